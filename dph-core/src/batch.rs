@@ -1,0 +1,206 @@
+//! [`Batch`]: candidate sets laid out for one forward pass, every prompt stored once.
+//!
+//! A row holds one candidate set: the prompt, then its candidates one after another, then padding.
+//!
+//! ```text
+//! tokens     p0 p1 p2 | a0 a1 a2 | b0 b1 | pad
+//! segments    0  0  0 |  1  1  1 |  2  2 |  -1
+//! positions   0  1  2 |  3  4  5 |  3  4 |   0
+//! ```
+//!
+//! A token sees the earlier tokens of its own segment and of the prompt, and positions continue from the
+//! prompt's end, so each candidate is computed exactly as if it stood alone behind the prompt.
+//!
+//! A batch lives in host memory: it can be built ahead of the device, on any thread.
+
+use std::ops::Range;
+
+use crate::CandidateSet;
+
+/// Segment number of a prompt; candidates count from 1 within their row.
+pub const PROMPT_SEGMENT: i32 = 0;
+/// Segment number of padding.
+pub const PADDING_SEGMENT: i32 = -1;
+
+/// Which tokens of a candidate get a log-probability.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TargetTokens {
+    /// None: only hidden states are wanted.
+    None,
+    /// The answer without its end-of-turn token: what the likelihood of an answer is made of.
+    Answer,
+    /// The answer and its end-of-turn token: what a language model learns to say.
+    Turn,
+}
+
+/// A token whose log-probability is wanted, and the place that predicts it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Target {
+    /// Flat index (`row * seq + column`) of the hidden state that predicts the token.
+    pub state: usize,
+    /// The token.
+    pub token: u32,
+    /// The candidate it belongs to, counted over the whole batch.
+    pub candidate: usize,
+}
+
+/// Candidate sets laid out for one forward pass. See the [module documentation](self) for the layout.
+///
+/// The flat vectors are `[rows, seq]`, row by row; row `i` holds set `i`.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Batch {
+    /// Number of rows, one for each candidate set.
+    pub rows: usize,
+    /// Padded length of the rows in tokens.
+    pub seq: usize,
+    /// Token ids, `[rows, seq]`.
+    pub tokens: Vec<i32>,
+    /// Position of each token in its own sequence (prompt and one candidate), `[rows, seq]`.
+    pub positions: Vec<i32>,
+    /// [`PROMPT_SEGMENT`], the candidate's number within its row from 1, or [`PADDING_SEGMENT`], `[rows, seq]`.
+    pub segments: Vec<i32>,
+    /// Tokens to be scored, candidate by candidate in sequence order.
+    pub targets: Vec<Target>,
+    /// Flat index of the end-of-turn token of each candidate of the batch.
+    pub ends: Vec<usize>,
+    /// Range of candidates of each row.
+    pub sets: Vec<Range<usize>>,
+}
+
+impl Batch {
+    /// Lays out `sets`, padding with the token id `pad` to the longest of them.
+    ///
+    /// # Panics
+    ///
+    /// If a set has an empty prompt (its first token would have no predictor) or an empty candidate.
+    pub fn pack<'a>(
+        sets: impl IntoIterator<Item = &'a CandidateSet>,
+        wanted: TargetTokens,
+        pad: u32,
+    ) -> Self {
+        let sets: Vec<_> = sets.into_iter().collect();
+        let rows = sets.len();
+        let seq = sets.iter().map(|set| set.packed_len()).max().unwrap_or(0);
+        let mut batch = Batch {
+            rows,
+            seq,
+            tokens: vec![pad as i32; rows * seq],
+            positions: vec![0; rows * seq],
+            segments: vec![PADDING_SEGMENT; rows * seq],
+            ..Batch::default()
+        };
+        for (row, set) in sets.into_iter().enumerate() {
+            batch.lay_out(row, set, wanted);
+        }
+        batch
+    }
+
+    fn lay_out(&mut self, row: usize, set: &CandidateSet, wanted: TargetTokens) {
+        let prompt_len = set.prompt.len();
+        assert!(prompt_len > 0, "candidate set {:?} has an empty prompt", set.id);
+        let start = row * self.seq;
+        self.write(start, &set.prompt, PROMPT_SEGMENT, 0);
+        let first = self.ends.len();
+        let mut at = start + prompt_len;
+        for (index, candidate) in set.candidates.iter().enumerate() {
+            assert!(!candidate.tokens.is_empty(), "candidate set {:?} has an empty candidate", set.id);
+            self.write(at, &candidate.tokens, index as i32 + 1, prompt_len);
+            let scored = match wanted {
+                TargetTokens::None => 0,
+                TargetTokens::Answer => candidate.answer_len(),
+                TargetTokens::Turn => candidate.tokens.len(),
+            };
+            self.targets.extend(candidate.tokens[..scored].iter().enumerate().map(|(i, &token)| Target {
+                // The first token of every candidate is predicted by the prompt's last one.
+                state: if i == 0 { start + prompt_len - 1 } else { at + i - 1 },
+                token,
+                candidate: first + index,
+            }));
+            at += candidate.tokens.len();
+            self.ends.push(at - 1);
+        }
+        self.sets.push(first..self.ends.len());
+    }
+
+    fn write(&mut self, at: usize, tokens: &[u32], segment: i32, first_position: usize) {
+        for (i, &token) in tokens.iter().enumerate() {
+            self.tokens[at + i] = token as i32;
+            self.positions[at + i] = (first_position + i) as i32;
+            self.segments[at + i] = segment;
+        }
+    }
+
+    /// Number of candidates in the batch.
+    pub fn candidates(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether every row is a single sequence, so that a causal mask alone is right.
+    pub fn is_plain(&self) -> bool {
+        self.sets.iter().all(|set| set.len() <= 1)
+    }
+
+    /// Whether the token at column `query` of a row may see the one at column `key`.
+    pub fn visible(&self, row: usize, query: usize, key: usize) -> bool {
+        let segment = |column: usize| self.segments[row * self.seq + column];
+        key <= query && (segment(key) == PROMPT_SEGMENT || segment(key) == segment(query))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Candidate;
+
+    fn set(prompt: &[u32], candidates: &[&[u32]]) -> CandidateSet {
+        CandidateSet {
+            prompt: prompt.to_vec(),
+            candidates: candidates
+                .iter()
+                .map(|t| Candidate { tokens: t.to_vec(), bytes: t.len() - 1 })
+                .collect(),
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn the_layout_is_that_of_the_documentation() {
+        let batch = Batch::pack(
+            [&set(&[10, 11, 12], &[&[20, 21, 9], &[30, 9]]), &set(&[10, 11], &[&[40, 9]])],
+            TargetTokens::Answer,
+            1,
+        );
+        assert_eq!((batch.rows, batch.seq), (2, 8));
+        assert_eq!(batch.tokens, [10, 11, 12, 20, 21, 9, 30, 9, 10, 11, 40, 9, 1, 1, 1, 1]);
+        assert_eq!(batch.segments, [0, 0, 0, 1, 1, 1, 2, 2, 0, 0, 1, 1, -1, -1, -1, -1]);
+        assert_eq!(batch.positions, [0, 1, 2, 3, 4, 5, 3, 4, 0, 1, 2, 3, 0, 0, 0, 0]);
+        assert_eq!(batch.ends, [5, 7, 11]);
+        assert_eq!(batch.sets, [0..2, 2..3]);
+        let targets: Vec<_> = batch.targets.iter().map(|t| (t.state, t.token, t.candidate)).collect();
+        assert_eq!(targets, [(2, 20, 0), (3, 21, 0), (2, 30, 1), (9, 40, 2)]);
+        assert!(!batch.is_plain());
+    }
+
+    #[test]
+    fn a_turn_is_an_answer_and_its_end() {
+        let sets = [set(&[10], &[&[20, 9], &[9]])];
+        let turn = Batch::pack(&sets, TargetTokens::Turn, 1);
+        assert_eq!(
+            turn.targets.iter().map(|t| (t.state, t.token)).collect::<Vec<_>>(),
+            [(0, 20), (1, 9), (0, 9)]
+        );
+        assert_eq!(Batch::pack(&sets, TargetTokens::Answer, 1).targets.len(), 1);
+        assert!(Batch::pack(&sets, TargetTokens::None, 1).targets.is_empty());
+    }
+
+    #[test]
+    fn candidates_do_not_see_each_other() {
+        let batch = Batch::pack([&set(&[10, 11], &[&[20, 9], &[30, 9]])], TargetTokens::None, 1);
+        let seen: Vec<Vec<usize>> =
+            (0..6).map(|q| (0..6).filter(|&k| batch.visible(0, q, k)).collect()).collect();
+        assert_eq!(
+            seen,
+            [vec![0], vec![0, 1], vec![0, 1, 2], vec![0, 1, 2, 3], vec![0, 1, 4], vec![0, 1, 4, 5]]
+        );
+    }
+}

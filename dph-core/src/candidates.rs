@@ -1,0 +1,48 @@
+//! [`CandidateSet`]: one prompt and the answers to choose from.
+
+/// A prompt, tokenised, and the candidate answers to it: the unit of all work.
+///
+/// A training pair is a set with two candidates, a benchmark question one with two to six, best-of-n one
+/// with n, and a ranking request one with any number.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct CandidateSet {
+    /// Where the set came from, for reports: unique within a task and split.
+    pub id: String,
+    /// Token ids that all candidates share, up to and including the opening of the answer's turn.
+    pub prompt: Vec<u32>,
+    /// The answers, in the order of the source row.
+    pub candidates: Vec<Candidate>,
+    /// Index into `candidates` of the right (or preferred) answer, where it is known.
+    pub gold: Option<usize>,
+}
+
+/// One answer to a prompt: the tokens that follow the prompt.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Candidate {
+    /// Token ids of the answer, then the end-of-turn token. Nothing behind the end of the turn is kept:
+    /// neither a reward nor a log-probability depends on it.
+    pub tokens: Vec<u32>,
+    /// Length of the answer's text in UTF-8 bytes.
+    pub bytes: usize,
+}
+
+impl Candidate {
+    /// Number of answer tokens: all but the end-of-turn token.
+    pub fn answer_len(&self) -> usize {
+        self.tokens.len().saturating_sub(1)
+    }
+}
+
+impl CandidateSet {
+    /// Number of tokens when the prompt is stored once.
+    pub fn packed_len(&self) -> usize {
+        self.prompt.len() + self.candidates.iter().map(|c| c.tokens.len()).sum::<usize>()
+    }
+
+    /// Length of the longest single sequence: the prompt followed by one candidate. This, not
+    /// [`packed_len`](Self::packed_len), has to fit into the model's context.
+    pub fn sequence_len(&self) -> usize {
+        let longest = self.candidates.iter().map(|c| c.tokens.len()).max();
+        self.prompt.len() + longest.unwrap_or(0)
+    }
+}

@@ -1,0 +1,238 @@
+//! `preference_head.json` and `preference_head.safetensors`: a preference head on disk.
+//!
+//! Weights have PyTorch's layout: linear weights are `[out, in]`. The names are `pooling.dense.*` (bert, t5),
+//! `pooling.up_gate.*` and `pooling.down.*` (swiglu), and `reward_heads.<name>.weight` and `.bias` for each head.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use burn::module::Param;
+use burn::tensor::{Device, Tensor, TensorData};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+
+use crate::preference_head::REWARDS;
+use crate::{PreferenceHead, PreferenceHeadConfig};
+
+/// File name of the configuration.
+pub const CONFIG_FILE: &str = "preference_head.json";
+/// File name of the weights.
+pub const WEIGHTS_FILE: &str = "preference_head.safetensors";
+
+/// Why a preference head could not be read or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HeadFileError {
+    /// The directory holds no preference head.
+    #[error("{}: no preference head here ({CONFIG_FILE} is missing); train one with `dph-train`", dir.display())]
+    Missing {
+        /// The directory.
+        dir: PathBuf,
+    },
+    /// A file could not be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The configuration does not describe a head.
+    #[error("{}: {source}", path.display())]
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        source: serde_json::Error,
+    },
+    /// The weights file is damaged.
+    #[error("{}: not a complete safetensors file ({source}); copy it again from its source", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: safetensors::SafeTensorError,
+    },
+    /// A tensor is missing.
+    #[error("{}: tensor `{name}` is missing; the file holds {}", path.display(), found.join(", "))]
+    MissingTensor {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        name: String,
+        /// The tensors that are there.
+        found: Vec<String>,
+    },
+    /// A tensor has no place in a head of this configuration.
+    #[error("{}: unexpected tensor `{name}`; {CONFIG_FILE} describes another head", path.display())]
+    UnexpectedTensor {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        name: String,
+    },
+    /// A tensor has another shape or type than the configuration asks for.
+    #[error("{}: tensor `{name}` is {found}, expected {expected}", path.display())]
+    Misshapen {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        name: String,
+        /// What it is.
+        found: String,
+        /// What it should be.
+        expected: String,
+    },
+}
+
+impl PreferenceHead {
+    /// Writes the head and its configuration into a directory that exists. Each file is written under a temporary
+    /// name, synced and renamed: a reader sees the old file or the new one, never a part.
+    pub fn save(&self, config: &PreferenceHeadConfig, dir: &Path) -> Result<(), HeadFileError> {
+        let tensors = self.to_tensors(config);
+        let views = tensors.iter().map(|(name, shape, bytes)| {
+            let view = TensorView::new(Dtype::F32, shape.clone(), bytes);
+            (name.as_str(), view.expect("the bytes are those of the shape"))
+        });
+        let weights_path = dir.join(WEIGHTS_FILE);
+        let weights = safetensors::serialize(views, None)
+            .map_err(|source| HeadFileError::Damaged { path: weights_path.clone(), source })?;
+        write_atomically(&weights_path, &weights)?;
+        let config_path = dir.join(CONFIG_FILE);
+        let mut json = serde_json::to_vec_pretty(config)
+            .map_err(|source| HeadFileError::Config { path: config_path.clone(), source })?;
+        json.push(b'\n');
+        write_atomically(&config_path, &json)
+    }
+
+    /// Reads the head of a directory.
+    pub fn load(dir: &Path, device: &Device) -> Result<(Self, PreferenceHeadConfig), HeadFileError> {
+        let config = PreferenceHeadConfig::load(dir)?;
+        let path = dir.join(WEIGHTS_FILE);
+        let bytes = fs::read(&path).map_err(|source| HeadFileError::Io { path: path.clone(), source })?;
+        let file = SafeTensors::deserialize(&bytes)
+            .map_err(|source| HeadFileError::Damaged { path: path.clone(), source })?;
+        let reader = Reader { path, file };
+        let head = reader.fill(config.init(0, device), &config, device)?;
+        Ok((head, config))
+    }
+
+    /// The weights as named `[out, in]` tensors in little-endian bytes.
+    fn to_tensors(&self, config: &PreferenceHeadConfig) -> Vec<(String, Vec<usize>, Vec<u8>)> {
+        let mut head = self.clone();
+        let mut tensors = Vec::new();
+        for (name, linear) in head.linears_mut() {
+            let weight = linear.weight.val().transpose();
+            let bias = linear.bias.as_ref().map(|bias| bias.val());
+            if name == REWARDS {
+                for (index, reward) in config.rewards.iter().enumerate() {
+                    tensors
+                        .push(named(&format!("{name}.{reward}.weight"), weight.clone().narrow(0, index, 1)));
+                    if let Some(bias) = bias.clone() {
+                        tensors.push(named(&format!("{name}.{reward}.bias"), bias.narrow(0, index, 1)));
+                    }
+                }
+            } else {
+                tensors.push(named(&format!("{name}.weight"), weight));
+                tensors.extend(bias.map(|bias| named(&format!("{name}.bias"), bias)));
+            }
+        }
+        tensors
+    }
+}
+
+impl PreferenceHeadConfig {
+    /// Reads the configuration of the head in a directory.
+    pub fn load(dir: &Path) -> Result<Self, HeadFileError> {
+        let path = dir.join(CONFIG_FILE);
+        let json = match fs::read(&path) {
+            Ok(json) => json,
+            Err(source) if source.kind() == io::ErrorKind::NotFound => {
+                return Err(HeadFileError::Missing { dir: dir.into() });
+            }
+            Err(source) => return Err(HeadFileError::Io { path, source }),
+        };
+        serde_json::from_slice(&json).map_err(|source| HeadFileError::Config { path, source })
+    }
+}
+
+fn named<const D: usize>(name: &str, tensor: Tensor<D>) -> (String, Vec<usize>, Vec<u8>) {
+    let shape = tensor.dims().to_vec();
+    let values = tensor.into_data().convert::<f32>();
+    let bytes = values.iter::<f32>().flat_map(f32::to_le_bytes).collect();
+    (name.into(), shape, bytes)
+}
+
+struct Reader<'a> {
+    path: PathBuf,
+    file: SafeTensors<'a>,
+}
+
+impl Reader<'_> {
+    fn fill(
+        &self,
+        mut head: PreferenceHead,
+        config: &PreferenceHeadConfig,
+        device: &Device,
+    ) -> Result<PreferenceHead, HeadFileError> {
+        let mut used = Vec::new();
+        for (name, linear) in head.linears_mut() {
+            let [d_in, d_out] = linear.weight.val().dims();
+            let names: Vec<String> = match name {
+                REWARDS => config.rewards.iter().map(|reward| format!("{name}.{reward}")).collect(),
+                name => vec![name.to_string()],
+            };
+            let rows = d_out / names.len().max(1);
+            let (mut weight, mut bias) = (Vec::new(), Vec::new());
+            for name in names {
+                let (weight_name, bias_name) = (format!("{name}.weight"), format!("{name}.bias"));
+                weight.extend(self.read(&weight_name, &[rows, d_in])?);
+                used.push(weight_name);
+                if linear.bias.is_some() {
+                    bias.extend(self.read(&bias_name, &[rows])?);
+                    used.push(bias_name);
+                }
+            }
+            let weight = Tensor::<2>::from_data(TensorData::new(weight, [d_out, d_in]), device).transpose();
+            linear.weight = Param::from_tensor(weight);
+            if linear.bias.is_some() {
+                let bias = Tensor::<1>::from_data(TensorData::new(bias, [d_out]), device);
+                linear.bias = Some(Param::from_tensor(bias));
+            }
+        }
+        match self.file.names().into_iter().find(|name| !used.iter().any(|used| used == name)) {
+            Some(name) => {
+                Err(HeadFileError::UnexpectedTensor { path: self.path.clone(), name: name.to_string() })
+            }
+            None => Ok(head),
+        }
+    }
+
+    fn read(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, HeadFileError> {
+        let path = self.path.clone();
+        let Ok(view) = self.file.tensor(name) else {
+            let mut found: Vec<String> = self.file.names().into_iter().map(String::from).collect();
+            found.sort();
+            return Err(HeadFileError::MissingTensor { path, name: name.into(), found });
+        };
+        if view.dtype() != Dtype::F32 || view.shape() != shape {
+            return Err(HeadFileError::Misshapen {
+                path,
+                name: name.into(),
+                found: format!("{:?} {:?}", view.dtype(), view.shape()),
+                expected: format!("F32 {shape:?}"),
+            });
+        }
+        let values = view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
+        Ok(values.collect())
+    }
+}
+
+fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), HeadFileError> {
+    let error = |source| HeadFileError::Io { path: path.into(), source };
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(dir).map_err(error)?;
+    file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(error)?;
+    file.persist(path).map_err(|failed| error(failed.error))?;
+    Ok(())
+}

@@ -1,0 +1,5 @@
+//! Objectives: what training minimises.
+
+mod dph;
+
+pub use dph::{DphForm, DphLoss, DphObjective};

@@ -1,0 +1,152 @@
+//! Pooling functions: from an aggregated vector to the representation that the reward heads read.
+//!
+//! The five functions of the paper (arXiv 2405.20053, section 3.2):
+//!
+//! | name | function | parameters |
+//! |---|---|---|
+//! | `identity` | x | 0 |
+//! | `bert` | dropout(tanh(W x + b)) | d² + d |
+//! | `t5` | dropout(tanh(W dropout(x) + b)) | d² + d |
+//! | `swiglu-bert` | dropout(tanh(W₂ (u ∘ silu(g)) + b₂)), where [u, g] = W₁ x + b₁ | 3 d f + 2 f + d |
+//! | `swiglu-t5` | the same of dropout(x) | 3 d f + 2 f + d |
+
+use burn::module::{Module, Param};
+use burn::nn::{Dropout, DropoutConfig, Linear};
+use burn::tensor::{Device, Tensor, activation};
+use serde::{Deserialize, Serialize};
+
+use crate::init::WeightInit;
+
+/// Which pooling function, by its name in configuration files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PoolingKind {
+    /// The vector as it is.
+    #[default]
+    Identity,
+    /// A linear layer and tanh, as BERT's pooler.
+    Bert,
+    /// As `bert` with dropout in front, as the classification heads of BART and T5.
+    T5,
+    /// A SwiGLU feed-forward network of the backbone's inner size, and tanh.
+    #[serde(alias = "swiglu")]
+    SwigluBert,
+    /// As `swiglu-bert` with dropout in front.
+    SwigluT5,
+}
+
+impl PoolingKind {
+    fn has_dropout_in_front(self) -> bool {
+        matches!(self, PoolingKind::T5 | PoolingKind::SwigluT5)
+    }
+
+    /// Number of parameters for vectors of size `d_model` and a feed-forward network of size `d_ffn`.
+    pub fn parameters(self, d_model: usize, d_ffn: usize) -> usize {
+        match self {
+            PoolingKind::Identity => 0,
+            PoolingKind::Bert | PoolingKind::T5 => d_model * d_model + d_model,
+            PoolingKind::SwigluBert | PoolingKind::SwigluT5 => 3 * d_model * d_ffn + 2 * d_ffn + d_model,
+        }
+    }
+}
+
+/// A pooling function with its weights.
+#[derive(Module, Debug)]
+pub struct Pooling {
+    input_dropout: Option<Dropout>,
+    network: Network,
+    output_dropout: Option<Dropout>,
+}
+
+#[derive(Module, Debug)]
+enum Network {
+    Identity(Option<Linear>),
+    Dense(Linear),
+    Swiglu(Swiglu),
+}
+
+#[derive(Module, Debug)]
+struct Swiglu {
+    up_gate: Linear,
+    down: Linear,
+}
+
+impl Pooling {
+    /// A pooling function with seeded weights: normal with standard deviation 0.02 (the initialiser of the paper's
+    /// backbone), biases 0.
+    pub fn new(
+        kind: PoolingKind,
+        d_model: usize,
+        d_ffn: usize,
+        dropout: f64,
+        init: &mut WeightInit,
+        device: &Device,
+    ) -> Self {
+        let network = match kind {
+            PoolingKind::Identity => Network::Identity(None),
+            PoolingKind::Bert | PoolingKind::T5 => Network::Dense(linear(d_model, d_model, init, device)),
+            PoolingKind::SwigluBert | PoolingKind::SwigluT5 => Network::Swiglu(Swiglu {
+                up_gate: linear(d_model, 2 * d_ffn, init, device),
+                down: linear(d_ffn, d_model, init, device),
+            }),
+        };
+        let dropout =
+            (dropout > 0.0 && kind != PoolingKind::Identity).then(|| DropoutConfig::new(dropout).init());
+        Self {
+            input_dropout: dropout.clone().filter(|_| kind.has_dropout_in_front()),
+            network,
+            output_dropout: dropout,
+        }
+    }
+
+    /// Applies the function.
+    ///
+    /// # Shapes
+    ///
+    /// - input: `[n, d_model]`
+    /// - output: `[n, d_model]`
+    pub fn forward(&self, vectors: Tensor<2>) -> Tensor<2> {
+        let vectors = apply(&self.input_dropout, vectors);
+        let vectors = match &self.network {
+            Network::Identity(_) => vectors,
+            Network::Dense(dense) => dense.forward(vectors).tanh(),
+            Network::Swiglu(ffn) => ffn.forward(vectors),
+        };
+        apply(&self.output_dropout, vectors)
+    }
+
+    /// The linear layers with their names in a file.
+    pub(crate) fn linears_mut(&mut self) -> Vec<(&'static str, &mut Linear)> {
+        match &mut self.network {
+            Network::Identity(_) => Vec::new(),
+            Network::Dense(dense) => vec![("pooling.dense", dense)],
+            Network::Swiglu(ffn) => {
+                vec![("pooling.up_gate", &mut ffn.up_gate), ("pooling.down", &mut ffn.down)]
+            }
+        }
+    }
+}
+
+impl Swiglu {
+    fn forward(&self, vectors: Tensor<2>) -> Tensor<2> {
+        let mut halves = self.up_gate.forward(vectors).chunk(2, 1).into_iter();
+        match (halves.next(), halves.next()) {
+            (Some(up), Some(gate)) => self.down.forward(up * activation::silu(gate)).tanh(),
+            _ => unreachable!("chunk(2, _) of an even axis gives two halves"),
+        }
+    }
+}
+
+fn apply(dropout: &Option<Dropout>, vectors: Tensor<2>) -> Tensor<2> {
+    match dropout {
+        Some(dropout) => dropout.forward(vectors),
+        None => vectors,
+    }
+}
+
+fn linear(d_in: usize, d_out: usize, init: &mut WeightInit, device: &Device) -> Linear {
+    Linear {
+        weight: Param::from_tensor(Tensor::from_data(init.normal([d_in, d_out], 0.02), device)),
+        bias: Some(Param::from_tensor(Tensor::zeros([d_out], device))),
+    }
+}

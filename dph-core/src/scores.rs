@@ -1,0 +1,114 @@
+//! [`CandidateScores`]: what one forward pass says about a candidate, and [`Scorer`]: how to choose by it.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// What is known about one candidate after a forward pass.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct CandidateScores {
+    /// Sum of the log-probabilities (natural logarithm) of the answer's tokens, given the prompt.
+    pub loglik: f64,
+    /// Number of answer tokens, without the end-of-turn token.
+    pub tokens: usize,
+    /// Length of the answer in UTF-8 bytes.
+    pub bytes: usize,
+    /// One reward for each head, in the order of the heads.
+    pub rewards: Vec<f32>,
+}
+
+/// A way to turn [`CandidateScores`] into the one number by which candidates are chosen.
+///
+/// Its text form is `loglik-mean`, `loglik-sum` or `reward:<head>`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Scorer {
+    /// Mean log-probability of the answer's tokens.
+    LoglikMean,
+    /// Sum of the log-probabilities of the answer's tokens.
+    LoglikSum,
+    /// The reward of a head.
+    Reward {
+        /// Name of the head.
+        head: String,
+        /// Index of the head in [`CandidateScores::rewards`].
+        index: usize,
+    },
+}
+
+impl Scorer {
+    /// The scorers that a model with these reward heads has: both likelihoods, then every head.
+    pub fn all(heads: &[String]) -> Vec<Scorer> {
+        let rewards =
+            heads.iter().enumerate().map(|(index, head)| Scorer::Reward { head: head.clone(), index });
+        [Scorer::LoglikMean, Scorer::LoglikSum].into_iter().chain(rewards).collect()
+    }
+
+    /// The value of one candidate; the higher, the better. An empty answer has a mean log-probability of 0, as in the
+    /// reference implementation.
+    pub fn value(&self, scores: &CandidateScores) -> f64 {
+        match self {
+            Scorer::LoglikMean if scores.tokens == 0 => 0.0,
+            Scorer::LoglikMean => scores.loglik / scores.tokens as f64,
+            Scorer::LoglikSum => scores.loglik,
+            Scorer::Reward { index, .. } => scores.rewards.get(*index).copied().map_or(f64::NAN, f64::from),
+        }
+    }
+
+    /// Index of the best candidate; of equals the first. `None` without candidates. A value that is not a number
+    /// never wins against one that is.
+    pub fn choose(&self, candidates: &[CandidateScores]) -> Option<usize> {
+        let mut best: Option<(usize, f64)> = None;
+        for (index, scores) in candidates.iter().enumerate() {
+            let value = self.value(scores);
+            if best.is_none_or(|(_, best)| value > best || (best.is_nan() && !value.is_nan())) {
+                best = Some((index, value));
+            }
+        }
+        best.map(|(index, _)| index)
+    }
+}
+
+impl fmt::Display for Scorer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Scorer::LoglikMean => f.write_str("loglik-mean"),
+            Scorer::LoglikSum => f.write_str("loglik-sum"),
+            Scorer::Reward { head, .. } => write!(f, "reward:{head}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scores(loglik: f64, tokens: usize, reward: f32) -> CandidateScores {
+        CandidateScores { loglik, tokens, bytes: 0, rewards: vec![reward] }
+    }
+
+    #[test]
+    fn every_scorer_chooses_by_its_own_number() {
+        let candidates = [scores(-4.0, 4, 0.5), scores(-3.0, 2, 0.0), scores(-9.0, 10, 0.1)];
+        let choices: Vec<_> = Scorer::all(&["preference".into()])
+            .iter()
+            .map(|s| (s.to_string(), s.choose(&candidates)))
+            .collect();
+        assert_eq!(
+            choices,
+            [
+                ("loglik-mean".to_string(), Some(2)),
+                ("loglik-sum".to_string(), Some(1)),
+                ("reward:preference".to_string(), Some(0)),
+            ]
+        );
+    }
+
+    #[test]
+    fn the_first_of_equals_wins_and_nan_loses() {
+        let tie = [scores(-1.0, 1, 1.0), scores(-1.0, 1, 1.0)];
+        assert_eq!(Scorer::LoglikSum.choose(&tie), Some(0));
+        let nan = [scores(f64::NAN, 1, 0.0), scores(-50.0, 1, 0.0)];
+        assert_eq!(Scorer::LoglikSum.choose(&nan), Some(1));
+        assert_eq!(Scorer::LoglikSum.choose(&[]), None);
+    }
+}

@@ -1,0 +1,404 @@
+//! A tokenizer's own chat template, taken apart into what the template says and where the contents go.
+//!
+//! The template is rendered with a mark in the place of each content. What stands between the marks is the
+//! template's and may contain control tokens; the contents are put in later, as text. So a template sees the
+//! roles of a conversation, never its words, and one rendering serves all conversations with the same roles.
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::{Environment, Error, ErrorKind, Value, context};
+
+use crate::chat::ChatError;
+
+/// A part of a conversation's text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// The template's own words.
+    Template(String),
+    /// The content of the message with this index.
+    Content { message: usize, trim: (Trim, Trim) },
+}
+
+/// What a template removes at one end of a content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trim {
+    Nothing,
+    Newlines,
+    Blanks,
+}
+
+impl Trim {
+    const ALL: [Self; 3] = [Self::Nothing, Self::Newlines, Self::Blanks];
+
+    /// What is left of the blanks in `PROBE` at the start (or, reversed, at the end) of a content.
+    fn leftover(self) -> &'static str {
+        match self {
+            Self::Nothing => "\n \n",
+            Self::Newlines => " \n",
+            Self::Blanks => "",
+        }
+    }
+
+    fn leftover_at_end(self) -> &'static str {
+        match self {
+            Self::Newlines => "\n ",
+            other => other.leftover(),
+        }
+    }
+}
+
+const PROBE: &str = "\n \n";
+
+/// Applies what a template does to the ends of a content.
+pub(crate) fn trimmed(content: &str, (start, end): (Trim, Trim)) -> &str {
+    let content = match start {
+        Trim::Nothing => content,
+        Trim::Newlines => content.trim_start_matches('\n'),
+        Trim::Blanks => content.trim_start(),
+    };
+    match end {
+        Trim::Nothing => content,
+        Trim::Newlines => content.trim_end_matches('\n'),
+        Trim::Blanks => content.trim_end(),
+    }
+}
+
+/// The tokens that templates refer to by name.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct NamedTokens {
+    pub bos: Option<String>,
+    pub eos: Option<String>,
+    pub pad: Option<String>,
+    pub unk: Option<String>,
+}
+
+/// A compiled chat template.
+pub(crate) struct ChatTemplate {
+    environment: Environment<'static>,
+    tokens: NamedTokens,
+}
+
+impl ChatTemplate {
+    pub(crate) fn new(source: &str, tokens: NamedTokens, date: [u16; 3]) -> Result<Self, ChatError> {
+        let mut environment = Environment::new();
+        // As transformers sets Jinja up for chat templates.
+        environment.set_syntax(
+            SyntaxConfig::builder()
+                .trim_blocks(true)
+                .lstrip_blocks(true)
+                .build()
+                .map_err(|error| template_error("is not valid Jinja", &[], &error))?,
+        );
+        environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+        environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+        environment.add_function("raise_exception", |message: String| -> Result<Value, Error> {
+            Err(Error::new(ErrorKind::InvalidOperation, message))
+        });
+        environment.add_function("strftime_now", move |format: String| strftime(&format, date));
+        environment.add_filter("tojson", to_json);
+        environment
+            .add_template_owned("chat", without_generation_tags(source))
+            .map_err(|error| template_error("is not valid Jinja", &[], &error))?;
+        Ok(Self { environment, tokens })
+    }
+
+    /// The parts of every conversation with these roles.
+    pub(crate) fn parts(&self, roles: &[&str]) -> Result<Vec<Part>, ChatError> {
+        let plain = self.split(roles, "")?;
+        let probed = self.split(roles, PROBE)?;
+        let same_order = plain.order == probed.order;
+        let found_once =
+            (0..roles.len()).all(|message| plain.order.iter().filter(|&&m| m == message).count() == 1);
+        let unsupported = |message: &str| ChatError::Template {
+            what: "cannot be used for training",
+            roles: roles.iter().map(|role| (*role).to_owned()).collect(),
+            message: message.to_owned(),
+        };
+        if !found_once {
+            return Err(unsupported("it leaves out or repeats the content of a message"));
+        }
+        let trims = same_order.then(|| trims(&plain.between, &probed.between)).flatten();
+        let trims = trims.ok_or_else(|| unsupported("it changes the content of a message"))?;
+
+        let mut parts = Vec::new();
+        for (index, text) in plain.between.into_iter().enumerate() {
+            if !text.is_empty() {
+                parts.push(Part::Template(text));
+            }
+            if let (Some(&message), Some(&trim)) = (plain.order.get(index), trims.get(index)) {
+                parts.push(Part::Content { message, trim });
+            }
+        }
+        Ok(parts)
+    }
+
+    /// Renders with marks for contents, blanks around them, and cuts at the marks.
+    fn split(&self, roles: &[&str], blanks: &str) -> Result<Split, ChatError> {
+        let messages: Vec<Value> = roles
+            .iter()
+            .enumerate()
+            .map(|(index, role)| context! { role => *role, content => format!("{blanks}{OPEN}{index}{CLOSE}{blanks}") })
+            .collect();
+        // A token that is not set must be undefined: printed, null would become the word "none".
+        let named = |token: &Option<String>| token.as_ref().map_or(Value::UNDEFINED, Value::from);
+        let rendered = self.environment.get_template("chat").and_then(|template| {
+            template.render(context! {
+                messages,
+                add_generation_prompt => false,
+                bos_token => named(&self.tokens.bos),
+                eos_token => named(&self.tokens.eos),
+                pad_token => named(&self.tokens.pad),
+                unk_token => named(&self.tokens.unk),
+            })
+        });
+        let mut rest: &str =
+            &rendered.map_err(|error| template_error("refuses the conversation", roles, &error))?;
+        let mut split = Split { between: Vec::new(), order: Vec::new() };
+        while let Some((before, marked)) = rest.split_once(OPEN) {
+            let Some((index, after)) = marked.split_once(CLOSE) else { break };
+            split.between.push(before.to_owned());
+            split.order.push(index.parse().unwrap_or(usize::MAX));
+            rest = after;
+        }
+        split.between.push(rest.to_owned());
+        Ok(split)
+    }
+}
+
+/// Marks are made of private-use characters: no template writes them, and no string method changes them.
+const OPEN: char = '\u{F5A0}';
+const CLOSE: char = '\u{F5A1}';
+
+struct Split {
+    /// The template's text before, between and after the contents: one more than there are contents.
+    between: Vec<String>,
+    /// Which message's content stands at each mark.
+    order: Vec<usize>,
+}
+
+/// What happens to both ends of each content, from the texts between them without and with blanks around the contents.
+fn trims(plain: &[String], probed: &[String]) -> Option<Vec<(Trim, Trim)>> {
+    let contents = plain.len() - 1;
+    let mut trims = vec![(Trim::Nothing, Trim::Nothing); contents];
+    for (index, (plain, probed)) in plain.iter().zip(probed).enumerate() {
+        let ends = if index > 0 { &Trim::ALL[..] } else { &Trim::ALL[..1] };
+        let starts = if index < contents { &Trim::ALL[..] } else { &Trim::ALL[..1] };
+        let (end, start) = ends.iter().flat_map(|end| starts.iter().map(move |start| (*end, *start))).find(
+            |(end, start)| {
+                let before = if index > 0 { end.leftover_at_end() } else { "" };
+                let after = if index < contents { start.leftover() } else { "" };
+                format!("{before}{plain}{after}") == *probed
+            },
+        )?;
+        if index > 0 {
+            trims[index - 1].1 = end;
+        }
+        if index < contents {
+            trims[index].0 = start;
+        }
+    }
+    Some(trims)
+}
+
+fn template_error(what: &'static str, roles: &[&str], error: &Error) -> ChatError {
+    ChatError::Template {
+        what,
+        roles: roles.iter().map(|role| (*role).to_owned()).collect(),
+        message: error.detail().map_or_else(|| error.kind().to_string(), str::to_owned),
+    }
+}
+
+/// Templates mark what the assistant says with `{% generation %}`, a tag of transformers' own; it prints nothing.
+fn without_generation_tags(source: &str) -> String {
+    let mut out = String::with_capacity(source.len());
+    let mut rest = source;
+    while let Some(start) = rest.find("{%") {
+        let Some(length) = rest[start..].find("%}") else { break };
+        let tag = &rest[start..start + length + 2];
+        let word = tag[2..tag.len() - 2].trim_matches(['-', '+']).trim();
+        out.push_str(&rest[..start]);
+        match word {
+            "generation" => out.push_str(&tag.replace("generation", "if true")),
+            "endgeneration" => out.push_str(&tag.replace("endgeneration", "endif")),
+            _ => out.push_str(tag),
+        }
+        rest = &rest[start + length + 2..];
+    }
+    out.push_str(rest);
+    out
+}
+
+/// JSON as Python's `json.dumps(…, ensure_ascii=False)` writes it, which chat templates rely on.
+fn to_json(value: &Value, kwargs: minijinja::value::Kwargs) -> Result<String, Error> {
+    let failed = |error: &dyn std::fmt::Display| Error::new(ErrorKind::BadSerialization, error.to_string());
+    let mut out = Vec::new();
+    let written = match kwargs.get::<Option<usize>>("indent")? {
+        Some(indent) => {
+            let indent = b" ".repeat(indent);
+            let formatter = serde_json::ser::PrettyFormatter::with_indent(&indent);
+            serde::Serialize::serialize(
+                value,
+                &mut serde_json::Serializer::with_formatter(&mut out, formatter),
+            )
+        }
+        None => serde::Serialize::serialize(
+            value,
+            &mut serde_json::Serializer::with_formatter(&mut out, PythonStyle),
+        ),
+    };
+    written.map_err(|error| failed(&error))?;
+    String::from_utf8(out).map_err(|error| failed(&error))
+}
+
+/// `{"a": 1, "b": 2}` with blanks behind commas and colons.
+struct PythonStyle;
+
+impl serde_json::ser::Formatter for PythonStyle {
+    fn begin_array_value<W: ?Sized + std::io::Write>(
+        &mut self,
+        writer: &mut W,
+        first: bool,
+    ) -> std::io::Result<()> {
+        if first { Ok(()) } else { writer.write_all(b", ") }
+    }
+
+    fn begin_object_key<W: ?Sized + std::io::Write>(
+        &mut self,
+        writer: &mut W,
+        first: bool,
+    ) -> std::io::Result<()> {
+        if first { Ok(()) } else { writer.write_all(b", ") }
+    }
+
+    fn begin_object_value<W: ?Sized + std::io::Write>(&mut self, writer: &mut W) -> std::io::Result<()> {
+        writer.write_all(b": ")
+    }
+}
+
+/// The date in the format of `strftime`, at midnight. The date is given, so that a prompt is the same every day.
+fn strftime(format: &str, [year, month, day]: [u16; 3]) -> Result<String, Error> {
+    const MONTHS: [&str; 12] = [
+        "January",
+        "February",
+        "March",
+        "April",
+        "May",
+        "June",
+        "July",
+        "August",
+        "September",
+        "October",
+        "November",
+        "December",
+    ];
+    const DAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
+    let month_name = MONTHS[usize::from(month.clamp(1, 12)) - 1];
+    let day_name = DAYS[weekday(year, month, day)];
+    let mut out = String::new();
+    let mut rest = format.chars();
+    while let Some(c) = rest.next() {
+        if c != '%' {
+            out.push(c);
+            continue;
+        }
+        let piece = match rest.next() {
+            Some('d') => format!("{day:02}"),
+            Some('m') => format!("{month:02}"),
+            Some('Y') => format!("{year}"),
+            Some('y') => format!("{:02}", year % 100),
+            Some('B') => month_name.to_owned(),
+            Some('b') => month_name[..3].to_owned(),
+            Some('A') => day_name.to_owned(),
+            Some('a') => day_name[..3].to_owned(),
+            Some('H' | 'M' | 'S') => "00".to_owned(),
+            Some('%') => "%".to_owned(),
+            other => {
+                let what = other.map_or_else(String::new, String::from);
+                return Err(Error::new(
+                    ErrorKind::InvalidOperation,
+                    format!("strftime_now does not know %{what}"),
+                ));
+            }
+        };
+        out.push_str(&piece);
+    }
+    Ok(out)
+}
+
+/// Days since Sunday (Zeller's congruence).
+fn weekday(year: u16, month: u16, day: u16) -> usize {
+    let (year, month) =
+        if month < 3 { (u32::from(year) - 1, u32::from(month) + 12) } else { (year.into(), month.into()) };
+    let zeller = u32::from(day) + 13 * (month + 1) / 5 + year + year / 4 - year / 100 + year / 400;
+    (zeller as usize + 6) % 7
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn parts(source: &str, roles: &[&str]) -> Vec<Part> {
+        let tokens = NamedTokens { eos: Some("</s>".into()), ..NamedTokens::default() };
+        ChatTemplate::new(source, tokens, [2024, 7, 26]).unwrap().parts(roles).unwrap()
+    }
+
+    fn content(message: usize, start: Trim, end: Trim) -> Part {
+        Part::Content { message, trim: (start, end) }
+    }
+
+    #[test]
+    fn trimming_is_found_out_for_each_message_and_end() {
+        let source = "{% for m in messages %}[{{ m.role }}]\
+            {% if m.role == 'user' %}{{ m.content | trim }}{% elif m.role == 'system' %}{{ m.content.lstrip('\\n') }}\
+            {% else %}{{ m.content.rstrip() }}{{ eos_token }}{% endif %}{% endfor %}";
+        use Trim::{Blanks, Newlines, Nothing};
+        assert_eq!(
+            parts(source, &["system", "user", "assistant"]),
+            [
+                Part::Template("[system]".into()),
+                content(0, Newlines, Nothing),
+                Part::Template("[user]".into()),
+                content(1, Blanks, Blanks),
+                Part::Template("[assistant]".into()),
+                content(2, Nothing, Blanks),
+                Part::Template("</s>".into()),
+            ]
+        );
+        assert_eq!(trimmed("\n a \n", (Newlines, Nothing)), " a \n");
+        assert_eq!(trimmed("\n a \n", (Nothing, Blanks)), "\n a");
+    }
+
+    #[test]
+    fn templates_that_lose_or_change_contents_are_refused() {
+        let refused = |source: &str| {
+            let template = ChatTemplate::new(source, NamedTokens::default(), [2024, 7, 26]).unwrap();
+            template.parts(&["user", "assistant"]).unwrap_err().to_string()
+        };
+        assert!(refused("{{ messages[0].content }}").contains("leaves out or repeats"));
+        assert!(refused("{% for m in messages %}{{ m.content * 2 }}{% endfor %}").contains("repeats"));
+        assert!(
+            refused("{% for m in messages %}{{ m.content.replace('\\n', '') }}{% endfor %}")
+                .contains("changes")
+        );
+        assert!(refused("{{ raise_exception('roles must alternate') }}").contains("roles must alternate"));
+    }
+
+    #[test]
+    fn the_environment_is_transformers_own() {
+        let text = |source: &str| match parts(&format!("{source}{{{{ messages[0].content }}}}"), &["user"])
+            .remove(0)
+        {
+            Part::Template(text) => text,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(text("{% if true %}\n  {% set a = 1 %}\nx\n{% endif %}\n"), "x\n");
+        assert_eq!(text("{{ {'a': [1, 'é<'], 'b': none} | tojson }}"), "{\"a\": [1, \"é<\"], \"b\": null}");
+        assert_eq!(text("{{ strftime_now('%d %b %Y, %A %B %y%%') }}"), "26 Jul 2024, Friday July 24%");
+        assert_eq!(text("{%- generation -%} a {%- endgeneration %}"), "a");
+        assert_eq!(
+            text("{% for i in [1, 2, 3] %}{% if i == 2 %}{% break %}{% endif %}{{ i }}{% endfor %}"),
+            "1"
+        );
+        assert_eq!(text("{{ 'a,b'.split(',')[-1] }}{{ undefined_thing }}"), "b");
+    }
+}

@@ -1,0 +1,30 @@
+//! `dph-data list`.
+
+use std::io::Write;
+
+use dph_data::Task;
+use serde_json::json;
+
+use super::{Data, Failure, table};
+
+pub(crate) fn list(data: &Data, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
+    let mut rows = Vec::new();
+    let mut values = Vec::new();
+    for name in Task::names() {
+        let task = Task::find(name)?;
+        let splits = task.splits(&data.root);
+        if json {
+            values.push(json!({ "task": task.name, "kind": task.kind, "metric": task.metric, "splits": splits, "about": task.about }));
+        } else {
+            let splits = if splits.is_empty() { "-".to_owned() } else { splits.join(" ") };
+            rows.push(vec![task.name, task.kind.to_string(), splits, task.about]);
+        }
+    }
+    if json {
+        serde_json::to_writer_pretty(&mut *out, &values)?;
+        writeln!(out)?;
+    } else {
+        table::print(out, &["task", "kind", "splits here", "about"], &rows)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,73 @@
+//! `dph-data show`.
+
+use std::io::Write;
+
+use clap::Args;
+use dph_data::{Document, Documents, LoadOptions, Task};
+use serde_json::json;
+
+use super::table::printable;
+use super::{Data, Failure};
+
+/// The flags of `show`.
+#[derive(Debug, Args)]
+pub(crate) struct Show {
+    /// An embedded task or a TOML file
+    task: String,
+    #[command(flatten)]
+    data: Data,
+    /// The split [default: the first there is of validation, test, train]
+    #[arg(long)]
+    split: Option<String>,
+    /// How many documents
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    limit: usize,
+}
+
+impl Show {
+    pub(crate) fn run(&self, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
+        let task = Task::find(&self.task)?;
+        let split = self.split.clone().unwrap_or_else(|| {
+            let there = task.splits(&self.data.root);
+            let preferred =
+                ["validation", "test", "train"].into_iter().find(|split| there.iter().any(|s| s == split));
+            preferred.unwrap_or("validation").to_owned()
+        });
+        let options = LoadOptions { keep_unlabelled: true, ..LoadOptions::default() };
+        let loaded = Documents::load(&task, &self.data.root, &split, &options)?;
+        if json {
+            let shown: Vec<_> = loaded.documents.iter().take(self.limit).map(to_json).collect();
+            serde_json::to_writer_pretty(&mut *out, &shown)?;
+            writeln!(out)?;
+            return Ok(());
+        }
+        writeln!(out, "{}, split {split}: {} documents", task.name, loaded.documents.len())?;
+        loaded.documents.iter().take(self.limit).try_for_each(|document| print(document, out))?;
+        if loaded.skipped.total() > 0 {
+            writeln!(std::io::stderr(), "skipped: {}", loaded.skipped)?;
+        }
+        Ok(())
+    }
+}
+
+fn print(document: &Document, out: &mut dyn Write) -> std::io::Result<()> {
+    writeln!(out, "\n=== {}", printable(document.id.as_deref().unwrap_or_default()))?;
+    for message in &document.prompt {
+        writeln!(out, "[{}]\n{}", printable(&message.role), printable(&message.content))?;
+    }
+    writeln!(out, "[candidates]")?;
+    for (index, candidate) in document.candidates.iter().enumerate() {
+        let mark = if document.gold == Some(index) { '*' } else { '-' };
+        writeln!(out, "{mark} {}", printable(candidate).replace('\n', "\n  "))?;
+    }
+    Ok(())
+}
+
+fn to_json(document: &Document) -> serde_json::Value {
+    json!({
+        "id": document.id,
+        "prompt": document.prompt,
+        "candidates": document.candidates,
+        "gold": document.gold,
+    })
+}

@@ -1,0 +1,175 @@
+//! The layouts in which people publish preferences.
+//!
+//! | prompt | chosen, rejected | known from |
+//! |---|---|---|
+//! | text | text | TRL "standard" |
+//! | messages | messages or one message, the answer only | TRL "conversational", ShareGPT |
+//! | text or nothing | whole conversations that share all but their last message | UltraFeedback binarized |
+//! | nothing | transcripts "\n\nHuman: …\n\nAssistant: …" that share all but their last turn | HH-RLHF |
+
+use serde_json::{Map, Value as Json};
+
+use crate::chat::Message;
+use crate::skipped::{RowProblem, SkipReason};
+use crate::template::{Expr, Fields};
+
+pub(crate) const SYSTEM: &str = "system";
+const USER: &str = "user";
+const ASSISTANT: &str = "assistant";
+
+/// Where a row keeps its prompt and its two answers.
+#[derive(Debug)]
+pub(crate) struct Preference {
+    pub prompt: Expr,
+    pub chosen: Expr,
+    pub rejected: Expr,
+}
+
+/// A prompt with a better and a worse answer.
+pub(crate) struct Pair {
+    pub prompt: Vec<Message>,
+    pub chosen: String,
+    pub rejected: String,
+}
+
+impl Preference {
+    /// The pair in a row. `user` stands for the prompt where the task has a template for it.
+    pub(crate) fn pair(&self, user: Option<String>, fields: &Fields<'_>) -> Result<Pair, RowProblem> {
+        let (before_chosen, chosen) = answer("chosen", &self.chosen, fields)?;
+        let (before_rejected, rejected) = answer("rejected", &self.rejected, fields)?;
+        if before_chosen != before_rejected {
+            return Err(RowProblem::new(
+                SkipReason::NoSharedPrompt,
+                "the chosen and the rejected conversation differ before their last answer",
+            ));
+        }
+        let given = match user {
+            Some(user) => vec![Message::user(user)],
+            None => given_prompt(&self.prompt, fields)?,
+        };
+        let prompt = join(given, before_chosen);
+        if !prompt.last().is_some_and(|message| message.role != ASSISTANT) {
+            return Err(RowProblem::new(
+                SkipReason::MissingField,
+                format!(
+                    "there is no prompt: no field `{}`, and the answers are not whole conversations",
+                    self.prompt.source()
+                ),
+            ));
+        }
+        if chosen == rejected {
+            return Err(RowProblem::new(
+                SkipReason::IdenticalAnswers,
+                "the chosen and the rejected answer are the same",
+            ));
+        }
+        Ok(Pair { prompt, chosen, rejected })
+    }
+}
+
+/// The prompt field and what the answers repeat of it: whole conversations win, mere continuations are appended.
+fn join(given: Vec<Message>, before: Vec<Message>) -> Vec<Message> {
+    let repeated = before.starts_with(&given)
+        || given.last().is_some_and(|last| before.last() == Some(last))
+        || before.iter().any(|message| message.role == USER);
+    if repeated { before } else { given.into_iter().chain(before).collect() }
+}
+
+/// An answer, and the messages before it where the field holds a whole conversation.
+pub(crate) fn answer(
+    key: &'static str,
+    expression: &Expr,
+    fields: &Fields<'_>,
+) -> Result<(Vec<Message>, String), RowProblem> {
+    let value = json(key, expression.require(fields)?)?;
+    if let Json::String(text) = value {
+        return Ok(match transcript(&text) {
+            Some(mut messages) => match messages.pop() {
+                Some(last) if last.role == ASSISTANT => (messages, last.content),
+                _ => return Err(no_answer(key)),
+            },
+            None => (Vec::new(), text),
+        });
+    }
+    let mut messages = messages(key, value)?;
+    match messages.pop() {
+        Some(last) if last.role == ASSISTANT => Ok((messages, last.content)),
+        _ => Err(no_answer(key)),
+    }
+}
+
+fn no_answer(key: &str) -> RowProblem {
+    RowProblem::new(
+        SkipReason::MissingField,
+        format!("the conversation in `{key}` does not end with an assistant's message"),
+    )
+}
+
+fn given_prompt(expression: &Expr, fields: &Fields<'_>) -> Result<Vec<Message>, RowProblem> {
+    let value = expression.eval(fields)?;
+    if value.is_undefined() || value.is_none() {
+        return Ok(Vec::new());
+    }
+    match json("prompt", value)? {
+        Json::String(text) => Ok(match transcript(&text) {
+            Some(mut messages) => {
+                // A transcript that ends with an open "Assistant:" waits for the answer.
+                messages.pop_if(|last| last.role == ASSISTANT && last.content.is_empty());
+                messages
+            }
+            None => vec![Message::user(text)],
+        }),
+        value => messages("prompt", value),
+    }
+}
+
+fn json(key: &str, value: minijinja::Value) -> Result<Json, RowProblem> {
+    serde_json::to_value(value).map_err(|error| {
+        RowProblem::new(SkipReason::WrongType, format!("`{key}` is not plain data: {error}"))
+    })
+}
+
+fn messages(key: &str, value: Json) -> Result<Vec<Message>, RowProblem> {
+    match value {
+        Json::Array(items) => items.into_iter().map(|item| message(key, item)).collect(),
+        item => Ok(vec![message(key, item)?]),
+    }
+}
+
+fn message(key: &str, value: Json) -> Result<Message, RowProblem> {
+    let wrong = || {
+        RowProblem::new(
+            SkipReason::WrongType,
+            format!(
+                "`{key}` must be text or messages, objects with `role` and `content` (or `from` and `value`) as text"
+            ),
+        )
+    };
+    let Json::Object(fields) = value else { return Err(wrong()) };
+    let text = |names: [&str; 2]| names.iter().find_map(|name| text_field(&fields, name));
+    let role = match text(["role", "from"]).ok_or_else(wrong)? {
+        "human" => USER,
+        "gpt" => ASSISTANT,
+        other => other,
+    };
+    Ok(Message::new(role, text(["content", "value"]).ok_or_else(wrong)?))
+}
+
+fn text_field<'a>(fields: &'a Map<String, Json>, name: &str) -> Option<&'a str> {
+    fields.get(name).and_then(Json::as_str)
+}
+
+/// The turns of a transcript "\n\nHuman: …\n\nAssistant: …"; `None` for any other text.
+fn transcript(text: &str) -> Option<Vec<Message>> {
+    const MARKS: [(&str, &str); 2] = [("\n\nHuman:", USER), ("\n\nAssistant:", ASSISTANT)];
+    let mut rest = text;
+    let mut turns = Vec::new();
+    MARKS.iter().find(|(mark, _)| rest.starts_with(mark))?;
+    while let Some((mark, role)) = MARKS.iter().find(|(mark, _)| rest.starts_with(mark)) {
+        rest = &rest[mark.len()..];
+        let end = MARKS.iter().filter_map(|(mark, _)| rest.find(mark)).min().unwrap_or(rest.len());
+        turns.push(Message::new(*role, rest[..end].trim()));
+        rest = &rest[end..];
+    }
+    Some(turns)
+}

@@ -1,0 +1,265 @@
+//! [`bench`]: a model on benchmark tasks.
+
+use std::path::{Path, PathBuf};
+
+use dph_core::{CandidateScores, Scorer};
+use dph_data::{DataError, Kind, LoadOptions, TaskData};
+
+use crate::bench_plan::{BenchPlan, PlannedTask};
+use crate::documents::DocumentScores;
+use crate::model::Model;
+use crate::results::{Results, ResultsError, SuiteResult, TaskResult};
+use crate::score::{Progress, ScoreError, Scoring, check, score, workload};
+use crate::scorer_choice::ScorerChoice;
+use crate::statistics::{Estimate, accuracy, chance};
+use crate::suite::{Suite, SuiteTask};
+
+/// How a benchmark is run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BenchOptions {
+    /// The root of the data sets: `<data>/<task>/<split>.jsonl`.
+    pub data: PathBuf,
+    /// At most so many documents of each task: a seeded sample. `None` takes all.
+    pub limit: Option<usize>,
+    /// So many answered documents of the train split come before each question.
+    pub few_shot: usize,
+    /// Which scorers are used.
+    pub scorers: ScorerChoice,
+    /// At most so many tokens in a batch, see [`Scoring::token_budget`].
+    pub token_budget: usize,
+    /// Seed of the sample and of the few-shot examples.
+    pub seed: u64,
+}
+
+/// What a benchmark found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Bench {
+    /// The numbers.
+    pub results: Results,
+    /// Every document's scores, task by task.
+    pub documents: Vec<DocumentScores>,
+}
+
+/// How far a benchmark has come.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct BenchProgress<'a> {
+    /// The task at work.
+    pub task: &'a str,
+    /// Its split.
+    pub split: &'a str,
+    /// Whether its rows are being read; afterwards they are scored.
+    pub loading: bool,
+    /// How far all tasks together have come; totals are known once all are loaded.
+    pub overall: Progress,
+}
+
+/// A benchmark that cannot be run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BenchError {
+    /// Rewards are asked of a model without a preference head.
+    #[error(
+        "`{model}` has no preference head to give rewards; train one with `dph-train`, or ask for the scorer `log`"
+    )]
+    NoHead {
+        /// The model.
+        model: String,
+    },
+    /// The data cannot be loaded.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// A document does not fit the model.
+    #[error("{task}/{split}: {source}")]
+    Score {
+        /// The task.
+        task: String,
+        /// The split.
+        split: String,
+        /// Which and why.
+        source: ScoreError,
+    },
+}
+
+impl BenchOptions {
+    /// The default options: all documents of the data sets in `data`, without examples, by these scorers.
+    pub fn new(data: impl Into<PathBuf>, scorers: ScorerChoice) -> Self {
+        let token_budget = Scoring::default().token_budget;
+        Self { data: data.into(), limit: None, few_shot: 0, scorers, token_budget, seed: 0 }
+    }
+}
+
+/// Evaluates a model on every task of a plan.
+///
+/// All data is loaded before the first document is scored, so that a missing file is found at once. Documents that do
+/// not fit into the model's context are skipped and counted.
+///
+/// # Errors
+/// Data that is missing or broken, rewards without a head.
+pub fn bench(
+    model: &Model,
+    plan: &BenchPlan,
+    options: &BenchOptions,
+    progress: &mut dyn FnMut(BenchProgress<'_>),
+) -> Result<Bench, BenchError> {
+    if options.scorers.rewards() && model.head.is_none() {
+        return Err(BenchError::NoHead { model: model.name.clone() });
+    }
+    let mut overall = Progress::default();
+    let mut loaded = Vec::new();
+    for planned in &plan.tasks {
+        let (task, split) = (planned.task.name.as_str(), planned.split.as_str());
+        progress(BenchProgress { task, split, loading: true, overall });
+        let data = load(model, planned, options)?;
+        let work = workload(model, &data.sets);
+        overall.total += work.total;
+        overall.tokens_total += work.tokens_total;
+        loaded.push(data);
+    }
+
+    let scoring = Scoring {
+        token_budget: options.token_budget,
+        log_likelihood: options.scorers.log_likelihood(),
+        rewards: options.scorers.rewards(),
+    };
+    let scorers = options.scorers.scorers(model.heads());
+    let heads = if options.scorers.rewards() { model.heads() } else { &[] };
+    let mut found = Bench { results: Results::new(&model.name), documents: Vec::new() };
+    for (planned, data) in plan.tasks.iter().zip(&loaded) {
+        let (task, split) = (planned.task.name.as_str(), planned.split.as_str());
+        let before = overall;
+        let scores = score(model, &data.sets, &scoring, &mut |of_task| {
+            overall.done = before.done + of_task.done;
+            overall.tokens_done = before.tokens_done + of_task.tokens_done;
+            progress(BenchProgress { task, split, loading: false, overall });
+        })
+        .map_err(|source| planned.unscorable(source))?;
+        let results = scorers.iter().filter_map(|scorer| task_result(planned, data, scorer, &scores));
+        found.results.results.extend(results);
+        let documents = data.sets.iter().zip(&scores);
+        found
+            .documents
+            .extend(documents.map(|(set, scores)| DocumentScores::new(task, split, set, scores, heads)));
+    }
+    for suite in &plan.suites {
+        let results = scorers.iter().filter_map(|scorer| suite_result(suite, plan, &found.results, scorer));
+        let results: Vec<SuiteResult> = results.collect();
+        found.results.suites.extend(results);
+    }
+    Ok(found)
+}
+
+impl Bench {
+    /// Writes `results.json` and `documents.jsonl` into a directory that exists, each atomically, the results last.
+    ///
+    /// # Errors
+    /// A file that cannot be written.
+    pub fn save(&self, dir: &Path) -> Result<(), ResultsError> {
+        DocumentScores::save_all(&self.documents, dir)?;
+        self.results.save(dir)
+    }
+}
+
+impl PlannedTask {
+    fn unscorable(&self, source: ScoreError) -> BenchError {
+        BenchError::Score { task: self.task.name.clone(), split: self.split.clone(), source }
+    }
+}
+
+fn load(model: &Model, planned: &PlannedTask, options: &BenchOptions) -> Result<TaskData, BenchError> {
+    let load = LoadOptions {
+        limit: options.limit,
+        seed: options.seed,
+        few_shot: options.few_shot,
+        max_len: Some(model.backbone.context()),
+        ..LoadOptions::default()
+    };
+    let data = TaskData::load(&planned.task, &options.data, &planned.split, &model.tokenizer, &load)?;
+    check(model, &data.sets).map_err(|source| planned.unscorable(source))?;
+    Ok(data)
+}
+
+fn task_result(
+    planned: &PlannedTask,
+    data: &TaskData,
+    scorer: &Scorer,
+    scores: &[Vec<CandidateScores>],
+) -> Option<TaskResult> {
+    let right = data.sets.iter().zip(scores).filter(|(set, scores)| {
+        set.gold.is_some_and(|gold| is_right(planned.task.kind, scorer, scores, gold))
+    });
+    let estimate = accuracy(right.count(), data.sets.len())?;
+    let skipped = data.skipped.counts();
+    Some(TaskResult {
+        task: planned.task.name.clone(),
+        split: planned.split.clone(),
+        scorer: scorer.to_string(),
+        metric: planned.task.metric?.to_string(),
+        value: estimate.value,
+        stderr: estimate.stderr,
+        documents: data.sets.len(),
+        skipped: skipped.iter().map(|(reason, &count)| (reason.as_str().to_owned(), count)).collect(),
+        chance: chance(&data.sets),
+    })
+}
+
+/// Whether a scorer picks the gold candidate.
+///
+/// Of equals the first is picked, as in the reference implementation. In a pair the gold answer is always the first, so
+/// there a tie is no success; and what is not a number never is.
+fn is_right(kind: Kind, scorer: &Scorer, scores: &[CandidateScores], gold: usize) -> bool {
+    let Some(value) = scores.get(gold).map(|scores| scorer.value(scores)) else { return false };
+    let tie =
+        || scores.iter().enumerate().any(|(index, scores)| index != gold && scorer.value(scores) == value);
+    !value.is_nan() && scorer.choose(scores) == Some(gold) && !(kind == Kind::Preference && tie())
+}
+
+fn suite_result(suite: &Suite, plan: &BenchPlan, results: &Results, scorer: &Scorer) -> Option<SuiteResult> {
+    let scorer = scorer.to_string();
+    // A suite names a task by name or path, a result by name only.
+    let name = |part: &SuiteTask| {
+        plan.tasks.iter().find(|task| task.asked == part.task).map(|task| task.task.name.clone())
+    };
+    let of = |part: &SuiteTask| {
+        let name = name(part)?;
+        let is = |result: &&TaskResult| {
+            result.task == name && result.split == part.split && result.scorer == scorer
+        };
+        results.results.iter().find(is)
+    };
+    let estimate = suite
+        .combine(|part| of(part).map(|result| Estimate { value: result.value, stderr: result.stderr }))?;
+    let chance = suite.combine(|part| of(part)?.chance.map(|value| Estimate { value, stderr: None }));
+    Some(SuiteResult {
+        suite: suite.name.clone(),
+        value: estimate.value,
+        stderr: estimate.stderr,
+        chance: chance.map(|chance| chance.value),
+        scorer,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ties_and_nan_are_not_right_in_a_pair() {
+        let scores = |rewards: &[f32]| -> Vec<CandidateScores> {
+            rewards
+                .iter()
+                .map(|&reward| CandidateScores { rewards: vec![reward], ..Default::default() })
+                .collect()
+        };
+        let scorer = Scorer::Reward { head: "preference".into(), index: 0 };
+        let right = |kind, rewards: &[f32], gold| is_right(kind, &scorer, &scores(rewards), gold);
+        assert!(right(Kind::Preference, &[1.0, 0.0], 0));
+        assert!(!right(Kind::Preference, &[0.0, 0.0], 0));
+        assert!(!right(Kind::Preference, &[0.0, 1.0], 0));
+        assert!(!right(Kind::Preference, &[f32::NAN, f32::NAN], 0));
+        assert!(right(Kind::Choice, &[0.0, 2.0, 2.0], 1));
+        assert!(!right(Kind::Choice, &[0.0, 2.0, 2.0], 2));
+        assert!(!right(Kind::Choice, &[f32::NAN, f32::NAN], 0));
+        assert!(right(Kind::Choice, &[f32::NAN, 0.0], 1));
+        assert!(!right(Kind::Choice, &[1.0], 3));
+    }
+}

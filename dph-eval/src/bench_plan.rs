@@ -1,0 +1,160 @@
+//! [`BenchPlan`]: which splits of which tasks are evaluated, and for which suites.
+
+use dph_data::{Task, TaskError};
+
+use crate::suite::{Suite, SuiteError};
+
+/// The split where nothing says which.
+const DEFAULT_SPLIT: &str = "test";
+
+/// Tasks to evaluate, and the suites that their scores make up.
+#[derive(Debug, Default)]
+pub struct BenchPlan {
+    /// Each task and split once, in the order in which they were asked for.
+    pub tasks: Vec<PlannedTask>,
+    /// The suites.
+    pub suites: Vec<Suite>,
+}
+
+/// A split of a task to evaluate.
+#[derive(Debug)]
+pub struct PlannedTask {
+    /// The name or path by which the task was asked for.
+    pub asked: String,
+    /// The task.
+    pub task: Task,
+    /// The split.
+    pub split: String,
+}
+
+/// Something that was asked for and does not exist or cannot be evaluated.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[non_exhaustive]
+pub enum PlanError {
+    /// The suite cannot be had.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Suite(#[from] SuiteError),
+    /// The task cannot be had.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Task(#[from] TaskError),
+    /// Two different tasks have the same name, by which results are told apart.
+    #[error("`{first}` and `{second}` are two tasks called `{name}`; give one of them another `name`")]
+    SameName {
+        /// The name.
+        name: String,
+        /// How the first was asked for.
+        first: String,
+        /// How the second was asked for.
+        second: String,
+    },
+    /// There is nothing to choose in the task.
+    #[error(
+        "`{task}` cannot be evaluated: its rows are of the kind `{kind}`, with one answer each; there is nothing to choose"
+    )]
+    NothingToChoose {
+        /// The task.
+        task: String,
+        /// Its kind.
+        kind: String,
+    },
+}
+
+impl BenchPlan {
+    /// The plan for suites and single tasks, by name or path.
+    ///
+    /// A suite says which split of each task counts. For a single task it is `split` or, where that is `None`, the one that
+    /// the embedded suites use for it, or else `test`.
+    ///
+    /// # Errors
+    /// A suite or task that does not exist (with the nearest name) or cannot be evaluated.
+    pub fn new<S: AsRef<str>>(suites: &[S], tasks: &[S], split: Option<&str>) -> Result<Self, PlanError> {
+        let mut plan = Self::default();
+        for suite in suites {
+            let suite = Suite::find(suite.as_ref())?;
+            for task in &suite.tasks {
+                plan.add(&task.task, task.split.clone())?;
+            }
+            plan.suites.push(suite);
+        }
+        for task in tasks.iter().map(AsRef::as_ref) {
+            let split = split.map_or_else(|| usual_split(task), String::from);
+            plan.add(task, split)?;
+        }
+        Ok(plan)
+    }
+
+    fn add(&mut self, asked: &str, split: String) -> Result<(), PlanError> {
+        if self.tasks.iter().any(|task| task.asked == asked && task.split == split) {
+            return Ok(());
+        }
+        let task = Task::find(asked)?;
+        if task.metric.is_none() {
+            return Err(PlanError::NothingToChoose { task: task.name, kind: task.kind.to_string() });
+        }
+        let same = |other: &&PlannedTask| other.task.name == task.name && other.asked != asked;
+        if let Some(other) = self.tasks.iter().find(same) {
+            let (first, second) = (other.asked.clone(), asked.to_owned());
+            return Err(PlanError::SameName { name: task.name, first, second });
+        }
+        self.tasks.push(PlannedTask { asked: asked.to_owned(), task, split });
+        Ok(())
+    }
+}
+
+/// The split that an embedded suite uses for a task.
+fn usual_split(name: &str) -> String {
+    Suite::names()
+        .filter_map(|suite| Suite::find(suite).ok())
+        .flat_map(|suite| suite.tasks)
+        .find(|task| task.task == name)
+        .map_or_else(|| DEFAULT_SPLIT.to_owned(), |task| task.split)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn names(plan: &BenchPlan) -> Vec<String> {
+        plan.tasks.iter().map(|task| format!("{}/{}", task.task.name, task.split)).collect()
+    }
+
+    #[test]
+    fn every_task_once_on_the_split_that_counts() {
+        let plan = BenchPlan::new(&["race"], &["race_high", "piqa", "sst2"], None).unwrap();
+        assert_eq!(names(&plan), ["race_middle/test", "race_high/test", "piqa/validation", "sst2/test"]);
+        let plan = BenchPlan::new(&["race"], &["race_high", "piqa"], Some("dev")).unwrap();
+        assert_eq!(names(&plan), ["race_middle/test", "race_high/test", "race_high/dev", "piqa/dev"]);
+        assert_eq!(BenchPlan::new(&["gpt4all"], &[], None).unwrap().tasks.len(), 7);
+    }
+
+    #[test]
+    fn what_does_not_exist_gets_a_suggestion() {
+        let error =
+            |suites: &[&str], tasks: &[&str]| BenchPlan::new(suites, tasks, None).unwrap_err().to_string();
+        assert_eq!(error(&["rase"], &[]), "there is no suite `rase`; did you mean `race`?");
+        assert_eq!(error(&[], &["hellaswg"]), "there is no task `hellaswg`; did you mean `hellaswag`?");
+    }
+
+    #[test]
+    fn two_tasks_of_one_name_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("mine.toml");
+        std::fs::write(&path, dph_data::Task::embedded_source("boolq").unwrap()).unwrap();
+        let path = path.display().to_string();
+        let error = BenchPlan::new(&[], &["boolq", &path], None).unwrap_err().to_string();
+        assert!(error.ends_with("are two tasks called `boolq`; give one of them another `name`"), "{error}");
+        assert_eq!(BenchPlan::new(&[], &[path.as_str(), &path], None).unwrap().tasks.len(), 1);
+    }
+
+    #[test]
+    fn a_task_without_a_choice_is_refused() {
+        let error = BenchPlan::new(&[], &["world_text"], None).unwrap_err().to_string();
+        assert!(
+            error.starts_with("`world_text` cannot be evaluated: its rows are of the kind `text`"),
+            "{error}"
+        );
+    }
+}

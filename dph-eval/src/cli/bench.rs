@@ -1,0 +1,120 @@
+//! `dph-eval bench`.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use dph_eval::{Bench, BenchOptions, BenchPlan, BenchProgress, ScorerChoice, Table, bench};
+
+use super::failure::{Failure, say};
+use super::progress::ProgressLine;
+use super::{DeviceArgs, positive};
+
+/// Evaluate a model on benchmark tasks, by its log-likelihood and by its preference head side by side
+///
+/// Prints a table with a row for each scorer and a column for each task and suite: accuracies in per cent with their standard
+/// errors, above them what guessing would give, below them the number of documents.
+///
+/// Scorers: `loglik-mean` and `loglik-sum` choose the answer with the highest mean or total log-probability of its tokens;
+/// `reward:<head>` chooses the one with the highest reward.
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    /// The model directory, export or run
+    dir: PathBuf,
+
+    /// A suite: gpt4all, race, or the path of a suite's TOML file; may be given several times
+    #[arg(long, value_name = "S", required_unless_present = "task")]
+    suite: Vec<String>,
+
+    /// A task by name (see `dph-data list`) or by the path of its TOML file; may be given several times
+    #[arg(long, value_name = "T")]
+    task: Vec<String>,
+
+    /// The split of each --task; by default the one that the suites use for it, otherwise `test`
+    #[arg(long, value_name = "S", requires = "task")]
+    split: Option<String>,
+
+    /// At most so many documents of each task: a seeded sample spread over the split
+    #[arg(long, value_name = "N", value_parser = positive)]
+    limit: Option<usize>,
+
+    /// Put so many answered documents of the train split before each question
+    #[arg(long, value_name = "K", default_value_t = 0)]
+    few_shot: usize,
+
+    /// What chooses the answers; by default everything that the model has
+    #[arg(long, value_name = "WHICH")]
+    scorer: Option<ScorerChoice>,
+
+    /// The root of the data sets: DIR/<task>/<split>.{jsonl,json,csv,tsv,parquet}
+    #[arg(long, value_name = "DIR", env = "DPH_DATA", default_value = "data")]
+    data: PathBuf,
+
+    /// Seed of --limit and --few-shot
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+
+    /// Also write results.json, documents.jsonl (every document's scores) and report.md into DIR
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+
+    /// Print results.json instead of the table
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    device: DeviceArgs,
+}
+
+impl BenchArgs {
+    pub fn run(self) -> Result<(), Failure> {
+        let plan = BenchPlan::new(&self.suite, &self.task, self.split.as_deref())?;
+        if let Some(out) = &self.out {
+            // Before hours of work, not after them.
+            std::fs::create_dir_all(out)
+                .map_err(|error| Failure::request(format!("--out {}: {error}", out.display())))?;
+        }
+        let mut line = ProgressLine::new();
+        line.prepare("loading the model");
+        let model = self.device.open(&self.dir)?;
+        let options = BenchOptions {
+            data: self.data.clone(),
+            limit: self.limit,
+            few_shot: self.few_shot,
+            scorers: self.scorer.unwrap_or_else(|| ScorerChoice::all(model.heads())),
+            token_budget: self.device.token_budget,
+            seed: self.seed,
+        };
+        let found = bench(&model, &plan, &options, &mut |progress| show(&mut line, progress));
+        line.finish();
+        let found = found?;
+
+        let table = Table::new(std::slice::from_ref(&found.results));
+        if let Some(out) = &self.out {
+            save(&found, &table, out)?;
+        }
+        let text = if self.json { found.results.to_json() } else { table.to_text() };
+        io::stdout().write_all(text.as_bytes())?;
+        Ok(())
+    }
+}
+
+fn show(line: &mut ProgressLine, progress: BenchProgress<'_>) {
+    let BenchProgress { task, split, loading, overall } = progress;
+    if loading {
+        line.prepare(&format!("reading {task}/{split}"));
+        // Scoring begins when the last task has been read.
+        line.start();
+        return;
+    }
+    let share = overall.tokens_done as f64 / overall.tokens_total.max(1) as f64;
+    let units = format!("of {} documents", overall.total);
+    line.update(&format!("{task}/{split}"), overall.done, &units, Some(share));
+}
+
+fn save(found: &Bench, table: &Table, out: &Path) -> Result<(), Failure> {
+    table.save(&found.results.name, out)?;
+    found.save(out)?;
+    say(&format!("results are in {}", out.display()));
+    Ok(())
+}

@@ -1,0 +1,195 @@
+//! `dph-eval rank`.
+
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::PathBuf;
+use std::sync::mpsc;
+use std::thread;
+
+use clap::Args;
+use dph_core::Scorer;
+use dph_data::Message;
+use dph_eval::{Model, RankRequest, Ranking, ScorerChoice, Scoring, ranking_order, score};
+use serde_json::json;
+
+use super::DeviceArgs;
+use super::failure::{Failure, say};
+use super::progress::ProgressLine;
+use super::requests::{CHUNK, Item, Problem, Source, next_chunk};
+
+/// Rank candidate answers: the one that people would prefer comes first
+///
+/// Candidates are given on the command line, or as lines of JSON
+///
+///   {"prompt": "Who wrote it?", "candidates": ["Ann.", "Bob."], "id": 7}
+///
+/// where `prompt` is a text or a list of messages {"role": …, "content": …}, and `id` is optional and only handed back.
+/// Answers are printed in the order of the lines, as they are ready. A wrong line is reported with its number, the others are ranked
+/// all the same, and the exit status is 1.
+///
+/// The reward of the first head decides, or, for a model without a preference head, the mean log-likelihood.
+#[derive(Debug, Args)]
+pub struct RankArgs {
+    /// The model directory, export or run
+    dir: PathBuf,
+
+    /// A file with a request in each line; `-`, the default, is stdin
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["prompt", "system", "candidate"])]
+    input: Option<PathBuf>,
+
+    /// A single prompt, whose answers are given by --candidate
+    #[arg(long, value_name = "P", requires = "candidate")]
+    prompt: Option<String>,
+
+    /// A system message before --prompt
+    #[arg(long, value_name = "S", requires = "prompt")]
+    system: Option<String>,
+
+    /// An answer to --prompt; give it once for each
+    #[arg(long, value_name = "C", requires = "prompt", allow_hyphen_values = true)]
+    candidate: Vec<String>,
+
+    /// What scores the answers; by default `reward`, or `log` for a model without a preference head
+    #[arg(long, value_name = "WHICH")]
+    scorer: Option<ScorerChoice>,
+
+    /// Print one line of JSON for each request: {"id", "scorer", "ranking": [{"index", "candidate", "score", "scores",
+    /// "tokens"}]}, or {"line", "error"} for a wrong one
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    device: DeviceArgs,
+}
+
+impl RankArgs {
+    pub fn run(self) -> Result<(), Failure> {
+        let source = self.source()?;
+        let model = self.device.open(&self.dir)?;
+        let scorers = self.scorers(&model)?;
+        let scoring = Scoring {
+            token_budget: self.device.token_budget,
+            log_likelihood: scorers.iter().any(|scorer| !matches!(scorer, Scorer::Reward { .. })),
+            rewards: scorers.iter().any(|scorer| matches!(scorer, Scorer::Reward { .. })),
+        };
+        let (eager, total, name) = (source.eager, source.bytes, source.name.clone());
+        let mut out = BufWriter::new(io::stdout().lock());
+        let mut line = ProgressLine::beside_output();
+        let (mut ranked, mut wrong) = (0, 0);
+        let (send, receive) = mpsc::sync_channel(2 * CHUNK);
+        let outcome = thread::scope(|scope| {
+            // It ends with this closure, however that ends: then the reader knows that nobody listens.
+            let receive = receive;
+            scope.spawn(|| source.read(&model, send));
+            while let Some(chunk) = next_chunk(&receive, eager) {
+                let read = chunk.last().map_or(0, |item| item.end);
+                for answer in rank(&model, chunk, &scoring, &scorers)? {
+                    match answer {
+                        Ok((request, ranking)) => {
+                            ranked += 1;
+                            write_ranking(&mut out, &request, &ranking, &scorers, self.json)?;
+                        }
+                        Err(problem) => {
+                            wrong += 1;
+                            line.interrupt(&format!("{name}:{}: {}", problem.line, problem.message));
+                            if self.json {
+                                writeln!(out, "{}", json!({"line": problem.line, "error": problem.message}))?;
+                            }
+                        }
+                    }
+                }
+                out.flush()?;
+                let share = total.map(|total| read as f64 / total.max(1) as f64);
+                line.update("ranking", ranked, "sets", share);
+            }
+            Ok::<(), Failure>(())
+        });
+        line.finish();
+        outcome?;
+        match wrong {
+            0 => Ok(()),
+            _ => {
+                say(&format!("{wrong} of {} requests could not be ranked", ranked + wrong));
+                Err(Failure::Partly)
+            }
+        }
+    }
+
+    /// Where the requests come from; all that can be wrong with the flags is found here, before a model is loaded.
+    fn source(&self) -> Result<Source, Failure> {
+        if let Some(prompt) = &self.prompt {
+            let system = self.system.iter().map(Message::system);
+            let request = RankRequest {
+                id: None,
+                prompt: system.chain([Message::user(prompt)]).collect(),
+                candidates: self.candidate.clone(),
+            };
+            return Ok(Source::one(request));
+        }
+        match self.input.as_deref().filter(|path| path.as_os_str() != "-") {
+            Some(path) => Source::file(path)
+                .map_err(|error| Failure::request(format!("--input {}: {error}", path.display()))),
+            None if self.input.is_none() && io::stdin().is_terminal() => Err(Failure::request(
+                "there is nothing to rank; give --prompt with --candidate, or --input FILE, or pipe requests into stdin",
+            )),
+            None => Ok(Source::stdin()),
+        }
+    }
+
+    /// The scorers, the one that decides first.
+    fn scorers(&self, model: &Model) -> Result<Vec<Scorer>, Failure> {
+        let choice = match (self.scorer, model.heads().is_empty()) {
+            (Some(choice), true) if choice.rewards() => {
+                return Err(Failure::request(format!(
+                    "{} has no preference head to give rewards; train one with `dph-train`, or ask for --scorer log",
+                    self.dir.display()
+                )));
+            }
+            (Some(choice), _) => choice,
+            (None, false) => ScorerChoice::Reward,
+            (None, true) => {
+                say(&format!("{} has no preference head: ranking by log-likelihood", self.dir.display()));
+                ScorerChoice::Log
+            }
+        };
+        Ok(ranking_order(choice.scorers(model.heads())))
+    }
+}
+
+/// The answer to a request, or why there is none.
+type Answer = Result<(RankRequest, Ranking), Problem>;
+
+/// The answers to a chunk of requests, in their order.
+fn rank(
+    model: &Model,
+    chunk: Vec<Item>,
+    scoring: &Scoring,
+    scorers: &[Scorer],
+) -> Result<Vec<Answer>, Failure> {
+    let (mut sets, mut requests) = (Vec::new(), Vec::new());
+    for item in chunk {
+        requests.push(item.request.map(|(request, set)| {
+            sets.push(set);
+            request
+        }));
+    }
+    let mut scores = score(model, &sets, scoring, &mut |_| {}).map_err(Failure::work)?.into_iter();
+    let mut answer = |request: RankRequest| {
+        let ranking = Ranking::new(&request, &scores.next().unwrap_or_default(), scorers);
+        (request, ranking)
+    };
+    Ok(requests.into_iter().map(|request| request.map(&mut answer)).collect())
+}
+
+fn write_ranking(
+    out: &mut impl Write,
+    request: &RankRequest,
+    ranking: &Ranking,
+    scorers: &[Scorer],
+    json: bool,
+) -> io::Result<()> {
+    if json {
+        serde_json::to_writer(&mut *out, ranking)?;
+        return out.write_all(b"\n");
+    }
+    writeln!(out, "{}", ranking.to_text(request, scorers))
+}

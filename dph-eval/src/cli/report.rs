@@ -1,0 +1,40 @@
+//! `dph-eval report`.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use clap::Args;
+use dph_eval::{Results, Table};
+
+use super::failure::Failure;
+
+/// Print the results of several runs as one table
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// Runs, or output directories of `dph-eval bench`, or their results.json files
+    #[arg(value_name = "RUN", required = true)]
+    runs: Vec<PathBuf>,
+
+    /// Print a list of their results.json instead of the table
+    #[arg(long, conflicts_with = "markdown")]
+    json: bool,
+
+    /// Print the table as Markdown
+    #[arg(long)]
+    markdown: bool,
+}
+
+impl ReportArgs {
+    pub fn run(self) -> Result<(), Failure> {
+        let runs: Vec<Results> = self.runs.iter().map(|run| Results::load(run)).collect::<Result<_, _>>()?;
+        let text = if self.json {
+            serde_json::to_string_pretty(&runs).map_err(Failure::work)? + "\n"
+        } else if self.markdown {
+            Table::new(&runs).to_markdown()
+        } else {
+            Table::new(&runs).to_text()
+        };
+        io::stdout().write_all(text.as_bytes())?;
+        Ok(())
+    }
+}

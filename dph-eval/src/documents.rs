@@ -1,0 +1,113 @@
+//! [`DocumentScores`]: every document's scores, one line each of `documents.jsonl`.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use dph_core::{CandidateScores, CandidateSet};
+use serde::{Deserialize, Serialize};
+
+use crate::atomic::write_atomically;
+use crate::results::ResultsError;
+
+/// File name of the documents' scores, beside `results.json`.
+pub const DOCUMENTS_FILE: &str = "documents.jsonl";
+
+/// One document and what the model says about each of its candidates.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DocumentScores {
+    /// The task.
+    pub task: String,
+    /// The split.
+    pub split: String,
+    /// The document's name within the split.
+    pub id: String,
+    /// Index of the right candidate.
+    pub gold: Option<usize>,
+    /// The candidates, in the order of the source row.
+    pub candidates: Vec<ScoredCandidate>,
+}
+
+/// One candidate's scores.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ScoredCandidate {
+    /// Sum of the log-probabilities (natural logarithm) of the answer's tokens; null where it was not asked for or is
+    /// not a finite number.
+    pub loglik: Option<f64>,
+    /// Number of answer tokens, without the end-of-turn token.
+    pub tokens: usize,
+    /// Length of the answer in UTF-8 bytes.
+    pub bytes: usize,
+    /// The reward of each head by its name; null where it is not a finite number.
+    pub rewards: BTreeMap<String, Option<f32>>,
+}
+
+impl DocumentScores {
+    /// The record of a scored candidate set; `heads` are the names of its rewards.
+    pub fn new(
+        task: &str,
+        split: &str,
+        set: &CandidateSet,
+        scores: &[CandidateScores],
+        heads: &[String],
+    ) -> Self {
+        let candidates = scores.iter().map(|scores| ScoredCandidate::new(scores, heads)).collect();
+        Self { task: task.into(), split: split.into(), id: set.id.clone(), gold: set.gold, candidates }
+    }
+
+    /// Writes `documents.jsonl` into a directory that exists, atomically.
+    ///
+    /// # Errors
+    /// The file cannot be written; an old one is then still there.
+    pub fn save_all(documents: &[Self], dir: &Path) -> Result<(), ResultsError> {
+        let path = dir.join(DOCUMENTS_FILE);
+        let mut lines = Vec::new();
+        for document in documents {
+            serde_json::to_writer(&mut lines, document)
+                .map_err(|source| ResultsError::Json { path: path.clone(), source })?;
+            lines.push(b'\n');
+        }
+        write_atomically(&path, &lines).map_err(|source| ResultsError::Io { path, source })
+    }
+}
+
+impl ScoredCandidate {
+    /// The record of one candidate; `heads` are the names of its rewards.
+    pub fn new(scores: &CandidateScores, heads: &[String]) -> Self {
+        let rewards = heads.iter().zip(&scores.rewards);
+        Self {
+            loglik: Some(scores.loglik).filter(|loglik| loglik.is_finite()),
+            tokens: scores.tokens,
+            bytes: scores.bytes,
+            rewards: rewards
+                .map(|(head, &reward)| (head.clone(), Some(reward).filter(|reward| reward.is_finite())))
+                .collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_holds_a_document_and_reads_back() {
+        let set = CandidateSet { id: "q1".into(), gold: Some(1), ..CandidateSet::default() };
+        let scores = [
+            CandidateScores { loglik: -1.5, tokens: 2, bytes: 7, rewards: vec![0.1] },
+            CandidateScores { loglik: f64::NAN, tokens: 1, bytes: 3, rewards: vec![f32::INFINITY] },
+        ];
+        let document = DocumentScores::new("piqa", "validation", &set, &scores, &["preference".into()]);
+        let line = serde_json::to_string(&document).unwrap();
+        assert_eq!(
+            line,
+            r#"{"task":"piqa","split":"validation","id":"q1","gold":1,"candidates":[{"loglik":-1.5,"tokens":2,"bytes":7,"rewards":{"preference":0.1}},{"loglik":null,"tokens":1,"bytes":3,"rewards":{"preference":null}}]}"#
+        );
+        assert_eq!(serde_json::from_str::<DocumentScores>(&line).unwrap(), document);
+
+        let dir = tempfile::tempdir().unwrap();
+        DocumentScores::save_all(&[document.clone(), document], dir.path()).unwrap();
+        let text = std::fs::read_to_string(dir.path().join(DOCUMENTS_FILE)).unwrap();
+        assert_eq!(text, format!("{line}\n{line}\n"));
+    }
+}

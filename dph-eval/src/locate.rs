@@ -1,0 +1,72 @@
+//! From the directory that a person names to the one that holds a model.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::model_error::ModelError;
+
+/// File name of a run's manifest.
+const MANIFEST_FILE: &str = "manifest.json";
+
+/// The model directory or export that `dir` stands for: itself, or where it is a run its last stage's export.
+pub(crate) fn locate(dir: &Path) -> Result<PathBuf, ModelError> {
+    if !dir.is_dir() {
+        return Err(ModelError::NotFound { dir: dir.to_owned() });
+    }
+    if holds_model(dir) {
+        return Ok(dir.to_owned());
+    }
+    let path = dir.join(MANIFEST_FILE);
+    if !path.is_file() {
+        return Err(ModelError::NotAModel { dir: dir.to_owned() });
+    }
+    let json = std::fs::read(&path).map_err(|source| ModelError::Io { path: path.clone(), source })?;
+    let manifest: Manifest =
+        serde_json::from_slice(&json).map_err(|source| ModelError::Json { path, source })?;
+    let last = manifest.stages.iter().rev().map(|stage| dir.join(stage)).find(|export| holds_model(export));
+    last.ok_or_else(|| ModelError::Unfinished { dir: dir.to_owned(), stages: manifest.stages })
+}
+
+/// The part of a run's manifest that matters here.
+#[derive(Deserialize)]
+struct Manifest {
+    /// The stages in their order; each is a folder of the run once it is exported.
+    stages: Vec<String>,
+}
+
+fn holds_model(dir: &Path) -> bool {
+    [dph_core::CONFIG_FILE, "config.json"].iter().any(|file| dir.join(file).is_file())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_stands_for_its_last_export() {
+        let place = tempfile::tempdir().unwrap();
+        let run = place.path();
+        let error =
+            |dir: &Path| locate(dir).unwrap_err().to_string().replace(&run.display().to_string(), "RUN");
+        assert!(error(&run.join("nowhere")).starts_with("RUN/nowhere: there is no such directory; "));
+        assert!(error(run).starts_with("RUN: no model here; "));
+
+        std::fs::write(run.join(MANIFEST_FILE), r#"{"stages": ["sft", "dph", "more"], "seed": 1}"#).unwrap();
+        assert!(
+            error(run)
+                .starts_with("RUN: no stage of this run has been exported yet (looked for sft, dph, more)")
+        );
+
+        for (stage, file) in [("sft", "config.json"), ("dph", dph_core::CONFIG_FILE)] {
+            std::fs::create_dir(run.join(stage)).unwrap();
+            std::fs::write(run.join(stage).join(file), "{}").unwrap();
+            assert_eq!(locate(run).unwrap(), run.join(stage));
+        }
+        assert_eq!(locate(&run.join("sft")).unwrap(), run.join("sft"));
+
+        std::fs::write(run.join(MANIFEST_FILE), "{").unwrap();
+        assert!(error(run).starts_with("RUN/manifest.json: EOF while parsing"));
+    }
+}

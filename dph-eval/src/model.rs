@@ -1,0 +1,162 @@
+//! [`Model`]: a backbone with its tokenizer and, where there is one, its preference head.
+
+use std::path::{Path, PathBuf};
+
+use burn::tensor::Device;
+use dph_core::{CandidateSet, HeadFileError, Layer, PreferenceHead, PreferenceHeadConfig};
+use dph_data::ChatTokenizer;
+use dph_model::Backbone;
+
+use crate::backbone_reference::BackboneReference;
+use crate::locate::locate;
+use crate::model_error::{ModelError, Unscorable};
+
+/// Everything that is needed to score candidates.
+#[derive(Debug)]
+pub struct Model {
+    /// What results call it: the name of its directory.
+    pub name: String,
+    /// The language model.
+    pub backbone: Backbone,
+    /// Its tokenizer, which knows how conversations look.
+    pub tokenizer: ChatTokenizer,
+    /// The preference head and its configuration.
+    pub head: Option<(PreferenceHead, PreferenceHeadConfig)>,
+}
+
+impl Model {
+    /// Loads a model from a directory, which is one of
+    ///
+    /// - a Hugging Face model directory, with a preference head in it or without;
+    /// - a stage's export: such a directory, or a head with a [reference](BackboneReference) to its backbone, whose content
+    ///   hash is checked;
+    /// - a run: then the export of its last stage.
+    ///
+    /// # Errors
+    /// What is missing or does not fit together, with what to do about it.
+    pub fn open(dir: &Path, device: &Device) -> Result<Self, ModelError> {
+        let export = locate(dir)?;
+        let reference = BackboneReference::load(&export)?;
+        let backbone_dir = match &reference {
+            Some(reference) => checked_backbone(&export, reference)?,
+            None => export.clone(),
+        };
+        let head = match PreferenceHead::load(&export, device) {
+            Ok(head) => Some(head),
+            // An export with a reference is nothing without its head.
+            Err(HeadFileError::Missing { .. }) if reference.is_none() => None,
+            Err(error) => return Err(error.into()),
+        };
+        let tokenizer = ChatTokenizer::from_dir(&backbone_dir)?;
+        let backbone = Backbone::load(&backbone_dir, device)?;
+        Self::new(name_of(dir), backbone, tokenizer, head)
+    }
+
+    /// A model of parts that are already loaded.
+    ///
+    /// # Errors
+    /// A head that was made for another model.
+    pub fn new(
+        name: impl Into<String>,
+        backbone: Backbone,
+        tokenizer: ChatTokenizer,
+        head: Option<(PreferenceHead, PreferenceHeadConfig)>,
+    ) -> Result<Self, ModelError> {
+        if let Some((_, config)) = &head {
+            check_head(config, backbone.d_model(), backbone.n_layers())?;
+        }
+        Ok(Self { name: name.into(), backbone, tokenizer, head })
+    }
+
+    /// The names of the reward heads; none without a preference head.
+    pub fn heads(&self) -> &[String] {
+        self.head.as_ref().map_or(&[], |(_, config)| &config.rewards)
+    }
+
+    /// Whether this model can score a set.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    pub fn check(&self, set: &CandidateSet) -> Result<(), Unscorable> {
+        if set.candidates.is_empty() {
+            return Err(Unscorable::NoCandidate);
+        }
+        if set.prompt.is_empty() {
+            return Err(Unscorable::EmptyPrompt);
+        }
+        if let Some(candidate) = set.candidates.iter().position(|candidate| candidate.tokens.is_empty()) {
+            return Err(Unscorable::EmptyCandidate { candidate });
+        }
+        let (tokens, context) = (set.sequence_len(), self.backbone.context());
+        if tokens > context {
+            return Err(Unscorable::TooLong { tokens, context });
+        }
+        let vocab = self.backbone.vocab();
+        let answers = set.candidates.iter().flat_map(|candidate| &candidate.tokens);
+        match set.prompt.iter().chain(answers).find(|&&token| token as usize >= vocab) {
+            Some(&token) => Err(Unscorable::UnknownToken { token, vocab }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The backbone's directory, if what is there is what the head was trained on.
+fn checked_backbone(export: &Path, reference: &BackboneReference) -> Result<PathBuf, ModelError> {
+    let backbone = reference.resolve(export);
+    if !backbone.is_dir() {
+        return Err(ModelError::BackboneMissing { dir: export.to_owned(), backbone });
+    }
+    let found = dph_model::content_hash(&backbone)?;
+    if found != reference.hash {
+        let (dir, expected) = (export.to_owned(), reference.hash.clone());
+        return Err(ModelError::BackboneChanged { dir, backbone, found, expected });
+    }
+    Ok(backbone)
+}
+
+fn check_head(config: &PreferenceHeadConfig, d_model: usize, n_layers: usize) -> Result<(), ModelError> {
+    if config.d_model != d_model {
+        return Err(ModelError::HeadSize { head: config.d_model, backbone: d_model });
+    }
+    match config.aggregation.layers {
+        Layer::At(layer) if layer > n_layers => Err(ModelError::HeadLayer { layer, layers: n_layers }),
+        _ => Ok(()),
+    }
+}
+
+fn name_of(dir: &Path) -> String {
+    let full = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
+    full.file_name().map_or_else(|| "model".into(), |name| name.to_string_lossy().into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dph_core::Aggregation;
+
+    #[test]
+    fn a_head_of_another_model_is_refused() {
+        let config = |d_model, layers| PreferenceHeadConfig {
+            d_model,
+            d_ffn: 8,
+            aggregation: Aggregation { layers, ..Aggregation::default() },
+            pooling: Default::default(),
+            dropout: 0.0,
+            rewards: vec!["preference".into()],
+            bias: false,
+        };
+        let error = |config| check_head(&config, 64, 3).map_err(|error| error.to_string());
+        assert_eq!(error(config(64, Layer::At(3))), Ok(()));
+        assert_eq!(error(config(64, Layer::Last)), Ok(()));
+        assert!(error(config(48, Layer::Last)).is_err_and(|error| {
+            error.starts_with(
+                "the preference head reads hidden states of size 48, but the model's have size 64",
+            )
+        }));
+        assert!(error(config(64, Layer::At(4))).is_err_and(|error| {
+            error.starts_with(
+                "the preference head reads layer 4, but the model has only 3 (0, the embedding, to 3)",
+            )
+        }));
+    }
+}

@@ -1,0 +1,152 @@
+//! What can be wrong with a model, and with a candidate set for it.
+
+use std::io;
+use std::path::PathBuf;
+
+use dph_core::HeadFileError;
+use dph_data::ChatError;
+use dph_model::CheckpointError;
+
+use crate::backbone_reference::BACKBONE_FILE;
+
+/// A model that cannot be had.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ModelError {
+    /// There is no such directory.
+    #[error("{}: there is no such directory; give a model directory, a stage's export, or a run", dir.display())]
+    NotFound {
+        /// The directory.
+        dir: PathBuf,
+    },
+    /// The directory holds no model.
+    #[error(
+        "{}: no model here; a model directory has a config.json, an export a preference_head.json, a run a manifest.json",
+        dir.display()
+    )]
+    NotAModel {
+        /// The directory.
+        dir: PathBuf,
+    },
+    /// The directory is a run without any export.
+    #[error(
+        "{}: no stage of this run has been exported yet (looked for {}); finish the run with `dph-train … --resume`",
+        dir.display(), stages.join(", ")
+    )]
+    Unfinished {
+        /// The run.
+        dir: PathBuf,
+        /// Its stages.
+        stages: Vec<String>,
+    },
+    /// The backbone of a head is not where it was.
+    #[error(
+        "{}: the model that this head was trained on is not at {}; put it back, or correct `path` in {BACKBONE_FILE}",
+        dir.display(), backbone.display()
+    )]
+    BackboneMissing {
+        /// The export.
+        dir: PathBuf,
+        /// Where the backbone should be.
+        backbone: PathBuf,
+    },
+    /// The backbone of a head is another one than it was trained on.
+    #[error(
+        "{}: the model at {} has changed since this head was trained on it (content hash {found}, then {expected}); \
+         a head fits only the very model it was trained on: restore that one, or train the head again with `dph-train`",
+        dir.display(), backbone.display()
+    )]
+    BackboneChanged {
+        /// The export.
+        dir: PathBuf,
+        /// The backbone.
+        backbone: PathBuf,
+        /// Its content hash now.
+        found: String,
+        /// Its content hash then.
+        expected: String,
+    },
+    /// The head was made for hidden states of another size.
+    #[error(
+        "the preference head reads hidden states of size {head}, but the model's have size {backbone}; \
+         the head belongs to another model"
+    )]
+    HeadSize {
+        /// Size that the head reads.
+        head: usize,
+        /// Size that the backbone gives.
+        backbone: usize,
+    },
+    /// The head reads a layer that the backbone does not have.
+    #[error(
+        "the preference head reads layer {layer}, but the model has only {layers} (0, the embedding, to {layers}); \
+         the head belongs to another model"
+    )]
+    HeadLayer {
+        /// The layer.
+        layer: usize,
+        /// Number of layers of the backbone.
+        layers: usize,
+    },
+    /// The backbone cannot be loaded.
+    #[error(transparent)]
+    Backbone(#[from] CheckpointError),
+    /// The tokenizer cannot be loaded.
+    #[error(transparent)]
+    Tokenizer(#[from] ChatError),
+    /// The head cannot be loaded.
+    #[error(transparent)]
+    Head(#[from] HeadFileError),
+    /// A file could not be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file is not what it should be.
+    #[error("{}: {source}", path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        source: serde_json::Error,
+    },
+}
+
+/// Why a candidate set cannot be scored by a model.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Unscorable {
+    /// There is nothing to score.
+    #[error("there is no candidate")]
+    NoCandidate,
+    /// Nothing predicts the first token of an answer.
+    #[error("the prompt has no tokens")]
+    EmptyPrompt,
+    /// A candidate has no tokens, not even one that ends it.
+    #[error("candidate {candidate} has no tokens")]
+    EmptyCandidate {
+        /// Index of the candidate.
+        candidate: usize,
+    },
+    /// Prompt and answer do not fit into the model's context.
+    #[error("prompt and longest answer have {tokens} tokens, the model's context only {context}")]
+    TooLong {
+        /// Length of the longest sequence.
+        tokens: usize,
+        /// What the model was made for.
+        context: usize,
+    },
+    /// A token that the model does not know.
+    #[error(
+        "token {token} is outside the model's vocabulary of {vocab}: the tokenizer belongs to another model"
+    )]
+    UnknownToken {
+        /// The token.
+        token: u32,
+        /// Size of the vocabulary.
+        vocab: usize,
+    },
+}

@@ -1,0 +1,179 @@
+//! [`Ranking`]: candidates in the order in which a scorer prefers them.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+use dph_core::{CandidateScores, Scorer};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::rank_request::RankRequest;
+use crate::report::Columns;
+
+/// Characters of a candidate that are shown.
+const CANDIDATE_WIDTH: usize = 60;
+/// Characters of a prompt that are shown.
+const PROMPT_WIDTH: usize = 90;
+
+/// The answers to a prompt, the best first.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Ranking {
+    /// What the request called itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<Value>,
+    /// The scorer that decided: `loglik-mean` or `reward:<head>`.
+    pub scorer: String,
+    /// The candidates, the best first.
+    pub ranking: Vec<RankedCandidate>,
+}
+
+/// A candidate with its place in the request and its scores.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RankedCandidate {
+    /// Its index in the request, from 0.
+    pub index: usize,
+    /// Its text.
+    pub candidate: String,
+    /// What it was ranked by; null where that is not a finite number.
+    pub score: Option<f64>,
+    /// Everything that the model said about it, by scorer.
+    pub scores: BTreeMap<String, Option<f64>>,
+    /// Number of its tokens, without the end-of-turn token.
+    pub tokens: usize,
+}
+
+impl Ranking {
+    /// Ranks the scored candidates of a request by the first of `scorers`; the values of all are kept.
+    ///
+    /// Of equals the earlier in the request comes first; what is not a number comes last.
+    pub fn new(request: &RankRequest, scores: &[CandidateScores], scorers: &[Scorer]) -> Self {
+        let by = scorers.first();
+        let finite = |value: f64| Some(value).filter(|value| value.is_finite());
+        let candidates = request.candidates.iter().zip(scores).enumerate();
+        let mut ranking: Vec<RankedCandidate> = candidates
+            .map(|(index, (candidate, scores))| RankedCandidate {
+                index,
+                candidate: candidate.clone(),
+                score: by.and_then(|scorer| finite(scorer.value(scores))),
+                scores: scorers
+                    .iter()
+                    .map(|scorer| (scorer.to_string(), finite(scorer.value(scores))))
+                    .collect(),
+                tokens: scores.tokens,
+            })
+            .collect();
+        ranking.sort_by(|a, b| descending(a.score, b.score));
+        Self { id: request.id.clone(), scorer: by.map(Scorer::to_string).unwrap_or_default(), ranking }
+    }
+
+    /// The ranking for people to read: the end of the prompt, then a line for each candidate with all its scores.
+    pub fn to_text(&self, request: &RankRequest, scorers: &[Scorer]) -> String {
+        let names: Vec<String> = scorers.iter().map(Scorer::to_string).collect();
+        let mut rows = vec![["", "candidate"].map(String::from).into_iter().chain(names.clone()).collect()];
+        for (place, ranked) in self.ranking.iter().enumerate() {
+            let scores = names.iter().map(|name| {
+                let score = ranked.scores.get(name).copied().flatten();
+                score.map_or_else(|| "–".into(), |score| format!("{score:.4}"))
+            });
+            let head = [(place + 1).to_string(), shortened(&ranked.candidate, CANDIDATE_WIDTH)];
+            rows.push(head.into_iter().chain(scores).collect());
+        }
+        let id = match &self.id {
+            Some(Value::String(id)) => format!("[{id}] "),
+            Some(id) => format!("[{id}] "),
+            None => String::new(),
+        };
+        let question = request.prompt.last().map_or("", |message| message.content.as_str());
+        format!("{id}{}\n{}", shortened(question, PROMPT_WIDTH), Columns { left: 2, rows }.to_text())
+    }
+}
+
+/// The order in which scorers decide: the heads first, in their order, then the mean log-likelihood.
+pub fn ranking_order(mut scorers: Vec<Scorer>) -> Vec<Scorer> {
+    scorers.sort_by_key(|scorer| !matches!(scorer, Scorer::Reward { .. }));
+    scorers
+}
+
+/// A text on one line, cut where it is longer than `width` characters.
+fn shortened(text: &str, width: usize) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(width) {
+        Some(_) => line.chars().take(width - 1).chain(['…']).collect(),
+        None => line,
+    }
+}
+
+fn descending(a: Option<f64>, b: Option<f64>) -> Ordering {
+    match (a, b) {
+        (Some(a), Some(b)) => b.total_cmp(&a),
+        (a, b) => b.is_some().cmp(&a.is_some()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dph_data::Message;
+    use proptest::prelude::*;
+
+    fn request(candidates: usize) -> RankRequest {
+        RankRequest {
+            id: Some("x".into()),
+            prompt: vec![Message::user("?")],
+            candidates: (0..candidates).map(|index| format!("answer {index}")).collect(),
+        }
+    }
+
+    fn rewards(rewards: &[f32]) -> Vec<CandidateScores> {
+        rewards
+            .iter()
+            .map(|&reward| CandidateScores { rewards: vec![reward], ..Default::default() })
+            .collect()
+    }
+
+    fn head() -> Scorer {
+        Scorer::Reward { head: "preference".into(), index: 0 }
+    }
+
+    #[test]
+    fn equals_keep_their_order_and_nan_comes_last() {
+        let scores = rewards(&[f32::NAN, 1.0, 2.0, 1.0]);
+        let ranking = Ranking::new(&request(4), &scores, &[head()]);
+        let order: Vec<usize> = ranking.ranking.iter().map(|ranked| ranked.index).collect();
+        assert_eq!(order, [2, 1, 3, 0]);
+        assert_eq!(ranking.scorer, "reward:preference");
+        assert_eq!(ranking.ranking[0].candidate, "answer 2");
+        assert_eq!(ranking.ranking[3].score, None);
+    }
+
+    #[test]
+    fn heads_decide_before_likelihoods() {
+        let order = ranking_order(Scorer::all(&["a".into(), "b".into()]));
+        let names: Vec<String> = order.iter().map(Scorer::to_string).collect();
+        assert_eq!(names, ["reward:a", "reward:b", "loglik-mean", "loglik-sum"]);
+    }
+
+    #[test]
+    fn a_ranking_reads_well() {
+        let mut request = request(2);
+        request.prompt = vec![Message::user("Who\nwrote   it? ".repeat(12))];
+        request.candidates[0] = "long ".repeat(40);
+        let scorers = ranking_order(Scorer::all(&["preference".into()]));
+        let mut scores = rewards(&[0.25, f32::NAN]);
+        scores[0].loglik = -3.5;
+        scores[0].tokens = 2;
+        insta::assert_snapshot!(Ranking::new(&request, &scores, &scorers).to_text(&request, &scorers));
+    }
+
+    proptest! {
+        #[test]
+        fn a_ranking_is_the_candidates_sorted(values in prop::collection::vec(-9.0..9.0_f32, 1..20)) {
+            let ranking = Ranking::new(&request(values.len()), &rewards(&values), &[head()]).ranking;
+            prop_assert!(ranking.is_sorted_by(|a, b| a.score >= b.score));
+            let mut indices: Vec<usize> = ranking.iter().map(|ranked| ranked.index).collect();
+            prop_assert_eq!(Some(indices[0]), head().choose(&rewards(&values)));
+            indices.sort_unstable();
+            prop_assert_eq!(indices, (0..values.len()).collect::<Vec<_>>());
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! [`Table`]: results in the shape of the paper's tables.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::atomic::write_atomically;
+use crate::report::Columns;
+use crate::results::{Results, ResultsError, TaskResult};
+
+/// File name of the table, beside `results.json`.
+pub const REPORT_FILE: &str = "report.md";
+
+/// Results of one or several runs as a table: a row for each scorer, a column for each task, then the suites.
+///
+/// Values are per cent, with their standard error. The first row says what guessing would give, the last one how
+/// many documents were scored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Table {
+    columns: Columns,
+    notes: Vec<String>,
+}
+
+/// A column: a task with its split, or a suite.
+#[derive(Debug, Clone, PartialEq)]
+enum Column {
+    Task { task: String, split: String },
+    Suite(String),
+}
+
+impl Table {
+    /// The table of these results. With more than one, every row is headed by the name of its run.
+    pub fn new(runs: &[Results]) -> Self {
+        let columns = columns(runs);
+        let mut rows = vec![heading(&columns)];
+        let chance = same_or_each(runs, |run| {
+            columns.iter().map(|column| percent(chance(run, column), None)).collect()
+        });
+        let documents = same_or_each(runs, |run| {
+            columns
+                .iter()
+                .map(|column| documents(run, column).map_or(String::new(), |documents| documents.to_string()))
+                .collect()
+        });
+        rows.extend(chance.into_iter().map(|(run, cells)| row(run, "chance", cells)));
+        for run in runs {
+            for scorer in scorers(run) {
+                let cells = columns.iter().map(|column| value(run, column, scorer)).collect();
+                rows.push(row(run.name.clone(), scorer, cells));
+            }
+        }
+        rows.extend(documents.into_iter().map(|(run, cells)| row(run, "documents", cells)));
+        let mut left = 2;
+        if runs.len() <= 1 {
+            left = 1;
+            for row in &mut rows {
+                row.remove(0);
+            }
+        }
+        Self { columns: Columns { left, rows }, notes: notes(runs) }
+    }
+
+    /// Aligned plain text.
+    pub fn to_text(&self) -> String {
+        self.with_notes(self.columns.to_text(), "")
+    }
+
+    /// Markdown.
+    pub fn to_markdown(&self) -> String {
+        self.with_notes(self.columns.to_markdown(), "- ")
+    }
+
+    /// Writes `report.md` with this title and table into a directory that exists, atomically.
+    ///
+    /// # Errors
+    /// The file cannot be written; an old one is then still there.
+    pub fn save(&self, title: &str, dir: &Path) -> Result<(), ResultsError> {
+        let path = dir.join(REPORT_FILE);
+        let text = format!("# {title}\n\n{}", self.to_markdown());
+        write_atomically(&path, text.as_bytes()).map_err(|source| ResultsError::Io { path, source })
+    }
+
+    fn with_notes(&self, mut text: String, mark: &str) -> String {
+        if !self.notes.is_empty() {
+            text.push('\n');
+        }
+        for note in &self.notes {
+            text.push_str(&format!("{mark}{note}\n"));
+        }
+        text
+    }
+}
+
+/// Tasks in the order in which they first appear, then suites.
+fn columns(runs: &[Results]) -> Vec<Column> {
+    let tasks = runs
+        .iter()
+        .flat_map(|run| &run.results)
+        .map(|result| Column::Task { task: result.task.clone(), split: result.split.clone() });
+    let suites = runs.iter().flat_map(|run| &run.suites).map(|result| Column::Suite(result.suite.clone()));
+    let mut columns: Vec<Column> = Vec::new();
+    for column in tasks.chain(suites) {
+        if !columns.contains(&column) {
+            columns.push(column);
+        }
+    }
+    columns
+}
+
+fn heading(columns: &[Column]) -> Vec<String> {
+    let names = columns.iter().map(|column| match column {
+        Column::Suite(suite) => suite.clone(),
+        Column::Task { task, split } => {
+            let alone = columns
+                .iter()
+                .filter(|other| matches!(other, Column::Task { task: name, .. } if name == task))
+                .count()
+                == 1;
+            if alone { task.clone() } else { format!("{task}/{split}") }
+        }
+    });
+    ["run".to_string(), "scorer".to_string()].into_iter().chain(names).collect()
+}
+
+fn row(run: String, scorer: &str, cells: Vec<String>) -> Vec<String> {
+    [run, scorer.to_string()].into_iter().chain(cells).collect()
+}
+
+/// The cells of every run, headed by its name; only once, without a name, where all runs have the same.
+fn same_or_each(runs: &[Results], cells: impl Fn(&Results) -> Vec<String>) -> Vec<(String, Vec<String>)> {
+    let each: Vec<_> = runs.iter().map(|run| (run.name.clone(), cells(run))).collect();
+    match each.split_first() {
+        Some((first, others)) if others.iter().all(|(_, cells)| *cells == first.1) => {
+            vec![(String::new(), first.1.clone())]
+        }
+        _ => each,
+    }
+}
+
+/// The scorers of a run in the order in which they first appear.
+fn scorers(run: &Results) -> Vec<&str> {
+    let mut scorers: Vec<&str> = Vec::new();
+    for scorer in run.results.iter().map(|r| &r.scorer).chain(run.suites.iter().map(|s| &s.scorer)) {
+        if !scorers.contains(&scorer.as_str()) {
+            scorers.push(scorer);
+        }
+    }
+    scorers
+}
+
+fn of_task<'a>(run: &'a Results, task: &str, split: &str) -> impl Iterator<Item = &'a TaskResult> {
+    run.results.iter().filter(move |result| result.task == task && result.split == split)
+}
+
+fn value(run: &Results, column: &Column, scorer: &str) -> String {
+    match column {
+        Column::Task { task, split } => of_task(run, task, split)
+            .find(|result| result.scorer == scorer)
+            .map(|result| percent(Some(result.value), result.stderr)),
+        Column::Suite(suite) => run
+            .suites
+            .iter()
+            .find(|result| result.suite == *suite && result.scorer == scorer)
+            .map(|result| percent(Some(result.value), result.stderr)),
+    }
+    .unwrap_or_default()
+}
+
+fn chance(run: &Results, column: &Column) -> Option<f64> {
+    match column {
+        Column::Task { task, split } => of_task(run, task, split).find_map(|result| result.chance),
+        Column::Suite(suite) => {
+            run.suites.iter().filter(|result| result.suite == *suite).find_map(|result| result.chance)
+        }
+    }
+}
+
+fn documents(run: &Results, column: &Column) -> Option<usize> {
+    match column {
+        Column::Task { task, split } => of_task(run, task, split).map(|result| result.documents).next(),
+        Column::Suite(_) => None,
+    }
+}
+
+fn percent(value: Option<f64>, stderr: Option<f64>) -> String {
+    match (value, stderr) {
+        (None, _) => String::new(),
+        // As wide as a value with its error, so that the decimal points stand in one line.
+        (Some(value), None) => format!("{:.1}      ", 100.0 * value),
+        (Some(value), Some(stderr)) => format!("{:.1} ±{:>4.1}", 100.0 * value, 100.0 * stderr),
+    }
+}
+
+/// What the table leaves out: the documents that could not be used.
+fn notes(runs: &[Results]) -> Vec<String> {
+    let mut skipped: BTreeMap<String, &BTreeMap<String, usize>> = BTreeMap::new();
+    for run in runs {
+        for result in run.results.iter().filter(|result| !result.skipped.is_empty()) {
+            let run = if runs.len() > 1 { format!("{}: ", run.name) } else { String::new() };
+            skipped.insert(format!("{run}{}/{}", result.task, result.split), &result.skipped);
+        }
+    }
+    skipped
+        .into_iter()
+        .map(|(place, reasons)| {
+            let reasons: Vec<String> =
+                reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+            format!("{place}: skipped {}", reasons.join(", "))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::results::SuiteResult;
+
+    fn result(task: &str, split: &str, scorer: &str, value: f64, stderr: Option<f64>) -> TaskResult {
+        TaskResult {
+            task: task.into(),
+            split: split.into(),
+            scorer: scorer.into(),
+            metric: "accuracy".into(),
+            value,
+            stderr,
+            documents: 200,
+            skipped: BTreeMap::new(),
+            chance: Some(0.25),
+        }
+    }
+
+    fn run(name: &str, reward: f64) -> Results {
+        let mut results = Results::new(name);
+        for (scorer, value) in [("loglik-mean", 0.412), ("loglik-sum", 0.385), ("reward:preference", reward)]
+        {
+            results.results.push(result("arc_easy", "test", scorer, value, Some(0.035)));
+            results.results.push(result("boolq", "validation", scorer, value + 0.2, Some(0.1034)));
+            results.suites.push(SuiteResult {
+                suite: "two".into(),
+                scorer: scorer.into(),
+                value: value + 0.1,
+                stderr: Some(0.02),
+                chance: Some(0.375),
+            });
+        }
+        results.results[1].skipped = BTreeMap::from([("too-long".into(), 3), ("unlabelled".into(), 1)]);
+        results
+    }
+
+    #[test]
+    fn one_run() {
+        let table = Table::new(&[run("smollm2", 0.467)]);
+        insta::assert_snapshot!("one_run_text", table.to_text());
+        insta::assert_snapshot!("one_run_markdown", table.to_markdown());
+    }
+
+    #[test]
+    fn several_runs() {
+        let mut other = run("other|run", 0.5);
+        other.results.retain(|result| result.task == "arc_easy" && result.scorer != "loglik-sum");
+        other.suites.clear();
+        other.results.push(result("arc_easy", "validation", "reward:preference", 1.0, None));
+        let table = Table::new(&[run("smollm2", 0.467), other]);
+        insta::assert_snapshot!("several_runs_text", table.to_text());
+        insta::assert_snapshot!("several_runs_markdown", table.to_markdown());
+    }
+
+    #[test]
+    fn nothing_is_a_heading() {
+        assert_eq!(Table::new(&[]).to_text(), "scorer\n──────\n");
+    }
+}

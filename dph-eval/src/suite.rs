@@ -1,0 +1,295 @@
+//! [`Suite`]: a list of tasks and how their scores combine, read from a TOML file.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
+use serde::Deserialize;
+
+use crate::nearest::nearest;
+use crate::statistics::{Estimate, weighted_mean};
+
+/// The suites that come with this crate.
+const SUITES: [(&str, &str); 2] =
+    [("gpt4all", include_str!("../suites/gpt4all.toml")), ("race", include_str!("../suites/race.toml"))];
+
+/// A list of tasks whose scores make up one number: their weighted mean.
+///
+/// Suites are TOML files. Two are embedded; a user's own is given by the path of its file:
+///
+/// ```toml
+/// about = "Two kinds of questions"
+///
+/// [[task]]
+/// task   = "arc_easy"        # an embedded task, or the path of a task file, relative to this one
+/// split  = "test"
+/// weight = 2.0               # 1 where it is left out
+///
+/// [[task]]
+/// task   = "trivia.toml"
+/// split  = "validation"
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Suite {
+    /// The suite's name; for a user's own file its name without `.toml`.
+    pub name: String,
+    /// What the suite is, in a line; may be empty.
+    pub about: String,
+    /// The tasks, in the order of the file.
+    pub tasks: Vec<SuiteTask>,
+}
+
+/// One task of a suite.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SuiteTask {
+    /// Name of an embedded task, or the path of a task's file.
+    pub task: String,
+    /// The split that counts.
+    pub split: String,
+    /// How much the task counts.
+    #[serde(default = "one")]
+    pub weight: f64,
+}
+
+/// A suite that cannot be had.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SuiteError {
+    /// No embedded suite has this name.
+    #[error("there is no suite `{name}`; {help}")]
+    Unknown {
+        /// The name as given.
+        name: String,
+        /// What to do: the nearest name, or all of them.
+        help: String,
+    },
+    /// The file cannot be read.
+    #[error("cannot read the suite {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file is not a suite.
+    #[error(transparent)]
+    Invalid(Box<InvalidSuite>),
+}
+
+/// A suite's file and what is wrong with it.
+#[derive(Debug)]
+pub struct InvalidSuite {
+    /// The file's name.
+    pub file: String,
+    /// Line in the file, from 1.
+    pub line: usize,
+    /// What is wrong.
+    pub message: String,
+    span: std::ops::Range<usize>,
+    source: NamedSource<String>,
+}
+
+impl Suite {
+    /// The names of the embedded suites.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        SUITES.iter().map(|(name, _)| *name)
+    }
+
+    /// An embedded suite by its name, or any suite by the path of its file (which ends in `.toml`).
+    ///
+    /// # Errors
+    /// [`SuiteError::Unknown`] with the nearest name; a file that cannot be read or is no suite.
+    pub fn find(name_or_path: &str) -> Result<Self, SuiteError> {
+        if let Some((name, source)) = SUITES.iter().find(|(name, _)| *name == name_or_path) {
+            return Self::parse(source, Path::new(&format!("{name}.toml")));
+        }
+        let path = Path::new(name_or_path);
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            let source = std::fs::read_to_string(path)
+                .map_err(|source| SuiteError::Read { path: path.to_owned(), source })?;
+            return Self::parse(&source, path);
+        }
+        let names: Vec<&str> = Self::names().collect();
+        let help = match nearest(name_or_path, names.iter().copied()) {
+            Some(name) => format!("did you mean `{name}`?"),
+            None => format!(
+                "the embedded ones are {}; your own is given by its path, ending in .toml",
+                names.join(", ")
+            ),
+        };
+        Err(SuiteError::Unknown { name: name_or_path.to_owned(), help })
+    }
+
+    /// A suite from TOML text. `path` gives the suite its name, and its own task files are relative to that folder.
+    ///
+    /// # Errors
+    /// [`SuiteError::Invalid`] with the line that is wrong.
+    pub fn parse(source: &str, path: &Path) -> Result<Self, SuiteError> {
+        let invalid = |span: std::ops::Range<usize>, message: String| {
+            let file = path.display().to_string();
+            SuiteError::Invalid(Box::new(InvalidSuite {
+                line: 1 + source[..span.start.min(source.len())].matches('\n').count(),
+                source: NamedSource::new(&file, source.to_owned()).with_language("TOML"),
+                file,
+                message,
+                span,
+            }))
+        };
+        let file: SuiteFile = toml::from_str(source)
+            .map_err(|error| invalid(error.span().unwrap_or(0..0), error.message().to_owned()))?;
+        let mut tasks: Vec<SuiteTask> = Vec::new();
+        for entry in file.task {
+            let span = entry.span();
+            let mut entry = entry.into_inner();
+            if !(entry.weight.is_finite() && entry.weight > 0.0) {
+                return Err(invalid(
+                    span,
+                    format!("weight = {}: a weight is a positive number", entry.weight),
+                ));
+            }
+            if tasks.iter().any(|task| task.task == entry.task && task.split == entry.split) {
+                return Err(invalid(span, format!("{}/{} stands here twice", entry.task, entry.split)));
+            }
+            if entry.task.ends_with(".toml")
+                && let Some(folder) = path.parent()
+            {
+                entry.task = folder.join(entry.task).display().to_string();
+            }
+            tasks.push(entry);
+        }
+        if tasks.is_empty() {
+            return Err(invalid(0..0, "a suite needs at least one [[task]]".into()));
+        }
+        let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        Ok(Self { name, about: file.about, tasks })
+    }
+
+    /// The suite's number from those of its tasks, which are independent of one another.
+    ///
+    /// `None` where `estimate` has nothing for one of the tasks: a mean over fewer tasks would be another suite.
+    pub fn combine(&self, mut estimate: impl FnMut(&SuiteTask) -> Option<Estimate>) -> Option<Estimate> {
+        let parts: Option<Vec<_>> =
+            self.tasks.iter().map(|task| Some((task.weight, estimate(task)?))).collect();
+        weighted_mean(parts?)
+    }
+}
+
+/// The TOML file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SuiteFile {
+    #[serde(default)]
+    about: String,
+    #[serde(default)]
+    task: Vec<toml::Spanned<SuiteTask>>,
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+impl fmt::Display for InvalidSuite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: {}", self.file, self.line, self.message)
+    }
+}
+
+impl std::error::Error for InvalidSuite {}
+
+impl Diagnostic for SuiteError {
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        match self {
+            Self::Invalid(invalid) => Some(&invalid.source),
+            _ => None,
+        }
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        match self {
+            Self::Invalid(invalid) => {
+                Some(Box::new([LabeledSpan::new_with_span(None, invalid.span.clone())].into_iter()))
+            }
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_embedded_suite_names_known_tasks() {
+        for name in Suite::names() {
+            let suite = Suite::find(name).unwrap();
+            assert_eq!(suite.name, name);
+            assert!(!suite.about.is_empty());
+            for task in &suite.tasks {
+                dph_data::Task::find(&task.task).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn the_splits_are_those_of_the_paper() {
+        let splits = |suite| -> Vec<(String, String)> {
+            Suite::find(suite).unwrap().tasks.into_iter().map(|task| (task.task, task.split)).collect()
+        };
+        for (task, split) in splits("gpt4all") {
+            let expected = match task.as_str() {
+                "openbookqa" | "arc_easy" | "arc_challenge" => "test",
+                _ => "validation",
+            };
+            assert_eq!(split, expected, "{task}");
+        }
+        assert!(splits("race").iter().all(|(_, split)| split == "test"));
+    }
+
+    #[test]
+    fn an_unknown_name_gets_a_suggestion() {
+        let error = |name| Suite::find(name).unwrap_err().to_string();
+        assert_eq!(error("gpt4al"), "there is no suite `gpt4al`; did you mean `gpt4all`?");
+        assert_eq!(
+            error("zzz"),
+            "there is no suite `zzz`; the embedded ones are gpt4all, race; your own is given by its path, ending in .toml"
+        );
+        assert!(error("nowhere/x.toml").starts_with("cannot read the suite nowhere/x.toml: "));
+    }
+
+    #[test]
+    fn a_suite_of_ones_own() {
+        let source = "[[task]]\ntask = \"my.toml\"\nsplit = \"dev\"\n\n[[task]]\ntask = \"piqa\"\nsplit = \"validation\"\nweight = 3\n";
+        let suite = Suite::parse(source, Path::new("folder/mine.toml")).unwrap();
+        assert_eq!(suite.name, "mine");
+        assert_eq!(suite.tasks[0].task, Path::new("folder").join("my.toml").display().to_string());
+        assert_eq!((suite.tasks[0].weight, suite.tasks[1].weight), (1.0, 3.0));
+        let mean = suite.combine(|task| {
+            Some(Estimate { value: if task.task == "piqa" { 1.0 } else { 0.0 }, stderr: Some(0.1) })
+        });
+        assert_eq!(mean.unwrap().value, 0.75);
+        assert_eq!(suite.combine(|task| (task.task == "piqa").then_some(mean.unwrap())), None);
+    }
+
+    #[test]
+    fn a_wrong_file_is_pointed_at() {
+        let error = |source: &str| Suite::parse(source, Path::new("x.toml")).unwrap_err().to_string();
+        let task = "[[task]]\ntask = \"piqa\"\nsplit = \"test\"\n";
+        for (source, expected) in [
+            ("", "x.toml:1: a suite needs at least one [[task]]".to_string()),
+            (
+                "[[task]]\ntask = \"piqa\"\nsplt = \"test\"\n",
+                "x.toml:3: unknown field `splt`, expected one of `task`, `split`, `weight`".into(),
+            ),
+            ("[[task]]\ntask = \"piqa\"\n", "x.toml:1: missing field `split`".into()),
+            (
+                "[[task]]\ntask = \"piqa\"\nsplit = \"test\"\nweight = 0\n",
+                "x.toml:1: weight = 0: a weight is a positive number".into(),
+            ),
+            (&format!("{task}\n{task}"), "x.toml:5: piqa/test stands here twice".into()),
+        ] {
+            assert_eq!(error(source), expected);
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! `dph-eval bench` and `report`, from rows on disk to the table.
+#![cfg(feature = "flex")]
+#![allow(clippy::unwrap_used)]
+
+#[path = "support/command.rs"]
+mod command;
+mod support;
+
+use std::fs;
+use std::path::Path;
+
+use command::run;
+use dph_core::Scorer;
+use dph_eval::{DocumentScores, Results, Table};
+use serde_json::{Value, json};
+use support::{lswt, write_model, write_model_with_head};
+
+/// A place with a model, and rows of BoolQ and PIQA.
+fn place() -> tempfile::TempDir {
+    let place = tempfile::tempdir().unwrap();
+    write_model_with_head(&place.path().join("model"), &lswt(), &["preference", "truth"]);
+    let boolq = (0..12).map(
+        |i| json!({"passage": "Old Ann lives here.", "question": format!("is it {i}"), "answer": i % 3 == 0}),
+    );
+    write_rows(&place.path().join("data/boolq/validation.jsonl"), boolq);
+    let piqa = (0..9).map(|i| json!({"goal": format!("Make bread {i}"), "sol1": "Bake it.", "sol2": "Eat it raw.", "label": i % 2}));
+    let too_long = json!({"goal": "x".repeat(3000), "sol1": "a", "sol2": "b", "label": 0});
+    let unlabelled = json!({"goal": "y", "sol1": "a", "sol2": "b", "label": -1});
+    write_rows(&place.path().join("data/piqa/validation.jsonl"), piqa.chain([too_long, unlabelled]));
+    place
+}
+
+fn write_rows(path: &Path, rows: impl Iterator<Item = Value>) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, rows.map(|row| format!("{row}\n")).collect::<String>()).unwrap();
+}
+
+#[test]
+fn results_follow_from_the_scores_of_the_documents() {
+    let place = place();
+    let dir = place.path();
+    fs::write(
+        dir.join("two.toml"),
+        "[[task]]\ntask = \"boolq\"\nsplit = \"validation\"\n[[task]]\ntask = \"piqa\"\nsplit = \"validation\"\nweight = 3\n",
+    )
+    .unwrap();
+    let printed = run(dir, &["bench", "model", "--suite", "two.toml", "--json", "--out", "out/here"]).ok();
+    let results: Results = serde_json::from_str(&printed).unwrap();
+    assert_eq!(results, Results::load(&dir.join("out/here")).unwrap());
+    assert_eq!((results.format, results.name.as_str()), (1, "model"));
+    let scorers = ["loglik-mean", "loglik-sum", "reward:preference", "reward:truth"];
+    let names: Vec<_> =
+        results.results.iter().map(|r| (r.task.as_str(), r.scorer.as_str(), r.documents)).collect();
+    let expected: Vec<_> = [("boolq", 12), ("piqa", 9)]
+        .iter()
+        .flat_map(|&(task, documents)| scorers.map(|scorer| (task, scorer, documents)))
+        .collect();
+    assert_eq!(names, expected);
+    assert_eq!(
+        serde_json::to_value(&results.results[4].skipped).unwrap(),
+        json!({"too-long": 1, "unlabelled": 1})
+    );
+
+    let lines = fs::read_to_string(dir.join("out/here/documents.jsonl")).unwrap();
+    let documents: Vec<DocumentScores> =
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(documents.len(), 21);
+    for result in &results.results {
+        let of_task: Vec<_> = documents.iter().filter(|document| document.task == result.task).collect();
+        let right = of_task.iter().filter(|document| {
+            let value = |index: usize| {
+                let candidate = &document.candidates[index];
+                match result.scorer.strip_prefix("reward:") {
+                    Some(head) => f64::from(candidate.rewards[head].unwrap()),
+                    None if result.scorer == "loglik-sum" => candidate.loglik.unwrap(),
+                    None => candidate.loglik.unwrap() / candidate.tokens as f64,
+                }
+            };
+            let best = if value(1) > value(0) { 1 } else { 0 };
+            document.gold == Some(best)
+        });
+        let share = right.count() as f64 / of_task.len() as f64;
+        assert!((result.value - share).abs() < 1e-12, "{result:?}");
+        let stderr = (share * (1.0 - share) / (of_task.len() as f64 - 1.0)).sqrt();
+        assert!((result.stderr.unwrap() - stderr).abs() < 1e-12);
+        assert_eq!((result.metric.as_str(), result.chance), ("accuracy", Some(0.5)));
+    }
+    for suite in &results.suites {
+        let value = |task: &str| {
+            results.results.iter().find(|r| r.task == task && r.scorer == suite.scorer).unwrap().value
+        };
+        assert!((suite.value - (value("boolq") + 3.0 * value("piqa")) / 4.0).abs() < 1e-12);
+        assert_eq!(suite.suite, "two");
+    }
+    assert_eq!(results.suites.len(), scorers.len());
+
+    let report = fs::read_to_string(dir.join("out/here/report.md")).unwrap();
+    assert!(report.starts_with("# model\n\n| scorer"), "{report}");
+    // Told again from the files, the table is the same; with another run beside it there is a column more.
+    let table = Table::new(&[results]).to_text();
+    assert_eq!(run(dir, &["report", "out/here"]).ok(), table);
+    assert_eq!(
+        run(dir, &["report", "out/here/results.json", "out/here"]).ok().matches("loglik-sum").count(),
+        2
+    );
+    let list: Vec<Results> = serde_json::from_str(&run(dir, &["report", "out/here", "--json"]).ok()).unwrap();
+    assert_eq!(list.len(), 1);
+    assert!(run(dir, &["report", "out/here", "--markdown"]).ok().starts_with("| scorer"));
+}
+
+#[test]
+fn the_little_world_needs_no_data() {
+    let place = place();
+    let args = ["bench", "model", "--task", "world", "--limit", "40"];
+    let table = run(place.path(), &args).ok();
+    let scorers: Vec<&str> = table.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    assert_eq!(scorers[0], "scorer");
+    assert_eq!(
+        scorers[2..],
+        ["chance", "loglik-mean", "loglik-sum", "reward:preference", "reward:truth", "documents"]
+    );
+    assert!(table.lines().last().is_some_and(|line| line.ends_with(" 40")), "{table}");
+    assert!(table.lines().nth(2).is_some_and(|line| line.contains(" 25.0")), "{table}");
+    assert_eq!(run(place.path(), &args).ok(), table, "the same numbers every time");
+    assert_eq!(run(place.path(), &[&args[..], &["--token-budget", "1"]].concat()).ok(), table);
+}
+
+#[test]
+fn a_scorer_can_be_chosen() {
+    let place = place();
+    write_model(&place.path().join("plain"), &lswt());
+    let scorers = |model: &str, choice: &[&str]| -> Vec<String> {
+        let args = [&["bench", model, "--task", "boolq", "--data", "data", "--json"][..], choice].concat();
+        let results: Results = serde_json::from_str(&run(place.path(), &args).ok()).unwrap();
+        results.results.into_iter().map(|result| result.scorer).collect()
+    };
+    let all: Vec<String> =
+        Scorer::all(&["preference".into(), "truth".into()]).iter().map(Scorer::to_string).collect();
+    assert_eq!(scorers("model", &[]), all);
+    assert_eq!(scorers("model", &["--scorer", "both"]), all);
+    assert_eq!(scorers("model", &["--scorer", "log"]), all[..2]);
+    assert_eq!(scorers("model", &["--scorer", "reward"]), all[2..]);
+    assert_eq!(scorers("plain", &[]), all[..2]);
+    let error = run(place.path(), &["bench", "plain", "--task", "boolq", "--scorer", "both"]).failed(2);
+    assert!(error.contains("`plain` has no preference head to give rewards"), "{error}");
+}
+
+#[test]
+fn few_shot_examples_come_from_the_train_split() {
+    let place = place();
+    let args = ["bench", "model", "--task", "world", "--limit", "20", "--json", "--few-shot"];
+    let shots = |count: &str| -> Value {
+        serde_json::from_str(&run(place.path(), &[&args[..], &[count]].concat()).ok()).unwrap()
+    };
+    assert_eq!(shots("1")["results"][0]["documents"], 20);
+    assert_ne!(shots("1"), shots("0"));
+}
+
+#[test]
+fn a_wrong_request_is_told_before_any_work() {
+    let place = place();
+    let dir = place.path();
+    fs::create_dir_all(dir.join("data/winogrande")).unwrap();
+    fs::write(dir.join("data/winogrande/test.jsonl"), "{}\n").unwrap();
+    fs::write(dir.join("bad.toml"), "[[task]]\ntask = \"boolq\"\nsplit = \"validation\"\nwieght = 2\n")
+        .unwrap();
+    for (args, expected) in [
+        (&["model"][..], "the following required arguments were not provided"),
+        (&["nowhere", "--task", "boolq"], "nowhere: there is no such directory"),
+        (&["data", "--task", "boolq"], "data: no model here"),
+        (&["model", "--suite", "gpt4al"], "there is no suite `gpt4al`; did you mean `gpt4all`?"),
+        (&["model", "--task", "boolk"], "there is no task `boolk`; did you mean `boolq`?"),
+        (
+            &["model", "--suite", "bad.toml"],
+            "bad.toml:4: unknown field `wieght`, expected one of `task`, `split`, `weight`",
+        ),
+        (&["model", "--task", "world_text"], "`world_text` cannot be evaluated"),
+        (&["model", "--task", "boolq", "--split", "test"], "found no rows of `boolq`, split `test`"),
+        (
+            &["model", "--task", "race_high"],
+            "none of these folders exists; set the data root with --data or DPH_DATA",
+        ),
+        (&["model", "--task", "winogrande"], "there is: "),
+        (&["model", "--task", "world", "--split", "dev"], "has no split `dev`; it has train, validation"),
+        (&["model", "--task", "boolq", "--device", "gpu"], "unknown device `gpu`: this build knows"),
+        (&["model", "--task", "boolq", "--limit", "0"], "needs to be at least 1"),
+        (&["model", "--suite", "race", "--split", "test"], "--task <T>"),
+    ] {
+        let error = run(dir, &[&["bench"], args].concat()).failed(2);
+        assert!(error.contains(expected), "{args:?}: {error}");
+    }
+    let error = run(dir, &["report", "nowhere"]).failed(2);
+    assert!(error.contains("nowhere: no results.json here"), "{error}");
+}
+
+#[test]
+fn broken_data_fails_the_work() {
+    let place = place();
+    let dir = place.path();
+    let broken = |content: &str| {
+        fs::write(dir.join("data/boolq/validation.jsonl"), content).unwrap();
+        run(dir, &["bench", "model", "--task", "boolq"]).failed(1)
+    };
+    let error = broken("");
+    assert!(error.contains("the split `validation` of `boolq` is empty"), "{error}");
+    let error = broken("{\"question\": \"is it\", \"answer\": true}\n");
+    assert!(error.contains("none of the 1 rows") && error.contains("validation.jsonl:1"), "{error}");
+    let weights = dir.join("model/model.safetensors");
+    let bytes = fs::read(&weights).unwrap();
+    fs::write(&weights, &bytes[..bytes.len() / 2]).unwrap();
+    let error = run(dir, &["bench", "model", "--task", "world"]).failed(1);
+    assert!(error.contains("model.safetensors"), "{error}");
+}

@@ -1,0 +1,222 @@
+//! `dph-eval rank`: the order is that of the scores, line by line.
+#![cfg(feature = "flex")]
+#![allow(clippy::unwrap_used)]
+
+#[path = "support/command.rs"]
+mod command;
+mod support;
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Command, Stdio};
+
+use command::{run, run_with};
+use dph_data::Message;
+use dph_eval::{Model, RankRequest, Ranking, Scoring, score};
+use serde_json::{Value, json};
+use support::{lswt, write_model, write_model_with_head};
+
+fn place() -> tempfile::TempDir {
+    let place = tempfile::tempdir().unwrap();
+    write_model_with_head(&place.path().join("model"), &lswt(), &["preference"]);
+    place
+}
+
+/// Requests with ids, more than are scored at once.
+fn requests() -> String {
+    let line = |i: usize| {
+        let candidates: Vec<String> =
+            (0..2 + i % 4).map(|k| format!("Answer {k} to {}", "so ".repeat((i * k) % 5))).collect();
+        format!("{}\n", json!({"id": i, "prompt": format!("Who is number {i}?"), "candidates": candidates}))
+    };
+    (0..150).map(line).collect()
+}
+
+#[test]
+fn the_order_is_that_of_the_rewards() {
+    let place = place();
+    fs::write(place.path().join("sets.jsonl"), requests()).unwrap();
+    let printed = run(place.path(), &["rank", "model", "--input", "sets.jsonl", "--json"]).ok();
+    assert_eq!(
+        run_with(place.path(), &["rank", "model", "--json", "--input", "-"], &requests())
+            .ok()
+            .lines()
+            .count(),
+        150
+    );
+
+    let model = Model::open(&place.path().join("model"), &dph_core::device("flex").unwrap()).unwrap();
+    for (index, (line, request)) in printed.lines().zip(requests().lines()).enumerate() {
+        let ranking: Ranking = serde_json::from_str(line).unwrap();
+        let request = RankRequest::parse(request).unwrap();
+        assert_eq!(ranking.id, Some(index.into()));
+        assert_eq!(ranking.scorer, "reward:preference");
+        let set = request.candidate_set("x".into(), &model.tokenizer).unwrap();
+        let scores = score(&model, &[set], &Scoring::default(), &mut |_| {}).unwrap().remove(0);
+        assert_eq!(ranking.ranking.len(), request.candidates.len());
+        assert!(ranking.ranking.is_sorted_by(|a, b| a.score >= b.score));
+        for ranked in &ranking.ranking {
+            assert_eq!(ranked.candidate, request.candidates[ranked.index]);
+            assert!((ranked.score.unwrap() - f64::from(scores[ranked.index].rewards[0])).abs() < 1e-5);
+        }
+    }
+    assert_eq!(printed.lines().count(), 150);
+}
+
+#[test]
+fn one_prompt_on_the_command_line() {
+    let place = place();
+    let args = [
+        "rank",
+        "model",
+        "--system",
+        "Be true.",
+        "--prompt",
+        "Who?",
+        "--candidate",
+        "Ann.",
+        "--candidate",
+        "- Bob",
+    ];
+    let text = run(place.path(), &args).ok();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines[0], "Who?");
+    assert!(lines[1].ends_with("reward:preference"), "{text}");
+    assert!(lines[3].starts_with("1  ") && lines[4].starts_with("2  "), "{text}");
+
+    let ranking: Ranking =
+        serde_json::from_str(&run(place.path(), &[&args[..], &["--json"]].concat()).ok()).unwrap();
+    assert_eq!(ranking.id, None);
+    assert!(lines[3].contains(ranking.ranking[0].candidate.as_str()), "{text}");
+
+    // The same as a line of messages, whose system message counts.
+    let messages = [Message::system("Be true."), Message::user("Who?")];
+    let request = |prompt: Value| json!({"prompt": prompt, "candidates": ["Ann.", "- Bob"]}).to_string();
+    let of = |prompt: Value| -> Ranking {
+        serde_json::from_str(&run_with(place.path(), &["rank", "model", "--json"], &request(prompt)).ok())
+            .unwrap()
+    };
+    assert_eq!(of(serde_json::to_value(&messages).unwrap()), ranking);
+    assert_ne!(of("Who?".into()), ranking);
+}
+
+#[test]
+fn a_model_without_a_head_ranks_by_its_likelihood() {
+    let place = tempfile::tempdir().unwrap();
+    write_model(&place.path().join("plain"), &lswt());
+    let args = ["rank", "plain", "--prompt", "Who?", "--candidate", "Ann.", "--candidate", "Bob.", "--json"];
+    let outcome = run(place.path(), &args);
+    assert!(
+        outcome.stderr.contains("plain has no preference head: ranking by log-likelihood"),
+        "{outcome:#?}"
+    );
+    let ranking: Ranking = serde_json::from_str(&outcome.ok()).unwrap();
+    assert_eq!(ranking.scorer, "loglik-mean");
+    assert!(ranking.ranking[0].score.is_some_and(|score| score < 0.0));
+    let error = run(place.path(), &[&args[..], &["--scorer", "reward"]].concat()).failed(2);
+    assert!(error.contains("plain has no preference head to give rewards"), "{error}");
+}
+
+#[test]
+fn every_scorer_can_be_shown() {
+    let place = place();
+    let args = ["rank", "model", "--prompt", "Who?", "--candidate", "Ann.", "--json", "--scorer"];
+    let of = |choice: &str| -> Value {
+        serde_json::from_str(&run(place.path(), &[&args[..], &[choice]].concat()).ok()).unwrap()
+    };
+    let keys = |ranking: &Value| -> Vec<String> {
+        ranking["ranking"][0]["scores"].as_object().unwrap().keys().cloned().collect()
+    };
+    assert_eq!(keys(&of("both")), ["loglik-mean", "loglik-sum", "reward:preference"]);
+    assert_eq!(of("both")["scorer"], "reward:preference");
+    assert_eq!(keys(&of("log")), ["loglik-mean", "loglik-sum"]);
+    assert_eq!(of("log")["scorer"], "loglik-mean");
+    assert_eq!(keys(&of("reward")), ["reward:preference"]);
+}
+
+#[test]
+fn wrong_lines_do_not_stop_the_others() {
+    let place = place();
+    let good = json!({"prompt": "Who?", "candidates": ["Ann.", "Bob."]});
+    let long = json!({"prompt": "x".repeat(3000), "candidates": ["Ann."]});
+    let role = json!({"prompt": [{"role": "a b", "content": "x"}], "candidates": ["Ann."]});
+    let input = format!("{good}\nnot json\n\n{{\"prompt\": \"x\"}}\r\n{long}\n{role}\n{good}");
+    fs::write(place.path().join("sets.jsonl"), &input).unwrap();
+
+    let outcome = run(place.path(), &["rank", "model", "--input", "sets.jsonl", "--json"]);
+    for expected in [
+        "sets.jsonl:2: not JSON: expected ident",
+        "sets.jsonl:4: the field `candidates` is missing; there is none",
+        "sets.jsonl:5: prompt and longest answer have ",
+        "sets.jsonl:6: `a b` is not a role",
+        "4 of 6 requests could not be ranked",
+    ] {
+        assert!(outcome.stderr.contains(expected), "{outcome:#?}");
+    }
+    assert_eq!(outcome.status, 1);
+    let lines: Vec<Value> = outcome.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let wrong: Vec<Option<u64>> = lines.iter().map(|line| line["line"].as_u64()).collect();
+    assert_eq!(wrong, [None, Some(2), Some(4), Some(5), Some(6), None]);
+    assert_eq!(lines[0]["ranking"].as_array().unwrap().len(), 2);
+    assert!(lines[1]["error"].as_str().unwrap().starts_with("not JSON"));
+
+    let text = run_with(place.path(), &["rank", "model"], &input);
+    assert_eq!((text.status, text.stdout.matches("Who?").count()), (1, 2));
+    assert!(text.stderr.contains("stdin:2: not JSON"), "{text:#?}");
+    assert_eq!(run_with(place.path(), &["rank", "model"], "").ok(), "");
+}
+
+#[test]
+fn a_wrong_request_is_refused() {
+    let place = place();
+    for (args, expected) in [
+        (&["--input", "nowhere.jsonl"][..], "--input nowhere.jsonl: No such file"),
+        (&["--input", "model"], "--input model: this is a directory"),
+        (&["--prompt", "x"], "--candidate <C>"),
+        (&["--candidate", "x"], "--prompt <P>"),
+        (&["--prompt", "x", "--candidate", "y", "--input", "z"], "cannot be used with"),
+        (&["--prompt", "x", "--candidate", "y", "--device", "cpu"], "unknown device `cpu`"),
+    ] {
+        let error = run(place.path(), &[&["rank", "model"], args].concat()).failed(2);
+        assert!(error.contains(expected), "{args:?}: {error}");
+    }
+}
+
+/// A program at the other end of a pipe may wait for an answer before it asks again.
+#[test]
+fn an_answer_does_not_wait_for_the_next_question() {
+    let place = place();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_dph-eval"))
+        .current_dir(place.path())
+        .args(["rank", "model", "--json"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut ask = child.stdin.take().unwrap();
+    let mut answers = BufReader::new(child.stdout.take().unwrap()).lines();
+    for id in 0..3 {
+        writeln!(ask, "{}", json!({"id": id, "prompt": "Who?", "candidates": ["Ann.", "Bob."]})).unwrap();
+        let answer: Ranking = serde_json::from_str(&answers.next().unwrap().unwrap()).unwrap();
+        assert_eq!(answer.id, Some(id.into()));
+    }
+    drop(ask);
+    assert!(answers.next().is_none());
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn a_reader_who_has_seen_enough_is_no_failure() {
+    let place = place();
+    fs::write(place.path().join("sets.jsonl"), requests().repeat(4)).unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_dph-eval"))
+        .current_dir(place.path())
+        .args(["rank", "model", "--input", "sets.jsonl"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let outcome = child.wait_with_output().unwrap();
+    assert_eq!(outcome.status.code(), Some(0), "{}", String::from_utf8_lossy(&outcome.stderr));
+}

@@ -1,0 +1,73 @@
+//! From a decoder to files.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+
+use burn_pack::AtomicFile;
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, serialize_to_file};
+use serde_json::{Map, Value};
+
+use super::{CONFIG_FILE, CheckpointError, WEIGHTS_FILE};
+use crate::decoder::{Decoder, DecoderConfig};
+use crate::family::Family;
+
+/// Writes `config.json` and `model.safetensors` into a directory, which is made if need be.
+///
+/// The weights are f32 under the family's names; `json` keeps all its keys but the number type. Each file is written
+/// beside its place, synced and renamed: it is there whole or not at all.
+pub(crate) fn save(
+    dir: &Path,
+    json: &str,
+    family: &Family,
+    config: &DecoderConfig,
+    decoder: &Decoder,
+) -> Result<(), CheckpointError> {
+    fs::create_dir_all(dir).map_err(|source| CheckpointError::Io { path: dir.into(), source })?;
+    let parameters = decoder.parameters();
+    let mut views = Vec::new();
+    for (slot, data) in &parameters {
+        let mut bytes = &data.bytes()[..];
+        for tensor in family.tensors(*slot, config) {
+            let (own, rest) = bytes.split_at(4 * tensor.shape.iter().product::<usize>());
+            let view = TensorView::new(Dtype::F32, tensor.shape, own).map_err(|error| {
+                CheckpointError::Write { path: dir.join(WEIGHTS_FILE), problem: error.to_string() }
+            })?;
+            views.push((tensor.name, view));
+            bytes = rest;
+        }
+    }
+    replace(&dir.join(WEIGHTS_FILE), |scratch, reserved| {
+        let permissions = reserved.metadata()?.permissions();
+        let format = HashMap::from([("format".to_string(), "pt".to_string())]);
+        serialize_to_file(views, Some(format), scratch).map_err(std::io::Error::other)?;
+        // The writer puts a private file in the place of the reserved one.
+        fs::set_permissions(scratch, permissions)
+    })?;
+    replace(&dir.join(CONFIG_FILE), |_, reserved| {
+        reserved.write_all(in_f32(json).as_bytes())?;
+        reserved.sync_all()
+    })
+}
+
+/// The configuration of the same model with weights in f32.
+fn in_f32(json: &str) -> String {
+    // The text has been read before, when the model was made of it.
+    let mut keys: Map<String, Value> = serde_json::from_str(json).unwrap_or_default();
+    let key = if keys.contains_key("dtype") { "dtype" } else { "torch_dtype" };
+    keys.insert(key.into(), "float32".into());
+    format!("{:#}\n", Value::Object(keys))
+}
+
+fn replace(
+    path: &Path,
+    write: impl FnOnce(&Path, &mut fs::File) -> std::io::Result<()>,
+) -> Result<(), CheckpointError> {
+    let failed = |problem: String| CheckpointError::Write { path: path.into(), problem };
+    let (scratch, mut reserved) = AtomicFile::create(path).map_err(|error| failed(error.to_string()))?;
+    write(scratch.path(), &mut reserved).map_err(|error| failed(error.to_string()))?;
+    drop(reserved);
+    scratch.commit().map_err(|error| failed(error.to_string()))
+}

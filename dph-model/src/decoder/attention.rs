@@ -1,0 +1,142 @@
+//! Self-attention with rotary positions, grouped heads, query/key norm and registers.
+
+use burn::module::{Module, Param};
+use burn::nn::Linear;
+use burn::tensor::ops::AttentionModuleOptions;
+use burn::tensor::{Tensor, activation, module};
+
+use super::Cache;
+use super::pass::{DeviceLayout, Pass};
+use super::rotary::rotate;
+
+/// Multi-head self-attention.
+#[derive(Module, Debug)]
+pub struct Attention {
+    /// `[d_model, qkv width]`: queries, keys and values of all heads, in this order.
+    pub qkv: Linear,
+    /// `[n_heads · head_dim, d_model]`.
+    pub output: Linear,
+    /// Norm of queries and keys before the rotation.
+    pub norm: Option<QueryKeyNorm>,
+    /// Keys and values that every query sees.
+    pub registers: Option<Registers>,
+    /// Number of query heads.
+    pub n_heads: usize,
+    /// Number of key and value heads.
+    pub n_kv_heads: usize,
+    /// Size of a head.
+    pub head_dim: usize,
+}
+
+/// Root-mean-square norm of queries and keys, head by head.
+#[derive(Module, Debug)]
+pub struct QueryKeyNorm {
+    /// Scale of the queries, `[n_heads, head_dim]`.
+    pub query: Param<Tensor<2>>,
+    /// Scale of the keys, `[n_kv_heads, head_dim]`.
+    pub key: Param<Tensor<2>>,
+    /// Constant added to the root of the mean square.
+    pub epsilon: f64,
+}
+
+/// Learnt keys and values without a position.
+#[derive(Module, Debug)]
+pub struct Registers {
+    /// `[n_kv_heads, registers, head_dim]`.
+    pub keys: Param<Tensor<3>>,
+    /// `[n_kv_heads, registers, head_dim]`.
+    pub values: Param<Tensor<3>>,
+}
+
+impl Attention {
+    /// The outputs for normalised states, both `[rows · seq, d_model]`, with operations that every backend has and
+    /// that can be differentiated.
+    ///
+    /// With a cache (and this block's index in it) the tokens also see all that it holds, and are added to it.
+    pub fn forward(&self, states: Tensor<2>, pass: &Pass, cache: Option<(&mut Cache, usize)>) -> Tensor<2> {
+        let device = states.device();
+        let (rows, seq) = (pass.layout.rows, pass.layout.seq);
+        let qkv = self.qkv.forward(states);
+        let heads = |first: usize, count: usize| {
+            let part = qkv.clone().narrow(1, first * self.head_dim, count * self.head_dim);
+            part.reshape([rows, seq, count, self.head_dim]).swap_dims(1, 2)
+        };
+        let query = heads(0, self.n_heads);
+        let mut key = heads(self.n_heads, self.n_kv_heads);
+        let mut value = heads(self.n_heads + self.n_kv_heads, self.n_kv_heads);
+        if let Some((cache, block)) = cache {
+            let all = cache.extend(block, key, value);
+            (key, value) = (all.keys, all.values);
+        }
+
+        let on_device = pass.on(&device, self.registers.as_ref().map_or(0, Registers::count));
+        let (cos, sin) = &on_device.rotation;
+        let (query, key) = match &self.norm {
+            Some(norm) => {
+                (normalise(query, &norm.query, norm.epsilon), normalise(key, &norm.key, norm.epsilon))
+            }
+            None => (query, key),
+        };
+        let last = |table: &Tensor<4>| table.clone().narrow(2, pass.layout.past, seq);
+        let query = rotate(query, &last(cos), &last(sin));
+        let mut key = rotate(key, cos, sin);
+        if let Some(registers) = &self.registers {
+            key = Tensor::cat(vec![spread(&registers.keys, on_device), key], 2);
+            value = Tensor::cat(vec![spread(&registers.values, on_device), value], 2);
+        }
+
+        let context = self.attend(query, key, value, on_device.bias.as_ref());
+        self.output.forward(context.swap_dims(1, 2).reshape([rows * seq, self.n_heads * self.head_dim]))
+    }
+
+    /// Weighted values for queries `[rows, n_heads, seq, head_dim]`; causal without a bias.
+    fn attend(
+        &self,
+        query: Tensor<4>,
+        key: Tensor<4>,
+        value: Tensor<4>,
+        bias: Option<&Tensor<4>>,
+    ) -> Tensor<4> {
+        let [rows, _, seq, head_dim] = query.dims();
+        let keys = key.dims()[2];
+        let (kv_heads, group) = (self.n_kv_heads, self.n_heads / self.n_kv_heads);
+        let Some(bias) = bias else {
+            let repeat =
+                |heads: Tensor<4>| match group {
+                    1 => heads,
+                    _ => heads
+                        .unsqueeze_dim::<5>(2)
+                        .expand([rows, kv_heads, group, keys, head_dim])
+                        .reshape([rows, self.n_heads, keys, head_dim]),
+                };
+            let options = AttentionModuleOptions { is_causal: true, ..Default::default() };
+            return module::attention(query, repeat(key), repeat(value), None, None, options);
+        };
+        // Not the attention operation: backends disagree on the meaning of its mask. The queries of a group are
+        // stacked, so that keys and values need no copies.
+        let query = query.reshape([rows, kv_heads, group * seq, head_dim]) / (head_dim as f64).sqrt();
+        let scores = query.matmul(key.swap_dims(2, 3)).reshape([rows, self.n_heads, seq, keys]);
+        let weights = activation::softmax(scores + bias.clone(), 3);
+        let context = weights.reshape([rows, kv_heads, group * seq, keys]).matmul(value);
+        context.reshape([rows, self.n_heads, seq, head_dim])
+    }
+}
+
+impl Registers {
+    /// Number of registers.
+    pub fn count(&self) -> usize {
+        self.keys.dims()[1]
+    }
+}
+
+/// Heads `[rows, heads, seq, head_dim]` over their root mean square, times `weight` (`[heads, head_dim]`).
+fn normalise(heads: Tensor<4>, weight: &Param<Tensor<2>>, epsilon: f64) -> Tensor<4> {
+    let root = heads.clone().square().mean_dim(3).sqrt();
+    let [count, head_dim] = weight.dims();
+    heads / (root + epsilon) * weight.val().reshape([1, count, 1, head_dim])
+}
+
+/// Registers for every row, `[rows, n_kv_heads, registers, head_dim]`.
+fn spread(registers: &Param<Tensor<3>>, on_device: &DeviceLayout) -> Tensor<4> {
+    registers.val().unsqueeze::<4>() * on_device.temperatures.clone()
+}

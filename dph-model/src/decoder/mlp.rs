@@ -1,0 +1,44 @@
+//! The feed-forward network of a block.
+
+use burn::module::Module;
+use burn::nn::Linear;
+use burn::tensor::{Tensor, activation};
+
+use super::Activation;
+
+/// A feed-forward network with one hidden layer, with or without a gate (Shazeer, arXiv 2002.05202).
+#[derive(Module, Debug)]
+pub struct Mlp {
+    /// `[d_model, mlp width]`: with a gate the values, then the gates.
+    pub input: Linear,
+    /// `[d_ffn, d_model]`.
+    pub output: Linear,
+    /// The activation.
+    #[module(skip)]
+    pub activation: Activation,
+    /// Whether the activation is a gate.
+    pub gated: bool,
+}
+
+impl Mlp {
+    /// The outputs for normalised states, both `[tokens, d_model]`.
+    pub fn forward(&self, states: Tensor<2>) -> Tensor<2> {
+        let hidden = self.input.forward(states);
+        let hidden = if self.gated {
+            let d_ffn = hidden.dims()[1] / 2;
+            let value = hidden.clone().narrow(1, 0, d_ffn);
+            let gate = hidden.narrow(1, d_ffn, d_ffn);
+            value * self.activate(gate)
+        } else {
+            self.activate(hidden)
+        };
+        self.output.forward(hidden)
+    }
+
+    fn activate(&self, x: Tensor<2>) -> Tensor<2> {
+        match self.activation {
+            Activation::Silu => activation::silu(x),
+            Activation::Gelu => activation::gelu(x),
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! [`Pass`]: who sees whom, and where, in one forward pass.
+
+use std::cell::OnceCell;
+
+use burn::tensor::{Device, Tensor, TensorData};
+use dph_core::Batch;
+use dph_core::batch::{PADDING_SEGMENT, PROMPT_SEGMENT};
+
+use super::DecoderConfig;
+use super::rotary::Rotation;
+
+/// What a hidden token adds to an attention score: far below any real score, so that its weight is exactly 0.
+const HIDDEN: f32 = -1e9;
+
+/// The geometry of one forward pass: spans of tokens that see each other, and rotations.
+#[derive(Debug)]
+pub struct Pass {
+    /// Everything that lives on the host.
+    pub layout: Layout,
+    /// The same for operations on the device, made when first asked for.
+    device: OnceCell<DeviceLayout>,
+}
+
+/// The geometry on the host.
+#[derive(Debug)]
+pub struct Layout {
+    /// Number of rows.
+    pub rows: usize,
+    /// Tokens a row in this pass: the queries.
+    pub seq: usize,
+    /// Tokens a row that came before, out of a cache.
+    pub past: usize,
+    /// Spans of each row in order; tokens outside of all spans are padding.
+    pub spans: Vec<Vec<Span>>,
+    /// Rotations of all keys, `[rows, past + seq]`.
+    pub rotation: Rotation,
+}
+
+/// Neighbouring tokens, each of which sees the earlier ones of the span and the first `context` tokens of the row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// First column.
+    pub start: usize,
+    /// Column behind the last.
+    pub end: usize,
+    /// Number of tokens at the start of the row that are visible to the whole span.
+    pub context: usize,
+}
+
+/// The geometry as tensors.
+#[derive(Debug)]
+pub struct DeviceLayout {
+    /// Cosines and sines of all keys, `[rows, 1, past + seq, half]`.
+    pub rotation: (Tensor<4>, Tensor<4>),
+    /// Attention temperature of each row, `[rows, 1, 1, 1]`.
+    pub temperatures: Tensor<4>,
+    /// What is added to the scores to hide tokens, `[rows, 1, seq, registers + past + seq]`. `None` where causality
+    /// alone hides the right ones.
+    pub bias: Option<Tensor<4>>,
+}
+
+impl Pass {
+    /// The pass of a batch.
+    pub(crate) fn of_batch(batch: &Batch, config: &DecoderConfig) -> Self {
+        let spans: Vec<_> =
+            (0..batch.rows).map(|row| spans(&batch.segments[row * batch.seq..][..batch.seq])).collect();
+        let lengths: Vec<_> = spans
+            .iter()
+            .enumerate()
+            .map(|(row, spans)| {
+                let columns = spans.iter().flat_map(|span| span.start..span.end);
+                let last = columns.map(|column| batch.positions[row * batch.seq + column]).max();
+                last.map_or(0, |last| last as usize + 1)
+            })
+            .collect();
+        let rotation = config.rotary.rotation(config.head_dim, &batch.positions, &lengths);
+        let layout = Layout { rows: batch.rows, seq: batch.seq, past: 0, spans, rotation };
+        Self { layout, device: OnceCell::new() }
+    }
+
+    /// The pass of `seq` further tokens in each row, behind `past` cached ones.
+    pub(crate) fn behind(past: usize, rows: usize, seq: usize, config: &DecoderConfig) -> Self {
+        let length = past + seq;
+        let positions: Vec<i32> = (0..rows).flat_map(|_| 0..length as i32).collect();
+        let rotation = config.rotary.rotation(config.head_dim, &positions, &vec![length; rows]);
+        let spans = vec![vec![Span { start: 0, end: seq, context: 0 }]; rows];
+        Self { layout: Layout { rows, seq, past, spans, rotation }, device: OnceCell::new() }
+    }
+
+    /// The geometry as tensors on `device`, for a model with so many registers.
+    pub(crate) fn on(&self, device: &Device, registers: usize) -> &DeviceLayout {
+        self.device.get_or_init(|| {
+            let rows = self.layout.rows;
+            DeviceLayout {
+                rotation: self.layout.rotation.tensors(device),
+                temperatures: Tensor::from_data(
+                    TensorData::new(self.layout.rotation.temperatures.clone(), [rows, 1, 1, 1]),
+                    device,
+                ),
+                bias: self.layout.bias(registers).map(|bias| Tensor::from_data(bias, device)),
+            }
+        })
+    }
+}
+
+impl Layout {
+    /// Whether causality alone hides the right tokens, padding aside.
+    pub(crate) fn is_causal(&self) -> bool {
+        self.spans.iter().all(|spans| spans.len() <= 1)
+    }
+
+    fn bias(&self, registers: usize) -> Option<TensorData> {
+        if self.is_causal() && registers == 0 && self.past == 0 {
+            return None;
+        }
+        let keys = registers + self.past + self.seq;
+        let mut bias = vec![HIDDEN; self.rows * self.seq * keys];
+        for (row, spans) in self.spans.iter().enumerate() {
+            let row = &mut bias[row * self.seq * keys..(row + 1) * self.seq * keys];
+            for (column, scores) in row.chunks_exact_mut(keys).enumerate() {
+                scores[..registers + self.past].fill(0.0);
+                let own = registers + self.past;
+                // Padding sees itself: a query that sees nothing would have no weights to sum up.
+                scores[own + column] = 0.0;
+                if let Some(span) = spans.iter().find(|span| (span.start..span.end).contains(&column)) {
+                    scores[own..own + span.context].fill(0.0);
+                    scores[own + span.start..=own + column].fill(0.0);
+                }
+            }
+        }
+        Some(TensorData::new(bias, [self.rows, 1, self.seq, keys]))
+    }
+}
+
+/// The spans of a row; prompt and only candidate are one.
+fn spans(segments: &[i32]) -> Vec<Span> {
+    let mut spans: Vec<Span> = Vec::new();
+    let mut start = 0;
+    for run in segments.chunk_by(|a, b| a == b) {
+        let end = start + run.len();
+        if run[0] != PADDING_SEGMENT {
+            let context = if run[0] == PROMPT_SEGMENT { 0 } else { prompt_len(segments) };
+            spans.push(Span { start, end, context });
+        }
+        start = end;
+    }
+    if let [prompt, candidate] = spans[..]
+        && candidate.context == prompt.end
+        && candidate.start == prompt.end
+    {
+        spans = vec![Span { start: prompt.start, end: candidate.end, context: 0 }];
+    }
+    spans
+}
+
+fn prompt_len(segments: &[i32]) -> usize {
+    segments.iter().take_while(|&&segment| segment == PROMPT_SEGMENT).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn candidates_are_spans_that_see_the_prompt() {
+        let span = |start, end, context| Span { start, end, context };
+        assert_eq!(spans(&[0, 0, 1, 1, 2, -1]), [span(0, 2, 0), span(2, 4, 2), span(4, 5, 2)]);
+        assert_eq!(spans(&[0, 0, 1, -1]), [span(0, 3, 0)]);
+        assert_eq!(spans(&[0, 0]), [span(0, 2, 0)]);
+        assert_eq!(spans(&[-1]), []);
+    }
+
+    #[test]
+    fn the_bias_hides_what_the_batch_hides() {
+        let batch = Batch {
+            rows: 1,
+            seq: 6,
+            positions: vec![0, 1, 2, 2, 3, 0],
+            segments: vec![0, 0, 1, 2, 2, -1],
+            ..Batch::default()
+        };
+        let rotary = crate::decoder::RotaryConfig {
+            theta: 1e4,
+            scaling: crate::decoder::RotaryScaling::None,
+            reversed: false,
+        };
+        let lengths = [4];
+        let layout = Layout {
+            rows: 1,
+            seq: 6,
+            past: 0,
+            spans: vec![spans(&batch.segments)],
+            rotation: rotary.rotation(2, &batch.positions, &lengths),
+        };
+        let bias: Vec<f32> = layout.bias(1).unwrap().try_to_vec().unwrap();
+        for query in 0..5 {
+            for key in 0..6 {
+                let hidden = bias[query * 7 + 1 + key] != 0.0;
+                assert_eq!(hidden, !batch.visible(0, query, key), "query {query}, key {key}");
+            }
+            assert_eq!(bias[query * 7], 0.0, "the register");
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! Rotary positions: which angle every token's queries and keys are turned by.
+
+use std::collections::BTreeMap;
+use std::f64::consts::PI;
+
+use burn::tensor::{Device, Tensor, TensorData};
+
+use super::{DynamicScaling, RotaryConfig, RotaryScaling};
+
+/// The rotations of the tokens of one forward pass.
+///
+/// Tokens share a table of angles, since most positions occur many times. The attention temperature of
+/// [`DynamicScaling`] is part of the table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rotation {
+    /// Half the head size: number of angles per position.
+    pub half: usize,
+    /// Cosines times temperature, `[entries, half]`.
+    pub cos: Vec<f32>,
+    /// Sines times temperature, `[entries, half]`.
+    pub sin: Vec<f32>,
+    /// Entry of each token, `[rows, seq]`.
+    pub entries: Vec<u32>,
+    /// Attention temperature of each row: what registers are multiplied by, since no rotation does it.
+    pub temperatures: Vec<f32>,
+}
+
+impl RotaryConfig {
+    /// The rotations of `positions` (`[rows, seq]`), where row `i` is `lengths[i]` positions long.
+    ///
+    /// The length matters for reversed positions and for dynamic scaling.
+    pub fn rotation(&self, head_dim: usize, positions: &[i32], lengths: &[usize]) -> Rotation {
+        let half = head_dim / 2;
+        let mut rotation = Rotation {
+            half,
+            cos: Vec::new(),
+            sin: Vec::new(),
+            entries: Vec::with_capacity(positions.len()),
+            temperatures: Vec::with_capacity(lengths.len()),
+        };
+        let longest = lengths.iter().copied().max().unwrap_or(0);
+        let seq = positions.len() / lengths.len().max(1);
+        // First entry of the table for each length that needs one of its own.
+        let mut tables = BTreeMap::new();
+        for (row, &length) in lengths.iter().enumerate() {
+            let scaled_for = if self.dynamic().is_some() { length } else { longest };
+            let (first, temperature) = *tables.entry(scaled_for).or_insert_with(|| {
+                let first = rotation.cos.len() / half;
+                let (frequencies, temperature) = self.frequencies(head_dim, scaled_for);
+                for position in 0..scaled_for.max(1) {
+                    for &frequency in &frequencies {
+                        let angle = f64::from(position as f32 * frequency);
+                        rotation.cos.push((angle.cos() * temperature) as f32);
+                        rotation.sin.push((angle.sin() * temperature) as f32);
+                    }
+                }
+                (first, temperature)
+            });
+            rotation.temperatures.push(temperature as f32);
+            let last = length.saturating_sub(1);
+            rotation.entries.extend(positions[row * seq..(row + 1) * seq].iter().map(|&position| {
+                let position = (position.max(0) as usize).min(last);
+                (first + if self.reversed { last - position } else { position }) as u32
+            }));
+        }
+        rotation
+    }
+
+    /// Angle per position of each pair of a head, and the attention temperature, for a sequence of some length.
+    fn frequencies(&self, head_dim: usize, length: usize) -> (Vec<f32>, f64) {
+        let d = head_dim as f64;
+        let series = |theta: f64| {
+            (0..head_dim / 2).map(move |pair| theta.powf(-2.0 * pair as f64 / d)).collect::<Vec<_>>()
+        };
+        let (frequencies, temperature) = match self.scaling {
+            RotaryScaling::None => (series(self.theta), 1.0),
+            RotaryScaling::Llama3 { factor, low_freq_factor, high_freq_factor, original_context } => {
+                let original = original_context as f64;
+                let stretch = |frequency: f64| {
+                    let turns = original * frequency / (2.0 * PI);
+                    // 0 below `low` turns in the original context, 1 above `high`.
+                    let kept =
+                        ((turns - low_freq_factor) / (high_freq_factor - low_freq_factor)).clamp(0.0, 1.0);
+                    frequency * ((1.0 - kept) / factor + kept)
+                };
+                (series(self.theta).into_iter().map(stretch).collect(), 1.0)
+            }
+            RotaryScaling::Ntk { scale, dynamic } => {
+                let ratio =
+                    dynamic.map_or(1.0, |dynamic| (length as f64 / dynamic.positions as f64).max(1.0));
+                let theta = self.theta * (scale * ratio * ratio).powf(d / (d - 2.0));
+                (series(theta), dynamic.map_or(1.0, |dynamic| dynamic.yarn_a * ratio.ln() + dynamic.yarn_b))
+            }
+        };
+        (frequencies.into_iter().map(|frequency| frequency as f32).collect(), temperature)
+    }
+
+    fn dynamic(&self) -> Option<DynamicScaling> {
+        match self.scaling {
+            RotaryScaling::Ntk { dynamic, .. } => dynamic,
+            _ => None,
+        }
+    }
+}
+
+impl Rotation {
+    /// Cosines and sines of every token, both `[rows, 1, seq, half]`.
+    pub(crate) fn tensors(&self, device: &Device) -> (Tensor<4>, Tensor<4>) {
+        let rows = self.temperatures.len();
+        let seq = self.entries.len() / rows.max(1);
+        let gather = |table: &[f32]| {
+            let values: Vec<f32> = self
+                .entries
+                .iter()
+                .flat_map(|&entry| &table[entry as usize * self.half..][..self.half])
+                .copied()
+                .collect();
+            Tensor::from_data(TensorData::new(values, [rows, 1, seq, self.half]), device)
+        };
+        (gather(&self.cos), gather(&self.sin))
+    }
+}
+
+/// Turns heads `[rows, heads, seq, head_dim]`, whose first half pairs with the second.
+pub(crate) fn rotate(heads: Tensor<4>, cos: &Tensor<4>, sin: &Tensor<4>) -> Tensor<4> {
+    let half = heads.dims()[3] / 2;
+    let x = heads.clone().narrow(3, 0, half);
+    let y = heads.narrow(3, half, half);
+    Tensor::cat(vec![x.clone() * cos.clone() - y.clone() * sin.clone(), y * cos.clone() + x * sin.clone()], 3)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plain(reversed: bool) -> RotaryConfig {
+        RotaryConfig { theta: 10_000.0, scaling: RotaryScaling::None, reversed }
+    }
+
+    #[test]
+    fn angles_grow_with_the_position_and_reversed_ones_fall_to_zero() {
+        let forward = plain(false).rotation(4, &[0, 1, 2], &[3]);
+        assert_eq!(forward.entries, [0, 1, 2]);
+        assert_eq!(forward.cos[..2], [1.0, 1.0]);
+        let expected = [1f64.sin() as f32, (0.01f32 as f64).sin() as f32];
+        assert_eq!(forward.sin[2..4], expected);
+        assert_eq!(plain(true).rotation(4, &[0, 1, 2], &[3]).entries, [2, 1, 0]);
+    }
+
+    #[test]
+    fn only_dynamic_scaling_gives_rows_tables_of_their_own() {
+        let positions = [0, 1, 2, 3, 0, 1, 0, 0];
+        let shared = plain(false).rotation(4, &positions, &[4, 2]);
+        assert_eq!((shared.entries, shared.cos.len()), (vec![0, 1, 2, 3, 0, 1, 0, 0], 8));
+        let dynamic = DynamicScaling { positions: 2, yarn_a: 0.1, yarn_b: 1.0 };
+        let scaling = RotaryScaling::Ntk { scale: 1.0, dynamic: Some(dynamic) };
+        let own = RotaryConfig { scaling, ..plain(false) }.rotation(8, &positions, &[4, 2]);
+        assert_eq!(own.entries, [0, 1, 2, 3, 4, 5, 4, 4]);
+        assert_eq!(own.temperatures, [(0.1 * 2f64.ln() + 1.0) as f32, 1.0]);
+    }
+
+    #[test]
+    fn llama3_keeps_short_waves_and_stretches_long_ones() {
+        let scaling = RotaryScaling::Llama3 {
+            factor: 8.0,
+            low_freq_factor: 1.0,
+            high_freq_factor: 4.0,
+            original_context: 8192,
+        };
+        let config = RotaryConfig { theta: 500_000.0, scaling, reversed: false };
+        let before = RotaryConfig { scaling: RotaryScaling::None, ..config }.frequencies(128, 1).0;
+        let after = config.frequencies(128, 1).0;
+        assert_eq!(before[0], after[0]);
+        assert_eq!(before[63] / 8.0, after[63]);
+        assert!(after.windows(2).all(|pair| pair[0] > pair[1]));
+    }
+}

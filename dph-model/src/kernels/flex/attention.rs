@@ -1,0 +1,193 @@
+//! Attention over spans: only what is visible is computed, and no head is copied.
+
+use rayon::prelude::*;
+
+use super::block::{QueryKeySlices, RegisterSlices};
+use super::matrix::{Matrix, Output, Threads, multiply};
+use super::{scratch, simd};
+use crate::decoder::{Attention, Layout, Rotation, Span};
+
+/// Queries computed together: their scores against some thousand keys stay in the cache.
+const QUERIES: usize = 64;
+
+/// Where the heads lie in a row of queries, keys and values.
+#[derive(Clone, Copy)]
+pub(super) struct Heads {
+    n_heads: usize,
+    n_kv_heads: usize,
+    head_dim: usize,
+}
+
+impl Heads {
+    pub fn of(attention: &Attention) -> Self {
+        Self { n_heads: attention.n_heads, n_kv_heads: attention.n_kv_heads, head_dim: attention.head_dim }
+    }
+
+    /// Floats a token in the joint projection.
+    fn width(&self) -> usize {
+        (self.n_heads + 2 * self.n_kv_heads) * self.head_dim
+    }
+
+    /// Floats a token in the output.
+    fn context_width(&self) -> usize {
+        self.n_heads * self.head_dim
+    }
+}
+
+/// Norm and rotation of all queries and keys, in place, and the scale `1 / √head_dim` of the queries.
+pub(super) fn rotate_heads(
+    qkv: &mut [f32],
+    heads: &Heads,
+    norm: Option<QueryKeySlices>,
+    rotation: &Rotation,
+) {
+    let (d, half) = (heads.head_dim, rotation.half);
+    let scale = 1.0 / (d as f32).sqrt();
+    let turned = (heads.n_heads + heads.n_kv_heads) * d;
+    let chunk = QUERIES * heads.width();
+    qkv.par_chunks_mut(chunk).zip(rotation.entries.par_chunks(QUERIES)).for_each(|(qkv, entries)| {
+        simd::fast(
+            #[inline(always)]
+            || {
+                for (token, &entry) in qkv.chunks_exact_mut(heads.width()).zip(entries) {
+                    let cos = &rotation.cos[entry as usize * half..][..half];
+                    let sin = &rotation.sin[entry as usize * half..][..half];
+                    for (index, head) in token[..turned].chunks_exact_mut(d).enumerate() {
+                        let key = index.checked_sub(heads.n_heads);
+                        if let Some(norm) = norm {
+                            let weight = match key {
+                                Some(key) => &norm.key[key * d..],
+                                None => &norm.query[index * d..],
+                            };
+                            simd::normalise_head(head, &weight[..d], norm.epsilon);
+                        }
+                        simd::rotate(head, cos, sin, if key.is_none() { scale } else { 1.0 });
+                    }
+                }
+            },
+        );
+    });
+}
+
+/// The weighted values of all tokens, `[tokens, n_heads · head_dim]`; 0 for padding.
+pub(super) fn attend(
+    qkv: &[f32],
+    heads: &Heads,
+    registers: Option<RegisterSlices>,
+    layout: &Layout,
+) -> Vec<f32> {
+    let width = heads.context_width();
+    let mut context = vec![0.0; layout.rows * layout.seq * width];
+    let registers: Vec<_> = layout
+        .rotation
+        .temperatures
+        .iter()
+        .map(|&temperature| registers.map(|registers| ScaledRegisters::new(registers, temperature, heads)))
+        .collect();
+
+    // Each block of queries gets its own part of the output.
+    let mut blocks = Vec::new();
+    let mut rest = &mut context[..];
+    let mut taken = 0;
+    for (row, spans) in layout.spans.iter().enumerate() {
+        for &span in spans {
+            for first in (span.start..span.end).step_by(QUERIES) {
+                let end = (first + QUERIES).min(span.end);
+                let start = (row * layout.seq + first) * width;
+                let (out, behind) = rest.split_at_mut(start - taken).1.split_at_mut((end - first) * width);
+                blocks.push((QueryBlock { row, span, first, end }, out));
+                (rest, taken) = (behind, start + (end - first) * width);
+            }
+        }
+    }
+    blocks.into_par_iter().for_each(|(block, out)| {
+        let tokens = &qkv[block.row * layout.seq * heads.width()..][..layout.seq * heads.width()];
+        attend_block(tokens, heads, registers[block.row].as_ref(), block, out);
+    });
+    context
+}
+
+/// Queries of one span of a row.
+struct QueryBlock {
+    row: usize,
+    span: Span,
+    first: usize,
+    end: usize,
+}
+
+/// Registers times the attention temperature of a row.
+struct ScaledRegisters {
+    count: usize,
+    keys: Vec<f32>,
+    values: Vec<f32>,
+}
+
+impl ScaledRegisters {
+    fn new(registers: RegisterSlices, temperature: f32, heads: &Heads) -> Self {
+        let scaled = |values: &[f32]| values.iter().map(|x| x * temperature).collect();
+        Self {
+            count: registers.keys.len() / (heads.n_kv_heads * heads.head_dim),
+            keys: scaled(registers.keys),
+            values: scaled(registers.values),
+        }
+    }
+}
+
+/// The weighted values of a block of queries; `tokens` are all of the row.
+fn attend_block(
+    tokens: &[f32],
+    heads: &Heads,
+    registers: Option<&ScaledRegisters>,
+    block: QueryBlock,
+    out: &mut [f32],
+) {
+    let QueryBlock { span, first, end, .. } = block;
+    let (d, width) = (heads.head_dim, heads.width());
+    let queries = end - first;
+    let fixed = registers.map_or(0, |registers| registers.count);
+    let keys = fixed + span.context + end - span.start;
+    scratch::with(queries * keys, |scores| {
+        for head in 0..heads.n_heads {
+            let kv = head * heads.n_kv_heads / heads.n_heads;
+            let part = |column: usize, start: usize, count: usize| {
+                Matrix::new(&tokens[start * width + column * d..], count, d, width)
+            };
+            let fixed_part = |of: fn(&ScaledRegisters) -> &[f32]| {
+                registers.map(|registers| Matrix::new(&of(registers)[kv * fixed * d..], fixed, d, d))
+            };
+            // What the block sees, in the order of the scores.
+            let seen = |column: usize, of: fn(&ScaledRegisters) -> &[f32]| {
+                let context = (span.context > 0).then(|| part(column, 0, span.context));
+                [fixed_part(of), context, Some(part(column, span.start, end - span.start))]
+            };
+
+            let query = part(head, first, queries);
+            let mut at = 0;
+            for key in seen(heads.n_heads + kv, |registers| &registers.keys).into_iter().flatten() {
+                multiply(&mut scores[at..], keys, Output::Set, query, key.transposed(), Threads::This);
+                at += key.rows;
+            }
+            let mut scale = [0.0; QUERIES];
+            simd::fast(
+                #[inline(always)]
+                || {
+                    for (index, row) in scores.chunks_exact_mut(keys).enumerate() {
+                        let (visible, hidden) = row.split_at_mut(keys - (queries - 1 - index));
+                        scale[index] = 1.0 / simd::exp_scores(visible);
+                        hidden.fill(0.0);
+                    }
+                },
+            );
+            let (mut at, mut output) = (0, Output::Set);
+            let column = heads.n_heads + heads.n_kv_heads + kv;
+            for value in seen(column, |registers| &registers.values).into_iter().flatten() {
+                let weights = Matrix::new(&scores[at..], queries, value.rows, keys);
+                multiply(&mut out[head * d..], heads.context_width(), output, weights, value, Threads::This);
+                (at, output) = (at + value.rows, Output::Add);
+            }
+            for (row, scale) in out.chunks_exact_mut(heads.context_width()).zip(scale) {
+                row[head * d..][..d].iter_mut().for_each(|x| *x *= scale);
+            }
+        }
+    });
+}

@@ -1,0 +1,97 @@
+//! Log-probabilities without a row of logits ever being stored: the vocabulary is walked in tiles, each of which
+//! yields its largest logit, its sum of exponentials and the logits that are wanted.
+
+use burn::tensor::Tensor;
+use rayon::prelude::*;
+
+use super::matrix::{Matrix, Output, Threads, multiply};
+use super::slices::{compact, elements, matrix, primitive};
+use super::{scratch, simd};
+use crate::log_probs::Wanted;
+
+/// Logits of a state computed together.
+const TILE: usize = 1024;
+/// States computed together.
+const STATES: usize = 512;
+
+/// Log-probabilities of the wanted tokens (in ascending order of their states), in their order. Shapes as in
+/// [`kernels::log_probs`](crate::kernels::log_probs).
+pub(crate) fn log_probs(states: &Tensor<2>, vocabulary: &Tensor<2>, wanted: &[Wanted]) -> Option<Vec<f32>> {
+    let states = compact(states.clone())?;
+    let vocabulary = primitive(vocabulary.clone())?;
+    let vocabulary = matrix(&vocabulary)?;
+    let width = vocabulary.cols;
+    let mut log_probs = Vec::with_capacity(wanted.len());
+    for (chunk, states) in elements(&states).chunks(STATES * width).enumerate() {
+        let first = chunk * STATES;
+        let count = states.len() / width;
+        let from = wanted.partition_point(|wanted| wanted.state < first);
+        let to = wanted.partition_point(|wanted| wanted.state < first + count);
+        let wanted = &wanted[from..to];
+        let states = Matrix::new(states, count, width, width);
+        let tiles: Vec<_> = (0..vocabulary.rows.div_ceil(TILE))
+            .into_par_iter()
+            .map(|tile| {
+                let tokens = tile * TILE..((tile + 1) * TILE).min(vocabulary.rows);
+                let matrix = Matrix {
+                    data: &vocabulary.data[tokens.start * vocabulary.row_stride..],
+                    rows: tokens.len(),
+                    ..vocabulary
+                };
+                summarise(states, matrix, wanted, first, tokens.start as u32)
+            })
+            .collect();
+        log_probs.extend(join(&tiles, wanted, first, count));
+    }
+    Some(log_probs)
+}
+
+/// What a tile of the vocabulary says.
+struct Tile {
+    /// Largest logit and sum of `exp(logit - largest)` of each state.
+    sums: Vec<(f32, f32)>,
+    /// Index into the wanted tokens, and logit.
+    found: Vec<(usize, f32)>,
+}
+
+fn summarise(
+    states: Matrix,
+    matrix: Matrix,
+    wanted: &[Wanted],
+    first_state: usize,
+    first_token: u32,
+) -> Tile {
+    let tokens = matrix.rows;
+    scratch::with(states.rows * tokens, |logits| {
+        multiply(logits, tokens, Output::Set, states, matrix.transposed(), Threads::This);
+        let sums = simd::fast(
+            #[inline(always)]
+            || logits.chunks_exact(tokens).map(simd::peak_and_sum).collect(),
+        );
+        let found = wanted
+            .iter()
+            .enumerate()
+            .filter_map(|(index, wanted)| {
+                let column = wanted.token.checked_sub(first_token)? as usize;
+                (column < tokens).then(|| (index, logits[(wanted.state - first_state) * tokens + column]))
+            })
+            .collect();
+        Tile { sums, found }
+    })
+}
+
+fn join(tiles: &[Tile], wanted: &[Wanted], first_state: usize, states: usize) -> Vec<f32> {
+    let totals: Vec<f32> = (0..states)
+        .map(|state| {
+            let peak = tiles.iter().map(|tile| tile.sums[state].0).fold(f32::NEG_INFINITY, f32::max);
+            let sum: f32 =
+                tiles.iter().map(|tile| tile.sums[state].1 * (tile.sums[state].0 - peak).exp()).sum();
+            peak + sum.ln()
+        })
+        .collect();
+    let mut log_probs = vec![f32::NAN; wanted.len()];
+    for &(index, logit) in tiles.iter().flat_map(|tile| &tile.found) {
+        log_probs[index] = logit - totals[wanted[index].state - first_state];
+    }
+    log_probs
+}

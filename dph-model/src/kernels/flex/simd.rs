@@ -1,0 +1,203 @@
+//! Element-wise loops, compiled for the best instruction set of the processor.
+//!
+//! The loops are plain Rust; [`pulp`] compiles them several times and picks at run time. Sums run in [`LANES`]
+//! parallel partial sums, so that they vectorise, in the same order on every processor.
+
+use crate::decoder::{Norm, NormKind};
+
+const LANES: usize = 16;
+
+/// `row = norm(row)` for each row of `source`, written to `out`; `width` elements a row.
+pub(super) fn normalise(source: &[f32], out: &mut [f32], width: usize, norm: &NormSlices) {
+    pulp::Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            for (row, out) in source.chunks_exact(width).zip(out.chunks_exact_mut(width)) {
+                let mean = match norm.kind {
+                    NormKind::Rms => 0.0,
+                    NormKind::Layer => sum(row, |x| x) / width as f32,
+                };
+                let variance = sum(row, |x| (x - mean) * (x - mean)) / width as f32;
+                let scale = 1.0 / (variance + norm.epsilon).sqrt();
+                for ((out, &x), &weight) in out.iter_mut().zip(row).zip(norm.weight) {
+                    *out = (x - mean) * scale * weight;
+                }
+                if let Some(bias) = norm.bias {
+                    for (out, &bias) in out.iter_mut().zip(bias) {
+                        *out += bias;
+                    }
+                }
+            }
+        },
+    );
+}
+
+/// A norm's parameters.
+pub(super) struct NormSlices<'a> {
+    pub kind: NormKind,
+    pub epsilon: f32,
+    pub weight: &'a [f32],
+    pub bias: Option<&'a [f32]>,
+}
+
+impl<'a> NormSlices<'a> {
+    pub fn new(norm: &Norm, weight: &'a [f32], bias: Option<&'a [f32]>) -> Self {
+        Self { kind: norm.config.kind, epsilon: norm.config.epsilon as f32, weight, bias }
+    }
+}
+
+/// Adds `bias` to every row.
+pub(super) fn add_bias(rows: &mut [f32], bias: &[f32]) {
+    pulp::Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            for row in rows.chunks_exact_mut(bias.len()) {
+                for (x, &bias) in row.iter_mut().zip(bias) {
+                    *x += bias;
+                }
+            }
+        },
+    );
+}
+
+/// `value · silu(gate)` for rows of values followed by gates, in place of the values.
+pub(super) fn gate_silu(rows: &mut [f32], d_ffn: usize) {
+    pulp::Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            for row in rows.chunks_exact_mut(2 * d_ffn) {
+                let (values, gates) = row.split_at_mut(d_ffn);
+                for (value, &gate) in values.iter_mut().zip(&*gates) {
+                    *value *= gate / (1.0 + exp(-gate));
+                }
+            }
+        },
+    );
+}
+
+/// `silu` of every element.
+pub(super) fn silu(rows: &mut [f32]) {
+    pulp::Arch::new().dispatch(
+        #[inline(always)]
+        || rows.iter_mut().for_each(|x| *x /= 1.0 + exp(-*x)),
+    );
+}
+
+/// One head over its root mean square: `x / (rms(x) + epsilon) · weight`, in place.
+pub(super) fn normalise_head(head: &mut [f32], weight: &[f32], epsilon: f32) {
+    let root = (sum(head, |x| x * x) / head.len() as f32).sqrt();
+    let scale = 1.0 / (root + epsilon);
+    for (x, &weight) in head.iter_mut().zip(weight) {
+        *x *= scale * weight;
+    }
+}
+
+/// Turns one head, whose first half pairs with the second, and multiplies it by `factor`.
+#[inline(always)]
+pub(super) fn rotate(head: &mut [f32], cos: &[f32], sin: &[f32], factor: f32) {
+    let (xs, ys) = head.split_at_mut(cos.len());
+    for (((x, y), &cos), &sin) in xs.iter_mut().zip(ys).zip(cos).zip(sin) {
+        (*x, *y) = ((*x * cos - *y * sin) * factor, (*y * cos + *x * sin) * factor);
+    }
+}
+
+/// Runs a loop compiled for the best instruction set; what it calls must be inlined.
+#[inline(always)]
+pub(super) fn fast<R>(work: impl FnOnce() -> R) -> R {
+    pulp::Arch::new().dispatch(work)
+}
+
+/// `scores = exp(scores - max)` in place, with their sum as the result.
+#[inline(always)]
+pub(super) fn exp_scores(scores: &mut [f32]) -> f32 {
+    let peak = max(scores);
+    let mut sums = [0.0; LANES];
+    let (blocks, rest) = scores.as_chunks_mut::<LANES>();
+    for block in blocks {
+        for (x, sum) in block.iter_mut().zip(&mut sums) {
+            *x = exp(*x - peak);
+            *sum += *x;
+        }
+    }
+    let mut total: f32 = sums.iter().sum();
+    for x in rest {
+        *x = exp(*x - peak);
+        total += *x;
+    }
+    total
+}
+
+/// The largest element and the sum of `exp(x - largest)`.
+#[inline(always)]
+pub(super) fn peak_and_sum(row: &[f32]) -> (f32, f32) {
+    let peak = max(row);
+    (peak, sum(row, |x| exp(x - peak)))
+}
+
+#[inline(always)]
+fn max(row: &[f32]) -> f32 {
+    let mut lanes = [f32::NEG_INFINITY; LANES];
+    let (blocks, rest) = row.as_chunks::<LANES>();
+    for block in blocks {
+        for (lane, &x) in lanes.iter_mut().zip(block) {
+            *lane = if x > *lane { x } else { *lane };
+        }
+    }
+    lanes.iter().chain(rest).fold(f32::NEG_INFINITY, |a, &b| if b > a { b } else { a })
+}
+
+#[inline(always)]
+fn sum(row: &[f32], of: impl Fn(f32) -> f32) -> f32 {
+    let mut lanes = [0.0; LANES];
+    let (blocks, rest) = row.as_chunks::<LANES>();
+    for block in blocks {
+        for (lane, &x) in lanes.iter_mut().zip(block) {
+            *lane += of(x);
+        }
+    }
+    lanes.iter().sum::<f32>() + rest.iter().map(|&x| of(x)).sum::<f32>()
+}
+
+/// `e^x` to within 2 units in the last place, without a branch: `2^n · p(r)` with `x = n·ln 2 + r` and the minimax
+/// polynomial of Cephes (`expf`). Below -87 the result is that of -87, above 88 that of 88.
+#[inline(always)]
+fn exp(x: f32) -> f32 {
+    const LOG2_E: f32 = std::f32::consts::LOG2_E;
+    // ln 2 in two parts, so that `n · LN2_HIGH` is exact.
+    const LN2_HIGH: f32 = 0.693_359_4;
+    const LN2_LOW: f32 = -2.121_944_4e-4;
+    // Adding this rounds to an integer, which then stands in the low bits.
+    const ROUND: f32 = 12_582_912.0;
+    let x = if x < -87.0 { -87.0 } else { x };
+    let x = if x > 88.0 { 88.0 } else { x };
+    let shifted = x * LOG2_E + ROUND;
+    let n = shifted - ROUND;
+    let r = x - n * LN2_HIGH - n * LN2_LOW;
+    let p = 1.987_569_1e-4;
+    let p = p * r + 1.398_2e-3;
+    let p = p * r + 8.333_452e-3;
+    let p = p * r + 4.166_579_6e-2;
+    let p = p * r + 1.666_666_5e-1;
+    let p = p * r + 0.5;
+    let p = p * r * r + r + 1.0;
+    p * f32::from_bits(shifted.to_bits().wrapping_add(127) << 23)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exp_is_within_two_units_in_the_last_place() {
+        for i in -87_000..=88_000 {
+            let x = i as f32 / 1000.0;
+            let (ours, exact) = (f64::from(exp(x)), f64::from(x).exp());
+            assert!(
+                (ours - exact).abs() <= 2.0 * f64::from(f32::EPSILON) * exact,
+                "exp({x}) = {ours}, not {exact}"
+            );
+        }
+        assert!(exp(-1e9) < 1e-37 && exp(f32::NEG_INFINITY) < 1e-37);
+        assert!(exp(f32::NAN).is_nan());
+    }
+}

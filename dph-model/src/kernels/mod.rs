@@ -1,0 +1,65 @@
+//! Fused steps for a device on which many small operations are slow.
+//!
+//! Every function here computes what the composed operations of [`decoder`](crate::decoder) compute, and says when it
+//! cannot: on other devices, under automatic differentiation, or for variants it does not know. The caller then
+//! composes. Tests hold the two ways against each other.
+
+#[cfg(feature = "flex")]
+mod flex;
+
+use burn::tensor::Tensor;
+
+use crate::decoder::{Block, Pass};
+use crate::log_probs::Wanted;
+
+/// The residual stream behind a block, or the stream given back.
+#[allow(clippy::result_large_err, reason = "the other variant is as large")]
+pub(crate) fn block(block: &Block, stream: Tensor<2>, pass: &Pass) -> Result<Tensor<2>, Tensor<2>> {
+    #[cfg(feature = "flex")]
+    return flex::block(block, stream, &pass.layout);
+    #[cfg(not(feature = "flex"))]
+    {
+        let _ = (block, pass);
+        Err(stream)
+    }
+}
+
+/// Log-probabilities of the wanted tokens, in their order, or `None`.
+///
+/// # Shapes
+///
+/// - states: `[states, width]`, one for each distinct state of `wanted`
+/// - matrix: `[vocab, width]`
+pub(crate) fn log_probs(states: &Tensor<2>, matrix: &Tensor<2>, wanted: &[Wanted]) -> Option<Vec<f32>> {
+    #[cfg(feature = "flex")]
+    return flex::log_probs(states, matrix, wanted);
+    #[cfg(not(feature = "flex"))]
+    {
+        let _ = (states, matrix, wanted);
+        None
+    }
+}
+
+#[cfg(all(test, feature = "flex"))]
+mod tests {
+    use super::*;
+    use crate::decoder::DecoderConfig;
+    use crate::{Backbone, Family};
+
+    /// Whether the fused kernel takes a block of this model on this device.
+    fn is_fused(config: &str, device: &burn::tensor::Device) -> bool {
+        let model = Backbone::init(config, 1, device).unwrap();
+        let config: DecoderConfig = Family::parse(config).unwrap().decoder().unwrap();
+        let pass = Pass::behind(0, 1, 2, &config);
+        block(&model.decoder.blocks[0], Tensor::ones([2, config.d_model], device), &pass).is_ok()
+    }
+
+    #[test]
+    fn kernels_are_used_where_they_apply() {
+        let gated = r#"{"model_type": "lswt", "vocab_size": 9, "d_vocab": 4, "d_model": 8, "d_ffn": 8, "n_heads": 2}"#;
+        let flex = dph_core::device("flex").unwrap();
+        assert!(is_fused(gated, &flex));
+        assert!(!is_fused(gated, &flex.clone().autodiff()), "gradients need the composed operations");
+        assert!(!is_fused(&gated.replace("\"d_ffn\"", "\"gated_ffn\": false, \"d_ffn\""), &flex), "GELU");
+    }
+}

@@ -1,0 +1,33 @@
+//! Causal language models and their files, on burn.
+//!
+//! ```no_run
+//! use dph_core::{Batch, CandidateSet, Candidate, Layer, TargetTokens};
+//! use dph_model::Backbone;
+//!
+//! let device = dph_core::device("flex")?;
+//! let model = Backbone::load("models/SmolLM2-135M-Instruct", &device)?;
+//! let answer = |tokens: &[u32]| Candidate { tokens: tokens.to_vec(), bytes: 4 };
+//! let set = CandidateSet { prompt: vec![1, 72], candidates: vec![answer(&[28, 2]), answer(&[99, 2])], ..Default::default() };
+//! let batch = Batch::pack([&set], TargetTokens::Answer, model.pad_token());
+//! let states = model.hidden_states(&batch, &[Layer::At(20), Layer::Last])?;   // each [rows, seq, d_model]
+//! let log_probs = model.log_probs(states[1].clone(), &batch.targets);         // [targets]
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! There is one [`decoder`], which is configured; a model [`family`] only translates a `config.json` and names
+//! tensors; the [`checkpoint`] module reads and writes directories in the layout of Hugging Face.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod backbone;
+pub mod checkpoint;
+pub mod decoder;
+pub mod family;
+mod init;
+mod kernels;
+mod log_probs;
+
+pub use backbone::{Backbone, InputError};
+pub use checkpoint::{CheckpointError, content_hash};
+pub use decoder::{Cache, DecoderConfig};
+pub use family::{ConfigError, Family};

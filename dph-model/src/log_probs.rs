@@ -1,0 +1,86 @@
+//! Log-probabilities of tokens, only where they are asked for.
+
+use burn::tensor::{Int, Tensor, TensorData};
+use dph_core::Target;
+
+use crate::decoder::Decoder;
+use crate::kernels;
+
+/// Logits held at once, in elements: 64 MiB.
+const CHUNK_ELEMENTS: usize = 1 << 24;
+
+/// A token whose log-probability is wanted, and the state that predicts it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    /// Index into the distinct states, which are in ascending order.
+    pub state: usize,
+    /// The token.
+    pub token: u32,
+}
+
+/// Log-probability (natural logarithm) of each target, in their order.
+///
+/// # Shapes
+///
+/// - last: `[tokens, d_model]`, normalised
+/// - output: `[targets]`
+pub(crate) fn log_probs(decoder: &Decoder, last: Tensor<2>, targets: &[Target]) -> Tensor<1> {
+    let device = last.device();
+    if targets.is_empty() {
+        return Tensor::zeros([0], &device);
+    }
+    let mut order: Vec<usize> = (0..targets.len()).collect();
+    order.sort_by_key(|&index| targets[index].state);
+    // The first tokens of all candidates are predicted by one state: it is computed once.
+    let mut states: Vec<i32> = Vec::new();
+    let mut wanted = Vec::with_capacity(targets.len());
+    for &index in &order {
+        let Target { state, token, .. } = targets[index];
+        if states.last() != Some(&(state as i32)) {
+            states.push(state as i32);
+        }
+        wanted.push(Wanted { state: states.len() - 1, token });
+    }
+    let count = states.len();
+    let states = last.select(0, Tensor::<1, Int>::from_data(TensorData::new(states, [count]), &device));
+    let states = decoder.head.project(states);
+    let matrix = decoder.head.matrix(&decoder.embedding);
+
+    let sorted = match kernels::log_probs(&states, &matrix, &wanted) {
+        Some(values) => {
+            let count = values.len();
+            Tensor::from_data(TensorData::new(values, [count]), &device)
+        }
+        None => compose(states, matrix, &wanted, CHUNK_ELEMENTS),
+    };
+    let mut back = vec![0; order.len()];
+    for (place, &index) in order.iter().enumerate() {
+        back[index] = place as i32;
+    }
+    sorted.select(0, Tensor::<1, Int>::from_data(TensorData::new(back, [order.len()]), &device))
+}
+
+/// Out of operations that every backend has and that can be differentiated, chunk by chunk.
+pub(crate) fn compose(states: Tensor<2>, matrix: Tensor<2>, wanted: &[Wanted], elements: usize) -> Tensor<1> {
+    let device = states.device();
+    let [vocab, _] = matrix.dims();
+    let chunk = (elements / vocab).max(1);
+    let mut parts = Vec::new();
+    for first in (0..states.dims()[0]).step_by(chunk) {
+        let count = chunk.min(states.dims()[0] - first);
+        let logits = states.clone().narrow(0, first, count).matmul(matrix.clone().transpose());
+        let peak = logits.clone().detach().max_dim(1);
+        let total = (logits.clone() - peak.clone()).exp().sum_dim(1).log() + peak;
+        let here: Vec<_> =
+            wanted.iter().filter(|wanted| (first..first + count).contains(&wanted.state)).collect();
+        let index = |of: &dyn Fn(&Wanted) -> usize| {
+            let indices: Vec<i32> = here.iter().map(|wanted| of(wanted) as i32).collect();
+            Tensor::<1, Int>::from_data(TensorData::new(indices, [here.len()]), &device)
+        };
+        let places = index(&|wanted| (wanted.state - first) * vocab + wanted.token as usize);
+        let rows = index(&|wanted| wanted.state - first);
+        let picked = logits.reshape([count * vocab]).select(0, places);
+        parts.push(picked - total.reshape([count]).select(0, rows));
+    }
+    Tensor::cat(parts, 0)
+}

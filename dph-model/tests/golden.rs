@@ -1,0 +1,15 @@
+//! Golden vectors: the reference implementation and Hugging Face transformers, value by value, on flex.
+
+#![cfg(feature = "flex")]
+#![allow(clippy::unwrap_used, clippy::print_stderr)]
+
+#[path = "golden/choice.rs"]
+mod choice;
+#[path = "golden/hf.rs"]
+mod hf;
+#[path = "golden/lswt.rs"]
+mod lswt;
+#[path = "golden/model.rs"]
+mod model;
+#[path = "../../dph-core/tests/support/golden.rs"]
+mod support;

@@ -1,0 +1,53 @@
+//! What the golden tests have in common: models out of golden files, and batches out of golden tensors.
+
+use std::path::Path;
+
+use burn::tensor::{Device, Tensor};
+use dph_core::Batch;
+use dph_model::Backbone;
+use serde_json::Value;
+
+use crate::support::GoldenTensor;
+
+/// The ways to compute: fused kernels, and operations that can be differentiated.
+pub fn devices() -> [(&'static str, Device); 2] {
+    let flex = dph_core::device("flex").unwrap();
+    [("fused", flex.clone()), ("composed", flex.autodiff())]
+}
+
+/// A model whose configuration and weights lie in golden files, by way of a model directory.
+pub fn lswt(config: &Value, weights: &Path, device: &Device) -> Backbone {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = config.clone();
+    config["model_type"] = "lsw_transformer".into();
+    std::fs::write(dir.path().join("config.json"), config.to_string()).unwrap();
+    std::fs::copy(weights, dir.path().join("model.safetensors")).unwrap();
+    Backbone::load(dir.path(), device).unwrap()
+}
+
+/// Rows of token ids, each of which is one sequence; row `i` ends after `lengths[i]` tokens.
+pub fn rows(ids: &GoldenTensor, lengths: &[usize]) -> Batch {
+    let (rows, seq) = (ids.shape[0], ids.shape[1]);
+    let places = || (0..rows).flat_map(|row| (0..seq).map(move |column| (row, column)));
+    Batch {
+        rows,
+        seq,
+        tokens: tokens(ids),
+        positions: places().map(|(_, column)| column as i32).collect(),
+        segments: places().map(|(row, column)| if column < lengths[row] { 0 } else { -1 }).collect(),
+        ..Batch::default()
+    }
+}
+
+pub fn tokens(ids: &GoldenTensor) -> Vec<i32> {
+    ids.values.iter().map(|&id| id as i32).collect()
+}
+
+/// Some columns of token ids `[rows, seq]`.
+pub fn columns(ids: &GoldenTensor, columns: std::ops::Range<usize>) -> Vec<i32> {
+    tokens(ids).chunks(ids.shape[1]).flat_map(|row| row[columns.clone()].to_vec()).collect()
+}
+
+pub fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f64> {
+    tensor.into_data().iter::<f64>().collect()
+}

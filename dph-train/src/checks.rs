@@ -1,0 +1,197 @@
+//! What an experiment must satisfy beyond its types. All problems are found at once.
+
+use dph_data::Task;
+use dph_eval::Suite;
+
+use crate::experiment::{Experiment, Stage, Trainable};
+
+/// Something that is wrong, and the path of the key that it is about.
+pub(crate) struct Found {
+    pub path: Vec<String>,
+    pub message: String,
+    pub help: Option<String>,
+}
+
+/// Everything that is wrong with an experiment, before any file is opened.
+pub(crate) fn check(experiment: &Experiment) -> Vec<Found> {
+    let mut checks = Checks { found: Vec::new() };
+    checks.name(&["name"], &experiment.name);
+    checks.model(experiment);
+    checks.head(experiment);
+    for (index, stage) in experiment.stages.iter().enumerate() {
+        checks.stage(experiment, index, stage);
+    }
+    for suite in &experiment.eval.suites {
+        if let Err(error) = Suite::find(suite) {
+            checks.add(&["eval", "suites"], error.to_string());
+        }
+    }
+    for task in &experiment.eval.tasks {
+        if let Err(error) = Task::find(task) {
+            checks.add(&["eval", "tasks"], error.to_string());
+        }
+    }
+    checks.found
+}
+
+struct Checks {
+    found: Vec<Found>,
+}
+
+impl Checks {
+    fn add(&mut self, path: &[&str], message: impl Into<String>) {
+        let path = path.iter().map(|key| key.to_string()).collect();
+        self.found.push(Found { path, message: message.into(), help: None });
+    }
+
+    fn require(&mut self, holds: bool, path: &[&str], message: impl Into<String>) {
+        if !holds {
+            self.add(path, message);
+        }
+    }
+
+    /// Names become directories.
+    fn name(&mut self, path: &[&str], name: &str) {
+        let plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '+');
+        let fine = !name.is_empty() && name.chars().all(plain) && !name.starts_with('.');
+        self.require(
+            fine,
+            path,
+            format!("`{name}` is not a name: use letters, digits, `-`, `_`, `.` and `+`"),
+        );
+    }
+
+    fn model(&mut self, experiment: &Experiment) {
+        let model = &experiment.model;
+        match (&model.path, &model.new) {
+            (None, None) => self.add(
+                &["model"],
+                "the model is missing: give `path = \"DIR\"`, a Hugging Face style directory, here or as --set model.path=DIR",
+            ),
+            (Some(_), Some(_)) => self.add(&["model", "new"], "a model has either a `path` or is `new`, not both"),
+            (None, Some(_)) => self.require(
+                model.tokenizer.is_some(),
+                &["model", "new"],
+                "a new model needs a `tokenizer`: a directory, or \"world\"",
+            ),
+            (Some(_), None) => self.require(
+                model.tokenizer.is_none(),
+                &["model", "tokenizer"],
+                "the tokenizer of a model with a `path` is the one in that directory",
+            ),
+        }
+    }
+
+    fn head(&mut self, experiment: &Experiment) {
+        let head = &experiment.head;
+        self.require(!head.rewards.is_empty(), &["head", "rewards"], "a head needs at least one reward");
+        for (index, name) in head.rewards.iter().enumerate() {
+            self.name(&["head", "rewards"], name);
+            let again = head.rewards[..index].contains(name);
+            self.require(!again, &["head", "rewards"], format!("`{name}` is there twice"));
+        }
+        let probability = (0.0..1.0).contains(&head.dropout);
+        self.require(probability, &["head", "dropout"], "dropout is a probability below 1");
+    }
+
+    fn stage(&mut self, experiment: &Experiment, index: usize, stage: &Stage) {
+        let number = index.to_string();
+        let at = |keys: &[&'static str]| -> Vec<String> {
+            ["stage", &number].iter().chain(keys).map(|key| key.to_string()).collect()
+        };
+        let mut require = |holds: bool, keys: &[&'static str], message: String| {
+            if !holds {
+                self.found.push(Found { path: at(keys), message, help: None });
+            }
+        };
+        let plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '+');
+        require(
+            !stage.name.is_empty() && stage.name.chars().all(plain),
+            &["name"],
+            format!("`{}` is not a name for a stage: use letters, digits, `-`, `_` and `+`", stage.name),
+        );
+        require(
+            !RESERVED.contains(&stage.name.as_str()),
+            &["name"],
+            format!("`{}` is the name of something else in a run; choose another", stage.name),
+        );
+        let again = experiment.stages[..index].iter().any(|other| other.name == stage.name);
+        require(!again, &["name"], format!("there are two stages `{}`", stage.name));
+        for (key, value) in [("steps", stage.steps), ("batch", stage.batch)] {
+            require(value > 0, &[key], format!("`{key}` must be at least 1"));
+        }
+        require(stage.validation.every > 0, &["validation", "every"], "`every` must be at least 1".into());
+
+        let trainable = stage.trainable.unwrap_or(experiment.model.trainable);
+        let is_last = index + 1 == experiment.stages.len();
+        match (&stage.objective.dph, &stage.objective.sft) {
+            (None, None) => {
+                require(false, &["objective"], "an objective is one of `dph` and `sft`; give one".into())
+            }
+            (Some(_), Some(_)) => {
+                require(false, &["objective"], "a stage has one objective, this one has two".into())
+            }
+            (Some(dph), None) => {
+                require(
+                    (0.0..=0.5).contains(&dph.label_smoothing),
+                    &["objective", "dph", "label_smoothing"],
+                    "label smoothing lies between 0 and 0.5".into(),
+                );
+                require(
+                    trainable == Trainable::None,
+                    if stage.trainable.is_some() { &["trainable"] } else { &["objective"] },
+                    "a `dph` stage trains the head of a frozen model: set `trainable = \"none\"` in this stage".into(),
+                );
+                require(is_last, &["objective"], "a `dph` stage is the last one".into());
+            }
+            (None, Some(_)) => require(
+                trainable == Trainable::All,
+                if stage.trainable.is_some() { &["trainable"] } else { &["objective"] },
+                "an `sft` stage trains the model: set `trainable = \"all\"` in this stage".into(),
+            ),
+        }
+
+        require(
+            !stage.mix.is_empty(),
+            &["mix"],
+            "the mixture is empty; name a task, such as { arc_easy = 1.0 }".into(),
+        );
+        for (task, weight) in &stage.mix {
+            let path: &[&'static str] = &["mix"];
+            let mut path: Vec<String> = at(path);
+            path.push(task.clone());
+            let mut add =
+                |message: String| self.found.push(Found { path: path.clone(), message, help: None });
+            if let Err(error) = Task::find(task) {
+                add(error.to_string());
+            }
+            if !(weight.is_finite() && *weight > 0.0) {
+                add(format!("the weight of a task is a number above 0, not {weight}"));
+            }
+        }
+        let mut require = |holds: bool, keys: &[&'static str], message: &str| {
+            if !holds {
+                self.found.push(Found { path: at(keys), message: message.into(), help: None });
+            }
+        };
+        let optimiser = &stage.optimiser;
+        require(
+            optimiser.lr > 0.0 && optimiser.lr.is_finite(),
+            &["optimiser", "lr"],
+            "a learning rate is above 0",
+        );
+        let rates = optimiser.betas.iter().all(|beta| (0.0..1.0).contains(beta));
+        require(rates, &["optimiser", "betas"], "decay rates lie between 0 and 1");
+        require(optimiser.eps >= 0.0, &["optimiser", "eps"], "`eps` is at least 0");
+        require(optimiser.weight_decay >= 0.0, &["optimiser", "weight_decay"], "weight decay is at least 0");
+        require(
+            (0.0..=1.0).contains(&stage.schedule.floor),
+            &["schedule", "floor"],
+            "`floor` lies between 0 and 1",
+        );
+        require(stage.clip >= 0.0, &["clip"], "`clip` is at least 0");
+    }
+}
+
+/// Names in a run directory that are no stage's.
+const RESERVED: [&str; 3] = ["base", "checkpoints", "features"];

@@ -1,0 +1,132 @@
+//! What can stop an experiment.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// An experiment that cannot start or cannot go on.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[non_exhaustive]
+pub enum TrainError {
+    /// A file or directory could not be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A checkpoint could not be written or read.
+    #[error("checkpoint {}: {message}", path.display())]
+    Checkpoint {
+        /// The checkpoint's directory.
+        path: PathBuf,
+        /// What happened.
+        message: String,
+    },
+    /// Training stopped before its last step.
+    #[error("stage `{stage}`: {message}")]
+    Training {
+        /// Name of the stage.
+        stage: String,
+        /// What happened.
+        message: String,
+    },
+    /// A loss or gradient was not a number.
+    #[error(
+        "stage `{stage}`: the gradients of step {step} are not finite; lower the learning rate or raise the warm-up, and go on from the last checkpoint with --resume"
+    )]
+    NotFinite {
+        /// Name of the stage.
+        stage: String,
+        /// The step.
+        step: usize,
+    },
+    /// The run directory holds another experiment.
+    #[error("{}: this run was made with other settings: {}; resume it with the same ones, or start another run with --out", dir.display(), differing.join(", "))]
+    OtherExperiment {
+        /// The run directory.
+        dir: PathBuf,
+        /// The keys that differ.
+        differing: Vec<String>,
+    },
+    /// The run directory is used by another process.
+    #[error("{}: another process is writing this run; wait for it, or start another run with --out", dir.display())]
+    Locked {
+        /// The run directory.
+        dir: PathBuf,
+    },
+    /// A stage has nothing to train on.
+    #[error("stage `{stage}`: {message}")]
+    NoData {
+        /// Name of the stage.
+        stage: String,
+        /// What is missing, and what to do.
+        message: String,
+    },
+    /// A task cannot be had.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Task(#[from] dph_data::TaskError),
+    /// A data set cannot be loaded.
+    #[error(transparent)]
+    Data(#[from] dph_data::DataError),
+    /// The weights of a mixture make no sense.
+    #[error(transparent)]
+    Mixture(#[from] dph_data::MixtureError),
+    /// The tokenizer cannot be used.
+    #[error(transparent)]
+    Tokenizer(#[from] dph_data::ChatError),
+    /// The synthetic world cannot be written.
+    #[error(transparent)]
+    World(#[from] dph_data::WorldError),
+    /// The language model cannot be loaded or written.
+    #[error(transparent)]
+    Files(#[from] dph_model::CheckpointError),
+    /// The configuration of a new language model makes no sense.
+    #[error("model.new: {0}")]
+    Config(#[from] dph_model::ConfigError),
+    /// A batch does not fit the language model.
+    #[error(transparent)]
+    Input(#[from] dph_model::InputError),
+    /// The exported model cannot be opened or written.
+    #[error(transparent)]
+    Model(#[from] dph_eval::ModelError),
+    /// The evaluation cannot be planned.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Plan(#[from] dph_eval::PlanError),
+    /// The evaluation cannot be done.
+    #[error(transparent)]
+    Bench(#[from] dph_eval::BenchError),
+    /// The results cannot be written.
+    #[error(transparent)]
+    Results(#[from] dph_eval::ResultsError),
+    /// A device cannot be used.
+    #[error(transparent)]
+    Device(#[from] dph_core::DeviceError),
+    /// A head could not be written or read.
+    #[error(transparent)]
+    Head(#[from] dph_core::HeadFileError),
+}
+
+impl TrainError {
+    pub(crate) fn io(path: &Path, source: io::Error) -> Self {
+        Self::Io { path: path.into(), source }
+    }
+}
+
+impl TrainError {
+    /// Whether the request was wrong, rather than that the work failed.
+    pub fn is_request(&self) -> bool {
+        matches!(
+            self,
+            Self::OtherExperiment { .. }
+                | Self::Locked { .. }
+                | Self::Task(_)
+                | Self::Plan(_)
+                | Self::Device(_)
+                | Self::Config(_)
+                | Self::Mixture(_)
+        )
+    }
+}

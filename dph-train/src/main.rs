@@ -1,0 +1,55 @@
+//! `dph-train`: see [`dph_train::Arguments`].
+
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+use dph_eval::Table;
+use dph_train::{Arguments, ExperimentFile, RunOptions, run};
+
+// Tensors come and go by the megabyte, which glibc's allocator gives back to the system and asks for again.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false)
+        .without_time()
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_default_env()
+                .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,dph_train=info")),
+        )
+        .init();
+    match work(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err((report, code)) => {
+            let _ = writeln!(std::io::stderr(), "{report:?}");
+            ExitCode::from(code)
+        }
+    }
+}
+
+fn work(arguments: Arguments) -> Result<(), (miette::Report, u8)> {
+    let mut overrides = arguments.overrides;
+    overrides.extend(arguments.device.map(|device| format!("device={device:?}")));
+    let file = ExperimentFile::read(&arguments.experiment, &overrides).map_err(|error| (error.into(), 2))?;
+    let options = RunOptions {
+        out: arguments.out.unwrap_or_else(|| format!("runs/{}", file.experiment.name).into()),
+        data: arguments.data,
+        resume: arguments.resume,
+    };
+    let bench = run(&file, &options).map_err(|error| {
+        let code = if error.is_request() { 2 } else { 1 };
+        (error.into(), code)
+    })?;
+    let text = match arguments.json {
+        true => bench.results.to_json(),
+        false => Table::new(&[bench.results]).to_text(),
+    };
+    // A reader that has gone away has read enough.
+    let _ = writeln!(std::io::stdout(), "{}", text.trim_end());
+    Ok(())
+}

@@ -1,0 +1,138 @@
+//! From an experiment to a run: the model, the stages, the evaluation, the report.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use burn::tensor::Device;
+use dph_data::{ChatTokenizer, World};
+use dph_eval::{Bench, BenchOptions, BenchPlan, Model, ScorerChoice, Table};
+use dph_model::Backbone;
+
+use crate::experiment::Experiment;
+use crate::experiment_file::ExperimentFile;
+use crate::run_dir::{Manifest, RunDir, write_atomically};
+use crate::stages::StageContext;
+use crate::{StageProgress, TrainError};
+
+/// Where and how an experiment runs.
+#[derive(Debug, Clone)]
+pub struct RunOptions {
+    /// The run directory.
+    pub out: PathBuf,
+    /// Root of the data sets, where the experiment does not say.
+    pub data: PathBuf,
+    /// Go on with an interrupted run.
+    pub resume: bool,
+}
+
+/// Runs an experiment from its model to its report, and gives the results of its evaluation.
+///
+/// ```no_run
+/// use dph_train::{ExperimentFile, RunOptions, run};
+///
+/// let file = ExperimentFile::read("experiments/quickstart.toml".as_ref(), &["seed=7".into()])?;
+/// let options = RunOptions { out: "runs/quickstart".into(), data: "data".into(), resume: false };
+/// let bench = run(&file, &options)?;
+/// print!("{}", dph_eval::Table::new(&[bench.results]).to_text());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn run(file: &ExperimentFile, options: &RunOptions) -> Result<Bench, TrainError> {
+    let experiment = &file.experiment;
+    let device = dph_core::device(&experiment.device)?;
+    let plan =
+        BenchPlan::new(&experiment.eval.suites, &experiment.eval.tasks, experiment.eval.split.as_deref())?;
+    let run = RunDir::open(&options.out, experiment, &file.source, options.resume)?;
+    let data = experiment.data.as_deref().unwrap_or(&options.data);
+
+    let base = base_model(experiment, &run, &device)?;
+    write_manifest(experiment, &run, &base)?;
+
+    let features = run.path().parent().unwrap_or(Path::new(".")).join("features");
+    let journal = run.path().join("metrics.jsonl");
+    let context = StageContext { experiment, data, device: &device, journal: &journal, features: &features };
+    let mut model_dir = base;
+    for stage in &experiment.stages {
+        let checkpoints = run.checkpoints(&stage.name);
+        model_dir = run.once(&stage.name, |export| context.run(stage, &model_dir, &checkpoints, export))?;
+    }
+
+    let bench = evaluate(experiment, &plan, &model_dir, data, &device)?;
+    bench.save(run.path())?;
+    let report = format!("# {}\n\n{}", experiment.name, Table::new(&[bench.results.clone()]).to_markdown());
+    write_atomically(&run.path().join("report.md"), report.as_bytes())?;
+    Ok(bench)
+}
+
+/// The directory of the model that the first stage starts from.
+fn base_model(experiment: &Experiment, run: &RunDir, device: &Device) -> Result<PathBuf, TrainError> {
+    let model = &experiment.model;
+    if let Some(path) = &model.path {
+        return fs::canonicalize(path).map_err(|source| TrainError::io(path, source));
+    }
+    run.once("base", |dir| {
+        match model.tokenizer.as_deref() {
+            Some("world") | None => World::default().write_tokenizer(dir)?,
+            Some(tokenizer) => crate::stages::copy_tokenizer(Path::new(tokenizer), dir)?,
+        }
+        let tokenizer = ChatTokenizer::from_dir(dir)?;
+        let config = new_config(model.new.clone().unwrap_or_default(), &tokenizer);
+        Backbone::init(&config, experiment.seed, device)?.save(dir)?;
+        Ok(())
+    })
+}
+
+/// The `config.json` of a new model, with what its tokenizer decides filled in.
+fn new_config(mut config: toml::Table, tokenizer: &ChatTokenizer) -> String {
+    let mut fill = |key: &str, value: Option<usize>| {
+        if let Some(value) = value {
+            config.entry(key).or_insert(toml::Value::Integer(value as i64));
+        }
+    };
+    fill("vocab_size", Some(tokenizer.vocab_size()));
+    fill("pad_token_id", tokenizer.pad_id().map(|id| id as usize));
+    fill("bos_token_id", tokenizer.bos_id().map(|id| id as usize));
+    fill("eos_token_id", tokenizer.eos_id().map(|id| id as usize));
+    serde_json::to_string_pretty(&config).unwrap_or_default()
+}
+
+fn write_manifest(experiment: &Experiment, run: &RunDir, base: &Path) -> Result<(), TrainError> {
+    let revision =
+        Command::new("git").args(["rev-parse", "HEAD"]).output().ok().filter(|out| out.status.success());
+    let manifest = Manifest {
+        version: env!("CARGO_PKG_VERSION").into(),
+        git_revision: revision.map(|out| String::from_utf8_lossy(&out.stdout).trim().to_string()),
+        seed: experiment.seed,
+        device: experiment.device.clone(),
+        model: dph_model::content_hash(base)?,
+        stages: experiment.stages.iter().map(|stage| stage.name.clone()).collect(),
+    };
+    let path = run.path().join("manifest.json");
+    let json = serde_json::to_vec_pretty(&manifest).map_err(|error| TrainError::io(&path, error.into()))?;
+    write_atomically(&path, &json)
+}
+
+fn evaluate(
+    experiment: &Experiment,
+    plan: &BenchPlan,
+    model_dir: &Path,
+    data: &Path,
+    device: &Device,
+) -> Result<Bench, TrainError> {
+    let mut model = Model::open(model_dir, device)?;
+    model.name = experiment.name.clone();
+    let mut options = BenchOptions::new(data, ScorerChoice::Both);
+    options.limit = experiment.eval.limit;
+    options.seed = experiment.seed;
+    let mut progress = StageProgress::new("evaluation", "questions");
+    let mut begun = false;
+    let bench = dph_eval::bench(&model, plan, &options, &mut |at| {
+        if !begun {
+            progress.begin(0, at.overall.total as u64);
+            begun = true;
+        }
+        progress.advance(at.overall.done as u64);
+    })?;
+    progress.finish();
+    Ok(bench)
+}

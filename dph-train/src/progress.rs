@@ -1,0 +1,220 @@
+//! Progress of a stage: a bar on a terminal, a line now and then elsewhere. Both go to stderr.
+
+use std::io::{IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+use burn::train::LearnerSummary;
+use burn::train::logger::{EvaluationProgressLogger, TrainingProgressLogger};
+use burn::train::metric::{MetricDefinition, NumericEntry};
+use burn::train::renderer::{
+    EvaluationName, MetricState, MetricsRenderer, MetricsRendererEvaluation, MetricsRendererTraining,
+};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// How often a line is printed where there is no terminal.
+const LINE_EVERY: Duration = Duration::from_secs(10);
+
+/// Shows what a stage or a computation is doing: how much, how fast, how long still, and the latest numbers.
+pub struct StageProgress {
+    label: String,
+    unit: &'static str,
+    bar: Option<ProgressBar>,
+    started: Instant,
+    printed: Instant,
+    first: u64,
+    done: u64,
+    total: u64,
+    names: Vec<(String, String)>,
+    training: Vec<(String, f64)>,
+    validation: Vec<(String, f64)>,
+    validating: bool,
+}
+
+impl StageProgress {
+    /// Progress of something with a name, counted in a unit.
+    pub fn new(label: impl Into<String>, unit: &'static str) -> Self {
+        let now = Instant::now();
+        Self {
+            label: label.into(),
+            unit,
+            bar: std::io::stderr().is_terminal().then(|| {
+                let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+                let template = "{prefix} {bar:24} {pos}/{len} {per_sec} ETA {eta} {msg}";
+                if let Ok(style) = ProgressStyle::with_template(template) {
+                    bar.set_style(style);
+                }
+                bar
+            }),
+            started: now,
+            printed: now,
+            first: 0,
+            done: 0,
+            total: 0,
+            names: Vec::new(),
+            training: Vec::new(),
+            validation: Vec::new(),
+            validating: false,
+        }
+    }
+
+    /// Begins, with so much already done.
+    pub fn begin(&mut self, done: u64, total: u64) {
+        (self.first, self.done, self.total) = (done, done, total);
+        (self.started, self.printed) = (Instant::now(), Instant::now());
+        if let Some(bar) = &self.bar {
+            bar.set_prefix(self.label.clone());
+            bar.set_length(total);
+            bar.set_position(done);
+            bar.reset_eta();
+        }
+    }
+
+    /// Shows how much is done.
+    pub fn advance(&mut self, done: u64) {
+        self.done = done;
+        match &self.bar {
+            Some(bar) => {
+                bar.set_position(done);
+                bar.set_message(self.numbers());
+            }
+            None if self.printed.elapsed() >= LINE_EVERY => self.print(),
+            None => {}
+        }
+    }
+
+    /// Ends, with a closing line that says how long it took.
+    pub fn finish(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+        self.print();
+    }
+
+    fn print(&mut self) {
+        self.printed = Instant::now();
+        let elapsed = self.started.elapsed().as_secs_f64();
+        let rate = (self.done - self.first) as f64 / elapsed.max(1e-9);
+        let left = match self.total.saturating_sub(self.done) {
+            0 => format!("in {}", seconds(elapsed)),
+            left => format!("{} left", seconds(left as f64 / rate.max(1e-9))),
+        };
+        let line = format!(
+            "{}: {}/{} {}, {rate:.1}/s, {left}{}",
+            self.label,
+            self.done,
+            self.total,
+            self.unit,
+            self.numbers()
+        );
+        let _ = writeln!(std::io::stderr(), "{line}");
+    }
+
+    fn numbers(&self) -> String {
+        let list = |values: &[(String, f64)]| -> String {
+            values.iter().map(|(name, value)| format!(" {name} {value:.3}")).collect()
+        };
+        match (self.training.is_empty(), self.validation.is_empty()) {
+            (true, _) => String::new(),
+            (false, true) => format!(",{}", list(&self.training)),
+            (false, false) => format!(",{}, validation{}", list(&self.training), list(&self.validation)),
+        }
+    }
+
+    fn update(&mut self, state: MetricState, validation: bool) {
+        let MetricState::Numeric(entry, Some(number)) = state else { return };
+        let Some((_, name)) = self.names.iter().find(|(id, _)| *id == format!("{:?}", entry.metric_id))
+        else {
+            return;
+        };
+        // Of a validation only the mean over all batches counts, of training every step.
+        let is_final = matches!(number, NumericEntry::Final(_));
+        if is_final != validation {
+            return;
+        }
+        let values = if validation { &mut self.validation } else { &mut self.training };
+        match values.iter_mut().find(|(known, _)| known == name) {
+            Some((_, value)) => *value = number.current(),
+            None => values.push((name.clone(), number.current())),
+        }
+    }
+}
+
+fn seconds(seconds: f64) -> String {
+    match seconds as u64 {
+        0..60 => format!("{seconds:.1} s"),
+        60..3600 => format!("{}:{:02} min", seconds as u64 / 60, seconds as u64 % 60),
+        seconds => format!("{}:{:02} h", seconds / 3600, seconds / 60 % 60),
+    }
+}
+
+impl MetricsRendererTraining for StageProgress {
+    fn update_train(&mut self, state: MetricState) {
+        self.update(state, false);
+    }
+
+    fn update_valid(&mut self, state: MetricState) {
+        self.update(state, true);
+    }
+
+    fn on_train_end(&mut self, _summary: Option<LearnerSummary>) -> Result<(), Box<dyn std::error::Error>> {
+        Ok(())
+    }
+}
+
+impl TrainingProgressLogger for StageProgress {
+    fn start(&mut self, _rounds: usize, _first: usize, _items: Option<usize>, _label: Option<&str>) {}
+
+    fn update_epoch(&mut self, _round: usize) {}
+
+    fn start_split(&mut self, split: &str, items: usize) {
+        self.validating = split != "train";
+        if !self.validating && self.total == 0 {
+            self.begin(0, items as u64);
+        }
+    }
+
+    fn update_split(&mut self, done: usize) {
+        if !self.validating {
+            if self.done == 0 {
+                // A resumed stage starts in the middle.
+                self.begin(done as u64 - 1, self.total);
+            }
+            self.advance(done as u64);
+        }
+    }
+
+    fn end_split(&mut self) {}
+
+    fn end(&mut self) {
+        self.finish();
+    }
+
+    fn log_event_training(&mut self, _event: String) {}
+}
+
+impl MetricsRenderer for StageProgress {
+    fn manual_close(&mut self) {}
+
+    fn register_metric(&mut self, definition: MetricDefinition) {
+        self.names.push((format!("{:?}", definition.metric_id), definition.name.to_string()));
+    }
+}
+
+// burn asks every renderer to be able to show an evaluation as well; ours is not given one.
+impl MetricsRendererEvaluation for StageProgress {
+    fn update_test(&mut self, _name: EvaluationName, _state: MetricState) {}
+}
+
+impl EvaluationProgressLogger for StageProgress {
+    fn start_global_progress(&mut self, _tests: usize) {}
+
+    fn start_test(&mut self, _name: &str, _items: usize) {}
+
+    fn update_test_progress(&mut self, _done: usize) {}
+
+    fn end_test(&mut self) {}
+
+    fn end_global_progress(&mut self) {}
+
+    fn log_event_evaluation(&mut self, _event: String) {}
+}

@@ -1,0 +1,169 @@
+//! The run directory: everything that one experiment produced.
+//!
+//! ```text
+//! runs/<name>/  experiment.toml  as given              resolved.toml  every default written out
+//!               manifest.json    versions, hashes      metrics.jsonl  one line a step
+//!               base/            a new model           checkpoints/<stage>/
+//!               <stage>/         the exported model    results.json  documents.jsonl  report.md
+//! ```
+//!
+//! A stage's directory appears when the stage is done, by one rename.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::TrainError;
+use crate::experiment::Experiment;
+
+/// A run directory that this process alone writes to.
+pub(crate) struct RunDir {
+    dir: PathBuf,
+    /// Held for as long as the run is written to.
+    _lock: File,
+}
+
+/// What a run was made of: `manifest.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Version of the program.
+    pub version: String,
+    /// Revision of the git repository that the program was started in, where there is one.
+    pub git_revision: Option<String>,
+    /// Seed of the experiment.
+    pub seed: u64,
+    /// Device that it ran on.
+    pub device: String,
+    /// Content hash of the language model that the first stage started from.
+    pub model: String,
+    /// Names of the stages, in their order.
+    pub stages: Vec<String>,
+}
+
+const RESOLVED: &str = "resolved.toml";
+
+impl RunDir {
+    /// Opens the directory of a run. With `resume`, an interrupted run of the same experiment is gone on with;
+    /// otherwise a run that is there already is moved aside, to the first free name of the form `<name>.old-<n>`.
+    pub fn open(dir: &Path, experiment: &Experiment, source: &str, resume: bool) -> Result<Self, TrainError> {
+        let error = |source| TrainError::io(dir, source);
+        let resolved = toml::to_string(experiment)
+            .map_err(|source| error(io::Error::new(io::ErrorKind::InvalidData, source)))?;
+        if dir.join(RESOLVED).is_file() {
+            let lock = lock(dir)?;
+            if resume {
+                same_experiment(dir, &resolved)?;
+                return Ok(Self { dir: dir.into(), _lock: lock });
+            }
+            let aside = (1..).map(|n| PathBuf::from(format!("{}.old-{n}", dir.display())));
+            if let Some(aside) = aside.into_iter().find(|aside| !aside.exists()) {
+                fs::rename(dir, &aside).map_err(error)?;
+                tracing::info!("moved the earlier run to {}", aside.display());
+            }
+        }
+        fs::create_dir_all(dir).map_err(error)?;
+        let lock = lock(dir)?;
+        write_atomically(&dir.join("experiment.toml"), source.as_bytes())?;
+        write_atomically(&dir.join(RESOLVED), resolved.as_bytes())?;
+        Ok(Self { dir: dir.into(), _lock: lock })
+    }
+
+    /// The directory.
+    pub fn path(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The checkpoints of a stage.
+    pub fn checkpoints(&self, stage: &str) -> PathBuf {
+        self.dir.join("checkpoints").join(stage)
+    }
+
+    /// The directory of a name in the run, made by `make` unless it is there already. `make` works in a directory of
+    /// another name, which is renamed when all of it is written.
+    pub fn once(
+        &self,
+        name: &str,
+        make: impl FnOnce(&Path) -> Result<(), TrainError>,
+    ) -> Result<PathBuf, TrainError> {
+        let path = self.dir.join(name);
+        if path.is_dir() {
+            tracing::info!("{name}: done already");
+            return Ok(path);
+        }
+        let partial = self.dir.join(format!("{name}.partial"));
+        let error = |source| TrainError::io(&partial, source);
+        if partial.exists() {
+            fs::remove_dir_all(&partial).map_err(error)?;
+        }
+        fs::create_dir_all(&partial).map_err(error)?;
+        make(&partial)?;
+        fs::rename(&partial, &path).map_err(error)?;
+        File::open(&self.dir).and_then(|dir| dir.sync_all()).map_err(error)?;
+        Ok(path)
+    }
+}
+
+fn lock(dir: &Path) -> Result<File, TrainError> {
+    let path = dir.join(".lock");
+    let file = File::create(&path).map_err(|source| TrainError::io(&path, source))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(fs::TryLockError::WouldBlock) => Err(TrainError::Locked { dir: dir.into() }),
+        Err(fs::TryLockError::Error(source)) => Err(TrainError::io(&path, source)),
+    }
+}
+
+/// Fails where a run was made with other settings, and names the keys. The device may differ.
+fn same_experiment(dir: &Path, resolved: &str) -> Result<(), TrainError> {
+    let path = dir.join(RESOLVED);
+    let earlier = fs::read_to_string(&path).map_err(|source| TrainError::io(&path, source))?;
+    let table = |text: &str| text.parse::<toml::Table>().unwrap_or_default();
+    let (mut earlier, mut now) = (table(&earlier), table(resolved));
+    for run in [&mut earlier, &mut now] {
+        run.remove("device");
+        run.remove("data");
+    }
+    let mut differing = Vec::new();
+    compare("", &toml::Value::Table(earlier), &toml::Value::Table(now), &mut differing);
+    match differing.is_empty() {
+        true => Ok(()),
+        false => Err(TrainError::OtherExperiment { dir: dir.into(), differing }),
+    }
+}
+
+fn compare(key: &str, a: &toml::Value, b: &toml::Value, differing: &mut Vec<String>) {
+    let join = |part: &str| if key.is_empty() { part.to_string() } else { format!("{key}.{part}") };
+    match (a, b) {
+        (toml::Value::Table(a), toml::Value::Table(b)) => {
+            let mut keys: Vec<&String> = a.keys().chain(b.keys()).collect();
+            keys.sort();
+            keys.dedup();
+            for part in keys {
+                match (a.get(part), b.get(part)) {
+                    (Some(a), Some(b)) => compare(&join(part), a, b, differing),
+                    _ => differing.push(join(part)),
+                }
+            }
+        }
+        (toml::Value::Array(a), toml::Value::Array(b)) if a.len() == b.len() => {
+            for (index, (a, b)) in a.iter().zip(b).enumerate() {
+                let name = a.get("name").and_then(toml::Value::as_str);
+                compare(&join(name.unwrap_or(&index.to_string())), a, b, differing);
+            }
+        }
+        (a, b) if a == b => {}
+        _ => differing.push(key.to_string()),
+    }
+}
+
+/// Writes a file under a temporary name, syncs it and renames it, so that a reader sees the old file or the new one.
+pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
+    let error = |source| TrainError::io(path, source);
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(dir).map_err(error)?;
+    file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(error)?;
+    file.persist(path).map_err(|failed| error(failed.error))?;
+    Ok(())
+}

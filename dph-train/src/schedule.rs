@@ -1,0 +1,87 @@
+//! Learning-rate schedules by optimiser step.
+
+use std::f64::consts::PI;
+
+use burn::optim::lr_scheduler::{LrScheduler, LrSchedulerRecord};
+use serde::{Deserialize, Serialize};
+
+/// What the learning rate does after the warm-up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Shape {
+    /// Half a cosine wave from the peak down to the floor.
+    #[default]
+    Cosine,
+    /// A straight line from the peak down to the floor.
+    Linear,
+    /// The peak for ever.
+    Constant,
+}
+
+/// The learning rate as a share of its peak, by optimiser step.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Schedule {
+    /// Number of steps over which the learning rate rises from 0 in a straight line.
+    pub warmup: usize,
+    /// `"cosine"`, `"linear"` or `"constant"`.
+    pub shape: Shape,
+    /// Share of the peak at which the learning rate ends.
+    pub floor: f64,
+}
+
+impl Default for Schedule {
+    fn default() -> Self {
+        Self { warmup: 0, shape: Shape::Cosine, floor: 0.1 }
+    }
+}
+
+impl Schedule {
+    /// The learning rate as a share of its peak at a step, where the floor is reached at step `end`.
+    /// The first update of the weights is step 1, as in the reference implementation.
+    pub fn ratio(&self, step: usize, end: f64) -> f64 {
+        if step < self.warmup {
+            return step as f64 / self.warmup as f64;
+        }
+        let (elapsed, span) = ((step - self.warmup) as f64, end - self.warmup as f64);
+        let progress = if elapsed < span { elapsed / span } else { 1.0 };
+        match self.shape {
+            Shape::Constant => 1.0,
+            Shape::Linear => 1.0 - (1.0 - self.floor) * progress,
+            Shape::Cosine => self.floor + (1.0 - self.floor) * (1.0 + (PI * progress).cos()) / 2.0,
+        }
+    }
+
+    /// The scheduler of a stage with so many steps.
+    pub fn scheduler(&self, peak: f64, steps: usize) -> StepScheduler {
+        StepScheduler { schedule: *self, peak, end: steps as f64, step: 0 }
+    }
+}
+
+/// A [`Schedule`] as burn's learner calls it: once before each update.
+#[derive(Debug, Clone)]
+pub struct StepScheduler {
+    schedule: Schedule,
+    peak: f64,
+    end: f64,
+    step: usize,
+}
+
+impl LrScheduler for StepScheduler {
+    fn step(&mut self) -> f64 {
+        self.step += 1;
+        self.peak * self.schedule.ratio(self.step, self.end)
+    }
+
+    fn to_record(&self) -> LrSchedulerRecord {
+        LrSchedulerRecord::new().with_scalar(STEP, self.step as u64)
+    }
+
+    fn load_record(&mut self, record: LrSchedulerRecord) {
+        if let Some(step) = record.scalar::<u64>(STEP) {
+            self.step = step as usize;
+        }
+    }
+}
+
+const STEP: &str = "step";

@@ -1,0 +1,75 @@
+//! The data of a stage: the tasks of its mixture as candidate sets, and which of them a step sees.
+
+use std::path::Path;
+
+use dph_core::CandidateSet;
+use dph_data::{ChatTokenizer, DataError, LoadOptions, Mixture, Task, TaskData};
+use dph_model::Backbone;
+
+use crate::TrainError;
+use crate::experiment::Stage;
+
+/// The training and validation data of a stage.
+pub(crate) struct StageData {
+    /// The tasks of the mixture, in its order.
+    pub training: Vec<TaskData>,
+    /// Which set is the n-th of the stage.
+    pub mixture: Mixture,
+    /// Those tasks that have a validation split.
+    pub validation: Vec<TaskData>,
+}
+
+impl StageData {
+    /// Loads the data of a stage. `usable` says which sets the stage can learn from.
+    pub fn load(
+        stage: &Stage,
+        seed: u64,
+        root: &Path,
+        tokenizer: &ChatTokenizer,
+        backbone: &Backbone,
+        usable: impl Fn(&CandidateSet) -> bool,
+    ) -> Result<Self, TrainError> {
+        let options =
+            |limit| LoadOptions { limit, seed, max_len: Some(backbone.context()), ..LoadOptions::default() };
+        let (mut training, mut weights, mut validation) = (Vec::new(), Vec::new(), Vec::new());
+        for (name, &weight) in &stage.mix {
+            let task = Task::find(name)?;
+            let mut data = TaskData::load(&task, root, &stage.split, tokenizer, &options(stage.limit))?;
+            data.sets.retain(&usable);
+            tracing::info!("{name} {}: {}", stage.split, summary(&data));
+            if data.sets.is_empty() {
+                let message = format!(
+                    "task `{name}` has no set in `{}` that this objective can use; take it out of `mix`",
+                    stage.split
+                );
+                return Err(TrainError::NoData { stage: stage.name.clone(), message });
+            }
+            weights.push((weight, data.sets.len()));
+            training.push(data);
+            if stage.validation.limit > 0 {
+                let limit = options(Some(stage.validation.limit));
+                match TaskData::load(&task, root, &stage.validation.split, tokenizer, &limit) {
+                    Ok(mut data) => {
+                        data.sets.retain(&usable);
+                        tracing::info!("{name} {}: {}", stage.validation.split, summary(&data));
+                        validation.push(data);
+                    }
+                    Err(DataError::NotFound(_) | DataError::NoSyntheticSplit { .. }) => {
+                        tracing::info!("{name} {}: no such split, not validated on", stage.validation.split);
+                    }
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        }
+        validation.retain(|data| !data.sets.is_empty());
+        let mixture = Mixture::new(&weights, seed)?;
+        Ok(Self { training, mixture, validation })
+    }
+}
+
+fn summary(data: &TaskData) -> String {
+    match data.skipped.total() {
+        0 => format!("{} sets", data.sets.len()),
+        _ => format!("{} sets, skipped {}", data.sets.len(), data.skipped),
+    }
+}

@@ -1,0 +1,250 @@
+//! Checkpoints: model, optimiser, scheduler and validation history of a round, complete or not there at all.
+//!
+//! burn writes the three records from three threads. Here they are gathered, written into one temporary directory,
+//! synced and renamed together, so a kill at any instant leaves only complete checkpoints. The directories are
+//! `step-<n>`; the last one and the best one are kept.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use burn::module::Module;
+use burn::optim::OptimizerRecord;
+use burn::optim::lr_scheduler::LrSchedulerRecord;
+use burn::store::ModuleRecord;
+use burn::train::checkpoint::{
+    Checkpoint, Checkpointer, CheckpointerError, CheckpointingAction, CheckpointingStrategy,
+};
+use burn::train::metric::store::{Aggregate, EventStoreClient, Split};
+use serde::{Deserialize, Serialize};
+
+use super::Reading;
+use crate::TrainError;
+
+/// A kind of record, and its file in a checkpoint.
+pub(crate) trait Part: Checkpoint {
+    const FILE: &'static str;
+}
+
+impl Part for ModuleRecord {
+    const FILE: &'static str = "model.bpk";
+}
+
+impl Part for OptimizerRecord {
+    const FILE: &'static str = "optimiser.bpk";
+}
+
+impl Part for LrSchedulerRecord {
+    const FILE: &'static str = "schedule.bpk";
+}
+
+/// The number of parts; a checkpoint is written when it has them all.
+const PARTS: usize = 3;
+const HISTORY_FILE: &str = "validation.json";
+
+/// The checkpoints of a stage. A clone is another handle on the same directory.
+#[derive(Clone)]
+pub(crate) struct CheckpointDir {
+    dir: PathBuf,
+    steps_per_round: usize,
+    steps: usize,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Rounds with a complete checkpoint.
+    complete: Vec<usize>,
+    /// Parts of rounds that are not complete yet.
+    pending: BTreeMap<usize, Vec<(&'static str, Vec<u8>)>>,
+    history: History,
+}
+
+/// The value of every validation so far, the higher the better.
+#[derive(Default, Clone, Serialize, Deserialize)]
+struct History {
+    validations: Vec<(usize, f64)>,
+}
+
+impl History {
+    /// The round with the best value, the first of equals.
+    fn best(&self) -> Option<usize> {
+        let mut best: Option<(usize, f64)> = None;
+        for &(round, value) in &self.validations {
+            if best.is_none_or(|(_, best)| value > best) {
+                best = Some((round, value));
+            }
+        }
+        best.map(|(round, _)| round)
+    }
+}
+
+impl CheckpointDir {
+    /// Opens a directory, clears away what an interrupted run left half-written, and finds the last checkpoint.
+    pub fn open(dir: &Path, steps_per_round: usize, steps: usize) -> Result<Self, TrainError> {
+        let error = |source| TrainError::io(dir, source);
+        fs::create_dir_all(dir).map_err(error)?;
+        let this = Self { dir: dir.into(), steps_per_round, steps, state: Arc::default() };
+        let rounds = steps.div_ceil(steps_per_round);
+        let mut complete: Vec<usize> =
+            (1..=rounds).filter(|&round| this.path(round).join(HISTORY_FILE).is_file()).collect();
+        for entry in fs::read_dir(dir).map_err(error)? {
+            let path = entry.map_err(error)?.path();
+            if path.extension().is_some_and(|extension| extension == "partial") {
+                fs::remove_dir_all(&path).map_err(|source| TrainError::io(&path, source))?;
+            }
+        }
+        let history = match complete.last() {
+            Some(&round) => {
+                let path = this.path(round).join(HISTORY_FILE);
+                let json = fs::read(&path).map_err(|source| TrainError::io(&path, source))?;
+                serde_json::from_slice(&json).map_err(|error| {
+                    TrainError::io(&path, io::Error::new(io::ErrorKind::InvalidData, error))
+                })?
+            }
+            None => History::default(),
+        };
+        complete.sort_unstable();
+        *this.state() = State { complete, history, ..State::default() };
+        Ok(this)
+    }
+
+    /// The last round with a complete checkpoint.
+    pub fn last_round(&self) -> Option<usize> {
+        self.state().complete.last().copied()
+    }
+
+    /// The round with the best validation.
+    pub fn best_round(&self) -> Option<usize> {
+        self.state().history.best()
+    }
+
+    /// The last step of a round.
+    pub fn step(&self, round: usize) -> usize {
+        (round * self.steps_per_round).min(self.steps)
+    }
+
+    /// A module with the weights of a round.
+    pub fn load_model<M: Module>(&self, module: M, round: usize) -> Result<M, TrainError> {
+        let record: ModuleRecord = self.read(round).map_err(|error| self.error(round, &error))?;
+        Ok(module.load_record(record))
+    }
+
+    /// Fails where the last round was not written.
+    pub fn finish(&self) -> Result<(), TrainError> {
+        match self.state().pending.first_key_value() {
+            None => Ok(()),
+            Some((&round, _)) => Err(TrainError::Checkpoint {
+                path: self.path(round),
+                message: "training ended before it was complete".into(),
+            }),
+        }
+    }
+
+    fn path(&self, round: usize) -> PathBuf {
+        self.dir.join(format!("step-{}", self.step(round)))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn read<P: Part>(&self, round: usize) -> Result<P, CheckpointerError> {
+        P::load(self.path(round).join(P::FILE))
+    }
+
+    fn error(&self, round: usize, error: &CheckpointerError) -> TrainError {
+        TrainError::Checkpoint { path: self.path(round), message: error.to_string() }
+    }
+
+    fn write(&self, round: usize, parts: &[(&str, Vec<u8>)], history: &History) -> io::Result<()> {
+        let path = self.path(round);
+        let partial = path.with_extension("partial");
+        fs::create_dir_all(&partial)?;
+        let history = serde_json::to_vec(history)?;
+        for (name, bytes) in
+            parts.iter().map(|(name, bytes)| (*name, bytes)).chain([(HISTORY_FILE, &history)])
+        {
+            let mut file = fs::File::create(partial.join(name))?;
+            file.write_all(bytes)?;
+            file.sync_all()?;
+        }
+        fs::rename(&partial, &path)?;
+        fs::File::open(&self.dir)?.sync_all()
+    }
+
+    /// Removes all checkpoints but the given one and the best.
+    fn prune(&self, last: usize, state: &mut State) -> io::Result<()> {
+        let best = state.history.best();
+        for round in std::mem::take(&mut state.complete) {
+            if round == last || Some(round) == best {
+                state.complete.push(round);
+            } else {
+                fs::remove_dir_all(self.path(round))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<P: Part> Checkpointer<P> for CheckpointDir {
+    fn save(&self, round: usize, record: P) -> Result<(), CheckpointerError> {
+        let bytes = record.checkpoint_into_bytes().map_err(CheckpointerError::Record)?;
+        let mut state = self.state();
+        let parts = state.pending.entry(round).or_default();
+        parts.push((P::FILE, bytes.to_vec()));
+        if parts.len() < PARTS {
+            return Ok(());
+        }
+        let parts = state.pending.remove(&round).unwrap_or_default();
+        self.write(round, &parts, &state.history)
+            .and_then(|()| {
+                state.complete.push(round);
+                self.prune(round, &mut state)
+            })
+            .map_err(|error| {
+                // Full disks are common enough to be worth a sentence.
+                let path = self.path(round);
+                CheckpointerError::Unknown(format!(
+                    "cannot write {}: {error}; free some space and go on with --resume, earlier checkpoints are intact",
+                    path.display()
+                ))
+            })
+    }
+
+    fn delete(&self, _round: usize) -> Result<(), CheckpointerError> {
+        Ok(())
+    }
+
+    fn restore(&self, round: usize) -> Result<P, CheckpointerError> {
+        self.read(round)
+    }
+}
+
+/// Saves after every round, and remembers how its validation went.
+pub(crate) struct SaveEveryRound {
+    checkpoints: CheckpointDir,
+    best_by: Option<Reading>,
+}
+
+impl SaveEveryRound {
+    /// Without `best_by`, no round is better than another.
+    pub fn new(checkpoints: CheckpointDir, best_by: Option<Reading>) -> Self {
+        Self { checkpoints, best_by }
+    }
+}
+
+impl CheckpointingStrategy for SaveEveryRound {
+    fn checkpointing(&mut self, round: usize, store: &EventStoreClient) -> Vec<CheckpointingAction> {
+        let value = self.best_by.and_then(|reading| {
+            let value = store.find_metric(reading.name, round, Aggregate::Mean, &Split::Valid)?;
+            Some(if reading.higher_is_better { value } else { -value })
+        });
+        if let Some(value) = value {
+            self.checkpoints.state().history.validations.push((round, value));
+        }
+        vec![CheckpointingAction::Save]
+    }
+}

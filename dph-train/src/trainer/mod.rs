@@ -1,0 +1,125 @@
+//! One stage of training on burn's `SupervisedTraining`.
+//!
+//! burn counts epochs; a stage counts optimiser steps. The two meet in *rounds*: a round is the steps between two
+//! validations, and one burn epoch. Data are a function of the step's number, so a run that is resumed at the end of
+//! any round goes on exactly as if it had never stopped.
+
+mod checkpoint;
+mod journal;
+mod readings;
+mod rounds;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use burn::optim::ModuleOptimizer;
+use burn::tensor::Device;
+use burn::train::renderer::MetricsRenderer;
+use burn::train::{
+    ExecutionStrategy, InferenceStep, Learner, LearnerModel, SupervisedTraining, TrainStep, TrainingStrategy,
+};
+
+use crate::TrainError;
+use crate::schedule::StepScheduler;
+use checkpoint::{CheckpointDir, SaveEveryRound};
+use readings::ReadingMetric;
+pub(crate) use readings::{Reading, Readings};
+use rounds::{Fixed, Rounds};
+
+/// What a stage's training needs to know beside its model and data.
+pub(crate) struct StageTraining<'a> {
+    /// Directory of the stage's checkpoints.
+    pub checkpoints: &'a Path,
+    /// The file of training and validation metrics, which is appended to.
+    pub journal: &'a Path,
+    /// Name of the stage.
+    pub stage: &'a str,
+    /// Number of optimiser steps.
+    pub steps: usize,
+    /// Number of steps in a round.
+    pub steps_per_round: usize,
+    /// What training and validation report.
+    pub readings: &'static [Reading],
+    /// The reading of the validation that says which round was best.
+    pub best_by: &'static str,
+    /// The device, with or without autodiff.
+    pub device: Device,
+    pub optimiser: ModuleOptimizer,
+    pub schedule: StepScheduler,
+    pub renderer: Box<dyn MetricsRenderer>,
+}
+
+/// Trains `model` from the last complete checkpoint in the stage's directory, if there is one.
+///
+/// `train` gives the data of a step (from 1), `validation` the batches of every validation. With `best`, the weights
+/// of the round with the best validation are returned, else the last ones.
+pub(crate) fn train<M>(
+    model: M,
+    train: impl Fn(usize) -> <M as TrainStep>::Input + Send + Sync + 'static,
+    validation: Vec<<M as InferenceStep>::Input>,
+    best: bool,
+    stage: StageTraining<'_>,
+) -> Result<M, TrainError>
+where
+    M: LearnerModel + TrainStep<Output = Readings> + InferenceStep<Output = Readings>,
+    <M as InferenceStep>::Input: Clone + Sync,
+{
+    let validates = !validation.is_empty();
+    let rounds = stage.steps.div_ceil(stage.steps_per_round);
+    let checkpoints = CheckpointDir::open(stage.checkpoints, stage.steps_per_round, stage.steps)?;
+    let resumed = checkpoints.last_round();
+    let steps_done = resumed.map_or(0, |round| checkpoints.step(round));
+    journal::truncate(stage.journal, stage.stage, steps_done)?;
+
+    let shape = model.clone();
+    let model = if resumed == Some(rounds) {
+        // All steps were done, and the run was stopped before it could export the result.
+        checkpoints.load_model(shape.clone(), rounds)?
+    } else {
+        let device = stage.device.autodiff();
+        let loader = Rounds::new(train, stage.steps, stage.steps_per_round, resumed.unwrap_or(0));
+        let best_by = stage.readings.iter().find(|reading| reading.name == stage.best_by);
+        let mut training = SupervisedTraining::<M>::new(
+            stage.checkpoints,
+            Arc::new(loader),
+            Arc::new(Fixed::new(validation)),
+        )
+        .num_epochs(rounds)
+        .label(stage.stage)
+        .with_application_logger(None)
+        .with_metric_logger(journal::Journal::open(stage.journal, stage.stage, steps_done)?)
+        .renderer(stage.renderer)
+        .with_checkpointing_strategy(SaveEveryRound::new(
+            checkpoints.clone(),
+            best_by.filter(|_| validates).copied(),
+        ))
+        .with_custom_checkpointers(checkpoints.clone(), checkpoints.clone(), checkpoints.clone())
+        .with_training_strategy(TrainingStrategy::Default(ExecutionStrategy::SingleDevice(device.clone())));
+        for (index, reading) in stage.readings.iter().enumerate() {
+            let metric = ReadingMetric::new(index, *reading);
+            training = training.metric_train_numeric(metric.clone()).metric_valid_numeric(metric);
+        }
+        if let Some(round) = resumed {
+            training = training.checkpoint(round);
+        }
+        let result =
+            training.launch(Learner::new(model.train().fork(&device), stage.optimiser, stage.schedule));
+        if let Some(error) = result.error {
+            return Err(TrainError::Training { stage: stage.stage.into(), message: error.to_string() });
+        }
+        checkpoints.finish()?;
+        result.model
+    };
+
+    match checkpoints.best_round().filter(|_| best) {
+        Some(round) if round != rounds => {
+            tracing::info!(
+                "{}: keeping step {}, the best in validation",
+                stage.stage,
+                checkpoints.step(round)
+            );
+            checkpoints.load_model(shape, round)
+        }
+        _ => Ok(model),
+    }
+}

@@ -1,0 +1,102 @@
+//! What a step reports, as burn's metrics.
+
+use std::sync::Arc;
+
+use burn::tensor::{ExecutionError, Tensor, TensorReadError};
+use burn::train::ItemLazy;
+use burn::train::metric::{
+    Adaptor, Metric, MetricAttributes, MetricMetadata, MetricName, Numeric, NumericAttributes, NumericEntry,
+    SerializedEntry,
+    state::{FormatOptions, NumericMetricState},
+};
+
+/// A number that every step of a stage reports.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reading {
+    /// Its name in the metrics file and on screen.
+    pub name: &'static str,
+    /// Whether more is better.
+    pub higher_is_better: bool,
+}
+
+/// The numbers that one step reports.
+#[derive(Debug, Clone)]
+pub(crate) struct Readings {
+    /// One value for each [`Reading`] of the stage, `[readings]`.
+    pub values: Tensor<1>,
+    /// What the values are a mean over, for the mean of several steps.
+    pub weight: usize,
+}
+
+impl ItemLazy for Readings {
+    fn sync(self) -> Result<Self, ExecutionError> {
+        // As burn's own outputs: off the tape, and read by the metrics' thread.
+        self.values.device().flush()?;
+        Ok(Self { values: self.values.without_autodiff(), ..self })
+    }
+}
+
+impl Adaptor<Readings> for Readings {
+    fn adapt(&self) -> Readings {
+        self.clone()
+    }
+}
+
+/// One of the readings as a metric.
+#[derive(Clone)]
+pub(crate) struct ReadingMetric {
+    index: usize,
+    reading: Reading,
+    name: MetricName,
+    state: NumericMetricState,
+}
+
+impl ReadingMetric {
+    pub fn new(index: usize, reading: Reading) -> Self {
+        Self { index, reading, name: Arc::new(reading.name.into()), state: NumericMetricState::default() }
+    }
+}
+
+impl Metric for ReadingMetric {
+    type Input = Readings;
+
+    fn name(&self) -> MetricName {
+        self.name.clone()
+    }
+
+    fn attributes(&self) -> MetricAttributes {
+        NumericAttributes { unit: None, higher_is_better: self.reading.higher_is_better }.into()
+    }
+
+    fn update(
+        &mut self,
+        item: &Readings,
+        _metadata: &MetricMetadata,
+    ) -> Result<SerializedEntry, TensorReadError> {
+        let value = item.values.clone().narrow(0, self.index, 1).try_into_scalar::<f64>()?;
+        self.state.update(value, item.weight);
+        Ok(self.state.compute_update(FormatOptions::new(self.name())))
+    }
+
+    fn compute(&mut self) -> Result<SerializedEntry, TensorReadError> {
+        Ok(self.state.compute_final(FormatOptions::new(self.name())))
+    }
+
+    fn clear(&mut self) {
+        self.state.reset();
+    }
+}
+
+impl Numeric for ReadingMetric {
+    fn value(&self) -> Option<NumericEntry> {
+        Some(self.state.current_value())
+    }
+
+    fn running_value(&self) -> Option<NumericEntry> {
+        Some(self.state.running_value())
+    }
+
+    fn final_value(&self) -> NumericEntry {
+        self.state.final_value()
+    }
+}
