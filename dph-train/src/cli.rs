@@ -7,7 +7,7 @@ use clap::Parser;
 /// Train a preference head (and, if need be, the language model below it) from one TOML file, evaluate it, and print
 /// the table.
 #[derive(Debug, Parser)]
-#[command(version, about)]
+#[command(version)]
 pub struct Arguments {
     /// The experiment, such as experiments/quickstart.toml
     pub experiment: PathBuf,
@@ -26,6 +26,9 @@ pub struct Arguments {
     /// Go on with an interrupted run: it ends with the same weights as one that was not
     #[arg(long)]
     pub resume: bool,
+    /// Say what would be done and what it would cost, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
     /// Print the results as JSON instead of a table
     #[arg(long)]
     pub json: bool,

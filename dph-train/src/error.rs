@@ -15,6 +15,12 @@ pub enum TrainError {
         /// What the system said.
         source: io::Error,
     },
+    /// There is no language model at the path that the experiment gives.
+    #[error("model.path: there is no directory {}; give a Hugging Face style directory, also as --set model.path=DIR", path.display())]
+    NoModel {
+        /// The path.
+        path: PathBuf,
+    },
     /// A checkpoint could not be written or read.
     #[error("checkpoint {}: {message}", path.display())]
     Checkpoint {
@@ -120,7 +126,8 @@ impl TrainError {
     pub fn is_request(&self) -> bool {
         matches!(
             self,
-            Self::OtherExperiment { .. }
+            Self::NoModel { .. }
+                | Self::OtherExperiment { .. }
                 | Self::Locked { .. }
                 | Self::Task(_)
                 | Self::Plan(_)

@@ -5,10 +5,11 @@
 //! behind its last whole batch. Its name is a hash of everything the numbers depend on: the backbone's files, the
 //! tokens of every set, the aggregation and the layout of the batches.
 
+use std::borrow::Cow;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 
@@ -30,8 +31,10 @@ const FORMAT: u32 = 1;
 pub struct Features {
     map: Arc<Mmap>,
     d_model: usize,
-    /// Where the candidates of each set begin, in vectors.
-    starts: Arc<Vec<usize>>,
+    /// The number of candidates before each set.
+    firsts: Arc<Vec<usize>>,
+    /// The place of every candidate's vector in the file.
+    places: Arc<Vec<usize>>,
 }
 
 impl Features {
@@ -46,34 +49,33 @@ impl Features {
         sets: &[CandidateSet],
         label: &str,
     ) -> Result<Self, TrainError> {
-        let plan = plan_set_batches(sets, TOKEN_BUDGET);
+        let firsts = sets.iter().scan(0, |count, set| {
+            let first = *count;
+            *count += set.candidates.len();
+            Some(first)
+        });
+        let firsts = firsts.collect();
         let path = dir.join(format!("{}.f32", key(model_hash, aggregation, sets)));
+        let rows: Cow<[CandidateSet]> = match backbone.is_packable() {
+            true => sets.into(),
+            false => sets.iter().flat_map(CandidateSet::one_by_one).collect(),
+        };
+        let plan = plan_set_batches(&rows, TOKEN_BUDGET);
         let d_model = backbone.d_model();
         if !path.is_file() {
             fs::create_dir_all(dir).map_err(|source| TrainError::io(dir, source))?;
             let partial = path.with_extension("partial");
-            let job = Job { backbone, aggregation, sets, plan: &plan, d_model };
+            let job = Job { backbone, aggregation, rows: &rows, plan: &plan, d_model };
             job.run(&partial, label)?;
             fs::rename(&partial, &path).map_err(|source| TrainError::io(&path, source))?;
         }
-        Self::open(&path, d_model, sets, &plan)
+        Self::open(&path, d_model, firsts, places(&rows, &plan))
     }
 
-    fn open(
-        path: &PathBuf,
-        d_model: usize,
-        sets: &[CandidateSet],
-        plan: &[Vec<usize>],
-    ) -> Result<Self, TrainError> {
+    fn open(path: &Path, d_model: usize, firsts: Vec<usize>, places: Vec<usize>) -> Result<Self, TrainError> {
         let error = |source| TrainError::io(path, source);
         let file = File::open(path).map_err(error)?;
-        let mut starts = vec![0; sets.len()];
-        let mut vectors = 0;
-        for &set in plan.iter().flatten() {
-            starts[set] = vectors;
-            vectors += sets[set].candidates.len();
-        }
-        let expected = (vectors * d_model * size_of::<f32>()) as u64;
+        let expected = (places.len() * d_model * size_of::<f32>()) as u64;
         let length = file.metadata().map_err(error)?.len();
         if length != expected {
             let message = format!("{length} bytes, expected {expected}; delete the file to compute it again");
@@ -82,7 +84,7 @@ impl Features {
         // SAFETY: feature files are written under another name and never changed after they are renamed. Another
         // program that truncates one while it is mapped would crash this one; nobody can promise that none does.
         let map = unsafe { Mmap::map(&file) }.map_err(error)?;
-        Ok(Self { map: Arc::new(map), d_model, starts: Arc::new(starts) })
+        Ok(Self { map: Arc::new(map), d_model, firsts: Arc::new(firsts), places: Arc::new(places) })
     }
 
     /// Size of a vector.
@@ -93,10 +95,21 @@ impl Features {
     /// Appends the vector of a candidate to `out`.
     pub fn read(&self, set: usize, candidate: usize, out: &mut Vec<f32>) {
         let width = self.d_model * size_of::<f32>();
-        let start = (self.starts[set] + candidate) * width;
+        let start = self.places[self.firsts[set] + candidate] * width;
         let bytes = self.map[start..start + width].chunks_exact(4);
         out.extend(bytes.map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])));
     }
+}
+
+/// The place of every candidate of `rows`, in their order, in a file that is written batch by batch.
+fn places(rows: &[CandidateSet], plan: &[Vec<usize>]) -> Vec<usize> {
+    let mut starts = vec![0; rows.len()];
+    let mut written = 0;
+    for &row in plan.iter().flatten() {
+        starts[row] = written;
+        written += rows[row].candidates.len();
+    }
+    rows.iter().zip(starts).flat_map(|(row, start)| start..start + row.candidates.len()).collect()
 }
 
 /// The hash that names a feature file.
@@ -125,7 +138,7 @@ fn key(model_hash: &str, aggregation: &Aggregation, sets: &[CandidateSet]) -> St
 struct Job<'a> {
     backbone: &'a Backbone,
     aggregation: &'a Aggregation,
-    sets: &'a [CandidateSet],
+    rows: &'a [CandidateSet],
     plan: &'a [Vec<usize>],
     d_model: usize,
 }
@@ -142,7 +155,7 @@ impl Job<'_> {
         writer.seek(SeekFrom::Start(length)).map_err(error)?;
 
         let candidates = |batches: Range<usize>| -> u64 {
-            self.plan[batches].iter().flatten().map(|&set| self.sets[set].packed_len() as u64).sum()
+            self.plan[batches].iter().flatten().map(|&row| self.rows[row].packed_len() as u64).sum()
         };
         let mut progress = StageProgress::new(label, "tokens");
         let mut tokens = candidates(0..done);
@@ -151,8 +164,8 @@ impl Job<'_> {
             let (sender, receiver) = sync_channel(2);
             scope.spawn(move || {
                 for batch in &self.plan[done..] {
-                    let sets = batch.iter().map(|&set| &self.sets[set]);
-                    let packed = Batch::pack(sets, TargetTokens::None, self.backbone.pad_token());
+                    let rows = batch.iter().map(|&row| &self.rows[row]);
+                    let packed = Batch::pack(rows, TargetTokens::None, self.backbone.pad_token());
                     if sender.send(packed).is_err() {
                         return;
                     }
@@ -179,7 +192,7 @@ impl Job<'_> {
     }
 
     fn bytes(&self, batch: &[usize]) -> u64 {
-        let candidates: usize = batch.iter().map(|&set| self.sets[set].candidates.len()).sum();
+        let candidates: usize = batch.iter().map(|&row| self.rows[row].candidates.len()).sum();
         (candidates * self.d_model * size_of::<f32>()) as u64
     }
 

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use dph_eval::Table;
-use dph_train::{Arguments, ExperimentFile, RunOptions, run};
+use dph_train::{Arguments, ExperimentFile, Forecast, RunOptions, run};
 
 // Tensors come and go by the megabyte, which glibc's allocator gives back to the system and asks for again.
 #[global_allocator]
@@ -36,6 +36,11 @@ fn work(arguments: Arguments) -> Result<(), (miette::Report, u8)> {
     let mut overrides = arguments.overrides;
     overrides.extend(arguments.device.map(|device| format!("device={device:?}")));
     let file = ExperimentFile::read(&arguments.experiment, &overrides).map_err(|error| (error.into(), 2))?;
+    if arguments.dry_run {
+        let forecast = Forecast::new(&file.experiment, &arguments.data).map_err(|error| (error.into(), 2))?;
+        let _ = writeln!(std::io::stdout(), "{forecast}");
+        return Ok(());
+    }
     let options = RunOptions {
         out: arguments.out.unwrap_or_else(|| format!("runs/{}", file.experiment.name).into()),
         data: arguments.data,

@@ -42,6 +42,8 @@ pub fn run(file: &ExperimentFile, options: &RunOptions) -> Result<Bench, TrainEr
     let device = dph_core::device(&experiment.device)?;
     let plan =
         BenchPlan::new(&experiment.eval.suites, &experiment.eval.tasks, experiment.eval.split.as_deref())?;
+    // What can be seen to be wrong at once must not move an earlier run aside.
+    base_config(experiment)?;
     let run = RunDir::open(&options.out, experiment, &file.source, options.resume)?;
     let data = experiment.data.as_deref().unwrap_or(&options.data);
 
@@ -64,17 +66,41 @@ pub fn run(file: &ExperimentFile, options: &RunOptions) -> Result<Bench, TrainEr
     Ok(bench)
 }
 
+/// The `config.json` of the model that the first stage starts from, and its tokenizer; nothing is loaded or kept.
+pub(crate) fn base_config(experiment: &Experiment) -> Result<(String, ChatTokenizer), TrainError> {
+    let model = &experiment.model;
+    if let Some(path) = &model.path {
+        if !path.is_dir() {
+            return Err(TrainError::NoModel { path: path.clone() });
+        }
+        let config = path.join("config.json");
+        let json = fs::read_to_string(&config).map_err(|source| TrainError::io(&config, source))?;
+        return Ok((json, ChatTokenizer::from_dir(path)?));
+    }
+    let dir = tempfile::tempdir().map_err(|source| TrainError::io(&std::env::temp_dir(), source))?;
+    write_tokenizer(experiment, dir.path())?;
+    let tokenizer = ChatTokenizer::from_dir(dir.path())?;
+    Ok((new_config(model.new.clone().unwrap_or_default(), &tokenizer), tokenizer))
+}
+
+fn write_tokenizer(experiment: &Experiment, dir: &Path) -> Result<(), TrainError> {
+    match experiment.model.tokenizer.as_deref() {
+        Some("world") | None => Ok(World::default().write_tokenizer(dir)?),
+        Some(tokenizer) => crate::stages::copy_tokenizer(Path::new(tokenizer), dir),
+    }
+}
+
 /// The directory of the model that the first stage starts from.
 fn base_model(experiment: &Experiment, run: &RunDir, device: &Device) -> Result<PathBuf, TrainError> {
     let model = &experiment.model;
     if let Some(path) = &model.path {
-        return fs::canonicalize(path).map_err(|source| TrainError::io(path, source));
+        return fs::canonicalize(path)
+            .ok()
+            .filter(|path| path.is_dir())
+            .ok_or_else(|| TrainError::NoModel { path: path.clone() });
     }
     run.once("base", |dir| {
-        match model.tokenizer.as_deref() {
-            Some("world") | None => World::default().write_tokenizer(dir)?,
-            Some(tokenizer) => crate::stages::copy_tokenizer(Path::new(tokenizer), dir)?,
-        }
+        write_tokenizer(experiment, dir)?;
         let tokenizer = ChatTokenizer::from_dir(dir)?;
         let config = new_config(model.new.clone().unwrap_or_default(), &tokenizer);
         Backbone::init(&config, experiment.seed, device)?.save(dir)?;
@@ -124,14 +150,12 @@ fn evaluate(
     let mut options = BenchOptions::new(data, ScorerChoice::Both);
     options.limit = experiment.eval.limit;
     options.seed = experiment.seed;
-    let mut progress = StageProgress::new("evaluation", "questions");
-    let mut begun = false;
+    let mut progress = StageProgress::new("evaluation", "tokens");
     let bench = dph_eval::bench(&model, plan, &options, &mut |at| {
-        if !begun {
-            progress.begin(0, at.overall.total as u64);
-            begun = true;
+        if !at.loading {
+            progress.of(at.overall.tokens_total as u64);
+            progress.advance(at.overall.tokens_done as u64);
         }
-        progress.advance(at.overall.done as u64);
     })?;
     progress.finish();
     Ok(bench)

@@ -69,6 +69,15 @@ impl StageProgress {
         }
     }
 
+    /// Says how much there is in all, where that was not known at the beginning.
+    pub fn of(&mut self, total: u64) {
+        self.total = total;
+        if let Some(bar) = &self.bar {
+            bar.set_prefix(self.label.clone());
+            bar.set_length(total);
+        }
+    }
+
     /// Shows how much is done.
     pub fn advance(&mut self, done: u64) {
         self.done = done;
@@ -139,7 +148,7 @@ impl StageProgress {
     }
 }
 
-fn seconds(seconds: f64) -> String {
+pub(crate) fn seconds(seconds: f64) -> String {
     match seconds as u64 {
         0..60 => format!("{seconds:.1} s"),
         60..3600 => format!("{}:{:02} min", seconds as u64 / 60, seconds as u64 % 60),

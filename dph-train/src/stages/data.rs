@@ -4,7 +4,6 @@ use std::path::Path;
 
 use dph_core::CandidateSet;
 use dph_data::{ChatTokenizer, DataError, LoadOptions, Mixture, Task, TaskData};
-use dph_model::Backbone;
 
 use crate::TrainError;
 use crate::experiment::Stage;
@@ -20,22 +19,23 @@ pub(crate) struct StageData {
 }
 
 impl StageData {
-    /// Loads the data of a stage. `usable` says which sets the stage can learn from.
+    /// Loads the data of a stage for a model with the given context.
     pub fn load(
         stage: &Stage,
         seed: u64,
         root: &Path,
         tokenizer: &ChatTokenizer,
-        backbone: &Backbone,
-        usable: impl Fn(&CandidateSet) -> bool,
+        context: usize,
     ) -> Result<Self, TrainError> {
-        let options =
-            |limit| LoadOptions { limit, seed, max_len: Some(backbone.context()), ..LoadOptions::default() };
+        let options = |limit| LoadOptions { limit, seed, max_len: Some(context), ..LoadOptions::default() };
+        // A head learns from a choice, a language model from an answer.
+        let choices = stage.objective.dph.is_some();
+        let usable = |set: &CandidateSet| set.gold.is_some() && (!choices || set.candidates.len() > 1);
         let (mut training, mut weights, mut validation) = (Vec::new(), Vec::new(), Vec::new());
         for (name, &weight) in &stage.mix {
             let task = Task::find(name)?;
             let mut data = TaskData::load(&task, root, &stage.split, tokenizer, &options(stage.limit))?;
-            data.sets.retain(&usable);
+            data.sets.retain(usable);
             tracing::info!("{name} {}: {}", stage.split, summary(&data));
             if data.sets.is_empty() {
                 let message = format!(
@@ -50,7 +50,7 @@ impl StageData {
                 let limit = options(Some(stage.validation.limit));
                 match TaskData::load(&task, root, &stage.validation.split, tokenizer, &limit) {
                     Ok(mut data) => {
-                        data.sets.retain(&usable);
+                        data.sets.retain(usable);
                         tracing::info!("{name} {}: {}", stage.validation.split, summary(&data));
                         validation.push(data);
                     }

@@ -1,6 +1,6 @@
 //! The kinds of stages: each turns a model directory into an export.
 
-mod data;
+pub(crate) mod data;
 mod head;
 mod language;
 
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use burn::tensor::Device;
 use dph_core::{Batch, CandidateSet, DphObjective, PreferenceHeadConfig, TargetTokens};
 use dph_data::{ChatTokenizer, draw_distractor, plan_set_batches};
-use dph_model::Backbone;
+use dph_model::{Backbone, DecoderConfig};
 
 use crate::experiment::{Experiment, Keep, Negatives, Stage};
 use crate::features::Features;
@@ -65,11 +65,10 @@ impl StageContext<'_> {
         let backbone = Backbone::load(model_dir, self.device)?;
         let model_hash = dph_model::content_hash(model_dir)?;
         let tokenizer = ChatTokenizer::from_dir(model_dir)?;
-        let config = head_config(self.experiment, &backbone);
+        let config = head_config(self.experiment, backbone.config());
 
-        let can_choose = |set: &CandidateSet| set.gold.is_some() && set.candidates.len() > 1;
         let StageData { training, mixture, validation } =
-            StageData::load(stage, seed, self.data, &tokenizer, &backbone, can_choose)?;
+            StageData::load(stage, seed, self.data, &tokenizer, backbone.context())?;
         let features = |data: &dph_data::TaskData| {
             let label = format!("features {} {}", data.task, data.split);
             Features::compute(self.features, &backbone, &model_hash, &config.aggregation, &data.sets, &label)
@@ -127,9 +126,8 @@ impl StageContext<'_> {
         let seed = self.experiment.seed;
         let backbone = Backbone::load(model_dir, self.device)?;
         let tokenizer = ChatTokenizer::from_dir(model_dir)?;
-        let has_answer = |set: &CandidateSet| set.gold.is_some();
         let StageData { training, mixture, validation } =
-            StageData::load(stage, seed, self.data, &tokenizer, &backbone, has_answer)?;
+            StageData::load(stage, seed, self.data, &tokenizer, backbone.context())?;
 
         let pad = backbone.pad_token();
         let batches = move |sets: &[CandidateSet]| -> Vec<Batch> {
@@ -197,11 +195,11 @@ impl StageContext<'_> {
 }
 
 /// The configuration of the experiment's head on a backbone.
-pub(crate) fn head_config(experiment: &Experiment, backbone: &Backbone) -> PreferenceHeadConfig {
+pub(crate) fn head_config(experiment: &Experiment, backbone: &DecoderConfig) -> PreferenceHeadConfig {
     let head = &experiment.head;
     PreferenceHeadConfig {
-        d_model: backbone.d_model(),
-        d_ffn: backbone.d_ffn(),
+        d_model: backbone.d_model,
+        d_ffn: backbone.d_ffn,
         aggregation: head.aggregation,
         pooling: head.pooling,
         dropout: head.dropout,

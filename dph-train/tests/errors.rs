@@ -1,0 +1,200 @@
+//! Bad input: each kind is a clear message with file, line and remedy, and the right exit status.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::path::Path;
+use std::process::Command;
+
+use support::{fail, quickstart, small, succeed};
+
+/// `dph-train` on an experiment file with the given text.
+fn train(dir: &Path, text: &str) -> Command {
+    let file = dir.join("experiment.toml");
+    std::fs::write(&file, text).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dph-train"));
+    command.arg(&file).arg("--out").arg(dir.join("run"));
+    command
+}
+
+/// The quickstart with one text replaced by another.
+fn changed(from: &str, to: &str) -> String {
+    let text = std::fs::read_to_string(quickstart()).unwrap();
+    assert!(text.contains(from), "the quickstart does not say {from:?}");
+    text.replacen(from, to, 1)
+}
+
+/// The number of the first line that contains a text.
+fn line_of(text: &str, part: &str) -> usize {
+    1 + text.lines().position(|line| line.contains(part)).unwrap()
+}
+
+#[test]
+fn an_unknown_key_points_at_its_line_and_suggests_the_nearest() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = changed("pooling     = ", "poling      = ");
+    let said = fail(&mut train(dir.path(), &text), 2);
+    let place = format!("experiment.toml:{}:", line_of(&text, "poling"));
+    assert!(said.contains("unknown field `poling`"), "{said}");
+    assert!(said.contains("did you mean `pooling`?"), "{said}");
+    assert!(said.contains(&place), "expected {place} in {said}");
+    assert!(!dir.path().join("run").exists());
+}
+
+#[test]
+fn a_wrong_type_points_at_its_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = changed("steps     = 300", "steps     = \"many\"");
+    let said = fail(&mut train(dir.path(), &text), 2);
+    let place = format!("experiment.toml:{}:", line_of(&text, "\"many\""));
+    assert!(said.contains("invalid type: string \"many\", expected usize"), "{said}");
+    assert!(said.contains(&place), "expected {place} in {said}");
+}
+
+#[test]
+fn all_contradictions_are_reported_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = changed("label_smoothing = 0.1", "label_smoothing = 0.7");
+    let text = text.replacen("mix       = { world = 1.0 }", "mix       = { word = 1.0 }", 1);
+    let text = text.replacen("tasks = [\"world\"]", "tasks = [\"world\"]\nsuites = [\"gpt4al\"]", 1);
+    let said = fail(&mut train(dir.path(), &text), 2);
+    for (message, line) in [
+        ("label smoothing lies between 0 and 0.5", "label_smoothing"),
+        ("there is no task `word`", "{ word = 1.0 }"),
+        ("gpt4al", "gpt4al"),
+    ] {
+        let place = format!("experiment.toml:{}:", line_of(&text, line));
+        assert!(said.contains(message) && said.contains(&place), "expected {message:?} at {place} in {said}");
+    }
+}
+
+#[test]
+fn overrides_are_checked_like_the_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path().join("run");
+    for (change, message) in [
+        ("stage.dpo.steps=3", "there is no stage `dpo`; there is pretrain, sft, dph"),
+        ("steps", "expected key=value"),
+        ("head.poling=bert", "unknown field `poling`"),
+        ("name.first=x", "`name` is not a table"),
+    ] {
+        let said = fail(&mut small(&run, &["--set", change]), 2);
+        assert!(said.contains(message), "--set {change}: expected {message:?} in {said}");
+    }
+    let said = fail(&mut small(&run, &["--device", "gpu"]), 2);
+    assert!(said.contains("unknown device `gpu`: this build knows flex"), "{said}");
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut nowhere = Command::new(env!("CARGO_BIN_EXE_dph-train"));
+    nowhere.arg("no/such/experiment.toml");
+    assert!(fail(&mut nowhere, 2).contains("no/such/experiment.toml"));
+
+    let text = "name = \"x\"\n[model]\npath = \"no/such/model\"\n";
+    let said = fail(&mut train(dir.path(), text), 2);
+    assert!(said.contains("no/such/model"), "{said}");
+}
+
+#[test]
+fn damaged_models_are_named_with_file_and_tensor() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path().join("made");
+    succeed(&mut small(&run, &[]));
+    let base = run.join("base");
+    let experiment =
+        |model: &Path| format!("name = \"x\"\n[model]\npath = {:?}\n[eval]\ntasks = [\"world\"]\n", model);
+    let copy = |name: &str| {
+        let to = dir.path().join(name);
+        std::fs::create_dir(&to).unwrap();
+        for file in std::fs::read_dir(&base).unwrap() {
+            let file = file.unwrap();
+            std::fs::copy(file.path(), to.join(file.file_name())).unwrap();
+        }
+        to
+    };
+
+    let truncated = copy("truncated");
+    let weights = truncated.join("model.safetensors");
+    let bytes = std::fs::read(&weights).unwrap();
+    std::fs::write(&weights, &bytes[..bytes.len() - 100]).unwrap();
+    let said = fail(&mut train(dir.path(), &experiment(&truncated)), 1);
+    assert!(said.contains("truncated/model.safetensors"), "{said}");
+
+    let misshapen = copy("misshapen");
+    let config = misshapen.join("config.json");
+    let json = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, json.replace("\"d_ffn\": 64", "\"d_ffn\": 96")).unwrap();
+    let said = fail(&mut train(dir.path(), &experiment(&misshapen)), 1);
+    assert!(said.contains("ffn.fc1.weight"), "{said}");
+
+    let missing = copy("missing");
+    std::fs::remove_file(missing.join("model.safetensors")).unwrap();
+    let said = fail(&mut train(dir.path(), &experiment(&missing)), 1);
+    assert!(said.contains("model.safetensors"), "{said}");
+}
+
+#[test]
+fn a_backbone_that_changed_is_noticed() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path().join("run");
+    succeed(&mut small(&run, &[]));
+    let weights = run.join("sft/model.safetensors");
+    let mut bytes = std::fs::read(&weights).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    std::fs::write(&weights, bytes).unwrap();
+    let error = match dph_eval::Model::open(&run, &dph_core::device("flex").unwrap()) {
+        Err(error) => error.to_string(),
+        Ok(_) => panic!("the changed backbone was accepted"),
+    };
+    assert!(error.contains("changed"), "{error}");
+}
+
+#[test]
+fn data_that_cannot_be_used_stop_the_run_with_their_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path().join("run");
+    let data = dir.path().join("data/arc_easy");
+    std::fs::create_dir_all(&data).unwrap();
+    let mix =
+        ["--set", "stage.dph.mix={ arc_easy = 1.0 }", "--data", dir.path().join("data").to_str().unwrap()]
+            .map(String::from);
+    let mix: Vec<&str> = mix.iter().map(String::as_str).collect();
+
+    let said = fail(&mut small(&run, &mix), 1);
+    assert!(said.contains("arc_easy") && said.contains("train"), "{said}");
+    for (rows, message) in
+        [("", "empty"), ("{\"question\": \"Why?\"}\n", "train.jsonl:1"), ("not json\n", "train.jsonl:1")]
+    {
+        std::fs::write(data.join("train.jsonl"), rows).unwrap();
+        let said = fail(small(&run, &mix).arg("--resume"), 1);
+        assert!(said.contains(message) && said.contains("train.jsonl"), "{rows:?}: {said}");
+    }
+}
+
+#[test]
+fn a_dry_run_forecasts_and_leaves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path().join("run");
+    let output = succeed(&mut small(&run, &["--dry-run"]));
+    let said = String::from_utf8_lossy(&output.stdout);
+    for part in [
+        "model ",
+        "stage pretrain",
+        "stage dph",
+        "trains 32 parameters",
+        "evaluation  20 questions",
+        "memory ",
+    ] {
+        assert!(said.contains(part), "expected {part:?} in {said}");
+    }
+    assert!(!run.exists());
+}
+
+#[test]
+fn help_is_stable() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dph-train"));
+    let output = succeed(command.arg("--help").env_remove("DPH_DATA"));
+    insta::assert_snapshot!(String::from_utf8_lossy(&output.stdout));
+}

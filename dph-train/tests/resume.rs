@@ -1,0 +1,119 @@
+//! A run that was stopped ends as one that was not, byte by byte.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use support::{assert_same_exports, fail, small, succeed};
+
+/// Starts a command and kills it with SIGKILL as soon as `path` exists.
+fn kill_when(command: &mut Command, path: &Path) {
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let start = Instant::now();
+    while !path.exists() {
+        assert!(start.elapsed() < Duration::from_secs(300), "{} never appeared", path.display());
+        assert!(child.try_wait().unwrap().is_none(), "the run ended before {} appeared", path.display());
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn a_killed_run_resumes_to_the_same_bytes() {
+    let dir = tempfile::tempdir().unwrap();
+    // Long enough to be killed in its middle.
+    let long = [
+        "--set",
+        "stage.dph.steps=3000",
+        "--set",
+        "stage.dph.validation.every=100",
+        "--set",
+        "head.dropout=0.1",
+        "--set",
+        "head.pooling=bert",
+    ];
+    let whole = dir.path().join("whole/run");
+    succeed(&mut small(&whole, &long));
+
+    let killed = dir.path().join("killed/run");
+    kill_when(&mut small(&killed, &long), &killed.join("checkpoints/pretrain/step-2"));
+    let mut resumed = small(&killed, &long);
+    resumed.arg("--resume");
+    kill_when(&mut resumed, &killed.join("checkpoints/sft/step-2"));
+    let mut resumed = small(&killed, &long);
+    resumed.arg("--resume");
+    kill_when(&mut resumed, &killed.join("checkpoints/dph/step-500"));
+    let mut resumed = small(&killed, &long);
+    resumed.arg("--resume");
+    succeed(&mut resumed);
+    assert_same_exports(&whole, &killed);
+
+    // Once more: everything is there, and nothing is done again.
+    let before =
+        std::fs::metadata(killed.join("dph/preference_head.safetensors")).unwrap().modified().unwrap();
+    let mut resumed = small(&killed, &long);
+    resumed.arg("--resume");
+    succeed(&mut resumed);
+    let after =
+        std::fs::metadata(killed.join("dph/preference_head.safetensors")).unwrap().modified().unwrap();
+    assert_eq!(before, after);
+    assert_same_exports(&whole, &killed);
+}
+
+#[test]
+fn the_same_experiment_gives_the_same_bytes() {
+    let dir = tempfile::tempdir().unwrap();
+    let (a, b) = (dir.path().join("a/run"), dir.path().join("b/run"));
+    let first = succeed(&mut small(&a, &["--json"]));
+    let second = succeed(&mut small(&b, &["--json"]));
+    assert_eq!(first.stdout, second.stdout);
+    assert_same_exports(&a, &b);
+
+    let other = dir.path().join("c/run");
+    succeed(&mut small(&other, &["--set", "seed=43"]));
+    let head = |run: &Path| std::fs::read(run.join("dph/preference_head.safetensors")).unwrap();
+    assert_ne!(head(&a), head(&other), "another seed must give another head");
+}
+
+#[test]
+fn an_earlier_run_is_moved_aside_and_another_experiment_is_not_resumed() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path().join("run");
+    succeed(&mut small(&run, &[]));
+    let said = fail(small(&run, &["--set", "stage.dph.steps=21"]).arg("--resume"), 2);
+    assert!(said.contains("stage.dph.steps"), "{said}");
+
+    std::fs::write(run.join("mine.txt"), "kept").unwrap();
+    succeed(&mut small(&run, &[]));
+    assert_eq!(std::fs::read_to_string(dir.path().join("run.old-1/mine.txt")).unwrap(), "kept");
+    assert!(!run.join("mine.txt").exists());
+}
+
+#[test]
+#[cfg(unix)]
+fn a_full_disk_damages_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let whole = dir.path().join("whole/run");
+    succeed(&mut small(&whole, &[]));
+
+    // The limit on the size of a file lets everything through but the optimiser's state.
+    let run = dir.path().join("limited/run");
+    let base = std::fs::metadata(whole.join("base/model.safetensors")).unwrap().len();
+    let tokenizer = std::fs::metadata(whole.join("base/tokenizer.json")).unwrap().len();
+    let blocks = (base.max(tokenizer) + base / 2) / 512;
+    let command = small(&run, &[]);
+    let mut limited = Command::new("sh");
+    limited.args(["-c", &format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"")]);
+    limited.arg(command.get_program()).args(command.get_args());
+    let said = fail(&mut limited, 1);
+    assert!(said.contains("checkpoints/pretrain/step-2") && said.contains("free some space"), "{said}");
+    assert!(!run.join("checkpoints/pretrain/step-2").exists());
+    assert!(!run.join("pretrain").exists());
+
+    succeed(small(&run, &[]).arg("--resume"));
+    assert_same_exports(&whole, &run);
+}

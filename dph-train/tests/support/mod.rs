@@ -1,0 +1,80 @@
+//! Running the real binary on experiments of a few seconds.
+#![allow(dead_code, clippy::unwrap_used)]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// The quickstart of the repository.
+pub fn quickstart() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../experiments/quickstart.toml")
+}
+
+/// Overrides that make the quickstart take seconds: a model of one layer, a few steps, many checkpoints.
+pub const SMALL: &[&str] = &[
+    "model.new.d_model=32",
+    "model.new.d_vocab=16",
+    "model.new.d_ffn=64",
+    "model.new.n_layers=1",
+    "model.new.n_heads=2",
+    "stage.pretrain.steps=6",
+    "stage.pretrain.batch=8",
+    "stage.pretrain.validation={ every = 2, limit = 8 }",
+    "stage.sft.steps=4",
+    "stage.sft.batch=8",
+    "stage.sft.validation={ every = 2, limit = 8 }",
+    "stage.dph.steps=20",
+    "stage.dph.validation={ every = 5, limit = 20 }",
+    "eval.limit=20",
+];
+
+/// `dph-train` on the small quickstart, with further arguments.
+pub fn small(out: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dph-train"));
+    command.arg(quickstart()).arg("--out").arg(out);
+    for change in SMALL {
+        command.args(["--set", change]);
+    }
+    command.args(arguments);
+    command
+}
+
+/// Runs a command to its end and fails with all that it said where it does not succeed.
+pub fn succeed(command: &mut Command) -> Output {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{command:?}\n{}", said(&output));
+    output
+}
+
+/// Runs a command to its end, expects an exit status, and gives what it said on stderr, with its lines joined: a
+/// message is wrapped where the paths in it make it long.
+pub fn fail(command: &mut Command, status: i32) -> String {
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(status), "{command:?}\n{}", said(&output));
+    let said = String::from_utf8_lossy(&output.stderr).replace("  │ ", "");
+    said.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+pub fn said(output: &Output) -> String {
+    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+    format!("stdout:\n{}\nstderr:\n{}", text(&output.stdout), text(&output.stderr))
+}
+
+/// Asserts that two runs ended with the same bytes in everything that they export.
+#[track_caller]
+pub fn assert_same_exports(a: &Path, b: &Path) {
+    for file in [
+        "base/model.safetensors",
+        "pretrain/model.safetensors",
+        "sft/model.safetensors",
+        "dph/preference_head.safetensors",
+        "dph/preference_head.json",
+        "dph/backbone.json",
+        "results.json",
+        "metrics.jsonl",
+    ] {
+        let read = |run: &Path| {
+            std::fs::read(run.join(file)).unwrap_or_else(|e| panic!("{}: {e}", run.join(file).display()))
+        };
+        assert!(read(a) == read(b), "{file} differs between {} and {}", a.display(), b.display());
+    }
+}
