@@ -45,4 +45,15 @@ impl CandidateSet {
         let longest = self.candidates.iter().map(|c| c.tokens.len()).max();
         self.prompt.len() + longest.unwrap_or(0)
     }
+
+    /// The set as one set for each candidate, without a gold answer: for models whose numbers depend on the length of
+    /// a sequence, and which packed candidates would therefore disturb.
+    pub fn one_by_one(&self) -> impl Iterator<Item = CandidateSet> + '_ {
+        self.candidates.iter().map(|candidate| CandidateSet {
+            id: self.id.clone(),
+            prompt: self.prompt.clone(),
+            candidates: vec![candidate.clone()],
+            gold: None,
+        })
+    }
 }

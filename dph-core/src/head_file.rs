@@ -1,7 +1,7 @@
 //! `preference_head.json` and `preference_head.safetensors`: a preference head on disk.
 //!
 //! Weights have PyTorch's layout: linear weights are `[out, in]`. The names are `pooling.dense.*` (bert, t5),
-//! `pooling.up_gate.*` and `pooling.down.*` (swiglu), and `reward_heads.<name>.weight` and `.bias` for each head.
+//! `pooling.up_gate.*` and `pooling.down.*` (swiglu), `standardise.mean` and `.std` where the head standardises, and `reward_heads.<name>.weight` and `.bias` for each head.
 
 use std::fs;
 use std::io::{self, Write};
@@ -121,6 +121,9 @@ impl PreferenceHead {
     fn to_tensors(&self, config: &PreferenceHeadConfig) -> Vec<(String, Vec<usize>, Vec<u8>)> {
         let mut head = self.clone();
         let mut tensors = Vec::new();
+        for (name, vector) in head.statistics_mut() {
+            tensors.push(named(name, vector.val()));
+        }
         for (name, linear) in head.linears_mut() {
             let weight = linear.weight.val().transpose();
             let bias = linear.bias.as_ref().map(|bias| bias.val());
@@ -176,6 +179,11 @@ impl Reader<'_> {
         device: &Device,
     ) -> Result<PreferenceHead, HeadFileError> {
         let mut used = Vec::new();
+        for (name, vector) in head.statistics_mut() {
+            let values = TensorData::new(self.read(name, &[config.d_model])?, [config.d_model]);
+            *vector = Param::from_tensor(Tensor::from_data(values, device)).set_require_grad(false);
+            used.push(name.to_string());
+        }
         for (name, linear) in head.linears_mut() {
             let [d_in, d_out] = linear.weight.val().dims();
             let names: Vec<String> = match name {

@@ -8,10 +8,7 @@
 //! use dph_core::{DphObjective, PoolingKind, PreferenceHeadConfig};
 //!
 //! let device = dph_core::device("flex")?.autodiff();
-//! let config = PreferenceHeadConfig {
-//!     d_model: 64, d_ffn: 256, aggregation: Default::default(), pooling: PoolingKind::SwigluBert,
-//!     dropout: 0.0, rewards: vec!["preference".into()], bias: false,
-//! };
+//! let config = PreferenceHeadConfig { pooling: PoolingKind::SwigluBert, ..PreferenceHeadConfig::new(64, 256) };
 //! let head = config.init(42, &device);
 //! let chosen = head.forward(Tensor::ones([8, 64], &device)).squeeze_dim(1);
 //! let rejected = head.forward(Tensor::zeros([8, 64], &device)).squeeze_dim(1);
@@ -39,6 +36,7 @@ mod objective;
 mod pooling;
 mod preference_head;
 mod scores;
+mod standardise;
 
 pub use aggregation::{Aggregation, Layer, TokenPooling};
 pub use batch::{Batch, Target, TargetTokens};
@@ -50,3 +48,4 @@ pub use objective::{DphForm, DphLoss, DphObjective};
 pub use pooling::{Pooling, PoolingKind};
 pub use preference_head::{PreferenceHead, PreferenceHeadConfig};
 pub use scores::{CandidateScores, Scorer};
+pub use standardise::Standardise;

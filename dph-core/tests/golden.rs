@@ -96,16 +96,14 @@ fn golden_lswt_pooler_rewards() {
         let file = format!("lswt/pooler_{name}.weights.safetensors");
         let Some(weights) = golden.tensors(&file) else { continue };
         let config = PreferenceHeadConfig {
-            d_model,
             d_ffn: base["config"]["d_ffn"].as_u64().unwrap() as usize,
-            aggregation: Aggregation::default(),
             pooling: serde_json::from_value(Value::String(
                 pooler["reward_pooler"].as_str().unwrap().replace('_', "-"),
             ))
             .unwrap(),
             dropout: 0.5,
             rewards: serde_json::from_value(pooler["reward_heads"].clone()).unwrap(),
-            bias: false,
+            ..PreferenceHeadConfig::new(d_model, 0)
         };
         let dir = tempfile::tempdir().unwrap();
         write_head(&config, &weights, dir.path());
@@ -159,13 +157,10 @@ fn golden_parameter_counts_of_the_poolers() {
     let size = |name: &str| counts["config"][name].as_u64().unwrap() as usize;
     for (name, added) in counts["added_by_pooler_1head"].as_object().unwrap() {
         let config = PreferenceHeadConfig {
-            d_model: size("d_model"),
-            d_ffn: size("d_ffn"),
-            aggregation: Aggregation::default(),
             pooling: serde_json::from_value(Value::String(name.replace('_', "-"))).unwrap(),
-            dropout: 0.0,
             rewards: vec!["reward_head".into()],
             bias: counts["reward_head_bias"] == true,
+            ..PreferenceHeadConfig::new(size("d_model"), size("d_ffn"))
         };
         assert_eq!(config.parameters() as u64, added["added"].as_u64().unwrap(), "{name}");
     }

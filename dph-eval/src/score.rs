@@ -133,7 +133,7 @@ pub(crate) fn workload(model: &Model, sets: &[CandidateSet]) -> Progress {
     let tokens = if model.backbone.is_packable() {
         sets.iter().map(CandidateSet::packed_len).sum()
     } else {
-        sets.iter().flat_map(one_by_one).map(|set| set.packed_len()).sum()
+        sets.iter().flat_map(CandidateSet::one_by_one).map(|set| set.packed_len()).sum()
     };
     Progress { total: sets.len(), tokens_total: tokens, ..Progress::default() }
 }
@@ -153,7 +153,7 @@ fn rows<'a>(model: &Model, sets: &'a [CandidateSet]) -> Vec<Row<'a>> {
     let of_set = |(owner, set): (usize, &'a CandidateSet)| -> Vec<Row<'a>> {
         match packable {
             true => vec![Row { set: Cow::Borrowed(set), owner }],
-            false => one_by_one(set).map(|set| Row { set: Cow::Owned(set), owner }).collect(),
+            false => set.one_by_one().map(|set| Row { set: Cow::Owned(set), owner }).collect(),
         }
     };
     sets.iter().enumerate().flat_map(of_set).collect()
@@ -194,14 +194,4 @@ fn score_batch(model: &Model, batch: &Batch, scoring: &Scoring) -> Result<Vec<Ca
         }
     }
     Ok(scores)
-}
-
-/// A set of its own for each candidate.
-fn one_by_one(set: &CandidateSet) -> impl Iterator<Item = CandidateSet> {
-    set.candidates.iter().map(|candidate| CandidateSet {
-        id: set.id.clone(),
-        prompt: set.prompt.clone(),
-        candidates: vec![candidate.clone()],
-        gold: None,
-    })
 }

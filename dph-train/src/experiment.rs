@@ -73,6 +73,9 @@ pub enum Trainable {
 pub struct Head {
     /// Which hidden states the head reads, such as `{ layers = "last", tokens = "end-of-turn" }`.
     pub aggregation: Aggregation,
+    /// Whether every component of the vectors is brought to mean 0 and standard deviation 1 over the training data.
+    /// Worth it on a frozen model, whose hidden states have a few components that drown the others.
+    pub standardise: bool,
     /// `"identity"`, `"bert"`, `"t5"`, `"swiglu-bert"` (or `"swiglu"`) or `"swiglu-t5"`.
     pub pooling: PoolingKind,
     /// Dropout probability of the pooling function.
@@ -87,6 +90,7 @@ impl Default for Head {
     fn default() -> Self {
         Self {
             aggregation: Aggregation::default(),
+            standardise: false,
             pooling: PoolingKind::default(),
             dropout: 0.0,
             rewards: vec!["preference".into()],

@@ -94,10 +94,18 @@ impl Features {
 
     /// Appends the vector of a candidate to `out`.
     pub fn read(&self, set: usize, candidate: usize, out: &mut Vec<f32>) {
+        out.extend(self.vector(self.places[self.firsts[set] + candidate]));
+    }
+
+    /// The vectors of all candidates, in the order of the file.
+    pub fn vectors(&self) -> impl Iterator<Item = Vec<f32>> + '_ {
+        (0..self.places.len()).map(|place| self.vector(place).collect())
+    }
+
+    fn vector(&self, place: usize) -> impl Iterator<Item = f32> + '_ {
         let width = self.d_model * size_of::<f32>();
-        let start = self.places[self.firsts[set] + candidate] * width;
-        let bytes = self.map[start..start + width].chunks_exact(4);
-        out.extend(bytes.map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])));
+        let bytes = self.map[place * width..(place + 1) * width].chunks_exact(4);
+        bytes.map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
     }
 }
 
@@ -207,5 +215,118 @@ impl Job<'_> {
                 whole
             })
             .count()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use dph_core::Candidate;
+
+    use super::*;
+
+    fn backbone(registers: usize) -> Backbone {
+        let config = format!(
+            r#"{{"model_type": "lswt", "vocab_size": 64, "d_vocab": 8, "d_model": 16, "d_ffn": 24, "n_heads": 2,
+                 "n_layers": 2, "rope_positions": 64, "n_registers": {registers}}}"#
+        );
+        Backbone::init(&config, 1, &burn::tensor::Device::flex()).unwrap()
+    }
+
+    fn sets(count: u32) -> Vec<CandidateSet> {
+        let candidate = |tokens: Vec<u32>| Candidate { bytes: tokens.len(), tokens };
+        (0..count)
+            .map(|i| CandidateSet {
+                id: i.to_string(),
+                prompt: (0..50 + i % 7).map(|t| (t + i) % 60).collect(),
+                candidates: (0..2 + i % 3).map(|k| candidate(vec![k + 1, (i + k) % 60, 3])).collect(),
+                gold: Some(0),
+            })
+            .collect()
+    }
+
+    fn read_all(features: &Features, sets: &[CandidateSet]) -> Vec<f32> {
+        let mut out = Vec::new();
+        for (index, set) in sets.iter().enumerate() {
+            (0..set.candidates.len()).for_each(|candidate| features.read(index, candidate, &mut out));
+        }
+        out
+    }
+
+    #[test]
+    fn features_are_the_states_of_each_candidate_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let aggregation = Aggregation::default();
+        // With registers under reversed positions, packed candidates would disturb one another.
+        for registers in [0, 2] {
+            let (backbone, sets) = (backbone(registers), sets(9));
+            assert_eq!(backbone.is_packable(), registers == 0);
+            let name = registers.to_string();
+            let features =
+                Features::compute(dir.path(), &backbone, &name, &aggregation, &sets, "test").unwrap();
+            let mut alone = Vec::new();
+            for set in sets.iter().flat_map(CandidateSet::one_by_one) {
+                let batch = Batch::pack([&set], TargetTokens::None, 0);
+                let states = backbone.hidden_states(&batch, &[aggregation.layers]).unwrap().remove(0);
+                alone.extend(aggregation.tokens.forward(states, &batch).into_data().iter::<f32>());
+            }
+            let packed = read_all(&features, &sets);
+            assert_eq!(packed.len(), alone.len());
+            let worst = packed.iter().zip(&alone).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(worst < 1e-5, "registers {registers}: off by {worst}");
+        }
+    }
+
+    #[test]
+    fn an_interrupted_file_is_gone_on_with_and_a_whole_one_is_not_computed_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let (backbone, sets) = (backbone(0), sets(200));
+        let compute =
+            || Features::compute(dir.path(), &backbone, "x", &Aggregation::default(), &sets, "test").unwrap();
+        let whole = read_all(&compute(), &sets);
+        let path = fs::read_dir(dir.path()).unwrap().next().unwrap().unwrap().path();
+        let bytes = fs::read(&path).unwrap();
+        // Somewhere inside of a batch, and with a first vector that shows whether it was computed again.
+        let mut part = bytes[..bytes.len() / 2 + 3].to_vec();
+        part[..4].copy_from_slice(&7.0f32.to_le_bytes());
+        fs::remove_file(&path).unwrap();
+        fs::write(path.with_extension("partial"), &part).unwrap();
+        compute();
+        let resumed = fs::read(&path).unwrap();
+        assert_eq!(resumed[..4], 7.0f32.to_le_bytes());
+        assert!(resumed[4..] == bytes[4..], "the rest differs");
+
+        let stamp = fs::metadata(&path).unwrap().modified().unwrap();
+        assert_eq!(read_all(&compute(), &sets).len(), whole.len());
+        assert_eq!(fs::metadata(&path).unwrap().modified().unwrap(), stamp);
+
+        fs::write(&path, &bytes[..bytes.len() - 4]).unwrap();
+        let error = Features::compute(dir.path(), &backbone, "x", &Aggregation::default(), &sets, "test");
+        let error = error.err().unwrap().to_string();
+        assert!(error.contains("delete the file to compute it again"), "{error}");
+    }
+
+    #[test]
+    fn other_tokens_layers_or_weights_have_another_key() {
+        let sets = sets(3);
+        let last = Aggregation::default();
+        let key_of =
+            |model: &str, aggregation: &Aggregation, sets: &[CandidateSet]| key(model, aggregation, sets);
+        let base = key_of("a", &last, &sets);
+        assert_eq!(base, key_of("a", &last, &sets.clone()));
+        let first = Aggregation { layers: dph_core::Layer::At(1), ..last };
+        let mut other = sets.clone();
+        other[1].candidates[0].tokens[0] += 1;
+        let mut moved = sets.clone();
+        let token = moved[0].prompt.pop().unwrap();
+        moved[0].candidates.iter_mut().for_each(|candidate| candidate.tokens.insert(0, token));
+        for different in [
+            key_of("b", &last, &sets),
+            key_of("a", &first, &sets),
+            key_of("a", &last, &other),
+            key_of("a", &last, &moved),
+        ] {
+            assert_ne!(base, different);
+        }
     }
 }

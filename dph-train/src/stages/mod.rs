@@ -83,6 +83,8 @@ impl StageContext<'_> {
             .collect::<Result<_, _>>()?;
         drop(backbone);
 
+        let head = config.init(seed, self.device);
+        let head = head.with_statistics(training.iter().flat_map(|(_, features)| features.vectors()));
         let (batch, negatives) = (stage.batch, stage.negatives);
         let pairs = move |step: usize| {
             let mut pairs = Pairs { step, ..Pairs::default() };
@@ -104,7 +106,7 @@ impl StageContext<'_> {
             pairs
         };
         let settings = HeadSettings { objective, clip: clip(stage), seed };
-        let model = HeadTrainer::new(config.init(seed, self.device), settings);
+        let model = HeadTrainer::new(head, settings);
         let trained = trainer::train(
             model,
             pairs,
@@ -201,6 +203,7 @@ pub(crate) fn head_config(experiment: &Experiment, backbone: &DecoderConfig) -> 
         d_model: backbone.d_model,
         d_ffn: backbone.d_ffn,
         aggregation: head.aggregation,
+        standardise: head.standardise,
         pooling: head.pooling,
         dropout: head.dropout,
         rewards: head.rewards.clone(),
