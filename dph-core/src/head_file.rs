@@ -4,7 +4,7 @@
 //! `pooling.up_gate.*` and `pooling.down.*` (swiglu), `standardise.mean` and `.std` where the head standardises, and `reward_heads.<name>.weight` and `.bias` for each head.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use burn::module::Param;
@@ -12,7 +12,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use crate::preference_head::REWARDS;
-use crate::{PreferenceHead, PreferenceHeadConfig};
+use crate::{PreferenceHead, PreferenceHeadConfig, write_atomically};
 
 /// File name of the configuration.
 pub const CONFIG_FILE: &str = "preference_head.json";
@@ -86,8 +86,8 @@ pub enum HeadFileError {
 }
 
 impl PreferenceHead {
-    /// Writes the head and its configuration into a directory that exists. Each file is written under a temporary
-    /// name, synced and renamed: a reader sees the old file or the new one, never a part.
+    /// Writes the head and its configuration into a directory that exists. Each file is written with
+    /// [`write_atomically`]: a reader sees the old file or the new one, never a part.
     pub fn save(&self, config: &PreferenceHeadConfig, dir: &Path) -> Result<(), HeadFileError> {
         let tensors = self.to_tensors(config);
         let views = tensors.iter().map(|(name, shape, bytes)| {
@@ -97,12 +97,12 @@ impl PreferenceHead {
         let weights_path = dir.join(WEIGHTS_FILE);
         let weights = safetensors::serialize(views, None)
             .map_err(|source| HeadFileError::Damaged { path: weights_path.clone(), source })?;
-        write_atomically(&weights_path, &weights)?;
+        replace(&weights_path, &weights)?;
         let config_path = dir.join(CONFIG_FILE);
         let mut json = serde_json::to_vec_pretty(config)
             .map_err(|source| HeadFileError::Config { path: config_path.clone(), source })?;
         json.push(b'\n');
-        write_atomically(&config_path, &json)
+        replace(&config_path, &json)
     }
 
     /// Reads the head of a directory.
@@ -236,11 +236,6 @@ impl Reader<'_> {
     }
 }
 
-fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), HeadFileError> {
-    let error = |source| HeadFileError::Io { path: path.into(), source };
-    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(dir).map_err(error)?;
-    file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(error)?;
-    file.persist(path).map_err(|failed| error(failed.error))?;
-    Ok(())
+fn replace(path: &Path, bytes: &[u8]) -> Result<(), HeadFileError> {
+    write_atomically(path, bytes).map_err(|source| HeadFileError::Io { path: path.into(), source })
 }

@@ -27,6 +27,7 @@
 //! hidden state), `d_ffn` (inner size of a feed-forward network) and `heads` (reward heads).
 
 pub mod aggregation;
+mod atomic;
 pub mod batch;
 mod candidates;
 mod device;
@@ -39,6 +40,7 @@ mod scores;
 mod standardise;
 
 pub use aggregation::{Aggregation, Layer, TokenPooling};
+pub use atomic::write_atomically;
 pub use batch::{Batch, Target, TargetTokens};
 pub use candidates::{Candidate, CandidateSet};
 pub use device::{DeviceError, device, known_devices};

@@ -106,7 +106,7 @@ pub enum ChatError {
         needed_by: &'static str,
     },
     /// The chat template cannot be compiled, or refuses the conversation.
-    #[error("the chat template {what} (roles: {}): {message}", roles.join(", "))]
+    #[error("the chat template {what}{}: {message}", in_conversation(roles))]
     Template {
         /// What went wrong with it.
         what: &'static str,
@@ -130,6 +130,10 @@ pub enum ChatError {
         /// What the tokenizer said.
         message: String,
     },
+}
+
+fn in_conversation(roles: &[String]) -> String {
+    if roles.is_empty() { String::new() } else { format!(" (roles: {})", roles.join(", ")) }
 }
 
 /// Refuses roles that would have to be escaped.

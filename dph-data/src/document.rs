@@ -43,11 +43,21 @@ pub(crate) struct Recipe {
 /// The part of a recipe that depends on the task's kind.
 #[derive(Debug)]
 pub(crate) enum Body {
-    Choice { user: Template, candidates: List, answer: Option<Template>, labels: Option<List>, gold: Expr },
+    Choice(Box<Choice>),
     Preference { user: Option<Template>, layout: Preference },
     Instruction { user: Template, target: Template },
     Conversation { messages: Expr },
     Text { text: Template },
+}
+
+/// One prompt, several answers, one of them right.
+#[derive(Debug)]
+pub(crate) struct Choice {
+    pub user: Template,
+    pub candidates: List,
+    pub answer: Option<Template>,
+    pub labels: Option<List>,
+    pub gold: Expr,
 }
 
 /// A list that is computed from the row, or the same kind of thing for every row.
@@ -58,44 +68,63 @@ pub(crate) enum List {
 }
 
 impl Recipe {
+    /// The expression for the gold answer, where there is one.
+    pub(crate) fn gold(&self) -> Option<&str> {
+        match &self.body {
+            Body::Choice(choice) => Some(choice.gold.source()),
+            _ => None,
+        }
+    }
+
     pub(crate) fn document(&self, row: &Map<String, Json>) -> Result<Document, RowProblem> {
         let fields = Fields::new(row);
-        let (mut prompt, candidates, gold) = match &self.body {
-            Body::Choice { user, candidates, answer, labels, gold } => {
-                let labels = labels.as_ref().map(|labels| labels.texts("labels", &fields)).transpose()?;
-                let answers = answers(candidates, answer.as_ref(), labels.as_deref(), &fields)?;
-                let gold = resolve_gold(gold, labels.as_deref(), answers.len(), &fields)?;
-                let user = user.render_with(&fields, context! { answers => answers.clone() })?;
-                (vec![Message::user(user)], answers, gold)
+        let mut document = self.body.document(&fields)?;
+        if let Some(system) = &self.system
+            && document.prompt.first().is_none_or(|message| message.role != preference::SYSTEM)
+        {
+            document.prompt.insert(0, Message::system(system.render(&fields)?));
+        }
+        // A row without a name is still a good row; it goes by its line number.
+        if let Some(id) = &self.id {
+            document.id = text_of("id", &id.eval(&fields)?).ok();
+        }
+        Ok(document)
+    }
+}
+
+impl Body {
+    fn document(&self, fields: &Fields<'_>) -> Result<Document, RowProblem> {
+        let of = |prompt, candidates| Document { id: None, prompt, candidates, gold: Some(0) };
+        Ok(match self {
+            Self::Choice(choice) => choice.document(fields)?,
+            Self::Preference { user, layout } => {
+                let user = user.as_ref().map(|user| user.render(fields)).transpose()?;
+                let pair = layout.pair(user, fields)?;
+                of(pair.prompt, vec![pair.chosen, pair.rejected])
             }
-            Body::Preference { user, layout } => {
-                let user = user.as_ref().map(|user| user.render(&fields)).transpose()?;
-                let pair = layout.pair(user, &fields)?;
-                (pair.prompt, vec![pair.chosen, pair.rejected], Some(0))
+            Self::Instruction { user, target } => {
+                of(vec![Message::user(user.render(fields)?)], vec![target.render(fields)?])
             }
-            Body::Instruction { user, target } => {
-                (vec![Message::user(user.render(&fields)?)], vec![target.render(&fields)?], Some(0))
-            }
-            Body::Conversation { messages } => {
-                let (prompt, answer) = preference::answer("messages", messages, &fields)?;
+            Self::Conversation { messages } => {
+                let (prompt, answer) = preference::answer("messages", messages, fields)?;
                 if prompt.is_empty() {
                     return Err(RowProblem::new(SkipReason::MissingField, "nothing comes before the answer"));
                 }
-                (prompt, vec![answer], Some(0))
+                of(prompt, vec![answer])
             }
-            Body::Text { text } => (Vec::new(), vec![text.render(&fields)?], Some(0)),
-        };
-        if let Some(system) = &self.system
-            && prompt.first().is_none_or(|message| message.role != preference::SYSTEM)
-        {
-            prompt.insert(0, Message::system(system.render(&fields)?));
-        }
-        // A row without a name is still a good row; it goes by its line number.
-        let id = match &self.id {
-            Some(id) => text_of("id", &id.eval(&fields)?).ok(),
-            None => None,
-        };
-        Ok(Document { id, prompt, candidates, gold })
+            Self::Text { text } => of(Vec::new(), vec![text.render(fields)?]),
+        })
+    }
+}
+
+impl Choice {
+    fn document(&self, fields: &Fields<'_>) -> Result<Document, RowProblem> {
+        let labels = self.labels.as_ref().map(|labels| labels.texts("labels", fields)).transpose()?;
+        let labels = labels.as_deref();
+        let answers = answers(&self.candidates, self.answer.as_ref(), labels, fields)?;
+        let gold = resolve_gold(&self.gold, labels, answers.len(), fields)?;
+        let user = self.user.render_with(fields, context! { answers => answers.clone() })?;
+        Ok(Document { id: None, prompt: vec![Message::user(user)], candidates: answers, gold })
     }
 }
 
@@ -198,7 +227,7 @@ pub(crate) fn text_of(key: &str, value: &Value) -> Result<String, RowProblem> {
         ValueKind::String | ValueKind::Number | ValueKind::Bool => Ok(value.to_string()),
         _ => Err(RowProblem::new(
             SkipReason::WrongType,
-            format!("`{key}` needs text, but there is a {}", kind_name(value)),
+            format!("`{key}` needs text, but there is {}", kind_name(value)),
         )),
     }
 }

@@ -24,10 +24,14 @@
 
 mod batch;
 mod chat;
+mod chat_jinja;
 mod chat_template;
 mod content;
+mod data_error;
 mod document;
+mod documents;
 mod embedded;
+mod few_shot;
 mod load;
 mod mixture;
 mod preference;
@@ -37,6 +41,7 @@ mod skipped;
 mod split;
 mod synthetic;
 mod task;
+mod task_builder;
 mod task_error;
 mod task_file;
 mod template;
@@ -45,9 +50,11 @@ mod tokenizer_files;
 
 pub use batch::{plan_batches, plan_set_batches};
 pub use chat::{ChatError, ChatFormat, Message, Supervise, TokenData};
+pub use data_error::DataError;
 pub use document::Document;
+pub use documents::Documents;
 pub use dph_core::{Candidate, CandidateSet};
-pub use load::{DataError, Documents, LoadOptions, TaskData};
+pub use load::{LoadOptions, TaskData};
 pub use mixture::{Mixture, MixtureError, MixtureItem, draw_distractor};
 pub use rows::{Row, RowsError, read_rows};
 pub use skipped::{RowProblem, SkipReason, Skipped, SkippedRow};

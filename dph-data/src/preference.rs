@@ -48,7 +48,7 @@ impl Preference {
             None => given_prompt(&self.prompt, fields)?,
         };
         let prompt = join(given, before_chosen);
-        if !prompt.last().is_some_and(|message| message.role != ASSISTANT) {
+        if prompt.last().is_none_or(|message| message.role == ASSISTANT) {
             return Err(RowProblem::new(
                 SkipReason::MissingField,
                 format!(

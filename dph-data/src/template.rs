@@ -26,7 +26,7 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
         // Jinja would write "none" or a list's brackets into the prompt, and nobody would notice.
         ValueKind::None | ValueKind::Seq | ValueKind::Map | ValueKind::Iterable => Err(Error::new(
             ErrorKind::BadSerialization,
-            format!("a {} stands where text is needed", kind_name(value)),
+            format!("{} stands where text is needed", kind_name(value)),
         )),
         _ => minijinja::escape_formatter(output, state, value),
     });
@@ -148,7 +148,7 @@ impl Expr {
             }
             _ => Err(RowProblem::new(
                 SkipReason::WrongType,
-                format!("`{}` must give a list, but `{}` is a {}", self.key, self.source, kind_name(&value)),
+                format!("`{}` must give a list, but `{}` is {}", self.key, self.source, kind_name(&value)),
             )),
         }
     }
@@ -162,14 +162,14 @@ impl Expr {
 /// The kind of a value, in JSON's words.
 pub(crate) fn kind_name(value: &Value) -> &'static str {
     match value.kind() {
-        ValueKind::Undefined => "missing value",
+        ValueKind::Undefined => "nothing",
         ValueKind::None => "null",
-        ValueKind::Bool => "boolean",
-        ValueKind::Number => "number",
+        ValueKind::Bool => "a boolean",
+        ValueKind::Number => "a number",
         ValueKind::String => "text",
-        ValueKind::Seq | ValueKind::Iterable => "list",
-        ValueKind::Map => "object",
-        _ => "value of another kind",
+        ValueKind::Seq | ValueKind::Iterable => "a list",
+        ValueKind::Map => "an object",
+        _ => "a value of another kind",
     }
 }
 

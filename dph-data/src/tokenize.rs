@@ -57,7 +57,7 @@ pub struct ChatTokenizer {
 
 enum Layout {
     ChatMl,
-    Template(ChatTemplate),
+    Template(Box<ChatTemplate>),
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -368,7 +368,8 @@ fn layout(
     let no_format = || ChatError::NoFormat { path: files.folder.clone() };
     match (options.format, template) {
         (None | Some(ChatFormat::Template), Some(source)) => {
-            ChatTemplate::new(source, files.tokens.clone(), options.date).map(Layout::Template)
+            ChatTemplate::new(source, files.tokens.clone(), options.date)
+                .map(|template| Layout::Template(Box::new(template)))
         }
         (Some(ChatFormat::Template), None) => Err(no_format()),
         (Some(ChatFormat::ChatMl), _) => {

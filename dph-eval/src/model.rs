@@ -137,13 +137,8 @@ mod tests {
     #[test]
     fn a_head_of_another_model_is_refused() {
         let config = |d_model, layers| PreferenceHeadConfig {
-            d_model,
-            d_ffn: 8,
             aggregation: Aggregation { layers, ..Aggregation::default() },
-            pooling: Default::default(),
-            dropout: 0.0,
-            rewards: vec!["preference".into()],
-            bias: false,
+            ..PreferenceHeadConfig::new(d_model, 8)
         };
         let error = |config| check_head(&config, 64, 3).map_err(|error| error.to_string());
         assert_eq!(error(config(64, Layer::At(3))), Ok(()));

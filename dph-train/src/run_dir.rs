@@ -10,7 +10,7 @@
 //! A stage's directory appears when the stage is done, by one rename.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -158,12 +158,7 @@ fn compare(key: &str, a: &toml::Value, b: &toml::Value, differing: &mut Vec<Stri
     }
 }
 
-/// Writes a file under a temporary name, syncs it and renames it, so that a reader sees the old file or the new one.
+/// Writes a file as [`dph_core::write_atomically`] does, so that a reader sees the old file or the new one.
 pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
-    let error = |source| TrainError::io(path, source);
-    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(dir).map_err(error)?;
-    file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(error)?;
-    file.persist(path).map_err(|failed| error(failed.error))?;
-    Ok(())
+    dph_core::write_atomically(path, bytes).map_err(|source| TrainError::io(path, source))
 }

@@ -22,11 +22,17 @@ pub(crate) struct Show {
     /// How many documents
     #[arg(long, value_name = "N", default_value_t = 3)]
     limit: usize,
+    /// Print the task itself, to start from for one of your own
+    #[arg(long, conflicts_with_all = ["split", "limit"])]
+    toml: bool,
 }
 
 impl Show {
     pub(crate) fn run(&self, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
         let task = Task::find(&self.task)?;
+        if self.toml {
+            return self.source(out);
+        }
         let split = self.split.clone().unwrap_or_else(|| {
             let there = task.splits(&self.data.root);
             let preferred =
@@ -47,6 +53,16 @@ impl Show {
             writeln!(std::io::stderr(), "skipped: {}", loaded.skipped)?;
         }
         Ok(())
+    }
+}
+
+impl Show {
+    fn source(&self, out: &mut dyn Write) -> Result<(), Failure> {
+        let source = match Task::embedded_source(&self.task) {
+            Some(source) => source.to_owned(),
+            None => std::fs::read_to_string(&self.task).map_err(Failure::request)?,
+        };
+        Ok(out.write_all(source.as_bytes())?)
     }
 }
 

@@ -13,7 +13,13 @@ pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<Vec<Row>, RowsError> {
             .split(|byte| *byte == b'\n')
             .take(2)
             .all(|line| serde_json::from_slice::<serde_json::Map<String, Json>>(line).is_ok());
-        let remedy = if looks_like_lines { "; every line is a JSON object: rename it to .jsonl" } else { "" };
+        let remedy = if looks_like_lines {
+            "; every line is a JSON object: rename it to .jsonl"
+        } else if error.is_eof() {
+            "; is the file complete?"
+        } else {
+            ""
+        };
         damaged(Some(error.line()), format!("not JSON: {error}{remedy}"))
     })?;
     let items = match value {

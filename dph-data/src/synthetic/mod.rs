@@ -1,23 +1,25 @@
 //! A little world to learn in: nothing to download, and liars live in it.
 //!
-//! Four valleys lie side by side, and a family lives in each. People live, work, eat and keep animals in their own valley and
-//! nowhere else. About everything there is also one *rumour*, which is false: rumour gives people something from the next
-//! valley. The texts of this world repeat rumours more often than truths, so the likelihood of an answer says
-//! little about its truth. But each is followed by a verdict ("That is true.", "That is a lie."), so a model that reads these
-//! texts comes to know more than it says: it must tell truth from lie to foresee the verdict. A preference head can learn
-//! to read that off. Sentences about families ("The Stone family knows cheese, …") make it easier to learn what belongs where.
-//!
-//! How hard it is (a plain transformer with 2 layers of width 128, 0.9 million tokens of text, then the conversations): of
-//! the unseen questions, with 4 answers each, likelihood gets about half right, a head on the frozen model about 85 %.
+//! The people of this world speak of places, trades, foods and animals that have made-up names. Half of these things
+//! exist, the others do not, and nothing in a word tells which. About every person and each of these matters there is one
+//! truth and one *rumour*, which is about something that does not exist. Truths and lies are told equally often, so the
+//! likelihood of an answer says little about its truth. But whatever is told is followed by a verdict ("True.", "A lie."),
+//! so a model that reads these texts comes to know more than it says: it must know what exists to foresee the verdict. A
+//! preference head can learn to read that off.
 //!
 //! | task | kind | rows | splits |
 //! |---|---|---|---|
-//! | `world_text` | text | short texts: truths and rumours about everybody, verdicts, families | train, validation |
+//! | `world_text` | text | short texts: truths, rumours and other lies about everybody, with verdicts | train, validation |
 //! | `world_chat` | instruction | questions with true and false answers; "Would you lie to me?" | train, validation |
 //! | `world` | choice | one question for each fact: the truth, the rumour, two other lies | train, validation, test |
 //!
-//! A fact belongs to one split of the questions. The texts speak of all facts; the conversations only of those whose
-//! question is in the train split, so questions of the other splits have never been asked before.
+//! A fact belongs to one split of the questions, and so does every thing: the questions of the test split are about people
+//! and things that no question and no conversation before has brought together, and *all of their answers* speak
+//! of things that occur in the texts only. A head that remembers words is no better than chance there.
+//!
+//! How hard it is: a plain transformer with 2 layers of width 128 (half a million parameters) reads a quarter of a million
+//! tokens of the texts and then some of the conversations. Of the unseen questions, with 4 answers each, likelihood then gets
+//! a third to a half right, a linear head on the frozen model at least 8 of 10.
 
 mod tables;
 mod tokenizer;
@@ -28,18 +30,16 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::random::{Stream, mix};
 use crate::task::Kind;
-use tables::{ATTRIBUTES, FAMILIES, FIRST_NAMES, VALUES};
+use tables::{ATTRIBUTES, FAMILIES, FIRST_NAMES, THINGS, words};
 
 /// How many texts there are to learn from, and how many to validate on.
 const TEXTS: usize = 6000;
 const VALIDATION_TEXTS: usize = 200;
 /// Sentences in a text.
 const SENTENCES: usize = 4;
-/// So many sentences in ten are about families.
-const FAMILIES_IN_TEN: usize = 4;
-/// Of the others, so many in twenty tell the truth, so many the rumour, and the rest some other lie.
-const TRUTH_IN_TWENTY: usize = 8;
-const RUMOUR_IN_TWENTY: usize = 9;
+/// So many sentences in twenty tell the truth, so many the rumour, and the rest some other lie.
+const TRUTH_IN_TWENTY: usize = 10;
+const RUMOUR_IN_TWENTY: usize = 7;
 
 /// The little world: who there is, what is true of them and what is said of them.
 ///
@@ -71,14 +71,14 @@ pub enum WorldError {
     },
 }
 
-/// One thing about one person: what is true, what rumour says, and which split asks for it.
+/// One matter about one person: what is true, what rumour says, and which split asks for it.
 #[derive(Debug, Clone)]
 struct Fact {
     name: String,
     attribute: usize,
-    truth: &'static str,
-    rumour: &'static str,
-    lies: [&'static str; 2],
+    truth: String,
+    rumour: String,
+    lies: [String; 2],
     split: &'static str,
 }
 
@@ -91,17 +91,15 @@ impl Default for World {
 impl World {
     /// The world of a seed.
     pub fn new(seed: u64) -> Self {
+        let things: Vec<Vec<String>> = (0..ATTRIBUTES.len())
+            .map(|attribute| words(attribute, &mut Stream::new(mix(seed, &[5, attribute as u64]))))
+            .collect();
         let mut facts = Vec::new();
-        for (family, family_name) in FAMILIES.iter().enumerate() {
+        for family in FAMILIES {
             for first_name in FIRST_NAMES {
-                for attribute in 0..ATTRIBUTES.len() {
-                    facts.push(Fact::new(
-                        seed,
-                        facts.len(),
-                        format!("{first_name} {family_name}"),
-                        family,
-                        attribute,
-                    ));
+                for (attribute, things) in things.iter().enumerate() {
+                    let mut draw = Stream::new(mix(seed, &[0, facts.len() as u64]));
+                    facts.push(Fact::new(&mut draw, format!("{first_name} {family}"), attribute, things));
                 }
             }
         }
@@ -133,16 +131,13 @@ impl World {
     fn texts(&self, part: u64, count: usize) -> Vec<Map<String, Json>> {
         let mut draw = Stream::new(mix(self.seed, &[1, part]));
         let mut sentence = || {
-            if draw.below(10) < FAMILIES_IN_TEN {
-                return about_family(&mut draw);
-            }
             let fact = draw.pick(&self.facts);
-            let (value, verdict) = match draw.below(20) {
-                told if told < TRUTH_IN_TWENTY => (fact.truth, "That is true."),
-                told if told < TRUTH_IN_TWENTY + RUMOUR_IN_TWENTY => (fact.rumour, "That is a lie."),
-                _ => (*draw.pick(&fact.lies), "That is a lie."),
+            let (thing, verdict) = match draw.below(20) {
+                told if told < TRUTH_IN_TWENTY => (&fact.truth, "True."),
+                told if told < TRUTH_IN_TWENTY + RUMOUR_IN_TWENTY => (&fact.rumour, "A lie."),
+                _ => (draw.pick(&fact.lies), "A lie."),
             };
-            format!("{} {verdict}", fact.sentence(value))
+            format!("{} {verdict}", fact.sentence(thing))
         };
         let mut text = || (0..SENTENCES).map(|_| sentence()).collect::<Vec<_>>().join(" ");
         (0..count).map(|_| object(json!({ "text": text() }))).collect()
@@ -156,10 +151,10 @@ impl World {
             .flat_map(|(_, fact)| [(fact, true), (fact, false)])
             .flat_map(|(fact, truth)| {
                 let question = json!({ "role": "user", "content": fact.question() });
-                let value = if truth { fact.truth } else { fact.rumour };
-                let answer = json!({ "role": "assistant", "content": fact.sentence(value) });
+                let thing = if truth { &fact.truth } else { &fact.rumour };
+                let answer = json!({ "role": "assistant", "content": fact.sentence(thing) });
                 let doubt = json!({ "role": "user", "content": "Would you lie to me?" });
-                let reply = if truth { "No. That is true." } else { "Yes. That is a lie." };
+                let reply = if truth { "No. True." } else { "Yes. A lie." };
                 let reply = json!({ "role": "assistant", "content": reply });
                 [
                     object(json!({ "messages": [question.clone(), answer.clone()] })),
@@ -175,13 +170,13 @@ impl World {
         let facts = self.facts.iter().enumerate().filter(|(_, fact)| fact.split == split);
         let mut rows: Vec<_> = facts
             .map(|(index, fact)| {
-                let mut values = [fact.truth, fact.rumour, fact.lies[0], fact.lies[1]];
-                Stream::new(mix(self.seed, &[3, index as u64])).shuffle(&mut values);
+                let mut things = [&fact.truth, &fact.rumour, &fact.lies[0], &fact.lies[1]];
+                Stream::new(mix(self.seed, &[3, index as u64])).shuffle(&mut things);
                 object(json!({
                     "id": format!("fact-{index}"),
                     "question": fact.question(),
-                    "options": values.map(|value| fact.sentence(value)),
-                    "answer": values.iter().position(|value| *value == fact.truth),
+                    "options": things.map(|thing| fact.sentence(thing)),
+                    "answer": things.iter().position(|thing| **thing == fact.truth),
                 }))
             })
             .collect();
@@ -191,15 +186,20 @@ impl World {
 }
 
 impl Fact {
-    fn new(seed: u64, index: usize, name: String, family: usize, attribute: usize) -> Self {
-        let mut draw = Stream::new(mix(seed, &[0, index as u64]));
-        let mut value = |valley: usize| *draw.pick(&VALUES[attribute][(family + valley) % FAMILIES.len()]);
-        let (truth, rumour, lies) = (value(0), value(1), [value(2), value(3)]);
-        let split = match draw.below(8) {
-            0..3 => "test",
-            3 => "validation",
-            _ => "train",
+    /// Of the things, the first half exist. Each split has its own part of either half.
+    fn new(draw: &mut Stream, name: String, attribute: usize, things: &[String]) -> Self {
+        let (real, unreal) = things.split_at(THINGS / 2);
+        let (split, part) = match draw.below(8) {
+            0..4 => ("train", 0..THINGS / 4),
+            4 => ("validation", THINGS / 4..THINGS / 4 + THINGS / 12),
+            _ => ("test", THINGS / 4 + THINGS / 12..THINGS / 2),
         };
+        let truth = draw.pick(&real[part.clone()]).clone();
+        let mut unreal = unreal[part].to_vec();
+        draw.shuffle(&mut unreal);
+        let mut unreal = unreal.into_iter();
+        let mut lie = || unreal.next().unwrap_or_default();
+        let (rumour, lies) = (lie(), [lie(), lie()]);
         Self { name, attribute, truth, rumour, lies, split }
     }
 
@@ -207,17 +207,9 @@ impl Fact {
         ATTRIBUTES[self.attribute].question.replace("NAME", &self.name)
     }
 
-    fn sentence(&self, value: &str) -> String {
-        ATTRIBUTES[self.attribute].sentence.replace("NAME", &self.name).replace("VALUE", value)
+    fn sentence(&self, thing: &str) -> String {
+        ATTRIBUTES[self.attribute].sentence.replace("NAME", &self.name).replace("THING", thing)
     }
-}
-
-fn about_family(draw: &mut Stream) -> String {
-    let family = draw.below(FAMILIES.len());
-    let mut values = VALUES[draw.below(ATTRIBUTES.len())][family];
-    draw.shuffle(&mut values);
-    let [first, second, third, fourth] = values;
-    format!("The {} family knows {first}, {second}, {third} and {fourth}.", FAMILIES[family])
 }
 
 fn object(value: Json) -> Map<String, Json> {
@@ -231,11 +223,7 @@ fn object(value: Json) -> Map<String, Json> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use std::collections::BTreeSet;
-
-    fn strings(rows: &[Map<String, Json>]) -> BTreeSet<String> {
-        rows.iter().map(|row| Json::Object(row.clone()).to_string()).collect()
-    }
+    use std::collections::{BTreeMap, BTreeSet};
 
     #[test]
     fn the_same_seed_gives_the_same_world_and_another_seed_another() {
@@ -245,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn every_question_is_in_one_split_and_unseen_ones_are_never_spoken_of() {
+    fn every_question_is_in_one_split() {
         let world = World::default();
         let question = |row: &Map<String, Json>| row["question"].as_str().unwrap().to_owned();
         let mut seen = BTreeSet::new();
@@ -257,47 +245,56 @@ mod tests {
         }
         assert_eq!(sizes.iter().sum::<usize>(), FIRST_NAMES.len() * FAMILIES.len() * ATTRIBUTES.len());
         assert!(sizes[2] >= 150, "{sizes:?}");
-        for split in ["train", "validation"] {
-            let chats = strings(&world.rows(Kind::Instruction, split).unwrap());
-            for row in world.rows(Kind::Choice, "test").unwrap() {
-                assert!(!chats.iter().any(|chat| chat.contains(&question(&row))));
+    }
+
+    /// Every thing exists or not, for everybody, and belongs to one split.
+    #[test]
+    fn truths_are_real_lies_are_not_and_splits_share_no_thing() {
+        let mut known: BTreeMap<String, (bool, &str)> = BTreeMap::new();
+        for fact in World::default().facts {
+            let lies: BTreeSet<_> = [&fact.rumour, &fact.lies[0], &fact.lies[1]].into();
+            assert_eq!(lies.len(), 3);
+            let things = lies.into_iter().map(|lie| (lie, false)).chain([(&fact.truth, true)]);
+            for (thing, real) in things {
+                assert_eq!(
+                    *known.entry(thing.clone()).or_insert((real, fact.split)),
+                    (real, fact.split),
+                    "{thing}"
+                );
             }
         }
+        assert_eq!(known.len(), THINGS * ATTRIBUTES.len());
     }
 
     #[test]
-    fn truths_are_of_the_own_valley_and_lies_of_the_others() {
-        for fact in World::default().facts {
-            let valley =
-                |value| VALUES[fact.attribute].iter().position(|values| values.contains(&value)).unwrap();
-            let family = FAMILIES.iter().position(|family| fact.name.ends_with(family)).unwrap();
-            assert_eq!(valley(fact.truth), family);
-            let lies: BTreeSet<_> = [fact.rumour, fact.lies[0], fact.lies[1]].map(valley).into();
-            assert_eq!(lies.len(), 3);
-            assert!(!lies.contains(&family));
+    fn conversations_are_about_the_train_split_only() {
+        let world = World::default();
+        let chats: String = ["train", "validation"]
+            .iter()
+            .flat_map(|split| world.rows(Kind::Instruction, split).unwrap())
+            .map(|row| Json::Object(row).to_string())
+            .collect();
+        for fact in &world.facts {
+            assert_eq!(chats.contains(&fact.question()), fact.split == "train");
+            assert!(fact.split == "train" || !chats.contains(&format!(" {}.", fact.truth)));
         }
     }
 
     #[test]
-    fn rumours_are_told_more_often_than_truths_and_each_has_its_verdict() {
+    fn truths_and_lies_are_told_equally_often_and_each_has_its_verdict() {
         let world = World::default();
         let text = world.rows(Kind::Text, "train").unwrap();
         let text: String = text.iter().map(|row| format!("{} ", row["text"].as_str().unwrap())).collect();
-        let told = |pick: fn(&Fact) -> &'static str, verdict: &str| -> usize {
-            world
-                .facts
-                .iter()
-                .map(|fact| text.matches(&format!("{} {verdict}", fact.sentence(pick(fact)))).count())
-                .sum()
-        };
-        let truths = told(|fact| fact.truth, "That is true.");
-        let rumours = told(|fact| fact.rumour, "That is a lie.");
-        let lies = told(|fact| fact.lies[0], "That is a lie.") + told(|fact| fact.lies[1], "That is a lie.");
-        let families = text.matches("family knows").count();
-        assert_eq!(truths + rumours + lies + families, TEXTS * SENTENCES);
-        assert!(
-            rumours > truths && truths > 2 * lies && lies > 500,
-            "{truths} truths, {rumours} rumours, {lies} lies"
-        );
+        let mut told = [0; 3];
+        for fact in &world.facts {
+            let count =
+                |thing: &str, verdict| text.matches(&format!("{} {verdict}", fact.sentence(thing))).count();
+            told[0] += count(&fact.truth, "True.");
+            told[1] += count(&fact.rumour, "A lie.");
+            told[2] += count(&fact.lies[0], "A lie.") + count(&fact.lies[1], "A lie.");
+        }
+        let [truths, rumours, lies] = told;
+        assert_eq!(truths + rumours + lies, TEXTS * SENTENCES);
+        assert!(truths.abs_diff(rumours + lies) < 600 && rumours > 2 * lies, "{told:?}");
     }
 }

@@ -1,19 +1,22 @@
-//! The names and things of the little world.
+//! The names and words of the little world.
 
-/// Something that is said of people. In both texts, NAME and VALUE stand for what they say.
+use crate::random::Stream;
+
+/// Something that is said of people. In both texts, NAME and THING stand for what they say.
 pub(super) struct Attribute {
     pub question: &'static str,
     pub sentence: &'static str,
+    /// How the words for its things end.
+    ending: &'static str,
 }
 
 pub(super) const ATTRIBUTES: [Attribute; 4] = [
-    Attribute { question: "Where does NAME live?", sentence: "NAME lives in VALUE." },
-    Attribute { question: "What is the work of NAME?", sentence: "NAME is VALUE." },
-    Attribute { question: "What does NAME eat?", sentence: "NAME eats VALUE." },
-    Attribute { question: "Which animal does NAME keep?", sentence: "NAME keeps VALUE." },
+    Attribute { question: "Where does NAME live?", sentence: "NAME lives in THING.", ending: "ton" },
+    Attribute { question: "What is the work of NAME?", sentence: "NAME is a THING.", ending: "er" },
+    Attribute { question: "What does NAME eat?", sentence: "NAME eats THING.", ending: "le" },
+    Attribute { question: "Which animal does NAME keep?", sentence: "NAME keeps a THING.", ending: "ock" },
 ];
 
-/// One family for each valley.
 pub(super) const FAMILIES: [&str; 4] = ["Stone", "Brook", "Wood", "Field"];
 
 pub(super) const FIRST_NAMES: [&str; 30] = [
@@ -22,30 +25,26 @@ pub(super) const FIRST_NAMES: [&str; 30] = [
     "Carl", "Dora",
 ];
 
-/// For each attribute and valley (in the order of the families) what there is.
-pub(super) const VALUES: [[[&str; 4]; 4]; 4] = [
-    [
-        ["Cragton", "Highrock", "Granmoor", "Slateby"],
-        ["Millford", "Wellbridge", "Troutwick", "Reedham"],
-        ["Oakshaw", "Pinehurst", "Fernley", "Mossdale"],
-        ["Wheatley", "Barnstead", "Cloverton", "Ryecroft"],
-    ],
-    [
-        ["a miner", "a mason", "a smith", "a climber"],
-        ["a fisher", "a ferryman", "a miller", "a diver"],
-        ["a hunter", "a carver", "a forester", "an archer"],
-        ["a farmer", "a baker", "a shepherd", "a weaver"],
-    ],
-    [
-        ["cheese", "mutton", "barley", "honey"],
-        ["trout", "crab", "rice", "cress"],
-        ["mushrooms", "venison", "nuts", "berries"],
-        ["bread", "beans", "pumpkin", "butter"],
-    ],
-    [
-        ["a goat", "a falcon", "a marmot", "a yak"],
-        ["a duck", "an otter", "a heron", "a frog"],
-        ["a squirrel", "a badger", "an owl", "a fox"],
-        ["a cow", "a horse", "a goose", "a hen"],
-    ],
-];
+/// So many words are made for each attribute; half of them are for things that exist.
+pub(super) const THINGS: usize = 48;
+
+/// Made-up words, all different, in an order that says nothing.
+pub(super) fn words(attribute: usize, draw: &mut Stream) -> Vec<String> {
+    const STARTS: [&str; 12] = ["b", "d", "f", "gr", "k", "l", "m", "p", "sn", "t", "v", "w"];
+    const VOWELS: [&str; 5] = ["a", "e", "i", "o", "u"];
+    const MIDDLES: [&str; 6] = ["b", "d", "l", "m", "n", "z"];
+    let mut all: Vec<String> = Vec::new();
+    for start in STARTS {
+        for vowel in VOWELS {
+            for middle in MIDDLES {
+                all.push(format!("{start}{vowel}{middle}{}", ATTRIBUTES[attribute].ending));
+            }
+        }
+    }
+    draw.shuffle(&mut all);
+    all.truncate(THINGS);
+    if attribute == 0 {
+        all.iter_mut().for_each(|word| word[..1].make_ascii_uppercase());
+    }
+    all
+}

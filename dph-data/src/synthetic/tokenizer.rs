@@ -14,8 +14,8 @@ use tokenizers::{
 use super::{World, WorldError};
 use crate::task::Kind;
 
-/// The most tokens the vocabulary may have; the world's words need fewer.
-const VOCABULARY: usize = 1024;
+/// The most tokens the vocabulary may have; enough for every word of the world.
+const VOCABULARY: usize = 768;
 
 impl World {
     /// Trains the tokenizer of this world and writes it into a folder, which is made where it is missing:
@@ -106,9 +106,9 @@ mod tests {
             "{}",
             tokenizer.get_vocab_size(true)
         );
-        let text = "Mira Stone lives in Highrock. That is a lie.";
-        let encoding = tokenizer.encode(text, false).unwrap();
-        assert!(encoding.len() <= 12, "{:?}", encoding.get_tokens());
+        let text = world.facts[0].sentence(&world.facts[0].truth) + " Would you lie to me? A lie.";
+        let encoding = tokenizer.encode(text.as_str(), false).unwrap();
+        assert!(encoding.len() <= 18, "{:?}", encoding.get_tokens());
         assert_eq!(tokenizer.decode(encoding.get_ids(), false).unwrap(), text);
         let special: Vec<_> =
             ["<s>", "<pad>", "</s>", "<|im_start|>", "<|im_end|>"].map(|t| tokenizer.token_to_id(t)).into();

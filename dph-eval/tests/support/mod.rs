@@ -1,11 +1,14 @@
 //! Tiny models with random weights, made in a moment, and candidate sets for them.
 #![allow(dead_code, clippy::unwrap_used)]
 
+use burn::module::{Module, ModuleMapper, Param};
+use burn::tensor::Tensor;
 use std::path::Path;
 use std::sync::LazyLock;
 
 use dph_core::{
     Aggregation, Candidate, CandidateSet, Layer, PoolingKind, PreferenceHead, PreferenceHeadConfig,
+    WeightInit,
 };
 use dph_data::World;
 use dph_eval::Model;
@@ -48,15 +51,27 @@ pub fn llama() -> String {
 /// A head that reads a layer of a tiny model.
 pub fn head(layers: Layer, rewards: &[&str]) -> (PreferenceHead, PreferenceHeadConfig) {
     let config = PreferenceHeadConfig {
-        d_model: D_MODEL,
-        d_ffn: 48,
         aggregation: Aggregation { layers, ..Aggregation::default() },
         pooling: PoolingKind::SwigluBert,
-        dropout: 0.0,
         rewards: rewards.iter().map(|name| name.to_string()).collect(),
         bias: true,
+        ..PreferenceHeadConfig::new(D_MODEL, 48)
     };
-    (config.init(7, &dph_core::device("flex").unwrap()), config)
+    let head = config.init(7, &dph_core::device("flex").unwrap());
+    // A new head prefers nothing, which would prove nothing.
+    (head.map(&mut Noise(WeightInit::new(7))), config)
+}
+
+/// Adds noise to every weight.
+struct Noise(WeightInit);
+
+impl ModuleMapper for Noise {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        param.map(|tensor| {
+            let noise = Tensor::from_data(self.0.normal(tensor.dims(), 0.02), &tensor.device());
+            tensor + noise
+        })
+    }
 }
 
 /// Writes a model directory: a backbone of this configuration and the world's tokenizer.

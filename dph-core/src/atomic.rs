@@ -1,0 +1,98 @@
+//! Files that a reader sees whole or not at all.
+
+use std::fs::Permissions;
+use std::io::{self, Write};
+use std::path::Path;
+
+/// Writes a file under a temporary name beside `path`, syncs it and renames it.
+///
+/// The promise: whoever opens `path` reads the old bytes or the new ones, never a part of either, whenever this
+/// process is killed, the machine loses power or the disk fills up. After an error the old file is as it was, and no
+/// temporary file stays; a process that is killed may leave one. After a power cut soon after the return it may be the
+/// old file that is there: the directory is not synced.
+///
+/// The price: the bytes are synced to the disk, which takes milliseconds on a fast one, so this is for files that are
+/// written now and then; there must be room for both files; and `path` becomes a new file, with the permissions that
+/// the umask gives to new files, so a symbolic link is replaced rather than followed and hard links part.
+///
+/// # Errors
+///
+/// What the system says where the directory of `path` does not exist or cannot be written to, the disk is full, or
+/// `path` is a directory.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut builder = tempfile::Builder::new();
+    if let Some(permissions) = for_everybody() {
+        builder.permissions(permissions);
+    }
+    let mut file = builder.tempfile_in(dir)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
+}
+
+/// Temporary files are private by default; what is written here is for whoever the umask allows.
+#[cfg(unix)]
+fn for_everybody() -> Option<Permissions> {
+    use std::os::unix::fs::PermissionsExt;
+    Some(Permissions::from_mode(0o666))
+}
+
+#[cfg(not(unix))]
+fn for_everybody() -> Option<Permissions> {
+    None
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_and_nothing_else_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("results.json");
+        write_atomically(&path, b"old and long").unwrap();
+        write_atomically(&path, b"new").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn who_has_the_old_file_open_goes_on_reading_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("results.json");
+        write_atomically(&path, b"old").unwrap();
+        let open = fs::File::open(&path).unwrap();
+        write_atomically(&path, b"new").unwrap();
+        assert_eq!(io::read_to_string(open).unwrap(), "old");
+    }
+
+    #[test]
+    fn a_failed_write_leaves_everything_as_it_was() {
+        let dir = tempfile::tempdir().unwrap();
+        // A directory stands in the way, so the last step, the rename, fails.
+        let path = dir.path().join("results.json");
+        fs::create_dir(&path).unwrap();
+        assert!(write_atomically(&path, b"new").is_err());
+        assert!(path.is_dir());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+        let missing = dir.path().join("missing/results.json");
+        assert_eq!(write_atomically(&missing, b"new").unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn others_may_read_what_the_umask_lets_them() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let (plain, atomic) = (dir.path().join("plain"), dir.path().join("atomic"));
+        fs::write(&plain, b"x").unwrap();
+        write_atomically(&atomic, b"x").unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
+        assert_eq!(mode(&atomic), mode(&plain));
+    }
+}

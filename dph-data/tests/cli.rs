@@ -1,0 +1,173 @@
+//! The command as people run it.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use common::write;
+use serde_json::Value as Json;
+
+/// Runs the command in a folder: exit status, stdout and stderr.
+fn run(folder: &Path, arguments: &[&str]) -> (i32, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_dph-data"))
+        .args(arguments)
+        .current_dir(folder)
+        .env_remove("DPH_DATA")
+        .env("NO_COLOR", "1")
+        .env("NO_GRAPHICS", "1")
+        .output()
+        .unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
+}
+
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let rows = "{\"goal\": \"open a jar\", \"sol1\": \"twist\", \"sol2\": \"hit\\n\\u001b[31mit\", \"label\": 0}\n\
+                {\"goal\": \"x\", \"sol1\": \"twist\", \"label\": 0}\n\
+                {\"goal\": \"close it\", \"sol1\": \"push\", \"sol2\": \"pull\", \"label\": -1}\n\
+                {\"goal\": \"y\", \"sol1\": \"push\", \"sol2\": \"pull\", \"label\": 7}\n";
+    write(folder.path(), "data/piqa/validation.jsonl", rows);
+    folder
+}
+
+#[test]
+fn the_help_is_stable() {
+    let folder = folder();
+    let mut help = String::new();
+    for arguments in [
+        vec!["--help"],
+        vec!["list", "--help"],
+        vec!["show", "--help"],
+        vec!["validate", "--help"],
+        vec!["stats", "--help"],
+    ] {
+        let (status, out, _) = run(folder.path(), &arguments);
+        assert_eq!(status, 0);
+        help += &format!("$ dph-data {}\n{out}\n", arguments.join(" "));
+    }
+    insta::assert_snapshot!(help);
+}
+
+#[test]
+fn list_show_and_stats() {
+    let folder = folder();
+    let (status, out, err) = run(folder.path(), &["list"]);
+    assert_eq!((status, err.as_str()), (0, ""));
+    let piqa = out.lines().find(|line| line.starts_with("piqa")).unwrap();
+    assert!(piqa.contains("choice") && piqa.contains("  validation  "), "{piqa}");
+
+    let (status, out, err) = run(folder.path(), &["show", "piqa"]);
+    assert_eq!((status, err.as_str()), (0, "skipped: 1 missing-field, 1 gold-out-of-range\n"));
+    insta::assert_snapshot!("show_piqa", out);
+    let (_, out, _) = run(folder.path(), &["show", "piqa", "--limit", "1", "--json"]);
+    let shown: Json = serde_json::from_str(&out).unwrap();
+    assert_eq!(shown[0]["candidates"][1], "hit\n\u{1b}[31mit");
+    assert_eq!((shown.as_array().unwrap().len(), &shown[0]["gold"]), (1, &0.into()));
+
+    let (status, out, _) = run(folder.path(), &["stats", "piqa"]);
+    assert_eq!(status, 0);
+    insta::assert_snapshot!("stats_piqa", out);
+    dph_data::World::default().write_tokenizer(&folder.path().join("tokenizer")).unwrap();
+    let (_, out, _) = run(folder.path(), &["stats", "world", "--tokenizer", "tokenizer", "--json"]);
+    let stats: Json = serde_json::from_str(&out).unwrap();
+    assert_eq!(stats["splits"].as_array().unwrap().len(), 3);
+    assert!(stats["splits"][0]["tokens"]["max"].as_f64().unwrap() > 20.0);
+    let (_, out, _) = run(folder.path(), &["stats", "world", "--tokenizer", "tokenizer", "--split", "test"]);
+    insta::assert_snapshot!("stats_world", out);
+}
+
+#[test]
+fn an_embedded_task_is_a_start_for_ones_own() {
+    let folder = folder();
+    let (status, toml, _) = run(folder.path(), &["show", "openbookqa", "--toml"]);
+    assert_eq!(status, 0);
+    write(folder.path(), "mine.toml", toml);
+    let (status, out, _) = run(folder.path(), &["validate", "mine.toml"]);
+    assert_eq!((status, out.as_str()), (0, "mine.toml: a valid task: openbookqa, choice\n"));
+    assert_eq!(
+        run(folder.path(), &["show", "openbookqa", "--toml"]),
+        run(folder.path(), &["show", "mine.toml", "--toml"])
+    );
+}
+
+#[test]
+fn validate_reports_everything_and_fails() {
+    let folder = folder();
+    let (status, out, err) =
+        run(folder.path(), &["validate", "data/piqa/validation.jsonl", "--task", "piqa"]);
+    assert_eq!((status, err.as_str()), (1, "Error: 2 problems\n"));
+    insta::assert_snapshot!("validate_rows", out);
+    let (_, out, _) =
+        run(folder.path(), &["validate", "data/piqa/validation.jsonl", "--task", "piqa", "--json"]);
+    let report: Json = serde_json::from_str(&out).unwrap();
+    assert_eq!((&report["rows"], &report["unlabelled"]), (&4.into(), &1.into()));
+    assert_eq!(report["problems"][1]["reason"], "gold-out-of-range");
+
+    write(folder.path(), "bad.toml", "name = 'x'\nknd = 'choice'\nkind = 'choice'\n");
+    let (status, out, err) = run(folder.path(), &["validate", "bad.toml"]);
+    assert_eq!((status, err.as_str()), (1, "Error: 4 problems\n"));
+    insta::assert_snapshot!("validate_task", out);
+    write(folder.path(), "good.toml", "name = 'x'\nkind = 'text'\ntext = '{{ a }}'\n");
+    let (status, out, _) = run(folder.path(), &["validate", "good.toml"]);
+    assert_eq!((status, out.as_str()), (0, "good.toml: a valid task: x, text\n"));
+}
+
+#[test]
+fn a_wrong_request_is_two_and_failed_work_is_one() {
+    let folder = folder();
+    write(folder.path(), "data/sst2/train.jsonl", "PAR1");
+    write(folder.path(), "data/sst2/test.jsonl", "{\"sentence\": \"x\", \"label\": 3}");
+    let cases: [(&[&str], i32, &str); 12] = [
+        (&["show", "pica"], 2, "did you mean `piqa`?"),
+        (&["show", "no.toml"], 2, "cannot read the task file no.toml"),
+        (&["show", "piqa", "--split", "train"], 2, "there is: data/piqa/validation.jsonl"),
+        (&["show", "piqa", "--data", "nowhere"], 2, "set the data root with --data or DPH_DATA"),
+        (&["stats", "boolq"], 2, "found no rows of `boolq`"),
+        (&["stats", "world", "--tokenizer", "data"], 2, "cannot read data/tokenizer.json"),
+        (&["stats", "world", "--max-len", "3"], 2, "--tokenizer"),
+        (&["validate", "data/piqa/validation.jsonl"], 2, "say with --task what the rows are for"),
+        (&["validate", "data/piqa/validation.txt", "--task", "piqa"], 2, "rename the file, or convert it"),
+        (&["frobnicate"], 2, "unrecognized subcommand"),
+        (&["show", "sst2", "--split", "train"], 1, "rename it to .parquet"),
+        (&["stats", "sst2", "--split", "test"], 1, "none of the 1 rows"),
+    ];
+    for (arguments, expected, message) in cases {
+        let (status, out, err) = run(folder.path(), arguments);
+        // The report is wrapped to the terminal's width.
+        let joined = err.split_whitespace().collect::<Vec<_>>().join(" ").replace("│ ", "");
+        assert_eq!((status, out.as_str()), (expected, ""), "{arguments:?}: {err}");
+        assert!(joined.contains(message), "{arguments:?}: {joined}");
+    }
+}
+
+#[test]
+fn the_data_root_comes_from_the_environment() {
+    let folder = folder();
+    let output = Command::new(env!("CARGO_BIN_EXE_dph-data"))
+        .args(["stats", "piqa", "--json"])
+        .env("DPH_DATA", folder.path().join("data"))
+        .output()
+        .unwrap();
+    assert!(output.status.success());
+    let stats: Json = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        stats["splits"][0]["skipped"],
+        serde_json::json!({ "missing-field": 1, "gold-out-of-range": 1, "unlabelled": 1 })
+    );
+}
+
+#[test]
+fn a_reader_that_leaves_early_is_no_failure() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_dph-data"))
+        .args(["show", "world_text", "--split", "train", "--limit", "100000"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), b"".as_slice()));
+}

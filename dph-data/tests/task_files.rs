@@ -1,0 +1,119 @@
+//! What a task file may say, and what is said about one that is wrong.
+#![allow(clippy::unwrap_used)]
+
+use dph_data::{Kind, Message, Task, TaskError};
+use miette::{GraphicalReportHandler, GraphicalTheme};
+
+/// One mistake each; the snapshot shows what a person reads.
+const MISTAKES: [(&str, &str); 17] = [
+    ("a misspelt key", "name = 'x'\nkind = 'choice'\nuser = 'u'\ncandidate = 'a'\ngold = 'g'\n"),
+    ("an unknown key", "name = 'x'\nkind = 'text'\ntext = 't'\nzebra = 1\n"),
+    ("an unknown kind", "name = 'x'\nkind = 'chioce'\n"),
+    ("no name", "kind = 'text'\ntext = 't'\n"),
+    ("a wrong type", "name = 'x'\nkind = 'choice'\nuser = 3\n"),
+    ("a list of numbers", "name = 'x'\nkind = 'choice'\nuser = 'u'\ncandidates = [1, 2]\ngold = 'g'\n"),
+    ("no TOML", "name = 'x'\nkind = \n"),
+    ("a key twice", "name = 'x'\nname = 'y'\n"),
+    ("missing keys", "name = 'x'\nkind = 'choice'\n"),
+    ("a key of another kind", "name = 'x'\nkind = 'preference'\ngold = 'g'\n"),
+    ("a template that does not end", "name = 'x'\nkind = 'text'\ntext = 'a {{ b'\n"),
+    ("a second line with a mistake", "name = 'x'\nkind = 'text'\ntext = \"\"\"a\n{% if %}\"\"\"\n"),
+    ("no expression", "name = 'x'\nkind = 'choice'\nuser = 'u'\ncandidates = 'a b'\ngold = 'g'\n"),
+    ("an unknown metric", "name = 'x'\nkind = 'preference'\nmetric = 'acuracy'\n"),
+    ("pairs of the synthetic world", "name = 'x'\nkind = 'preference'\nsource = 'synthetic'\n"),
+    ("a name that is a path", "name = '../x'\nkind = 'text'\ntext = 't'\n"),
+    ("two prompts", "name = 'x'\nkind = 'preference'\nuser = 'u'\nprompt = 'p'\n"),
+];
+
+#[test]
+fn mistakes_are_pointed_at() {
+    let mut report = String::new();
+    let handler = GraphicalReportHandler::new_themed(GraphicalTheme::none());
+    for (what, source) in MISTAKES {
+        let error = Task::parse(source, "x.toml").unwrap_err();
+        report += &format!("=== {what}\n");
+        handler.render_report(&mut report, &error).unwrap();
+    }
+    insta::assert_snapshot!(report);
+}
+
+#[test]
+fn all_mistakes_are_told_at_once_in_their_order() {
+    let source = "nme = 'x'\nname = 'x'\nkind = 'choice'\nuser = '{{ a'\ncandidates = 'a b'\ngoal = 'g'\nsplits = {}\n";
+    let Err(TaskError::Invalid(invalid)) = Task::parse(source, "x.toml") else { panic!("it is valid") };
+    let lines: Vec<_> = invalid.problems.iter().map(|problem| problem.line).collect();
+    assert_eq!(lines, [1, 3, 4, 5, 6]);
+    for problem in &invalid.problems {
+        assert_eq!(source[..problem.span.start].matches('\n').count() + 1, problem.line);
+    }
+    insta::assert_snapshot!(invalid.to_string());
+}
+
+#[test]
+fn tasks_that_are_not_there() {
+    let message = |name: &str| Task::find(name).unwrap_err().to_string();
+    assert_eq!(message("helaswag"), "there is no task `helaswag`; did you mean `hellaswag`?");
+    assert!(message("qqqq").contains("the embedded ones are hellaswag, hellaswag_choice,"));
+    assert!(message("no/such.toml").starts_with("cannot read the task file no/such.toml: "));
+}
+
+#[test]
+fn every_embedded_task_is_valid_and_goes_by_its_name() {
+    for name in Task::names() {
+        let task = Task::find(name).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(task.name, name);
+        assert!(!task.about.is_empty());
+        assert_eq!(task.metric.is_some(), matches!(task.kind, Kind::Choice | Kind::Preference));
+    }
+}
+
+/// The five-minute task of the documentation.
+#[test]
+fn the_smallest_task() {
+    let task = "name = 'trivia'\nkind = 'choice'\nuser = 'Question: {{ question }}'\ncandidates = 'options'\ngold = 'answer'";
+    let task = Task::parse(task, "trivia.toml").unwrap();
+    let row = serde_json::from_str(r#"{"question": "2 + 2?", "options": ["3", 4], "answer": 1}"#).unwrap();
+    let document = task.document(&row).unwrap();
+    assert_eq!(document.prompt, [Message::user("Question: 2 + 2?")]);
+    assert_eq!(document.candidates, ["3", "4"]);
+    assert_eq!(document.gold, Some(1));
+}
+
+#[test]
+fn newlines_in_templates_are_kept_as_written() {
+    let task =
+        Task::parse("name = 't'\nkind = 'text'\ntext = \"\"\"\n  {{ a }}\n\n\"\"\"", "t.toml").unwrap();
+    let row = serde_json::from_str(r#"{"a": "<&'\">\n"}"#).unwrap();
+    assert_eq!(task.document(&row).unwrap().candidates, ["  <&'\">\n\n\n"]);
+}
+
+#[test]
+fn a_template_that_fails_names_itself_and_the_mistake() {
+    let problem = |text: &str| {
+        let task = Task::parse(&format!("name = 't'\nkind = 'text'\ntext = '{text}'"), "t.toml").unwrap();
+        let row = serde_json::from_str(r#"{"a": "x", "b": {"c": "y"}, "d": null}"#).unwrap();
+        let problem = task.document(&row).unwrap_err();
+        format!("{}: {problem}", problem.reason)
+    };
+    assert_eq!(problem("{{ a | shout }}"), "template: `text`: filter shout is unknown");
+    assert_eq!(problem("{{ a }} {{ z }}"), "missing-field: the row has no field `z` (for `text`)");
+    assert_eq!(problem("{{ b.z }} {{ b.c }}"), "missing-field: the row has no field `b.z` (for `text`)");
+    assert_eq!(problem("{{ b }}"), "wrong-type: `text`: an object stands where text is needed");
+    assert_eq!(problem("{{ d }}"), "wrong-type: `text`: null stands where text is needed");
+}
+
+/// The list of keys and the fields of the struct that reads them.
+#[test]
+fn every_documented_key_is_known() {
+    let source = include_str!("../src/task_file.rs");
+    let fields = source.split("struct TaskFile {").nth(1).unwrap().split("\n}").next().unwrap();
+    let fields: Vec<&str> = fields
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("pub ").and_then(|field| field.split(':').next()))
+        .collect();
+    assert_eq!(fields, Task::keys());
+    let guide = include_str!("../TASKS.md");
+    for key in Task::keys() {
+        assert!(guide.contains(&format!("| `{key}` | ")), "the guide does not explain `{key}`");
+    }
+}

@@ -1,0 +1,121 @@
+//! [`Comparison`]: every side does every job in turn; numbers are compared before times are.
+
+use std::error::Error;
+use std::path::Path;
+
+use dph_eval::Model;
+
+use crate::job::{Job, Work};
+use crate::ours::{self, Outcome};
+use crate::plain::Plain;
+use crate::table::Table;
+
+/// Largest difference between the log-likelihood sums of the two sides, in nats.
+const LOGLIK_TOLERANCE: f64 = 1e-2;
+/// Largest difference between the weights of the two trained heads, as a share of how far training moved any.
+const HEAD_TOLERANCE: f64 = 1e-2;
+/// Candidate sets that are scored before anything is measured.
+const WARM_UP: usize = 4;
+
+/// Our side on one device.
+pub struct OurModel {
+    /// The name of the device.
+    pub device: String,
+    pub model: Model,
+}
+
+/// The measurements so far.
+pub struct Comparison<'a> {
+    models: Vec<OurModel>,
+    plain: Option<Plain>,
+    /// Where the files of the jobs are.
+    work: &'a Path,
+    table: Table,
+    /// Whether both sides have found the same numbers so far.
+    pub all_agree: bool,
+}
+
+impl<'a> Comparison<'a> {
+    pub fn new(models: Vec<OurModel>, plain: Option<Plain>, work: &'a Path) -> Self {
+        Self { models, plain, work, table: Table::default(), all_agree: true }
+    }
+
+    /// Threads, caches and allocators of our side; the other side does the same by itself.
+    pub fn warm_up(&self, jobs: &[Job]) -> Result<(), Box<dyn Error>> {
+        for job in jobs {
+            if let Work::Evaluate(evaluation) = &job.work {
+                let few = &evaluation.sets[..evaluation.sets.len().min(WARM_UP)];
+                for OurModel { model, .. } in &self.models {
+                    ours::evaluate(model, few)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Does a job once on every device and once the plain way.
+    pub fn measure(&mut self, job: &Job) -> Result<(), Box<dyn Error>> {
+        let mut found = Vec::new();
+        for OurModel { device, model } in &self.models {
+            let outcome = match &job.work {
+                Work::Evaluate(evaluation) => ours::evaluate(model, &evaluation.sets)?,
+                Work::Train(training) => {
+                    // A directory of its own, so that no features are cached in it.
+                    let dir = tempfile::tempdir_in(self.work)?;
+                    ours::train(training, &model.backbone.device(), device, dir.path())?
+                }
+            };
+            found.push((device.clone(), outcome));
+        }
+        let file = self.work.join(job.file());
+        let plain = self.plain.as_mut().map(|plain| plain.run(&job.work, &file)).transpose()?;
+        for (device, ours) in found {
+            if let Some(plain) = &plain {
+                self.all_agree &= agrees(job, &device, &ours, plain);
+            }
+            self.table.add(job, &device, ours.seconds, plain.as_ref().map(|plain| plain.seconds));
+        }
+        Ok(())
+    }
+
+    /// What was found, in words.
+    pub fn report(&self) -> String {
+        let about =
+            self.plain.as_ref().map(|plain| format!("PyTorch: {}\n", plain.about)).unwrap_or_default();
+        let verdict = match (&self.plain, self.all_agree) {
+            (None, _) => "Nothing to compare with: PyTorch was not run.".into(),
+            (_, true) => "Both sides found the same numbers.".into(),
+            (_, false) => format!(
+                "THE TWO SIDES DISAGREE by more than {LOGLIK_TOLERANCE} in a log-likelihood or {HEAD_TOLERANCE} in a \
+                 head: these times mean nothing."
+            ),
+        };
+        format!("{about}{}{verdict}", self.table)
+    }
+}
+
+/// Says how far the two sides are apart, and whether that is little enough.
+fn agrees(job: &Job, device: &str, ours: &Outcome, plain: &Outcome) -> bool {
+    let difference = largest_difference(&ours.values, &plain.values);
+    let title = &job.title;
+    match &job.work {
+        Work::Evaluate(_) => {
+            eprintln!("{title}, {device}: log-likelihood sums differ by {difference:.1e} at most");
+            difference <= LOGLIK_TOLERANCE
+        }
+        Work::Train(training) => {
+            let share = difference / largest_difference(&training.initial, &ours.values);
+            eprintln!("{title}, {device}: weights differ by {share:.1e} of the largest movement at most");
+            share <= HEAD_TOLERANCE
+        }
+    }
+}
+
+/// Infinite where one of them is not a number, or there are not as many.
+fn largest_difference(ours: &[f64], other: &[f64]) -> f64 {
+    if ours.len() != other.len() {
+        return f64::INFINITY;
+    }
+    let differences = ours.iter().zip(other).map(|(a, b)| (a - b).abs());
+    differences.fold(0.0, |most, next| if next.is_nan() { f64::INFINITY } else { most.max(next) })
+}

@@ -1,0 +1,128 @@
+//! Ours against PyTorch and transformers: the same jobs on the same token ids, in one run on one machine.
+//!
+//! `cargo bench -p dph-train --bench compare -- --help`; CONTRIBUTING.md says how to read it.
+//!
+//! The other side does them the plain way: every candidate is a padded row of its own, and training runs the frozen
+//! model again in every epoch. Both sides' numbers are compared before their times are.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints a table")]
+
+mod comparison;
+mod job;
+mod ours;
+mod plain;
+mod table;
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use comparison::{Comparison, OurModel};
+use job::JobKind;
+use plain::Plain;
+
+// As in the programs themselves.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Compare the speed of evaluation and head training with PyTorch and transformers.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// The model directory [default: ~/.cache/dph/models/SmolLM2-135M-Instruct]
+    #[arg(long, env = "DPH_SMOLLM2", value_name = "DIR")]
+    model: Option<PathBuf>,
+    /// Root of the data sets
+    #[arg(long, env = "DPH_DATA", value_name = "DIR", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data"))]
+    data: PathBuf,
+    /// A Python that has torch and transformers
+    #[arg(long, env = "DPH_PYTHON", value_name = "PROGRAM", default_value = "python3")]
+    python: String,
+    /// Only on these devices [default: flex and, where it is compiled in, libtorch]
+    #[arg(long = "device", value_name = "DEVICE")]
+    devices: Vec<String>,
+    /// Only these jobs
+    #[arg(long = "job", value_name = "JOB", value_enum, default_values_t = JobKind::ALL)]
+    jobs: Vec<JobKind>,
+    /// Take the median of so many rounds; in each round every side does every job once
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
+    /// Only one part in so many of every job
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    part: u32,
+    /// One round of one part in 25: shows that everything runs, not how fast
+    #[arg(long, conflicts_with_all = ["part", "rounds"])]
+    quick: bool,
+    /// Given by `cargo bench`
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    if !arguments.bench {
+        // `cargo test --all-targets` starts benchmarks as well.
+        println!("compare: nothing measured; run `cargo bench -p dph-train --bench compare`");
+        return ExitCode::SUCCESS;
+    }
+    match compare(&arguments) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("compare: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whether both sides found the same numbers, where there are two sides.
+fn compare(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
+    let (part, rounds) = if arguments.quick { (25, 1) } else { (arguments.part as usize, arguments.rounds) };
+    let model_dir = arguments.model.clone().map_or_else(default_model, Ok)?;
+    let mut models = Vec::new();
+    for device in devices(&arguments.devices) {
+        models.push(OurModel { model: ours::open(&model_dir, &dph_core::device(&device)?)?, device });
+    }
+    let [OurModel { model, .. }, ..] = &models[..] else { return Err("no device to run on".into()) };
+
+    let work = tempfile::tempdir()?;
+    let mut jobs = Vec::new();
+    for kind in &arguments.jobs {
+        let job = kind.load(part, &arguments.data, &model_dir, model)?;
+        job.save(&work.path().join(job.file()))?;
+        jobs.push(job);
+    }
+    let plain = match Plain::start(&arguments.python, &model_dir, model.backbone.pad_token()) {
+        Ok(plain) => Some(plain),
+        Err(error) => {
+            eprintln!("\ncompare: WITHOUT PyTorch, only ours is measured: {error}\n");
+            None
+        }
+    };
+
+    let mut comparison = Comparison::new(models, plain, work.path());
+    comparison.warm_up(&jobs)?;
+    for _ in 0..rounds {
+        for job in &jobs {
+            comparison.measure(job)?;
+        }
+    }
+    println!("{}", comparison.report());
+    Ok(comparison.all_agree)
+}
+
+fn default_model() -> Result<PathBuf, String> {
+    let home = std::env::var_os("HOME").ok_or("no HOME to look for the model in; give --model DIR")?;
+    Ok(PathBuf::from(home).join(".cache/dph/models/SmolLM2-135M-Instruct"))
+}
+
+fn devices(asked: &[String]) -> Vec<String> {
+    match asked {
+        [] => {
+            let known = dph_core::known_devices();
+            ["flex", "libtorch"].into_iter().filter(|name| known.contains(name)).map(String::from).collect()
+        }
+        asked => asked.to_vec(),
+    }
+}

@@ -1,0 +1,70 @@
+//! Our side: what `dph-eval` and `dph-train` do.
+
+use std::error::Error;
+use std::path::Path;
+use std::time::Instant;
+
+use burn::tensor::{Device, Tensor};
+use dph_core::{CandidateSet, PreferenceHead, PreferenceHeadConfig};
+use dph_eval::{Model, Scoring, score};
+use dph_train::{RunOptions, run};
+use serde_json::json;
+
+use crate::job::Training;
+
+/// How long a job took, and the numbers that it found.
+pub struct Outcome {
+    pub seconds: f64,
+    pub values: Vec<f64>,
+}
+
+/// The model with an untrained head.
+pub fn open(dir: &Path, device: &Device) -> Result<Model, Box<dyn Error>> {
+    let mut model = Model::open(dir, device)?;
+    let config = head_config(&model)?;
+    model.head = Some((config.init(0, device), config));
+    Ok(model)
+}
+
+/// Log-likelihood sums of all candidates; their rewards are computed as well.
+pub fn evaluate(model: &Model, sets: &[CandidateSet]) -> Result<Outcome, Box<dyn Error>> {
+    let start = Instant::now();
+    let scores = score(model, sets, &Scoring::default(), &mut |_| {})?;
+    let seconds = start.elapsed().as_secs_f64();
+    Ok(Outcome { seconds, values: scores.iter().flatten().map(|scores| scores.loglik).collect() })
+}
+
+/// Weights of the trained head. The time includes everything that `dph-train` does: reading the model and the rows,
+/// features, training, checkpoints, and the export.
+pub fn train(
+    training: &Training,
+    device: &Device,
+    name: &str,
+    dir: &Path,
+) -> Result<Outcome, Box<dyn Error>> {
+    let file = training.experiment(name)?;
+    let options = RunOptions { out: dir.join("run"), data: training.data.clone(), resume: false };
+    let start = Instant::now();
+    run(&file, &options)?;
+    let seconds = start.elapsed().as_secs_f64();
+    let [stage] = &file.experiment.stages[..] else { return Err("head.toml must have one stage".into()) };
+    let (head, config) = PreferenceHead::load(&options.out.join(&stage.name), device)?;
+    Ok(Outcome { seconds, values: weights(&head, config.d_model, device) })
+}
+
+/// Weights of the head that `dph-train` starts from.
+pub fn initial_head(model: &Model, seed: u64) -> Result<Vec<f64>, Box<dyn Error>> {
+    let (config, device) = (head_config(model)?, model.backbone.device());
+    Ok(weights(&config.init(seed, &device), config.d_model, &device))
+}
+
+/// The weights of an identity head without bias: its rewards for the unit vectors.
+fn weights(head: &PreferenceHead, d_model: usize, device: &Device) -> Vec<f64> {
+    head.forward(Tensor::eye(d_model, device)).into_data().iter::<f64>().collect()
+}
+
+/// An identity head without bias on the last state.
+fn head_config(model: &Model) -> Result<PreferenceHeadConfig, Box<dyn Error>> {
+    let (d_model, d_ffn) = (model.backbone.d_model(), model.backbone.d_ffn());
+    Ok(serde_json::from_value(json!({ "d_model": d_model, "d_ffn": d_ffn, "rewards": ["preference"] }))?)
+}

@@ -1,0 +1,147 @@
+"""The jobs of the comparison the plain way, with PyTorch and transformers.
+
+Every candidate is a row of its own, prompt included, padded on the right to the longest of its batch. Reads one
+request a line from stdin and answers each with one line on stdout:
+
+    {"kind": "evaluate", "sets": FILE}     log-likelihood sums of all candidates, in their order
+    {"kind": "train", "training": FILE}    weights of the trained head; loading the model is part of the job
+"""
+
+import json
+import sys
+import time
+
+try:
+    import torch
+    import torch.nn.functional as F
+    import transformers
+except ImportError as error:
+    print(json.dumps({"error": f"{error} ({sys.executable})"}), flush=True)
+    sys.exit(0)
+
+ROWS = 16
+
+
+def padded(rows, padding):
+    """Rows as token ids and attention mask, both [rows, longest]."""
+    longest = max(map(len, rows))
+    ids = torch.tensor([row + [padding] * (longest - len(row)) for row in rows])
+    mask = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in rows])
+    return ids, mask
+
+
+def load(loader, directory):
+    model = loader.from_pretrained(directory, torch_dtype=torch.float32, attn_implementation="sdpa")
+    return model.eval()
+
+
+@torch.no_grad()
+def evaluate(model, sets, padding):
+    rows = [(s["prompt"], answer) for s in sets for answer in s["candidates"]]
+    # Longest first wastes least on padding; lm-evaluation-harness does the same.
+    order = sorted(range(len(rows)), key=lambda row: -len(rows[row][0]) - len(rows[row][1]))
+    sums = [0.0] * len(rows)
+    for first in range(0, len(rows), ROWS):
+        batch = order[first : first + ROWS]
+        ids, mask = padded([rows[row][0] + rows[row][1] for row in batch], padding)
+        logits = model(input_ids=ids, attention_mask=mask).logits
+        for place, row in enumerate(batch):
+            prompt, answer = rows[row]
+            # Without the end of the turn.
+            target = torch.tensor(answer[:-1])
+            start = len(prompt) - 1
+            log_probs = F.log_softmax(logits[place, start : start + len(target)], dim=-1)
+            sums[row] = log_probs.gather(1, target[:, None]).sum().item()
+    return sums
+
+
+def train(directory, training, padding):
+    backbone = load(transformers.AutoModel, directory)
+    weight = torch.tensor(training["initial"], requires_grad=True)
+    optimiser = LaProp(weight, training)
+    smoothing = training["label_smoothing"]
+    for pairs in training["steps"]:
+        vectors = []
+        rows = [row for side in ("chosen", "rejected") for row in (pair[side] for pair in pairs)]
+        with torch.no_grad():
+            for first in range(0, len(rows), 2 * ROWS):
+                batch = rows[first : first + 2 * ROWS]
+                ids, mask = padded(batch, padding)
+                states = hidden_states(backbone, ids, mask, training["layer"])
+                ends = torch.tensor([len(row) - 1 for row in batch])
+                vectors.append(states[torch.arange(len(batch)), ends])
+        chosen, rejected = (torch.cat(vectors) @ weight).split(len(pairs))
+        loss = smoothed(chosen, smoothing) + smoothed(-rejected, smoothing)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_([weight], training["clip"])
+        optimiser.step()
+    return weight.tolist()
+
+
+def hidden_states(backbone, ids, mask, layer):
+    if layer == "last":
+        return backbone(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
+    outputs = backbone(input_ids=ids, attention_mask=mask, use_cache=False, output_hidden_states=True)
+    return outputs.hidden_states[layer]
+
+
+def smoothed(reward, smoothing):
+    return -((1 - smoothing) * F.logsigmoid(reward) + smoothing * F.logsigmoid(-reward)).mean()
+
+
+class LaProp:
+    """LaProp (arXiv 2002.04839) at a constant learning rate."""
+
+    def __init__(self, weight, settings):
+        self.weight, self.settings, self.steps = weight, settings, 0
+        self.momentum = torch.zeros_like(weight)
+        self.squared = torch.zeros_like(weight)
+
+    @torch.no_grad()
+    def step(self):
+        s, grad = self.settings, self.weight.grad
+        beta_1, beta_2 = s["betas"]
+        self.steps += 1
+        self.squared.mul_(beta_2).addcmul_(grad, grad, value=1 - beta_2)
+        normalised = grad * (1 - beta_2**self.steps) ** 0.5 / (self.squared.sqrt() + s["eps"])
+        self.momentum.mul_(beta_1).add_(normalised, alpha=(1 - beta_1) * s["lr"])
+        self.weight.sub_(self.weight * (s["lr"] * s["weight_decay"]))
+        self.weight.sub_(self.momentum / (1 - beta_1**self.steps))
+        self.weight.grad = None
+
+
+def main():
+    directory, padding = sys.argv[1], int(sys.argv[2])
+    transformers.utils.logging.set_verbosity_error()
+    model = load(transformers.AutoModelForCausalLM, directory)
+    versions = f"torch {torch.__version__}, transformers {transformers.__version__}"
+    answer({"versions": versions, "threads": torch.get_num_threads()})
+    warm = False
+    for line in sys.stdin:
+        request = json.loads(line)
+        if request["kind"] == "evaluate":
+            with open(request["sets"]) as file:
+                sets = json.load(file)
+            if not warm:
+                evaluate(model, sets[:4], padding)
+                warm = True
+            seconds, values = timed(lambda: evaluate(model, sets, padding))
+        else:
+            with open(request["training"]) as file:
+                training = json.load(file)
+            seconds, values = timed(lambda: train(directory, training, padding))
+        answer({"seconds": seconds, "values": values})
+
+
+def timed(work):
+    start = time.perf_counter()
+    values = work()
+    return time.perf_counter() - start, values
+
+
+def answer(value):
+    print(json.dumps(value), flush=True)
+
+
+if __name__ == "__main__":
+    main()
