@@ -61,6 +61,8 @@ pub fn known_devices() -> Vec<&'static str> {
 /// assert!(error.to_string().starts_with("unknown device `gpu`: this build knows"));
 /// # Ok::<(), dph_core::DeviceError>(())
 /// ```
+// burn deprecates its libtorch backend after 0.22, the version that this workspace stays with.
+#[cfg_attr(feature = "tch", allow(deprecated))]
 pub fn device(name: &str) -> Result<Device, DeviceError> {
     let (backend, index) = match name {
         "libtorch:cuda" => ("libtorch:cuda", None),

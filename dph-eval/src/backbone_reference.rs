@@ -3,10 +3,9 @@
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
-use dph_core::{PreferenceHead, PreferenceHeadConfig};
+use dph_core::{PreferenceHead, PreferenceHeadConfig, write_atomically};
 use serde::{Deserialize, Serialize};
 
-use crate::atomic::write_atomically;
 use crate::model_error::ModelError;
 
 /// File name of the reference in an export.

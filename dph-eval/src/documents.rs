@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use dph_core::{CandidateScores, CandidateSet};
+use dph_core::{CandidateScores, CandidateSet, write_atomically};
 use serde::{Deserialize, Serialize};
 
-use crate::atomic::write_atomically;
 use crate::results::ResultsError;
 
 /// File name of the documents' scores, beside `results.json`.

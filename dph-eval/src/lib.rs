@@ -22,7 +22,6 @@
 //! [`Results`] (the contents of `results.json`) and a [`Table`] of them, and [`Ranking`], which puts the answers to a
 //! prompt into the order that a scorer prefers.
 
-mod atomic;
 mod backbone_reference;
 mod bench;
 mod bench_plan;
@@ -30,7 +29,6 @@ mod documents;
 mod locate;
 mod model;
 mod model_error;
-mod nearest;
 mod rank;
 mod rank_request;
 mod report;

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use dph_core::write_atomically;
 use serde::{Deserialize, Serialize};
-
-use crate::atomic::write_atomically;
 
 /// File name of the results in a run or output directory.
 pub const RESULTS_FILE: &str = "results.json";

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use dph_data::nearest;
 use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
 use serde::Deserialize;
 
-use crate::nearest::nearest;
 use crate::statistics::{Estimate, weighted_mean};
 
 /// The suites that come with this crate.

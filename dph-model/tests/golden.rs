@@ -1,7 +1,7 @@
 //! Golden vectors: the reference implementation and Hugging Face transformers, value by value, on flex.
 
 #![cfg(feature = "flex")]
-#![allow(clippy::unwrap_used, clippy::print_stderr)]
+#![allow(clippy::unwrap_used)]
 
 #[path = "golden/choice.rs"]
 mod choice;

@@ -4,8 +4,9 @@
 //! and fails in CI.
 
 #![cfg(feature = "flex")]
-#![allow(clippy::unwrap_used, clippy::print_stderr)]
+#![allow(clippy::unwrap_used)]
 
+use std::io::Write;
 use std::path::PathBuf;
 
 use burn::tensor::Tensor;
@@ -32,7 +33,8 @@ fn directory() -> Option<PathBuf> {
     }
     let message = format!("SmolLM2-135M-Instruct is not in {}; set DPH_SMOLLM2", dir.display());
     assert!(std::env::var_os("CI").is_none(), "{message}");
-    eprintln!("NOT TESTED: {message}");
+    // Past the test harness, which would keep the output of a test that passes to itself.
+    std::io::stderr().write_all(format!("REAL MODEL: {message}. The test is left out\n").as_bytes()).unwrap();
     None
 }
 

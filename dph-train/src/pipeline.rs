@@ -6,7 +6,7 @@ use std::process::Command;
 
 use burn::tensor::Device;
 use dph_data::{ChatTokenizer, World};
-use dph_eval::{Bench, BenchOptions, BenchPlan, Model, ScorerChoice, Table};
+use dph_eval::{Bench, BenchOptions, BenchPlan, Model, Results, ScorerChoice, Table};
 use dph_model::Backbone;
 
 use crate::experiment::Experiment;
@@ -61,7 +61,11 @@ pub fn run(file: &ExperimentFile, options: &RunOptions) -> Result<Bench, TrainEr
 
     let bench = evaluate(experiment, &plan, &model_dir, data, &device)?;
     bench.save(run.path())?;
-    let report = format!("# {}\n\n{}", experiment.name, Table::new(&[bench.results.clone()]).to_markdown());
+    let report = format!(
+        "# {}\n\n{}",
+        experiment.name,
+        Table::new(std::slice::from_ref(&bench.results)).to_markdown()
+    );
     write_atomically(&run.path().join("report.md"), report.as_bytes())?;
     Ok(bench)
 }
@@ -145,6 +149,9 @@ fn evaluate(
     data: &Path,
     device: &Device,
 ) -> Result<Bench, TrainError> {
+    if plan.tasks.is_empty() {
+        return Ok(Bench { results: Results::new(&experiment.name), documents: Vec::new() });
+    }
     let mut model = Model::open(model_dir, device)?;
     model.name = experiment.name.clone();
     let mut options = BenchOptions::new(data, ScorerChoice::Both);

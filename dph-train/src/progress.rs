@@ -137,7 +137,7 @@ impl StageProgress {
         };
         // Of a validation only the mean over all batches counts, of training every step.
         let is_final = matches!(number, NumericEntry::Final(_));
-        if is_final != validation {
+        if is_final != validation || (is_final && number.current().is_nan()) {
             return;
         }
         let values = if validation { &mut self.validation } else { &mut self.training };

@@ -1,22 +1,16 @@
-//! The directory of golden vectors, for the golden tests of every crate.
-//!
-//! It is the one named by `DPH_GOLDEN`; without that, `shared/golden` beside the workspace, where nothing may be
-//! lacking; without that too, the compact copy in `dph-core/tests/golden`, so that a clone alone proves parity.
-#![allow(dead_code, clippy::unwrap_used, clippy::print_stderr)]
+//! The golden vectors, for the golden tests of every crate: the [directory](Golden), its tensors, and comparisons.
+#![allow(dead_code, unused_imports, clippy::unwrap_used)]
+
+#[path = "golden_dir.rs"]
+mod golden_dir;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+pub use golden_dir::{Golden, say};
 use safetensors::SafeTensors;
 use safetensors::tensor::Dtype;
 use serde_json::Value;
-
-/// A directory of golden vectors.
-pub struct Golden {
-    dir: PathBuf,
-    /// Whether a section that lacks is a failure.
-    complete: bool,
-}
 
 /// A tensor of a golden file: its shape and values, widened to f64.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,47 +20,9 @@ pub struct GoldenTensor {
 }
 
 impl Golden {
-    /// Finds the directory and says on stderr which one it is where that matters.
-    pub fn open() -> Self {
-        if let Some(dir) = std::env::var_os("DPH_GOLDEN") {
-            return Self { dir: dir.into(), complete: false };
-        }
-        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-        let shared = workspace.join("../shared/golden");
-        if shared.is_dir() {
-            return Self { dir: shared, complete: true };
-        }
-        let compact = workspace.join("dph-core/tests/golden");
-        eprintln!(
-            "GOLDEN: only the compact vectors in {} are tested; set DPH_GOLDEN for all",
-            compact.display()
-        );
-        Self { dir: compact, complete: false }
-    }
-
-    /// The json file of a section, or `None` where the directory lacks it, which is said on stderr.
-    ///
-    /// # Panics
-    ///
-    /// If it lacks in the default directory.
-    pub fn json(&self, file: &str) -> Option<Value> {
-        self.path(file).map(|path| serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap())
-    }
-
     /// The tensors of a safetensors file, under the same conditions as [`json`](Self::json).
     pub fn tensors(&self, file: &str) -> Option<BTreeMap<String, GoldenTensor>> {
         self.path(file).map(|path| read_tensors(&path))
-    }
-
-    /// The path of a file or folder, under the same conditions as [`json`](Self::json).
-    pub fn path(&self, file: &str) -> Option<PathBuf> {
-        let path = self.dir.join(file);
-        if path.exists() {
-            return Some(path);
-        }
-        assert!(!self.complete, "golden section {file} is missing in {}", self.dir.display());
-        eprintln!("GOLDEN: {} lacks {file}: left out", self.dir.display());
-        None
     }
 }
 

@@ -1,10 +1,13 @@
 //! Where the tests find golden vectors, real data and tokenizers.
 #![allow(dead_code, clippy::unwrap_used)]
 
+#[path = "../../../dph-core/tests/support/golden_dir.rs"]
+mod golden_dir;
+
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use serde_json::Value as Json;
+pub use golden_dir::Golden;
 
 /// Prints past the test harness, which would keep the output of a test that passes to itself.
 macro_rules! loud {
@@ -13,46 +16,10 @@ macro_rules! loud {
     };
 }
 
-/// The directory of golden vectors.
-pub struct Golden {
-    pub folder: PathBuf,
-    /// Whether something missing is a failure.
-    pub complete: bool,
-}
-
 impl Golden {
     /// `DPH_GOLDEN`, or the shared directory, or the compact copy in this repository.
     pub fn find() -> Self {
-        if let Some(folder) = std::env::var_os("DPH_GOLDEN") {
-            return Self { folder: folder.into(), complete: false };
-        }
-        let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/golden");
-        if shared.is_dir() {
-            return Self { folder: shared, complete: true };
-        }
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../dph-core/tests/golden");
-        loud!("GOLDEN: no shared vectors here; only the compact copy in {} is tried", folder.display());
-        Self { folder, complete: false }
-    }
-
-    /// A JSON file of the directory; `None`, loudly, where it is missing.
-    pub fn json(&self, file: &str) -> Option<Json> {
-        let path = self.folder.join(file);
-        match std::fs::read(&path) {
-            Ok(bytes) => {
-                Some(serde_json::from_slice(&bytes).unwrap_or_else(|error| panic!("{file}: {error}")))
-            }
-            Err(_) => {
-                self.lacks(file);
-                None
-            }
-        }
-    }
-
-    /// Reports something that is not in the directory.
-    pub fn lacks(&self, what: &str) {
-        loud!("GOLDEN: {} lacks {what}: left out", self.folder.display());
-        assert!(!self.complete, "the default golden directory lacks {what}");
+        Self::open()
     }
 }
 

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::atomic::write_atomically;
+use dph_core::write_atomically;
+
 use crate::report::Columns;
 use crate::results::{Results, ResultsError, TaskResult};
 

@@ -5,7 +5,7 @@ use dph_core::Layer;
 use dph_model::{Backbone, Cache};
 
 use crate::model::{devices, rows, values};
-use crate::support::{Golden, GoldenTensor, assert_close, number};
+use crate::support::{Golden, GoldenTensor, assert_close, number, say};
 
 /// Classes that this crate computes.
 const CLASSES: &[&str] = &["LlamaForCausalLM"];
@@ -17,11 +17,14 @@ fn golden_hf_models() {
     for (name, about) in json["models"].as_object().unwrap() {
         let class = about["class"].as_str().unwrap();
         if !CLASSES.contains(&class) {
-            eprintln!("GOLDEN: {name} is a {class}, which is not supported: left out");
+            say(&format!("{name} is a {class}, which is not supported: left out"));
             continue;
         }
-        let (Some(dir), Some(io)) =
-            (golden.path(&format!("hf/{name}")), golden.tensors(&format!("hf/{name}/io.safetensors")))
+        let weights =
+            if about.get("shards").is_some() { "model.safetensors.index.json" } else { "model.safetensors" };
+        let path = |file: &str| golden.path(&format!("hf/{name}/{file}"));
+        let (Some(_), Some(config), Some(io)) =
+            (path(weights), path("config.json"), golden.tensors(&format!("hf/{name}/io.safetensors")))
         else {
             continue;
         };
@@ -33,7 +36,7 @@ fn golden_hf_models() {
             about["lengths"].as_array().unwrap().iter().map(|n| n.as_u64().unwrap() as usize).collect();
         for (way, device) in devices() {
             let what = format!("{name} ({way})");
-            let model = Backbone::load(&dir, &device).unwrap();
+            let model = Backbone::load(config.parent().unwrap(), &device).unwrap();
             assert_eq!(model.config().param_count() as u64, about["parameters"].as_u64().unwrap(), "{what}");
 
             let n_layers = model.n_layers();

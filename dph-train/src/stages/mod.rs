@@ -175,7 +175,7 @@ impl StageContext<'_> {
         let optimiser = &stage.optimiser;
         StageTraining {
             checkpoints,
-            journal: self.journal.into(),
+            journal: self.journal,
             stage: &stage.name,
             steps: stage.steps,
             steps_per_round: stage.validation.every,

@@ -79,6 +79,8 @@ impl MetricLogger for Journal {
         for update in update.entries_numeric {
             let Some(name) = self.names.get(&update.entry.metric_id).cloned() else { continue };
             match update.numeric_entry {
+                // The mean over no batches is not a number: there is no validation.
+                Some(NumericEntry::Final(value)) if value.is_nan() => {}
                 Some(NumericEntry::Final(value)) => finals.push((name, value)),
                 Some(entry) => values.push((name, entry.current())),
                 None => {}

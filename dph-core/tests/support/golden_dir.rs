@@ -1,0 +1,81 @@
+//! The directory of golden vectors: where it is, and what it lacks.
+//!
+//! It is the one named by `DPH_GOLDEN`, relative to the workspace; without that, `shared/golden` beside the workspace, where nothing may be
+//! lacking; without that too, the compact copy in `dph-core/tests/golden`, so that a clone alone proves parity.
+#![allow(dead_code, clippy::unwrap_used)]
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+/// A directory of golden vectors.
+pub struct Golden {
+    pub folder: PathBuf,
+    /// Whether a section that lacks is a failure.
+    pub complete: bool,
+}
+
+impl Golden {
+    /// Finds the directory and says so on stderr where it is only the compact copy.
+    ///
+    /// # Panics
+    ///
+    /// If `DPH_GOLDEN` names no directory.
+    pub fn open() -> Self {
+        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        if let Some(folder) = std::env::var_os("DPH_GOLDEN") {
+            // Tests run in the folders of their crates, whoever sets the variable sits in that of the workspace.
+            let folder = workspace.join(folder);
+            assert!(folder.is_dir(), "DPH_GOLDEN: {} is not a directory", folder.display());
+            return Self { folder, complete: false };
+        }
+        let shared = workspace.join("../shared/golden");
+        if shared.is_dir() {
+            return Self { folder: shared, complete: true };
+        }
+        let compact = workspace.join("dph-core/tests/golden");
+        say(&format!(
+            "only the compact vectors in {} are tested; its README.md names what is left out. DPH_GOLDEN=DIR tests others",
+            compact.display()
+        ));
+        Self { folder: compact, complete: false }
+    }
+
+    /// The json file of a section, or `None` where the directory lacks it, which is said on stderr.
+    ///
+    /// # Panics
+    ///
+    /// If it lacks in the default directory.
+    pub fn json(&self, file: &str) -> Option<Value> {
+        let bytes = std::fs::read(self.path(file)?).unwrap();
+        Some(serde_json::from_slice(&bytes).unwrap_or_else(|error| panic!("{file}: {error}")))
+    }
+
+    /// The path of a file or folder, under the same conditions as [`json`](Self::json).
+    pub fn path(&self, file: &str) -> Option<PathBuf> {
+        let path = self.folder.join(file);
+        if path.exists() {
+            return Some(path);
+        }
+        self.lacks(file);
+        None
+    }
+
+    /// Says that something is not in the directory.
+    ///
+    /// # Panics
+    ///
+    /// If it is the default directory.
+    pub fn lacks(&self, what: &str) {
+        say(&format!("{} lacks {what}: left out", self.folder.display()));
+        assert!(!self.complete, "the default golden directory lacks {what}");
+    }
+}
+
+/// Prints past the test harness, which would keep the output of a test that passes to itself.
+pub fn say(message: &str) {
+    // In one piece, as tests run side by side.
+    let line = format!("GOLDEN: {message}\n");
+    std::io::stderr().write_all(line.as_bytes()).unwrap();
+}
