@@ -13,7 +13,7 @@ use crate::skipped::{RowProblem, SkipReason, Skipped};
 use crate::synthetic::World;
 use crate::task::{Source, Task};
 
-/// A split in words: what [`TaskData`] is before tokenisation.
+/// A split in words: what [`TaskData`](crate::TaskData) is before tokenisation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Documents {
     /// The usable documents, in the order of the rows; each has an id, unique in the split.
@@ -30,7 +30,7 @@ impl Documents {
     /// The documents of a split: every row rendered or counted.
     ///
     /// `root` is the data root, or the very file. `options.limit` and `options.max_len` do not apply: they belong to
-    /// [`TaskData::load`].
+    /// [`TaskData::load`](crate::TaskData::load).
     ///
     /// # Errors
     /// No file, a damaged file, an empty split, no usable row; with `options.strict` any unusable row.

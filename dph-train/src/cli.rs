@@ -17,10 +17,10 @@ pub struct Arguments {
     /// Run on this device instead of the experiment's
     #[arg(long)]
     pub device: Option<String>,
-    /// Root of the data sets: DIR/<task>/<split>.jsonl and so on
+    /// Root of the data sets: DIR/TASK/SPLIT.jsonl and so on
     #[arg(long, env = "DPH_DATA", value_name = "DIR", default_value = "data")]
     pub data: PathBuf,
-    /// The run directory [default: runs/<name>]
+    /// The run directory [default: runs/NAME]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Go on with an interrupted run: it ends with the same weights as one that was not
