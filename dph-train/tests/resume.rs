@@ -9,17 +9,24 @@ use std::time::{Duration, Instant};
 
 use support::{assert_same_exports, fail, small, succeed};
 
-/// Starts a command and kills it with SIGKILL as soon as `path` exists.
-fn kill_when(command: &mut Command, path: &Path) {
+/// Starts a command and kills it with SIGKILL as soon as a stage has a checkpoint of this step or a later one.
+fn kill_at(command: &mut Command, checkpoints: &Path, step: usize) {
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let start = Instant::now();
-    while !path.exists() {
-        assert!(start.elapsed() < Duration::from_secs(300), "{} never appeared", path.display());
-        assert!(child.try_wait().unwrap().is_none(), "the run ended before {} appeared", path.display());
+    while last_step(checkpoints) < Some(step) {
+        let place = checkpoints.display();
+        assert!(start.elapsed() < Duration::from_secs(300), "{place} never came to step {step}");
+        assert!(child.try_wait().unwrap().is_none(), "the run ended before {place} came to step {step}");
         std::thread::sleep(Duration::from_millis(1));
     }
     child.kill().unwrap();
     child.wait().unwrap();
+}
+
+/// The last step with a checkpoint; earlier ones are removed as a stage goes on.
+fn last_step(checkpoints: &Path) -> Option<usize> {
+    let entries = std::fs::read_dir(checkpoints).ok()?;
+    entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.strip_prefix("step-")?.parse().ok()).max()
 }
 
 #[test]
@@ -40,13 +47,13 @@ fn a_killed_run_resumes_to_the_same_bytes() {
     succeed(&mut small(&whole, &long));
 
     let killed = dir.path().join("killed/run");
-    kill_when(&mut small(&killed, &long), &killed.join("checkpoints/pretrain/step-2"));
+    kill_at(&mut small(&killed, &long), &killed.join("checkpoints/pretrain"), 2);
     let mut resumed = small(&killed, &long);
     resumed.arg("--resume");
-    kill_when(&mut resumed, &killed.join("checkpoints/sft/step-2"));
+    kill_at(&mut resumed, &killed.join("checkpoints/sft"), 2);
     let mut resumed = small(&killed, &long);
     resumed.arg("--resume");
-    kill_when(&mut resumed, &killed.join("checkpoints/dph/step-500"));
+    kill_at(&mut resumed, &killed.join("checkpoints/dph"), 500);
     let mut resumed = small(&killed, &long);
     resumed.arg("--resume");
     succeed(&mut resumed);
