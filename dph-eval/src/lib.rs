@@ -46,7 +46,7 @@ pub use model::Model;
 pub use model_error::{ModelError, Unscorable};
 pub use rank::{RankedCandidate, Ranking, ranking_order};
 pub use rank_request::{RankRequest, RequestError};
-pub use report::{REPORT_FILE, Table};
+pub use report::{Curve, HTML_FILE, HtmlReport, REPORT_FILE, Table, line_plot, results_plot};
 pub use results::{RESULTS_FILE, RESULTS_FORMAT, Results, ResultsError, SuiteResult, TaskResult};
 pub use score::{Progress, ScoreError, Scoring, score};
 pub use scorer_choice::ScorerChoice;

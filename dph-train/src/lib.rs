@@ -29,6 +29,7 @@ mod forecast;
 pub mod optimiser;
 mod pipeline;
 mod progress;
+mod report;
 mod run_dir;
 mod schedule;
 mod stages;

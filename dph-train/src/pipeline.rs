@@ -6,11 +6,12 @@ use std::process::Command;
 
 use burn::tensor::Device;
 use dph_data::{ChatTokenizer, World};
-use dph_eval::{Bench, BenchOptions, BenchPlan, Model, Results, ScorerChoice, Table};
+use dph_eval::{Bench, BenchOptions, BenchPlan, Model, Results, ScorerChoice};
 use dph_model::Backbone;
 
 use crate::experiment::Experiment;
 use crate::experiment_file::ExperimentFile;
+use crate::report;
 use crate::run_dir::{Manifest, RunDir, write_atomically};
 use crate::stages::StageContext;
 use crate::{StageProgress, TrainError};
@@ -61,12 +62,7 @@ pub fn run(file: &ExperimentFile, options: &RunOptions) -> Result<Bench, TrainEr
 
     let bench = evaluate(experiment, &plan, &model_dir, data, &device)?;
     bench.save(run.path())?;
-    let report = format!(
-        "# {}\n\n{}",
-        experiment.name,
-        Table::new(std::slice::from_ref(&bench.results)).to_markdown()
-    );
-    write_atomically(&run.path().join("report.md"), report.as_bytes())?;
+    report::write(run.path(), &run.resolved()?, &experiment.name, &bench)?;
     Ok(bench)
 }
 

@@ -4,7 +4,8 @@
 //! runs/<name>/  experiment.toml  as given              resolved.toml  every default written out
 //!               manifest.json    versions, hashes      metrics.jsonl  one line a step
 //!               base/            a new model           checkpoints/<stage>/
-//!               <stage>/         the exported model    results.json  documents.jsonl  report.md
+//!               <stage>/         the exported model    results.json  documents.jsonl  report.md  report.html
+//!               events.out.tfevents.*  the metrics for TensorBoard
 //! ```
 //!
 //! A stage's directory appears when the stage is done, by one rename.
@@ -73,6 +74,12 @@ impl RunDir {
     /// The directory.
     pub fn path(&self) -> &Path {
         &self.dir
+    }
+
+    /// The experiment with every default written out.
+    pub fn resolved(&self) -> Result<String, TrainError> {
+        let path = self.dir.join(RESOLVED);
+        fs::read_to_string(&path).map_err(|source| TrainError::io(&path, source))
     }
 
     /// The checkpoints of a stage.

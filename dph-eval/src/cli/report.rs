@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::Args;
-use dph_eval::{Results, Table};
+use dph_eval::{HtmlReport, Results, ResultsError, Table};
 
 use super::failure::Failure;
 
@@ -22,6 +22,10 @@ pub struct ReportArgs {
     /// Print the table as Markdown
     #[arg(long)]
     markdown: bool,
+
+    /// Also write the table and plots as one page to this file
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
 }
 
 impl ReportArgs {
@@ -34,6 +38,11 @@ impl ReportArgs {
         } else {
             Table::new(&runs).to_text()
         };
+        if let Some(path) = self.html {
+            let page = HtmlReport::new("Results").results(&runs).to_html();
+            dph_core::write_atomically(&path, page.as_bytes())
+                .map_err(|source| Failure::work(ResultsError::Io { path, source }))?;
+        }
         io::stdout().write_all(text.as_bytes())?;
         Ok(())
     }

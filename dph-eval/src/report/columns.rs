@@ -1,5 +1,7 @@
 //! [`Columns`]: rows of cells as aligned text or as Markdown.
 
+use crate::report::html::escape;
+
 /// Rows of cells. The first row is the heading; the first `left` columns are aligned to the left, the others to the
 /// right.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,6 +59,18 @@ impl Columns {
             }
         }
         text
+    }
+
+    /// An HTML table.
+    pub(crate) fn to_html(&self) -> String {
+        let row = |row: &[String], tag: &str| -> String {
+            row.iter().map(|cell| format!("<{tag}>{}</{tag}>", escape(cell.trim()))).collect()
+        };
+        let mut text = String::from("<table>\n");
+        for (index, cells) in self.rows.iter().enumerate() {
+            text.push_str(&format!("<tr>{}</tr>\n", row(cells, if index == 0 { "th" } else { "td" })));
+        }
+        text + "</table>\n"
     }
 
     fn widths(&self) -> Vec<usize> {

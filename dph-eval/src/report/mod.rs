@@ -1,7 +1,11 @@
 //! Results for people to read.
 
 mod columns;
+mod html;
+mod plot;
 mod table;
 
 pub(crate) use columns::Columns;
+pub use html::{HTML_FILE, HtmlReport};
+pub use plot::{Curve, line_plot, results_plot};
 pub use table::{REPORT_FILE, Table};

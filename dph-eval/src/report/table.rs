@@ -6,6 +6,7 @@ use std::path::Path;
 use dph_core::write_atomically;
 
 use crate::report::Columns;
+use crate::report::html::escape;
 use crate::results::{Results, ResultsError, TaskResult};
 
 /// File name of the table, beside `results.json`.
@@ -68,6 +69,15 @@ impl Table {
     /// Markdown.
     pub fn to_markdown(&self) -> String {
         self.with_notes(self.columns.to_markdown(), "- ")
+    }
+
+    /// An HTML table, with its notes as a list.
+    pub(crate) fn to_html(&self) -> String {
+        let notes: String = self.notes.iter().map(|note| format!("<li>{}</li>\n", escape(note))).collect();
+        match notes.is_empty() {
+            true => self.columns.to_html(),
+            false => format!("{}<ul>\n{notes}</ul>\n", self.columns.to_html()),
+        }
     }
 
     /// Writes `report.md` with this title and table into a directory that exists, atomically.

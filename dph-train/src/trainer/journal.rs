@@ -14,6 +14,7 @@ use burn::train::metric::store::{EpochSummary, MetricsUpdate, Split};
 use burn::train::metric::{MetricDefinition, MetricId, NumericEntry};
 use serde_json::{Map, Value, json};
 
+use super::tensorboard::EventFile;
 use crate::TrainError;
 use crate::run_dir::write_atomically;
 
@@ -41,6 +42,7 @@ pub(crate) fn truncate(path: &Path, stage: &str, steps_done: usize) -> Result<()
 /// Writes the metrics of a stage, and answers what the validation of a round came to.
 pub(crate) struct Journal {
     file: File,
+    events: EventFile,
     stage: String,
     step: usize,
     names: HashMap<MetricId, String>,
@@ -54,6 +56,7 @@ impl Journal {
         let file = OpenOptions::new().create(true).append(true).open(path);
         Ok(Self {
             file: file.map_err(|source| TrainError::io(path, source))?,
+            events: EventFile::create(path)?,
             stage: stage.into(),
             step: steps_done,
             names: HashMap::new(),
@@ -68,7 +71,9 @@ impl Journal {
         line.insert("split".into(), json!(split.to_string()));
         line.extend(values.into_iter().map(|(name, value)| (name, json!(value))));
         // A line that cannot be written must not stop the training, which reports a full disk at its checkpoint.
-        let _ = writeln!(self.file, "{}", Value::Object(line));
+        let line = Value::Object(line);
+        let _ = writeln!(self.file, "{line}");
+        let _ = self.events.append(&line);
     }
 }
 

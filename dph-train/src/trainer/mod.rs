@@ -8,6 +8,7 @@ mod checkpoint;
 mod journal;
 mod readings;
 mod rounds;
+mod tensorboard;
 
 use std::path::Path;
 use std::sync::Arc;
