@@ -49,7 +49,7 @@ mod tokenize;
 mod tokenizer_files;
 
 pub use batch::{plan_batches, plan_set_batches};
-pub use chat::{ChatError, ChatFormat, Message, Supervise, TokenData};
+pub use chat::{CHAT_FILE, ChatError, ChatFormat, Message, Supervise, TokenData};
 pub use data_error::DataError;
 pub use document::Document;
 pub use documents::Documents;

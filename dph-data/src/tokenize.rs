@@ -20,8 +20,8 @@ const ASSISTANT: &str = "assistant";
 /// Choices that a tokenizer's files leave open.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ChatOptions {
-    /// The format of conversations. `None` picks the tokenizer's own chat template if it has one, else
-    /// ChatML if the vocabulary has its two tokens.
+    /// The format of conversations. `None` takes what `chat.json` says; without it the tokenizer's own chat template, or
+    /// without one ChatML if the vocabulary has its two tokens.
     pub format: Option<ChatFormat>,
     /// A chat template (Jinja) to use in place of the tokenizer's own.
     pub template: Option<String>,
@@ -82,7 +82,7 @@ impl ChatTokenizer {
     /// The tokenizer in a folder, with the default options.
     ///
     /// Reads `tokenizer.json` and, where they are there, `tokenizer_config.json`, `special_tokens_map.json`,
-    /// `chat_template.jinja`, `generation_config.json` and `config.json`.
+    /// `chat_template.jinja`, `generation_config.json`, `config.json` and [`chat.json`](crate::CHAT_FILE).
     ///
     /// # Errors
     /// As [`from_dir_with`](Self::from_dir_with).
@@ -366,7 +366,7 @@ fn layout(
         vocabulary.token_to_id(token).ok_or_else(|| ChatError::NoToken { token: token.to_owned(), needed_by })
     };
     let no_format = || ChatError::NoFormat { path: files.folder.clone() };
-    match (options.format, template) {
+    match (options.format.or(files.chat_format), template) {
         (None | Some(ChatFormat::Template), Some(source)) => {
             ChatTemplate::new(source, files.tokens.clone(), options.date)
                 .map(|template| Layout::Template(Box::new(template)))

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value as Json;
 
-use crate::chat::ChatError;
+use crate::chat::{ChatError, ChatFormat};
 use crate::chat_template::NamedTokens;
 
 /// What a folder says about its tokenizer.
@@ -15,6 +15,8 @@ pub(crate) struct TokenizerFiles {
     pub tokenizer: Json,
     /// The chat template, from `chat_template.jinja` or `tokenizer_config.json`.
     pub chat_template: Option<String>,
+    /// What `chat.json` says.
+    pub chat_format: Option<ChatFormat>,
     /// Tokens by name, from `tokenizer_config.json`, then `special_tokens_map.json`.
     pub tokens: NamedTokens,
     /// Ids by name (`bos_token_id`, …), from `generation_config.json`, then `config.json`.
@@ -35,6 +37,7 @@ impl TokenizerFiles {
         };
         Ok(Self {
             chat_template: chat_template(folder, &config)?,
+            chat_format: ChatFormat::load(folder)?,
             tokenizer,
             tokens,
             ids: vec![

@@ -306,3 +306,20 @@ fn control_ids(tokenizer: &ChatTokenizer) -> Vec<u32> {
     ];
     names.iter().filter_map(|name| tokenizer.token_id(name)).collect()
 }
+
+#[test]
+fn a_model_directory_can_say_which_format_its_conversations_have() {
+    let Some(folder) = tokenizer_folder("smollm2") else { return };
+    let format = || ChatTokenizer::from_dir(folder.path()).map(|tokenizer| tokenizer.format());
+    assert_eq!(format().unwrap(), ChatFormat::Template);
+    ChatFormat::ChatMl.save(folder.path()).unwrap();
+    assert_eq!(ChatFormat::load(folder.path()).unwrap(), Some(ChatFormat::ChatMl));
+    assert_eq!(format().unwrap(), ChatFormat::ChatMl);
+    // What the caller asks for counts more.
+    let options = ChatOptions { format: Some(ChatFormat::Template), ..ChatOptions::default() };
+    let tokenizer = ChatTokenizer::from_dir_with(folder.path(), &options).unwrap();
+    assert_eq!(tokenizer.format(), ChatFormat::Template);
+    std::fs::write(folder.path().join(dph_data::CHAT_FILE), r#"{"format": "alpaca"}"#).unwrap();
+    let error = format().unwrap_err().to_string();
+    assert!(error.contains("chat.json") && error.contains("alpaca"), "{error}");
+}

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use dph_core::{CandidateSet, HeadFileError, Layer, PreferenceHead, PreferenceHeadConfig};
-use dph_data::ChatTokenizer;
+use dph_data::{ChatFormat, ChatOptions, ChatTokenizer};
 use dph_model::Backbone;
 
 use crate::backbone_reference::BackboneReference;
@@ -35,6 +35,14 @@ impl Model {
     /// # Errors
     /// What is missing or does not fit together, with what to do about it.
     pub fn open(dir: &Path, device: &Device) -> Result<Self, ModelError> {
+        Self::open_with(dir, device, None)
+    }
+
+    /// As [`open`](Self::open), with another format for conversations than the directory's own.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open); also a tokenizer that has no such format.
+    pub fn open_with(dir: &Path, device: &Device, chat: Option<ChatFormat>) -> Result<Self, ModelError> {
         let export = locate(dir)?;
         let reference = BackboneReference::load(&export)?;
         let backbone_dir = match &reference {
@@ -47,7 +55,13 @@ impl Model {
             Err(HeadFileError::Missing { .. }) if reference.is_none() => None,
             Err(error) => return Err(error.into()),
         };
-        let tokenizer = ChatTokenizer::from_dir(&backbone_dir)?;
+        // A head goes with the format that it was trained with, which need not be its backbone's.
+        let format = match chat {
+            Some(format) => Some(format),
+            None => ChatFormat::load(&export)?,
+        };
+        let options = ChatOptions { format, ..ChatOptions::default() };
+        let tokenizer = ChatTokenizer::from_dir_with(&backbone_dir, &options)?;
         let backbone = Backbone::load(&backbone_dir, device)?;
         Self::new(name_of(dir), backbone, tokenizer, head)
     }

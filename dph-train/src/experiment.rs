@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use dph_core::{Aggregation, DphObjective, PoolingKind};
+use dph_data::ChatFormat;
 use serde::{Deserialize, Serialize};
 
 use crate::optimiser::DecayTowards;
@@ -51,6 +52,10 @@ pub struct Model {
     /// Directory of the tokenizer of a new model, or `"world"` for one that is built for the synthetic world.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokenizer: Option<String>,
+    /// How conversations look: `"template"`, the tokenizer's own chat template, or `"chatml"`, the paper's layout. By
+    /// default the template where there is one. The exports of the stages keep it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chat: Option<ChatFormat>,
     /// What of the model learns in a stage that does not say so itself.
     #[serde(default)]
     pub trainable: Trainable,

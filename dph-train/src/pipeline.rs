@@ -13,7 +13,7 @@ use crate::experiment::Experiment;
 use crate::experiment_file::ExperimentFile;
 use crate::report;
 use crate::run_dir::{Manifest, RunDir, write_atomically};
-use crate::stages::StageContext;
+use crate::stages::{StageContext, tokenizer};
 use crate::{StageProgress, TrainError};
 
 /// Where and how an experiment runs.
@@ -75,11 +75,11 @@ pub(crate) fn base_config(experiment: &Experiment) -> Result<(String, ChatTokeni
         }
         let config = path.join("config.json");
         let json = fs::read_to_string(&config).map_err(|source| TrainError::io(&config, source))?;
-        return Ok((json, ChatTokenizer::from_dir(path)?));
+        return Ok((json, tokenizer(experiment, path)?));
     }
     let dir = tempfile::tempdir().map_err(|source| TrainError::io(&std::env::temp_dir(), source))?;
     write_tokenizer(experiment, dir.path())?;
-    let tokenizer = ChatTokenizer::from_dir(dir.path())?;
+    let tokenizer = tokenizer(experiment, dir.path())?;
     Ok((new_config(model.new.clone().unwrap_or_default(), &tokenizer), tokenizer))
 }
 
@@ -101,7 +101,7 @@ fn base_model(experiment: &Experiment, run: &RunDir, device: &Device) -> Result<
     }
     run.once("base", |dir| {
         write_tokenizer(experiment, dir)?;
-        let tokenizer = ChatTokenizer::from_dir(dir)?;
+        let tokenizer = tokenizer(experiment, dir)?;
         let config = new_config(model.new.clone().unwrap_or_default(), &tokenizer);
         Backbone::init(&config, experiment.seed, device)?.save(dir)?;
         Ok(())
@@ -148,7 +148,7 @@ fn evaluate(
     if plan.tasks.is_empty() {
         return Ok(Bench { results: Results::new(&experiment.name), documents: Vec::new() });
     }
-    let mut model = Model::open(model_dir, device)?;
+    let mut model = Model::open_with(model_dir, device, experiment.model.chat)?;
     model.name = experiment.name.clone();
     let mut options = BenchOptions::new(data, ScorerChoice::Both);
     options.limit = experiment.eval.limit;

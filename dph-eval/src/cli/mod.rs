@@ -11,6 +11,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use dph_data::ChatFormat;
 use dph_eval::Model;
 
 use failure::Failure;
@@ -35,7 +36,7 @@ enum Command {
     Report(report::ReportArgs),
 }
 
-/// Where and in what portions a model is computed.
+/// How a model is opened, and where and in what portions it is computed.
 #[derive(Debug, Args)]
 struct DeviceArgs {
     /// The device: flex, libtorch, libtorch:cuda:0, wgpu, vulkan or cuda:0, as far as they are built in
@@ -45,12 +46,16 @@ struct DeviceArgs {
     /// Tokens in a batch, padding included: more use the device better and need more memory
     #[arg(long, value_name = "N", default_value_t = 4096, value_parser = positive)]
     token_budget: usize,
+
+    /// How conversations look: `template`, the tokenizer's own, or `chatml`, the paper's; by default what the directory says
+    #[arg(long, value_name = "FORMAT")]
+    chat: Option<ChatFormat>,
 }
 
 impl DeviceArgs {
     fn open(&self, dir: &Path) -> Result<Model, Failure> {
         let device = dph_core::device(&self.device)?;
-        Ok(Model::open(dir, &device)?)
+        Ok(Model::open_with(dir, &device, self.chat)?)
     }
 }
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use dph_core::{Batch, CandidateSet, DphObjective, PreferenceHeadConfig, TargetTokens};
-use dph_data::{ChatTokenizer, draw_distractor, plan_set_batches};
+use dph_data::{CHAT_FILE, ChatOptions, ChatTokenizer, draw_distractor, plan_set_batches};
 use dph_model::{Backbone, DecoderConfig};
 
 use crate::experiment::{Experiment, Keep, Negatives, Stage};
@@ -47,9 +47,13 @@ impl StageContext<'_> {
         export: &Path,
     ) -> Result<(), TrainError> {
         match (&stage.objective.dph, &stage.objective.sft) {
-            (Some(objective), None) => self.train_head(stage, *objective, model_dir, checkpoints, export),
-            (None, Some(_)) => self.train_language_model(stage, model_dir, checkpoints, export),
+            (Some(objective), None) => self.train_head(stage, *objective, model_dir, checkpoints, export)?,
+            (None, Some(_)) => self.train_language_model(stage, model_dir, checkpoints, export)?,
             _ => unreachable!("the experiment was checked: a stage has one objective"),
+        }
+        match self.experiment.model.chat {
+            Some(format) => format.save(export).map_err(|source| TrainError::io(export, source)),
+            None => Ok(()),
         }
     }
 
@@ -64,7 +68,7 @@ impl StageContext<'_> {
         let seed = self.experiment.seed;
         let backbone = Backbone::load(model_dir, self.device)?;
         let model_hash = dph_model::content_hash(model_dir)?;
-        let tokenizer = ChatTokenizer::from_dir(model_dir)?;
+        let tokenizer = tokenizer(self.experiment, model_dir)?;
         let config = head_config(self.experiment, backbone.config());
 
         let StageData { training, mixture, validation } =
@@ -127,7 +131,7 @@ impl StageContext<'_> {
     ) -> Result<(), TrainError> {
         let seed = self.experiment.seed;
         let backbone = Backbone::load(model_dir, self.device)?;
-        let tokenizer = ChatTokenizer::from_dir(model_dir)?;
+        let tokenizer = tokenizer(self.experiment, model_dir)?;
         let StageData { training, mixture, validation } =
             StageData::load(stage, seed, self.data, &tokenizer, backbone.context())?;
 
@@ -196,6 +200,12 @@ impl StageContext<'_> {
     }
 }
 
+/// The tokenizer in a folder, with the experiment's format of conversations.
+pub(crate) fn tokenizer(experiment: &Experiment, folder: &Path) -> Result<ChatTokenizer, TrainError> {
+    let options = ChatOptions { format: experiment.model.chat, ..ChatOptions::default() };
+    Ok(ChatTokenizer::from_dir_with(folder, &options)?)
+}
+
 /// The configuration of the experiment's head on a backbone.
 pub(crate) fn head_config(experiment: &Experiment, backbone: &DecoderConfig) -> PreferenceHeadConfig {
     let head = &experiment.head;
@@ -242,13 +252,14 @@ fn gold_sets(sets: &[CandidateSet], features: &Features) -> GoldSets {
 }
 
 /// The files beside the weights that a model directory needs.
-const TOKENIZER_FILES: [&str; 6] = [
+const TOKENIZER_FILES: [&str; 7] = [
     "tokenizer.json",
     "tokenizer_config.json",
     "special_tokens_map.json",
     "generation_config.json",
     "added_tokens.json",
     "chat_template.jinja",
+    CHAT_FILE,
 ];
 
 pub(crate) fn copy_tokenizer(from: &Path, to: &Path) -> Result<(), TrainError> {

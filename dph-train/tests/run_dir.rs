@@ -1,0 +1,26 @@
+//! What a run leaves behind.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use support::{small, succeed};
+
+#[test]
+fn a_run_leaves_its_metrics_its_reports_and_its_chat_format() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path().join("run");
+    succeed(&mut small(&run, &["--set", "model.chat=chatml"]));
+    for stage in ["sft", "dph"] {
+        let chat = std::fs::read_to_string(run.join(stage).join("chat.json")).unwrap();
+        assert_eq!(chat.trim(), r#"{"format":"chatml"}"#, "{stage}");
+    }
+    let page = std::fs::read_to_string(run.join("report.html")).unwrap();
+    for part in ["<td>reward:preference</td>", "<h2>Stage pretrain</h2>", "<h2>Stage dph</h2>", "<svg"] {
+        assert!(page.contains(part), "{part} is not in the page");
+    }
+    let events = std::fs::read(run.join("events.out.tfevents.0.dph")).unwrap();
+    for tag in ["sft/train/loss", "dph/valid/accuracy"] {
+        assert!(events.windows(tag.len()).any(|bytes| bytes == tag.as_bytes()), "{tag}");
+    }
+    assert!(!run.join("report.md.partial").exists());
+}
