@@ -46,7 +46,11 @@ pub use candidates::{Candidate, CandidateSet};
 pub use device::{DeviceError, device, known_devices};
 pub use head_file::{CONFIG_FILE, HeadFileError, WEIGHTS_FILE};
 pub use init::WeightInit;
-pub use objective::{DphForm, DphLoss, DphObjective};
+pub use objective::{
+    AnswerLogProbs, DphForm, DphObjective, DpoObjective, KlObjective, Metric, OrpoObjective,
+    OrthogonalityObjective, Pairs, Penalised, SequenceReduction, SftObjective, SimctgObjective, SteerBatch,
+    SteerLoss, SteerObjective, Term, token_accuracy,
+};
 pub use pooling::{Pooling, PoolingKind};
 pub use preference_head::{PreferenceHead, PreferenceHeadConfig};
 pub use scores::{CandidateScores, Scorer};

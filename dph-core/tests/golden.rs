@@ -24,53 +24,6 @@ fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f64> {
 }
 
 #[test]
-fn golden_losses_dph() {
-    let golden = Golden::open();
-    let (Some(json), Some(tensors)) =
-        (golden.json("losses/dph.json"), golden.tensors("losses/dph.safetensors"))
-    else {
-        return;
-    };
-    let device = Device::flex().autodiff();
-    let tolerance = &json["tolerance"];
-    let cases = json["cases"].as_object().unwrap();
-    assert!(!cases.is_empty());
-    for (name, case) in cases {
-        let objective = DphObjective {
-            form: if case["contrastive"] == true { DphForm::Contrastive } else { DphForm::Separable },
-            label_smoothing: number(&case["epsilon"]),
-        };
-        for (precision, dtype, absolute, relative) in [
-            ("f32", DType::F32, number(&tolerance["float32_abs"]), number(&tolerance["float32_rel"])),
-            ("f64", DType::F64, number(&tolerance["float64_abs"]), 0.0),
-        ] {
-            let input = |side: &str| {
-                let golden = &tensors[&format!("dph.{}.{side}_logits", case["inputs"].as_str().unwrap())];
-                tensor(golden, [golden.values.len()], dtype, &device).require_grad()
-            };
-            let (chosen, rejected) = (input("pos"), input("neg"));
-            let out = objective.forward(chosen.clone(), rejected.clone());
-            let check = |what: &str, actual: Vec<f64>, expected: &[f64]| {
-                assert_close(&format!("{name} {precision} {what}"), &actual, expected, absolute, relative);
-            };
-            let metrics = &case[format!("metrics_{precision}")];
-            let metric = |what: &str| [number(&metrics[format!("dph/{what}")])];
-            check("loss", values(out.loss.clone()), &[number(&case[format!("loss_{precision}")])]);
-            check("chosen", values(out.chosen), &metric("chosen"));
-            check("rejected", values(out.rejected), &metric("rejected"));
-            check("margin", values(out.margin), &metric("margin"));
-            // A share of pairs: the mean of zeros and ones is taken in f32 by either side.
-            assert_close(name, &values(out.accuracy), &metric("accuracy"), 1e-7, 0.0);
-            let gradients = out.loss.backward();
-            for (side, input) in [("pos", &chosen), ("neg", &rejected)] {
-                let key = format!("{name}.{precision}.grad.{side}_logits");
-                check(side, values(input.grad(&gradients).unwrap()), &tensors[&key].values);
-            }
-        }
-    }
-}
-
-#[test]
 fn golden_lswt_pooler_rewards() {
     let golden = Golden::open();
     let (Some(json), Some(io)) =

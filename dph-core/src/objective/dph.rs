@@ -1,7 +1,11 @@
 //! The two objectives of Direct Preference Heads (arXiv 2405.20053, section 3.3).
 
-use burn::tensor::{Tensor, activation};
+use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
+
+use super::pairs::{Average, Pairs};
+use super::smoothed::smoothed_loss;
+use super::term::{Metric, Term};
 
 /// How the rewards of the chosen and the rejected answer enter the loss.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -14,6 +18,17 @@ pub enum DphForm {
     Contrastive,
 }
 
+/// What [`DphObjective::penalty`] holds near 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Penalised {
+    /// Both rewards: r₊² + r₋² (`centered` in the authors' code).
+    #[default]
+    Rewards,
+    /// The sum of a pair's rewards: (r₊ + r₋)². They may move apart, but around 0.
+    Sum,
+}
+
 /// A Direct Preference Head objective.
 ///
 /// With σ the logistic function, ε the label smoothing and r₊, r₋ the rewards of the chosen and the rejected answer:
@@ -21,61 +36,90 @@ pub enum DphForm {
 /// - separable: `-[(1-ε) log σ(r₊) + ε log σ(-r₊)] - [(1-ε) log σ(-r₋) + ε log σ(r₋)]`
 /// - contrastive: `-[(1-ε) log σ(r₊ - r₋) + ε log σ(r₋ - r₊)]`
 ///
-/// averaged over the pairs. Everything is computed through log σ, so rewards of any size are safe.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+/// plus `penalty * (r₊² + r₋²)` or `penalty * (r₊ + r₋)²` (the penalty is of the authors' follow-up code), averaged over
+/// the pairs. Everything is computed through log σ, so rewards of any size are safe.
+///
+/// The defaults are those of the paper.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DphObjective {
+    /// What the loss counts beside those of other objectives.
+    pub weight: f64,
     /// `"separable"` or `"contrastive"`.
     pub form: DphForm,
     /// Probability ε that a label is the wrong way round, from 0 to 0.5.
     pub label_smoothing: f64,
+    /// Strength of the penalty on large rewards; 0 for none.
+    pub penalty: f64,
+    /// What the penalty is on: `"rewards"`, each of them, or `"sum"`, that of a pair.
+    pub penalised: Penalised,
 }
 
-/// The loss of a batch of pairs and what is worth watching. All are scalars of shape `[1]`.
-#[derive(Debug, Clone)]
-pub struct DphLoss {
-    /// What is minimised.
-    pub loss: Tensor<1>,
-    /// The separable loss of the chosen answers, whatever the form.
-    pub chosen: Tensor<1>,
-    /// The separable loss of the rejected answers, whatever the form.
-    pub rejected: Tensor<1>,
-    /// Share of pairs in which the chosen answer has the higher reward.
-    pub accuracy: Tensor<1>,
-    /// Mean of r₊ - r₋.
-    pub margin: Tensor<1>,
+impl Default for DphObjective {
+    fn default() -> Self {
+        Self {
+            weight: 1.0,
+            form: DphForm::Separable,
+            label_smoothing: 0.1,
+            penalty: 0.0,
+            penalised: Penalised::Rewards,
+        }
+    }
 }
 
 impl DphObjective {
-    /// The loss of pairs of rewards.
+    /// What [`forward`](Self::forward) reports: the loss, the separable losses of the chosen and of the rejected
+    /// answers whatever the form, the share of pairs in which the chosen answer has the higher reward, and the mean
+    /// of r₊ - r₋.
+    pub const METRICS: [Metric; 5] = [
+        Metric::lower("dph/loss"),
+        Metric::lower("dph/chosen"),
+        Metric::lower("dph/rejected"),
+        Metric::higher("dph/accuracy"),
+        Metric::higher("dph/margin"),
+    ];
+
+    /// The loss of pairs of rewards, which count the same each.
     ///
     /// # Shapes
     ///
     /// - chosen: `[pairs]`
     /// - rejected: `[pairs]`
-    pub fn forward(&self, chosen: Tensor<1>, rejected: Tensor<1>) -> DphLoss {
-        let difference = chosen.clone() - rejected.clone();
-        let chosen_loss = self.smoothed(chosen).mean();
-        let rejected_loss = self.smoothed(-rejected).mean();
-        let loss = match self.form {
-            DphForm::Separable => chosen_loss.clone() + rejected_loss.clone(),
-            DphForm::Contrastive => self.smoothed(difference.clone()).mean(),
-        };
-        DphLoss {
-            loss,
-            chosen: chosen_loss.detach(),
-            rejected: rejected_loss.detach(),
-            accuracy: difference.clone().detach().greater_elem(0.0).float().mean(),
-            margin: difference.detach().mean(),
-        }
+    pub fn forward(&self, chosen: Tensor<1>, rejected: Tensor<1>) -> Term {
+        self.term(chosen, rejected, &Average::equal())
     }
 
-    /// `-(1-ε) log σ(x) - ε log σ(-x)`, element by element.
-    fn smoothed(&self, x: Tensor<1>) -> Tensor<1> {
-        let right = activation::log_sigmoid(x.clone()) * -(1.0 - self.label_smoothing);
-        if self.label_smoothing == 0.0 {
-            return right;
+    /// The loss of `pairs` of candidates; with [`Pairs::all`] that of whole candidate sets.
+    ///
+    /// Of a set of K candidates the separable form is then the loss of the gold one plus the mean loss of the K - 1
+    /// others. For sets of two it is what [`forward`](Self::forward) gives.
+    ///
+    /// # Shapes
+    ///
+    /// - rewards: `[candidates]`
+    pub fn forward_pairs(&self, rewards: Tensor<1>, pairs: &Pairs) -> Term {
+        let (chosen, rejected) = pairs.split(&rewards);
+        self.term(chosen, rejected, &pairs.average(&rewards))
+    }
+
+    fn term(&self, chosen: Tensor<1>, rejected: Tensor<1>, average: &Average) -> Term {
+        let smoothed = |x: Tensor<1>| average.of(smoothed_loss(x, self.label_smoothing));
+        let difference = chosen.clone() - rejected.clone();
+        let chosen_loss = smoothed(chosen.clone());
+        let rejected_loss = smoothed(-rejected.clone());
+        let mut loss = match self.form {
+            DphForm::Separable => chosen_loss.clone() + rejected_loss.clone(),
+            DphForm::Contrastive => smoothed(difference.clone()),
+        };
+        if self.penalty != 0.0 {
+            let squares = match self.penalised {
+                Penalised::Rewards => chosen.clone().square() + rejected.clone().square(),
+                Penalised::Sum => (chosen.clone() + rejected.clone()).square(),
+            };
+            loss = loss + average.of(squares) * self.penalty;
         }
-        right - activation::log_sigmoid(-x) * self.label_smoothing
+        let accuracy = average.share_above(chosen, rejected);
+        let margin = average.of(difference);
+        Term::new(self.weight, loss, Self::METRICS, [chosen_loss, rejected_loss, accuracy, margin])
     }
 }

@@ -1,5 +1,40 @@
 //! Objectives: what training minimises.
+//!
+//! | key | what it needs | minimised |
+//! |---|---|---|
+//! | `dph` | a reward for each candidate | separable or contrastive [`DphObjective`] |
+//! | `dpo` | log-probabilities of answers, also under a frozen reference | [`DpoObjective`] |
+//! | `orpo` | mean log-probabilities of answers | [`OrpoObjective`] |
+//! | `kl` | whole distributions at the answers' tokens, also under a frozen reference | [`KlObjective`] |
+//! | `sft` | log-probabilities of tokens | [`SftObjective`] |
+//! | `simctg` | hidden states | [`SimctgObjective`] |
+//! | `steer` | rewards of several heads, and labels | [`SteerObjective`] |
+//! | `orthogonality` | weight matrices | [`OrthogonalityObjective`] |
+//!
+//! Each gives a [`Term`]: a loss, its weight and what is worth watching. A stage minimises the weighted sum of its
+//! terms.
 
 mod dph;
+mod dpo;
+mod kl;
+mod orpo;
+mod orthogonality;
+mod pairs;
+mod reduction;
+mod sft;
+mod simctg;
+mod smoothed;
+mod steer;
+mod term;
 
-pub use dph::{DphForm, DphLoss, DphObjective};
+pub use dph::{DphForm, DphObjective, Penalised};
+pub use dpo::{AnswerLogProbs, DpoObjective};
+pub use kl::KlObjective;
+pub use orpo::OrpoObjective;
+pub use orthogonality::OrthogonalityObjective;
+pub use pairs::Pairs;
+pub use reduction::SequenceReduction;
+pub use sft::{SftObjective, token_accuracy};
+pub use simctg::SimctgObjective;
+pub use steer::{SteerBatch, SteerLoss, SteerObjective};
+pub use term::{Metric, Term};

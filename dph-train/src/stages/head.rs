@@ -7,12 +7,12 @@ use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor, TensorData};
 use burn::train::{InferenceStep, TrainOutput, TrainStep};
-use dph_core::{DphLoss, DphObjective, PreferenceHead};
+use dph_core::{DphObjective, PreferenceHead};
 
 use crate::optimiser::clip_by_global_norm;
 use crate::trainer::{Reading, Readings};
 
-/// What head training and its validation report.
+/// What head training and its validation report: the objective's metrics, in their order.
 pub(crate) const READINGS: &[Reading] = &[
     Reading { name: "loss", higher_is_better: false },
     Reading { name: "chosen", higher_is_better: false },
@@ -89,11 +89,9 @@ impl TrainStep for HeadTrainer {
         let chosen = self.rewards(&pairs.chosen, pairs.d_model);
         let rejected = self.rewards(&pairs.rejected, pairs.d_model);
         let weight = chosen.dims()[0];
-        let DphLoss { loss, chosen, rejected, accuracy, margin } =
-            self.settings.objective.forward(chosen, rejected);
-        let values = [loss.clone().detach(), chosen, rejected, accuracy, margin];
-        let readings = Readings { values: Tensor::cat(values.to_vec(), 0), weight };
-        TrainOutput::new(self, loss.backward(), readings)
+        let term = self.settings.objective.forward(chosen, rejected);
+        let readings = Readings { values: term.values(), weight };
+        TrainOutput::new(self, (term.loss * term.weight).backward(), readings)
     }
 
     fn optimize(
@@ -129,9 +127,12 @@ impl InferenceStep for HeadTrainer {
         }
         let device = rewards.device();
         let tensor = |values: Vec<f32>| Tensor::<1>::from_data(&values[..], &device);
-        let loss = self.settings.objective.forward(tensor(chosen), tensor(rejected));
+        let term = self.settings.objective.forward(tensor(chosen), tensor(rejected));
         let accuracy = Tensor::<1>::from_data([right as f32 / batch.sets.len() as f32], &device);
-        let values = vec![loss.loss, loss.chosen, loss.rejected, accuracy, loss.margin];
-        Readings { values: Tensor::cat(values, 0), weight: batch.sets.len() }
+        let values = term.metrics.into_iter().map(|(metric, value)| match metric.name {
+            "dph/accuracy" => accuracy.clone(),
+            _ => value,
+        });
+        Readings { values: Tensor::cat(values.collect(), 0), weight: batch.sets.len() }
     }
 }

@@ -1,0 +1,86 @@
+//! Odds Ratio Preference Optimisation (arXiv 2403.07691).
+
+use burn::tensor::{Tensor, activation};
+use serde::{Deserialize, Serialize};
+
+use super::pairs::{Average, Pairs};
+use super::term::{Metric, Term};
+
+/// Added to the probability against an answer, so that the odds of a certain one are finite; the authors' value.
+const DOUBT: f64 = 1e-5;
+
+/// Odds Ratio Preference Optimisation: supervised training on the chosen answer, and odds of it that are higher than
+/// those of the rejected one. It needs no reference model.
+///
+/// With m the *mean* log-probability of an answer's tokens and its log-odds `o = m - log(1 - exp(m) + 1e-5)`, the loss of
+/// a pair is
+///
+/// `-likelihood * m₊ - odds_ratio * log σ(o₊ - o₋)`,
+///
+/// averaged over the pairs. The 1e-5, which is that of the authors' follow-up code, keeps loss and gradient finite
+/// where the model is certain of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OrpoObjective {
+    /// What the loss counts beside those of other objectives.
+    pub weight: f64,
+    /// What the odds ratio counts within the loss (λ in the paper of ORPO).
+    pub odds_ratio: f64,
+    /// What the likelihood of the chosen answer counts within the loss; 0 beside an `sft` objective.
+    pub likelihood: f64,
+}
+
+impl Default for OrpoObjective {
+    fn default() -> Self {
+        Self { weight: 1.0, odds_ratio: 0.25, likelihood: 1.0 }
+    }
+}
+
+impl OrpoObjective {
+    /// What [`forward`](Self::forward) reports: the loss, the mean of m of the chosen and of the rejected answers, the
+    /// share of pairs in which that of the chosen one is higher, the mean of o₊ - o₋, and the mean of log σ(o₊ - o₋).
+    pub const METRICS: [Metric; 6] = [
+        Metric::lower("orpo/loss"),
+        Metric::higher("orpo/chosen"),
+        Metric::lower("orpo/rejected"),
+        Metric::higher("orpo/accuracy"),
+        Metric::higher("orpo/log-odds"),
+        Metric::higher("orpo/log-odds-ratio"),
+    ];
+
+    /// The loss of pairs of answers, which count the same each.
+    ///
+    /// # Shapes
+    ///
+    /// - chosen: `[pairs]`, mean log-probabilities of the tokens, at most 0
+    /// - rejected: `[pairs]`, the same
+    pub fn forward(&self, chosen: Tensor<1>, rejected: Tensor<1>) -> Term {
+        self.term(chosen, rejected, &Average::equal())
+    }
+
+    /// The loss of `pairs` of candidates; with [`Pairs::all`] that of whole candidate sets.
+    ///
+    /// # Shapes
+    ///
+    /// - log_probs: `[candidates]`, mean log-probabilities of the tokens, at most 0
+    pub fn forward_pairs(&self, log_probs: Tensor<1>, pairs: &Pairs) -> Term {
+        let (chosen, rejected) = pairs.split(&log_probs);
+        self.term(chosen, rejected, &pairs.average(&log_probs))
+    }
+
+    fn term(&self, chosen: Tensor<1>, rejected: Tensor<1>, average: &Average) -> Term {
+        let log_odds = log_odds(chosen.clone()) - log_odds(rejected.clone());
+        let ratio = average.of(activation::log_sigmoid(log_odds.clone()));
+        let accuracy = average.share_above(chosen.clone(), rejected.clone());
+        let chosen = average.of(chosen);
+        let loss = chosen.clone() * -self.likelihood - ratio.clone() * self.odds_ratio;
+        let values = [chosen, average.of(rejected), accuracy, average.of(log_odds), ratio];
+        Term::new(self.weight, loss, Self::METRICS, values)
+    }
+}
+
+/// `log(p / (1 - p))` of `log p`, up to [`DOUBT`].
+fn log_odds(log_probs: Tensor<1>) -> Tensor<1> {
+    let against = -log_probs.clone().exp() + (1.0 + DOUBT);
+    log_probs - against.log()
+}

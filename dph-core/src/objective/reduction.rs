@@ -1,0 +1,52 @@
+//! From numbers of tokens to one number for each answer.
+
+use burn::tensor::{IndexingUpdateOp, Int, Tensor, TensorData};
+use serde::{Deserialize, Serialize};
+
+use crate::Target;
+
+/// How the numbers of an answer's tokens become one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SequenceReduction {
+    /// Their sum: for log-probabilities, the log-probability of the answer.
+    #[default]
+    Sum,
+    /// Their mean, which does not depend on the answer's length.
+    Mean,
+}
+
+impl SequenceReduction {
+    /// One number for each candidate of a batch; 0 for one without targets.
+    ///
+    /// # Shapes
+    ///
+    /// - values: `[targets]`, one for each of the batch's [`targets`](crate::Batch::targets)
+    /// - output: `[candidates]`
+    ///
+    /// # Panics
+    ///
+    /// If the number of values is not that of the targets, or a target is of none of the `candidates`.
+    pub fn by_candidate(self, values: Tensor<1>, targets: &[Target], candidates: usize) -> Tensor<1> {
+        assert_eq!(values.dims(), [targets.len()], "one value is needed for each target");
+        let mut counts = vec![0usize; candidates];
+        for target in targets {
+            counts[target.candidate] += 1;
+        }
+        let place = (&values.device(), values.dtype());
+        let zeros = Tensor::zeros([candidates], place);
+        if targets.is_empty() {
+            return zeros;
+        }
+        let of: Vec<i32> = targets.iter().map(|target| target.candidate as i32).collect();
+        let of = Tensor::<1, Int>::from_data(TensorData::new(of, [targets.len()]), place.0);
+        let sums = zeros.select_assign(0, of, values, IndexingUpdateOp::Add);
+        match self {
+            SequenceReduction::Sum => sums,
+            SequenceReduction::Mean => {
+                let counts: Vec<f64> = counts.into_iter().map(|count| count.max(1) as f64).collect();
+                sums / Tensor::from_data(TensorData::new(counts, [candidates]), place)
+            }
+        }
+    }
+}

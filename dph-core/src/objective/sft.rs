@@ -1,0 +1,50 @@
+//! Supervised training of the language model, and how often it is right.
+
+use burn::tensor::{Int, Tensor};
+use serde::{Deserialize, Serialize};
+
+use super::pairs::Average;
+use super::term::{Metric, Term};
+
+/// The language-model loss: the mean negative log-probability, in nats, of the tokens that the model is to say.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SftObjective {
+    /// What the loss counts beside those of other objectives.
+    pub weight: f64,
+}
+
+impl Default for SftObjective {
+    fn default() -> Self {
+        Self { weight: 1.0 }
+    }
+}
+
+impl SftObjective {
+    /// What [`forward`](Self::forward) reports: the loss.
+    pub const METRICS: [Metric; 1] = [Metric::lower("sft/loss")];
+
+    /// The loss of the targets, each of which counts the same, whichever answer it is of; 0 without targets.
+    ///
+    /// # Shapes
+    ///
+    /// - log_probs: `[targets]`
+    pub fn forward(&self, log_probs: Tensor<1>) -> Term {
+        Term::new(self.weight, Average::equal().of(-log_probs), Self::METRICS, [])
+    }
+}
+
+/// The share of tokens, `[1]`, that have the highest logit; 0 without tokens.
+///
+/// # Shapes
+///
+/// - logits: `[tokens, vocab]`
+/// - targets: `[tokens]`
+pub fn token_accuracy(logits: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<1> {
+    let [tokens, _] = logits.dims();
+    if tokens == 0 {
+        return Tensor::zeros([1], (&logits.device(), logits.dtype()));
+    }
+    let dtype = logits.dtype();
+    logits.detach().argmax(1).squeeze_dim::<1>(1).equal(targets).float().cast(dtype).mean()
+}

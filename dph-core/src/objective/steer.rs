@@ -1,0 +1,77 @@
+//! Regression of several attributes of an answer, each with a reward head of its own.
+
+use burn::tensor::{Int, Tensor, TensorData};
+use serde::{Deserialize, Serialize};
+
+use super::term::{Metric, Term};
+
+/// Multi-attribute steering: reward heads learn the values that people gave to the attributes of an answer, such as
+/// helpfulness, humour and verbosity.
+///
+/// The loss of an attribute is the weighted squared error `Σ w (r - y)²` over the selected positions of a sequence, with r
+/// the head's reward at a position, y the sequence's label and w the position's weight, averaged over the sequences.
+/// The loss is the mean over the attributes (the authors' follow-up code, where the weights of a sequence sum to 1).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SteerObjective {
+    /// What the loss counts beside those of other objectives.
+    pub weight: f64,
+}
+
+impl Default for SteerObjective {
+    fn default() -> Self {
+        Self { weight: 1.0 }
+    }
+}
+
+/// Rewards at selected positions of labelled sequences.
+#[derive(Debug, Clone)]
+pub struct SteerBatch {
+    /// The rewards of every attribute's head, `[positions, attributes]`.
+    pub rewards: Tensor<2>,
+    /// What each position counts within its sequence, `[positions]`.
+    pub weights: Tensor<1>,
+    /// The sequence of each position, as an index into the labels.
+    pub sequences: Vec<usize>,
+    /// The values that the attributes of each sequence are to have, `[sequences, attributes]`.
+    pub labels: Tensor<2>,
+}
+
+/// The loss of a [`SteerBatch`].
+#[derive(Debug, Clone)]
+pub struct SteerLoss {
+    /// The mean over the attributes.
+    pub term: Term,
+    /// The loss of each attribute, `[attributes]`, off the tape.
+    pub attributes: Tensor<1>,
+}
+
+impl SteerObjective {
+    /// What [`forward`](Self::forward) reports in its term: the loss.
+    pub const METRICS: [Metric; 1] = [Metric::lower("steer/loss")];
+
+    /// The loss of a batch; 0 without positions.
+    ///
+    /// # Panics
+    ///
+    /// If the shapes do not fit, or a position is of a sequence without labels.
+    pub fn forward(&self, batch: SteerBatch) -> SteerLoss {
+        let SteerBatch { rewards, weights, sequences, labels } = batch;
+        let [positions, attributes] = rewards.dims();
+        let [count, _] = labels.dims();
+        assert_eq!(labels.dims()[1], attributes, "a label is needed for each attribute");
+        assert_eq!(sequences.len(), positions, "a sequence is needed for each position");
+        assert!(sequences.iter().all(|&sequence| sequence < count), "every sequence needs labels");
+        if positions == 0 {
+            let attributes = labels.zeros_like().sum_dim(0).squeeze_dim(0);
+            let term = Term::new(self.weight, rewards.sum(), Self::METRICS, []);
+            return SteerLoss { term, attributes };
+        }
+        let sequences: Vec<i32> = sequences.into_iter().map(|sequence| sequence as i32).collect();
+        let of = Tensor::<1, Int>::from_data(TensorData::new(sequences, [positions]), &rewards.device());
+        let errors = (rewards - labels.select(0, of)).square() * weights.reshape([positions, 1]);
+        let by_attribute: Tensor<1> = errors.sum_dim(0).squeeze_dim(0) / count as f64;
+        let term = Term::new(self.weight, by_attribute.clone().mean(), Self::METRICS, []);
+        SteerLoss { term, attributes: by_attribute.detach() }
+    }
+}
