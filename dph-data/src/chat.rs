@@ -152,6 +152,14 @@ pub enum ChatError {
         /// The tokenizer's folder.
         path: PathBuf,
     },
+    /// A file of the tokenizer cannot be written.
+    #[error("cannot write {}: {source}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// The tokenizer lacks a token that is asked for.
     #[error("the tokenizer has no token `{token}`, which {needed_by} needs")]
     NoToken {

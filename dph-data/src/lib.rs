@@ -22,6 +22,7 @@
 //! that were [`Skipped`]. [`plan_batches`] groups sets for the device, [`Mixture`] says which set comes next.
 //! Nothing here knows of tensors.
 
+mod add_tokens;
 mod batch;
 mod chat;
 mod chat_jinja;
@@ -47,7 +48,9 @@ mod task_file;
 mod template;
 mod tokenize;
 mod tokenizer_files;
+mod train_tokenizer;
 
+pub use add_tokens::add_special_tokens;
 pub use batch::{plan_batches, plan_set_batches};
 pub use chat::{CHAT_FILE, ChatError, ChatFormat, Message, Supervise, TokenData};
 pub use data_error::DataError;
@@ -59,8 +62,9 @@ pub use mixture::{Mixture, MixtureError, MixtureItem, draw_distractor};
 pub use rows::{Row, RowsError, read_rows};
 pub use skipped::{RowProblem, SkipReason, Skipped, SkippedRow};
 pub use split::SplitNotFound;
-pub use synthetic::{World, WorldError};
+pub use synthetic::World;
 pub use task::{Kind, Metric, Task};
 pub use task_error::{InvalidTask, TaskError, TaskProblem};
 pub use task_file::nearest;
 pub use tokenize::{ChatOptions, ChatTokenizer};
+pub use train_tokenizer::{TokenizerError, train_tokenizer};

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use dph_core::{Candidate, CandidateSet};
@@ -31,11 +31,13 @@ pub struct ChatOptions {
     /// Today, for templates that ask (`strftime_now`), as year, month, day. It is fixed, for otherwise the same
     /// prompt would have other tokens tomorrow; the default is the date that Llama's templates fall back on.
     pub date: [u16; 3],
+    /// Whether a tokenizer without any chat format will do, as long as only plain text is tokenised.
+    pub text_only: bool,
 }
 
 impl Default for ChatOptions {
     fn default() -> Self {
-        Self { format: None, template: None, start: None, date: [2024, 7, 26] }
+        Self { format: None, template: None, start: None, date: [2024, 7, 26], text_only: false }
     }
 }
 
@@ -58,6 +60,8 @@ pub struct ChatTokenizer {
 enum Layout {
     ChatMl,
     Template(Box<ChatTemplate>),
+    /// None, in this folder: conversations are refused.
+    None(PathBuf),
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -108,7 +112,10 @@ impl ChatTokenizer {
         let layout = layout(&files, &vocabulary, options)?;
         let ids = ids(&files, &vocabulary, options)?;
         let mut tokenizer = Self { vocabulary, content, layout, ids, pieces: RwLock::default() };
-        tokenizer.ids.end_of_turn = tokenizer.find_end_of_turn()?;
+        tokenizer.ids.end_of_turn = match tokenizer.layout {
+            Layout::None(_) => tokenizer.ids.eos.unwrap_or_default(),
+            _ => tokenizer.find_end_of_turn()?,
+        };
         Ok(tokenizer)
     }
 
@@ -217,7 +224,7 @@ impl ChatTokenizer {
     pub fn format(&self) -> ChatFormat {
         match self.layout {
             Layout::ChatMl => ChatFormat::ChatMl,
-            Layout::Template(_) => ChatFormat::Template,
+            Layout::Template(_) | Layout::None(_) => ChatFormat::Template,
         }
     }
 
@@ -301,6 +308,7 @@ impl ChatTokenizer {
                 }
                 Ok(pieces)
             }
+            Layout::None(folder) => Err(ChatError::NoFormat { path: folder.clone() }),
             Layout::Template(template) => template
                 .parts(roles)?
                 .into_iter()
@@ -381,6 +389,7 @@ fn layout(
             .iter()
             .all(|token| vocabulary.token_to_id(token).is_some())
             .then_some(Layout::ChatMl)
+            .or_else(|| options.text_only.then(|| Layout::None(files.folder.clone())))
             .ok_or_else(no_format),
     }
 }

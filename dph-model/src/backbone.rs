@@ -102,10 +102,15 @@ impl Backbone {
     ///
     /// If the configuration is wrong or not supported.
     pub fn init(json: &str, seed: u64, device: &Device) -> Result<Self, ConfigError> {
-        let family = Family::parse(json)?;
+        let config = Family::parse(json)?.decoder()?;
+        Self::from_parts(init::decoder(&config, seed, device), json.into())
+    }
+
+    /// A model of a decoder and the text of the configuration that it was made by.
+    pub(crate) fn from_parts(decoder: Decoder, json: String) -> Result<Self, ConfigError> {
+        let family = Family::parse(&json)?;
         let config = family.decoder()?;
-        let decoder = init::decoder(&config, seed, device);
-        Ok(Self { decoder, origin: Arc::new(Origin { json: json.into(), family, config }) })
+        Ok(Self { decoder, origin: Arc::new(Origin { json, family, config }) })
     }
 
     /// The states of `layers` for a batch, in their order, each `[rows, seq, d_model]`.
@@ -164,6 +169,11 @@ impl Backbone {
         let pass = Pass::behind(cache.len(), rows, tokens.len() / rows.max(1), self.config());
         let states = self.decoder.states(ids, &pass, layers, Some(cache));
         Ok(self.by_row(states, rows))
+    }
+
+    /// The family that the model is of.
+    pub fn family(&self) -> &Family {
+        &self.origin.family
     }
 
     /// The shape of the model.

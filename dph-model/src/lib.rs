@@ -26,8 +26,11 @@ pub mod family;
 mod init;
 mod kernels;
 mod log_probs;
+mod trainable;
+mod vocabulary;
 
 pub use backbone::{Backbone, InputError};
 pub use checkpoint::{CheckpointError, content_hash};
 pub use decoder::{Cache, DecoderConfig};
 pub use family::{ConfigError, Family};
+pub use trainable::{LoraConfig, PatternError, fits};

@@ -4,6 +4,7 @@ use dph_data::Task;
 use dph_eval::Suite;
 
 use crate::experiment::{Experiment, Stage, Trainable};
+use crate::stages::trainable;
 
 /// Something that is wrong, and the path of the key that it is about.
 pub(crate) struct Found {
@@ -122,34 +123,93 @@ impl Checks {
         }
         require(stage.validation.every > 0, &["validation", "every"], "`every` must be at least 1".into());
 
-        let trainable = stage.trainable.unwrap_or(experiment.model.trainable);
-        let is_last = index + 1 == experiment.stages.len();
-        match (&stage.objective.dph, &stage.objective.sft) {
-            (None, None) => {
-                require(false, &["objective"], "an objective is one of `dph` and `sft`; give one".into())
-            }
-            (Some(_), Some(_)) => {
-                require(false, &["objective"], "a stage has one objective, this one has two".into())
-            }
-            (Some(dph), None) => {
-                require(
-                    (0.0..=0.5).contains(&dph.label_smoothing),
-                    &["objective", "dph", "label_smoothing"],
-                    "label smoothing lies between 0 and 0.5".into(),
-                );
-                require(
-                    trainable == Trainable::None,
-                    if stage.trainable.is_some() { &["trainable"] } else { &["objective"] },
-                    "a `dph` stage trains the head of a frozen model: set `trainable = \"none\"` in this stage".into(),
-                );
-                require(is_last, &["objective"], "a `dph` stage is the last one".into());
-            }
-            (None, Some(_)) => require(
-                trainable == Trainable::All,
-                if stage.trainable.is_some() { &["trainable"] } else { &["objective"] },
-                "an `sft` stage trains the model: set `trainable = \"all\"` in this stage".into(),
+        let trainable = trainable(experiment, stage);
+        let objective = &stage.objective;
+        let frozen = trainable == Trainable::None;
+        let by_trainable: &[&'static str] =
+            if stage.trainable.is_some() { &["trainable"] } else { &["objective"] };
+        let names = |keys: &[&str]| keys.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
+        require(
+            !objective.keys().is_empty(),
+            &["objective"],
+            "a stage needs an objective: one or several of `dph`, `dpo`, `orpo`, `kl` and `sft`".into(),
+        );
+        let on_language: Vec<&str> = objective.keys().into_iter().filter(|key| *key != "dph").collect();
+        require(
+            !(frozen && objective.trains_language()),
+            by_trainable,
+            format!(
+                "{} trains the language model, which is frozen here: set `trainable` to \"all\", \"embeddings\" or \"lora\"",
+                names(&on_language)
             ),
+        );
+        if objective.dph.is_some() {
+            require(
+                !frozen || index + 1 == experiment.stages.len(),
+                &["objective"],
+                "a stage that trains only a head on a frozen model is the last one".into(),
+            );
+            require(
+                frozen || !experiment.head.standardise,
+                &["objective"],
+                "`[head] standardise` needs a frozen model, and here the model learns: its statistics would not stay true".into(),
+            );
         }
+        for (key, value) in [
+            ("dph", objective.dph.map(|dph| dph.label_smoothing)),
+            ("dpo", objective.dpo.map(|dpo| dpo.label_smoothing)),
+        ] {
+            require(
+                value.is_none_or(|value| (0.0..=0.5).contains(&value)),
+                &["objective", key, "label_smoothing"],
+                "label smoothing lies between 0 and 0.5".into(),
+            );
+        }
+        require(
+            objective.dpo.is_none_or(|dpo| dpo.beta > 0.0),
+            &["objective", "dpo", "beta"],
+            "`beta` is above 0".into(),
+        );
+        require(
+            objective.kl.is_none_or(|kl| (0.0..=1.0).contains(&kl.chosen_share)),
+            &["objective", "kl", "chosen_share"],
+            "`chosen_share` lies between 0 and 1".into(),
+        );
+        let weights = [
+            ("dph", objective.dph.map(|term| term.weight)),
+            ("dpo", objective.dpo.map(|term| term.weight)),
+            ("orpo", objective.orpo.map(|term| term.weight)),
+            ("kl", objective.kl.map(|term| term.weight)),
+            ("sft", objective.sft.map(|term| term.weight)),
+        ];
+        for (key, weight) in weights {
+            require(
+                weight.is_none_or(|weight| weight.is_finite() && weight > 0.0),
+                &["objective", key, "weight"],
+                "a weight is a number above 0; leave an objective out that is not to count".into(),
+            );
+        }
+        require(
+            !(frozen && !stage.freeze.is_empty()),
+            &["freeze"],
+            "the whole model is frozen here already".into(),
+        );
+        require(
+            !(frozen && !stage.add_tokens.is_empty()),
+            &["add_tokens"],
+            "new tokens have to be learnt, and the model is frozen here: set `trainable = \"embeddings\"` or \"all\"".into(),
+        );
+        require(
+            trainable != Trainable::Lora || stage.add_tokens.is_empty(),
+            &["add_tokens"],
+            "new tokens have to be learnt, and adapters do not reach the embeddings: add them in an earlier stage".into(),
+        );
+        require(
+            trainable != Trainable::Lora || experiment.model.lora.rank > 0,
+            by_trainable,
+            "`[model] lora` needs a `rank` of at least 1".into(),
+        );
+        require(stage.micro_batch > 0, &["micro_batch"], "`micro_batch` must be at least 1".into());
 
         require(
             !stage.mix.is_empty(),

@@ -69,6 +69,29 @@ pub enum TrainError {
         /// What is missing, and what to do.
         message: String,
     },
+    /// The loss is not a number any more, or infinite.
+    #[error(
+        "stage `{stage}`: the loss of step {step} is not finite; {}. Its batch is the sets {}",
+        match checkpoint {
+            Some(path) => format!("the last good checkpoint is {}", path.display()),
+            None => "there is no checkpoint yet".into(),
+        },
+        listed(sets)
+    )]
+    #[diagnostic(help("a lower `lr`, a longer `warmup` or a smaller `clip` usually helps; if always the same sets are named, look at them"))]
+    NonFinite {
+        /// The stage.
+        stage: String,
+        /// The step.
+        step: usize,
+        /// Names of the sets of the step.
+        sets: Vec<String>,
+        /// The last checkpoint.
+        checkpoint: Option<PathBuf>,
+    },
+    /// Patterns of tensor names do not name parameters.
+    #[error(transparent)]
+    Pattern(#[from] dph_model::PatternError),
     /// A task cannot be had.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -82,9 +105,9 @@ pub enum TrainError {
     /// The tokenizer cannot be used.
     #[error(transparent)]
     Tokenizer(#[from] dph_data::ChatError),
-    /// The synthetic world cannot be written.
+    /// The tokenizer of a new model cannot be made.
     #[error(transparent)]
-    World(#[from] dph_data::WorldError),
+    NewTokenizer(#[from] dph_data::TokenizerError),
     /// The language model cannot be loaded or written.
     #[error(transparent)]
     Files(#[from] dph_model::CheckpointError),
@@ -135,5 +158,15 @@ impl TrainError {
                 | Self::Config(_)
                 | Self::Mixture(_)
         )
+    }
+}
+
+/// Some of many names.
+fn listed(names: &[String]) -> String {
+    const SHOWN: usize = 8;
+    let shown = names[..names.len().min(SHOWN)].join(", ");
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
     }
 }

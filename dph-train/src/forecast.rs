@@ -68,7 +68,7 @@ impl Forecast {
             experiment.eval.split.as_deref(),
         )?;
         let data = experiment.data.as_deref().unwrap_or(data);
-        let (json, tokenizer) = base_config(experiment)?;
+        let (json, tokenizer) = base_config(experiment, data)?;
         let config = Family::parse(&json)?.decoder()?;
         let speed = Speed { flops: flops(&device) * EFFICIENCY, config: &config };
         let parameters = config.param_count();

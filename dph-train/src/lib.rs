@@ -19,6 +19,7 @@
 // `derive(RecordState)` looks these up in the crate root.
 use burn::optim::{RecordState, StateSink, StateSource};
 
+mod batch_file;
 mod checks;
 mod cli;
 mod error;

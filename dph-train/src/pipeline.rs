@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use burn::tensor::Device;
-use dph_data::{ChatTokenizer, World};
+use dph_data::{ChatTokenizer, Documents, LoadOptions, Task, World, train_tokenizer};
 use dph_eval::{Bench, BenchOptions, BenchPlan, Model, Results, ScorerChoice};
 use dph_model::Backbone;
 
-use crate::experiment::Experiment;
+use crate::experiment::{Experiment, TokenizerSource, TrainedTokenizer};
 use crate::experiment_file::ExperimentFile;
 use crate::report;
 use crate::run_dir::{Manifest, RunDir, write_atomically};
@@ -44,11 +44,11 @@ pub fn run(file: &ExperimentFile, options: &RunOptions) -> Result<Bench, TrainEr
     let plan =
         BenchPlan::new(&experiment.eval.suites, &experiment.eval.tasks, experiment.eval.split.as_deref())?;
     // What can be seen to be wrong at once must not move an earlier run aside.
-    base_config(experiment)?;
-    let run = RunDir::open(&options.out, experiment, &file.source, options.resume)?;
     let data = experiment.data.as_deref().unwrap_or(&options.data);
+    base_config(experiment, data)?;
+    let run = RunDir::open(&options.out, experiment, &file.source, options.resume)?;
 
-    let base = base_model(experiment, &run, &device)?;
+    let base = base_model(experiment, data, &run, &device)?;
     write_manifest(experiment, &run, &base)?;
 
     let features = run.path().parent().unwrap_or(Path::new(".")).join("features");
@@ -67,7 +67,7 @@ pub fn run(file: &ExperimentFile, options: &RunOptions) -> Result<Bench, TrainEr
 }
 
 /// The `config.json` of the model that the first stage starts from, and its tokenizer; nothing is loaded or kept.
-pub(crate) fn base_config(experiment: &Experiment) -> Result<(String, ChatTokenizer), TrainError> {
+pub(crate) fn base_config(experiment: &Experiment, data: &Path) -> Result<(String, ChatTokenizer), TrainError> {
     let model = &experiment.model;
     if let Some(path) = &model.path {
         if !path.is_dir() {
@@ -78,20 +78,32 @@ pub(crate) fn base_config(experiment: &Experiment) -> Result<(String, ChatTokeni
         return Ok((json, tokenizer(experiment, path)?));
     }
     let dir = tempfile::tempdir().map_err(|source| TrainError::io(&std::env::temp_dir(), source))?;
-    write_tokenizer(experiment, dir.path())?;
+    write_tokenizer(experiment, data, dir.path())?;
     let tokenizer = tokenizer(experiment, dir.path())?;
     Ok((new_config(model.new.clone().unwrap_or_default(), &tokenizer), tokenizer))
 }
 
-fn write_tokenizer(experiment: &Experiment, dir: &Path) -> Result<(), TrainError> {
-    match experiment.model.tokenizer.as_deref() {
-        Some("world") | None => Ok(World::default().write_tokenizer(dir)?),
-        Some(tokenizer) => crate::stages::copy_tokenizer(Path::new(tokenizer), dir),
+fn write_tokenizer(experiment: &Experiment, data: &Path, dir: &Path) -> Result<(), TrainError> {
+    match &experiment.model.tokenizer {
+        None => Ok(World::default().write_tokenizer(dir)?),
+        Some(TokenizerSource::Given(name)) if name == "world" => Ok(World::default().write_tokenizer(dir)?),
+        Some(TokenizerSource::Given(tokenizer)) => crate::stages::copy_tokenizer(Path::new(tokenizer), dir),
+        Some(TokenizerSource::Trained(TrainedTokenizer { task, vocab })) => {
+            let options = LoadOptions::default();
+            let texts = Documents::load(&Task::find(task)?, data, "train", &options)?.documents;
+            let texts = texts.into_iter().flat_map(|document| document.candidates);
+            Ok(train_tokenizer(dir, texts, *vocab, &[])?)
+        }
     }
 }
 
 /// The directory of the model that the first stage starts from.
-fn base_model(experiment: &Experiment, run: &RunDir, device: &Device) -> Result<PathBuf, TrainError> {
+fn base_model(
+    experiment: &Experiment,
+    data: &Path,
+    run: &RunDir,
+    device: &Device,
+) -> Result<PathBuf, TrainError> {
     let model = &experiment.model;
     if let Some(path) = &model.path {
         return fs::canonicalize(path)
@@ -100,7 +112,7 @@ fn base_model(experiment: &Experiment, run: &RunDir, device: &Device) -> Result<
             .ok_or_else(|| TrainError::NoModel { path: path.clone() });
     }
     run.once("base", |dir| {
-        write_tokenizer(experiment, dir)?;
+        write_tokenizer(experiment, data, dir)?;
         let tokenizer = tokenizer(experiment, dir)?;
         let config = new_config(model.new.clone().unwrap_or_default(), &tokenizer);
         Backbone::init(&config, experiment.seed, device)?.save(dir)?;

@@ -51,26 +51,6 @@ pub struct World {
     facts: Vec<Fact>,
 }
 
-/// What makes the world's tokenizer unavailable.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum WorldError {
-    /// The tokenizer cannot be trained.
-    #[error("cannot train the synthetic world's tokenizer: {message}")]
-    Tokenizer {
-        /// What the trainer said.
-        message: String,
-    },
-    /// A file cannot be written.
-    #[error("cannot write {}: {source}", path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-}
-
 /// One matter about one person: what is true, what rumour says, and which split asks for it.
 #[derive(Debug, Clone)]
 struct Fact {

@@ -1,72 +1,24 @@
 //! A byte-level BPE tokenizer trained on the world's own texts.
 
-use std::fs;
 use std::path::Path;
 
-use serde_json::{Value as Json, json};
-use tokenizers::models::bpe::{BPE, BpeTrainerBuilder};
-use tokenizers::pre_tokenizers::byte_level::ByteLevel;
-use tokenizers::{
-    AddedToken, DecoderWrapper, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper,
-    TokenizerBuilder,
-};
+use serde_json::Value as Json;
 
-use super::{World, WorldError};
+use super::World;
 use crate::task::Kind;
+use crate::train_tokenizer::{TokenizerError, train_tokenizer};
 
 /// The most tokens the vocabulary may have; enough for every word of the world.
 const VOCABULARY: usize = 768;
 
 impl World {
-    /// Trains the tokenizer of this world and writes it into a folder, which is made where it is missing:
-    /// `tokenizer.json`, `tokenizer_config.json` and `special_tokens_map.json`, as Hugging Face models have them.
-    ///
-    /// The paper's conventions: `</s>` starts and ends a text, `<|im_start|>` and `<|im_end|>` enclose messages. The same world
-    /// gives the same files, byte for byte.
+    /// Trains the tokenizer of this world and writes it into a folder, see [`train_tokenizer`]. It has the tokens of ChatML;
+    /// the same world gives the same files, byte for byte.
     ///
     /// # Errors
-    /// The trainer fails, or a file cannot be written.
-    pub fn write_tokenizer(&self, folder: &Path) -> Result<(), WorldError> {
-        let write = |name: &str, content: String| {
-            let path = folder.join(name);
-            fs::write(&path, content).map_err(|source| WorldError::Write { path, source })
-        };
-        fs::create_dir_all(folder).map_err(|source| WorldError::Write { path: folder.to_owned(), source })?;
-        write("tokenizer.json", format!("{:#}\n", self.tokenizer()?))?;
-        let special = json!({ "bos_token": "</s>", "eos_token": "</s>", "pad_token": "<pad>" });
-        let mut config = special.clone();
-        config["additional_special_tokens"] = json!(["<|im_start|>", "<|im_end|>"]);
-        config["clean_up_tokenization_spaces"] = json!(false);
-        config["tokenizer_class"] = json!("PreTrainedTokenizerFast");
-        write("tokenizer_config.json", format!("{config:#}\n"))?;
-        write("special_tokens_map.json", format!("{special:#}\n"))
-    }
-
-    /// The `tokenizer.json` of this world.
-    fn tokenizer(&self) -> Result<Json, WorldError> {
-        let failed = |error: &dyn std::fmt::Display| WorldError::Tokenizer { message: error.to_string() };
-        let special = ["<s>", "<pad>", "</s>", "<|im_start|>", "<|im_end|>"];
-        let mut trainer = BpeTrainerBuilder::new()
-            .show_progress(false)
-            .vocab_size(VOCABULARY)
-            .initial_alphabet(ByteLevel::alphabet().into_iter().collect())
-            .special_tokens(special.map(|token| AddedToken::from(token, true)).to_vec())
-            .build();
-        let bytes = ByteLevel::new(false, true, true);
-        let mut tokenizer = TokenizerBuilder::<
-            BPE,
-            NormalizerWrapper,
-            PreTokenizerWrapper,
-            PostProcessorWrapper,
-            DecoderWrapper,
-        >::new()
-        .with_model(BPE::default())
-        .with_pre_tokenizer(Some(bytes.into()))
-        .with_decoder(Some(bytes.into()))
-        .build()
-        .map_err(|error| failed(&error))?;
-        tokenizer.train(&mut trainer, self.words().into_iter()).map_err(|error| failed(&error))?;
-        serde_json::to_value(&tokenizer).map_err(|error| failed(&error))
+    /// As [`train_tokenizer`].
+    pub fn write_tokenizer(&self, folder: &Path) -> Result<(), TokenizerError> {
+        train_tokenizer(folder, self.words(), VOCABULARY, &["<|im_start|>", "<|im_end|>"])
     }
 
     /// Everything that is said in the world.
@@ -98,9 +50,14 @@ mod tests {
     #[test]
     fn training_is_deterministic_and_words_are_single_tokens() {
         let world = World::default();
-        let first = world.tokenizer().unwrap();
-        assert_eq!(first, world.tokenizer().unwrap());
-        let tokenizer: tokenizers::Tokenizer = serde_json::from_value(first).unwrap();
+        let files = || {
+            let folder = tempfile::tempdir().unwrap();
+            world.write_tokenizer(folder.path()).unwrap();
+            std::fs::read(folder.path().join("tokenizer.json")).unwrap()
+        };
+        let first = files();
+        assert_eq!(first, files());
+        let tokenizer = tokenizers::Tokenizer::from_bytes(first).unwrap();
         assert!(
             (512..=VOCABULARY).contains(&tokenizer.get_vocab_size(true)),
             "{}",

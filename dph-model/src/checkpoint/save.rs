@@ -26,7 +26,8 @@ pub(crate) fn save(
     decoder: &Decoder,
 ) -> Result<(), CheckpointError> {
     fs::create_dir_all(dir).map_err(|source| CheckpointError::Io { path: dir.into(), source })?;
-    let parameters = decoder.parameters();
+    let parameters: Vec<_> =
+        decoder.parameters().into_iter().map(|(slot, parameter)| (slot, parameter.data())).collect();
     let mut views = Vec::new();
     for (slot, data) in &parameters {
         let mut bytes = &data.bytes()[..];

@@ -11,6 +11,7 @@ mod config;
 mod head;
 mod mlp;
 mod norm;
+mod parameter;
 mod pass;
 mod rotary;
 mod slot;
@@ -26,6 +27,7 @@ pub use config::{
 pub use head::Head;
 pub use mlp::Mlp;
 pub use norm::Norm;
+pub use parameter::Parameter;
 pub use pass::{Layout, Pass, Span};
 pub use rotary::Rotation;
 pub use slot::{BlockSlot, Part, Slot};

@@ -7,8 +7,8 @@ use dph_core::Layer;
 
 use super::transpose::transpose;
 use super::{
-    Attention, Block, BlockSlot, Cache, DecoderConfig, Head, Mlp, Norm, Part, Pass, QueryKeyNorm, Registers,
-    Slot,
+    Attention, Block, BlockSlot, Cache, DecoderConfig, Head, Mlp, Norm, Parameter, Part, Pass, QueryKeyNorm,
+    Registers, Slot,
 };
 
 /// A causal decoder: token ids to hidden states.
@@ -68,23 +68,23 @@ impl Decoder {
         Ok(Self { embedding, input, blocks, output_norm, head })
     }
 
-    /// All parameters, in the order of [`DecoderConfig::slots`] and with the shapes of
-    /// [`DecoderConfig::shape`].
-    pub fn parameters(&self) -> Vec<(Slot, TensorData)> {
-        let mut parameters = vec![(Slot::Embedding, self.embedding.val().into_data())];
+    /// All parameters, in the order of [`DecoderConfig::slots`].
+    pub fn parameters(&self) -> Vec<(Slot, Parameter<'_>)> {
+        let mut parameters = vec![(Slot::Embedding, Parameter::Rank2(&self.embedding))];
         if let Some(input) = &self.input {
-            parameters.push((Slot::InputProjection, matrix(&input.projection)));
+            parameters.push((Slot::InputProjection, Parameter::Matrix(&input.projection.weight)));
             parameters.extend(norm(&input.norm, Slot::InputNorm));
         }
         for (index, block) in self.blocks.iter().enumerate() {
-            parameters.extend(block_parameters(block).map(|(slot, data)| (Slot::Block(index, slot), data)));
+            let of_block = block_parameters(block);
+            parameters.extend(of_block.map(|(slot, parameter)| (Slot::Block(index, slot), parameter)));
         }
         parameters.extend(norm(&self.output_norm, Slot::OutputNorm));
         if let Some(projection) = &self.head.projection {
-            parameters.push((Slot::HeadProjection, matrix(projection)));
+            parameters.push((Slot::HeadProjection, Parameter::Matrix(&projection.weight)));
         }
         if let Some(head) = &self.head.untied {
-            parameters.push((Slot::Head, head.val().into_data()));
+            parameters.push((Slot::Head, Parameter::Rank2(head)));
         }
         parameters
     }
@@ -227,17 +227,17 @@ impl<E, F: FnMut(Slot, &[usize]) -> Result<TensorData, E>> Assembly<'_, F> {
     }
 }
 
-fn block_parameters(block: &Block) -> impl Iterator<Item = (BlockSlot, TensorData)> {
+fn block_parameters(block: &Block) -> impl Iterator<Item = (BlockSlot, Parameter<'_>)> {
     let attention = &block.attention;
     let mut parameters: Vec<_> = norm(&block.attention_norm, BlockSlot::AttentionNorm).collect();
     parameters.extend(linear(&attention.qkv, BlockSlot::Qkv));
     if let Some(norm) = &attention.norm {
-        parameters.push((BlockSlot::QueryNorm, norm.query.val().into_data()));
-        parameters.push((BlockSlot::KeyNorm, norm.key.val().into_data()));
+        parameters.push((BlockSlot::QueryNorm, Parameter::Rank2(&norm.query)));
+        parameters.push((BlockSlot::KeyNorm, Parameter::Rank2(&norm.key)));
     }
     if let Some(registers) = &attention.registers {
-        parameters.push((BlockSlot::RegisterKeys, registers.keys.val().into_data()));
-        parameters.push((BlockSlot::RegisterValues, registers.values.val().into_data()));
+        parameters.push((BlockSlot::RegisterKeys, Parameter::Rank3(&registers.keys)));
+        parameters.push((BlockSlot::RegisterValues, Parameter::Rank3(&registers.values)));
     }
     parameters.extend(linear(&attention.output, BlockSlot::AttentionOutput));
     parameters.extend(norm(&block.mlp_norm, BlockSlot::MlpNorm));
@@ -246,17 +246,12 @@ fn block_parameters(block: &Block) -> impl Iterator<Item = (BlockSlot, TensorDat
     parameters.into_iter()
 }
 
-fn linear<S>(linear: &Linear, slot: impl Fn(Part) -> S) -> impl Iterator<Item = (S, TensorData)> {
-    let bias = linear.bias.as_ref().map(|bias| (slot(Part::Bias), bias.val().into_data()));
-    [(slot(Part::Weight), matrix(linear))].into_iter().chain(bias)
+fn linear<S>(linear: &Linear, slot: impl Fn(Part) -> S) -> impl Iterator<Item = (S, Parameter<'_>)> {
+    let bias = linear.bias.as_ref().map(|bias| (slot(Part::Bias), Parameter::Rank1(bias)));
+    [(slot(Part::Weight), Parameter::Matrix(&linear.weight))].into_iter().chain(bias)
 }
 
-fn norm<S>(norm: &Norm, slot: impl Fn(Part) -> S) -> impl Iterator<Item = (S, TensorData)> {
-    let bias = norm.bias.as_ref().map(|bias| (slot(Part::Bias), bias.val().into_data()));
-    [(slot(Part::Weight), norm.weight.val().into_data())].into_iter().chain(bias)
-}
-
-/// The matrix of a linear layer as files have it, `[outputs, inputs]`.
-fn matrix(linear: &Linear) -> TensorData {
-    linear.weight.val().transpose().into_data()
+fn norm<S>(norm: &Norm, slot: impl Fn(Part) -> S) -> impl Iterator<Item = (S, Parameter<'_>)> {
+    let bias = norm.bias.as_ref().map(|bias| (slot(Part::Bias), Parameter::Rank1(bias)));
+    [(slot(Part::Weight), Parameter::Rank1(&norm.weight))].into_iter().chain(bias)
 }

@@ -28,8 +28,8 @@ impl StageData {
         context: usize,
     ) -> Result<Self, TrainError> {
         let options = |limit| LoadOptions { limit, seed, max_len: Some(context), ..LoadOptions::default() };
-        // A head learns from a choice, a language model from an answer.
-        let choices = stage.objective.dph.is_some();
+        // A comparison needs a choice, a language model an answer.
+        let choices = stage.objective.compares();
         let usable = |set: &CandidateSet| set.gold.is_some() && (!choices || set.candidates.len() > 1);
         let (mut training, mut weights, mut validation) = (Vec::new(), Vec::new(), Vec::new());
         for (name, &weight) in &stage.mix {

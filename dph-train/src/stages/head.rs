@@ -1,25 +1,19 @@
 //! Training a preference head on cached features of a frozen backbone.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use burn::module::Module;
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::optim::{GradientsParams, ModuleOptimizer};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use burn::train::{InferenceStep, TrainOutput, TrainStep};
-use dph_core::{DphObjective, PreferenceHead};
+use dph_core::{DphObjective, Pairs, PreferenceHead, Term};
 
+use super::share_right;
+use crate::features::KeptFeatures;
 use crate::optimiser::clip_by_global_norm;
-use crate::trainer::{Reading, Readings};
-
-/// What head training and its validation report: the objective's metrics, in their order.
-pub(crate) const READINGS: &[Reading] = &[
-    Reading { name: "loss", higher_is_better: false },
-    Reading { name: "chosen", higher_is_better: false },
-    Reading { name: "rejected", higher_is_better: false },
-    Reading { name: "accuracy", higher_is_better: true },
-    Reading { name: "margin", higher_is_better: true },
-];
+use crate::trainer::{Fault, Readings};
 
 /// A preference head in training.
 #[derive(Module, Debug)]
@@ -37,28 +31,29 @@ pub(crate) struct HeadSettings {
     pub clip: Option<f64>,
     /// Seed of the dropout.
     pub seed: u64,
+    /// Where a loss that is not finite is reported.
+    pub fault: Fault,
 }
 
-/// Pairs of aggregated vectors for one step: those of the chosen answers and those of the rejected ones.
+/// What is kept of the candidates of one step's sets.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Pairs {
+pub(crate) struct HeadStep {
     /// The optimiser step, from 1.
     pub step: usize,
-    pub d_model: usize,
-    /// `[pairs, d_model]`
-    pub chosen: Vec<f32>,
-    /// `[pairs, d_model]`
-    pub rejected: Vec<f32>,
+    pub kept: KeptFeatures,
+    /// The candidates of each set, and the gold one within it.
+    pub sets: Vec<(Range<usize>, usize)>,
+    /// Names of the sets, for messages.
+    pub ids: Vec<String>,
 }
 
-/// Candidate sets for validation: every candidate's vector, and where each set's gold one is.
+/// Candidate sets for validation.
 #[derive(Debug, Clone)]
 pub(crate) struct GoldSets {
-    pub d_model: usize,
-    /// `[candidates, d_model]`
-    pub vectors: Arc<Vec<f32>>,
-    /// For each set the range of its candidates and the gold one, as indices into `vectors`.
-    pub sets: Vec<(std::ops::Range<usize>, usize)>,
+    /// In pieces of a size that a forward pass can take.
+    pub kept: Arc<[KeptFeatures]>,
+    /// The candidates of each set, counted over all pieces, and the gold one within it.
+    pub sets: Vec<(Range<usize>, usize)>,
 }
 
 impl HeadTrainer {
@@ -70,28 +65,29 @@ impl HeadTrainer {
         self.devices()[0].clone()
     }
 
-    fn rewards(&self, vectors: &[f32], d_model: usize) -> Tensor<1> {
-        let count = vectors.len() / d_model;
-        let data = TensorData::new(vectors.to_vec(), [count, d_model]);
-        let rewards = self.head.forward(Tensor::from_data(data, &self.device()));
+    fn rewards(&self, kept: &KeptFeatures) -> Tensor<1> {
+        let rewards = self.head.forward_kept(&kept.states(&self.device()));
         // The objective is that of the first head.
         rewards.narrow(1, 0, 1).squeeze_dim(1)
+    }
+
+    fn term(&self, rewards: Tensor<1>, sets: &[(Range<usize>, usize)]) -> Term {
+        self.settings.objective.forward_pairs(rewards, &Pairs::all(sets.iter().cloned()))
     }
 }
 
 impl TrainStep for HeadTrainer {
-    type Input = Pairs;
+    type Input = HeadStep;
     type Output = Readings;
 
-    fn step(&self, pairs: Pairs) -> TrainOutput<Readings> {
+    fn step(&self, step: HeadStep) -> TrainOutput<Readings> {
         // Dropout must not depend on what ran before, or a resumed run would differ.
-        self.device().seed(self.settings.seed.wrapping_add(pairs.step as u64));
-        let chosen = self.rewards(&pairs.chosen, pairs.d_model);
-        let rejected = self.rewards(&pairs.rejected, pairs.d_model);
-        let weight = chosen.dims()[0];
-        let term = self.settings.objective.forward(chosen, rejected);
-        let readings = Readings { values: term.values(), weight };
-        TrainOutput::new(self, (term.loss * term.weight).backward(), readings)
+        self.device().seed(self.settings.seed.wrapping_add(step.step as u64));
+        let term = self.term(self.rewards(&step.kept), &step.sets);
+        let loss = term.loss.clone() * term.weight;
+        let values = Tensor::cat(vec![loss.clone().detach(), term.values()], 0);
+        self.settings.fault.check(&values, step.step, || step.ids);
+        TrainOutput::new(self, loss.backward(), Readings { values, weight: step.sets.len() })
     }
 
     fn optimize(
@@ -100,6 +96,9 @@ impl TrainStep for HeadTrainer {
         lr: ModuleLearningRate,
         grads: GradientsParams,
     ) -> Self {
+        if self.settings.fault.is_set() {
+            return self;
+        }
         let (grads, _) = clip_by_global_norm(&self, grads, self.settings.clip);
         optimiser.step(lr, self, grads)
     }
@@ -112,27 +111,15 @@ impl InferenceStep for HeadTrainer {
     /// The loss over all pairs of a gold candidate and another one; the accuracy counts a set as right where the gold
     /// candidate has the highest reward of all.
     fn step(&self, batch: GoldSets) -> Readings {
-        let rewards = self.rewards(&batch.vectors, batch.d_model);
-        let host: Vec<f32> = rewards.to_data().iter::<f32>().collect();
-        let (mut chosen, mut rejected, mut right) = (Vec::new(), Vec::new(), 0);
-        for (candidates, gold) in &batch.sets {
-            for other in candidates.clone().filter(|other| other != gold) {
-                chosen.push(host[*gold]);
-                rejected.push(host[other]);
-            }
-            let best = candidates
-                .clone()
-                .fold(candidates.start, |best, other| if host[other] > host[best] { other } else { best });
-            right += usize::from(best == *gold);
-        }
-        let device = rewards.device();
-        let tensor = |values: Vec<f32>| Tensor::<1>::from_data(&values[..], &device);
-        let term = self.settings.objective.forward(tensor(chosen), tensor(rejected));
-        let accuracy = Tensor::<1>::from_data([right as f32 / batch.sets.len() as f32], &device);
-        let values = term.metrics.into_iter().map(|(metric, value)| match metric.name {
-            "dph/accuracy" => accuracy.clone(),
+        let rewards = Tensor::cat(batch.kept.iter().map(|kept| self.rewards(kept)).collect(), 0);
+        let right = share_right(&rewards, &batch.sets);
+        let term = self.term(rewards, &batch.sets);
+        let loss = term.loss.clone() * term.weight;
+        let of_term = term.metrics.into_iter().map(|(metric, value)| match metric.name {
+            "dph/accuracy" => right.clone(),
             _ => value,
         });
-        Readings { values: Tensor::cat(values.collect(), 0), weight: batch.sets.len() }
+        let values = std::iter::once(loss).chain(of_term).collect();
+        Readings { values: Tensor::cat(values, 0), weight: batch.sets.len() }
     }
 }

@@ -1,27 +1,26 @@
 //! The kinds of stages: each turns a model directory into an export.
 
 pub(crate) mod data;
+mod fine_tune;
+mod frozen;
 mod head;
-mod language;
+mod joint;
+mod reference;
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use burn::tensor::Device;
-use dph_core::{Batch, CandidateSet, DphObjective, PreferenceHeadConfig, TargetTokens};
-use dph_data::{CHAT_FILE, ChatOptions, ChatTokenizer, draw_distractor, plan_set_batches};
-use dph_model::{Backbone, DecoderConfig};
+use burn::optim::ModuleOptimizer;
+use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
+use burn::tensor::{Device, Tensor};
+use dph_core::PreferenceHeadConfig;
+use dph_data::{CHAT_FILE, ChatOptions, ChatTokenizer};
+use dph_model::DecoderConfig;
 
-use crate::experiment::{Experiment, Keep, Negatives, Stage};
-use crate::features::Features;
+use crate::experiment::{Experiment, Optimiser, Stage, Trainable};
 use crate::optimiser::LaPropConfig;
-use crate::trainer::{self, Reading, StageTraining};
+use crate::trainer::{Fault, StageTraining};
 use crate::{StageProgress, TrainError};
-use data::StageData;
-use head::{GoldSets, HeadSettings, HeadTrainer, Pairs};
-use language::LanguageTrainer;
-
-/// Padded tokens in a micro-batch of language-model training.
-const TOKEN_BUDGET: usize = 4096;
 
 /// What every stage of a run shares.
 pub(crate) struct StageContext<'a> {
@@ -46,10 +45,9 @@ impl StageContext<'_> {
         checkpoints: &Path,
         export: &Path,
     ) -> Result<(), TrainError> {
-        match (&stage.objective.dph, &stage.objective.sft) {
-            (Some(objective), None) => self.train_head(stage, *objective, model_dir, checkpoints, export)?,
-            (None, Some(_)) => self.train_language_model(stage, model_dir, checkpoints, export)?,
-            _ => unreachable!("the experiment was checked: a stage has one objective"),
+        match (trainable(self.experiment, stage), stage.objective.dph) {
+            (Trainable::None, Some(dph)) => self.train_head(stage, dph, model_dir, checkpoints, export)?,
+            _ => self.fine_tune(stage, model_dir, checkpoints, export)?,
         }
         match self.experiment.model.chat {
             Some(format) => format.save(export).map_err(|source| TrainError::io(export, source)),
@@ -57,152 +55,43 @@ impl StageContext<'_> {
         }
     }
 
-    fn train_head(
-        &self,
-        stage: &Stage,
-        objective: DphObjective,
-        model_dir: &Path,
-        checkpoints: &Path,
-        export: &Path,
-    ) -> Result<(), TrainError> {
-        let seed = self.experiment.seed;
-        let backbone = Backbone::load(model_dir, self.device)?;
-        let model_hash = dph_model::content_hash(model_dir)?;
-        let tokenizer = tokenizer(self.experiment, model_dir)?;
-        let config = head_config(self.experiment, backbone.config());
-
-        let StageData { training, mixture, validation } =
-            StageData::load(stage, seed, self.data, &tokenizer, backbone.context())?;
-        let features = |data: &dph_data::TaskData| {
-            let label = format!("features {} {}", data.task, data.split);
-            Features::compute(self.features, &backbone, &model_hash, &config.aggregation, &data.sets, &label)
-        };
-        let validation = validation
-            .iter()
-            .map(|data| Ok(gold_sets(&data.sets, &features(data)?)))
-            .collect::<Result<Vec<_>, TrainError>>()?;
-        let training: Vec<(Vec<CandidateSet>, Features)> = training
-            .into_iter()
-            .map(|data| features(&data).map(|features| (data.sets, features)))
-            .collect::<Result<_, _>>()?;
-        drop(backbone);
-
-        let head = config.init(seed, self.device);
-        let head = head.with_statistics(training.iter().flat_map(|(_, features)| features.vectors()));
-        let (batch, negatives) = (stage.batch, stage.negatives);
-        let pairs = move |step: usize| {
-            let mut pairs = Pairs { step, ..Pairs::default() };
-            for item in (step - 1) * batch..step * batch {
-                let item = mixture.item(item as u64);
-                let (sets, features) = &training[item.dataset];
-                let set = &sets[item.row];
-                let gold = set.gold.expect("only sets with a gold answer are kept");
-                let rejected: Vec<usize> = match negatives {
-                    Negatives::One => draw_distractor(set, seed, item.epoch).into_iter().collect(),
-                    Negatives::All => (0..set.candidates.len()).filter(|&other| other != gold).collect(),
-                };
-                pairs.d_model = features.d_model();
-                for other in rejected {
-                    features.read(item.row, gold, &mut pairs.chosen);
-                    features.read(item.row, other, &mut pairs.rejected);
-                }
-            }
-            pairs
-        };
-        let settings = HeadSettings { objective, clip: clip(stage), seed };
-        let model = HeadTrainer::new(head, settings);
-        let trained = trainer::train(
-            model,
-            pairs,
-            validation,
-            stage.keep == Keep::Best,
-            self.training(stage, checkpoints, head::READINGS, "accuracy"),
-        )?;
-        dph_eval::export_head(export, &trained.head, &config, model_dir, &model_hash)?;
-        Ok(())
-    }
-
-    fn train_language_model(
-        &self,
-        stage: &Stage,
-        model_dir: &Path,
-        checkpoints: &Path,
-        export: &Path,
-    ) -> Result<(), TrainError> {
-        let seed = self.experiment.seed;
-        let backbone = Backbone::load(model_dir, self.device)?;
-        let tokenizer = tokenizer(self.experiment, model_dir)?;
-        let StageData { training, mixture, validation } =
-            StageData::load(stage, seed, self.data, &tokenizer, backbone.context())?;
-
-        let pad = backbone.pad_token();
-        let batches = move |sets: &[CandidateSet]| -> Vec<Batch> {
-            plan_set_batches(sets, TOKEN_BUDGET)
-                .iter()
-                .map(|batch| Batch::pack(batch.iter().map(|&set| &sets[set]), TargetTokens::Turn, pad))
-                .collect()
-        };
-        let validation: Vec<Batch> =
-            validation.iter().flat_map(|data| batches(&answers(&data.sets))).collect();
-        let training: Vec<Vec<CandidateSet>> = training.iter().map(|data| answers(&data.sets)).collect();
-        let batch = stage.batch;
-        let step = move |step: usize| {
-            let items = (step - 1) * batch..step * batch;
-            let sets: Vec<CandidateSet> = items
-                .map(|item| mixture.item(item as u64))
-                .map(|item| training[item.dataset][item.row].clone())
-                .collect();
-            batches(&sets)
-        };
-        let model = LanguageTrainer::new(backbone, clip(stage));
-        let trained = trainer::train(
-            model,
-            step,
-            validation,
-            stage.keep == Keep::Best,
-            self.training(stage, checkpoints, language::READINGS, "loss"),
-        )?;
-        trained.backbone.save(export)?;
-        copy_tokenizer(model_dir, export)
-    }
-
     fn training<'a>(
         &self,
         stage: &'a Stage,
         checkpoints: &'a Path,
-        readings: &'static [Reading],
-        best_by: &'static str,
+        optimiser: ModuleOptimizer,
+        schedule: ModuleLrScheduler,
+        fault: Fault,
     ) -> StageTraining<'a>
     where
         Self: 'a,
     {
-        let optimiser = &stage.optimiser;
         StageTraining {
             checkpoints,
             journal: self.journal,
             stage: &stage.name,
             steps: stage.steps,
             steps_per_round: stage.validation.every,
-            readings,
-            best_by,
+            readings: stage.objective.metrics(),
+            best_by: stage.objective.best_by(),
             device: self.device.clone(),
-            optimiser: LaPropConfig {
-                betas: optimiser.betas,
-                eps: optimiser.eps,
-                weight_decay: optimiser.weight_decay,
-                decay_towards: optimiser.decay_towards,
-                amsgrad: false,
-            }
-            .init(),
-            schedule: stage.schedule.scheduler(optimiser.lr, stage.steps),
+            gradient_checkpointing: stage.gradient_checkpointing,
+            optimiser,
+            schedule,
+            fault,
             renderer: Box::new(StageProgress::new(format!("stage {}", stage.name), "steps")),
         }
     }
 }
 
+/// What of the language model learns in a stage.
+pub(crate) fn trainable(experiment: &Experiment, stage: &Stage) -> Trainable {
+    stage.trainable.unwrap_or(experiment.model.trainable)
+}
+
 /// The tokenizer in a folder, with the experiment's format of conversations.
 pub(crate) fn tokenizer(experiment: &Experiment, folder: &Path) -> Result<ChatTokenizer, TrainError> {
-    let options = ChatOptions { format: experiment.model.chat, ..ChatOptions::default() };
+    let options = ChatOptions { format: experiment.model.chat, text_only: true, ..ChatOptions::default() };
     Ok(ChatTokenizer::from_dir_with(folder, &options)?)
 }
 
@@ -212,7 +101,7 @@ pub(crate) fn head_config(experiment: &Experiment, backbone: &DecoderConfig) -> 
     PreferenceHeadConfig {
         d_model: backbone.d_model,
         d_ffn: backbone.d_ffn,
-        aggregation: head.aggregation,
+        aggregation: head.aggregation.clone(),
         standardise: head.standardise,
         pooling: head.pooling,
         dropout: head.dropout,
@@ -225,30 +114,25 @@ fn clip(stage: &Stage) -> Option<f64> {
     (stage.clip > 0.0).then_some(stage.clip)
 }
 
-/// Every set with its gold answer alone.
-fn answers(sets: &[CandidateSet]) -> Vec<CandidateSet> {
-    sets.iter()
-        .filter_map(|set| {
-            let answer = set.candidates.get(set.gold?)?.clone();
-            Some(CandidateSet { candidates: vec![answer], gold: Some(0), ..set.clone() })
-        })
-        .collect()
+fn laprop(settings: &Optimiser) -> LaPropConfig {
+    LaPropConfig {
+        betas: settings.betas,
+        eps: settings.eps,
+        weight_decay: settings.weight_decay,
+        decay_towards: settings.decay_towards,
+        amsgrad: false,
+    }
 }
 
-/// The sets of a task as one validation batch.
-fn gold_sets(sets: &[CandidateSet], features: &Features) -> GoldSets {
-    let mut vectors = Vec::new();
-    let mut ranges = Vec::new();
-    let mut start = 0;
-    for (index, set) in sets.iter().enumerate() {
-        for candidate in 0..set.candidates.len() {
-            features.read(index, candidate, &mut vectors);
-        }
-        let gold = set.gold.expect("only sets with a gold answer are kept");
-        ranges.push((start..start + set.candidates.len(), start + gold));
-        start += set.candidates.len();
-    }
-    GoldSets { d_model: features.d_model(), vectors: vectors.into(), sets: ranges }
+/// The share of sets, `[1]`, whose gold candidate has the highest reward of all, the first of equals.
+fn share_right(rewards: &Tensor<1>, sets: &[(Range<usize>, usize)]) -> Tensor<1> {
+    let host: Vec<f32> = rewards.to_data().iter::<f32>().collect();
+    let best = |candidates: Range<usize>| {
+        let first = candidates.start;
+        candidates.fold(first, |best, other| if host[other] > host[best] { other } else { best }) - first
+    };
+    let right = sets.iter().filter(|(candidates, gold)| best(candidates.clone()) == *gold).count();
+    Tensor::from_data([right as f32 / sets.len().max(1) as f32], &rewards.device())
 }
 
 /// The files beside the weights that a model directory needs.

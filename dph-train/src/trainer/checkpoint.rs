@@ -20,7 +20,8 @@ use burn::train::checkpoint::{
 use burn::train::metric::store::{Aggregate, EventStoreClient, Split};
 use serde::{Deserialize, Serialize};
 
-use super::Reading;
+use dph_core::Metric;
+
 use crate::TrainError;
 
 /// A kind of record, and its file in a checkpoint.
@@ -143,7 +144,8 @@ impl CheckpointDir {
         }
     }
 
-    fn path(&self, round: usize) -> PathBuf {
+    /// The directory of a round's checkpoint.
+    pub fn path(&self, round: usize) -> PathBuf {
         self.dir.join(format!("step-{}", self.step(round)))
     }
 
@@ -226,12 +228,12 @@ impl<P: Part> Checkpointer<P> for CheckpointDir {
 /// Saves after every round, and remembers how its validation went.
 pub(crate) struct SaveEveryRound {
     checkpoints: CheckpointDir,
-    best_by: Option<Reading>,
+    best_by: Option<Metric>,
 }
 
 impl SaveEveryRound {
     /// Without `best_by`, no round is better than another.
-    pub fn new(checkpoints: CheckpointDir, best_by: Option<Reading>) -> Self {
+    pub fn new(checkpoints: CheckpointDir, best_by: Option<Metric>) -> Self {
         Self { checkpoints, best_by }
     }
 }

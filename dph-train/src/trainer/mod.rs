@@ -5,6 +5,7 @@
 //! any round goes on exactly as if it had never stopped.
 
 mod checkpoint;
+mod fault;
 mod journal;
 mod readings;
 mod rounds;
@@ -14,6 +15,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use burn::optim::ModuleOptimizer;
+use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::tensor::Device;
 use burn::train::renderer::MetricsRenderer;
 use burn::train::{
@@ -21,10 +23,11 @@ use burn::train::{
 };
 
 use crate::TrainError;
-use crate::schedule::StepScheduler;
 use checkpoint::{CheckpointDir, SaveEveryRound};
+use dph_core::Metric;
+pub(crate) use fault::Fault;
 use readings::ReadingMetric;
-pub(crate) use readings::{Reading, Readings};
+pub(crate) use readings::{LOSS, Readings};
 use rounds::{Fixed, Rounds};
 
 /// What a stage's training needs to know beside its model and data.
@@ -40,13 +43,17 @@ pub(crate) struct StageTraining<'a> {
     /// Number of steps in a round.
     pub steps_per_round: usize,
     /// What training and validation report.
-    pub readings: &'static [Reading],
+    pub readings: Vec<Metric>,
     /// The reading of the validation that says which round was best.
     pub best_by: &'static str,
     /// The device, with or without autodiff.
     pub device: Device,
     pub optimiser: ModuleOptimizer,
-    pub schedule: StepScheduler,
+    pub schedule: ModuleLrScheduler,
+    /// Where the model in training reports a loss that is not finite.
+    pub fault: Fault,
+    /// Whether activations are computed again for the gradients.
+    pub gradient_checkpointing: bool,
     pub renderer: Box<dyn MetricsRenderer>,
 }
 
@@ -77,7 +84,9 @@ where
         // All steps were done, and the run was stopped before it could export the result.
         checkpoints.load_model(shape.clone(), rounds)?
     } else {
-        let device = stage.device.autodiff();
+        let device = stage.device.clone().autodiff();
+        let device =
+            if stage.gradient_checkpointing { device.gradient_checkpointing() } else { device };
         let loader = Rounds::new(train, stage.steps, stage.steps_per_round, resumed.unwrap_or(0));
         let best_by = stage.readings.iter().find(|reading| reading.name == stage.best_by);
         let mut training = SupervisedTraining::<M>::new(
@@ -90,6 +99,7 @@ where
         .with_application_logger(None)
         .with_metric_logger(journal::Journal::open(stage.journal, stage.stage, steps_done)?)
         .renderer(stage.renderer)
+        .with_interrupter(stage.fault.interrupter())
         .with_checkpointing_strategy(SaveEveryRound::new(
             checkpoints.clone(),
             best_by.filter(|_| validates).copied(),
@@ -105,6 +115,15 @@ where
         }
         let result =
             training.launch(Learner::new(model.train().fork(&device), stage.optimiser, stage.schedule));
+        if let Some(fault) = stage.fault.found() {
+            let last = checkpoints.last_round().map(|round| checkpoints.path(round));
+            return Err(TrainError::NonFinite {
+                stage: stage.stage.into(),
+                step: fault.step,
+                sets: fault.ids.clone(),
+                checkpoint: last,
+            });
+        }
         if let Some(error) = result.error {
             return Err(TrainError::Training { stage: stage.stage.into(), message: error.to_string() });
         }

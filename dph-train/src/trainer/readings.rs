@@ -10,19 +10,13 @@ use burn::train::metric::{
     state::{FormatOptions, NumericMetricState},
 };
 
-/// A number that every step of a stage reports.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Reading {
-    /// Its name in the metrics file and on screen.
-    pub name: &'static str,
-    /// Whether more is better.
-    pub higher_is_better: bool,
-}
+/// What a stage minimises: the weighted sum of its objectives.
+pub(crate) const LOSS: dph_core::Metric = dph_core::Metric { name: "loss", higher_is_better: false };
 
 /// The numbers that one step reports.
 #[derive(Debug, Clone)]
 pub(crate) struct Readings {
-    /// One value for each [`Reading`] of the stage, `[readings]`.
+    /// One value for each metric of the stage, `[readings]`.
     pub values: Tensor<1>,
     /// What the values are a mean over, for the mean of several steps.
     pub weight: usize,
@@ -46,13 +40,13 @@ impl Adaptor<Readings> for Readings {
 #[derive(Clone)]
 pub(crate) struct ReadingMetric {
     index: usize,
-    reading: Reading,
+    reading: dph_core::Metric,
     name: MetricName,
     state: NumericMetricState,
 }
 
 impl ReadingMetric {
-    pub fn new(index: usize, reading: Reading) -> Self {
+    pub fn new(index: usize, reading: dph_core::Metric) -> Self {
         Self { index, reading, name: Arc::new(reading.name.into()), state: NumericMetricState::default() }
     }
 }

@@ -1,0 +1,38 @@
+//! [`Parameter`]: one of a decoder's parameters, whatever its rank.
+
+use burn::module::{Param, ParamId};
+use burn::tensor::{Tensor, TensorData};
+
+/// A parameter of a [`Decoder`](super::Decoder).
+#[derive(Debug, Clone, Copy)]
+pub enum Parameter<'a> {
+    /// A bias or the scale of a norm.
+    Rank1(&'a Param<Tensor<1>>),
+    /// An embedding, or the scales of heads.
+    Rank2(&'a Param<Tensor<2>>),
+    /// Registers.
+    Rank3(&'a Param<Tensor<3>>),
+    /// The weight of a linear layer, which burn keeps as `[inputs, outputs]`.
+    Matrix(&'a Param<Tensor<2>>),
+}
+
+impl Parameter<'_> {
+    /// What burn knows it by.
+    pub fn id(self) -> ParamId {
+        match self {
+            Self::Rank1(param) => param.id,
+            Self::Rank2(param) | Self::Matrix(param) => param.id,
+            Self::Rank3(param) => param.id,
+        }
+    }
+
+    /// Its values as files have them, with the shape of [`DecoderConfig::shape`](super::DecoderConfig::shape).
+    pub fn data(self) -> TensorData {
+        match self {
+            Self::Rank1(param) => param.val().into_data(),
+            Self::Rank2(param) => param.val().into_data(),
+            Self::Rank3(param) => param.val().into_data(),
+            Self::Matrix(param) => param.val().transpose().into_data(),
+        }
+    }
+}

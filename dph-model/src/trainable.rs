@@ -1,0 +1,254 @@
+//! What of a model learns: parameters by the names of their tensors, and low-rank adapters.
+
+use burn::module::{Lora, Module, ParamGroup, ParamId};
+use serde::{Deserialize, Serialize};
+
+use crate::Backbone;
+use crate::decoder::{BlockSlot, Part, Slot};
+
+/// Low-rank adapters (LoRA, arXiv 2106.09685) beside frozen weights.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LoraConfig {
+    /// Rank of the adapters.
+    pub rank: usize,
+    /// The adapters' product counts `alpha / rank`.
+    pub alpha: f64,
+    /// The matrices that get one: patterns of tensor names, see [`Backbone::parameters_like`]. Empty for every matrix of
+    /// the blocks.
+    pub targets: Vec<String>,
+}
+
+impl Default for LoraConfig {
+    fn default() -> Self {
+        Self { rank: 8, alpha: 16.0, targets: Vec::new() }
+    }
+}
+
+/// Patterns that do not name parameters of a model.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PatternError {
+    /// No tensor has such a name.
+    #[error("`{pattern}` is part of no tensor's name; they are called {}, …", examples.join(", "))]
+    Nothing {
+        /// The pattern.
+        pattern: String,
+        /// Some names that there are.
+        examples: Vec<String>,
+    },
+    /// Only some of the tensors that make up a parameter are named.
+    #[error("{} are one matrix here; name all of them or none (`{}` is not named)", tensors.join(", "), missing)]
+    Part {
+        /// The tensors of the parameter.
+        tensors: Vec<String>,
+        /// One that is not named.
+        missing: String,
+    },
+    /// An adapter is asked for beside something that is no matrix of a block.
+    #[error("`{tensor}` cannot have an adapter: only the matrices of the blocks can")]
+    NoMatrix {
+        /// The tensor.
+        tensor: String,
+    },
+}
+
+/// Whether a pattern fits a name: its pieces between `*` occur in the name in this order, the first not necessarily
+/// at the start. So `norm` fits every tensor with this in its name, and `layers.0.*weight` the weights of the block 0.
+pub fn fits(pattern: &str, name: &str) -> bool {
+    let mut rest = name;
+    pattern.split('*').all(|piece| match rest.find(piece) {
+        Some(at) => {
+            rest = &rest[at + piece.len()..];
+            true
+        }
+        None => false,
+    })
+}
+
+impl Backbone {
+    /// Every parameter with the names of the tensors that it has in files: several where they are one matrix here, such
+    /// as the projections to queries, keys and values.
+    pub fn parameter_names(&self) -> Vec<(ParamId, Vec<String>)> {
+        self.named().into_iter().map(|(_, id, names)| (id, names)).collect()
+    }
+
+    fn named(&self) -> Vec<(Slot, ParamId, Vec<String>)> {
+        let names = |slot| {
+            let tensors = self.family().tensors(slot, self.config());
+            tensors.into_iter().map(|tensor| tensor.name).collect()
+        };
+        self.decoder.parameters().into_iter().map(|(slot, param)| (slot, param.id(), names(slot))).collect()
+    }
+
+    /// The parameters whose tensors' names fit one of the patterns, see [`fits`].
+    ///
+    /// # Errors
+    ///
+    /// A pattern that fits nothing, or only a part of a parameter.
+    pub fn parameters_like(&self, patterns: &[String]) -> Result<ParamGroup, PatternError> {
+        let found = self.matching(patterns)?;
+        Ok(ParamGroup::from_ids(found.into_iter().map(|(_, id, _)| id).collect()))
+    }
+
+    fn matching(&self, patterns: &[String]) -> Result<Vec<(Slot, ParamId, Vec<String>)>, PatternError> {
+        let named = self.named();
+        for pattern in patterns {
+            let mut names = named.iter().flat_map(|(_, _, names)| names);
+            if !names.clone().any(|name| fits(pattern, name)) {
+                let examples = names.by_ref().step_by(3).take(3).cloned().collect();
+                return Err(PatternError::Nothing { pattern: pattern.clone(), examples });
+            }
+        }
+        let is_named = |name: &String| patterns.iter().any(|pattern| fits(pattern, name));
+        let mut found = Vec::new();
+        for (slot, id, names) in named {
+            let missing = names.iter().find(|name| !is_named(name));
+            match missing {
+                None => found.push((slot, id, names)),
+                Some(missing) if names.iter().any(is_named) => {
+                    return Err(PatternError::Part { missing: missing.clone(), tensors: names });
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(found)
+    }
+
+    /// The token embeddings and what stands between them and the blocks: the projections of a factored embedding, and
+    /// the output matrix of an untied model.
+    pub fn embedding_parameters(&self) -> ParamGroup {
+        let is_embedding = |slot: &Slot| {
+            use Slot::{Embedding, Head, HeadProjection, InputProjection};
+            matches!(slot, Embedding | InputProjection | HeadProjection | Head)
+        };
+        let named = self.named();
+        ParamGroup::from_ids(
+            named.into_iter().filter(|(slot, ..)| is_embedding(slot)).map(|(_, id, _)| id).collect(),
+        )
+    }
+
+    /// The model with every parameter frozen and low-rank adapters beside some of its matrices, which do not change
+    /// what it computes yet. [`save`](Self::save) writes the sum of both.
+    ///
+    /// # Errors
+    ///
+    /// As [`parameters_like`](Self::parameters_like); also a target that is no matrix of a block.
+    pub fn with_lora(self, lora: &LoraConfig, seed: u64) -> Result<Self, PatternError> {
+        let is_matrix = |slot: &Slot| {
+            use BlockSlot::{AttentionOutput, MlpInput, MlpOutput, Qkv};
+            let Slot::Block(_, slot) = slot else { return false };
+            matches!(
+                slot,
+                Qkv(Part::Weight)
+                    | AttentionOutput(Part::Weight)
+                    | MlpInput(Part::Weight)
+                    | MlpOutput(Part::Weight)
+            )
+        };
+        let targets = match lora.targets.is_empty() {
+            true => self.named().into_iter().filter(|(slot, ..)| is_matrix(slot)).collect(),
+            false => self.matching(&lora.targets)?,
+        };
+        if let Some((_, _, names)) = targets.iter().find(|(slot, ..)| !is_matrix(slot)) {
+            return Err(PatternError::NoMatrix { tensor: names[0].clone() });
+        }
+        let group = ParamGroup::from_ids(targets.into_iter().map(|(_, id, _)| id).collect());
+        self.device().seed(seed);
+        Ok(self.apply_lora(Lora::new(lora.rank, lora.alpha).set_param_group(group)))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use burn::module::ModuleVisitor;
+    use burn::module::Param;
+    use burn::tensor::{Device, Tensor};
+    use dph_core::{Batch, Candidate, CandidateSet, Layer, TargetTokens};
+
+    use super::*;
+
+    fn backbone() -> Backbone {
+        let config = r#"{"model_type": "llama", "vocab_size": 40, "hidden_size": 16, "intermediate_size": 24,
+            "num_hidden_layers": 2, "num_attention_heads": 2, "tie_word_embeddings": true}"#;
+        Backbone::init(config, 1, &Device::flex().autodiff()).unwrap()
+    }
+
+    #[derive(Default)]
+    struct Learning(usize);
+
+    impl ModuleVisitor for Learning {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            self.0 += if param.is_require_grad() { param.lazy_shape().num_elements() } else { 0 };
+        }
+    }
+
+    fn learning(backbone: &Backbone) -> usize {
+        let mut learning = Learning::default();
+        backbone.visit(&mut learning);
+        learning.0
+    }
+
+    fn state(backbone: &Backbone) -> Vec<f32> {
+        let set = CandidateSet {
+            prompt: vec![3, 4],
+            candidates: vec![Candidate { tokens: vec![5, 6], bytes: 1 }],
+            ..CandidateSet::default()
+        };
+        let batch = Batch::pack([&set], TargetTokens::None, 0);
+        backbone.hidden_states(&batch, &[Layer::Last]).unwrap().remove(0).into_data().try_to_vec().unwrap()
+    }
+
+    #[test]
+    fn patterns_are_parts_of_names() {
+        assert!(fits("norm", "model.norm.weight"));
+        assert!(fits("layers.0.*weight", "model.layers.0.mlp.down_proj.weight"));
+        assert!(!fits("layers.0.*bias", "model.layers.0.mlp.down_proj.weight"));
+        let backbone = backbone();
+        let like = |patterns: &[&str]| {
+            let patterns: Vec<String> = patterns.iter().map(|pattern| pattern.to_string()).collect();
+            backbone.parameters_like(&patterns)
+        };
+        let frozen = backbone.clone().freeze().unfreeze_group(like(&["layers.1.*down_proj"]).unwrap());
+        assert_eq!(learning(&frozen), 16 * 24);
+        assert_eq!(learning(&backbone.clone().freeze().unfreeze_group(backbone.embedding_parameters())), 40 * 16);
+        let error = like(&["blocks"]).unwrap_err().to_string();
+        assert!(error.starts_with("`blocks` is part of no tensor's name; they are called model."), "{error}");
+        let error = like(&["q_proj", "k_proj"]).unwrap_err().to_string();
+        assert!(error.contains("(`model.layers.0.self_attn.v_proj.weight` is not named)"), "{error}");
+    }
+
+    #[test]
+    fn adapters_learn_alone_change_nothing_at_first_and_are_saved_with_the_weights() {
+        let backbone = backbone();
+        let before = state(&backbone);
+        let config = LoraConfig { rank: 2, targets: vec!["o_proj".into()], ..LoraConfig::default() };
+        let adapted = backbone.clone().with_lora(&config, 5).unwrap();
+        assert_eq!(learning(&adapted), 2 * 2 * (16 + 16));
+        assert_eq!(state(&adapted), before);
+        let of_norm = LoraConfig { targets: vec!["model.norm".into()], ..config };
+        assert!(backbone.with_lora(&of_norm, 5).unwrap_err().to_string().contains("`model.norm.weight` cannot"));
+
+        // A step on the adapters is in the file.
+        let adapted = adapted.map(&mut Shift);
+        let dir = tempfile::tempdir().unwrap();
+        adapted.save(dir.path()).unwrap();
+        let after = state(&Backbone::load(dir.path(), &Device::flex()).unwrap());
+        assert_ne!(after, before);
+        for (file, module) in after.iter().zip(state(&adapted)) {
+            assert!((file - module).abs() < 1e-5, "{file} {module}");
+        }
+    }
+
+    struct Shift;
+
+    impl burn::module::ModuleMapper for Shift {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            match param.is_require_grad() {
+                true => param.map(|tensor| (tensor + 0.1).detach().require_grad()),
+                false => param,
+            }
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! More tokens for a model.
+
+use std::convert::Infallible;
+
+use burn::tensor::TensorData;
+use dph_core::WeightInit;
+use serde_json::{Map, Value};
+
+use crate::decoder::{Decoder, Slot};
+use crate::{Backbone, ConfigError};
+
+impl Backbone {
+    /// The model with a vocabulary of `vocab` tokens. The rows of new tokens in the embedding (and in the output matrix of
+    /// an untied model) are random as in a new model: normal with the family's standard deviation.
+    ///
+    /// # Errors
+    ///
+    /// A configuration that cannot be read again; none for a model that was loaded.
+    ///
+    /// # Panics
+    ///
+    /// If the model has more tokens already.
+    pub fn with_vocab(&self, vocab: usize, seed: u64) -> Result<Self, ConfigError> {
+        assert!(vocab >= self.vocab(), "a vocabulary of {} cannot shrink to {vocab}", self.vocab());
+        let mut keys: Map<String, Value> = serde_json::from_str(self.config_json())?;
+        keys.insert("vocab_size".into(), vocab.into());
+        let json = serde_json::to_string(&keys)?;
+        let config = crate::Family::parse(&json)?.decoder()?;
+        let mut known: std::collections::HashMap<Slot, TensorData> =
+            self.decoder.parameters().into_iter().map(|(slot, parameter)| (slot, parameter.data())).collect();
+        let mut init = WeightInit::new(seed);
+        let decoder = Decoder::assemble(&config, &self.device(), |slot, shape| {
+            let data = known.remove(&slot).unwrap_or_else(|| unreachable!("both models have the same parameters"));
+            Ok::<_, Infallible>(match slot {
+                Slot::Embedding | Slot::Head => with_rows(data, shape, config.init_std, &mut init),
+                _ => data,
+            })
+        });
+        match decoder {
+            Ok(decoder) => Self::from_parts(decoder, json),
+            Err(never) => match never {},
+        }
+    }
+}
+
+/// A matrix with random rows behind its own.
+fn with_rows(data: TensorData, shape: &[usize], std: f32, init: &mut WeightInit) -> TensorData {
+    let mut values: Vec<f32> = data.iter::<f32>().collect();
+    let missing = shape.iter().product::<usize>() - values.len();
+    values.extend(init.normal([missing], std).iter::<f32>());
+    TensorData::new(values, shape.to_vec())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use burn::tensor::Device;
+
+    use super::*;
+
+    #[test]
+    fn old_tokens_keep_their_rows_and_the_configuration_counts_the_new_ones() {
+        let config = r#"{"model_type": "lswt", "vocab_size": 30, "d_vocab": 8, "d_model": 16, "d_ffn": 24,
+            "n_heads": 2, "n_layers": 1, "rope_positions": 64}"#;
+        let old = Backbone::init(config, 1, &Device::flex()).unwrap();
+        let new = old.with_vocab(32, 2).unwrap();
+        assert_eq!(new.vocab(), 32);
+        assert!(new.config_json().contains("\"vocab_size\":32"));
+        let rows = |backbone: &Backbone| -> Vec<f32> {
+            backbone.decoder.embedding.val().into_data().try_to_vec().unwrap()
+        };
+        assert_eq!(rows(&new)[..30 * 8], rows(&old)[..]);
+        assert!(rows(&new)[30 * 8..].iter().all(|&value| value != 0.0));
+        assert_eq!(rows(&new), rows(&old.with_vocab(32, 2).unwrap()));
+    }
+}

@@ -1,0 +1,36 @@
+//! `[head]`: the preference head.
+
+use dph_core::{Aggregation, PoolingKind};
+use serde::{Deserialize, Serialize};
+
+/// The preference head.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Head {
+    /// Which hidden states the head reads, such as `{ layers = "last", tokens = "end-of-turn" }`.
+    pub aggregation: Aggregation,
+    /// Whether every component of the vectors is brought to mean 0 and standard deviation 1 over the training data.
+    /// Worth it on a frozen model, whose hidden states have a few components that drown the others.
+    pub standardise: bool,
+    /// `"identity"`, `"bert"`, `"t5"`, `"swiglu-bert"` (or `"swiglu"`) or `"swiglu-t5"`.
+    pub pooling: PoolingKind,
+    /// Dropout probability of the pooling function.
+    pub dropout: f64,
+    /// Names of the reward heads. The first one is trained by the `dph` objective.
+    pub rewards: Vec<String>,
+    /// Whether the reward heads have a bias.
+    pub bias: bool,
+}
+
+impl Default for Head {
+    fn default() -> Self {
+        Self {
+            aggregation: Aggregation::default(),
+            standardise: false,
+            pooling: PoolingKind::default(),
+            dropout: 0.0,
+            rewards: vec!["preference".into()],
+            bias: false,
+        }
+    }
+}

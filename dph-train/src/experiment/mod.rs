@@ -1,0 +1,87 @@
+//! The experiment file: one TOML file says what is trained, on what, and how it is evaluated.
+
+mod head;
+mod model;
+mod objective;
+mod optimiser;
+mod stage;
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+pub use head::Head;
+pub use model::{Model, TokenizerSource, Trainable, TrainedTokenizer};
+pub use objective::Objective;
+pub use optimiser::{HeadOptimiser, Optimiser, OptimiserName};
+pub use stage::{Keep, Negatives, Stage, Validation};
+
+/// A whole experiment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Experiment {
+    /// Name of the experiment, and of its directory in `runs/`.
+    pub name: String,
+    /// Seed of everything random: initial weights, the order of the data, the choice of distractors, dropout.
+    #[serde(default = "defaults::seed")]
+    pub seed: u64,
+    /// `"flex"`, `"libtorch"`, `"wgpu"`, `"vulkan"` or `"cuda:0"`, as far as the build knows them.
+    #[serde(default = "defaults::device")]
+    pub device: String,
+    /// Root of the data sets: `<root>/<task>/<split>.jsonl` and so on. Also `--data` or `DPH_DATA`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<PathBuf>,
+    /// The language model.
+    pub model: Model,
+    /// The preference head; needed where a stage has a `dph` objective.
+    #[serde(default)]
+    pub head: Head,
+    /// The stages of training, each starting from the result of the one before.
+    #[serde(default, rename = "stage")]
+    pub stages: Vec<Stage>,
+    /// What is evaluated at the end.
+    #[serde(default)]
+    pub eval: Eval,
+}
+
+/// The evaluation at the end.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Eval {
+    /// Suites, such as `["gpt4all"]`.
+    pub suites: Vec<String>,
+    /// Single tasks, evaluated on `split`.
+    pub tasks: Vec<String>,
+    /// The split of `tasks`; without it, what each task says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub split: Option<String>,
+    /// Use at most so many rows of each task, spread over its file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+}
+
+mod defaults {
+    pub fn seed() -> u64 {
+        42
+    }
+
+    pub fn device() -> String {
+        "flex".into()
+    }
+
+    pub fn batch() -> usize {
+        64
+    }
+
+    pub fn micro_batch() -> usize {
+        4096
+    }
+
+    pub fn split() -> String {
+        "train".into()
+    }
+
+    pub fn clip() -> f64 {
+        1.0
+    }
+}

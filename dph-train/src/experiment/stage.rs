@@ -1,0 +1,108 @@
+//! `[[stage]]`: one phase of training.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Objective, Optimiser, Trainable, defaults};
+use crate::schedule::Schedule;
+
+/// One phase of training.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stage {
+    /// Name of the stage, and of its directory in the run.
+    pub name: String,
+    /// What is minimised.
+    pub objective: Objective,
+    /// What of the language model learns; without it, what `[model]` says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trainable: Option<Trainable>,
+    /// Parameters that do not learn all the same: patterns of tensor names, such as `["layers.0.", "norm"]`. `*` stands for
+    /// anything, and a part of the name is enough.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub freeze: Vec<String>,
+    /// Tokens that are added to tokenizer and embeddings before the stage, such as `["<|im_start|>", "<|im_end|>"]`. Those
+    /// that are there already are left as they are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub add_tokens: Vec<String>,
+    /// Number of optimiser steps.
+    pub steps: usize,
+    /// Candidate sets in an optimiser step.
+    #[serde(default = "defaults::batch")]
+    pub batch: usize,
+    /// At most so many tokens, padding included, go through a model that learns at once; the gradients of a step are
+    /// accumulated. More need more memory. A single set may have more.
+    #[serde(default = "defaults::micro_batch")]
+    pub micro_batch: usize,
+    /// Whether what a model that learns computes is computed again for its gradients instead of being kept, as far as
+    /// burn's checkpointing does it: less memory, more time.
+    #[serde(default)]
+    pub gradient_checkpointing: bool,
+    /// The tasks to train on and their weights: `{ arc_easy = 1.0, "my/task.toml" = 0.5 }`.
+    pub mix: BTreeMap<String, f64>,
+    /// Which split of the tasks is trained on.
+    #[serde(default = "defaults::split")]
+    pub split: String,
+    /// Use at most so many rows of each task, spread over its file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+    /// The optimiser.
+    #[serde(default)]
+    pub optimiser: Optimiser,
+    /// How the learning rate goes.
+    #[serde(default)]
+    pub schedule: Schedule,
+    /// Limit of the joint norm of all gradients; 0 for none.
+    #[serde(default = "defaults::clip")]
+    pub clip: f64,
+    /// Which wrong answers a step sees: `"one"`, drawn for each document and epoch, or `"all"`.
+    #[serde(default)]
+    pub negatives: Negatives,
+    /// Validation during training.
+    #[serde(default)]
+    pub validation: Validation,
+    /// Which weights the stage hands on: `"best"` by validation, or `"last"`.
+    #[serde(default)]
+    pub keep: Keep,
+}
+
+/// Which wrong answers of a set are trained against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Negatives {
+    /// One, drawn for each document and epoch, as in the paper.
+    #[default]
+    One,
+    /// All of them, each as a pair with the right answer.
+    All,
+}
+
+/// Validation during training.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Validation {
+    /// Validate and write a checkpoint every so many steps.
+    pub every: usize,
+    /// The split; tasks of the mix that lack it are left out.
+    pub split: String,
+    /// Use at most so many rows of each task; 0 for no validation.
+    pub limit: usize,
+}
+
+impl Default for Validation {
+    fn default() -> Self {
+        Self { every: 50, split: "validation".into(), limit: 100 }
+    }
+}
+
+/// Which weights a stage hands on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Keep {
+    /// Those of the best validation; the last ones without validation.
+    #[default]
+    Best,
+    /// The last ones.
+    Last,
+}

@@ -1,0 +1,112 @@
+//! Stages in which only a head learns, on cached features of a frozen backbone.
+
+use std::path::Path;
+
+use dph_core::{CandidateSet, DphObjective};
+use dph_data::{TaskData, draw_distractor};
+use dph_model::Backbone;
+
+use super::data::StageData;
+use super::head::{GoldSets, HeadSettings, HeadStep, HeadTrainer};
+use super::{StageContext, head_config, laprop, tokenizer};
+use crate::TrainError;
+use crate::experiment::{Keep, Negatives, Stage};
+use crate::features::{Features, KeptFeatures};
+use crate::trainer;
+
+/// Tokens (or candidates, where one vector is kept of each) in a forward pass of the head in validation.
+const CHUNK: usize = 8192;
+
+impl StageContext<'_> {
+    /// Trains the head on the model in `model_dir`, which stays as it is.
+    pub(super) fn train_head(
+        &self,
+        stage: &Stage,
+        objective: DphObjective,
+        model_dir: &Path,
+        checkpoints: &Path,
+        export: &Path,
+    ) -> Result<(), TrainError> {
+        let seed = self.experiment.seed;
+        let backbone = Backbone::load(model_dir, self.device)?;
+        let model_hash = dph_model::content_hash(model_dir)?;
+        let tokenizer = tokenizer(self.experiment, model_dir)?;
+        let config = head_config(self.experiment, backbone.config());
+        config.check()?;
+        let kept = config.aggregation.kept();
+
+        let StageData { training, mixture, validation } =
+            StageData::load(stage, seed, self.data, &tokenizer, backbone.context())?;
+        let features = |data: &TaskData| {
+            let label = format!("features {} {}", data.task, data.split);
+            Features::compute(self.features, &backbone, &model_hash, &kept, &data.sets, &label)
+        };
+        let validation = validation
+            .iter()
+            .map(|data| Ok(gold_sets(&data.sets, &features(data)?)))
+            .collect::<Result<Vec<_>, TrainError>>()?;
+        let training: Vec<(Vec<CandidateSet>, Features)> = training
+            .into_iter()
+            .map(|data| features(&data).map(|features| (data.sets, features)))
+            .collect::<Result<_, _>>()?;
+        drop(backbone);
+
+        let head = config.init(seed, self.device);
+        let head = head.with_statistics(training.iter().flat_map(|(_, features)| features.vectors()));
+        let (batch, negatives) = (stage.batch, stage.negatives);
+        let step = move |step: usize| {
+            let mut inputs = HeadStep { step, ..HeadStep::default() };
+            let mut first = 0;
+            for item in (step - 1) * batch..step * batch {
+                let item = mixture.item(item as u64);
+                let (sets, features) = &training[item.dataset];
+                let set = &sets[item.row];
+                let gold = set.gold.expect("only sets with a gold answer are kept");
+                let candidates: Vec<usize> = match negatives {
+                    Negatives::One => {
+                        [gold].into_iter().chain(draw_distractor(set, seed, item.epoch)).collect()
+                    }
+                    Negatives::All => (0..set.candidates.len()).collect(),
+                };
+                for &candidate in &candidates {
+                    features.read(item.row, set, candidate, &mut inputs.kept);
+                }
+                let gold = candidates.iter().position(|&candidate| candidate == gold).unwrap_or(0);
+                inputs.sets.push((first..first + candidates.len(), gold));
+                inputs.ids.push(set.id.clone());
+                first += candidates.len();
+            }
+            inputs
+        };
+        let fault = trainer::Fault::default();
+        let settings = HeadSettings { objective, clip: super::clip(stage), seed, fault: fault.clone() };
+        let optimiser = laprop(&stage.optimiser).init();
+        let schedule = stage.schedule.scheduler(stage.optimiser.lr, stage.steps).into();
+        let training = self.training(stage, checkpoints, optimiser, schedule, fault);
+        let model = HeadTrainer::new(head, settings);
+        let trained = trainer::train(model, step, validation, stage.keep == Keep::Best, training)?;
+        dph_eval::export_head(export, &trained.head, &config, model_dir, &model_hash)?;
+        Ok(())
+    }
+}
+
+/// The sets of a task as one validation batch.
+fn gold_sets(sets: &[CandidateSet], features: &Features) -> GoldSets {
+    let mut kept = Vec::new();
+    let mut piece = KeptFeatures::default();
+    let mut ranges = Vec::new();
+    let mut first = 0;
+    for (index, set) in sets.iter().enumerate() {
+        if piece.tokens() >= CHUNK {
+            kept.push(std::mem::take(&mut piece));
+        }
+        for candidate in 0..set.candidates.len() {
+            features.read(index, set, candidate, &mut piece);
+        }
+        let gold = set.gold.expect("only sets with a gold answer are kept");
+        ranges.push((first..first + set.candidates.len(), gold));
+        first += set.candidates.len();
+    }
+    kept.push(piece);
+    GoldSets { kept: kept.into(), sets: ranges }
+}

@@ -1,0 +1,309 @@
+//! Training a language model, alone or together with a preference head: all objectives of a set from one forward pass.
+
+use std::ops::Range;
+
+use burn::module::Module;
+use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
+use burn::optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer};
+use burn::tensor::{Device, Int, Tensor, TensorData, activation};
+use burn::train::{InferenceStep, TrainOutput, TrainStep};
+use dph_core::{
+    AnswerLogProbs, Batch, DphObjective, DpoObjective, KlObjective, Layer, Metric, OrpoObjective, Pairs,
+    PreferenceHead, PreferenceHeadConfig, SequenceReduction, SftObjective, Term,
+};
+use dph_model::Backbone;
+
+use crate::experiment::Objective;
+use crate::optimiser::clip_by_global_norm;
+use crate::trainer::{Fault, LOSS, Readings};
+
+/// A language model in training, with its preference head where that is trained as well.
+#[derive(Module, Debug)]
+pub(crate) struct JointTrainer {
+    pub backbone: Backbone,
+    pub head: Option<PreferenceHead>,
+    #[module(skip)]
+    settings: JointSettings,
+}
+
+/// How a language model is trained.
+#[derive(Debug, Clone)]
+pub(crate) struct JointSettings {
+    pub objective: Objective,
+    /// The configuration of the head.
+    pub head: PreferenceHeadConfig,
+    /// The model at the beginning, where an objective needs whole distributions of it.
+    pub reference: Option<Backbone>,
+    /// Limit of the gradients' joint norm.
+    pub clip: Option<f64>,
+    /// Seed of the dropout.
+    pub seed: u64,
+    /// Where a loss that is not finite is reported.
+    pub fault: Fault,
+}
+
+/// One optimiser step.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct JointStep {
+    /// Its number, from 1.
+    pub step: usize,
+    /// The sets of the step, in portions that go through the model at once.
+    pub parts: Vec<JointBatch>,
+}
+
+/// Candidate sets in training.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct JointBatch {
+    pub batch: Batch,
+    /// The candidates of each set, and the gold one within it.
+    pub sets: Vec<(Range<usize>, usize)>,
+    /// What the reference gives every candidate: the sum of the log-probabilities of its targets; empty where no
+    /// objective asks.
+    pub reference: Vec<f32>,
+    /// Names of the sets, for messages.
+    pub ids: Vec<String>,
+}
+
+impl JointBatch {
+    /// The targets of gold candidates, as indices into the batch's targets.
+    fn gold_targets(&self) -> Vec<i32> {
+        let mut is_gold = vec![false; self.batch.candidates()];
+        for (candidates, gold) in &self.sets {
+            is_gold[candidates.start + gold] = true;
+        }
+        let targets = self.batch.targets.iter().enumerate();
+        targets.filter(|(_, target)| is_gold[target.candidate]).map(|(index, _)| index as i32).collect()
+    }
+
+    /// Sets in which something is compared.
+    fn choices(&self) -> usize {
+        self.sets.iter().filter(|(candidates, _)| candidates.len() > 1).count()
+    }
+}
+
+impl Objective {
+    /// What training by these objectives reports: the whole loss, and the metrics of each.
+    pub(crate) fn metrics(&self) -> Vec<Metric> {
+        let mut metrics = vec![LOSS];
+        let mut add = |given: bool, of: &[Metric]| metrics.extend(of.iter().filter(|_| given));
+        add(self.sft.is_some(), &SftObjective::METRICS);
+        add(self.dpo.is_some(), &DpoObjective::METRICS);
+        add(self.orpo.is_some(), &OrpoObjective::METRICS);
+        add(self.kl.is_some(), &KlObjective::METRICS);
+        add(self.dph.is_some(), &DphObjective::METRICS);
+        metrics
+    }
+
+    /// The metric by which the best step is found.
+    pub(crate) fn best_by(&self) -> &'static str {
+        match (&self.dph, &self.dpo) {
+            (Some(_), _) => "dph/accuracy",
+            (None, Some(_)) => "dpo/accuracy",
+            (None, None) => LOSS.name,
+        }
+    }
+}
+
+/// A term with its share in the step: that of its sets or targets in those of the whole step.
+struct Shared {
+    term: Term,
+    share: f64,
+}
+
+impl JointTrainer {
+    pub fn new(backbone: Backbone, head: Option<PreferenceHead>, settings: JointSettings) -> Self {
+        Self { backbone, head, settings }
+    }
+
+    /// The terms of a batch, in the order of [`Objective::metrics`].
+    fn terms(&self, part: &JointBatch, of: Totals) -> (Vec<Shared>, Option<Tensor<1>>) {
+        let objective = &self.settings.objective;
+        let mut layers: Vec<Layer> = Vec::new();
+        if objective.trains_language() {
+            layers.push(Layer::Last);
+        }
+        let head = self.head.as_ref().filter(|_| objective.dph.is_some());
+        let head_layers = head.map_or(&[][..], |_| self.settings.head.aggregation.layers_needed());
+        for layer in head_layers {
+            if !layers.contains(layer) {
+                layers.push(*layer);
+            }
+        }
+        let states = self
+            .backbone
+            .hidden_states(&part.batch, &layers)
+            .expect("sets were checked against the model when they were loaded");
+        let of_layer = |layer| layers.iter().position(|&other| other == layer).map(|at| states[at].clone());
+
+        let pairs = Pairs::all(part.sets.iter().cloned());
+        let choices = part.choices() as f64 / of.choices.max(1) as f64;
+        let mut terms = Vec::new();
+        if let Some(last) = of_layer(Layer::Last).filter(|_| objective.trains_language()) {
+            let log_probs = self.backbone.log_probs(last.clone(), &part.batch.targets);
+            let by_answer = |how: SequenceReduction| {
+                how.by_candidate(log_probs.clone(), &part.batch.targets, part.batch.candidates())
+            };
+            if let Some(sft) = &objective.sft {
+                let gold = part.gold_targets();
+                let share = gold.len() as f64 / of.targets.max(1) as f64;
+                terms.push(Shared { term: sft.forward(select(&log_probs, gold)), share });
+            }
+            if let Some(dpo) = &objective.dpo {
+                let reference = self.reference(part, dpo.log_probs);
+                let answers = AnswerLogProbs { policy: by_answer(dpo.log_probs), reference };
+                terms.push(Shared { term: dpo.forward_pairs(answers, &pairs), share: choices });
+            }
+            if let Some(orpo) = &objective.orpo {
+                let term = orpo.forward_pairs(by_answer(SequenceReduction::Mean), &pairs);
+                terms.push(Shared { term, share: choices });
+            }
+            if let Some(kl) = &objective.kl {
+                let divergences = self.divergences(part, last);
+                terms.push(Shared { term: kl.forward_pairs(divergences, &pairs), share: choices });
+            }
+        }
+        let mut rewards = None;
+        if let (Some(dph), Some(head)) = (&objective.dph, head) {
+            let states: Vec<_> = head_layers.iter().filter_map(|&layer| of_layer(layer)).collect();
+            // The objective is that of the first head.
+            let first = head.forward_batch(&states, &part.batch).narrow(1, 0, 1).squeeze_dim(1);
+            terms.push(Shared { term: dph.forward_pairs(first.clone(), &pairs), share: choices });
+            rewards = Some(first.detach());
+        }
+        (terms, rewards)
+    }
+
+    /// The reference's log-probabilities of the candidates.
+    fn reference(&self, part: &JointBatch, how: SequenceReduction) -> Tensor<1> {
+        let mut counts = vec![0usize; part.batch.candidates()];
+        for target in &part.batch.targets {
+            counts[target.candidate] += 1;
+        }
+        let values = part.reference.iter().zip(counts).map(|(&sum, count)| match how {
+            SequenceReduction::Sum => sum,
+            SequenceReduction::Mean => sum / count.max(1) as f32,
+        });
+        let values: Vec<f32> = values.collect();
+        let count = values.len();
+        Tensor::from_data(TensorData::new(values, [count]), &self.backbone.device())
+    }
+
+    /// How far the model's distributions at the targets are from the reference's, `[candidates]`.
+    fn divergences(&self, part: &JointBatch, last: Tensor<3>) -> Tensor<1> {
+        let reference = self.settings.reference.as_ref().expect("a stage with `kl` keeps its reference");
+        let before = reference
+            .hidden_states(&part.batch, &[Layer::Last])
+            .expect("the reference is the same model")
+            .remove(0);
+        let states: Vec<usize> = part.batch.targets.iter().map(|target| target.state).collect();
+        let policy = activation::log_softmax(self.backbone.logits_at(last, &states), 1);
+        let before = activation::log_softmax(reference.logits_at(before, &states), 1);
+        let before = Tensor::from_data(before.into_data(), &self.backbone.device());
+        let by_token = KlObjective::divergence(policy, before);
+        SequenceReduction::Sum.by_candidate(by_token, &part.batch.targets, part.batch.candidates())
+    }
+
+    fn device(&self) -> Device {
+        self.backbone.device()
+    }
+}
+
+/// What the parts of a step have in all.
+#[derive(Clone, Copy)]
+struct Totals {
+    /// Sets in which something is compared.
+    choices: usize,
+    /// Targets of gold answers.
+    targets: usize,
+}
+
+impl Totals {
+    fn of(parts: &[JointBatch]) -> Self {
+        Self {
+            choices: parts.iter().map(JointBatch::choices).sum(),
+            targets: parts.iter().map(|part| part.gold_targets().len()).sum(),
+        }
+    }
+
+    /// What the readings are a mean over.
+    fn weight(self) -> usize {
+        if self.choices > 0 { self.choices } else { self.targets }
+    }
+}
+
+fn select(values: &Tensor<1>, indices: Vec<i32>) -> Tensor<1> {
+    let count = indices.len();
+    let indices = Tensor::<1, Int>::from_data(TensorData::new(indices, [count]), &values.device());
+    values.clone().select(0, indices)
+}
+
+/// The loss and the readings of some terms: weighted by their shares.
+fn total(terms: &[Shared]) -> (Tensor<1>, Vec<Tensor<1>>) {
+    let losses = terms.iter().map(|shared| shared.term.loss.clone() * (shared.term.weight * shared.share));
+    let loss = losses.reduce(|sum, loss| sum + loss).expect("a stage has an objective");
+    let values = terms
+        .iter()
+        .flat_map(|shared| shared.term.metrics.iter().map(|(_, value)| value.clone() * shared.share));
+    let values = std::iter::once(loss.clone().detach()).chain(values).collect();
+    (loss, values)
+}
+
+impl TrainStep for JointTrainer {
+    type Input = JointStep;
+    type Output = Readings;
+
+    fn step(&self, step: JointStep) -> TrainOutput<Readings> {
+        // Dropout must not depend on what ran before, or a resumed run would differ.
+        self.device().seed(self.settings.seed.wrapping_add(step.step as u64));
+        let totals = Totals::of(&step.parts);
+        let mut accumulator = GradientsAccumulator::new();
+        let mut sums: Option<Tensor<1>> = None;
+        for part in &step.parts {
+            let (terms, _) = self.terms(part, totals);
+            let (loss, values) = total(&terms);
+            let values = Tensor::cat(values, 0).without_autodiff();
+            sums = Some(match sums {
+                Some(sums) => sums + values,
+                None => values,
+            });
+            accumulator.accumulate(self, GradientsParams::from_grads(loss.backward(), self));
+        }
+        let values = sums.expect("a step has sets");
+        self.settings.fault.check(&values, step.step, || {
+            step.parts.iter().flat_map(|part| part.ids.iter().cloned()).collect()
+        });
+        TrainOutput { grads: accumulator.grads(), item: Readings { values, weight: totals.weight() } }
+    }
+
+    fn optimize(
+        self,
+        optimiser: &mut ModuleOptimizer,
+        lr: ModuleLearningRate,
+        grads: GradientsParams,
+    ) -> Self {
+        if self.settings.fault.is_set() {
+            return self;
+        }
+        let (grads, _) = clip_by_global_norm(&self, grads, self.settings.clip);
+        optimiser.step(lr, self, grads)
+    }
+}
+
+impl InferenceStep for JointTrainer {
+    type Input = JointBatch;
+    type Output = Readings;
+
+    /// As in training, but that a head is right about a set where its gold candidate has the highest reward of all.
+    fn step(&self, part: JointBatch) -> Readings {
+        let totals = Totals::of(std::slice::from_ref(&part));
+        let (terms, rewards) = self.terms(&part, totals);
+        let (_, mut values) = total(&terms);
+        if let Some(rewards) = rewards {
+            let right = super::share_right(&rewards, &part.sets);
+            let metrics = self.settings.objective.metrics();
+            let place = metrics.iter().position(|metric| metric.name == "dph/accuracy");
+            values[place.expect("`dph` reports its accuracy")] = right;
+        }
+        Readings { values: Tensor::cat(values, 0), weight: totals.weight() }
+    }
+}

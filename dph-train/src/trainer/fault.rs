@@ -1,0 +1,46 @@
+//! [`Fault`]: a loss that is not finite stops the training.
+
+use std::sync::{Arc, OnceLock};
+
+use burn::tensor::Tensor;
+use burn::train::Interrupter;
+
+/// Shared by a model in training, which finds a fault, and those who must not go on after it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Fault {
+    found: Arc<OnceLock<NonFinite>>,
+    interrupter: Interrupter,
+}
+
+/// A step whose loss is not finite.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NonFinite {
+    pub step: usize,
+    /// The sets of the step.
+    pub ids: Vec<String>,
+}
+
+impl Fault {
+    /// What stops burn's training.
+    pub fn interrupter(&self) -> Interrupter {
+        self.interrupter.clone()
+    }
+
+    /// Looks at the readings of a step, the loss first.
+    pub fn check(&self, values: &Tensor<1>, step: usize, ids: impl FnOnce() -> Vec<String>) {
+        let loss = values.clone().narrow(0, 0, 1).into_scalar::<f64>();
+        if !loss.is_finite() {
+            let _ = self.found.set(NonFinite { step, ids: ids() });
+            self.interrupter.stop(Some("the loss is not finite"));
+        }
+    }
+
+    /// Whether there is one: the weights must not change any more, and nothing be written.
+    pub fn is_set(&self) -> bool {
+        self.found.get().is_some()
+    }
+
+    pub fn found(&self) -> Option<&NonFinite> {
+        self.found.get()
+    }
+}
