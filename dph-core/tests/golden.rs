@@ -71,6 +71,38 @@ fn golden_losses_dph() {
 }
 
 #[test]
+fn golden_losses_orthogonality() {
+    let golden = Golden::open();
+    let Some(tensors) = golden.tensors("losses/extended.safetensors") else { return };
+    let Some(json) = golden.json("losses/extended.json") else { return };
+    let device = Device::flex().autodiff();
+    let (absolute, relative) =
+        (number(&json["tolerance"]["float32_abs"]), number(&json["tolerance"]["float32_rel"]));
+    let mut found = 0;
+    for (name, loss) in &tensors {
+        let Some(beta) = name.strip_prefix("ortho.beta").and_then(|rest| rest.strip_suffix(".loss")) else {
+            continue;
+        };
+        let matrices: Vec<Tensor<2>> = (1..)
+            .map_while(|index| tensors.get(&format!("ortho.W{index}")))
+            .map(|matrix| tensor(matrix, matrix.shape[..].try_into().unwrap(), DType::F32, &device))
+            .map(Tensor::require_grad)
+            .collect();
+        let objective = OrthogonalityObjective { beta: beta.parse().unwrap() };
+        let out = objective.forward(&matrices, &device);
+        assert_close(name, &values(out.clone()), &loss.values, absolute, relative);
+        let gradients = out.backward();
+        for (index, matrix) in matrices.iter().enumerate() {
+            let name = format!("ortho.beta{beta}.grad{}", index + 1);
+            let gradient = values(matrix.grad(&gradients).unwrap());
+            assert_close(&name, &gradient, &tensors[&name].values, absolute, relative);
+        }
+        found += 1;
+    }
+    assert!(found > 0);
+}
+
+#[test]
 fn golden_lswt_pooler_rewards() {
     let golden = Golden::open();
     let (Some(json), Some(io)) =
@@ -83,14 +115,15 @@ fn golden_lswt_pooler_rewards() {
     let last = &io["last_hidden_state"];
     let [rows, seq, d_model] = last.shape[..].try_into().unwrap();
     let states: Tensor<3> = tensor(last, [rows, seq, d_model], DType::F32, &device);
-    let ends = base["cls_index"].as_array().unwrap().iter().enumerate();
+    let ends: Vec<usize> =
+        base["cls_index"].as_array().unwrap().iter().map(|end| end.as_u64().unwrap() as usize).collect();
     let batch = Batch {
         rows,
         seq,
-        ends: ends.map(|(row, column)| row * seq + column.as_u64().unwrap() as usize).collect(),
+        ends: ends.iter().enumerate().map(|(row, end)| row * seq + end).collect(),
         ..Batch::default()
     };
-    let vectors = TokenPooling::EndOfTurn.forward(states.clone(), &batch);
+    let sequences = aggregation::Sequences { last: ends, ..aggregation::Sequences::padding(rows, seq) };
     let limit = number(&json["tolerance_float32"]["rewards"]);
     for (name, pooler) in json["poolers"].as_object().unwrap() {
         let file = format!("lswt/pooler_{name}.weights.safetensors");
@@ -109,14 +142,15 @@ fn golden_lswt_pooler_rewards() {
         write_head(&config, &weights, dir.path());
         let (head, loaded) = PreferenceHead::load(dir.path(), &device).unwrap();
         assert_eq!(loaded, config);
-        let rewards = values(head.forward(vectors.clone()).transpose());
+        let states = [states.clone()];
+        let rewards = values(head.forward_batch(&states, &batch).transpose());
         let expected: Vec<f64> =
             config.rewards.iter().flat_map(|head| io[&format!("{name}.{head}")].values.clone()).collect();
         assert_close(name, &rewards, &expected, limit, 0.0);
 
-        let everywhere = head.forward_tokens(states.clone());
+        let everywhere = head.forward_tokens(&states, &sequences);
         let heads = config.rewards.len();
-        let picked = values(TokenPooling::EndOfTurn.forward(everywhere, &batch).transpose());
+        let picked = values(sequences.select_last(everywhere).transpose());
         assert_eq!(picked.len(), rows * heads);
         assert_close(&format!("{name} token by token"), &picked, &expected, limit, 0.0);
     }
