@@ -69,6 +69,9 @@ pub enum TrainError {
         /// What is missing, and what to do.
         message: String,
     },
+    /// There is no such head.
+    #[error("head.aggregation: {0}")]
+    Aggregation(#[from] dph_core::AggregationError),
     /// A task cannot be had.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -134,6 +137,7 @@ impl TrainError {
                 | Self::Device(_)
                 | Self::Config(_)
                 | Self::Mixture(_)
+                | Self::Aggregation(_)
         )
     }
 }

@@ -4,8 +4,8 @@ use burn::tensor::Tensor;
 
 use super::sequences::{Sequences, select};
 use super::{Layer, TokenPooling};
-use crate::Batch;
 use crate::batch::CandidateSpan;
+use crate::{Batch, CandidateSet};
 
 /// What an aggregation needs of the backbone's states: all that a cache has to keep, and no more. Aggregations that need
 /// the same can learn from one cache.
@@ -47,6 +47,31 @@ impl Kept {
     /// Number of vectors that are kept of a token: one for each layer, or one for their mean.
     pub fn vectors(&self) -> usize {
         if self.mean { 1 } else { self.layers.len() }
+    }
+
+    /// Where the tokens that are kept of a set stand, one behind the other in the order in which [`keep`](Self::keep) has
+    /// them, and their ids where the prompt is kept.
+    pub fn spans(&self, set: &CandidateSet) -> (Vec<CandidateSpan>, Vec<i32>) {
+        let of_prompt = match self.tokens {
+            KeptTokens::Pooled(_) => return (pooled_spans(set.candidates.len()), Vec::new()),
+            KeptTokens::Answer => self.opening.min(set.prompt.len()),
+            KeptTokens::PromptAndAnswer => set.prompt.len(),
+        };
+        let mut at = of_prompt;
+        let spans = set.candidates.iter().map(|candidate| {
+            let start = at;
+            at += candidate.tokens.len();
+            CandidateSpan { prompt: 0..of_prompt, answer: start..at }
+        });
+        let spans = spans.collect();
+        let ids = match self.tokens {
+            KeptTokens::PromptAndAnswer => {
+                let answers = set.candidates.iter().flat_map(|candidate| &candidate.tokens);
+                set.prompt.iter().chain(answers).map(|&token| token as i32).collect()
+            }
+            _ => Vec::new(),
+        };
+        (spans, ids)
     }
 
     /// Takes what is kept out of a batch. Gradients flow through it.
@@ -121,8 +146,7 @@ impl Kept {
 impl KeptStates {
     /// One vector for each candidate, or one a layer: `[candidates, layers, d_model]`.
     pub fn vectors(values: Tensor<3>) -> Self {
-        let candidates = (0..values.dims()[0]).map(|at| CandidateSpan { prompt: 0..0, answer: at..at + 1 });
-        Self { candidates: candidates.collect(), tokens: Vec::new(), values }
+        Self { candidates: pooled_spans(values.dims()[0]), tokens: Vec::new(), values }
     }
 
     /// The candidates as whole sequences, and how to gather values of the tokens into them: `[tokens, width]` to
@@ -157,4 +181,8 @@ impl KeptStates {
         };
         (sequences, gather)
     }
+}
+
+fn pooled_spans(count: usize) -> Vec<CandidateSpan> {
+    (0..count).map(|at| CandidateSpan { prompt: 0..0, answer: at..at + 1 }).collect()
 }

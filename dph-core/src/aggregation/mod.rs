@@ -87,8 +87,25 @@ impl Aggregation {
     ///
     /// What is wrong, and what to do about it.
     pub fn check(&self, d_model: usize) -> Result<(), AggregationError> {
+        self.check_choices()?;
+        match &self.tokens {
+            TokenPooling::Attention(attention) => attention.check_size(d_model),
+            _ => Ok(()),
+        }
+    }
+
+    /// What can be told without the size of the hidden states.
+    ///
+    /// # Errors
+    ///
+    /// As [`check`](Self::check).
+    pub fn check_choices(&self) -> Result<(), AggregationError> {
         self.layers.check()?;
-        self.tokens.check(d_model)
+        match &self.tokens {
+            TokenPooling::MovingAverage(average) => average.check(),
+            TokenPooling::Attention(attention) => attention.check(),
+            _ => Ok(()),
+        }
     }
 
     /// Number of parameters for hidden states of size `d_model` and feed-forward networks of size `d_ffn`.

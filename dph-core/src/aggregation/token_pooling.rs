@@ -4,7 +4,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use super::sequences::Sequences;
-use super::{AggregationError, AttentionPooling, MovingAverage};
+use super::{AttentionPooling, MovingAverage};
 
 /// How the states of a sequence's tokens become one vector.
 ///
@@ -43,14 +43,6 @@ impl TokenPooling {
             TokenPooling::MovingAverage(average) => average.parameters(d_model),
             TokenPooling::Attention(attention) => attention.parameters(d_model, d_ffn),
             _ => 0,
-        }
-    }
-
-    pub(super) fn check(&self, d_model: usize) -> Result<(), AggregationError> {
-        match self {
-            TokenPooling::MovingAverage(average) => average.check(),
-            TokenPooling::Attention(attention) => attention.check(d_model),
-            _ => Ok(()),
         }
     }
 

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use burn::module::Module;
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::optim::{GradientsParams, ModuleOptimizer};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use burn::train::{InferenceStep, TrainOutput, TrainStep};
 use dph_core::{DphLoss, DphObjective, PreferenceHead};
 
+use crate::features::KeptFeatures;
 use crate::optimiser::clip_by_global_norm;
 use crate::trainer::{Reading, Readings};
 
@@ -39,25 +40,21 @@ pub(crate) struct HeadSettings {
     pub seed: u64,
 }
 
-/// Pairs of aggregated vectors for one step: those of the chosen answers and those of the rejected ones.
+/// Pairs of what is kept of answers for one step: those of the chosen answers and those of the rejected ones.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Pairs {
     /// The optimiser step, from 1.
     pub step: usize,
-    pub d_model: usize,
-    /// `[pairs, d_model]`
-    pub chosen: Vec<f32>,
-    /// `[pairs, d_model]`
-    pub rejected: Vec<f32>,
+    pub chosen: KeptFeatures,
+    pub rejected: KeptFeatures,
 }
 
-/// Candidate sets for validation: every candidate's vector, and where each set's gold one is.
+/// Candidate sets for validation: what is kept of every candidate, and where each set's gold one is.
 #[derive(Debug, Clone)]
 pub(crate) struct GoldSets {
-    pub d_model: usize,
-    /// `[candidates, d_model]`
-    pub vectors: Arc<Vec<f32>>,
-    /// For each set the range of its candidates and the gold one, as indices into `vectors`.
+    /// In pieces of a size that a forward pass can take.
+    pub kept: Arc<[KeptFeatures]>,
+    /// For each set the range of its candidates and the gold one, counted over all pieces.
     pub sets: Vec<(std::ops::Range<usize>, usize)>,
 }
 
@@ -70,10 +67,8 @@ impl HeadTrainer {
         self.devices()[0].clone()
     }
 
-    fn rewards(&self, vectors: &[f32], d_model: usize) -> Tensor<1> {
-        let count = vectors.len() / d_model;
-        let data = TensorData::new(vectors.to_vec(), [count, d_model]);
-        let rewards = self.head.forward(Tensor::from_data(data, &self.device()));
+    fn rewards(&self, kept: &KeptFeatures) -> Tensor<1> {
+        let rewards = self.head.forward_kept(&kept.states(&self.device()));
         // The objective is that of the first head.
         rewards.narrow(1, 0, 1).squeeze_dim(1)
     }
@@ -86,8 +81,8 @@ impl TrainStep for HeadTrainer {
     fn step(&self, pairs: Pairs) -> TrainOutput<Readings> {
         // Dropout must not depend on what ran before, or a resumed run would differ.
         self.device().seed(self.settings.seed.wrapping_add(pairs.step as u64));
-        let chosen = self.rewards(&pairs.chosen, pairs.d_model);
-        let rejected = self.rewards(&pairs.rejected, pairs.d_model);
+        let chosen = self.rewards(&pairs.chosen);
+        let rejected = self.rewards(&pairs.rejected);
         let weight = chosen.dims()[0];
         let DphLoss { loss, chosen, rejected, accuracy, margin } =
             self.settings.objective.forward(chosen, rejected);
@@ -114,7 +109,7 @@ impl InferenceStep for HeadTrainer {
     /// The loss over all pairs of a gold candidate and another one; the accuracy counts a set as right where the gold
     /// candidate has the highest reward of all.
     fn step(&self, batch: GoldSets) -> Readings {
-        let rewards = self.rewards(&batch.vectors, batch.d_model);
+        let rewards = Tensor::cat(batch.kept.iter().map(|kept| self.rewards(kept)).collect(), 0);
         let host: Vec<f32> = rewards.to_data().iter::<f32>().collect();
         let (mut chosen, mut rejected, mut right) = (Vec::new(), Vec::new(), 0);
         for (candidates, gold) in &batch.sets {

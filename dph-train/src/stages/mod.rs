@@ -12,7 +12,7 @@ use dph_data::{ChatTokenizer, draw_distractor, plan_set_batches};
 use dph_model::{Backbone, DecoderConfig};
 
 use crate::experiment::{Experiment, Keep, Negatives, Stage};
-use crate::features::Features;
+use crate::features::{Features, KeptFeatures};
 use crate::optimiser::LaPropConfig;
 use crate::trainer::{self, Reading, StageTraining};
 use crate::{StageProgress, TrainError};
@@ -22,6 +22,8 @@ use language::LanguageTrainer;
 
 /// Padded tokens in a micro-batch of language-model training.
 const TOKEN_BUDGET: usize = 4096;
+/// Tokens (or candidates, where one vector is kept of each) in a forward pass of the head in validation.
+const CHUNK: usize = 8192;
 
 /// What every stage of a run shares.
 pub(crate) struct StageContext<'a> {
@@ -66,12 +68,14 @@ impl StageContext<'_> {
         let model_hash = dph_model::content_hash(model_dir)?;
         let tokenizer = ChatTokenizer::from_dir(model_dir)?;
         let config = head_config(self.experiment, backbone.config());
+        config.check()?;
+        let kept = config.aggregation.kept();
 
         let StageData { training, mixture, validation } =
             StageData::load(stage, seed, self.data, &tokenizer, backbone.context())?;
         let features = |data: &dph_data::TaskData| {
             let label = format!("features {} {}", data.task, data.split);
-            Features::compute(self.features, &backbone, &model_hash, &config.aggregation, &data.sets, &label)
+            Features::compute(self.features, &backbone, &model_hash, &kept, &data.sets, &label)
         };
         let validation = validation
             .iter()
@@ -97,10 +101,9 @@ impl StageContext<'_> {
                     Negatives::One => draw_distractor(set, seed, item.epoch).into_iter().collect(),
                     Negatives::All => (0..set.candidates.len()).filter(|&other| other != gold).collect(),
                 };
-                pairs.d_model = features.d_model();
                 for other in rejected {
-                    features.read(item.row, gold, &mut pairs.chosen);
-                    features.read(item.row, other, &mut pairs.rejected);
+                    features.read(item.row, set, gold, &mut pairs.chosen);
+                    features.read(item.row, set, other, &mut pairs.rejected);
                 }
             }
             pairs
@@ -202,7 +205,7 @@ pub(crate) fn head_config(experiment: &Experiment, backbone: &DecoderConfig) -> 
     PreferenceHeadConfig {
         d_model: backbone.d_model,
         d_ffn: backbone.d_ffn,
-        aggregation: head.aggregation,
+        aggregation: head.aggregation.clone(),
         standardise: head.standardise,
         pooling: head.pooling,
         dropout: head.dropout,
@@ -227,18 +230,21 @@ fn answers(sets: &[CandidateSet]) -> Vec<CandidateSet> {
 
 /// The sets of a task as one validation batch.
 fn gold_sets(sets: &[CandidateSet], features: &Features) -> GoldSets {
-    let mut vectors = Vec::new();
+    let mut kept = vec![KeptFeatures::default()];
     let mut ranges = Vec::new();
     let mut start = 0;
     for (index, set) in sets.iter().enumerate() {
+        if kept.last().is_some_and(|last| last.tokens() >= CHUNK) {
+            kept.push(KeptFeatures::default());
+        }
         for candidate in 0..set.candidates.len() {
-            features.read(index, candidate, &mut vectors);
+            kept.iter_mut().last().into_iter().for_each(|last| features.read(index, set, candidate, last));
         }
         let gold = set.gold.expect("only sets with a gold answer are kept");
         ranges.push((start..start + set.candidates.len(), start + gold));
         start += set.candidates.len();
     }
-    GoldSets { d_model: features.d_model(), vectors: vectors.into(), sets: ranges }
+    GoldSets { kept: kept.into(), sets: ranges }
 }
 
 /// The files beside the weights that a model directory needs.

@@ -139,13 +139,15 @@ impl AttentionPooling {
         self.layers.iter().map(of_layer).sum::<usize>() + norms
     }
 
-    pub(in crate::aggregation) fn check(&self, d_model: usize) -> Result<(), AggregationError> {
-        if self.layers.is_empty() {
-            return Err(AggregationError::NoAttentionLayers);
+    pub(in crate::aggregation) fn check(&self) -> Result<(), AggregationError> {
+        match self {
+            _ if self.layers.is_empty() => Err(AggregationError::NoAttentionLayers),
+            _ if self.repeats == 0 => Err(AggregationError::NoRepeats),
+            _ => Ok(()),
         }
-        if self.repeats == 0 {
-            return Err(AggregationError::NoRepeats);
-        }
+    }
+
+    pub(in crate::aggregation) fn check_size(&self, d_model: usize) -> Result<(), AggregationError> {
         match self.heads {
             heads if heads > 0 && d_model.is_multiple_of(heads) => Ok(()),
             heads => Err(AggregationError::Heads { heads, d_model }),
