@@ -44,6 +44,15 @@ pub struct Target {
     pub candidate: usize,
 }
 
+/// The tokens of a candidate, as ranges of a flat list of tokens.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CandidateSpan {
+    /// Those of its prompt, which other candidates may share.
+    pub prompt: Range<usize>,
+    /// Its own, up to the end of its turn.
+    pub answer: Range<usize>,
+}
+
 /// Candidate sets laid out for one forward pass. See the [module documentation](self) for the layout.
 ///
 /// The flat vectors are `[rows, seq]`, row by row; row `i` holds set `i`.
@@ -135,6 +144,23 @@ impl Batch {
         self.ends.len()
     }
 
+    /// Where each candidate and its prompt are.
+    pub fn spans(&self) -> Vec<CandidateSpan> {
+        let mut spans = Vec::with_capacity(self.candidates());
+        for (row, set) in self.sets.iter().enumerate() {
+            let start = row * self.seq;
+            let segments = &self.segments[start..start + self.seq];
+            let prompt =
+                start..start + segments.iter().take_while(|&&segment| segment == PROMPT_SEGMENT).count();
+            let mut at = prompt.end;
+            for &end in &self.ends[set.clone()] {
+                spans.push(CandidateSpan { prompt: prompt.clone(), answer: at..end + 1 });
+                at = end + 1;
+            }
+        }
+        spans
+    }
+
     /// Whether every row is a single sequence, so that a causal mask alone is right.
     pub fn is_plain(&self) -> bool {
         self.sets.iter().all(|set| set.len() <= 1)
@@ -179,6 +205,8 @@ mod tests {
         let targets: Vec<_> = batch.targets.iter().map(|t| (t.state, t.token, t.candidate)).collect();
         assert_eq!(targets, [(2, 20, 0), (3, 21, 0), (2, 30, 1), (9, 40, 2)]);
         assert!(!batch.is_plain());
+        let span = |prompt, answer| CandidateSpan { prompt, answer };
+        assert_eq!(batch.spans(), [span(0..3, 3..6), span(0..3, 6..8), span(8..10, 10..12)]);
     }
 
     #[test]

@@ -1,17 +1,21 @@
 //! `preference_head.json` and `preference_head.safetensors`: a preference head on disk.
 //!
-//! Weights have PyTorch's layout: linear weights are `[out, in]`. The names are `pooling.dense.*` (bert, t5),
-//! `pooling.up_gate.*` and `pooling.down.*` (swiglu), `standardise.mean` and `.std` where the head standardises, and `reward_heads.<name>.weight` and `.bias` for each head.
+//! Weights have PyTorch's layout: linear weights are `[out, in]`. The names are `aggregation.*` for what learns of the
+//! aggregation, `pooling.dense.*` (bert, t5, projection), `pooling.up_gate.*` and `pooling.down.*` (swiglu),
+//! `standardise.mean` and `.std` where the head standardises, and `reward_heads.<name>.weight` and `.bias` for each head.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use burn::module::Param;
+use burn::nn::Linear;
 use burn::tensor::{Device, Tensor, TensorData};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
+use crate::aggregation::AggregationError;
 use crate::preference_head::REWARDS;
+use crate::slot::Slot;
 use crate::{PreferenceHead, PreferenceHeadConfig, write_atomically};
 
 /// File name of the configuration.
@@ -44,6 +48,14 @@ pub enum HeadFileError {
         path: PathBuf,
         /// Where and why.
         source: serde_json::Error,
+    },
+    /// The configuration describes a head that cannot be.
+    #[error("{}: {source}", path.display())]
+    Aggregation {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: AggregationError,
     },
     /// The weights file is damaged.
     #[error("{}: not a complete safetensors file ({source}); copy it again from its source", path.display())]
@@ -108,12 +120,15 @@ impl PreferenceHead {
     /// Reads the head of a directory.
     pub fn load(dir: &Path, device: &Device) -> Result<(Self, PreferenceHeadConfig), HeadFileError> {
         let config = PreferenceHeadConfig::load(dir)?;
+        config
+            .check()
+            .map_err(|source| HeadFileError::Aggregation { path: dir.join(CONFIG_FILE), source })?;
         let path = dir.join(WEIGHTS_FILE);
         let bytes = fs::read(&path).map_err(|source| HeadFileError::Io { path: path.clone(), source })?;
         let file = SafeTensors::deserialize(&bytes)
             .map_err(|source| HeadFileError::Damaged { path: path.clone(), source })?;
-        let reader = Reader { path, file };
-        let head = reader.fill(config.init(0, device), &config, device)?;
+        let reader = Reader { path, file, used: Vec::new() };
+        let head = reader.fill(config.init(0, device), &config)?;
         Ok((head, config))
     }
 
@@ -121,23 +136,30 @@ impl PreferenceHead {
     fn to_tensors(&self, config: &PreferenceHeadConfig) -> Vec<(String, Vec<usize>, Vec<u8>)> {
         let mut head = self.clone();
         let mut tensors = Vec::new();
-        for (name, vector) in head.statistics_mut() {
-            tensors.push(named(name, vector.val()));
-        }
-        for (name, linear) in head.linears_mut() {
-            let weight = linear.weight.val().transpose();
-            let bias = linear.bias.as_ref().map(|bias| bias.val());
-            if name == REWARDS {
-                for (index, reward) in config.rewards.iter().enumerate() {
-                    tensors
-                        .push(named(&format!("{name}.{reward}.weight"), weight.clone().narrow(0, index, 1)));
-                    if let Some(bias) = bias.clone() {
-                        tensors.push(named(&format!("{name}.{reward}.bias"), bias.narrow(0, index, 1)));
+        for (name, slot) in head.slots_mut() {
+            let (weight_name, bias_name) = (format!("{name}.weight"), format!("{name}.bias"));
+            match slot {
+                Slot::Linear(rewards) if name == REWARDS => {
+                    let weight = rewards.weight.val().transpose();
+                    for (index, reward) in config.rewards.iter().enumerate() {
+                        let row = weight.clone().narrow(0, index, 1);
+                        tensors.push(named(&format!("{name}.{reward}.weight"), row));
+                        if let Some(bias) = &rewards.bias {
+                            let bias = bias.val().narrow(0, index, 1);
+                            tensors.push(named(&format!("{name}.{reward}.bias"), bias));
+                        }
                     }
                 }
-            } else {
-                tensors.push(named(&format!("{name}.weight"), weight));
-                tensors.extend(bias.map(|bias| named(&format!("{name}.bias"), bias)));
+                Slot::Linear(linear) => {
+                    tensors.push(named(&weight_name, linear.weight.val().transpose()));
+                    tensors.extend(linear.bias.as_ref().map(|bias| named(&bias_name, bias.val())));
+                }
+                Slot::Norm(norm) => {
+                    tensors.push(named(&weight_name, norm.gamma.val()));
+                    tensors.extend(norm.beta.as_ref().map(|bias| named(&bias_name, bias.val())));
+                }
+                Slot::Vector(vector) => tensors.push(named(&name, vector.val())),
+                Slot::Matrix(matrix) => tensors.push(named(&name, matrix.val())),
             }
         }
         tensors
@@ -169,46 +191,33 @@ fn named<const D: usize>(name: &str, tensor: Tensor<D>) -> (String, Vec<usize>, 
 struct Reader<'a> {
     path: PathBuf,
     file: SafeTensors<'a>,
+    used: Vec<String>,
 }
 
 impl Reader<'_> {
     fn fill(
-        &self,
+        mut self,
         mut head: PreferenceHead,
         config: &PreferenceHeadConfig,
-        device: &Device,
     ) -> Result<PreferenceHead, HeadFileError> {
-        let mut used = Vec::new();
-        for (name, vector) in head.statistics_mut() {
-            let values = TensorData::new(self.read(name, &[config.d_model])?, [config.d_model]);
-            *vector = Param::from_tensor(Tensor::from_data(values, device)).set_require_grad(false);
-            used.push(name.to_string());
-        }
-        for (name, linear) in head.linears_mut() {
-            let [d_in, d_out] = linear.weight.val().dims();
-            let names: Vec<String> = match name {
-                REWARDS => config.rewards.iter().map(|reward| format!("{name}.{reward}")).collect(),
-                name => vec![name.to_string()],
-            };
-            let rows = d_out / names.len().max(1);
-            let (mut weight, mut bias) = (Vec::new(), Vec::new());
-            for name in names {
-                let (weight_name, bias_name) = (format!("{name}.weight"), format!("{name}.bias"));
-                weight.extend(self.read(&weight_name, &[rows, d_in])?);
-                used.push(weight_name);
-                if linear.bias.is_some() {
-                    bias.extend(self.read(&bias_name, &[rows])?);
-                    used.push(bias_name);
+        for (name, slot) in head.slots_mut() {
+            match slot {
+                Slot::Linear(linear) if name == REWARDS => {
+                    let names = config.rewards.iter().map(|reward| format!("{name}.{reward}"));
+                    self.linear(linear, &names.collect::<Vec<_>>())?;
                 }
-            }
-            let weight = Tensor::<2>::from_data(TensorData::new(weight, [d_out, d_in]), device).transpose();
-            linear.weight = Param::from_tensor(weight);
-            if linear.bias.is_some() {
-                let bias = Tensor::<1>::from_data(TensorData::new(bias, [d_out]), device);
-                linear.bias = Some(Param::from_tensor(bias));
+                Slot::Linear(linear) => self.linear(linear, &[name])?,
+                Slot::Norm(norm) => {
+                    self.replace(&format!("{name}.weight"), &mut norm.gamma)?;
+                    if let Some(bias) = &mut norm.beta {
+                        self.replace(&format!("{name}.bias"), bias)?;
+                    }
+                }
+                Slot::Vector(vector) => self.replace(&name, vector)?,
+                Slot::Matrix(matrix) => self.replace(&name, matrix)?,
             }
         }
-        match self.file.names().into_iter().find(|name| !used.iter().any(|used| used == name)) {
+        match self.file.names().into_iter().find(|name| !self.used.iter().any(|used| used == name)) {
             Some(name) => {
                 Err(HeadFileError::UnexpectedTensor { path: self.path.clone(), name: name.to_string() })
             }
@@ -216,7 +225,42 @@ impl Reader<'_> {
         }
     }
 
-    fn read(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, HeadFileError> {
+    /// Fills a linear layer from the one of that name, or from several of the same size, whose outputs it joins.
+    fn linear(&mut self, linear: &mut Linear, names: &[String]) -> Result<(), HeadFileError> {
+        let [d_in, d_out] = linear.weight.val().dims();
+        let device = linear.weight.val().device();
+        let rows = d_out / names.len().max(1);
+        let (mut weight, mut bias) = (Vec::new(), Vec::new());
+        for name in names {
+            weight.extend(self.read(&format!("{name}.weight"), &[rows, d_in])?);
+            if linear.bias.is_some() {
+                bias.extend(self.read(&format!("{name}.bias"), &[rows])?);
+            }
+        }
+        let weight = Tensor::<2>::from_data(TensorData::new(weight, [d_out, d_in]), &device).transpose();
+        linear.weight = Param::from_tensor(weight);
+        if linear.bias.is_some() {
+            let bias = Tensor::<1>::from_data(TensorData::new(bias, [d_out]), &device);
+            linear.bias = Some(Param::from_tensor(bias));
+        }
+        Ok(())
+    }
+
+    /// Fills a tensor that is stored as it is. One that does not learn still does not.
+    fn replace<const D: usize>(
+        &mut self,
+        name: &str,
+        param: &mut Param<Tensor<D>>,
+    ) -> Result<(), HeadFileError> {
+        let old = param.val();
+        let values = TensorData::new(self.read(name, &old.dims())?, old.dims());
+        let learns = param.is_require_grad();
+        *param = Param::from_tensor(Tensor::from_data(values, &old.device())).set_require_grad(learns);
+        Ok(())
+    }
+
+    fn read(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, HeadFileError> {
+        self.used.push(name.to_string());
         let path = self.path.clone();
         let Ok(view) = self.file.tensor(name) else {
             let mut found: Vec<String> = self.file.names().into_iter().map(String::from).collect();

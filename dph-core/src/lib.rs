@@ -37,11 +37,14 @@ mod objective;
 mod pooling;
 mod preference_head;
 mod scores;
+mod slot;
 mod standardise;
 
-pub use aggregation::{Aggregation, Layer, TokenPooling};
+pub use aggregation::{
+    Aggregation, AggregationError, Kept, KeptStates, KeptTokens, Layer, LayerPooling, TokenPooling,
+};
 pub use atomic::write_atomically;
-pub use batch::{Batch, Target, TargetTokens};
+pub use batch::{Batch, CandidateSpan, Target, TargetTokens};
 pub use candidates::{Candidate, CandidateSet};
 pub use device::{DeviceError, device, known_devices};
 pub use head_file::{CONFIG_FILE, HeadFileError, WEIGHTS_FILE};

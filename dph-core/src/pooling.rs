@@ -1,6 +1,6 @@
 //! Pooling functions: from an aggregated vector to the representation that the reward heads read.
 //!
-//! The five functions of the paper (arXiv 2405.20053, section 3.2):
+//! The five functions of the paper (arXiv 2405.20053, section 3.2), and one with a size of its own:
 //!
 //! | name | function | parameters |
 //! |---|---|---|
@@ -9,13 +9,15 @@
 //! | `t5` | dropout(tanh(W dropout(x) + b)) | d² + d |
 //! | `swiglu-bert` | dropout(tanh(W₂ (u ∘ silu(g)) + b₂)), where [u, g] = W₁ x + b₁ | 3 d f + 2 f + d |
 //! | `swiglu-t5` | the same of dropout(x) | 3 d f + 2 f + d |
+//! | `{ projection = n }` | dropout(tanh(W x + b)), a vector of size n | d n + n |
 
-use burn::module::{Module, Param};
+use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig, Linear};
 use burn::tensor::{Device, Tensor, activation};
 use serde::{Deserialize, Serialize};
 
 use crate::init::WeightInit;
+use crate::slot::{Slot, Slots};
 
 /// Which pooling function, by its name in configuration files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -33,6 +35,8 @@ pub enum PoolingKind {
     SwigluBert,
     /// As `swiglu-bert` with dropout in front.
     SwigluT5,
+    /// As `bert`, to a vector of this size.
+    Projection(usize),
 }
 
 impl PoolingKind {
@@ -46,6 +50,15 @@ impl PoolingKind {
             PoolingKind::Identity => 0,
             PoolingKind::Bert | PoolingKind::T5 => d_model * d_model + d_model,
             PoolingKind::SwigluBert | PoolingKind::SwigluT5 => 3 * d_model * d_ffn + 2 * d_ffn + d_model,
+            PoolingKind::Projection(size) => d_model * size + size,
+        }
+    }
+
+    /// Size of the representation that the function makes of vectors of size `d_model`.
+    pub fn output_size(self, d_model: usize) -> usize {
+        match self {
+            PoolingKind::Projection(size) => size,
+            _ => d_model,
         }
     }
 }
@@ -84,10 +97,13 @@ impl Pooling {
     ) -> Self {
         let network = match kind {
             PoolingKind::Identity => Network::Identity(None),
-            PoolingKind::Bert | PoolingKind::T5 => Network::Dense(linear(d_model, d_model, init, device)),
+            PoolingKind::Bert | PoolingKind::T5 => {
+                Network::Dense(init.linear(d_model, d_model, true, device))
+            }
+            PoolingKind::Projection(size) => Network::Dense(init.linear(d_model, size, true, device)),
             PoolingKind::SwigluBert | PoolingKind::SwigluT5 => Network::Swiglu(Swiglu {
-                up_gate: linear(d_model, 2 * d_ffn, init, device),
-                down: linear(d_ffn, d_model, init, device),
+                up_gate: init.linear(d_model, 2 * d_ffn, true, device),
+                down: init.linear(d_ffn, d_model, true, device),
             }),
         };
         let dropout =
@@ -104,7 +120,7 @@ impl Pooling {
     /// # Shapes
     ///
     /// - input: `[n, d_model]`
-    /// - output: `[n, d_model]`
+    /// - output: `[n, size]`, see [`PoolingKind::output_size`]
     pub fn forward(&self, vectors: Tensor<2>) -> Tensor<2> {
         let vectors = apply(&self.input_dropout, vectors);
         let vectors = match &self.network {
@@ -116,14 +132,15 @@ impl Pooling {
     }
 
     /// The linear layers with their names in a file.
-    pub(crate) fn linears_mut(&mut self) -> Vec<(&'static str, &mut Linear)> {
-        match &mut self.network {
+    pub(crate) fn slots_mut(&mut self) -> Slots<'_> {
+        let linears = match &mut self.network {
             Network::Identity(_) => Vec::new(),
             Network::Dense(dense) => vec![("pooling.dense", dense)],
             Network::Swiglu(ffn) => {
                 vec![("pooling.up_gate", &mut ffn.up_gate), ("pooling.down", &mut ffn.down)]
             }
-        }
+        };
+        linears.into_iter().map(|(name, linear)| (name.to_string(), Slot::Linear(linear))).collect()
     }
 }
 
@@ -141,12 +158,5 @@ fn apply(dropout: &Option<Dropout>, vectors: Tensor<2>) -> Tensor<2> {
     match dropout {
         Some(dropout) => dropout.forward(vectors),
         None => vectors,
-    }
-}
-
-fn linear(d_in: usize, d_out: usize, init: &mut WeightInit, device: &Device) -> Linear {
-    Linear {
-        weight: Param::from_tensor(Tensor::from_data(init.normal([d_in, d_out], 0.02), device)),
-        bias: Some(Param::from_tensor(Tensor::zeros([d_out], device))),
     }
 }

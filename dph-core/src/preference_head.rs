@@ -5,9 +5,11 @@ use burn::nn::Linear;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use crate::aggregation::Aggregation;
+use crate::Batch;
+use crate::aggregation::{Aggregation, AggregationError, Aggregator, KeptStates, Sequences};
 use crate::init::WeightInit;
 use crate::pooling::{Pooling, PoolingKind};
+use crate::slot::{Slot, Slots};
 use crate::standardise::Standardise;
 
 /// Everything that defines a preference head but its weights: the contents of `preference_head.json`.
@@ -39,13 +41,18 @@ pub struct PreferenceHeadConfig {
 
 /// Scores candidate answers: the thing that is trained and saved.
 ///
-/// The backbone gives hidden states, the head's [`aggregation`](PreferenceHeadConfig::aggregation) picks one vector
-/// a candidate, the pooling function maps it, and every reward head is a learnable direction in the result.
+/// The backbone gives hidden states, the head's [`aggregation`](PreferenceHeadConfig::aggregation) makes one vector
+/// a candidate of them, the pooling function maps it, and every reward head is a learnable direction in the result.
+///
+/// Rewards come from the hidden states of a batch ([`forward_batch`](Self::forward_batch)), from what was kept of them
+/// ([`forward_kept`](Self::forward_kept)), or, where that is one vector a candidate, from those vectors
+/// ([`forward`](Self::forward)). All three give the same rewards, and gradients flow through all.
 #[derive(Module, Debug)]
 pub struct PreferenceHead {
     standardise: Option<Standardise>,
+    aggregator: Aggregator,
     pooling: Pooling,
-    /// The reward heads as one projection, `[d_model, heads]`.
+    /// The reward heads as one projection, `[size, heads]`.
     rewards: Linear,
 }
 
@@ -80,12 +87,13 @@ impl PreferenceHeadConfig {
     /// ```
     pub fn init(&self, seed: u64, device: &Device) -> PreferenceHead {
         let mut init = WeightInit::new(seed);
-        let heads = self.rewards.len();
+        let (heads, size) = (self.rewards.len(), self.pooling.output_size(self.d_model));
         PreferenceHead {
-            standardise: self.standardise.then(|| Standardise::identity(self.d_model, device)),
+            standardise: self.standardise.then(|| Standardise::identity(self.kept_size(), device)),
+            aggregator: Aggregator::new(&self.aggregation, self.d_model, self.d_ffn, &mut init, device),
             pooling: Pooling::new(self.pooling, self.d_model, self.d_ffn, self.dropout, &mut init, device),
             rewards: Linear {
-                weight: Param::from_tensor(Tensor::zeros([self.d_model, heads], device)),
+                weight: Param::from_tensor(Tensor::zeros([size, heads], device)),
                 bias: self.bias.then(|| Param::from_tensor(Tensor::zeros([heads], device))),
             },
         }
@@ -93,62 +101,133 @@ impl PreferenceHeadConfig {
 
     /// Number of parameters that learn, without building the head.
     pub fn parameters(&self) -> usize {
-        let heads = self.rewards.len();
-        self.pooling.parameters(self.d_model, self.d_ffn) + heads * (self.d_model + usize::from(self.bias))
+        let (d_model, d_ffn) = (self.d_model, self.d_ffn);
+        let of_head = self.pooling.output_size(d_model) + usize::from(self.bias);
+        self.aggregation.parameters(d_model, d_ffn)
+            + self.pooling.parameters(d_model, d_ffn)
+            + self.rewards.len() * of_head
+    }
+
+    /// Size of all that is kept of a token, or of a candidate: that of a hidden state, times the number of layers that are
+    /// kept. See [`Aggregation::kept`].
+    pub fn kept_size(&self) -> usize {
+        self.d_model * self.aggregation.kept().vectors()
+    }
+
+    /// Whether there is such a head. [`init`](Self::init) may panic for one that there is not.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with its aggregation.
+    pub fn check(&self) -> Result<(), AggregationError> {
+        self.aggregation.check(self.d_model)
     }
 }
 
 impl PreferenceHead {
-    /// The head with the statistics of its training vectors, which come one after another. Without effect on a head that
-    /// does not [standardise](PreferenceHeadConfig::standardise).
-    pub fn with_statistics(mut self, vectors: impl Iterator<Item = impl AsRef<[f32]>>) -> Self {
+    /// The head with the statistics of its training states: all that is kept of a token, or of a candidate, one after
+    /// another ([`kept_size`](PreferenceHeadConfig::kept_size) numbers each). Without effect on a head that does not
+    /// [standardise](PreferenceHeadConfig::standardise).
+    pub fn with_statistics(mut self, kept: impl Iterator<Item = impl AsRef<[f32]>>) -> Self {
         if let Some(standardise) = &mut self.standardise {
             let mean = standardise.mean.val();
-            *standardise = Standardise::of(vectors, mean.dims()[0], &mean.device());
+            *standardise = Standardise::of(kept, mean.dims()[0], &mean.device());
         }
         self
     }
 
-    /// The rewards of aggregated vectors.
+    /// The rewards of the candidates of a batch.
     ///
     /// # Shapes
     ///
-    /// - input: `[n, d_model]`, one vector for each candidate
+    /// - states: `[rows, seq, d_model]` for each of [`Aggregation::layers_needed`], in their order
+    /// - output: `[candidates, heads]`
+    pub fn forward_batch(&self, states: &[Tensor<3>], batch: &Batch) -> Tensor<2> {
+        self.forward_kept(&self.aggregator.keep(states, batch))
+    }
+
+    /// The rewards of candidates of whose states this was kept, see [`Kept::keep`](crate::aggregation::Kept::keep):
+    /// `[candidates, heads]`.
+    pub fn forward_kept(&self, kept: &KeptStates) -> Tensor<2> {
+        self.rewards_of(self.aggregate(kept))
+    }
+
+    /// The rewards of vectors, for an aggregation that keeps one vector a candidate, or one a layer.
+    ///
+    /// # Shapes
+    ///
+    /// - input: `[n, kept_size]`, see [`PreferenceHeadConfig::kept_size`]
     /// - output: `[n, heads]`
     pub fn forward(&self, vectors: Tensor<2>) -> Tensor<2> {
-        let vectors = match &self.standardise {
-            Some(standardise) => standardise.forward(vectors),
-            None => vectors,
-        };
-        self.rewards.forward(self.pooling.forward(vectors))
+        let [count, size] = vectors.dims();
+        let layers = self.aggregator.vectors();
+        self.forward_kept(&KeptStates::vectors(vectors.reshape([count, layers, size / layers])))
+    }
+
+    /// The aggregated vectors of candidates, `[candidates, d_model]`.
+    pub fn aggregate(&self, kept: &KeptStates) -> Tensor<2> {
+        let [tokens, layers, d_model] = kept.values.dims();
+        let values = self.standardised(kept.values.clone().flatten(1, 2));
+        self.aggregator.forward(values.reshape([tokens, layers, d_model]), kept)
+    }
+
+    /// The aggregated vectors at every token.
+    ///
+    /// # Shapes
+    ///
+    /// - states: `[count, len, d_model]` for each of [`Aggregation::layers_needed`], in their order
+    /// - output: `[count, len, d_model]`
+    pub fn aggregate_tokens(&self, states: &[Tensor<3>], sequences: &Sequences) -> Tensor<3> {
+        let states = self.aggregator.join(states);
+        let [count, len, layers, d_model] = states.dims();
+        let values = self.standardised(states.reshape([count * len, layers * d_model]));
+        self.aggregator.forward_tokens(values.reshape([count, len, layers, d_model]), sequences)
     }
 
     /// The rewards at every token: what each prefix of a sequence would be worth if it ended there.
     ///
     /// # Shapes
     ///
-    /// - input: `[rows, seq, d_model]`, the states of the head's layer
-    /// - output: `[rows, seq, heads]`
-    pub fn forward_tokens(&self, states: Tensor<3>) -> Tensor<3> {
-        let [rows, seq, d_model] = states.dims();
-        let rewards = self.forward(states.reshape([rows * seq, d_model]));
+    /// - states: `[count, len, d_model]` for each of [`Aggregation::layers_needed`], in their order
+    /// - output: `[count, len, heads]`
+    pub fn forward_tokens(&self, states: &[Tensor<3>], sequences: &Sequences) -> Tensor<3> {
+        let vectors = self.aggregate_tokens(states, sequences);
+        let [count, len, _] = vectors.dims();
+        let rewards = self.rewards_of(vectors.flatten(0, 1));
         let heads = rewards.dims()[1];
-        rewards.reshape([rows, seq, heads])
+        rewards.reshape([count, len, heads])
     }
 
-    /// The vectors that do not learn, with the names that they have in a file.
-    pub(crate) fn statistics_mut(&mut self) -> Vec<(&'static str, &mut Param<Tensor<1>>)> {
-        let statistics = self.standardise.as_mut().map(|standardise| {
-            [("standardise.mean", &mut standardise.mean), ("standardise.std", &mut standardise.std)]
-        });
-        statistics.into_iter().flatten().collect()
+    /// What the head's matrices with orthogonal columns are: the directions of the reward heads, `[size, heads]`, and the
+    /// rotation of a moving average, where there is one. An [`OrthogonalityObjective`](crate::OrthogonalityObjective) keeps
+    /// them so.
+    pub fn orthogonal_matrices(&self) -> Vec<Tensor<2>> {
+        std::iter::once(self.rewards.weight.val()).chain(self.aggregator.rotation()).collect()
     }
 
-    /// The linear layers with the names that they have in a file; the reward heads come last.
-    pub(crate) fn linears_mut(&mut self) -> Vec<(&'static str, &mut Linear)> {
-        let mut linears = self.pooling.linears_mut();
-        linears.push((REWARDS, &mut self.rewards));
-        linears
+    /// `[n, d_model]` to `[n, heads]`.
+    fn rewards_of(&self, vectors: Tensor<2>) -> Tensor<2> {
+        self.rewards.forward(self.pooling.forward(vectors))
+    }
+
+    fn standardised(&self, kept: Tensor<2>) -> Tensor<2> {
+        match &self.standardise {
+            Some(standardise) => standardise.forward(kept),
+            None => kept,
+        }
+    }
+
+    /// All that a file holds, with its names; the reward heads come last.
+    pub(crate) fn slots_mut(&mut self) -> Slots<'_> {
+        let mut slots = Vec::new();
+        if let Some(Standardise { mean, std }) = &mut self.standardise {
+            slots.push(("standardise.mean".into(), Slot::Vector(mean)));
+            slots.push(("standardise.std".into(), Slot::Vector(std)));
+        }
+        slots.extend(self.aggregator.slots_mut());
+        slots.extend(self.pooling.slots_mut());
+        slots.push((REWARDS.into(), Slot::Linear(&mut self.rewards)));
+        slots
     }
 }
 

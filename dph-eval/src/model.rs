@@ -132,9 +132,13 @@ fn check_head(config: &PreferenceHeadConfig, d_model: usize, n_layers: usize) ->
     if config.d_model != d_model {
         return Err(ModelError::HeadSize { head: config.d_model, backbone: d_model });
     }
-    match config.aggregation.layers {
-        Layer::At(layer) if layer > n_layers => Err(ModelError::HeadLayer { layer, layers: n_layers }),
-        _ => Ok(()),
+    let missing = config.aggregation.layers_needed().iter().find_map(|layer| match layer {
+        Layer::At(layer) if *layer > n_layers => Some(*layer),
+        _ => None,
+    });
+    match missing {
+        Some(layer) => Err(ModelError::HeadLayer { layer, layers: n_layers }),
+        None => Ok(()),
     }
 }
 
@@ -150,8 +154,8 @@ mod tests {
 
     #[test]
     fn a_head_of_another_model_is_refused() {
-        let config = |d_model, layers| PreferenceHeadConfig {
-            aggregation: Aggregation { layers, ..Aggregation::default() },
+        let config = |d_model, layer: Layer| PreferenceHeadConfig {
+            aggregation: Aggregation { layers: layer.into(), ..Aggregation::default() },
             ..PreferenceHeadConfig::new(d_model, 8)
         };
         let error = |config| check_head(&config, 64, 3).map_err(|error| error.to_string());

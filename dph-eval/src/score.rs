@@ -163,10 +163,11 @@ fn rows<'a>(model: &Model, sets: &'a [CandidateSet]) -> Vec<Row<'a>> {
 fn score_batch(model: &Model, batch: &Batch, scoring: &Scoring) -> Result<Vec<CandidateScores>, ScoreError> {
     let head = model.head.as_ref().filter(|_| scoring.rewards);
     let mut layers: Vec<Layer> = scoring.log_likelihood.then_some(Layer::Last).into_iter().collect();
-    if let Some((_, config)) = head
-        && !layers.contains(&config.aggregation.layers)
-    {
-        layers.push(config.aggregation.layers);
+    let of_head = head.map_or(&[][..], |(_, config)| config.aggregation.layers_needed());
+    for layer in of_head {
+        if !layers.contains(layer) {
+            layers.push(*layer);
+        }
     }
     let unscored = CandidateScores { loglik: f64::NAN, ..CandidateScores::default() };
     let mut scores = vec![unscored; batch.candidates()];
@@ -184,10 +185,9 @@ fn score_batch(model: &Model, batch: &Batch, scoring: &Scoring) -> Result<Vec<Ca
             scores[target.candidate].loglik += log_prob;
         }
     }
-    if let Some((head, config)) = head
-        && let Some(states) = of_layer(config.aggregation.layers)
-    {
-        let rewards = head.forward(config.aggregation.tokens.forward(states, batch)).into_data();
+    if let Some((head, config)) = head {
+        let states: Vec<_> = of_head.iter().filter_map(|&layer| of_layer(layer)).collect();
+        let rewards = head.forward_batch(&states, batch).into_data();
         let rewards: Vec<f32> = rewards.iter::<f32>().collect();
         for (scores, rewards) in scores.iter_mut().zip(rewards.chunks(config.rewards.len().max(1))) {
             scores.rewards = rewards.to_vec();

@@ -93,6 +93,9 @@ impl Checks {
         }
         let probability = (0.0..1.0).contains(&head.dropout);
         self.require(probability, &["head", "dropout"], "dropout is a probability below 1");
+        if let Err(error) = head.aggregation.check_choices() {
+            self.add(&["head", "aggregation"], error.to_string());
+        }
     }
 
     fn stage(&mut self, experiment: &Experiment, index: usize, stage: &Stage) {

@@ -92,6 +92,9 @@ pub enum TrainError {
     /// Patterns of tensor names do not name parameters.
     #[error(transparent)]
     Pattern(#[from] dph_model::PatternError),
+    /// There is no such head.
+    #[error("head.aggregation: {0}")]
+    Aggregation(#[from] dph_core::AggregationError),
     /// A task cannot be had.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -157,6 +160,7 @@ impl TrainError {
                 | Self::Device(_)
                 | Self::Config(_)
                 | Self::Mixture(_)
+                | Self::Aggregation(_)
         )
     }
 }

@@ -1,40 +1,62 @@
-//! Features: the aggregated vectors of a frozen backbone, computed once, kept on disk, and mapped into memory.
+//! Features: what an aggregation needs of a frozen backbone, computed once, kept on disk, and mapped into memory.
 //!
-//! A feature file holds nothing but f32 vectors, little-endian, one for each candidate, in the order in which the
-//! batches were computed. That order is a function of the sets alone, so a file that was interrupted is gone on with
-//! behind its last whole batch. Its name is a hash of everything the numbers depend on: the backbone's files, the
-//! tokens of every set, the aggregation and the layout of the batches.
+//! A feature file holds a vector for each candidate, or for each of its tokens that is kept; those of different layers
+//! follow each other. Its name is a hash of everything the numbers depend on: the backbone's files, the tokens of every
+//! set, what the aggregation keeps and the layout of the batches.
 
-use std::borrow::Cow;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
 
-use burn::tensor::Tensor;
-use dph_core::{Aggregation, Batch, CandidateSet, TargetTokens};
-use dph_data::plan_set_batches;
+use burn::tensor::{Device, Tensor, TensorData};
+use dph_core::{Batch, CandidateSet, CandidateSpan, Kept, KeptStates, KeptTokens, TargetTokens};
 use dph_model::Backbone;
 use memmap2::Mmap;
 
-use crate::{StageProgress, TrainError};
+use crate::TrainError;
+use crate::batch_file::{BatchFile, number};
 
-/// Padded tokens in a batch.
-const TOKEN_BUDGET: usize = 4096;
 /// Raised when the meaning of a feature file changes.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// The features of a list of candidate sets. A clone is another handle on the same file.
 #[derive(Clone)]
 pub struct Features {
     map: Arc<Mmap>,
+    kept: Kept,
     d_model: usize,
     /// The number of candidates before each set.
     firsts: Arc<Vec<usize>>,
-    /// The place of every candidate's vector in the file.
-    places: Arc<Vec<usize>>,
+    /// The tokens of every candidate in the file.
+    spans: Arc<Vec<CandidateSpan>>,
+}
+
+/// What was kept of some candidates, in host memory.
+#[derive(Debug, Clone, Default)]
+pub struct KeptFeatures {
+    /// `[tokens, vectors, d_model]`
+    values: Vec<f32>,
+    shape: [usize; 2],
+    tokens: Vec<i32>,
+    candidates: Vec<CandidateSpan>,
+}
+
+impl KeptFeatures {
+    /// Number of tokens of which something was kept.
+    pub fn tokens(&self) -> usize {
+        self.values.len() / self.shape.iter().product::<usize>().max(1)
+    }
+
+    /// The same on a device.
+    pub fn states(&self, device: &Device) -> KeptStates {
+        let [vectors, d_model] = self.shape;
+        let values = TensorData::new(self.values.clone(), [self.tokens(), vectors, d_model]);
+        KeptStates {
+            values: Tensor::from_data(values, device),
+            tokens: self.tokens.clone(),
+            candidates: self.candidates.clone(),
+        }
+    }
 }
 
 impl Features {
@@ -45,7 +67,7 @@ impl Features {
         dir: &Path,
         backbone: &Backbone,
         model_hash: &str,
-        aggregation: &Aggregation,
+        kept: &Kept,
         sets: &[CandidateSet],
         label: &str,
     ) -> Result<Self, TrainError> {
@@ -54,174 +76,83 @@ impl Features {
             *count += set.candidates.len();
             Some(first)
         });
-        let firsts = firsts.collect();
-        let path = dir.join(format!("{}.f32", key(model_hash, aggregation, sets)));
-        let rows: Cow<[CandidateSet]> = match backbone.is_packable() {
-            true => sets.into(),
-            false => sets.iter().flat_map(CandidateSet::one_by_one).collect(),
-        };
-        let plan = plan_set_batches(&rows, TOKEN_BUDGET);
+        let file = BatchFile::new(backbone, sets, TargetTokens::None);
+        let what = format!("features {FORMAT} {kept:?}");
+        let path = dir.join(format!("{}.f32", BatchFile::key(&what, model_hash, sets)));
         let d_model = backbone.d_model();
-        if !path.is_file() {
-            fs::create_dir_all(dir).map_err(|source| TrainError::io(dir, source))?;
-            let partial = path.with_extension("partial");
-            let job = Job { backbone, aggregation, rows: &rows, plan: &plan, d_model };
-            job.run(&partial, label)?;
-            fs::rename(&partial, &path).map_err(|source| TrainError::io(&path, source))?;
+        let floats = |row: &CandidateSet| {
+            let (spans, _) = kept.spans(row);
+            spans.last().map_or(0, |span| span.answer.end) * kept.vectors() * d_model
+        };
+        let compute = |batch: &Batch| {
+            let states = backbone.hidden_states(batch, &kept.layers)?;
+            Ok(kept.keep(&states, batch).values.into_data().iter::<f32>().collect())
+        };
+        let map = file.map(&path, label, floats, compute)?;
+        let spans = spans(kept, &file.rows, &file.plan);
+        Ok(Self {
+            map: Arc::new(map),
+            kept: kept.clone(),
+            d_model,
+            firsts: Arc::new(firsts.collect()),
+            spans: Arc::new(spans),
+        })
+    }
+
+    /// Adds what is kept of a candidate to `out`. `set` is the one with this index of those that the features are of.
+    pub fn read(&self, index: usize, set: &CandidateSet, candidate: usize, out: &mut KeptFeatures) {
+        let span = &self.spans[self.firsts[index] + candidate];
+        out.shape = [self.kept.vectors(), self.d_model];
+        let start = out.tokens();
+        let answer = start + span.prompt.len();
+        out.candidates
+            .push(CandidateSpan { prompt: start..answer, answer: answer..answer + span.answer.len() });
+        for token in span.prompt.clone().chain(span.answer.clone()) {
+            out.values.extend(self.token(token));
         }
-        Self::open(&path, d_model, firsts, places(&rows, &plan))
-    }
-
-    fn open(path: &Path, d_model: usize, firsts: Vec<usize>, places: Vec<usize>) -> Result<Self, TrainError> {
-        let error = |source| TrainError::io(path, source);
-        let file = File::open(path).map_err(error)?;
-        let expected = (places.len() * d_model * size_of::<f32>()) as u64;
-        let length = file.metadata().map_err(error)?.len();
-        if length != expected {
-            let message = format!("{length} bytes, expected {expected}; delete the file to compute it again");
-            return Err(error(io::Error::new(io::ErrorKind::InvalidData, message)));
+        if self.kept.tokens == KeptTokens::PromptAndAnswer {
+            let ids = set.prompt.iter().chain(&set.candidates[candidate].tokens);
+            out.tokens.extend(ids.map(|&id| id as i32));
         }
-        // SAFETY: feature files are written under another name and never changed after they are renamed. Another
-        // program that truncates one while it is mapped would crash this one; nobody can promise that none does.
-        let map = unsafe { Mmap::map(&file) }.map_err(error)?;
-        Ok(Self { map: Arc::new(map), d_model, firsts: Arc::new(firsts), places: Arc::new(places) })
     }
 
-    /// Size of a vector.
-    pub fn d_model(&self) -> usize {
-        self.d_model
-    }
-
-    /// Appends the vector of a candidate to `out`.
-    pub fn read(&self, set: usize, candidate: usize, out: &mut Vec<f32>) {
-        out.extend(self.vector(self.places[self.firsts[set] + candidate]));
-    }
-
-    /// The vectors of all candidates, in the order of the file.
+    /// All that is kept of every token, in the order of the file.
     pub fn vectors(&self) -> impl Iterator<Item = Vec<f32>> + '_ {
-        (0..self.places.len()).map(|place| self.vector(place).collect())
+        let tokens = self.map.len() / (self.width() * size_of::<f32>()).max(1);
+        (0..tokens).map(|token| self.token(token).collect())
     }
 
-    fn vector(&self, place: usize) -> impl Iterator<Item = f32> + '_ {
-        let width = self.d_model * size_of::<f32>();
-        let bytes = self.map[place * width..(place + 1) * width].chunks_exact(4);
-        bytes.map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+    fn width(&self) -> usize {
+        self.kept.vectors() * self.d_model
+    }
+
+    fn token(&self, place: usize) -> impl Iterator<Item = f32> + '_ {
+        let width = self.width();
+        (place * width..(place + 1) * width).map(|place| number(&self.map, place))
     }
 }
 
-/// The place of every candidate of `rows`, in their order, in a file that is written batch by batch.
-fn places(rows: &[CandidateSet], plan: &[Vec<usize>]) -> Vec<usize> {
-    let mut starts = vec![0; rows.len()];
+/// The tokens of every candidate of `rows`, in their order, in a file that is written batch by batch.
+fn spans(kept: &Kept, rows: &[CandidateSet], plan: &[Vec<usize>]) -> Vec<CandidateSpan> {
+    let mut of_rows = vec![Vec::new(); rows.len()];
     let mut written = 0;
     for &row in plan.iter().flatten() {
-        starts[row] = written;
-        written += rows[row].candidates.len();
+        let (spans, _) = kept.spans(&rows[row]);
+        let end = spans.last().map_or(0, |span| span.answer.end);
+        let moved = |range: Range<usize>| range.start + written..range.end + written;
+        of_rows[row] = spans
+            .into_iter()
+            .map(|span| CandidateSpan { prompt: moved(span.prompt), answer: moved(span.answer) })
+            .collect();
+        written += end;
     }
-    rows.iter().zip(starts).flat_map(|(row, start)| start..start + row.candidates.len()).collect()
-}
-
-/// The hash that names a feature file.
-fn key(model_hash: &str, aggregation: &Aggregation, sets: &[CandidateSet]) -> String {
-    let mut hash = blake3::Hasher::new();
-    let mut part = |bytes: &[u8]| {
-        hash.update(&(bytes.len() as u64).to_le_bytes());
-        hash.update(bytes);
-    };
-    part(&FORMAT.to_le_bytes());
-    part(&(TOKEN_BUDGET as u64).to_le_bytes());
-    part(model_hash.as_bytes());
-    part(format!("{aggregation:?}").as_bytes());
-    let tokens = |tokens: &[u32]| tokens.iter().flat_map(|token| token.to_le_bytes()).collect::<Vec<u8>>();
-    for set in sets {
-        part(&tokens(&set.prompt));
-        part(&(set.candidates.len() as u64).to_le_bytes());
-        for candidate in &set.candidates {
-            part(&tokens(&candidate.tokens));
-        }
-    }
-    hash.finalize().to_hex()[..32].to_string()
-}
-
-/// The computation of a feature file.
-struct Job<'a> {
-    backbone: &'a Backbone,
-    aggregation: &'a Aggregation,
-    rows: &'a [CandidateSet],
-    plan: &'a [Vec<usize>],
-    d_model: usize,
-}
-
-impl Job<'_> {
-    fn run(&self, partial: &Path, label: &str) -> Result<(), TrainError> {
-        let error = |source| TrainError::io(partial, source);
-        let file =
-            OpenOptions::new().create(true).truncate(false).write(true).open(partial).map_err(error)?;
-        let done = self.whole_batches(file.metadata().map_err(error)?.len());
-        let length: u64 = self.plan[..done].iter().map(|batch| self.bytes(batch)).sum();
-        file.set_len(length).map_err(error)?;
-        let mut writer = BufWriter::new(&file);
-        writer.seek(SeekFrom::Start(length)).map_err(error)?;
-
-        let candidates = |batches: Range<usize>| -> u64 {
-            self.plan[batches].iter().flatten().map(|&row| self.rows[row].packed_len() as u64).sum()
-        };
-        let mut progress = StageProgress::new(label, "tokens");
-        let mut tokens = candidates(0..done);
-        progress.begin(tokens, candidates(0..self.plan.len()));
-        std::thread::scope(|scope| -> Result<(), TrainError> {
-            let (sender, receiver) = sync_channel(2);
-            scope.spawn(move || {
-                for batch in &self.plan[done..] {
-                    let rows = batch.iter().map(|&row| &self.rows[row]);
-                    let packed = Batch::pack(rows, TargetTokens::None, self.backbone.pad_token());
-                    if sender.send(packed).is_err() {
-                        return;
-                    }
-                }
-            });
-            for (index, batch) in receiver.iter().enumerate() {
-                let vectors = self.vectors(&batch)?;
-                let bytes: Vec<u8> = vectors.into_data().iter::<f32>().flat_map(f32::to_le_bytes).collect();
-                writer.write_all(&bytes).and_then(|()| writer.flush()).map_err(error)?;
-                tokens += candidates(done + index..done + index + 1);
-                progress.advance(tokens);
-            }
-            Ok(())
-        })?;
-        drop(writer);
-        progress.finish();
-        file.sync_all().map_err(error)
-    }
-
-    fn vectors(&self, batch: &Batch) -> Result<Tensor<2>, TrainError> {
-        let mut states = self.backbone.hidden_states(batch, &[self.aggregation.layers])?;
-        let states = states.pop().expect("one layer was asked for");
-        Ok(self.aggregation.tokens.forward(states, batch))
-    }
-
-    fn bytes(&self, batch: &[usize]) -> u64 {
-        let candidates: usize = batch.iter().map(|&row| self.rows[row].candidates.len()).sum();
-        (candidates * self.d_model * size_of::<f32>()) as u64
-    }
-
-    /// How many batches a file of this length holds completely.
-    fn whole_batches(&self, mut length: u64) -> usize {
-        self.plan
-            .iter()
-            .take_while(|batch| {
-                let bytes = self.bytes(batch);
-                let whole = length >= bytes;
-                length = length.saturating_sub(bytes);
-                whole
-            })
-            .count()
-    }
+    of_rows.into_iter().flatten().collect()
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use dph_core::Candidate;
+    use dph_core::{Aggregation, Candidate, Layer};
 
     use super::*;
 
@@ -245,10 +176,10 @@ mod tests {
             .collect()
     }
 
-    fn read_all(features: &Features, sets: &[CandidateSet]) -> Vec<f32> {
-        let mut out = Vec::new();
+    fn read_all(features: &Features, sets: &[CandidateSet]) -> KeptFeatures {
+        let mut out = KeptFeatures::default();
         for (index, set) in sets.iter().enumerate() {
-            (0..set.candidates.len()).for_each(|candidate| features.read(index, candidate, &mut out));
+            (0..set.candidates.len()).for_each(|candidate| features.read(index, set, candidate, &mut out));
         }
         out
     }
@@ -256,33 +187,52 @@ mod tests {
     #[test]
     fn features_are_the_states_of_each_candidate_alone() {
         let dir = tempfile::tempdir().unwrap();
-        let aggregation = Aggregation::default();
         // With registers under reversed positions, packed candidates would disturb one another.
         for registers in [0, 2] {
             let (backbone, sets) = (backbone(registers), sets(9));
             assert_eq!(backbone.is_packable(), registers == 0);
-            let name = registers.to_string();
-            let features =
-                Features::compute(dir.path(), &backbone, &name, &aggregation, &sets, "test").unwrap();
-            let mut alone = Vec::new();
-            for set in sets.iter().flat_map(CandidateSet::one_by_one) {
-                let batch = Batch::pack([&set], TargetTokens::None, 0);
-                let states = backbone.hidden_states(&batch, &[aggregation.layers]).unwrap().remove(0);
-                alone.extend(aggregation.tokens.forward(states, &batch).into_data().iter::<f32>());
+            for aggregation in aggregations() {
+                let kept = aggregation.kept();
+                let name = registers.to_string();
+                let features = Features::compute(dir.path(), &backbone, &name, &kept, &sets, "test").unwrap();
+                let (mut alone, mut tokens) = (Vec::new(), Vec::new());
+                for set in sets.iter().flat_map(CandidateSet::one_by_one) {
+                    let batch = Batch::pack([&set], TargetTokens::None, 0);
+                    let states = backbone.hidden_states(&batch, &kept.layers).unwrap();
+                    let states = kept.keep(&states, &batch);
+                    alone.extend(states.values.into_data().iter::<f32>());
+                    tokens.extend(states.tokens);
+                }
+                let packed = read_all(&features, &sets);
+                assert_eq!(packed.tokens, tokens);
+                assert_eq!(packed.values.len(), alone.len());
+                let worst = packed.values.iter().zip(&alone).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+                assert!(worst < 1e-5, "registers {registers}, {aggregation:?}: off by {worst}");
             }
-            let packed = read_all(&features, &sets);
-            assert_eq!(packed.len(), alone.len());
-            let worst = packed.iter().zip(&alone).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-            assert!(worst < 1e-5, "registers {registers}: off by {worst}");
         }
+    }
+
+    /// One for each kind of what is kept.
+    fn aggregations() -> [Aggregation; 4] {
+        let from = |toml: &str| toml::from_str(toml).unwrap();
+        [
+            Aggregation::default(),
+            from("layers = { weighted = [1, \"last\"] }\ntokens = \"mean\""),
+            from("layers = 1\ntokens = { moving-average = { gate = true } }\nopening = 2"),
+            from(
+                "layers = { weighted = [1, \"last\"] }\ntokens = { attention = { layers = [\"cross\"], heads = 2 } }",
+            ),
+        ]
     }
 
     #[test]
     fn an_interrupted_file_is_gone_on_with_and_a_whole_one_is_not_computed_again() {
         let dir = tempfile::tempdir().unwrap();
         let (backbone, sets) = (backbone(0), sets(200));
-        let compute =
-            || Features::compute(dir.path(), &backbone, "x", &Aggregation::default(), &sets, "test").unwrap();
+        let compute = || {
+            Features::compute(dir.path(), &backbone, "x", &Aggregation::default().kept(), &sets, "test")
+                .unwrap()
+        };
         let whole = read_all(&compute(), &sets);
         let path = fs::read_dir(dir.path()).unwrap().next().unwrap().unwrap().path();
         let bytes = fs::read(&path).unwrap();
@@ -297,11 +247,12 @@ mod tests {
         assert!(resumed[4..] == bytes[4..], "the rest differs");
 
         let stamp = fs::metadata(&path).unwrap().modified().unwrap();
-        assert_eq!(read_all(&compute(), &sets).len(), whole.len());
+        assert_eq!(read_all(&compute(), &sets).tokens(), whole.tokens());
         assert_eq!(fs::metadata(&path).unwrap().modified().unwrap(), stamp);
 
         fs::write(&path, &bytes[..bytes.len() - 4]).unwrap();
-        let error = Features::compute(dir.path(), &backbone, "x", &Aggregation::default(), &sets, "test");
+        let error =
+            Features::compute(dir.path(), &backbone, "x", &Aggregation::default().kept(), &sets, "test");
         let error = error.err().unwrap().to_string();
         assert!(error.contains("delete the file to compute it again"), "{error}");
     }
@@ -310,11 +261,12 @@ mod tests {
     fn other_tokens_layers_or_weights_have_another_key() {
         let sets = sets(3);
         let last = Aggregation::default();
-        let key_of =
-            |model: &str, aggregation: &Aggregation, sets: &[CandidateSet]| key(model, aggregation, sets);
+        let key_of = |model: &str, aggregation: &Aggregation, sets: &[CandidateSet]| {
+            key(model, &aggregation.kept(), sets)
+        };
         let base = key_of("a", &last, &sets);
         assert_eq!(base, key_of("a", &last, &sets.clone()));
-        let first = Aggregation { layers: dph_core::Layer::At(1), ..last };
+        let first = Aggregation { layers: Layer::At(1).into(), ..last.clone() };
         let mut other = sets.clone();
         other[1].candidates[0].tokens[0] += 1;
         let mut moved = sets.clone();

@@ -85,13 +85,15 @@ impl Forecast {
             };
             let forecast = if stage.objective.dph.is_some() {
                 let tokens = packed(&loaded.training) + packed(&loaded.validation);
+                head_config(experiment, &config).check()?;
+                let deepest = experiment.head.aggregation.layers_needed().iter().max();
                 StageForecast {
                     name: stage.name.clone(),
                     trained: head_config(experiment, &config).parameters(),
                     sets,
                     epochs: seen / sets as f64,
                     tokens,
-                    seconds: speed.forward(tokens, experiment.head.aggregation.layers),
+                    seconds: speed.forward(tokens, deepest.copied().unwrap_or_default()),
                 }
             } else {
                 let per_set = packed(&loaded.training) as f64 / sets as f64;

@@ -40,7 +40,7 @@ pub use cli::Arguments;
 pub use error::TrainError;
 pub use experiment::Experiment;
 pub use experiment_file::{ExperimentError, ExperimentFile, InvalidExperiment, Problem};
-pub use features::Features;
+pub use features::{Features, KeptFeatures};
 pub use forecast::{Forecast, StageForecast};
 pub use pipeline::{RunOptions, run};
 pub use progress::StageProgress;

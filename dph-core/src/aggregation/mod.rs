@@ -1,27 +1,134 @@
-//! Aggregation: from the hidden states of a model to one vector for each candidate.
+//! Aggregation: from the hidden states of a model to one vector for each candidate, or one for each token.
 //!
-//! *Layer pooling* picks the layer, *token pooling* the token. Both are chosen by configuration:
+//! *Layer pooling* picks or mixes layers, *token pooling* picks or mixes tokens. Both are chosen by configuration:
 //!
 //! ```toml
 //! aggregation = { layers = "last", tokens = "end-of-turn" }
 //! aggregation = { layers = 20 }
+//! aggregation = { layers = { weighted = [16, 20, 24] }, tokens = "mean", token_norm = "post" }
+//! aggregation = { layers = 20, tokens = { moving-average = { decay = 0.95, gate = true } } }
+//! aggregation = { layers = 20, tokens = { attention = { layers = ["pool"] } } }
 //! ```
+//!
+//! A parameter-free choice costs next to nothing: the states of one token are picked out of a batch. Others have
+//! weights, which are part of the [`PreferenceHead`](crate::PreferenceHead) and learn with it. [`Aggregation::kept`] says what
+//! has to be kept of a frozen backbone's states for that.
+//!
+//! The choices are those of the paper (arXiv 2405.20053) and of its authors' follow-up work (repository
+//! Avelina9X/memory-transformer-pt4).
 
+mod aggregator;
+mod attention;
+mod error;
+mod kept;
 mod layer;
-mod token;
+mod layer_pooling;
+mod messages;
+mod moving_average;
+mod norm;
+mod running;
+mod sequences;
+mod token_pooling;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use aggregator::Aggregator;
+pub use attention::{Adapters, AttentionKind, AttentionPooling};
+pub use error::AggregationError;
+pub use kept::{Kept, KeptStates, KeptTokens};
 pub use layer::Layer;
-pub use token::TokenPooling;
+pub use layer_pooling::LayerPooling;
+pub use messages::{MessageMarks, MessagePart, MessageToken, Messages};
+pub use moving_average::{DecayLearning, MovingAverage, moving_average};
+pub use norm::NormPlace;
+pub use running::Running;
+pub use sequences::Sequences;
+pub use token_pooling::TokenPooling;
 
 /// Which hidden states make up the vector of a candidate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Aggregation {
-    /// The layer: `"last"` for the last state after the model's final norm, or a number `i` for the state after
-    /// block `i` as it is (0 is the embedding).
-    pub layers: Layer,
-    /// The tokens: `"end-of-turn"`.
+    /// The layers: `"last"` for the last state after the model's final norm, a number `i` for the state after block `i` as it
+    /// is (0 is the embedding), or a mix: `{ mean = [16, 20, "last"] }`, `{ weighted = [..] }`, `{ signed = [..] }`. See
+    /// [`LayerPooling`].
+    pub layers: LayerPooling,
+    /// Layer norms around the mix of layers: `"none"`, `"pre"` (of every layer), `"post"` or `"both"`.
+    #[serde(skip_serializing_if = "is_default")]
+    pub layer_norm: NormPlace,
+    /// The tokens: `"end-of-turn"`, `"mean"`, `"weighted-mean"`, `"max"`, `{ moving-average = { .. } }` or
+    /// `{ attention = { .. } }`. See [`TokenPooling`].
     pub tokens: TokenPooling,
+    /// Layer norms around the choice of tokens: `"none"`, `"pre"` (of every token), `"post"` or `"both"`.
+    #[serde(skip_serializing_if = "is_default")]
+    pub token_norm: NormPlace,
+    /// So many of the prompt's last tokens, which open the answer's turn, count as the answer's.
+    #[serde(skip_serializing_if = "is_default")]
+    pub opening: usize,
+    /// What the vectors at every token are made of, such as `"mean"`; without effect on the vector of an answer. See
+    /// [`Running`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub running: Option<Running>,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+impl Aggregation {
+    /// The layers whose hidden states are read, in the order in which they are to be given.
+    pub fn layers_needed(&self) -> &[Layer] {
+        self.layers.layers()
+    }
+
+    /// Whether there is such an aggregation for hidden states of size `d_model`.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, and what to do about it.
+    pub fn check(&self, d_model: usize) -> Result<(), AggregationError> {
+        self.check_choices()?;
+        match &self.tokens {
+            TokenPooling::Attention(attention) => attention.check_size(d_model),
+            _ => Ok(()),
+        }
+    }
+
+    /// What can be told without the size of the hidden states.
+    ///
+    /// # Errors
+    ///
+    /// As [`check`](Self::check).
+    pub fn check_choices(&self) -> Result<(), AggregationError> {
+        self.layers.check()?;
+        match &self.tokens {
+            TokenPooling::MovingAverage(average) => average.check(),
+            TokenPooling::Attention(attention) => attention.check(),
+            _ => Ok(()),
+        }
+    }
+
+    /// Number of parameters for hidden states of size `d_model` and feed-forward networks of size `d_ffn`.
+    pub fn parameters(&self, d_model: usize, d_ffn: usize) -> usize {
+        self.layers.parameters()
+            + self.layer_norm.parameters(d_model)
+            + self.tokens.parameters(d_model, d_ffn)
+            + self.token_norm.parameters(d_model)
+    }
+
+    /// What has to be kept of the backbone's states: the least from which everything that learns can be computed.
+    pub fn kept(&self) -> Kept {
+        let mean = matches!(self.layers, LayerPooling::Mean(_)) && !self.layer_norm.is_before();
+        let is_one = mean || self.layers_needed().len() == 1;
+        // Norms that have to come before the tokens are pooled.
+        let is_plain = self.layer_norm == NormPlace::None && !self.token_norm.is_before();
+        let tokens = match &self.tokens {
+            TokenPooling::EndOfTurn => KeptTokens::Pooled(TokenPooling::EndOfTurn),
+            TokenPooling::Max if is_one && is_plain => KeptTokens::Pooled(TokenPooling::Max),
+            pooling if pooling.is_linear() && is_plain => KeptTokens::Pooled(pooling.clone()),
+            TokenPooling::Attention(attention) if attention.reads_prompt() => KeptTokens::PromptAndAnswer,
+            _ => KeptTokens::Answer,
+        };
+        Kept { layers: self.layers_needed().to_vec(), mean, tokens, opening: self.opening }
+    }
 }

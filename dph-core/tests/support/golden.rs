@@ -41,6 +41,9 @@ pub fn read_tensors(path: &Path) -> BTreeMap<String, GoldenTensor> {
                 Dtype::I64 => {
                     data.chunks(8).map(|b| i64::from_le_bytes(b.try_into().unwrap()) as f64).collect()
                 }
+                Dtype::I32 => {
+                    data.chunks(4).map(|b| i32::from_le_bytes(b.try_into().unwrap()) as f64).collect()
+                }
                 Dtype::U8 | Dtype::BOOL => data.iter().map(|&b| b as f64).collect(),
                 other => panic!("{}: {name} is {other:?}", path.display()),
             };

@@ -24,7 +24,6 @@
 mod tables;
 mod tokenizer;
 
-use std::path::PathBuf;
 
 use serde_json::{Map, Value as Json, json};
 

@@ -51,7 +51,7 @@ pub fn llama() -> String {
 /// A head that reads a layer of a tiny model.
 pub fn head(layers: Layer, rewards: &[&str]) -> (PreferenceHead, PreferenceHeadConfig) {
     let config = PreferenceHeadConfig {
-        aggregation: Aggregation { layers, ..Aggregation::default() },
+        aggregation: Aggregation { layers: layers.into(), ..Aggregation::default() },
         pooling: PoolingKind::SwigluBert,
         rewards: rewards.iter().map(|name| name.to_string()).collect(),
         bias: true,

@@ -7,12 +7,14 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Head {
-    /// Which hidden states the head reads, such as `{ layers = "last", tokens = "end-of-turn" }`.
+    /// Which hidden states the head reads, such as `{ layers = "last", tokens = "end-of-turn" }` or
+    /// `{ layers = { weighted = [16, 20, 24] }, tokens = { attention = { layers = ["pool"] } } }`; see
+    /// [`Aggregation`].
     pub aggregation: Aggregation,
     /// Whether every component of the vectors is brought to mean 0 and standard deviation 1 over the training data.
     /// Worth it on a frozen model, whose hidden states have a few components that drown the others.
     pub standardise: bool,
-    /// `"identity"`, `"bert"`, `"t5"`, `"swiglu-bert"` (or `"swiglu"`) or `"swiglu-t5"`.
+    /// `"identity"`, `"bert"`, `"t5"`, `"swiglu-bert"` (or `"swiglu"`), `"swiglu-t5"` or `{ projection = 64 }`.
     pub pooling: PoolingKind,
     /// Dropout probability of the pooling function.
     pub dropout: f64,

@@ -1,0 +1,161 @@
+//! [`Aggregator`]: an aggregation with its weights.
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+
+use super::attention::AttentionStack;
+use super::layer_pooling::LayerMix;
+use super::moving_average::Averager;
+use super::norm::Norms;
+use super::{Aggregation, Kept, KeptStates, KeptTokens, Messages, Sequences, TokenPooling};
+use crate::Batch;
+use crate::init::WeightInit;
+use crate::slot::Slots;
+
+/// The part of an aggregation that may learn: from kept states to vectors.
+///
+/// In this order: norm, mix of layers, norm, norm, tokens, norm. What comes before the tokens is done for every token that
+/// is kept, whether a sequence shares it or not.
+#[derive(Module, Debug)]
+pub(crate) struct Aggregator {
+    mix: LayerMix,
+    layer_norm: Norms,
+    token_norm: Norms,
+    learned: Option<Learned>,
+    #[module(skip)]
+    config: Aggregation,
+    #[module(skip)]
+    kept: Kept,
+}
+
+/// A choice over tokens that learns.
+#[derive(Module, Debug)]
+enum Learned {
+    Attention(AttentionStack),
+    Average(Averager),
+}
+
+impl Aggregator {
+    pub fn new(
+        config: &Aggregation,
+        d_model: usize,
+        d_ffn: usize,
+        init: &mut WeightInit,
+        device: &Device,
+    ) -> Self {
+        let learned = match &config.tokens {
+            TokenPooling::Attention(attention) => {
+                Some(Learned::Attention(AttentionStack::new(attention, d_model, d_ffn, init, device)))
+            }
+            TokenPooling::MovingAverage(average) if !average.is_fixed() => {
+                Some(Learned::Average(Averager::new(average, d_model, init, device)))
+            }
+            _ => None,
+        };
+        Self {
+            mix: LayerMix::new(&config.layers, device),
+            layer_norm: Norms::new(config.layer_norm, d_model, device),
+            token_norm: Norms::new(config.token_norm, d_model, device),
+            learned,
+            config: config.clone(),
+            kept: config.kept(),
+        }
+    }
+
+    /// What the aggregation needs of a batch.
+    pub fn keep(&self, states: &[Tensor<3>], batch: &Batch) -> KeptStates {
+        self.kept.keep(states, batch)
+    }
+
+    /// Number of vectors that are kept of a token.
+    pub fn vectors(&self) -> usize {
+        self.kept.vectors()
+    }
+
+    /// The states of the layers as they are kept: `[count, len, d_model]` each to `[count, len, layers, d_model]`.
+    pub fn join(&self, states: &[Tensor<3>]) -> Tensor<4> {
+        let states: Tensor<4> = Tensor::stack(states.to_vec(), 2);
+        if self.kept.mean { states.mean_dim(2) } else { states }
+    }
+
+    /// The vector of every candidate.
+    ///
+    /// # Shapes
+    ///
+    /// - states: `[tokens, layers, d_model]`, what was kept
+    /// - output: `[candidates, d_model]`
+    pub fn forward(&self, states: Tensor<3>, kept: &KeptStates) -> Tensor<2> {
+        let mixed = self.mix(states);
+        let vectors = match &self.kept.tokens {
+            KeptTokens::Pooled(_) => mixed,
+            _ => {
+                let messages = self.messages();
+                let (sequences, gather) =
+                    kept.lay_out(self.config.opening, &|ids, prompt| messages.split(ids, prompt));
+                let states = gather(mixed);
+                match &self.learned {
+                    Some(_) => sequences.select_last(self.each(states, &sequences)),
+                    None => self.config.tokens.last(states, &sequences),
+                }
+            }
+        };
+        self.token_norm.after(vectors)
+    }
+
+    /// The vectors at every token.
+    ///
+    /// # Shapes
+    ///
+    /// - states: `[count, len, layers, d_model]`, see [`join`](Self::join)
+    /// - output: `[count, len, d_model]`
+    pub fn forward_tokens(&self, states: Tensor<4>, sequences: &Sequences) -> Tensor<3> {
+        let [count, len, _, d_model] = states.dims();
+        let mixed = self.mix(states.flatten(0, 1)).reshape([count, len, d_model]);
+        let vectors = self.token_norm.after(self.each(mixed, sequences));
+        match self.config.running {
+            Some(running) => running.forward(vectors, sequences),
+            None => vectors,
+        }
+    }
+
+    /// The rotation of a moving average that has one, `[width, d_model]`.
+    pub fn rotation(&self) -> Option<Tensor<2>> {
+        match &self.learned {
+            Some(Learned::Average(average)) => average.rotation(),
+            _ => None,
+        }
+    }
+
+    /// `[tokens, layers, d_model]` to `[tokens, d_model]`.
+    fn mix(&self, states: Tensor<3>) -> Tensor<2> {
+        let mixed = self.mix.forward(self.layer_norm.before(states));
+        self.token_norm.before(self.layer_norm.after(mixed))
+    }
+
+    fn each(&self, states: Tensor<3>, sequences: &Sequences) -> Tensor<3> {
+        match &self.learned {
+            Some(Learned::Attention(attention)) => attention.forward(states, sequences),
+            Some(Learned::Average(average)) => average.forward(states, sequences),
+            None => self.config.tokens.each(states, sequences),
+        }
+    }
+
+    fn messages(&self) -> Messages {
+        match &self.config.tokens {
+            TokenPooling::Attention(attention) => attention.messages,
+            _ => Messages::default(),
+        }
+    }
+
+    pub fn slots_mut(&mut self) -> Slots<'_> {
+        let mut slots = self.mix.slots_mut();
+        slots.extend(self.layer_norm.slots_mut("aggregation.layer_norm"));
+        slots.extend(self.token_norm.slots_mut("aggregation.token_norm"));
+        slots.extend(match &mut self.learned {
+            Some(Learned::Attention(attention)) => attention.slots_mut(),
+            Some(Learned::Average(average)) => average.slots_mut(),
+            None => Vec::new(),
+        });
+        slots
+    }
+}

@@ -1,0 +1,96 @@
+//! Attention pooling: transformer layers of the head's own.
+
+mod adapted;
+mod config;
+mod feed_forward;
+mod layer;
+mod sight;
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+
+pub use config::{Adapters, AttentionKind, AttentionPooling};
+use feed_forward::FeedForward;
+use layer::AttentionLayer;
+use sight::Sight;
+
+use super::norm::Norms;
+use super::sequences::Sequences;
+use crate::init::WeightInit;
+use crate::slot::Slots;
+
+/// The layers of an attention pooling with their weights.
+#[derive(Module, Debug)]
+pub(crate) struct AttentionStack {
+    layers: Vec<StackLayer>,
+    /// The norms of every application of a layer, repeat by repeat.
+    norms: Vec<Norms>,
+    #[module(skip)]
+    config: AttentionPooling,
+}
+
+#[derive(Module, Debug)]
+enum StackLayer {
+    Attention(AttentionLayer),
+    FeedForward(FeedForward),
+}
+
+impl AttentionStack {
+    pub fn new(
+        config: &AttentionPooling,
+        d_model: usize,
+        d_ffn: usize,
+        init: &mut WeightInit,
+        device: &Device,
+    ) -> Self {
+        let layers = config.layers.iter().map(|&kind| match kind {
+            AttentionKind::FeedForward => {
+                StackLayer::FeedForward(FeedForward::new(config, d_model, d_ffn, init, device))
+            }
+            kind => StackLayer::Attention(AttentionLayer::new(kind, config, d_model, init, device)),
+        });
+        let layers: Vec<_> = layers.collect();
+        let steps = config.repeats * layers.len();
+        let norms = (0..steps).map(|_| Norms::new(config.norm, d_model, device)).collect();
+        Self { layers, norms, config: config.clone() }
+    }
+
+    /// The states behind all layers, at every token.
+    ///
+    /// # Shapes
+    ///
+    /// - states: `[count, len, d_model]`
+    /// - output: `[count, len, d_model]`
+    pub fn forward(&self, states: Tensor<3>, sequences: &Sequences) -> Tensor<3> {
+        let input = states.clone();
+        let sight = Sight::new(&self.config, sequences, &states.device());
+        let mut states = states;
+        for (step, norms) in self.norms.iter().enumerate() {
+            let (repeat, layer) = (step / self.layers.len(), step % self.layers.len());
+            let normed = norms.before(states.clone());
+            let added = match &self.layers[layer] {
+                StackLayer::FeedForward(network) => network.forward(normed, repeat),
+                StackLayer::Attention(attention) => {
+                    let seen = sight.of(self.config.layers[layer]);
+                    attention.forward(normed, seen, repeat)
+                }
+            };
+            states = states + norms.after(added);
+        }
+        if self.config.subtract_input { states - input } else { states }
+    }
+
+    pub fn slots_mut(&mut self) -> Slots<'_> {
+        let layers = self.layers.iter_mut().enumerate().flat_map(|(index, layer)| {
+            let name = format!("aggregation.attention.{index}");
+            match layer {
+                StackLayer::Attention(attention) => attention.slots_mut(&name),
+                StackLayer::FeedForward(network) => network.slots_mut(&name),
+            }
+        });
+        let norms = self.norms.iter_mut().enumerate();
+        let norms =
+            norms.flat_map(|(step, norms)| norms.slots_mut(&format!("aggregation.attention.norm.{step}")));
+        layers.chain(norms).collect()
+    }
+}

@@ -1,0 +1,188 @@
+//! What has to be kept of a frozen backbone's states so that an aggregation can learn from it.
+
+use burn::tensor::Tensor;
+
+use super::sequences::{Sequences, select};
+use super::{Layer, TokenPooling};
+use crate::batch::CandidateSpan;
+use crate::{Batch, CandidateSet};
+
+/// What an aggregation needs of the backbone's states: all that a cache has to keep, and no more. Aggregations that need
+/// the same can learn from one cache.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Kept {
+    /// The layers that are read.
+    pub layers: Vec<Layer>,
+    /// Whether their mean is kept, instead of every one of them.
+    pub mean: bool,
+    /// What is kept of the tokens.
+    pub tokens: KeptTokens,
+    /// So many of the prompt's last tokens belong to the answer.
+    pub opening: usize,
+}
+
+/// Which tokens' states are kept of a candidate.
+#[derive(Debug, Clone, PartialEq)]
+pub enum KeptTokens {
+    /// One vector: the tokens are pooled before anything learns.
+    Pooled(TokenPooling),
+    /// Those of the answer.
+    Answer,
+    /// Those of the prompt, once for all its candidates, and of the answer, with their ids.
+    PromptAndAnswer,
+}
+
+/// Kept states of some candidates.
+#[derive(Debug, Clone)]
+pub struct KeptStates {
+    /// The states, `[tokens, layers, d_model]`.
+    pub values: Tensor<3>,
+    /// The ids of the tokens, where the prompt is kept; else empty.
+    pub tokens: Vec<i32>,
+    /// Which of them belong to each candidate. Candidates may share their prompt.
+    pub candidates: Vec<CandidateSpan>,
+}
+
+impl Kept {
+    /// Number of vectors that are kept of a token: one for each layer, or one for their mean.
+    pub fn vectors(&self) -> usize {
+        if self.mean { 1 } else { self.layers.len() }
+    }
+
+    /// Where the tokens that are kept of a set stand, one behind the other in the order in which [`keep`](Self::keep) has
+    /// them, and their ids where the prompt is kept.
+    pub fn spans(&self, set: &CandidateSet) -> (Vec<CandidateSpan>, Vec<i32>) {
+        let of_prompt = match self.tokens {
+            KeptTokens::Pooled(_) => return (pooled_spans(set.candidates.len()), Vec::new()),
+            KeptTokens::Answer => self.opening.min(set.prompt.len()),
+            KeptTokens::PromptAndAnswer => set.prompt.len(),
+        };
+        let mut at = of_prompt;
+        let spans = set.candidates.iter().map(|candidate| {
+            let start = at;
+            at += candidate.tokens.len();
+            CandidateSpan { prompt: 0..of_prompt, answer: start..at }
+        });
+        let spans = spans.collect();
+        let ids = match self.tokens {
+            KeptTokens::PromptAndAnswer => {
+                let answers = set.candidates.iter().flat_map(|candidate| &candidate.tokens);
+                set.prompt.iter().chain(answers).map(|&token| token as i32).collect()
+            }
+            _ => Vec::new(),
+        };
+        (spans, ids)
+    }
+
+    /// Takes what is kept out of a batch. Gradients flow through it.
+    ///
+    /// # Shapes
+    ///
+    /// - states: `[rows, seq, d_model]` for each of [`layers`](Self::layers), in their order
+    pub fn keep(&self, states: &[Tensor<3>], batch: &Batch) -> KeptStates {
+        let flat: Vec<Tensor<2>> = states
+            .iter()
+            .map(|states| {
+                let [rows, seq, d_model] = states.dims();
+                states.clone().reshape([rows * seq, d_model])
+            })
+            .collect();
+        let pick = |indices: &[usize]| self.pick(&flat, indices);
+        match &self.tokens {
+            KeptTokens::Pooled(TokenPooling::EndOfTurn) => KeptStates::vectors(pick(&batch.ends)),
+            KeptTokens::Pooled(pooling) => {
+                let (indices, _, candidates) = self.places(batch, self.opening);
+                let states = KeptStates { values: pick(&indices), tokens: Vec::new(), candidates };
+                let (sequences, gather) = states.lay_out(self.opening, &|_, _| Vec::new());
+                let [_, vectors, d_model] = states.values.dims();
+                let flat = gather(states.values.flatten(1, 2));
+                KeptStates::vectors(pooling.last(flat, &sequences).reshape([
+                    -1,
+                    vectors as i32,
+                    d_model as i32,
+                ]))
+            }
+            KeptTokens::Answer => {
+                let (indices, _, candidates) = self.places(batch, self.opening);
+                KeptStates { values: pick(&indices), tokens: Vec::new(), candidates }
+            }
+            KeptTokens::PromptAndAnswer => {
+                let (indices, tokens, candidates) = self.places(batch, usize::MAX);
+                KeptStates { values: pick(&indices), tokens, candidates }
+            }
+        }
+    }
+
+    /// The states at flat token indices: `[rows * seq, d_model]` for each layer to `[tokens, vectors, d_model]`.
+    fn pick(&self, states: &[Tensor<2>], indices: &[usize]) -> Tensor<3> {
+        let picked = states.iter().map(|states| select(states.clone(), indices)).collect();
+        let picked: Tensor<3> = Tensor::stack(picked, 1);
+        if self.mean { picked.mean_dim(1) } else { picked }
+    }
+
+    /// The flat indices and the ids of all answers' tokens and of at most the last `of_prompt` tokens of every prompt,
+    /// and where among them each candidate's are.
+    fn places(&self, batch: &Batch, of_prompt: usize) -> (Vec<usize>, Vec<i32>, Vec<CandidateSpan>) {
+        let mut indices = Vec::new();
+        let mut candidates = Vec::new();
+        let mut prompt = (usize::MAX, 0..0);
+        for span in batch.spans() {
+            let kept = span.prompt.len().min(of_prompt);
+            if prompt.0 != span.prompt.start {
+                prompt = (span.prompt.start, indices.len()..indices.len() + kept);
+                indices.extend(span.prompt.end - kept..span.prompt.end);
+            }
+            candidates.push(CandidateSpan {
+                prompt: prompt.1.clone(),
+                answer: indices.len()..indices.len() + span.answer.len(),
+            });
+            indices.extend(span.answer);
+        }
+        let tokens = indices.iter().map(|&index| batch.tokens[index]).collect();
+        (indices, tokens, candidates)
+    }
+}
+
+impl KeptStates {
+    /// One vector for each candidate, or one a layer: `[candidates, layers, d_model]`.
+    pub fn vectors(values: Tensor<3>) -> Self {
+        Self { candidates: pooled_spans(values.dims()[0]), tokens: Vec::new(), values }
+    }
+
+    /// The candidates as whole sequences, and how to gather values of the tokens into them: `[tokens, width]` to
+    /// `[candidates, len, width]`. `split` finds the messages of a sequence's ids and the length of its prompt.
+    pub(super) fn lay_out(
+        &self,
+        opening: usize,
+        split: &dyn Fn(&[i32], usize) -> Vec<super::MessageToken>,
+    ) -> (Sequences, impl Fn(Tensor<2>) -> Tensor<3> + use<>) {
+        let count = self.candidates.len();
+        let len = self.candidates.iter().map(|span| span.prompt.len() + span.answer.len()).max().unwrap_or(0);
+        let mut sequences = Sequences::padding(count, len);
+        // What stands in padding is of no account, as nothing looks at it.
+        let mut indices = vec![0; count * len];
+        for (row, span) in self.candidates.iter().enumerate() {
+            let places: Vec<usize> = span.prompt.clone().chain(span.answer.clone()).collect();
+            let start = row * len;
+            let prompt = span.prompt.len().saturating_sub(opening);
+            indices[start..start + places.len()].copy_from_slice(&places);
+            sequences.answer[start + prompt..start + places.len()].fill(true);
+            sequences.last[row] = places.len().saturating_sub(1);
+            // Without ids the sequence is told by its length alone.
+            let ids: Vec<i32> =
+                places.iter().map(|&place| self.tokens.get(place).copied().unwrap_or(-1)).collect();
+            for (column, token) in split(&ids, prompt).into_iter().enumerate() {
+                sequences.messages[start + column] = token;
+            }
+        }
+        let gather = move |values: Tensor<2>| {
+            let width = values.dims()[1];
+            select(values, &indices).reshape([count, len, width])
+        };
+        (sequences, gather)
+    }
+}
+
+fn pooled_spans(count: usize) -> Vec<CandidateSpan> {
+    (0..count).map(|at| CandidateSpan { prompt: 0..0, answer: at..at + 1 }).collect()
+}

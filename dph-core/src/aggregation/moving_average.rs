@@ -1,0 +1,222 @@
+//! An exponential moving average over the answer's tokens.
+
+use burn::module::{Module, Param};
+use burn::nn::Linear;
+use burn::tensor::{Device, Tensor, activation};
+use serde::{Deserialize, Serialize};
+
+use super::AggregationError;
+use super::sequences::Sequences;
+use super::token_pooling::later;
+use crate::init::WeightInit;
+use crate::slot::{Slot, Slots};
+
+/// A mean over the answer that forgets: a token counts less by the factor β with every token behind it.
+///
+/// At the answer's i-th token the vector is `Σⱼ β^(sⱼ₊₁ + … + sᵢ) gⱼ xⱼ / Σⱼ β^(sⱼ₊₁ + … + sᵢ) gⱼ`, over j ≤ i. Without a gate
+/// all steps s and gains g are 1, which makes it the moving average whose start is corrected as Adam's; with one
+/// they depend on the token: s = softplus(-(W₁ x + b₁)) and g = exp(W₂ x + b₂), component by component.
+///
+/// ```toml
+/// tokens = { moving-average = { decay = 0.9 } }
+/// tokens = { moving-average = { decay = 0.95, learn = "components", rotation = true, gate = true } }
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MovingAverage {
+    /// The factor β, or where it starts from. 0.9 looks back about ten tokens, 0.99 about a hundred.
+    pub decay: f64,
+    /// `"fixed"`, `"global"` (one factor learns) or `"components"` (one for every component does).
+    pub learn: DecayLearning,
+    /// Whether the states are rotated by a matrix that learns, so that not the model's components are averaged but
+    /// directions.
+    pub rotation: bool,
+    /// How many times larger the rotated states are.
+    pub expansion: usize,
+    /// Whether the average is rotated back.
+    pub rotate_back: bool,
+    /// Whether every token says how much it forgets and how much it counts.
+    pub gate: bool,
+    /// Whether the gate has a bias.
+    pub gate_bias: bool,
+}
+
+/// What of a moving average's decay learns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DecayLearning {
+    /// Nothing.
+    #[default]
+    Fixed,
+    /// One factor for all components.
+    Global,
+    /// A factor for every component.
+    Components,
+}
+
+impl Default for MovingAverage {
+    fn default() -> Self {
+        Self {
+            decay: 0.9,
+            learn: DecayLearning::Fixed,
+            rotation: false,
+            expansion: 1,
+            rotate_back: true,
+            gate: false,
+            gate_bias: false,
+        }
+    }
+}
+
+impl MovingAverage {
+    /// Whether nothing of it learns.
+    pub(super) fn is_fixed(&self) -> bool {
+        self.learn == DecayLearning::Fixed && !self.rotation && !self.gate
+    }
+
+    /// Number of components that are averaged.
+    fn width(&self, d_model: usize) -> usize {
+        d_model * self.expansion
+    }
+
+    fn decays(&self, d_model: usize) -> usize {
+        match self.learn {
+            DecayLearning::Fixed => 0,
+            DecayLearning::Global => 1,
+            DecayLearning::Components => self.width(d_model),
+        }
+    }
+
+    pub(super) fn parameters(&self, d_model: usize) -> usize {
+        let width = self.width(d_model);
+        let gate = 2 * width * (d_model + usize::from(self.gate_bias));
+        self.decays(d_model) + usize::from(self.rotation) * width * d_model + usize::from(self.gate) * gate
+    }
+
+    pub(super) fn check(&self) -> Result<(), AggregationError> {
+        let expansion = self.expansion;
+        let needs = |needs| Err(AggregationError::Expansion { expansion, needs });
+        match self {
+            _ if !(self.decay > 0.0 && self.decay < 1.0) => {
+                Err(AggregationError::Decay { decay: self.decay })
+            }
+            _ if expansion == 0 => needs("to be at least 1"),
+            _ if expansion > 1 && !self.rotation => {
+                needs("`rotation = true`: only rotated states can be larger")
+            }
+            _ if expansion > 1 && !self.rotate_back => {
+                needs("`rotate_back = true`: the average has to have the size of the states again")
+            }
+            _ if self.gate_bias && !self.gate => Err(AggregationError::BiasWithoutGate),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The weights of a moving average.
+#[derive(Module, Debug)]
+pub(crate) struct Averager {
+    /// What the logit of the decay has moved by, `[1]` or `[width]`.
+    decay: Option<Param<Tensor<1>>>,
+    /// `[width, d_model]`, with orthogonal columns to begin with.
+    rotation: Option<Param<Tensor<2>>>,
+    /// Steps, then gains.
+    gate: Option<Linear>,
+    logit: f64,
+    rotate_back: bool,
+}
+
+impl Averager {
+    pub fn new(config: &MovingAverage, d_model: usize, init: &mut WeightInit, device: &Device) -> Self {
+        let (width, decays) = (config.width(d_model), config.decays(d_model));
+        let rotation = config
+            .rotation
+            .then(|| Param::from_tensor(Tensor::from_data(init.orthonormal(width, d_model), device)));
+        Self {
+            decay: (decays > 0).then(|| Param::from_tensor(Tensor::zeros([decays], device))),
+            rotation,
+            gate: config.gate.then(|| init.linear(d_model, 2 * width, config.gate_bias, device)),
+            logit: (config.decay / (1.0 - config.decay)).ln(),
+            rotate_back: config.rotate_back,
+        }
+    }
+
+    /// The averages at every token, 0 outside of the answer.
+    ///
+    /// # Shapes
+    ///
+    /// - states: `[count, len, d_model]`
+    /// - output: `[count, len, d_model]`
+    pub fn forward(&self, states: Tensor<3>, sequences: &Sequences) -> Tensor<3> {
+        let device = states.device();
+        let mask = sequences.answer_mask(&device);
+        let gate = self.gate.as_ref().map(|gate| gate.forward(states.clone()));
+        let rotated = match self.rotation() {
+            Some(rotation) => states.matmul(rotation.transpose().unsqueeze()),
+            None => states,
+        };
+        let [count, len, width] = rotated.dims();
+        let (steps, gains) = match gate {
+            None => (mask.clone().expand([count, len, width]), mask.clone().expand([count, len, width])),
+            Some(gate) => {
+                let steps = activation::softplus(-gate.clone().narrow(2, 0, width), 1.0);
+                let gains = gate.narrow(2, width, width).exp();
+                (steps * mask.clone(), gains * mask.clone())
+            }
+        };
+        let moved = self.decay.as_ref().map_or_else(|| Tensor::zeros([1], &device), |moved| moved.val());
+        let averages =
+            moving_average(rotated, steps, gains, activation::log_sigmoid(moved + self.logit)) * mask;
+        match self.rotation() {
+            Some(rotation) if self.rotate_back => averages.matmul(rotation.unsqueeze()),
+            _ => averages,
+        }
+    }
+
+    /// The rotation `[width, d_model]`, which an orthogonality regulariser keeps a rotation.
+    pub fn rotation(&self) -> Option<Tensor<2>> {
+        self.rotation.as_ref().map(|rotation| rotation.val())
+    }
+
+    pub fn slots_mut(&mut self) -> Slots<'_> {
+        let name = |part: &str| format!("aggregation.moving_average.{part}");
+        let decay = self.decay.as_mut().map(|decay| (name("decay"), Slot::Vector(decay)));
+        let rotation = self.rotation.as_mut().map(|rotation| (name("rotation"), Slot::Matrix(rotation)));
+        let gate = self.gate.as_mut().map(|gate| (name("gate"), Slot::Linear(gate)));
+        decay.into_iter().chain(rotation).chain(gate).collect()
+    }
+}
+
+/// Below any sum of gains that is not 0.
+const SMALLEST: f32 = 1e-30;
+
+/// The means over earlier tokens and the token itself, `Σⱼ β^(sⱼ₊₁ + … + sᵢ) gⱼ xⱼ / Σⱼ β^(sⱼ₊₁ + … + sᵢ) gⱼ`; 0 where all gains are.
+///
+/// Both sums are scans of as many steps as the length has binary digits, so that no power of β is ever divided by: the
+/// result stays exact for sequences of any length.
+///
+/// # Shapes
+///
+/// - states: x, `[count, len, width]`
+/// - steps: s, `[count, len, width]`
+/// - gains: g, `[count, len, width]`, not negative
+/// - log_decay: ln β, `[width]` or `[1]`
+/// - output: `[count, len, width]`
+pub fn moving_average(
+    states: Tensor<3>,
+    steps: Tensor<3>,
+    gains: Tensor<3>,
+    log_decay: Tensor<1>,
+) -> Tensor<3> {
+    let len = states.dims()[1];
+    let mut decay = (steps * log_decay.unsqueeze()).exp();
+    let (mut sum, mut weight) = (states * gains.clone(), gains);
+    let mut step = 1;
+    while step < len {
+        sum = sum.clone() + decay.clone() * later(sum, step, 0.0);
+        weight = weight.clone() + decay.clone() * later(weight, step, 0.0);
+        decay = decay.clone() * later(decay, step, 0.0);
+        step *= 2;
+    }
+    sum / weight.clamp_min(SMALLEST)
+}

@@ -1,0 +1,69 @@
+//! [`Sequences`]: which tokens of a batch of whole sequences an aggregation reads, and how.
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
+
+use super::MessageToken;
+
+/// The layout of sequences, one a row, for an aggregation. It lies in host memory.
+///
+/// The flat vectors are `[count, len]`, row by row. Padding may stand anywhere: it belongs to no answer and takes part in
+/// no message.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Sequences {
+    /// Number of sequences.
+    pub count: usize,
+    /// Padded length in tokens.
+    pub len: usize,
+    /// Whether a token belongs to the answer, which averages go over.
+    pub answer: Vec<bool>,
+    /// The place of each token in its message, which attention goes by.
+    pub messages: Vec<MessageToken>,
+    /// The column of the token whose vector is the sequence's: the last end-of-turn token.
+    pub last: Vec<usize>,
+}
+
+impl Sequences {
+    /// Sequences of nothing but padding.
+    pub fn padding(count: usize, len: usize) -> Self {
+        Self {
+            count,
+            len,
+            answer: vec![false; count * len],
+            messages: vec![MessageToken { message: -1, ..MessageToken::default() }; count * len],
+            last: vec![0; count],
+        }
+    }
+
+    /// The states of the last tokens, `[count, len, d_model]` to `[count, d_model]`.
+    pub fn select_last(&self, states: Tensor<3>) -> Tensor<2> {
+        let [count, len, d_model] = states.dims();
+        let indices: Vec<usize> = self.last.iter().enumerate().map(|(row, last)| row * len + last).collect();
+        select(states.reshape([count * len, d_model]), &indices)
+    }
+
+    /// 1 in the answer and 0 outside of it, `[count, len, 1]`.
+    pub(super) fn answer_mask(&self, device: &Device) -> Tensor<3> {
+        let mask: Vec<f32> = self.answer.iter().map(|&inside| f32::from(u8::from(inside))).collect();
+        Tensor::from_data(TensorData::new(mask, [self.count, self.len, 1]), device)
+    }
+
+    /// The place of every token in its answer, from 1; 0 outside of it.
+    pub(super) fn places(&self) -> Vec<usize> {
+        let mut places = Vec::with_capacity(self.answer.len());
+        for row in self.answer.chunks(self.len) {
+            let mut place = 0;
+            places.extend(row.iter().map(|&inside| {
+                place += usize::from(inside);
+                if inside { place } else { 0 }
+            }));
+        }
+        places
+    }
+}
+
+/// The rows of a matrix at these indices, in their order: `[n, width]` to `[indices, width]`.
+pub(super) fn select(rows: Tensor<2>, indices: &[usize]) -> Tensor<2> {
+    let values: Vec<i32> = indices.iter().map(|&index| index as i32).collect();
+    let indices = Tensor::<1, Int>::from_data(TensorData::new(values, [indices.len()]), &rows.device());
+    rows.select(0, indices)
+}
