@@ -73,7 +73,7 @@ pub enum Trainable {
 pub struct Head {
     /// Which hidden states the head reads, such as `{ layers = "last", tokens = "end-of-turn" }` or
     /// `{ layers = { weighted = [16, 20, 24] }, tokens = { attention = { layers = ["pool"] } } }`; see
-    /// [`Aggregation`](dph_core::Aggregation).
+    /// [`Aggregation`].
     pub aggregation: Aggregation,
     /// Whether every component of the vectors is brought to mean 0 and standard deviation 1 over the training data.
     /// Worth it on a frozen model, whose hidden states have a few components that drown the others.

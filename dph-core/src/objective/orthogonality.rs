@@ -49,7 +49,7 @@ mod tests {
     fn orthogonal_columns_of_length_1_cost_nothing_and_get_no_gradient() {
         let device = Device::flex().autodiff();
         let matrix = Tensor::<2>::from_data([[0.0, 1.0], [0.0, 0.0], [1.0, 0.0]], &device).require_grad();
-        let loss = OrthogonalityObjective::default().forward(&[matrix.clone()], &device);
+        let loss = OrthogonalityObjective::default().forward(std::slice::from_ref(&matrix), &device);
         let gradients = loss.backward();
         assert!(loss.into_scalar::<f32>() < 1e-12);
         let gradient = matrix.grad(&gradients).unwrap();
