@@ -30,6 +30,7 @@ pub(crate) struct AttentionStack {
 }
 
 #[derive(Module, Debug)]
+#[allow(clippy::large_enum_variant, reason = "a head has a handful of layers")]
 enum StackLayer {
     Attention(AttentionLayer),
     FeedForward(FeedForward),
