@@ -34,13 +34,9 @@ impl Instruction {
         let mut candidates: Vec<String> = Vec::new();
         if !right.is_empty() {
             candidates.push(right.remove(0));
-            candidates.extend(self.distractors.iter().map(|list| texts(list, fields)).try_fold(
-                Vec::new(),
-                |mut all, more| {
-                    all.extend(more?);
-                    Ok(all)
-                },
-            )?);
+            if let Some(distractors) = &self.distractors {
+                candidates.extend(texts("distractors", distractors, fields)?);
+            }
         }
         if candidates.iter().skip(1).any(|wrong| *wrong == candidates[0] || right.contains(wrong)) {
             return Err(RowProblem::new(
@@ -76,7 +72,7 @@ impl Target {
     fn texts(&self, fields: &Fields<'_>, names: Value) -> Result<Vec<String>, RowProblem> {
         match self {
             Self::Template(template) => Ok(vec![template.render_with(fields, names)?]),
-            Self::List(list) => texts(list, fields),
+            Self::List(list) => texts("targets", list, fields),
         }
     }
 
@@ -89,6 +85,6 @@ impl Target {
     }
 }
 
-fn texts(list: &Expr, fields: &Fields<'_>) -> Result<Vec<String>, RowProblem> {
-    list.list(fields)?.iter().map(|value| text_of("targets", value)).collect()
+fn texts(key: &str, list: &Expr, fields: &Fields<'_>) -> Result<Vec<String>, RowProblem> {
+    list.list(fields)?.iter().map(|value| text_of(key, value)).collect()
 }

@@ -1,7 +1,6 @@
 //! Which rows there are: rows inside of rows, and rows of another split.
 
-use minijinja::context;
-use minijinja::value::ValueKind;
+use minijinja::{Value, context};
 use serde_json::{Map, Value as Json};
 
 use crate::skipped::{RowProblem, SkipReason};
@@ -50,25 +49,17 @@ fn inner(list: &Expr, row: &Map<String, Json>) -> Result<Option<Vec<Map<String, 
     if list.eval(&fields)?.is_undefined() {
         return Ok(None);
     }
-    let objects = list.list(&fields)?.into_iter().map(|value| match value.kind() {
-        ValueKind::Map => serde_json::to_value(&value).ok().and_then(|value| match value {
-            Json::Object(object) => Some(object),
-            _ => None,
-        }),
-        _ => None,
-    });
-    let objects: Option<Vec<_>> = objects.collect();
-    objects.map(Some).ok_or_else(|| {
-        let value = list.list(&fields).ok().and_then(|list| list.first().map(kind_name));
-        RowProblem::new(
+    list.list(&fields)?.iter().map(|value| object(list, value)).collect::<Result<_, _>>().map(Some)
+}
+
+fn object(list: &Expr, value: &Value) -> Result<Map<String, Json>, RowProblem> {
+    match serde_json::to_value(value) {
+        Ok(Json::Object(object)) => Ok(object),
+        _ => Err(RowProblem::new(
             SkipReason::WrongType,
-            format!(
-                "`rows` must give a list of objects, but `{}` holds {}",
-                list.source(),
-                value.unwrap_or("others")
-            ),
-        )
-    })
+            format!("`rows` must give a list of objects, but `{}` holds {}", list.source(), kind_name(value)),
+        )),
+    }
 }
 
 fn join(

@@ -136,10 +136,11 @@ pub fn bench(
         .map_err(|source| planned.unscorable(source))?;
         let results = scorers.iter().flat_map(|scorer| task_results(planned, data, scorer, &scores));
         found.results.results.extend(results);
-        let documents = data.sets.iter().zip(&scores);
-        found
-            .documents
-            .extend(documents.map(|(set, scores)| DocumentScores::new(task, split, set, scores, heads)));
+        let documents = data.sets.iter().zip(&scores).map(|(set, scores)| DocumentScores {
+            score: data.scores.get(&set.id).copied(),
+            ..DocumentScores::new(task, split, set, scores, heads)
+        });
+        found.documents.extend(documents);
     }
     for suite in &plan.suites {
         let results = scorers.iter().filter_map(|scorer| suite_result(suite, plan, &found.results, scorer));

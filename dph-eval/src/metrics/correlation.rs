@@ -42,7 +42,7 @@ pub(crate) fn weighted_pearson(outcomes: &[Numbers]) -> f64 {
         x_square += count * x * x;
         y_square += count * y * y;
     }
-    (both / (x_square.sqrt() * y_square.sqrt())).clamp(-1.0, 1.0)
+    (both / (x_square * y_square).sqrt()).clamp(-1.0, 1.0)
 }
 
 pub(crate) fn weighted_spearman(outcomes: &[Numbers]) -> f64 {
