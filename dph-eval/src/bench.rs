@@ -222,7 +222,8 @@ fn prediction(kind: Kind, scorer: &Scorer, scores: &[CandidateScores]) -> Option
     let picked = scorer.choose(scores)?;
     let value = scorer.value(&scores[picked]);
     let tie = || (0..scores.len()).any(|index| index != picked && scorer.value(&scores[index]) == value);
-    (!value.is_nan() && !(kind == Kind::Preference && tie())).then_some(picked)
+    let nothing = value.is_nan() || (kind == Kind::Preference && tie());
+    (!nothing).then_some(picked)
 }
 
 fn suite_result(suite: &Suite, plan: &BenchPlan, results: &Results, scorer: &Scorer) -> Option<SuiteResult> {

@@ -50,7 +50,7 @@ pub(crate) fn weighted_spearman(outcomes: &[Numbers]) -> f64 {
     let column = |of: fn(&(f64, f64)) -> f64| outcomes.iter().map(|(pair, _)| of(pair)).collect::<Vec<_>>();
     let x = ranks(&column(|pair| pair.0), &counts);
     let y = ranks(&column(|pair| pair.1), &counts);
-    let ranked: Vec<Numbers> = x.into_iter().zip(y).zip(counts).map(|(pair, count)| (pair, count)).collect();
+    let ranked: Vec<Numbers> = x.into_iter().zip(y).zip(counts).collect();
     weighted_pearson(&ranked)
 }
 
