@@ -4,11 +4,13 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
+use serde_json::{Map, Value as Json};
 
 use crate::data_error::DataError;
 use crate::document::Document;
 use crate::load::LoadOptions;
 use crate::rows::{Row, place, read_rows};
+use crate::scored::pair;
 use crate::skipped::{RowProblem, SkipReason, Skipped};
 use crate::synthetic::World;
 use crate::task::{Source, Task};
@@ -16,11 +18,13 @@ use crate::task::{Source, Task};
 /// A split in words: what [`TaskData`](crate::TaskData) is before tokenisation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Documents {
-    /// The usable documents, in the order of the rows; each has an id, unique in the split.
+    /// The usable documents, in the order of the rows; each has an id, unique in the split. Of answers that are paired there
+    /// are as many as there are pairs.
     pub documents: Vec<Document>,
     /// The rows that cannot be used.
     pub skipped: Skipped,
-    /// Number of rows in the files.
+    /// Number of rows of the split; rows inside of rows (key `rows`) are counted each, those of other splits (key `keep`)
+    /// not at all.
     pub rows: usize,
     /// The files, in the order in which they were read; none for a synthetic task.
     pub files: Vec<PathBuf>,
@@ -39,9 +43,11 @@ impl Documents {
         let rendered: Vec<Result<Document, RowProblem>> = read
             .rows
             .par_iter()
-            .map(|(_, row)| {
+            .map(|ReadRow { row, .. }| {
                 let document = task.document(row.fields.as_ref().map_err(Clone::clone)?)?;
-                if document.gold.is_none() && !options.keep_unlabelled {
+                // Without any candidate there is nothing that could be kept.
+                let keep = options.keep_unlabelled && !document.candidates.is_empty();
+                if document.gold.is_none() && !keep {
                     let gold = task.recipe.gold().unwrap_or_default();
                     let message =
                         format!("the row has no gold answer: `{gold}` is missing, null, empty or -1");
@@ -58,8 +64,8 @@ impl Documents {
         for (index, document) in rendered.into_iter().enumerate() {
             match document {
                 Ok(mut document) => {
-                    document.id = Some(names.unique(document.id, read.rows[index].1.number));
-                    documents.push(document);
+                    document.id = Some(names.unique(document.id, read.rows[index].row.number));
+                    documents.push((index, document));
                 }
                 Err(problem) => {
                     let place = read.place(index);
@@ -72,6 +78,12 @@ impl Documents {
                 }
             }
         }
+        if task.recipe.is_scored() {
+            documents = pair(documents, &mut skipped, |index| read.place(index));
+            if let Some((_, row)) = documents.is_empty().then(|| skipped.first()).flatten() {
+                first.get_or_insert_with(|| (row.place.clone(), row.message.clone()));
+            }
+        }
         if let (true, Some((place, message))) = (documents.is_empty(), first) {
             return Err(DataError::NothingUsable {
                 task: task.name.clone(),
@@ -82,14 +94,24 @@ impl Documents {
                 message,
             });
         }
+        let documents = documents.into_iter().map(|(_, document)| document).collect();
         Ok(Self { documents, skipped, rows: read.rows.len(), files: read.files })
     }
 }
 
-/// The rows of a split, with the file of each.
+/// The rows of a split.
 struct ReadRows {
-    rows: Vec<(usize, Row)>,
+    rows: Vec<ReadRow>,
     files: Vec<PathBuf>,
+}
+
+/// A row and where it is from.
+struct ReadRow {
+    /// Index of the file.
+    file: usize,
+    /// Where the row stands inside of one of the file's rows, its position there, from 1.
+    part: Option<usize>,
+    row: Row,
 }
 
 impl ReadRows {
@@ -101,15 +123,16 @@ impl ReadRows {
                 split: split.to_owned(),
                 splits: World::splits(task.kind),
             })?;
-            let rows = rows.into_iter().enumerate();
-            let rows =
-                rows.map(|(index, fields)| (0, Row { number: index + 1, fields: Ok(fields) })).collect();
-            return Ok(Self { rows, files: Vec::new() });
+            let rows = rows
+                .into_iter()
+                .enumerate()
+                .map(|(index, fields)| Row { number: index + 1, fields: Ok(fields) });
+            return Ok(Self { rows: rows_of_split(task, split, 0, rows), files: Vec::new() });
         }
         let files = task.locate(root, split)?;
         let mut rows = Vec::new();
         for (file, path) in files.iter().enumerate() {
-            rows.extend(read_rows(path)?.into_iter().map(|row| (file, row)));
+            rows.extend(rows_of_split(task, split, file, read_rows(path)?));
         }
         if rows.is_empty() {
             return Err(DataError::Empty { task: task.name.clone(), split: split.to_owned(), files });
@@ -118,9 +141,39 @@ impl ReadRows {
     }
 
     fn place(&self, index: usize) -> String {
-        let (file, row) = &self.rows[index];
-        self.files.get(*file).map_or_else(|| format!("row {}", row.number), |file| place(file, row.number))
+        let ReadRow { file, part, row } = &self.rows[index];
+        let place = self
+            .files
+            .get(*file)
+            .map_or_else(|| format!("row {}", row.number), |file| place(file, row.number));
+        part.map_or_else(|| place.clone(), |part| format!("{place}, part {part}"))
     }
+}
+
+/// The rows of a file that belong to a split, with the rows inside of them taken out.
+fn rows_of_split(task: &Task, split: &str, file: usize, rows: impl IntoIterator<Item = Row>) -> Vec<ReadRow> {
+    let mut of_split = Vec::new();
+    for Row { number, fields } in rows {
+        let parts = match fields.and_then(|fields| task.unfold(fields)) {
+            Ok(parts) => parts.into_iter().map(Ok).collect(),
+            Err(problem) => vec![Err(problem)],
+        };
+        let alone = parts.len() == 1;
+        for (index, fields) in parts.into_iter().enumerate() {
+            let kept = |fields: Map<String, Json>| {
+                let keeps = task.recipe.unfold.keeps(&fields, split)?;
+                Ok(keeps.then_some(fields))
+            };
+            let fields = match fields.and_then(kept) {
+                Ok(Some(fields)) => Ok(fields),
+                Ok(None) => continue,
+                Err(problem) => Err(problem),
+            };
+            let part = (!alone).then_some(index + 1);
+            of_split.push(ReadRow { file, part, row: Row { number, fields } });
+        }
+    }
+    of_split
 }
 
 /// Gives every document a name that no other has.

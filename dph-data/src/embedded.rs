@@ -1,24 +1,23 @@
 //! The tasks that are compiled in.
 
+macro_rules! tasks {
+    ($($name:literal,)*) => { &[$(($name, include_str!(concat!("../tasks/", $name, ".toml")))),*] };
+}
+
 /// Name and source of each embedded task, in the order in which they are listed.
-pub(crate) const TASKS: [(&str, &str); 17] = [
-    ("hellaswag", include_str!("../tasks/hellaswag.toml")),
-    ("hellaswag_choice", include_str!("../tasks/hellaswag_choice.toml")),
-    ("openbookqa", include_str!("../tasks/openbookqa.toml")),
-    ("winogrande", include_str!("../tasks/winogrande.toml")),
-    ("arc_easy", include_str!("../tasks/arc_easy.toml")),
-    ("arc_challenge", include_str!("../tasks/arc_challenge.toml")),
-    ("boolq", include_str!("../tasks/boolq.toml")),
-    ("piqa", include_str!("../tasks/piqa.toml")),
-    ("race_middle", include_str!("../tasks/race_middle.toml")),
-    ("race_high", include_str!("../tasks/race_high.toml")),
-    ("sst2", include_str!("../tasks/sst2.toml")),
-    ("preference", include_str!("../tasks/preference.toml")),
-    ("ultrafeedback", include_str!("../tasks/ultrafeedback.toml")),
-    ("hh_rlhf", include_str!("../tasks/hh_rlhf.toml")),
-    ("world", include_str!("../tasks/world.toml")),
-    ("world_chat", include_str!("../tasks/world_chat.toml")),
-    ("world_text", include_str!("../tasks/world_text.toml")),
+#[rustfmt::skip]
+pub(crate) const TASKS: &[(&str, &str)] = tasks![
+    "hellaswag", "hellaswag_choice", "openbookqa", "winogrande", "arc_easy", "arc_challenge", "boolq", "piqa",
+    "race_middle", "race_high", "race_all", "mmlu", "commonsense_qa", "sciq", "sciq_optional_background", "copa",
+    "copa_completion", "truthful_qa", "truthful_qa_few_shot",
+    "cola", "mnli", "mnli_corrected", "mrpc", "qnli", "qqp", "rte", "sst2", "stsb", "wnli", "ax", "ax_corrected",
+    "preference", "ultrafeedback", "ultrafeedback_first_message", "hh_rlhf", "orca_dpo_pairs",
+    "openhermes_preferences", "tasksource_pairs", "helpsteer", "sharegpt_preference", "alpaca_preference",
+    "reward_bench", "rm_bench", "llmbar", "judgebench", "pandalm", "alpaca_eval",
+    "alpaca", "squad", "squad_v2", "drop", "coqa", "cnn_dailymail", "gsm8k", "gsm8k_socratic", "open_orca",
+    "slim_orca", "tinystories_instruct", "tinystories_summary", "tasksource_instruct", "tulu", "ultrachat",
+    "ultrasteer", "infinity_instruct", "dolly_hhrlhf", "conversations",
+    "world", "world_chat", "world_text",
 ];
 
 /// The source of an embedded task.

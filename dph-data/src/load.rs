@@ -1,5 +1,6 @@
 //! From a task to candidate sets: rows are read, templated, sampled and tokenised, in parallel and in order.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use dph_core::CandidateSet;
@@ -45,10 +46,12 @@ pub struct TaskData {
     pub split: String,
     /// The sets, in the order of the rows.
     pub sets: Vec<CandidateSet>,
+    /// For tasks with a `score`, the score of each set by its id.
+    pub scores: BTreeMap<String, f64>,
     /// The rows that cannot be used. Rows that are broken or unlabelled are counted over the whole split, those that are
     /// too long among the sampled ones.
     pub skipped: Skipped,
-    /// Number of rows in the files.
+    /// Number of rows, see [`Documents::rows`].
     pub rows: usize,
     /// The files, in the order in which they were read; none for a synthetic task.
     pub files: Vec<PathBuf>,
@@ -86,6 +89,8 @@ impl TaskData {
             })
             .collect();
 
+        let scores =
+            chosen.iter().filter_map(|document| Some((document.id.clone()?, document.score?))).collect();
         let mut sets = Vec::with_capacity(tokenised.len());
         let mut first = None;
         for (document, result) in chosen.iter().zip(tokenised) {
@@ -108,7 +113,7 @@ impl TaskData {
                 message,
             });
         }
-        Ok(Self { task: task.name.clone(), split: split.to_owned(), sets, skipped, rows, files })
+        Ok(Self { task: task.name.clone(), split: split.to_owned(), sets, scores, skipped, rows, files })
     }
 }
 

@@ -43,11 +43,7 @@ impl Preference {
                 "the chosen and the rejected conversation differ before their last answer",
             ));
         }
-        let given = match user {
-            Some(user) => vec![Message::user(user)],
-            None => given_prompt(&self.prompt, fields)?,
-        };
-        let prompt = join(given, before_chosen);
+        let prompt = join(given(user, &self.prompt, fields)?, before_chosen);
         if prompt.last().is_none_or(|message| message.role == ASSISTANT) {
             return Err(RowProblem::new(
                 SkipReason::MissingField,
@@ -64,6 +60,30 @@ impl Preference {
             ));
         }
         Ok(Pair { prompt, chosen, rejected })
+    }
+}
+
+/// What comes before an answer that is a text of its own.
+pub(crate) fn prompt_messages(
+    user: Option<String>,
+    prompt: &Expr,
+    fields: &Fields<'_>,
+) -> Result<Vec<Message>, RowProblem> {
+    let messages = given(user, prompt, fields)?;
+    if messages.last().is_none_or(|message| message.role == ASSISTANT) {
+        return Err(RowProblem::new(
+            SkipReason::MissingField,
+            format!("there is no prompt: no field `{}`", prompt.source()),
+        ));
+    }
+    Ok(messages)
+}
+
+/// The prompt from the task's template or, without one, from the row's field.
+fn given(user: Option<String>, prompt: &Expr, fields: &Fields<'_>) -> Result<Vec<Message>, RowProblem> {
+    match user {
+        Some(user) => Ok(vec![Message::user(user)]),
+        None => given_prompt(prompt, fields),
     }
 }
 

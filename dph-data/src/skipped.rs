@@ -28,6 +28,10 @@ pub enum SkipReason {
     IdenticalAnswers,
     /// The chosen and the rejected conversation do not share everything before the last answer.
     NoSharedPrompt,
+    /// The row is one of several answers to a prompt, but the others are missing.
+    NoPartner,
+    /// Two answers to the same prompt have the same score, so that neither is better.
+    Tied,
     /// The row has no gold answer (a test split).
     Unlabelled,
     /// The gold answer is none of the candidates.
@@ -50,6 +54,8 @@ impl SkipReason {
             Self::TooFewCandidates => "too-few-candidates",
             Self::IdenticalAnswers => "identical-answers",
             Self::NoSharedPrompt => "no-shared-prompt",
+            Self::NoPartner => "no-partner",
+            Self::Tied => "tied",
             Self::Unlabelled => "unlabelled",
             Self::GoldOutOfRange => "gold-out-of-range",
             Self::TooLong => "too-long",
@@ -109,6 +115,11 @@ impl Skipped {
     /// The first few rows that were skipped for a reason.
     pub fn examples(&self, reason: SkipReason) -> &[SkippedRow] {
         self.reasons.get(&reason).map_or(&[], |(_, rows)| rows)
+    }
+
+    /// The first row that was skipped for the first reason there is.
+    pub(crate) fn first(&self) -> Option<(SkipReason, &SkippedRow)> {
+        self.reasons.iter().find_map(|(reason, (_, rows))| Some((*reason, rows.first()?)))
     }
 
     pub(crate) fn add(&mut self, place: String, problem: RowProblem) {

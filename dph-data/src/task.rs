@@ -8,6 +8,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::document::{Document, Recipe};
 use crate::embedded;
+use crate::metric::Metric;
 use crate::skipped::RowProblem;
 use crate::task_builder::compile;
 use crate::task_error::{InvalidTask, TaskError};
@@ -27,14 +28,6 @@ pub enum Kind {
     Text,
 }
 
-/// How predictions are judged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Metric {
-    /// The share of documents whose best candidate is the gold one.
-    Accuracy,
-}
-
 /// A data set and how its rows become documents.
 ///
 /// Tasks are TOML files, not code. The common benchmarks are embedded ([`Task::names`]); any other is given by the path of
@@ -49,8 +42,8 @@ pub struct Task {
     pub about: String,
     /// What its rows are.
     pub kind: Kind,
-    /// How predictions are judged; `None` where there is nothing to predict.
-    pub metric: Option<Metric>,
+    /// How predictions are judged; empty where there is nothing to predict.
+    pub metrics: Vec<Metric>,
     pub(crate) source: Source,
     pub(crate) recipe: Recipe,
 }
@@ -95,13 +88,10 @@ impl Task {
         if Path::new(name_or_path).extension().is_some_and(|extension| extension == "toml") {
             return Self::from_file(Path::new(name_or_path));
         }
-        let names: Vec<&str> = Self::names().collect();
-        let help = match nearest(name_or_path, names.iter().copied()) {
+        let help = match nearest(name_or_path, Self::names()) {
             Some(name) => format!("did you mean `{name}`?"),
-            None => format!(
-                "the embedded ones are {}; your own is given by its path, ending in .toml",
-                names.join(", ")
-            ),
+            None => "`dph-data list` shows the embedded ones; your own is given by its path, ending in .toml"
+                .into(),
         };
         Err(TaskError::Unknown { name: name_or_path.to_owned(), help })
     }
@@ -125,7 +115,19 @@ impl Task {
             .map_err(|problems| TaskError::Invalid(Box::new(InvalidTask::new(file, source, problems))))
     }
 
-    /// The document in a row.
+    /// The rows inside of a row, where the task's `rows` says that there are some (SQuAD's articles hold paragraphs, which
+    /// hold questions); else the row itself.
+    ///
+    /// # Errors
+    /// What should be a list of objects is something else.
+    pub fn unfold(&self, row: Map<String, Json>) -> Result<Vec<Map<String, Json>>, RowProblem> {
+        self.recipe.unfold.rows(row)
+    }
+
+    /// The document in a row, as [`unfold`](Self::unfold) gives it.
+    ///
+    /// Where rows are single answers with a score, it is that answer alone; [`Documents::load`](crate::Documents::load)
+    /// makes the pairs.
     ///
     /// # Errors
     /// A field that is missing or of a wrong type, a gold answer that is none of the candidates, ….
@@ -142,11 +144,5 @@ impl fmt::Display for Kind {
             Self::Instruction => "instruction",
             Self::Text => "text",
         })
-    }
-}
-
-impl fmt::Display for Metric {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad("accuracy")
     }
 }

@@ -31,8 +31,9 @@ pub(crate) struct TaskFile {
     /// What the rows are: `choice` (one prompt, several answers, one of them right), `preference` (one prompt, a chosen
     /// and a rejected answer), `instruction` (one prompt, one answer) or `text` (plain text). Needed.
     pub kind: Spanned<String>,
-    /// How predictions are judged. The default for `choice` and `preference` is `accuracy`, the only one there is.
-    pub metric: Option<Spanned<String>>,
+    /// How predictions are judged, by one metric or by several: `accuracy` (the default for `choice` and `preference`), `f1`
+    /// (of the second candidate), `matthews`, `pearson`, `spearman` (of the position and `score`).
+    pub metric: Option<Spanned<OneOrMany>>,
     /// Where the rows come from: `files` (the default) or `synthetic` (the little world made by this crate).
     pub source: Option<Spanned<String>>,
     /// The folders below the data root that may hold the files, tried in this order. The default is the name.
@@ -45,7 +46,12 @@ pub(crate) struct TaskFile {
     /// For each split the very file, relative to this TOML file's folder: then neither the data root nor `folders` nor
     /// `splits` matter.
     #[serde(default)]
-    pub files: BTreeMap<String, FileList>,
+    pub files: BTreeMap<String, OneOrMany>,
+    /// Expression or list of expressions: rows that stand inside of a row. Each gives a list of objects, from the outside
+    /// in; each object is a row of its own with the fields around it. Where there is no such field, the row is one already.
+    pub rows: Option<Spanned<ListKey>>,
+    /// Expression: whether a row belongs to the split, whose name is `split`. The default is that all do.
+    pub keep: Option<Spanned<String>>,
     /// Expression: a name for the row, for reports. The default is its line number.
     pub id: Option<Spanned<String>>,
     /// Template: the system message. The default is none.
@@ -56,7 +62,7 @@ pub(crate) struct TaskFile {
     /// `choice`: an expression that gives the list of candidates, or a list of templates, one for each.
     pub candidates: Option<Spanned<ListKey>>,
     /// `choice`, template: how a candidate is written, seeing `candidate`, its `index` from 0 and its `label`. The default
-    /// is `{{ candidate }}`.
+    /// is `{{ candidate }}`. `preference` with `score`: the answer in the row.
     pub answer: Option<Spanned<String>>,
     /// `choice`: what `gold` calls the candidates, as an expression that gives a list, or a list of texts. Without it `gold`
     /// is a position, counted from 0, and the labels of `answer` are A, B, C, ….
@@ -64,6 +70,10 @@ pub(crate) struct TaskFile {
     /// `choice`, expression: which candidate is right: one of the labels, or the position from 0 (also as text; false and
     /// true are 0 and 1). A row where it is missing, null, empty or -1 is unlabelled.
     pub gold: Option<Spanned<String>>,
+    /// Expression, a number. `choice`: what the metrics `pearson` and `spearman` measure predictions against; the candidates
+    /// then stand for evenly spaced scores, lowest first. `preference`: how good the one answer in the row is; every two
+    /// answers to the same prompt with different scores make a pair.
+    pub score: Option<Spanned<String>>,
     /// `preference`, expression: what comes before the answers: text, a list of messages (`role` and `content`, or `from` and
     /// `value`), or a transcript ("\n\nHuman: …\n\nAssistant: …"). The default is `prompt` where there is such a field; rows whose
     /// answers are whole conversations need none.
@@ -75,6 +85,14 @@ pub(crate) struct TaskFile {
     pub rejected: Option<Spanned<String>>,
     /// `instruction`, template: the answer to learn.
     pub target: Option<Spanned<String>>,
+    /// `instruction`, expression: in place of `target` a list of answers that are all right, of which the first is learnt; where
+    /// it is empty, the row is unlabelled.
+    pub targets: Option<Spanned<String>>,
+    /// `instruction`, expression: a list of wrong answers to the same prompt. The default is none.
+    pub distractors: Option<Spanned<String>>,
+    /// `instruction`, expression: a list with an entry for each turn of a conversation. `user` and `target` are written once for
+    /// each, seeing it as `turn` and its `index` from 0; the last target is the answer to learn.
+    pub turns: Option<Spanned<String>>,
     /// `instruction`, expression: in place of `user` and `target` a whole conversation (a list of messages or a transcript), of
     /// which the last message is the answer to learn.
     pub messages: Option<Spanned<String>>,
@@ -90,16 +108,25 @@ pub(crate) enum ListKey {
     Items(Vec<String>),
 }
 
-/// One file, or several that are read one after the other.
+/// One name, or several.
 #[derive(Debug, Deserialize)]
-#[serde(untagged, expecting = "expected a file name or a list of file names")]
-pub(crate) enum FileList {
+#[serde(untagged, expecting = "expected a name or a list of names")]
+pub(crate) enum OneOrMany {
     One(String),
     Many(Vec<String>),
 }
 
+impl OneOrMany {
+    pub(crate) fn into_vec(self) -> Vec<String> {
+        match self {
+            Self::One(name) => vec![name],
+            Self::Many(names) => names,
+        }
+    }
+}
+
 /// All keys, for suggestions. A test holds this list and the fields above together.
-pub(crate) const KEYS: [&str; 21] = [
+pub(crate) const KEYS: [&str; 27] = [
     "name",
     "about",
     "kind",
@@ -108,6 +135,8 @@ pub(crate) const KEYS: [&str; 21] = [
     "folders",
     "splits",
     "files",
+    "rows",
+    "keep",
     "id",
     "system",
     "user",
@@ -115,10 +144,14 @@ pub(crate) const KEYS: [&str; 21] = [
     "answer",
     "labels",
     "gold",
+    "score",
     "prompt",
     "chosen",
     "rejected",
     "target",
+    "targets",
+    "distractors",
+    "turns",
     "messages",
     "text",
 ];

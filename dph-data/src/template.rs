@@ -10,7 +10,7 @@ use serde_json::{Map, Value as Json};
 use crate::skipped::{RowProblem, SkipReason};
 
 /// Names that templates may use besides the row's fields.
-const BUILT_IN: [&str; 5] = ["letters", "answers", "candidate", "index", "label"];
+const BUILT_IN: [&str; 7] = ["letters", "answers", "candidate", "index", "label", "turn", "split"];
 
 /// The environment that expressions live in; templates live in a copy of it, one for each task.
 static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
@@ -115,7 +115,16 @@ impl Expr {
 
     /// The value for a row; undefined where the expression names a field that is not there.
     pub(crate) fn eval(&self, fields: &Fields<'_>) -> Result<Value, RowProblem> {
-        self.expression.eval(&fields.value).map_err(|error| {
+        self.eval_in(&fields.value, fields)
+    }
+
+    /// The value for a row with further names, see [`Fields::with`].
+    pub(crate) fn eval_with(&self, fields: &Fields<'_>, names: Value) -> Result<Value, RowProblem> {
+        self.eval_in(&fields.with(names), fields)
+    }
+
+    fn eval_in(&self, context: &Value, fields: &Fields<'_>) -> Result<Value, RowProblem> {
+        self.expression.eval(context).map_err(|error| {
             let names = self.expression.undeclared_variables(true);
             row_problem(self.key, attach(error, names), fields)
         })
@@ -157,6 +166,32 @@ impl Expr {
     pub(crate) fn source(&self) -> &str {
         &self.source
     }
+}
+
+/// A value as text, if it is text, a number or a boolean.
+pub(crate) fn text_of(key: &str, value: &Value) -> Result<String, RowProblem> {
+    match value.kind() {
+        ValueKind::String | ValueKind::Number | ValueKind::Bool => Ok(value.to_string()),
+        _ => Err(RowProblem::new(
+            SkipReason::WrongType,
+            format!("`{key}` needs text, but there is {}", kind_name(value)),
+        )),
+    }
+}
+
+/// A value as a number, if it is one or a text that says one.
+pub(crate) fn number_of(key: &str, value: &Value) -> Result<f64, RowProblem> {
+    let number = match value.kind() {
+        ValueKind::Number => f64::try_from(value.clone()).ok(),
+        ValueKind::String => value.as_str().and_then(|text| text.trim().parse().ok()),
+        _ => None,
+    };
+    number.filter(|number: &f64| number.is_finite()).ok_or_else(|| {
+        RowProblem::new(
+            SkipReason::WrongType,
+            format!("`{key}` needs a number, but there is {}", kind_name(value)),
+        )
+    })
 }
 
 /// The kind of a value, in JSON's words.

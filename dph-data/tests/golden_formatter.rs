@@ -2,87 +2,103 @@
 #![allow(clippy::unwrap_used)]
 
 mod common;
+mod formatter;
 
-use std::fmt::Write as _;
-
-use common::Golden;
-use dph_data::{ChatOptions, ChatTokenizer, Document, Message, Supervise, Task, TokenData};
-use serde_json::Value as Json;
-
-/// Their name of each task and ours.
-const TASKS: [(&str, &str); 11] = [
-    ("hellaswag/no_choice", "hellaswag"),
-    ("hellaswag/choice", "hellaswag_choice"),
-    ("obqa/main", "openbookqa"),
-    ("winogrande/no_choice", "winogrande"),
-    ("arc/easy", "arc_easy"),
-    ("arc/challenge", "arc_challenge"),
-    ("super_glue/boolq", "boolq"),
-    ("piqa/no_choice", "piqa"),
-    ("race/middle", "race_middle"),
-    ("race/high", "race_high"),
-    ("glue/sst2", "sst2"),
-];
+use dph_data::{Document, Message, SkipReason, Supervise};
+use formatter::{
+    Case, Formatter, check, conversations, for_each_task, join, messages, numbers, speaks_of_control,
+};
 
 #[test]
 fn golden_messages() {
-    let golden = Golden::find();
-    let Some(formatter) = golden.json("formatter/dph.json") else { return };
-    for_each_task(&golden, &formatter, |name, task, theirs| {
-        for (index, case) in theirs["docs"].as_array().unwrap().iter().enumerate() {
-            let what = format!("{name}, document {index}");
-            let document = task
-                .document(case["doc"].as_object().unwrap())
-                .unwrap_or_else(|problem| panic!("{what}: {problem}"));
-            assert_eq!(document.gold, gold(case), "{what}");
-
-            let all: Vec<_> =
-                (0..document.candidates.len()).map(|i| document.conversation(i).unwrap()).collect();
-            assert_eq!(all, conversations(&case["unlabelled"]), "{what}");
-            if let Some(gold) = document.gold {
-                assert_eq!(vec![all[gold].clone()], conversations(&case["target"]), "{what}");
-                let wrong: Vec<_> = (0..all.len()).filter(|i| *i != gold).map(|i| all[i].clone()).collect();
-                assert_eq!(wrong, conversations(&case["distractor"]), "{what}");
+    for_each_task(|task| {
+        for case in task.cases() {
+            let Some(document) = document(&case) else { continue };
+            let what = &case.what;
+            let right = right(&document);
+            assert_eq!(right, conversations(&case.json["target"]), "{what}");
+            let wrong: Vec<_> = (0..document.candidates.len())
+                .filter(|&index| Some(index) != document.gold)
+                .map(|index| document.conversation(index).unwrap())
+                .collect();
+            // With an empty label, and in conversations, the reference fails.
+            if case.json["distractor"].is_array() {
+                assert_eq!(wrong, conversations(&case.json["distractor"]), "{what}");
             }
-            let mut opened = messages(&case["generation"]);
-            assert_eq!(opened.pop(), Some(Message::assistant("")), "{what}");
-            assert_eq!(document.prompt, opened, "{what}");
+            // The reference has no list of all answers where nothing is chosen from it.
+            let all = conversations(&case.json["unlabelled"]);
+            if task.is_choice() || !all.is_empty() {
+                let mut ours: Vec<_> =
+                    (0..document.candidates.len()).map(|i| document.conversation(i).unwrap()).collect();
+                ours.splice(ours.len().min(1)..ours.len().min(1), right.into_iter().skip(1));
+                assert_eq!(ours, all, "{what}");
+            }
+            if let Some(open) = case.json["generation"].as_array() {
+                let mut opened = messages(&open.clone().into());
+                assert_eq!(opened.pop(), Some(Message::assistant("")), "{what}");
+                assert_eq!(document.prompt, opened, "{what}");
+            }
+        }
+    });
+}
+
+#[test]
+fn golden_gold_answers_and_scores() {
+    for_each_task(|task| {
+        for case in task.cases() {
+            let Some(document) = document(&case) else { continue };
+            let index = &case.json["correct_index"];
+            match document.score {
+                Some(score) if task.is_choice() => assert_eq!(index.as_f64(), Some(score), "{}", case.what),
+                // The reference fails on "" and gives -1 for a hidden label; for us both are unlabelled.
+                _ if task.is_choice() => {
+                    assert_eq!(document.gold.map(|gold| gold as u64), index.as_u64(), "{}", case.what);
+                }
+                _ => assert!(index.as_u64().unwrap_or(0) == 0, "{}", case.what),
+            }
         }
     });
 }
 
 #[test]
 fn golden_tokens_zero_shot() {
-    let golden = Golden::find();
-    let Some((formatter, tokenizer)) = formatter_and_tokenizer(&golden) else { return };
-    for_each_task(&golden, &formatter, |name, task, theirs| {
-        for (index, case) in theirs["docs"].as_array().unwrap().iter().enumerate() {
-            let what = format!("{name}, document {index}");
-            let document = task.document(case["doc"].as_object().unwrap()).unwrap();
-            let ours = |candidate: usize| {
-                tokenizer.conversation(&document.conversation(candidate).unwrap(), Supervise::Last).unwrap()
-            };
-            let zero_shot = &case["zero_shot"];
-            for (candidate, expected) in zero_shot["unlabelled"].as_array().unwrap().iter().enumerate() {
-                check(&ours(candidate), expected, &what);
-            }
-            if let Some(gold) = document.gold {
-                check(&ours(gold), &zero_shot["target"][0], &what);
-                check(&ours(usize::from(gold == 0)), &zero_shot["distractor"][0], &what);
+    for_each_task(|task| {
+        let tokenizer = task.tokenizer();
+        for case in task.cases() {
+            let Some(document) = document(&case) else { continue };
+            let what = &case.what;
+            let zero_shot = &case.json["zero_shot"];
+            let right = right(&document);
+            let mut all: Vec<_> =
+                (0..document.candidates.len()).map(|i| document.conversation(i).unwrap()).collect();
+            let wrong = all.iter().enumerate().filter(|(i, _)| Some(*i) != document.gold);
+            let wrong: Vec<_> = wrong.map(|(_, conversation)| conversation.clone()).collect();
+            all.splice(all.len().min(1)..all.len().min(1), right.iter().skip(1).cloned());
+            for (key, conversations) in [("target", &right), ("distractor", &wrong), ("unlabelled", &all)] {
+                let expected = zero_shot[key].as_array().map_or(&[][..], Vec::as_slice);
+                for (messages, expected) in conversations.iter().zip(expected) {
+                    let ours = tokenizer.conversation(messages, Supervise::All).unwrap();
+                    task.check(messages, &ours, expected, &format!("{what}, {key}"));
+                }
             }
             let prompt = tokenizer.prompt(&document.prompt).unwrap();
-            assert_eq!(prompt, numbers(&zero_shot["generation"]["tokens"]), "{what}");
+            if let Some(expected) = zero_shot.get("generation")
+                && !speaks_of_control(&document.prompt)
+            {
+                assert_eq!(prompt, numbers(&expected["tokens"]), "{what}");
+            }
 
             // A set holds the same tokens: prompt and candidate are the conversation up to its end of turn.
             let set =
                 tokenizer.candidate_set("x", &document.prompt, &document.candidates, document.gold).unwrap();
             assert_eq!(set.prompt, prompt, "{what}");
             for (candidate, answer) in set.candidates.iter().enumerate() {
-                let whole = ours(candidate).tokens;
+                let whole = document.conversation(candidate).unwrap();
+                let whole = tokenizer.conversation(&whole, Supervise::Last).unwrap();
                 let joined: Vec<u32> = set.prompt.iter().chain(&answer.tokens).copied().collect();
-                assert_eq!(joined, whole[..whole.len() - 1], "{what}");
+                assert_eq!(joined, whole.tokens[..whole.tokens.len() - 1], "{what}");
                 assert_eq!(answer.tokens.last(), Some(&tokenizer.end_of_turn_id()), "{what}");
-                let scored = ours(candidate).test_mask.iter().filter(|scored| **scored).count();
+                let scored = whole.test_mask.iter().filter(|scored| **scored).count();
                 assert_eq!(answer.answer_len(), scored, "{what}");
                 assert_eq!(answer.bytes, document.candidates[candidate].len(), "{what}");
             }
@@ -92,110 +108,119 @@ fn golden_tokens_zero_shot() {
 
 #[test]
 fn golden_tokens_few_shot() {
-    let golden = Golden::find();
-    let Some((formatter, tokenizer)) = formatter_and_tokenizer(&golden) else { return };
-    for_each_task(&golden, &formatter, |name, task, theirs| {
-        let few_shot = &theirs["few_shot"];
+    for_each_task(|task| {
+        let few_shot = &task.json["few_shot"];
+        if few_shot.is_null() {
+            return;
+        }
+        let tokenizer = task.tokenizer();
+        let name = &task.theirs;
         let examples = conversations(&few_shot["examples"]);
         let query = messages(&few_shot["query"]);
-        let documents: Vec<Document> = theirs["docs"]
-            .as_array()
-            .unwrap()
+        let targets: Vec<Vec<Message>> = task
+            .cases()
             .iter()
-            .map(|case| task.document(case["doc"].as_object().unwrap()).unwrap())
+            .filter_map(|case| match document(case) {
+                Some(document) => right(&document).into_iter().next(),
+                // What we refuse to learn from, the reference learns from all the same.
+                None => conversations(&case.json["target"]).into_iter().next(),
+            })
             .collect();
-        let targets: Vec<Vec<Message>> = documents.iter().filter_map(|d| d.conversation(d.gold?)).collect();
         assert!(examples.iter().all(|example| targets.contains(example)), "{name}");
 
         let shown: Vec<_> = examples.iter().cloned().chain([query]).collect();
         for (key, repeat_system) in [("true", true), ("false", false)] {
-            let ours = tokenizer.conversation(&join(&shown, repeat_system), Supervise::Last).unwrap();
-            check(
-                &ours,
-                &few_shot[format!("allsys_{key}")],
-                &format!("{name}, few-shot, system repeated: {key}"),
-            );
-            let ours = tokenizer.conversation(&join(&targets, repeat_system), Supervise::All).unwrap();
-            check(
-                &ours,
-                &few_shot[format!("training_allsys_{key}")],
-                &format!("{name}, training, system repeated: {key}"),
-            );
+            let messages = join(&shown, repeat_system);
+            let mut ours = tokenizer.conversation(&messages, Supervise::All).unwrap();
+            // Examples are shown, not learnt; of a conversation that is asked about all answers are.
+            let before = tokenizer.conversation(&join(&examples, repeat_system), Supervise::All).unwrap();
+            for mask in [&mut ours.train_mask, &mut ours.test_mask] {
+                mask[..before.tokens.len()].fill(false);
+            }
+            let what = format!("{name}, system repeated: {key}");
+            task.check(&messages, &ours, &few_shot[format!("allsys_{key}")], &format!("{what}, few-shot"));
+            if !task.is_multi_turn() && !speaks_of_control(&messages) {
+                assert_eq!(ours, tokenizer.conversation(&messages, Supervise::Last).unwrap(), "{what}");
+            }
+            if let Some(expected) = few_shot.get(format!("training_allsys_{key}")) {
+                let messages = join(&targets, repeat_system);
+                let ours = tokenizer.conversation(&messages, Supervise::All).unwrap();
+                task.check(&messages, &ours, expected, &format!("{what}, training"));
+            }
         }
     });
 }
 
-/// Conversations one after the other; the system message at each, or only at the first.
-fn join(conversations: &[Vec<Message>], repeat_system: bool) -> Vec<Message> {
-    let messages = conversations.iter().flatten().enumerate();
-    messages
-        .filter(|(index, message)| *index == 0 || repeat_system || message.role != "system")
-        .map(|(_, message)| message.clone())
-        .collect()
+/// MMLU draws its examples from the questions of the same subject.
+#[test]
+fn golden_mmlu_examples() {
+    for_each_task(|task| {
+        let lists = &task.json["mmlu_fewshot_message_list"];
+        let Some(lists) = lists.as_array() else { return };
+        let cases = task.cases();
+        for (case, list) in cases.iter().zip(lists) {
+            let same =
+                cases.iter().filter(|other| other.json["doc"]["subject"] == case.json["doc"]["subject"]);
+            let examples: Vec<_> = same.map(|other| right(&document(other).unwrap()).remove(0)).collect();
+            assert_eq!(examples, conversations(list), "{}", case.what);
+        }
+    });
 }
 
-fn for_each_task(golden: &Golden, formatter: &Json, mut body: impl FnMut(&str, &Task, &Json)) {
-    let mut tried = 0;
-    for name in formatter["tasks"].as_object().unwrap().keys() {
-        let Some((_, ours)) = TASKS.iter().find(|(theirs, _)| theirs == name) else {
-            continue;
-        };
-        let task = Task::find(ours).unwrap_or_else(|error| panic!("{error}"));
-        body(name, &task, &formatter["tasks"][name]);
-        tried += 1;
-    }
-    for (name, _) in TASKS {
-        if formatter["tasks"].get(name).is_none() {
-            golden.lacks(&format!("the task {name} in formatter/dph.json"));
+/// The variant in which only the last message is trained on.
+#[test]
+fn golden_steering() {
+    let Some(formatter) = Formatter::open("formatter/steer.json") else { return };
+    let limit = |key: &str| formatter.json[key].as_u64().unwrap() as usize;
+    let (least, most) = (limit("min_trainable_tokens"), limit("max_total_tokens"));
+    for (index, case) in formatter.json["cases"].as_array().unwrap().iter().enumerate() {
+        let what = format!("case {index}");
+        let ours = formatter.tokenizer.conversation(&messages(&case["messages"]), Supervise::Last).unwrap();
+        let trained = ours.train_mask.iter().filter(|trained| **trained).count();
+        let expected = &case["result"];
+        assert_eq!(trained < least || ours.tokens.len() > most, expected.get("error").is_some(), "{what}");
+        if expected.get("error").is_none() {
+            check(&ours, expected, &what);
+            // Masks are aligned with targets, positions with tokens, one to the right.
+            let mut position = 0;
+            let trained = std::iter::once(&false).chain(&ours.train_mask).take(ours.tokens.len());
+            let positions: Vec<u32> = trained
+                .map(|trained| {
+                    position += u32::from(*trained);
+                    if *trained { position } else { 0 }
+                })
+                .collect();
+            assert_eq!(positions, numbers(&expected["segment_pos"]), "{what}");
         }
     }
-    assert!(tried > 0 || !golden.complete);
 }
 
-fn formatter_and_tokenizer(golden: &Golden) -> Option<(Json, ChatTokenizer)> {
-    let formatter = golden.json("formatter/dph.json")?;
-    if !golden.folder.join("formatter/tokenizer.json").is_file() {
-        golden.lacks("formatter/tokenizer.json");
-        return None;
+/// Our document, or `None` where we rightly refuse what the reference renders: a pair of equal answers, and conversations
+/// that end without an answer.
+fn document(case: &Case<'_>) -> Option<Document> {
+    match case.document() {
+        Ok(document) => Some(document),
+        Err(problem) => {
+            let targets = conversations(&case.json["target"]);
+            let distractors = conversations(&case.json["distractor"]);
+            let refused = match problem.reason {
+                SkipReason::IdenticalAnswers => targets == distractors,
+                SkipReason::MissingField => {
+                    targets.iter().all(|messages| messages.last().is_none_or(|m| m.role != "assistant"))
+                }
+                _ => false,
+            };
+            assert!(refused, "{}: {problem}", case.what);
+            None
+        }
     }
-    let options = ChatOptions { start: Some("</s>".to_owned()), ..ChatOptions::default() };
-    let tokenizer = ChatTokenizer::from_dir_with(&golden.folder.join("formatter"), &options).unwrap();
-    let special = &formatter["special_ids"];
-    assert_eq!(tokenizer.start_id().map(u64::from), special["bos"].as_u64());
-    assert_eq!(tokenizer.eos_id().map(u64::from), special["eos"].as_u64());
-    assert_eq!(tokenizer.pad_id().map(u64::from), special["pad"].as_u64());
-    assert_eq!(u64::from(tokenizer.end_of_turn_id()), special["im_end(cls)"].as_u64().unwrap());
-    Some((formatter, tokenizer))
 }
 
-fn check(ours: &TokenData, expected: &Json, what: &str) {
-    let mask = |mask: &[bool]| {
-        mask.iter().fold(String::new(), |mut text, bit| {
-            let _ = write!(text, "{}", u8::from(*bit));
-            text
-        })
-    };
-    assert_eq!(ours.tokens, numbers(&expected["tokens"]), "{what}: tokens");
-    assert_eq!(ours.targets, numbers(&expected["targets"]), "{what}: targets");
-    assert_eq!(mask(&ours.train_mask), expected["train_mask"], "{what}: train mask");
-    assert_eq!(mask(&ours.test_mask), expected["test_mask"], "{what}: test mask");
-}
-
-/// The right index. The reference fails on "" and gives -1 for a hidden label; for us both are unlabelled.
-fn gold(case: &Json) -> Option<usize> {
-    case["correct_index"].as_u64().map(|index| index as usize)
-}
-
-fn conversations(value: &Json) -> Vec<Vec<Message>> {
-    value.as_array().unwrap().iter().map(messages).collect()
-}
-
-fn messages(value: &Json) -> Vec<Message> {
-    let text = |message: &Json, key: &str| message[key].as_str().unwrap().to_owned();
-    let messages = value.as_array().unwrap().iter();
-    messages.map(|message| Message::new(text(message, "role"), text(message, "content"))).collect()
-}
-
-fn numbers(value: &Json) -> Vec<u32> {
-    value.as_array().unwrap().iter().map(|number| number.as_u64().unwrap() as u32).collect()
+/// The conversations that end with a right answer.
+fn right(document: &Document) -> Vec<Vec<Message>> {
+    let gold = document.gold.map(|gold| document.conversation(gold).unwrap());
+    let others = document.also_right.iter().map(|answer| {
+        document.prompt.iter().cloned().chain([Message::assistant(answer)]).collect::<Vec<_>>()
+    });
+    gold.into_iter().chain(others).collect()
 }

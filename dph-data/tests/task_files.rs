@@ -5,7 +5,7 @@ use dph_data::{Kind, Message, Task, TaskError};
 use miette::{GraphicalReportHandler, GraphicalTheme};
 
 /// One mistake each; the snapshot shows what a person reads.
-const MISTAKES: [(&str, &str); 17] = [
+const MISTAKES: [(&str, &str); 27] = [
     ("a misspelt key", "name = 'x'\nkind = 'choice'\nuser = 'u'\ncandidate = 'a'\ngold = 'g'\n"),
     ("an unknown key", "name = 'x'\nkind = 'text'\ntext = 't'\nzebra = 1\n"),
     ("an unknown kind", "name = 'x'\nkind = 'chioce'\n"),
@@ -22,6 +22,28 @@ const MISTAKES: [(&str, &str); 17] = [
     ("an unknown metric", "name = 'x'\nkind = 'preference'\nmetric = 'acuracy'\n"),
     ("pairs of the synthetic world", "name = 'x'\nkind = 'preference'\nsource = 'synthetic'\n"),
     ("a name that is a path", "name = '../x'\nkind = 'text'\ntext = 't'\n"),
+    (
+        "several metrics",
+        "name = 'x'\nkind = 'preference'\nmetric = ['accuracy', 'f2', 'accuracy', 'matthews']\n",
+    ),
+    ("metrics that are numbers", "name = 'x'\nkind = 'preference'\nmetric = [1]\n"),
+    (
+        "a correlation with nothing",
+        "name = 'x'\nkind = 'choice'\nuser = 'u'\ncandidates = 'a'\ngold = 'g'\nmetric = 'spearman'\n",
+    ),
+    ("a metric of nothing", "name = 'x'\nkind = 'text'\ntext = 't'\nmetric = 'accuracy'\n"),
+    (
+        "rows that are no expression",
+        "name = 'x'\nkind = 'text'\ntext = 't'\nrows = ['a', 'b c']\nkeep = 'd e'\n",
+    ),
+    ("an answer in a pair", "name = 'x'\nkind = 'preference'\nanswer = 'a'\n"),
+    ("a pair with a score", "name = 'x'\nkind = 'preference'\nscore = 's'\nchosen = 'c'\n"),
+    ("two kinds of targets", "name = 'x'\nkind = 'instruction'\nuser = 'u'\ntarget = 't'\ntargets = 'ts'\n"),
+    ("turns with targets", "name = 'x'\nkind = 'instruction'\nuser = 'u'\nturns = 't'\ntargets = 'ts'\n"),
+    (
+        "messages and more",
+        "name = 'x'\nkind = 'instruction'\nmessages = 'm'\nturns = 't'\ndistractors = 'd'\n",
+    ),
     ("two prompts", "name = 'x'\nkind = 'preference'\nuser = 'u'\nprompt = 'p'\n"),
 ];
 
@@ -53,7 +75,10 @@ fn all_mistakes_are_told_at_once_in_their_order() {
 fn tasks_that_are_not_there() {
     let message = |name: &str| Task::find(name).unwrap_err().to_string();
     assert_eq!(message("helaswag"), "there is no task `helaswag`; did you mean `hellaswag`?");
-    assert!(message("qqqq").contains("the embedded ones are hellaswag, hellaswag_choice,"));
+    assert_eq!(
+        message("zzzz"),
+        "there is no task `zzzz`; `dph-data list` shows the embedded ones; your own is given by its path, ending in .toml"
+    );
     assert!(message("no/such.toml").starts_with("cannot read the task file no/such.toml: "));
 }
 
@@ -63,7 +88,7 @@ fn every_embedded_task_is_valid_and_goes_by_its_name() {
         let task = Task::find(name).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(task.name, name);
         assert!(!task.about.is_empty());
-        assert_eq!(task.metric.is_some(), matches!(task.kind, Kind::Choice | Kind::Preference));
+        assert_eq!(!task.metrics.is_empty(), matches!(task.kind, Kind::Choice | Kind::Preference));
     }
 }
 

@@ -3,15 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use dph_core::{CandidateScores, Scorer};
-use dph_data::{DataError, Kind, LoadOptions, TaskData};
+use dph_data::{DataError, Kind, LoadOptions, Metric, TaskData};
 
 use crate::bench_plan::{BenchPlan, PlannedTask};
 use crate::documents::DocumentScores;
+use crate::metrics::{Outcome, guessing, measure};
 use crate::model::Model;
 use crate::results::{Results, ResultsError, SuiteResult, TaskResult};
 use crate::score::{Progress, ScoreError, Scoring, check, score, workload};
 use crate::scorer_choice::ScorerChoice;
-use crate::statistics::{Estimate, accuracy, chance};
+use crate::statistics::{Estimate, mean_of_metrics};
 use crate::suite::{Suite, SuiteTask};
 
 /// How a benchmark is run.
@@ -133,12 +134,13 @@ pub fn bench(
             progress(BenchProgress { task, split, loading: false, overall });
         })
         .map_err(|source| planned.unscorable(source))?;
-        let results = scorers.iter().filter_map(|scorer| task_result(planned, data, scorer, &scores));
+        let results = scorers.iter().flat_map(|scorer| task_results(planned, data, scorer, &scores));
         found.results.results.extend(results);
-        let documents = data.sets.iter().zip(&scores);
-        found
-            .documents
-            .extend(documents.map(|(set, scores)| DocumentScores::new(task, split, set, scores, heads)));
+        let documents = data.sets.iter().zip(&scores).map(|(set, scores)| DocumentScores {
+            score: data.scores.get(&set.id).copied(),
+            ..DocumentScores::new(task, split, set, scores, heads)
+        });
+        found.documents.extend(documents);
     }
     for suite in &plan.suites {
         let results = scorers.iter().filter_map(|scorer| suite_result(suite, plan, &found.results, scorer));
@@ -178,39 +180,50 @@ fn load(model: &Model, planned: &PlannedTask, options: &BenchOptions) -> Result<
     Ok(data)
 }
 
-fn task_result(
+/// What a scorer reaches on a task, by each of its metrics.
+fn task_results(
     planned: &PlannedTask,
     data: &TaskData,
     scorer: &Scorer,
     scores: &[Vec<CandidateScores>],
-) -> Option<TaskResult> {
-    let right = data.sets.iter().zip(scores).filter(|(set, scores)| {
-        set.gold.is_some_and(|gold| is_right(planned.task.kind, scorer, scores, gold))
-    });
-    let estimate = accuracy(right.count(), data.sets.len())?;
+) -> Vec<TaskResult> {
+    let outcomes: Vec<Outcome> = data
+        .sets
+        .iter()
+        .zip(scores)
+        .filter_map(|(set, scores)| {
+            let predicted = prediction(planned.task.kind, scorer, scores);
+            Some(Outcome { predicted, gold: set.gold?, score: data.scores.get(&set.id).copied() })
+        })
+        .collect();
     let skipped = data.skipped.counts();
-    Some(TaskResult {
-        task: planned.task.name.clone(),
-        split: planned.split.clone(),
-        scorer: scorer.to_string(),
-        metric: planned.task.metric?.to_string(),
-        value: estimate.value,
-        stderr: estimate.stderr,
-        documents: data.sets.len(),
-        skipped: skipped.iter().map(|(reason, &count)| (reason.as_str().to_owned(), count)).collect(),
-        chance: chance(&data.sets),
-    })
+    let result = |metric: &Metric| {
+        let estimate = measure(*metric, &outcomes)?;
+        Some(TaskResult {
+            task: planned.task.name.clone(),
+            split: planned.split.clone(),
+            scorer: scorer.to_string(),
+            metric: metric.to_string(),
+            value: estimate.value,
+            stderr: estimate.stderr,
+            documents: data.sets.len(),
+            skipped: skipped.iter().map(|(reason, &count)| (reason.as_str().to_owned(), count)).collect(),
+            chance: guessing(*metric, &data.sets),
+        })
+    };
+    planned.task.metrics.iter().filter_map(result).collect()
 }
 
-/// Whether a scorer picks the gold candidate.
+/// The candidate that a scorer picks.
 ///
-/// Of equals the first is picked, as in the reference implementation. In a pair the gold answer is always the first, so
-/// there a tie is no success; and what is not a number never is.
-fn is_right(kind: Kind, scorer: &Scorer, scores: &[CandidateScores], gold: usize) -> bool {
-    let Some(value) = scores.get(gold).map(|scores| scorer.value(scores)) else { return false };
-    let tie =
-        || scores.iter().enumerate().any(|(index, scores)| index != gold && scorer.value(scores) == value);
-    !value.is_nan() && scorer.choose(scores) == Some(gold) && !(kind == Kind::Preference && tie())
+/// Of equals it is the first, as in the reference implementation. In a pair the gold answer is always the first, so there a
+/// tie picks nothing; and neither does what is not a number.
+fn prediction(kind: Kind, scorer: &Scorer, scores: &[CandidateScores]) -> Option<usize> {
+    let picked = scorer.choose(scores)?;
+    let value = scorer.value(&scores[picked]);
+    let tie = || (0..scores.len()).any(|index| index != picked && scorer.value(&scores[index]) == value);
+    let nothing = value.is_nan() || (kind == Kind::Preference && tie());
+    (!nothing).then_some(picked)
 }
 
 fn suite_result(suite: &Suite, plan: &BenchPlan, results: &Results, scorer: &Scorer) -> Option<SuiteResult> {
@@ -219,16 +232,18 @@ fn suite_result(suite: &Suite, plan: &BenchPlan, results: &Results, scorer: &Sco
     let name = |part: &SuiteTask| {
         plan.tasks.iter().find(|task| task.asked == part.task).map(|task| task.task.name.clone())
     };
-    let of = |part: &SuiteTask| {
+    let of = |part: &SuiteTask, estimate: &dyn Fn(&TaskResult) -> Option<Estimate>| {
         let name = name(part)?;
         let is = |result: &&TaskResult| {
             result.task == name && result.split == part.split && result.scorer == scorer
         };
-        results.results.iter().find(is)
+        let of_metrics: Option<Vec<Estimate>> = results.results.iter().filter(is).map(estimate).collect();
+        mean_of_metrics(&of_metrics?)
     };
     let estimate = suite
-        .combine(|part| of(part).map(|result| Estimate { value: result.value, stderr: result.stderr }))?;
-    let chance = suite.combine(|part| of(part)?.chance.map(|value| Estimate { value, stderr: None }));
+        .combine(|part| of(part, &|result| Some(Estimate { value: result.value, stderr: result.stderr })))?;
+    let chance =
+        suite.combine(|part| of(part, &|result| result.chance.map(|value| Estimate { value, stderr: None })));
     Some(SuiteResult {
         suite: suite.name.clone(),
         value: estimate.value,
@@ -243,7 +258,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ties_and_nan_are_not_right_in_a_pair() {
+    fn a_tie_in_a_pair_and_nan_pick_nothing() {
         let scores = |rewards: &[f32]| -> Vec<CandidateScores> {
             rewards
                 .iter()
@@ -251,15 +266,14 @@ mod tests {
                 .collect()
         };
         let scorer = Scorer::Reward { head: "preference".into(), index: 0 };
-        let right = |kind, rewards: &[f32], gold| is_right(kind, &scorer, &scores(rewards), gold);
-        assert!(right(Kind::Preference, &[1.0, 0.0], 0));
-        assert!(!right(Kind::Preference, &[0.0, 0.0], 0));
-        assert!(!right(Kind::Preference, &[0.0, 1.0], 0));
-        assert!(!right(Kind::Preference, &[f32::NAN, f32::NAN], 0));
-        assert!(right(Kind::Choice, &[0.0, 2.0, 2.0], 1));
-        assert!(!right(Kind::Choice, &[0.0, 2.0, 2.0], 2));
-        assert!(!right(Kind::Choice, &[f32::NAN, f32::NAN], 0));
-        assert!(right(Kind::Choice, &[f32::NAN, 0.0], 1));
-        assert!(!right(Kind::Choice, &[1.0], 3));
+        let picked = |kind, rewards: &[f32]| prediction(kind, &scorer, &scores(rewards));
+        assert_eq!(picked(Kind::Preference, &[1.0, 0.0]), Some(0));
+        assert_eq!(picked(Kind::Preference, &[0.0, 0.0]), None);
+        assert_eq!(picked(Kind::Preference, &[0.0, 1.0]), Some(1));
+        assert_eq!(picked(Kind::Preference, &[f32::NAN, f32::NAN]), None);
+        assert_eq!(picked(Kind::Choice, &[0.0, 2.0, 2.0]), Some(1));
+        assert_eq!(picked(Kind::Choice, &[f32::NAN, f32::NAN]), None);
+        assert_eq!(picked(Kind::Choice, &[f32::NAN, 0.0]), Some(1));
+        assert_eq!(picked(Kind::Choice, &[]), None);
     }
 }

@@ -7,6 +7,9 @@ use crate::suite::{Suite, SuiteError};
 /// The split where nothing says which.
 const DEFAULT_SPLIT: &str = "test";
 
+/// The splits that stand for a whole task.
+const WHOLE_SPLITS: [&str; 2] = ["validation", "test"];
+
 /// Tasks to evaluate, and the suites that their scores make up.
 #[derive(Debug, Default)]
 pub struct BenchPlan {
@@ -64,8 +67,8 @@ pub enum PlanError {
 impl BenchPlan {
     /// The plan for suites and single tasks, by name or path.
     ///
-    /// A suite says which split of each task counts. For a single task it is `split` or, where that is `None`, the one that
-    /// the embedded suites use for it, or else `test`.
+    /// A suite says which split of each task counts. For a single task it is `split` or, where that is `None`, `validation` or
+    /// `test` as the embedded suites use it, or else `test`.
     ///
     /// # Errors
     /// A suite or task that does not exist (with the nearest name) or cannot be evaluated.
@@ -90,7 +93,7 @@ impl BenchPlan {
             return Ok(());
         }
         let task = Task::find(asked)?;
-        if task.metric.is_none() {
+        if task.metrics.is_empty() {
             return Err(PlanError::NothingToChoose { task: task.name, kind: task.kind.to_string() });
         }
         let same = |other: &&PlannedTask| other.task.name == task.name && other.asked != asked;
@@ -103,12 +106,12 @@ impl BenchPlan {
     }
 }
 
-/// The split that an embedded suite uses for a task.
+/// The split that an embedded suite uses for a task, unless it is only a part of one (a subset, other genres).
 fn usual_split(name: &str) -> String {
     Suite::names()
         .filter_map(|suite| Suite::find(suite).ok())
         .flat_map(|suite| suite.tasks)
-        .find(|task| task.task == name)
+        .find(|task| task.task == name && WHOLE_SPLITS.contains(&task.split.as_str()))
         .map_or_else(|| DEFAULT_SPLIT.to_owned(), |task| task.split)
 }
 
@@ -124,10 +127,20 @@ mod tests {
     #[test]
     fn every_task_once_on_the_split_that_counts() {
         let plan = BenchPlan::new(&["race"], &["race_high", "piqa", "sst2"], None).unwrap();
-        assert_eq!(names(&plan), ["race_middle/test", "race_high/test", "piqa/validation", "sst2/test"]);
+        assert_eq!(
+            names(&plan),
+            ["race_middle/test", "race_high/test", "piqa/validation", "sst2/validation"]
+        );
         let plan = BenchPlan::new(&["race"], &["race_high", "piqa"], Some("dev")).unwrap();
         assert_eq!(names(&plan), ["race_middle/test", "race_high/test", "race_high/dev", "piqa/dev"]);
         assert_eq!(BenchPlan::new(&["gpt4all"], &[], None).unwrap().tasks.len(), 7);
+    }
+
+    #[test]
+    fn a_task_with_many_splits_is_evaluated_as_a_whole() {
+        let plan = BenchPlan::new(&[], &["mnli", "reward_bench", "cola"], None).unwrap();
+        assert_eq!(names(&plan), ["mnli/validation", "reward_bench/test", "cola/validation"]);
+        assert_eq!(BenchPlan::new(&["glue"], &[], None).unwrap().tasks.len(), 10);
     }
 
     #[test]

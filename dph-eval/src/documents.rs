@@ -22,6 +22,9 @@ pub struct DocumentScores {
     pub id: String,
     /// Index of the right candidate.
     pub gold: Option<usize>,
+    /// The number that predictions are measured against, in tasks that have one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub score: Option<f64>,
     /// The candidates, in the order of the source row.
     pub candidates: Vec<ScoredCandidate>,
 }
@@ -41,7 +44,7 @@ pub struct ScoredCandidate {
 }
 
 impl DocumentScores {
-    /// The record of a scored candidate set; `heads` are the names of its rewards.
+    /// The record of a scored candidate set, without a `score`; `heads` are the names of its rewards.
     pub fn new(
         task: &str,
         split: &str,
@@ -50,7 +53,14 @@ impl DocumentScores {
         heads: &[String],
     ) -> Self {
         let candidates = scores.iter().map(|scores| ScoredCandidate::new(scores, heads)).collect();
-        Self { task: task.into(), split: split.into(), id: set.id.clone(), gold: set.gold, candidates }
+        Self {
+            task: task.into(),
+            split: split.into(),
+            id: set.id.clone(),
+            gold: set.gold,
+            score: None,
+            candidates,
+        }
     }
 
     /// Writes `documents.jsonl` into a directory that exists, atomically.
@@ -103,6 +113,10 @@ mod tests {
             r#"{"task":"piqa","split":"validation","id":"q1","gold":1,"candidates":[{"loglik":-1.5,"tokens":2,"bytes":7,"rewards":{"preference":0.1}},{"loglik":null,"tokens":1,"bytes":3,"rewards":{"preference":null}}]}"#
         );
         assert_eq!(serde_json::from_str::<DocumentScores>(&line).unwrap(), document);
+
+        let similar = DocumentScores { score: Some(2.5), ..document.clone() };
+        let line_of_similar = serde_json::to_string(&similar).unwrap();
+        assert!(line_of_similar.contains("\"gold\":1,\"score\":2.5,"), "{line_of_similar}");
 
         let dir = tempfile::tempdir().unwrap();
         DocumentScores::save_all(&[document.clone(), document], dir.path()).unwrap();

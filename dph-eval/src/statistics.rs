@@ -44,6 +44,24 @@ pub fn weighted_mean(parts: impl IntoIterator<Item = (f64, Estimate)>) -> Option
     })
 }
 
+/// The mean of several metrics of one task, which count as one (GLUE's convention).
+///
+/// They are of the same documents, so their standard errors are averaged as if they erred together. `None` without any.
+///
+/// ```
+/// use dph_eval::Estimate;
+/// let part = |value| Estimate { value, stderr: Some(0.1) };
+/// assert_eq!(dph_eval::mean_of_metrics(&[part(0.5), part(1.0)]), Some(part(0.75)));
+/// ```
+pub fn mean_of_metrics(metrics: &[Estimate]) -> Option<Estimate> {
+    let n = metrics.len() as f64;
+    let stderr: Option<f64> = metrics.iter().map(|metric| metric.stderr).sum();
+    (!metrics.is_empty()).then(|| Estimate {
+        value: metrics.iter().map(|metric| metric.value).sum::<f64>() / n,
+        stderr: stderr.map(|sum| sum / n),
+    })
+}
+
 /// The accuracy that guessing would have: the mean of `1 / K` over candidate sets with K candidates each.
 ///
 /// `None` without sets.

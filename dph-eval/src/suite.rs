@@ -10,12 +10,20 @@ use serde::Deserialize;
 use crate::statistics::{Estimate, weighted_mean};
 
 /// The suites that come with this crate.
-const SUITES: [(&str, &str); 2] =
-    [("gpt4all", include_str!("../suites/gpt4all.toml")), ("race", include_str!("../suites/race.toml"))];
+const SUITES: [(&str, &str); 8] = [
+    ("gpt4all", include_str!("../suites/gpt4all.toml")),
+    ("race", include_str!("../suites/race.toml")),
+    ("glue", include_str!("../suites/glue.toml")),
+    ("glue_no_wnli", include_str!("../suites/glue_no_wnli.toml")),
+    ("reward_bench_chat", include_str!("../suites/reward_bench_chat.toml")),
+    ("reward_bench_chat_hard", include_str!("../suites/reward_bench_chat_hard.toml")),
+    ("reward_bench_safety", include_str!("../suites/reward_bench_safety.toml")),
+    ("reward_bench_reasoning", include_str!("../suites/reward_bench_reasoning.toml")),
+];
 
-/// A list of tasks whose scores make up one number: their weighted mean.
+/// A list of tasks whose scores make up one number: their weighted mean. A task with several metrics counts with their mean.
 ///
-/// Suites are TOML files. Two are embedded; a user's own is given by the path of its file:
+/// Suites are TOML files. Some are embedded ([`Suite::names`]); a user's own is given by the path of its file:
 ///
 /// ```toml
 /// about = "Two kinds of questions"
@@ -253,7 +261,7 @@ mod tests {
         assert_eq!(error("gpt4al"), "there is no suite `gpt4al`; did you mean `gpt4all`?");
         assert_eq!(
             error("zzz"),
-            "there is no suite `zzz`; the embedded ones are gpt4all, race; your own is given by its path, ending in .toml"
+            "there is no suite `zzz`; the embedded ones are gpt4all, race, glue, glue_no_wnli, reward_bench_chat, reward_bench_chat_hard, reward_bench_safety, reward_bench_reasoning; your own is given by its path, ending in .toml"
         );
         assert!(error("nowhere/x.toml").starts_with("cannot read the suite nowhere/x.toml: "));
     }

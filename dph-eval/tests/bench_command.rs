@@ -108,6 +108,76 @@ fn results_follow_from_the_scores_of_the_documents() {
     assert!(run(dir, &["report", "out/here", "--markdown"]).ok().starts_with("| scorer"));
 }
 
+/// GLUE's way: tasks with two metrics count with their mean.
+#[test]
+fn every_metric_of_a_task_is_told() {
+    let place = place();
+    let dir = place.path();
+    let task = |name: &str, more: &str| {
+        let keys = "kind = 'choice'\nuser = '{{ a }} {{ b }}'\nfiles = { validation = 'rows.jsonl' }";
+        fs::write(dir.join(format!("{name}.toml")), format!("name = '{name}'\n{keys}\n{more}")).unwrap();
+    };
+    task(
+        "similar",
+        "candidates = ['0', '1', '2', '3']\ngold = 'label | round | int'\nscore = 'label'\nmetric = ['pearson', 'spearman']",
+    );
+    task("same", "candidates = ['no', 'yes']\ngold = 'label > 1'\nmetric = ['accuracy', 'f1']");
+    let rows = (0..12).map(|i| json!({"a": "x".repeat(i + 1), "b": i, "label": i as f64 * 0.25}));
+    write_rows(&dir.join("rows.jsonl"), rows);
+    let suite = "[[task]]\ntask = \"similar.toml\"\nsplit = \"validation\"\n\
+                 [[task]]\ntask = \"same.toml\"\nsplit = \"validation\"\n";
+    fs::write(dir.join("two.toml"), suite).unwrap();
+    let args = ["bench", "model", "--suite", "two.toml", "--scorer", "log", "--out", "out", "--json"];
+    let results: Results = serde_json::from_str(&run(dir, &args).ok()).unwrap();
+    let lines = fs::read_to_string(dir.join("out/documents.jsonl")).unwrap();
+    let documents: Vec<DocumentScores> =
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+
+    let of = |task: &str, metric: &str, scorer: &str| {
+        let is = |r: &&dph_eval::TaskResult| r.task == task && r.metric == metric && r.scorer == scorer;
+        results.results.iter().find(is).unwrap()
+    };
+    assert_eq!(results.results.len(), 8);
+    for scorer in ["loglik-mean", "loglik-sum"] {
+        let picked = |document: &DocumentScores| {
+            let value = |index: usize| {
+                let candidate = &document.candidates[index];
+                let tokens = if scorer == "loglik-sum" { 1.0 } else { candidate.tokens as f64 };
+                candidate.loglik.unwrap() / tokens
+            };
+            (1..document.candidates.len())
+                .fold(0, |best, next| if value(next) > value(best) { next } else { best })
+        };
+        let of_task = |task: &str| documents.iter().filter(|d| d.task == task).collect::<Vec<_>>();
+        let similar = of_task("similar");
+        let picks: Vec<f64> = similar.iter().map(|document| picked(document) as f64).collect();
+        let scores: Vec<f64> = similar.iter().map(|document| document.score.unwrap()).collect();
+        assert_eq!((scores[0], scores[11]), (0.0, 2.75));
+        for (metric, value) in [
+            ("pearson", dph_eval::pearson(&picks, &scores)),
+            ("spearman", dph_eval::spearman(&picks, &scores)),
+        ] {
+            let result = of("similar", metric, scorer);
+            let expected = if value.is_nan() { 0.0 } else { value };
+            assert!((result.value - expected).abs() < 1e-9, "{result:?}, {expected}");
+            assert_eq!((result.chance, result.documents, result.stderr.is_some()), (Some(0.0), 12, true));
+        }
+        let same = of_task("same");
+        let picks: Vec<usize> = same.iter().map(|document| picked(document)).collect();
+        let gold: Vec<usize> = same.iter().filter_map(|document| document.gold).collect();
+        assert!((of("same", "f1", scorer).value - dph_eval::f1(&picks, &gold)).abs() < 1e-12);
+        let values = [("similar", "pearson"), ("similar", "spearman"), ("same", "accuracy"), ("same", "f1")];
+        let mean = values.iter().map(|(task, metric)| of(task, metric, scorer).value).sum::<f64>() / 4.0;
+        let suite = results.suites.iter().find(|suite| suite.scorer == scorer).unwrap();
+        assert!((suite.value - mean).abs() < 1e-12);
+    }
+    let heading = run(dir, &["report", "out"]).ok();
+    assert!(heading.starts_with("scorer"), "{heading}");
+    for column in ["similar (pearson)", "similar (spearman)", "same ", "same (f1)", "two"] {
+        assert!(heading.lines().next().unwrap().contains(column), "{heading}");
+    }
+}
+
 #[test]
 fn the_little_world_needs_no_data() {
     let place = place();

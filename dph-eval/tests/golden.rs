@@ -11,23 +11,82 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use dph_core::{Candidate, CandidateSet, Scorer};
-use dph_data::World;
-use dph_eval::{Estimate, Model, Scoring, Suite, score};
+use dph_data::{Metric, Task, World};
+use dph_eval::{
+    Estimate, Model, Scoring, Suite, accuracy, f1, matthews, mean_of_metrics, pearson, score, spearman,
+};
 use golden::{Golden, GoldenTensor, assert_close, number};
 use serde_json::Value;
 
-/// Our names of the tasks of the two suites, and the authors'.
-const TASKS: [(&str, &str); 9] = [
-    ("hellaswag", "Hellaswag/no_choice"),
-    ("openbookqa", "obqa/main"),
-    ("winogrande", "winogrande/no_choice"),
-    ("arc_easy", "arc/ARC-Easy"),
-    ("arc_challenge", "arc/ARC-Challenge"),
-    ("boolq", "super_glue/boolq"),
-    ("piqa", "piqa/no_choice"),
-    ("race_middle", "race/middle"),
-    ("race_high", "race/high"),
+/// Our names of the tasks and splits of the suites, and the authors'.
+const TASKS: [(&str, &str, &str); 19] = [
+    ("hellaswag", "validation", "Hellaswag/no_choice"),
+    ("openbookqa", "test", "obqa/main"),
+    ("winogrande", "validation", "winogrande/no_choice"),
+    ("arc_easy", "test", "arc/ARC-Easy"),
+    ("arc_challenge", "test", "arc/ARC-Challenge"),
+    ("boolq", "validation", "super_glue/boolq"),
+    ("piqa", "validation", "piqa/no_choice"),
+    ("race_middle", "test", "race/middle"),
+    ("race_high", "test", "race/high"),
+    ("cola", "validation", "GLUE/cola"),
+    ("mnli", "validation", "GLUE/mnli_matched"),
+    ("mnli", "validation_mismatched", "GLUE/mnli_mismatched"),
+    ("mrpc", "validation", "GLUE/mrpc"),
+    ("qnli", "validation", "GLUE/qnli"),
+    ("qqp", "validation", "GLUE/qqp"),
+    ("rte", "validation", "GLUE/rte"),
+    ("sst2", "validation", "GLUE/sst2"),
+    ("stsb", "validation", "GLUE/stsb"),
+    ("wnli", "validation", "GLUE/wnli"),
 ];
+
+/// Their name of a metric.
+fn theirs(metric: Metric) -> &'static str {
+    match metric {
+        Metric::Accuracy => "accuracy",
+        Metric::F1 => "f1",
+        Metric::Matthews => "matthews_correlation",
+        Metric::Pearson => "pearson",
+        Metric::Spearman => "spearmanr",
+    }
+}
+
+#[test]
+fn golden_metrics_cases() {
+    let golden = Golden::open();
+    let Some(json) = golden.json("metrics/metrics.json") else { return };
+    let tolerance = number(&json["tolerance_abs"]);
+    let cases = json["cases"].as_array().unwrap();
+    assert!(!cases.is_empty());
+    for case in cases {
+        let what = format!("{} {}", case["task"], case["case"]);
+        let numbers = |key: &str| -> Vec<f64> { case[key].as_array().unwrap().iter().map(number).collect() };
+        let (predictions, references) = (numbers("predictions"), numbers("references"));
+        let classes = |values: &[f64]| -> Vec<usize> { values.iter().map(|value| *value as usize).collect() };
+        let right = predictions.iter().zip(&references).filter(|(a, b)| a == b).count();
+        for (metric, expected) in case["result"].as_object().unwrap() {
+            let value = match metric.as_str() {
+                "accuracy" => accuracy(right, predictions.len()).unwrap().value,
+                "f1" => f1(&classes(&predictions), &classes(&references)),
+                "matthews_correlation" => matthews(&classes(&predictions), &classes(&references)),
+                "pearson" => pearson(&predictions, &references),
+                "spearmanr" => spearman(&predictions, &references),
+                other => panic!("{what}: the metric {other} is not known"),
+            };
+            assert_close(&format!("{what} {metric}"), &[value], &[number(expected)], tolerance, 0.0);
+        }
+        // The task's file names the metrics that the reference computes.
+        if let Some((ours, ..)) = TASKS
+            .iter()
+            .find(|(_, _, name)| Some(*name) == case["task"].as_str().map(|t| format!("GLUE/{t}")).as_deref())
+        {
+            let metrics = Task::find(ours).unwrap().metrics;
+            let metrics: Vec<&str> = metrics.into_iter().map(theirs).collect();
+            assert_eq!(metrics, case["result"].as_object().unwrap().keys().collect::<Vec<_>>(), "{what}");
+        }
+    }
+}
 
 #[test]
 fn golden_metrics_suites() {
@@ -36,21 +95,65 @@ fn golden_metrics_suites() {
     let tolerance = number(&json["tolerance_abs"]);
     let aggregates = json["aggregates"].as_array().unwrap();
     assert!(!aggregates.is_empty());
+    // During training the authors weigh RACE by thousands of questions.
+    let race = "[[task]]\ntask = \"race_middle\"\nsplit = \"test\"\nweight = 1.44\n\
+                [[task]]\ntask = \"race_high\"\nsplit = \"test\"\nweight = 3.45\n";
+    let race = Suite::parse(race, Path::new("race.toml")).unwrap();
+    let find = |name| Suite::find(name).unwrap();
+    let suites = [
+        ("gpt4all", find("gpt4all")),
+        ("glue_all", find("glue")),
+        ("glue_no_wnli", find("glue_no_wnli")),
+        ("race_avg", race),
+    ];
     for case in aggregates {
-        let combined = |suite: &str, scorer: &str| -> f64 {
-            let estimate = Suite::find(suite).unwrap().combine(|task| {
-                let (_, theirs) = TASKS.iter().find(|(ours, _)| *ours == task.task).unwrap();
-                let value = number(&case["metrics"][format!("{theirs}/{scorer}_accuracy")]);
-                Some(Estimate { value, stderr: None })
+        let combined = |suite: &Suite, scorer: &str| -> f64 {
+            let estimate = suite.combine(|part| {
+                let known =
+                    |(task, split, _): &&(&str, &str, &str)| *task == part.task && *split == part.split;
+                let (_, _, name) = TASKS.iter().find(known).unwrap();
+                let metrics: Vec<Estimate> = Task::find(&part.task)
+                    .unwrap()
+                    .metrics
+                    .into_iter()
+                    .map(|metric| Estimate {
+                        value: number(&case["metrics"][format!("{name}/{scorer}_{}", theirs(metric))]),
+                        stderr: None,
+                    })
+                    .collect();
+                mean_of_metrics(&metrics)
             });
             100.0 * estimate.unwrap().value
         };
-        for scorer in ["log", "dph"] {
-            let expected = number(&case["aggregates"][format!("validation/{scorer}_gpt4all")]);
-            assert_close("gpt4all", &[combined("gpt4all", scorer)], &[expected], tolerance, 0.0);
+        for (key, expected) in case["aggregates"].as_object().unwrap() {
+            let (scorer, name) = key.strip_prefix("validation/").unwrap().split_once('_').unwrap();
+            let (_, suite) = suites.iter().find(|(theirs, _)| *theirs == name).unwrap();
+            assert_close(key, &[combined(suite, scorer)], &[number(expected)], tolerance, 0.0);
         }
         let expected = number(&case["benchmark_race_avg_dph"]);
-        assert_close("race", &[combined("race", "dph")], &[expected], tolerance, 0.0);
+        assert_close("race", &[combined(&find("race"), "dph")], &[expected], tolerance, 0.0);
+    }
+}
+
+#[test]
+fn golden_reward_bench() {
+    let golden = Golden::open();
+    let Some(json) = golden.json("metrics/reward_bench.json") else { return };
+    for (category, subsets) in json["subset_mapping"].as_object().unwrap() {
+        let name = format!("reward_bench_{}", category.to_lowercase().replace(' ', "_"));
+        let suite = Suite::find(&name).unwrap();
+        let splits: Vec<&str> = suite.tasks.iter().map(|part| part.split.as_str()).collect();
+        let subsets: Vec<&str> = subsets.as_array().unwrap().iter().filter_map(Value::as_str).collect();
+        assert_eq!(splits, subsets, "{name}");
+        for scorer in ["log", "dph"] {
+            let combined = suite.combine(|part| {
+                let key = format!("reward_bench/{}/{scorer}_accuracy", part.split);
+                Some(Estimate { value: number(&json["metrics"][key]), stderr: None })
+            });
+            let key = format!("validation/RewardBench/{scorer}_{}", category.replace(' ', ""));
+            let expected = number(&json["aggregates"][scorer][key]);
+            assert_close(&name, &[100.0 * combined.unwrap().value], &[expected], 1e-9, 0.0);
+        }
     }
 }
 

@@ -14,7 +14,7 @@ pub(crate) fn list(data: &Data, json: bool, out: &mut dyn Write) -> Result<(), F
         let task = Task::find(name)?;
         let splits = task.splits(&data.root);
         if json {
-            values.push(json!({ "task": task.name, "kind": task.kind, "metric": task.metric, "splits": splits, "about": task.about }));
+            values.push(json!({ "task": task.name, "kind": task.kind, "metrics": task.metrics, "splits": splits, "about": task.about }));
         } else {
             let splits = if splits.is_empty() { "-".to_owned() } else { splits.join(" ") };
             rows.push(vec![task.name, task.kind.to_string(), splits, task.about]);

@@ -16,7 +16,7 @@ pub(crate) struct Show {
     task: String,
     #[command(flatten)]
     data: Data,
-    /// The split [default: the first there is of validation, test, train]
+    /// The split [default: the first there is of validation, test, train and the task's own]
     #[arg(long)]
     split: Option<String>,
     /// How many documents
@@ -37,7 +37,8 @@ impl Show {
             let there = task.splits(&self.data.root);
             let preferred =
                 ["validation", "test", "train"].into_iter().find(|split| there.iter().any(|s| s == split));
-            preferred.unwrap_or("validation").to_owned()
+            let first = there.first().map_or("validation", String::as_str);
+            preferred.unwrap_or(first).to_owned()
         });
         let options = LoadOptions { keep_unlabelled: true, ..LoadOptions::default() };
         let loaded = Documents::load(&task, &self.data.root, &split, &options)?;

@@ -76,14 +76,21 @@ impl Validate {
             if lines { format!("{file}:{number}") } else { format!("{file}, row {number}") }
         };
         let mut unlabelled = 0;
-        for row in &rows {
-            let document = row.fields.as_ref().map_err(Clone::clone).and_then(|fields| task.document(fields));
-            match document {
-                Ok(document) => unlabelled += usize::from(document.gold.is_none()),
-                Err(problem) => problems.push((place(row.number), problem)),
+        let mut count = 0;
+        for row in rows {
+            let parts = match row.fields.and_then(|fields| task.unfold(fields)) {
+                Ok(parts) => parts.iter().map(|fields| task.document(fields)).collect(),
+                Err(problem) => vec![Err(problem)],
+            };
+            count += parts.len();
+            for document in parts {
+                match document {
+                    Ok(document) => unlabelled += usize::from(document.gold.is_none()),
+                    Err(problem) => problems.push((place(row.number), problem)),
+                }
             }
         }
-        if rows.is_empty() {
+        if count == 0 {
             // The loader says what is wrong with an empty file.
             Documents::load(task, &self.file, "rows", &LoadOptions::default())?;
         }
@@ -92,20 +99,15 @@ impl Validate {
                 .iter()
                 .map(|(place, problem)| json!({ "place": place, "reason": problem.reason.as_str(), "message": problem.message }))
                 .collect();
-            let report = json!({ "file": self.file, "rows": rows.len(), "unlabelled": unlabelled, "problems": listed });
+            let report =
+                json!({ "file": self.file, "rows": count, "unlabelled": unlabelled, "problems": listed });
             writeln!(out, "{report:#}")?;
         } else {
             for (place, problem) in &problems {
                 writeln!(out, "{place}: {problem} ({})", problem.reason)?;
             }
-            let good = rows.len() - problems.len();
-            write!(
-                out,
-                "{}: {good} of {} rows can be used for {}",
-                self.file.display(),
-                rows.len(),
-                task.name
-            )?;
+            let good = count - problems.len();
+            write!(out, "{}: {good} of {count} rows can be used for {}", self.file.display(), task.name)?;
             writeln!(
                 out,
                 "{}",

@@ -1,5 +1,5 @@
 //! Where the tests find golden vectors, real data and tokenizers.
-#![allow(dead_code, clippy::unwrap_used)]
+#![allow(dead_code, unused_imports, clippy::unwrap_used)]
 
 #[path = "../../../dph-core/tests/support/golden_dir.rs"]
 mod golden_dir;
@@ -7,20 +7,13 @@ mod golden_dir;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-pub use golden_dir::Golden;
+pub use golden_dir::{Golden, say};
 
 /// Prints past the test harness, which would keep the output of a test that passes to itself.
 macro_rules! loud {
     ($($argument:tt)*) => {
         drop(std::io::stderr().write_all(format!("{}\n", format_args!($($argument)*)).as_bytes()))
     };
-}
-
-impl Golden {
-    /// `DPH_GOLDEN`, or the shared directory, or the compact copy in this repository.
-    pub fn find() -> Self {
-        Self::open()
-    }
 }
 
 /// The root of the real data sets; `None`, loudly, where it is missing. In CI it must be there.

@@ -12,6 +12,9 @@ use crate::results::{Results, ResultsError, TaskResult};
 /// File name of the table, beside `results.json`.
 pub const REPORT_FILE: &str = "report.md";
 
+/// The metric that goes without saying.
+const USUAL_METRIC: &str = "accuracy";
+
 /// Results of one or several runs as a table: a row for each scorer, a column for each task, then the suites.
 ///
 /// Values are per cent, with their standard error. The first row says what guessing would give, the last one how
@@ -22,10 +25,10 @@ pub struct Table {
     notes: Vec<String>,
 }
 
-/// A column: a task with its split, or a suite.
+/// A column: a task with its split and metric, or a suite.
 #[derive(Debug, Clone, PartialEq)]
 enum Column {
-    Task { task: String, split: String },
+    Task { task: String, split: String, metric: String },
     Suite(String),
 }
 
@@ -103,10 +106,11 @@ impl Table {
 
 /// Tasks in the order in which they first appear, then suites.
 fn columns(runs: &[Results]) -> Vec<Column> {
-    let tasks = runs
-        .iter()
-        .flat_map(|run| &run.results)
-        .map(|result| Column::Task { task: result.task.clone(), split: result.split.clone() });
+    let tasks = runs.iter().flat_map(|run| &run.results).map(|result| Column::Task {
+        task: result.task.clone(),
+        split: result.split.clone(),
+        metric: result.metric.clone(),
+    });
     let suites = runs.iter().flat_map(|run| &run.suites).map(|result| Column::Suite(result.suite.clone()));
     let mut columns: Vec<Column> = Vec::new();
     for column in tasks.chain(suites) {
@@ -120,13 +124,13 @@ fn columns(runs: &[Results]) -> Vec<Column> {
 fn heading(columns: &[Column]) -> Vec<String> {
     let names = columns.iter().map(|column| match column {
         Column::Suite(suite) => suite.clone(),
-        Column::Task { task, split } => {
-            let alone = columns
-                .iter()
-                .filter(|other| matches!(other, Column::Task { task: name, .. } if name == task))
-                .count()
-                == 1;
-            if alone { task.clone() } else { format!("{task}/{split}") }
+        Column::Task { task, split, metric } => {
+            let other_split = |other: &Column| {
+                matches!(other, Column::Task { task: name, split: other, .. } if name == task && other != split)
+            };
+            let name =
+                if columns.iter().any(other_split) { format!("{task}/{split}") } else { task.clone() };
+            if metric == USUAL_METRIC { name } else { format!("{name} ({metric})") }
         }
     });
     ["run".to_string(), "scorer".to_string()].into_iter().chain(names).collect()
@@ -158,13 +162,16 @@ fn scorers(run: &Results) -> Vec<&str> {
     scorers
 }
 
-fn of_task<'a>(run: &'a Results, task: &str, split: &str) -> impl Iterator<Item = &'a TaskResult> {
-    run.results.iter().filter(move |result| result.task == task && result.split == split)
+fn of_column<'a>(run: &'a Results, column: &Column) -> impl Iterator<Item = &'a TaskResult> {
+    run.results.iter().filter(move |result| {
+        matches!(column, Column::Task { task, split, metric }
+            if result.task == *task && result.split == *split && result.metric == *metric)
+    })
 }
 
 fn value(run: &Results, column: &Column, scorer: &str) -> String {
     match column {
-        Column::Task { task, split } => of_task(run, task, split)
+        Column::Task { .. } => of_column(run, column)
             .find(|result| result.scorer == scorer)
             .map(|result| percent(Some(result.value), result.stderr)),
         Column::Suite(suite) => run
@@ -178,7 +185,7 @@ fn value(run: &Results, column: &Column, scorer: &str) -> String {
 
 fn chance(run: &Results, column: &Column) -> Option<f64> {
     match column {
-        Column::Task { task, split } => of_task(run, task, split).find_map(|result| result.chance),
+        Column::Task { .. } => of_column(run, column).find_map(|result| result.chance),
         Column::Suite(suite) => {
             run.suites.iter().filter(|result| result.suite == *suite).find_map(|result| result.chance)
         }
@@ -186,10 +193,7 @@ fn chance(run: &Results, column: &Column) -> Option<f64> {
 }
 
 fn documents(run: &Results, column: &Column) -> Option<usize> {
-    match column {
-        Column::Task { task, split } => of_task(run, task, split).map(|result| result.documents).next(),
-        Column::Suite(_) => None,
-    }
+    of_column(run, column).map(|result| result.documents).next()
 }
 
 fn percent(value: Option<f64>, stderr: Option<f64>) -> String {
@@ -273,6 +277,21 @@ mod tests {
         let table = Table::new(&[run("smollm2", 0.467), other]);
         insta::assert_snapshot!("several_runs_text", table.to_text());
         insta::assert_snapshot!("several_runs_markdown", table.to_markdown());
+    }
+
+    #[test]
+    fn a_task_has_a_column_for_each_metric() {
+        let mut run = Results::new("x");
+        for (task, metric, value) in
+            [("mrpc", "accuracy", 0.7), ("mrpc", "f1", 0.8), ("cola", "matthews", -0.1)]
+        {
+            run.results.push(TaskResult {
+                metric: metric.into(),
+                chance: (metric != "f1").then_some(0.0),
+                ..result(task, "validation", "loglik-mean", value, Some(0.01))
+            });
+        }
+        insta::assert_snapshot!(Table::new(&[run]).to_text());
     }
 
     #[test]

@@ -1,0 +1,42 @@
+//! [`Metric`]: how predictions are judged.
+
+use std::fmt;
+
+/// How predictions are judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Metric {
+    /// The share of documents whose best candidate is the gold one.
+    Accuracy,
+    /// The F1 score of the second candidate: the harmonic mean of its precision and its recall.
+    F1,
+    /// Matthews' correlation of predicted and gold positions.
+    Matthews,
+    /// Pearson's correlation of the predicted position with the document's score.
+    Pearson,
+    /// Spearman's correlation of the predicted position with the document's score.
+    Spearman,
+}
+
+impl Metric {
+    /// All metrics by their names.
+    pub(crate) const ALL: [(&'static str, Self); 5] = [
+        ("accuracy", Self::Accuracy),
+        ("f1", Self::F1),
+        ("matthews", Self::Matthews),
+        ("pearson", Self::Pearson),
+        ("spearman", Self::Spearman),
+    ];
+
+    /// Whether predictions are measured against a score, not against the gold candidate.
+    pub fn needs_score(self) -> bool {
+        matches!(self, Self::Pearson | Self::Spearman)
+    }
+}
+
+impl fmt::Display for Metric {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = Self::ALL.iter().find(|(_, metric)| metric == self).map_or("", |(name, _)| name);
+        f.pad(name)
+    }
+}

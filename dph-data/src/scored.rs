@@ -1,0 +1,82 @@
+//! Answers that come one a row with a score: two answers to the same prompt make a pair.
+
+use std::collections::HashMap;
+
+use crate::chat::Message;
+use crate::document::Document;
+use crate::preference::prompt_messages;
+use crate::skipped::{RowProblem, SkipReason, Skipped};
+use crate::template::{Expr, Fields, Template, number_of};
+
+/// Where a row keeps its prompt, its answer and how good it is.
+#[derive(Debug)]
+pub(crate) struct ScoredAnswer {
+    pub user: Option<Template>,
+    pub prompt: Expr,
+    pub answer: Template,
+    pub score: Expr,
+}
+
+impl ScoredAnswer {
+    /// The one answer of a row, with its score.
+    pub(crate) fn document(&self, fields: &Fields<'_>) -> Result<Document, RowProblem> {
+        let user = self.user.as_ref().map(|user| user.render(fields)).transpose()?;
+        let prompt = prompt_messages(user, &self.prompt, fields)?;
+        let answer = self.answer.render(fields)?;
+        let score = number_of("score", &self.score.require(fields)?)?;
+        Ok(Document { score: Some(score), ..Document::new(prompt, vec![answer]) })
+    }
+}
+
+/// Pairs of answers to the same prompt with different scores, the better one first.
+///
+/// Every answer is paired with every other one, in the order of the rows. `place` says where a document is from; answers
+/// without a partner and pairs without a winner are counted.
+pub(crate) fn pair(
+    answers: Vec<(usize, Document)>,
+    skipped: &mut Skipped,
+    place: impl Fn(usize) -> String,
+) -> Vec<(usize, Document)> {
+    let mut by_prompt: HashMap<&[Message], Vec<usize>> = HashMap::new();
+    for (position, (_, document)) in answers.iter().enumerate() {
+        by_prompt.entry(&document.prompt).or_default().push(position);
+    }
+    let mut pairs = Vec::new();
+    for (position, (row, document)) in answers.iter().enumerate() {
+        let others = by_prompt.get(document.prompt.as_slice()).map_or(&[][..], Vec::as_slice);
+        if others.len() < 2 {
+            let problem =
+                RowProblem::new(SkipReason::NoPartner, "there is no other answer to the same prompt");
+            skipped.add(place(*row), problem);
+        }
+        for &other in others.iter().filter(|&&other| other > position) {
+            match compare(document, &answers[other].1) {
+                Ok(pair) => pairs.push((*row, pair)),
+                Err(problem) => skipped.add(place(*row), problem),
+            }
+        }
+    }
+    pairs
+}
+
+fn compare(first: &Document, second: &Document) -> Result<Document, RowProblem> {
+    let (better, worse) = match first.score.partial_cmp(&second.score) {
+        Some(std::cmp::Ordering::Greater) => (first, second),
+        Some(std::cmp::Ordering::Less) => (second, first),
+        _ => {
+            return Err(RowProblem::new(
+                SkipReason::Tied,
+                "two answers to the same prompt have the same score",
+            ));
+        }
+    };
+    if better.candidates == worse.candidates {
+        return Err(RowProblem::new(
+            SkipReason::IdenticalAnswers,
+            "the better and the worse answer are the same",
+        ));
+    }
+    let names = [better, worse].map(|document| document.id.clone().unwrap_or_default());
+    let candidates = better.candidates.iter().chain(&worse.candidates).cloned().collect();
+    Ok(Document { id: Some(names.join(">")), ..Document::new(better.prompt.clone(), candidates) })
+}
