@@ -36,14 +36,15 @@ fn golden_lswt_pooler_rewards() {
     let last = &io["last_hidden_state"];
     let [rows, seq, d_model] = last.shape[..].try_into().unwrap();
     let states: Tensor<3> = tensor(last, [rows, seq, d_model], DType::F32, &device);
-    let ends = base["cls_index"].as_array().unwrap().iter().enumerate();
+    let ends: Vec<usize> =
+        base["cls_index"].as_array().unwrap().iter().map(|end| end.as_u64().unwrap() as usize).collect();
     let batch = Batch {
         rows,
         seq,
-        ends: ends.map(|(row, column)| row * seq + column.as_u64().unwrap() as usize).collect(),
+        ends: ends.iter().enumerate().map(|(row, end)| row * seq + end).collect(),
         ..Batch::default()
     };
-    let vectors = TokenPooling::EndOfTurn.forward(states.clone(), &batch);
+    let sequences = aggregation::Sequences { last: ends, ..aggregation::Sequences::padding(rows, seq) };
     let limit = number(&json["tolerance_float32"]["rewards"]);
     for (name, pooler) in json["poolers"].as_object().unwrap() {
         let file = format!("lswt/pooler_{name}.weights.safetensors");
@@ -62,14 +63,15 @@ fn golden_lswt_pooler_rewards() {
         write_head(&config, &weights, dir.path());
         let (head, loaded) = PreferenceHead::load(dir.path(), &device).unwrap();
         assert_eq!(loaded, config);
-        let rewards = values(head.forward(vectors.clone()).transpose());
+        let states = [states.clone()];
+        let rewards = values(head.forward_batch(&states, &batch).transpose());
         let expected: Vec<f64> =
             config.rewards.iter().flat_map(|head| io[&format!("{name}.{head}")].values.clone()).collect();
         assert_close(name, &rewards, &expected, limit, 0.0);
 
-        let everywhere = head.forward_tokens(states.clone());
+        let everywhere = head.forward_tokens(&states, &sequences);
         let heads = config.rewards.len();
-        let picked = values(TokenPooling::EndOfTurn.forward(everywhere, &batch).transpose());
+        let picked = values(sequences.select_last(everywhere).transpose());
         assert_eq!(picked.len(), rows * heads);
         assert_close(&format!("{name} token by token"), &picked, &expected, limit, 0.0);
     }

@@ -21,7 +21,8 @@ pub fn add_special_tokens(folder: &Path, tokens: &[String]) -> Result<usize, Cha
     };
     let json = std::fs::read(&path).map_err(|source| ChatError::Read { path: path.clone(), source })?;
     let mut tokenizer = Tokenizer::from_bytes(json).map_err(invalid)?;
-    let special: Vec<AddedToken> = tokens.iter().map(|token| AddedToken::from(token.as_str(), true)).collect();
+    let special: Vec<AddedToken> =
+        tokens.iter().map(|token| AddedToken::from(token.as_str(), true)).collect();
     let added = tokenizer.add_special_tokens(special).map_err(invalid)?;
     let json = tokenizer.to_string(true).map_err(invalid)?;
     write_atomically(&path, json.as_bytes()).map_err(|source| ChatError::Write { path, source })?;

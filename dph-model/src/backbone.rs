@@ -151,6 +151,19 @@ impl Backbone {
         self.decoder.logits(last.reshape([rows * seq, d_model])).reshape([rows, seq, self.vocab()])
     }
 
+    /// The logits that some states predict, `[states, vocab]`.
+    ///
+    /// # Shapes
+    ///
+    /// - last: the state of [`Layer::Last`], `[rows, seq, d_model]`
+    /// - states: flat indices (`row * seq + column`)
+    pub fn logits_at(&self, last: Tensor<3>, states: &[usize]) -> Tensor<2> {
+        let [rows, seq, d_model] = last.dims();
+        let indices: Vec<i32> = states.iter().map(|&state| state as i32).collect();
+        let indices = Tensor::<1, Int>::from_data(TensorData::new(indices, [states.len()]), &last.device());
+        self.decoder.logits(last.reshape([rows * seq, d_model]).select(0, indices))
+    }
+
     /// The states of `layers` for further tokens of sequences, each `[rows, seq, d_model]`, which are then added to the
     /// cache. `tokens` is `[rows, seq]`, flattened; every row continues all that the cache holds of it.
     ///

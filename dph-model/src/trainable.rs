@@ -212,7 +212,10 @@ mod tests {
         };
         let frozen = backbone.clone().freeze().unfreeze_group(like(&["layers.1.*down_proj"]).unwrap());
         assert_eq!(learning(&frozen), 16 * 24);
-        assert_eq!(learning(&backbone.clone().freeze().unfreeze_group(backbone.embedding_parameters())), 40 * 16);
+        assert_eq!(
+            learning(&backbone.clone().freeze().unfreeze_group(backbone.embedding_parameters())),
+            40 * 16
+        );
         let error = like(&["blocks"]).unwrap_err().to_string();
         assert!(error.starts_with("`blocks` is part of no tensor's name; they are called model."), "{error}");
         let error = like(&["q_proj", "k_proj"]).unwrap_err().to_string();
@@ -228,7 +231,9 @@ mod tests {
         assert_eq!(learning(&adapted), 2 * 2 * (16 + 16));
         assert_eq!(state(&adapted), before);
         let of_norm = LoraConfig { targets: vec!["model.norm".into()], ..config };
-        assert!(backbone.with_lora(&of_norm, 5).unwrap_err().to_string().contains("`model.norm.weight` cannot"));
+        assert!(
+            backbone.with_lora(&of_norm, 5).unwrap_err().to_string().contains("`model.norm.weight` cannot")
+        );
 
         // A step on the adapters is in the file.
         let adapted = adapted.map(&mut Shift);

@@ -30,7 +30,8 @@ impl Backbone {
             self.decoder.parameters().into_iter().map(|(slot, parameter)| (slot, parameter.data())).collect();
         let mut init = WeightInit::new(seed);
         let decoder = Decoder::assemble(&config, &self.device(), |slot, shape| {
-            let data = known.remove(&slot).unwrap_or_else(|| unreachable!("both models have the same parameters"));
+            let data =
+                known.remove(&slot).unwrap_or_else(|| unreachable!("both models have the same parameters"));
             Ok::<_, Infallible>(match slot {
                 Slot::Embedding | Slot::Head => with_rows(data, shape, config.init_std, &mut init),
                 _ => data,

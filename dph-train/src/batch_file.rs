@@ -51,7 +51,8 @@ impl<'a> BatchFile<'a> {
         part(what.as_bytes());
         part(&(TOKEN_BUDGET as u64).to_le_bytes());
         part(model_hash.as_bytes());
-        let tokens = |tokens: &[u32]| tokens.iter().flat_map(|token| token.to_le_bytes()).collect::<Vec<u8>>();
+        let tokens =
+            |tokens: &[u32]| tokens.iter().flat_map(|token| token.to_le_bytes()).collect::<Vec<u8>>();
         for set in sets {
             part(&tokens(&set.prompt));
             part(&(set.candidates.len() as u64).to_le_bytes());

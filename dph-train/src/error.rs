@@ -78,7 +78,9 @@ pub enum TrainError {
         },
         listed(sets)
     )]
-    #[diagnostic(help("a lower `lr`, a longer `warmup` or a smaller `clip` usually helps; if always the same sets are named, look at them"))]
+    #[diagnostic(help(
+        "a lower `lr`, a longer `warmup` or a smaller `clip` usually helps; if always the same sets are named, look at them"
+    ))]
     NonFinite {
         /// The stage.
         stage: String,

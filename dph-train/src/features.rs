@@ -152,6 +152,8 @@ fn spans(kept: &Kept, rows: &[CandidateSet], plan: &[Vec<usize>]) -> Vec<Candida
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use std::fs;
+
     use dph_core::{Aggregation, Candidate, Layer};
 
     use super::*;
@@ -262,7 +264,7 @@ mod tests {
         let sets = sets(3);
         let last = Aggregation::default();
         let key_of = |model: &str, aggregation: &Aggregation, sets: &[CandidateSet]| {
-            key(model, &aggregation.kept(), sets)
+            BatchFile::key(&format!("{:?}", aggregation.kept()), model, sets)
         };
         let base = key_of("a", &last, &sets);
         assert_eq!(base, key_of("a", &last, &sets.clone()));

@@ -67,7 +67,10 @@ pub fn run(file: &ExperimentFile, options: &RunOptions) -> Result<Bench, TrainEr
 }
 
 /// The `config.json` of the model that the first stage starts from, and its tokenizer; nothing is loaded or kept.
-pub(crate) fn base_config(experiment: &Experiment, data: &Path) -> Result<(String, ChatTokenizer), TrainError> {
+pub(crate) fn base_config(
+    experiment: &Experiment,
+    data: &Path,
+) -> Result<(String, ChatTokenizer), TrainError> {
     let model = &experiment.model;
     if let Some(path) = &model.path {
         if !path.is_dir() {

@@ -44,16 +44,20 @@ fn stages(metrics: &Path) -> Vec<StageCurves> {
         else {
             continue;
         };
-        let stage = entry(&mut stages, |known| known.name == stage, || StageCurves {
-            name: stage.into(),
-            metrics: Vec::new(),
-        });
+        let stage = entry(
+            &mut stages,
+            |known| known.name == stage,
+            || StageCurves { name: stage.into(), metrics: Vec::new() },
+        );
         for (metric, value) in keys.iter().filter(|(key, _)| *key != "step") {
             let Some(value) = value.as_f64() else { continue };
             let (_, curves) =
                 entry(&mut stage.metrics, |known| known.0 == *metric, || (metric.clone(), Vec::new()));
-            let curve =
-                entry(curves, |known| known.name == split, || Curve { name: split.into(), points: Vec::new() });
+            let curve = entry(
+                curves,
+                |known| known.name == split,
+                || Curve { name: split.into(), points: Vec::new() },
+            );
             curve.points.push((step, value));
         }
     }
@@ -89,7 +93,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("metrics.jsonl");
         let lines: String = (1..=1000)
-            .map(|step| format!("{{\"stage\":\"sft\",\"step\":{step},\"split\":\"train\",\"loss\":{step}}}\n"))
+            .map(|step| {
+                format!("{{\"stage\":\"sft\",\"step\":{step},\"split\":\"train\",\"loss\":{step}}}\n")
+            })
             .chain(["{\"stage\":\"sft\",\"step\":1000,\"split\":\"valid\",\"loss\":3}\nbroken".into()])
             .collect();
         fs::write(&path, lines).unwrap();

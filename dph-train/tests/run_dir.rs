@@ -19,7 +19,7 @@ fn a_run_leaves_its_metrics_its_reports_and_its_chat_format() {
         assert!(page.contains(part), "{part} is not in the page");
     }
     let events = std::fs::read(run.join("events.out.tfevents.0.dph")).unwrap();
-    for tag in ["sft/train/loss", "dph/valid/accuracy"] {
+    for tag in ["sft/train/loss", "dph/valid/dph/accuracy"] {
         assert!(events.windows(tag.len()).any(|bytes| bytes == tag.as_bytes()), "{tag}");
     }
     assert!(!run.join("report.md.partial").exists());

@@ -24,7 +24,6 @@
 mod tables;
 mod tokenizer;
 
-
 use serde_json::{Map, Value as Json, json};
 
 use crate::random::{Stream, mix};

@@ -77,8 +77,7 @@ impl HtmlReport {
     /// The file cannot be written; an old one is then still there.
     pub fn save(&self, dir: &Path) -> Result<(), ResultsError> {
         let path = dir.join(HTML_FILE);
-        write_atomically(&path, self.to_html().as_bytes())
-            .map_err(|source| ResultsError::Io { path, source })
+        write_atomically(&path, self.to_html().as_bytes()).map_err(|source| ResultsError::Io { path, source })
     }
 }
 
@@ -106,7 +105,8 @@ mod tests {
             skipped: Default::default(),
             chance: Some(0.25),
         });
-        let page = HtmlReport::new("a<b").results(&[run]).plot("").details("experiment", "x = \"<\"").to_html();
+        let page =
+            HtmlReport::new("a<b").results(&[run]).plot("").details("experiment", "x = \"<\"").to_html();
         assert!(page.contains("<h1>a&lt;b</h1>") && !page.contains("a<b"), "{page}");
         assert!(page.contains("<td>41.2 ± 3.5</td>"), "{page}");
         assert_eq!(page.matches("<svg").count(), 1);

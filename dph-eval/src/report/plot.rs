@@ -64,7 +64,8 @@ fn draw_lines(svg: &mut String, title: &str, x_axis: &str, curves: &[Curve]) -> 
 
 /// The range of values with a little room on both sides.
 fn range(values: impl Iterator<Item = f64>) -> std::ops::Range<f64> {
-    let (low, high) = values.fold((f64::MAX, f64::MIN), |(low, high), value| (low.min(value), high.max(value)));
+    let (low, high) =
+        values.fold((f64::MAX, f64::MIN), |(low, high), value| (low.min(value), high.max(value)));
     if low > high {
         return 0.0..1.0;
     }
@@ -146,7 +147,8 @@ fn draw_bars(svg: &mut String, groups: &[Group]) -> Result<(), Box<dyn Error>> {
             bars.map(|(x, y, e)| (x, 100.0 * y, 100.0 * e.unwrap_or(0.0))).collect();
         chart
             .draw_series(
-                bars.iter().map(|&(x, y, _)| Rectangle::new([(x, 0.0), (x + 0.92 * step, y)], colour.filled())),
+                bars.iter()
+                    .map(|&(x, y, _)| Rectangle::new([(x, 0.0), (x + 0.92 * step, y)], colour.filled())),
             )?
             .label(scorer.as_str())
             .legend(move |(x, y)| Rectangle::new([(x, y - 5), (x + 10, y + 5)], colour.filled()));

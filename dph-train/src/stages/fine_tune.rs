@@ -52,11 +52,8 @@ impl StageContext<'_> {
         let backbone = self.learning(stage, backbone)?;
 
         let StageData { mixture, validation, .. } = data;
-        let validation = validation
-            .iter()
-            .enumerate()
-            .flat_map(|(task, data)| batches.validation(task, data))
-            .collect();
+        let validation =
+            validation.iter().enumerate().flat_map(|(task, data)| batches.validation(task, data)).collect();
         let size = stage.batch;
         let step = move |step: usize| {
             let items = ((step - 1) * size..step * size).map(|item| mixture.item(item as u64));
@@ -232,7 +229,7 @@ fn choose(set: &CandidateSet, row: usize, candidates: &[usize], reference: &Refe
 /// The optimiser and the schedule of a stage with their groups: the head, and what does not decay.
 ///
 /// Groups go by paths, since the parameters of a resumed run get the ids of the interrupted one.
-fn optimiser(stage: &Stage, model: &JointTrainer) -> (ModuleOptimizer, ModuleLrScheduler) {
+pub(super) fn optimiser(stage: &Stage, model: &JointTrainer) -> (ModuleOptimizer, ModuleLrScheduler) {
     let settings = &stage.optimiser;
     let base = super::laprop(settings);
     let of_head = LaPropConfig {

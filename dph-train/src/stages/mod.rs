@@ -3,6 +3,9 @@
 pub(crate) mod data;
 mod fine_tune;
 mod frozen;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod golden_train_step;
 mod head;
 mod joint;
 mod reference;

@@ -45,7 +45,8 @@ impl Reference {
             starts[row] = written;
             written += file.rows[row].candidates.len();
         }
-        let places = file.rows.iter().zip(starts).flat_map(|(row, start)| start..start + row.candidates.len());
+        let places =
+            file.rows.iter().zip(starts).flat_map(|(row, start)| start..start + row.candidates.len());
         let sums = places.map(|place| number(&map, place)).collect();
         let mut count = 0;
         let firsts = sets.iter().map(|set| {

@@ -1,12 +1,13 @@
 //! [`Fault`]: a loss that is not finite stops the training.
 
+use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use burn::tensor::Tensor;
 use burn::train::Interrupter;
 
 /// Shared by a model in training, which finds a fault, and those who must not go on after it.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Fault {
     found: Arc<OnceLock<NonFinite>>,
     interrupter: Interrupter,
@@ -42,5 +43,11 @@ impl Fault {
 
     pub fn found(&self) -> Option<&NonFinite> {
         self.found.get()
+    }
+}
+
+impl fmt::Debug for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Fault").field(&self.found.get()).finish()
     }
 }

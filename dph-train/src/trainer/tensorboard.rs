@@ -132,7 +132,8 @@ mod tests {
     fn the_file_repeats_the_metrics_and_goes_on() {
         let dir = tempfile::tempdir().unwrap();
         let metrics = dir.path().join("metrics.jsonl");
-        let line = |step: i64| serde_json::json!({"stage": "dph", "step": step, "split": "train", "loss": 0.5});
+        let line =
+            |step: i64| serde_json::json!({"stage": "dph", "step": step, "split": "train", "loss": 0.5});
         std::fs::write(&metrics, format!("{}\n", line(1))).unwrap();
         // What was there before is replaced.
         std::fs::write(dir.path().join(NAME), "rubbish").unwrap();
