@@ -38,7 +38,7 @@ impl Message {
 }
 
 /// How a conversation becomes tokens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ChatFormat {
     /// The paper's: the start token, then for each message `<|im_start|>{role}\n`, the content and

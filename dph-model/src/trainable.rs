@@ -1,13 +1,14 @@
 //! What of a model learns: parameters by the names of their tensors, and low-rank adapters.
 
 use burn::module::{Lora, Module, ParamGroup, ParamId};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Backbone;
 use crate::decoder::{BlockSlot, Part, Slot};
 
 /// Low-rank adapters (LoRA, arXiv 2106.09685) beside frozen weights.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LoraConfig {
     /// Rank of the adapters.

@@ -10,7 +10,11 @@ use clap::Parser;
 #[command(version)]
 pub struct Arguments {
     /// The experiment, such as experiments/quickstart.toml
-    pub experiment: PathBuf,
+    #[arg(required_unless_present = "schema")]
+    pub experiment: Option<PathBuf>,
+    /// Print the JSON schema of experiment files, for editors, and do nothing
+    #[arg(long, exclusive = true)]
+    pub schema: bool,
     /// Change a key of the experiment, such as model.path=DIR or stage.dph.steps=100
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub overrides: Vec<String>,

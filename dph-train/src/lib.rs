@@ -38,7 +38,7 @@ mod trainer;
 
 pub use cli::Arguments;
 pub use error::TrainError;
-pub use experiment::Experiment;
+pub use experiment::{Experiment, schema};
 pub use experiment_file::{ExperimentError, ExperimentFile, InvalidExperiment, Problem};
 pub use features::{Features, KeptFeatures};
 pub use forecast::{Forecast, StageForecast};

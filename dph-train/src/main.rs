@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use dph_eval::Table;
-use dph_train::{Arguments, ExperimentFile, Forecast, RunOptions, run};
+use dph_train::{Arguments, ExperimentFile, Forecast, RunOptions, run, schema};
 
 // Tensors come and go by the megabyte, which glibc's allocator gives back to the system and asks for again.
 #[global_allocator]
@@ -33,9 +33,13 @@ fn main() -> ExitCode {
 }
 
 fn work(arguments: Arguments) -> Result<(), (miette::Report, u8)> {
+    let Some(experiment) = arguments.experiment else {
+        let _ = writeln!(std::io::stdout(), "{:#}", schema());
+        return Ok(());
+    };
     let mut overrides = arguments.overrides;
     overrides.extend(arguments.device.map(|device| format!("device={device:?}")));
-    let file = ExperimentFile::read(&arguments.experiment, &overrides).map_err(|error| (error.into(), 2))?;
+    let file = ExperimentFile::read(&experiment, &overrides).map_err(|error| (error.into(), 2))?;
     if arguments.dry_run {
         let forecast = Forecast::new(&file.experiment, &arguments.data).map_err(|error| (error.into(), 2))?;
         let _ = writeln!(std::io::stdout(), "{forecast}");

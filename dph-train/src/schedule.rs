@@ -3,10 +3,11 @@
 use std::f64::consts::PI;
 
 use burn::optim::lr_scheduler::{LrScheduler, LrSchedulerRecord};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What the learning rate does after the warm-up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Shape {
     /// Half a cosine wave from the peak down to the floor.
@@ -19,7 +20,7 @@ pub enum Shape {
 }
 
 /// The learning rate as a share of its peak, by optimiser step.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Schedule {
     /// Number of steps over which the learning rate rises from 0 in a straight line.

@@ -1,7 +1,9 @@
 //! Layer pooling: which layer's hidden states are used.
 
+use std::borrow::Cow;
 use std::fmt;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// A layer of hidden states.
@@ -64,6 +66,19 @@ impl<'de> Deserialize<'de> for Layer {
         }
 
         deserializer.deserialize_any(Visitor)
+    }
+}
+
+impl JsonSchema for Layer {
+    fn schema_name() -> Cow<'static, str> {
+        "Layer".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "`\"last\"`, the state after the final norm, or the number of a layer, counted from 0 (the embedding)",
+            "oneOf": [{ "const": "last" }, { "type": "integer", "minimum": 0 }]
+        })
     }
 }
 

@@ -1,9 +1,11 @@
 //! Layer pooling: which layers' hidden states are used, and how several of them become one.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, activation};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
@@ -105,6 +107,28 @@ impl Serialize for LayerPooling {
                 map.end()
             }
         }
+    }
+}
+
+impl JsonSchema for LayerPooling {
+    fn schema_name() -> Cow<'static, str> {
+        "LayerPooling".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let layer = generator.subschema_for::<Layer>();
+        let mix = |name: &str| {
+            json_schema!({
+                "type": "object",
+                "properties": { name: { "type": "array", "items": layer, "minItems": 1 } },
+                "required": [name],
+                "additionalProperties": false
+            })
+        };
+        json_schema!({
+            "description": "A layer, or layers to be mixed",
+            "oneOf": [layer, mix("mean"), mix("weighted"), mix("signed")]
+        })
     }
 }
 

@@ -1,12 +1,13 @@
 //! Messages: how a conversation falls into parts that attention layers tell apart.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What counts as a message for the attention layers of a head.
 ///
 /// In TOML `"answer"`, `"whole"`, or `{ marked = { start = 1, end = 2, newline = 198, headers = true } }` with the ids of the
 /// tokens around messages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Messages {
     /// The prompt is one message, the answer another one.
@@ -19,7 +20,7 @@ pub enum Messages {
 }
 
 /// The tokens around the messages of a conversation, as in ChatML: `<start>role<newline>content<end><newline>`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MessageMarks {
     /// Id of the token that opens a message, such as `<|im_start|>`.

@@ -30,6 +30,7 @@ mod running;
 mod sequences;
 mod token_pooling;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use aggregator::Aggregator;
@@ -46,7 +47,7 @@ pub use sequences::Sequences;
 pub use token_pooling::TokenPooling;
 
 /// Which hidden states make up the vector of a candidate.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Aggregation {
     /// The layers: `"last"` for the last state after the model's final norm, a number `i` for the state after block `i` as it

@@ -3,6 +3,7 @@
 use burn::module::{Module, Param};
 use burn::nn::Linear;
 use burn::tensor::{Device, Tensor, activation};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::AggregationError;
@@ -21,7 +22,7 @@ use crate::slot::{Slot, Slots};
 /// tokens = { moving-average = { decay = 0.9 } }
 /// tokens = { moving-average = { decay = 0.95, learn = "components", rotation = true, gate = true } }
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct MovingAverage {
     /// The factor β, or where it starts from. 0.9 looks back about ten tokens, 0.99 about a hundred.
@@ -42,7 +43,7 @@ pub struct MovingAverage {
 }
 
 /// What of a moving average's decay learns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum DecayLearning {
     /// Nothing.

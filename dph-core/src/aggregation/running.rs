@@ -1,6 +1,7 @@
 //! Running sums of the vectors at every token, which restart at the end of every message.
 
 use burn::tensor::{Tensor, TensorData};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::sequences::Sequences;
@@ -13,7 +14,7 @@ use super::sequences::Sequences;
 /// | `"sum"` | Σⱼ≤ᵢ xⱼ |
 /// | `"mean"` | Σⱼ≤ᵢ xⱼ / i |
 /// | `"weighted"` | Σⱼ≤ᵢ j xⱼ / i, as the reference implementation has it |
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Running {
     /// Their sum.

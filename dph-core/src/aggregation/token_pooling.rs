@@ -1,6 +1,7 @@
 //! Token pooling: from the states of an answer's tokens to one vector.
 
 use burn::tensor::{Device, Tensor, TensorData};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::sequences::Sequences;
@@ -18,7 +19,7 @@ use super::{AttentionPooling, MovingAverage};
 /// | `{ attention = { .. } }` | xᵢ after attention layers of its own, see [`AttentionPooling`] | many |
 ///
 /// The answer's vector is the one at its end-of-turn token.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum TokenPooling {
     /// The state of the last end-of-turn token, which has seen the whole answer.

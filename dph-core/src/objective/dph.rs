@@ -1,6 +1,7 @@
 //! The two objectives of Direct Preference Heads (arXiv 2405.20053, section 3.3).
 
 use burn::tensor::Tensor;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::pairs::{Average, Pairs};
@@ -8,7 +9,7 @@ use super::smoothed::smoothed_loss;
 use super::term::{Metric, Term};
 
 /// How the rewards of the chosen and the rejected answer enter the loss.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum DphForm {
     /// Each reward is a binary classification of its own: chosen answers above 0, rejected ones below.
@@ -19,7 +20,7 @@ pub enum DphForm {
 }
 
 /// What [`DphObjective::penalty`] holds near 0.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Penalised {
     /// Both rewards: r₊² + r₋² (`centered` in the authors' code).
@@ -40,7 +41,7 @@ pub enum Penalised {
 /// the pairs. Everything is computed through log σ, so rewards of any size are safe.
 ///
 /// The defaults are those of the paper.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DphObjective {
     /// What the loss counts beside those of other objectives.

@@ -1,6 +1,7 @@
 //! Direct Preference Optimisation (arXiv 2305.18290) with label smoothing (cDPO, Mitchell 2023).
 
 use burn::tensor::Tensor;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::pairs::{Average, Pairs};
@@ -19,7 +20,7 @@ use super::term::{Metric, Term};
 /// averaged over the pairs. It is computed through log σ, so log-probabilities of any size are safe.
 ///
 /// The defaults are those of the paper of Direct Preference Heads.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DpoObjective {
     /// What the loss counts beside those of other objectives.

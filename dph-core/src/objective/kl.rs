@@ -1,6 +1,7 @@
 //! A penalty on how far the language model moves away from its reference.
 
 use burn::tensor::Tensor;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::pairs::{Average, Pairs};
@@ -34,7 +35,7 @@ use super::term::{Metric, Term};
 /// assert_eq!(term.loss.into_scalar::<f32>(), 0.0);
 /// # }
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct KlObjective {
     /// What the loss counts beside those of other objectives. As divergences are summed over tokens, less than 1.

@@ -1,6 +1,7 @@
 //! Odds Ratio Preference Optimisation (arXiv 2403.07691).
 
 use burn::tensor::{Tensor, activation};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::pairs::{Average, Pairs};
@@ -19,7 +20,7 @@ const DOUBT: f64 = 1e-5;
 ///
 /// averaged over the pairs. The 1e-5, which is that of the authors' follow-up code, keeps loss and gradient finite
 /// where the model is certain of an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct OrpoObjective {
     /// What the loss counts beside those of other objectives.

@@ -1,6 +1,7 @@
 //! A penalty on matrices whose columns are not orthonormal.
 
 use burn::tensor::Tensor;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::term::{Metric, Term};
@@ -10,7 +11,7 @@ const SMALLEST_SQUARE: f64 = 1e-24;
 
 /// Orthogonality regularisation: the sum of `‖WᵀW - I‖` (Frobenius norm) over matrices W (arXiv 1810.09102 has the
 /// square of it; the authors' follow-up code has this).
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct OrthogonalityObjective {
     /// What the loss counts beside those of other objectives.

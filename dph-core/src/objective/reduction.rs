@@ -1,12 +1,13 @@
 //! From numbers of tokens to one number for each answer.
 
 use burn::tensor::{IndexingUpdateOp, Int, Tensor, TensorData};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Target;
 
 /// How the numbers of an answer's tokens become one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum SequenceReduction {
     /// Their sum: for log-probabilities, the log-probability of the answer.

@@ -1,13 +1,14 @@
 //! Supervised training of the language model, and how often it is right.
 
 use burn::tensor::{Int, Tensor};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::pairs::Average;
 use super::term::{Metric, Term};
 
 /// The language-model loss: the mean negative log-probability, in nats, of the tokens that the model is to say.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SftObjective {
     /// What the loss counts beside those of other objectives.

@@ -1,6 +1,7 @@
 //! The contrastive term of SimCTG (arXiv 2202.06417).
 
 use burn::tensor::{Bool, Tensor};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::term::{Metric, Term};
@@ -12,7 +13,7 @@ const SMALLEST_SQUARE: f64 = 1e-24;
 ///
 /// With s the cosine similarity of two hidden states, the loss is the mean of `max(0, margin - s(i, i) + s(i, j))` over
 /// all tokens i ≠ j of a sequence. It goes beside an `sft` objective.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SimctgObjective {
     /// What the loss counts beside those of other objectives.

@@ -1,6 +1,7 @@
 //! Regression of several attributes of an answer, each with a reward head of its own.
 
 use burn::tensor::{Int, Tensor, TensorData};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::term::{Metric, Term};
@@ -11,7 +12,7 @@ use super::term::{Metric, Term};
 /// The loss of an attribute is the weighted squared error `Σ w (r - y)²` over the selected positions of a sequence, with r
 /// the head's reward at a position, y the sequence's label and w the position's weight, averaged over the sequences.
 /// The loss is the mean over the attributes (the authors' follow-up code, where the weights of a sequence sum to 1).
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SteerObjective {
     /// What the loss counts beside those of other objectives.

@@ -18,7 +18,7 @@ pub(crate) use failure::Failure;
 /// Look at tasks and their data before training on them.
 ///
 /// A task is an embedded one (see `dph-data list`) or the path of a TOML file. Rows are looked for in
-/// DATA/TASK/SPLIT.{jsonl,json,csv,tsv,parquet}.
+/// DATA/TASK/SPLIT.{jsonl,json,csv,tsv,parquet,txt}.
 ///
 /// Exit status: 0 done, 1 the work failed (also: `validate` found a problem), 2 the request was wrong.
 #[derive(Debug, Parser)]

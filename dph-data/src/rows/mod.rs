@@ -1,9 +1,10 @@
-//! Rows of jsonl, json, csv, tsv and parquet files, all as JSON objects.
+//! Rows of jsonl, json, csv, tsv, parquet and txt files, all as JSON objects.
 
 mod delimited;
 mod json;
 mod jsonl;
 mod parquet;
+mod txt;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use serde_json::{Map, Value as Json};
 use crate::skipped::{RowProblem, SkipReason};
 
 /// The file formats, in the order in which they are preferred where several files fit.
-pub(crate) const EXTENSIONS: [&str; 5] = ["jsonl", "json", "csv", "tsv", "parquet"];
+pub(crate) const EXTENSIONS: [&str; 6] = ["jsonl", "json", "csv", "tsv", "parquet", "txt"];
 
 /// One row of a file.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,7 +38,7 @@ pub enum RowsError {
         source: std::io::Error,
     },
     /// The file's name does not say what it is.
-    #[error("{}: rows are read from .jsonl, .json, .csv, .tsv and .parquet files; rename the file, or convert it", path.display())]
+    #[error("{}: rows are read from .jsonl, .json, .csv, .tsv, .parquet and .txt files; rename the file, or convert it", path.display())]
     UnknownFormat {
         /// The file.
         path: PathBuf,
@@ -79,6 +80,7 @@ pub fn read_rows(path: &Path) -> Result<Vec<Row>, RowsError> {
         Some("json") => json::parse,
         Some("csv") => delimited::parse_csv,
         Some("tsv") => delimited::parse_tsv,
+        Some("txt") => txt::parse,
         Some("parquet") => return parquet::read(path),
         _ => return Err(RowsError::UnknownFormat { path: path.to_owned() }),
     };

@@ -46,7 +46,7 @@ pub struct BenchArgs {
     #[arg(long, value_name = "WHICH")]
     scorer: Option<ScorerChoice>,
 
-    /// The root of the data sets: DIR/<task>/<split>.{jsonl,json,csv,tsv,parquet}
+    /// The root of the data sets: DIR/<task>/<split>.{jsonl,json,csv,tsv,parquet,txt}
     #[arg(long, value_name = "DIR", env = "DPH_DATA", default_value = "data")]
     data: PathBuf,
 

@@ -1,10 +1,11 @@
 //! `[head]`: the preference head.
 
 use dph_core::{Aggregation, PoolingKind};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The preference head.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Head {
     /// Which hidden states the head reads, such as `{ layers = "last", tokens = "end-of-turn" }` or

@@ -8,6 +8,7 @@ mod stage;
 
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use head::Head;
@@ -17,7 +18,7 @@ pub use optimiser::{HeadOptimiser, Optimiser, OptimiserName};
 pub use stage::{Keep, Negatives, Stage, Validation};
 
 /// A whole experiment.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Experiment {
     /// Name of the experiment, and of its directory in `runs/`.
@@ -44,8 +45,13 @@ pub struct Experiment {
     pub eval: Eval,
 }
 
+/// The JSON schema of experiment files: every key with its documentation, for editors that know such schemas.
+pub fn schema() -> serde_json::Value {
+    schemars::schema_for!(Experiment).to_value()
+}
+
 /// The evaluation at the end.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Eval {
     /// Suites, such as `["gpt4all"]`.

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use dph_data::ChatFormat;
 use dph_model::LoraConfig;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Where the language model comes from, and what of it learns.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Model {
     /// A Hugging Face style directory. Either this or `new`.
@@ -16,6 +17,7 @@ pub struct Model {
     /// A new model with random weights: the contents of a `config.json`. Its `vocab_size` comes from the tokenizer
     /// where it is left out. Needs `tokenizer`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>")]
     pub new: Option<toml::Table>,
     /// The tokenizer of a new model: a directory, `"world"` for one that is built for the synthetic world, or
     /// `{ task = "wikitext", vocab = 4096 }` for one that is trained on the texts of a text task.
@@ -34,7 +36,7 @@ pub struct Model {
 }
 
 /// What of the language model learns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Trainable {
     /// Nothing: the backbone is frozen.
@@ -49,7 +51,7 @@ pub enum Trainable {
 }
 
 /// Where the tokenizer of a new model comes from.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "the tokenizer is a directory, \"world\", or { task = \"…\", vocab = 4096 }")]
 pub enum TokenizerSource {
     /// `"world"`, or a directory.
@@ -59,7 +61,7 @@ pub enum TokenizerSource {
 }
 
 /// A byte-level BPE tokenizer that is trained for a new model.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TrainedTokenizer {
     /// The text task whose `train` split it is trained on.

@@ -1,13 +1,14 @@
 //! `objective`: what a stage minimises.
 
 use dph_core::{DphObjective, DpoObjective, KlObjective, OrpoObjective, SftObjective};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What a stage minimises: the weighted sum of the objectives that are given, at least one.
 ///
 /// On a frozen model only `dph` can be, and the model is computed once for the whole stage. On a model that learns, all
 /// of them come from one forward pass over each set.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Objective {
     /// The preference head: `{ dph = { form = "separable", label_smoothing = 0.1 } }`.

@@ -1,11 +1,12 @@
 //! `optimiser`: how a stage's weights are updated.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::optimiser::DecayTowards;
 
 /// The optimiser of a stage.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Optimiser {
     /// `"laprop"`.
@@ -29,7 +30,7 @@ pub struct Optimiser {
 }
 
 /// Settings of the optimiser for the head.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct HeadOptimiser {
     /// The head's learning rate is so many times that of the language model.
@@ -64,7 +65,7 @@ impl Default for Optimiser {
 }
 
 /// The optimisers there are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum OptimiserName {
     /// LaProp (arXiv 2002.04839).

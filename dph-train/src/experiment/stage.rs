@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Objective, Optimiser, Trainable, defaults};
 use crate::schedule::Schedule;
 
 /// One phase of training.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Stage {
     /// Name of the stage, and of its directory in the run.
@@ -68,7 +69,7 @@ pub struct Stage {
 }
 
 /// Which wrong answers of a set are trained against.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Negatives {
     /// One, drawn for each document and epoch, as in the paper.
@@ -79,7 +80,7 @@ pub enum Negatives {
 }
 
 /// Validation during training.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Validation {
     /// Validate and write a checkpoint every so many steps.
@@ -97,7 +98,7 @@ impl Default for Validation {
 }
 
 /// Which weights a stage hands on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Keep {
     /// Those of the best validation; the last ones without validation.

@@ -2,12 +2,13 @@
 
 use burn::optim::{LearningRate, ModuleOptimizer, Optimizer, RecordState};
 use burn::tensor::{Device, Tensor};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use burn::store::burn_pack;
 
 /// Where weight decay pulls the weights.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum DecayTowards {
     /// Towards 0.

@@ -1,5 +1,6 @@
 //! What an attention pooling is made of.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::aggregation::{AggregationError, Messages, NormPlace};
@@ -15,7 +16,7 @@ use crate::aggregation::{AggregationError, Messages, NormPlace};
 /// tokens = { attention = { layers = ["pool"] } }
 /// tokens = { attention = { layers = ["self", "cross", "feed-forward"], repeats = 2, gate = true, messages = "answer" } }
 /// ```
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AttentionPooling {
     /// The layers, in the order in which they are applied.
@@ -47,7 +48,7 @@ pub struct AttentionPooling {
 }
 
 /// A layer of an attention pooling.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum AttentionKind {
     /// A token looks at the earlier ones of its message.
@@ -65,7 +66,7 @@ pub enum AttentionKind {
 
 /// What every repeat has to itself: a bias of every projection, and a low-rank addition to its weights (LoRA, arXiv
 /// 2106.09685) where the rank is not 0.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Adapters {
     /// Rank of the additions.

@@ -1,0 +1,59 @@
+//! txt: plain text. A line that says `<|endoftext|>` and nothing else separates documents; without one the file is a
+//! single document. A row has one field, `text`.
+
+use std::path::Path;
+
+use serde_json::{Map, Value as Json};
+
+use super::{Row, RowsError};
+use crate::skipped::{RowProblem, SkipReason};
+
+const SEPARATOR: &str = "<|endoftext|>";
+
+/// The documents of a text file; those with nothing but blanks are none.
+pub(super) fn parse(_path: &Path, bytes: &[u8]) -> Result<Vec<Row>, RowsError> {
+    let mut rows = Vec::new();
+    let mut document: Vec<&[u8]> = Vec::new();
+    let mut first = 1;
+    let lines = bytes.split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    for (index, line) in lines.chain([SEPARATOR.as_bytes()]).enumerate() {
+        if line.trim_ascii() != SEPARATOR.as_bytes() {
+            document.push(line);
+            continue;
+        }
+        let text = std::mem::take(&mut document).join(&b'\n');
+        if !text.trim_ascii().is_empty() {
+            rows.push(Row { number: first, fields: fields(text) });
+        }
+        first = index + 2;
+    }
+    Ok(rows)
+}
+
+fn fields(text: Vec<u8>) -> Result<Map<String, Json>, RowProblem> {
+    match String::from_utf8(text) {
+        Ok(text) => Ok(Map::from_iter([("text".to_owned(), Json::String(text.trim().to_owned()))])),
+        Err(_) => Err(RowProblem::new(SkipReason::Unreadable, "the document is not UTF-8")),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn documents_are_separated_by_a_line_of_their_own() {
+        let read = |text: &str| -> Vec<(usize, String)> {
+            let rows = parse(Path::new("x.txt"), text.as_bytes()).unwrap();
+            let text = |row: &Row| row.fields.as_ref().unwrap()["text"].as_str().unwrap().to_owned();
+            rows.iter().map(|row| (row.number, text(row))).collect()
+        };
+        assert_eq!(read("One\n\ntwo\n"), [(1, "One\n\ntwo".to_owned())]);
+        let text = "A <|endoftext|> b\r\n<|endoftext|>\n\n<|endoftext|>\nC\nd\n<|endoftext|>\n";
+        assert_eq!(read(text), [(1, "A <|endoftext|> b".to_owned()), (5, "C\nd".to_owned())]);
+        assert!(read(" \n\n").is_empty());
+        let rows = parse(Path::new("x.txt"), b"\xff\n<|endoftext|>\nfine").unwrap();
+        assert!(rows[0].fields.is_err() && rows[1].fields.is_ok());
+    }
+}
