@@ -32,6 +32,10 @@ pub(crate) fn check(experiment: &Experiment) -> Vec<Found> {
             checks.add(&["eval", "tasks"], error.to_string());
         }
     }
+    for stage in &experiment.eval.after {
+        let known = experiment.stages.iter().any(|other| other.name == *stage);
+        checks.require(known, &["eval", "after"], format!("there is no stage `{stage}`"));
+    }
     checks.found
 }
 

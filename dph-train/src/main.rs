@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
-use dph_eval::Table;
+use dph_eval::{Results, Table};
 use dph_train::{Arguments, ExperimentFile, Forecast, RunOptions, run, schema};
 
 // Tensors come and go by the megabyte, which glibc's allocator gives back to the system and asks for again.
@@ -50,13 +50,15 @@ fn work(arguments: Arguments) -> Result<(), (miette::Report, u8)> {
         data: arguments.data,
         resume: arguments.resume,
     };
-    let bench = run(&file, &options).map_err(|error| {
+    let benches = run(&file, &options).map_err(|error| {
         let code = if error.is_request() { 2 } else { 1 };
         (error.into(), code)
     })?;
-    let text = match arguments.json {
-        true => bench.results.to_json(),
-        false => Table::new(&[bench.results]).to_text(),
+    let results: Vec<Results> = benches.into_iter().map(|bench| bench.results).collect();
+    let text = match (arguments.json, &results[..]) {
+        (true, [results]) => results.to_json(),
+        (true, results) => serde_json::to_string_pretty(results).map_err(|error| (miette::miette!("{error}"), 1))?,
+        (false, results) => Table::new(results).to_text(),
     };
     // A reader that has gone away has read enough.
     let _ = writeln!(std::io::stdout(), "{}", text.trim_end());

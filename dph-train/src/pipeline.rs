@@ -27,18 +27,20 @@ pub struct RunOptions {
     pub resume: bool,
 }
 
-/// Runs an experiment from its model to its report, and gives the results of its evaluation.
+/// Runs an experiment from its model to its report, and gives the results of its evaluations: those after single stages,
+/// then that of the last one.
 ///
 /// ```no_run
 /// use dph_train::{ExperimentFile, RunOptions, run};
 ///
 /// let file = ExperimentFile::read("experiments/quickstart.toml".as_ref(), &["seed=7".into()])?;
 /// let options = RunOptions { out: "runs/quickstart".into(), data: "data".into(), resume: false };
-/// let bench = run(&file, &options)?;
-/// print!("{}", dph_eval::Table::new(&[bench.results]).to_text());
+/// for bench in run(&file, &options)? {
+///     print!("{}", dph_eval::Table::new(&[bench.results]).to_text());
+/// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn run(file: &ExperimentFile, options: &RunOptions) -> Result<Bench, TrainError> {
+pub fn run(file: &ExperimentFile, options: &RunOptions) -> Result<Vec<Bench>, TrainError> {
     let experiment = &file.experiment;
     let device = dph_core::device(&experiment.device)?;
     let plan =
@@ -55,15 +57,26 @@ pub fn run(file: &ExperimentFile, options: &RunOptions) -> Result<Bench, TrainEr
     let journal = run.path().join("metrics.jsonl");
     let context = StageContext { experiment, data, device: &device, journal: &journal, features: &features };
     let mut model_dir = base;
+    let mut benches = Vec::new();
     for stage in &experiment.stages {
         let checkpoints = run.checkpoints(&stage.name);
         model_dir = run.once(&stage.name, |export| context.run(stage, &model_dir, &checkpoints, export))?;
+        let is_last = experiment.stages.last().is_some_and(|last| last.name == stage.name);
+        if experiment.eval.after.contains(&stage.name) && !is_last {
+            let mut bench = evaluate(experiment, &plan, &model_dir, data, &device)?;
+            bench.results.name = stage.name.clone();
+            benches.push(bench);
+        }
     }
 
-    let bench = evaluate(experiment, &plan, &model_dir, data, &device)?;
+    let mut bench = evaluate(experiment, &plan, &model_dir, data, &device)?;
     bench.save(run.path())?;
-    report::write(run.path(), &run.resolved()?, &experiment.name, &bench)?;
-    Ok(bench)
+    if let (false, Some(last)) = (benches.is_empty(), experiment.stages.last()) {
+        bench.results.name = last.name.clone();
+    }
+    benches.push(bench);
+    report::write(run.path(), &run.resolved()?, &experiment.name, &benches)?;
+    Ok(benches)
 }
 
 /// The `config.json` of the model that the first stage starts from, and its tokenizer; nothing is loaded or kept.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use dph_eval::{Bench, Curve, HtmlReport, Table, line_plot};
+use dph_eval::{Bench, Curve, HtmlReport, Results, Table, line_plot};
 use serde_json::Value;
 
 use crate::TrainError;
@@ -13,10 +13,10 @@ const POINTS: usize = 400;
 
 /// Writes the reports of a run into its directory: the table, and as a page also the plots of the results, the curves
 /// of every stage and the experiment.
-pub(crate) fn write(run: &Path, experiment: &str, name: &str, bench: &Bench) -> Result<(), TrainError> {
-    let results = std::slice::from_ref(&bench.results);
-    Table::new(results).save(name, run)?;
-    let mut page = HtmlReport::new(name).results(results);
+pub(crate) fn write(run: &Path, experiment: &str, name: &str, benches: &[Bench]) -> Result<(), TrainError> {
+    let results: Vec<Results> = benches.iter().map(|bench| bench.results.clone()).collect();
+    Table::new(&results).save(name, run)?;
+    let mut page = HtmlReport::new(name).results(&results);
     for stage in stages(&run.join("metrics.jsonl")) {
         page = page.heading(&format!("Stage {}", stage.name));
         for (metric, curves) in &stage.metrics {

@@ -64,6 +64,9 @@ pub struct Eval {
     /// Use at most so many rows of each task, spread over its file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
+    /// Stages after which is evaluated as well, such as `["vocab", "sft"]`: the table then has rows for each of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<String>,
 }
 
 mod defaults {
