@@ -373,6 +373,7 @@ fn layout(
     let needed = |token: &str, needed_by| {
         vocabulary.token_to_id(token).ok_or_else(|| ChatError::NoToken { token: token.to_owned(), needed_by })
     };
+    let has_chatml = [IM_START, IM_END].iter().all(|token| vocabulary.token_to_id(token).is_some());
     let no_format = || ChatError::NoFormat { path: files.folder.clone() };
     match (options.format.or(files.chat_format), template) {
         (None | Some(ChatFormat::Template), Some(source)) => {
@@ -380,14 +381,15 @@ fn layout(
                 .map(|template| Layout::Template(Box::new(template)))
         }
         (Some(ChatFormat::Template), None) => Err(no_format()),
+        (Some(ChatFormat::ChatMl), _) if options.text_only && !has_chatml => {
+            Ok(Layout::None(files.folder.clone()))
+        }
         (Some(ChatFormat::ChatMl), _) => {
             needed(IM_START, "ChatML")?;
             needed(IM_END, "ChatML")?;
             Ok(Layout::ChatMl)
         }
-        (None, None) => [IM_START, IM_END]
-            .iter()
-            .all(|token| vocabulary.token_to_id(token).is_some())
+        (None, None) => has_chatml
             .then_some(Layout::ChatMl)
             .or_else(|| options.text_only.then(|| Layout::None(files.folder.clone())))
             .ok_or_else(no_format),

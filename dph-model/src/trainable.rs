@@ -46,10 +46,10 @@ pub enum PatternError {
         /// One that is not named.
         missing: String,
     },
-    /// An adapter is asked for beside something that is no matrix of a block.
+    /// Adapters are asked for beside nothing that is a matrix of a block.
     #[error("`{tensor}` cannot have an adapter: only the matrices of the blocks can")]
     NoMatrix {
-        /// The tensor.
+        /// A tensor that is named.
         tensor: String,
     },
 }
@@ -134,7 +134,7 @@ impl Backbone {
     ///
     /// # Errors
     ///
-    /// As [`parameters_like`](Self::parameters_like); also a target that is no matrix of a block.
+    /// As [`parameters_like`](Self::parameters_like); also targets without any matrix of a block.
     pub fn with_lora(self, lora: &LoraConfig, seed: u64) -> Result<Self, PatternError> {
         let is_matrix = |slot: &Slot| {
             use BlockSlot::{AttentionOutput, MlpInput, MlpOutput, Qkv};
@@ -147,14 +147,16 @@ impl Backbone {
                     | MlpOutput(Part::Weight)
             )
         };
-        let targets = match lora.targets.is_empty() {
-            true => self.named().into_iter().filter(|(slot, ..)| is_matrix(slot)).collect(),
+        let found = match lora.targets.is_empty() {
+            true => self.named(),
             false => self.matching(&lora.targets)?,
         };
-        if let Some((_, _, names)) = targets.iter().find(|(slot, ..)| !is_matrix(slot)) {
+        // A pattern such as `q_proj` fits a bias as well, which has no adapter.
+        let targets: Vec<_> = found.iter().filter(|(slot, ..)| is_matrix(slot)).map(|(_, id, _)| *id).collect();
+        if let (true, Some((_, _, names))) = (targets.is_empty(), found.first()) {
             return Err(PatternError::NoMatrix { tensor: names[0].clone() });
         }
-        let group = ParamGroup::from_ids(targets.into_iter().map(|(_, id, _)| id).collect());
+        let group = ParamGroup::from_ids(targets);
         self.device().seed(seed);
         Ok(self.apply_lora(Lora::new(lora.rank, lora.alpha).set_param_group(group)))
     }

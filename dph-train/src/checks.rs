@@ -73,7 +73,8 @@ impl Checks {
                 &["model"],
                 "the model is missing: give `path = \"DIR\"`, a Hugging Face style directory, here or as --set model.path=DIR",
             ),
-            (Some(_), Some(_)) => self.add(&["model", "new"], "a model has either a `path` or is `new`, not both"),
+            // `new` says what is expected at `path`, for a forecast.
+            (Some(_), Some(_)) => {}
             (None, Some(_)) => self.require(
                 model.tokenizer.is_some(),
                 &["model", "new"],

@@ -91,6 +91,19 @@ pub enum TrainError {
         /// The last checkpoint.
         checkpoint: Option<PathBuf>,
     },
+    /// A stage needs more memory than there is.
+    #[error("stage `{stage}` needs about {needed} of memory, and this machine has {total}")]
+    #[diagnostic(help(
+        "a smaller `micro_batch`, `trainable = \"lora\"`, `decay_towards = \"zero\"` or a smaller model needs less; --dry-run tells how much"
+    ))]
+    DoesNotFit {
+        /// The stage.
+        stage: String,
+        /// What it needs.
+        needed: String,
+        /// What there is.
+        total: String,
+    },
     /// Patterns of tensor names do not name parameters.
     #[error(transparent)]
     Pattern(#[from] dph_model::PatternError),
@@ -163,6 +176,8 @@ impl TrainError {
                 | Self::Config(_)
                 | Self::Mixture(_)
                 | Self::Aggregation(_)
+                | Self::DoesNotFit { .. }
+                | Self::Pattern(_)
         )
     }
 }

@@ -41,7 +41,7 @@ pub use error::TrainError;
 pub use experiment::{Experiment, schema};
 pub use experiment_file::{ExperimentError, ExperimentFile, InvalidExperiment, Problem};
 pub use features::{Features, KeptFeatures};
-pub use forecast::{Forecast, StageForecast};
+pub use forecast::{EvalForecast, Forecast, StageForecast, StageLoad};
 pub use pipeline::{RunOptions, run};
 pub use progress::StageProgress;
 pub use run_dir::Manifest;

@@ -57,7 +57,9 @@ fn work(arguments: Arguments) -> Result<(), (miette::Report, u8)> {
     let results: Vec<Results> = benches.into_iter().map(|bench| bench.results).collect();
     let text = match (arguments.json, &results[..]) {
         (true, [results]) => results.to_json(),
-        (true, results) => serde_json::to_string_pretty(results).map_err(|error| (miette::miette!("{error}"), 1))?,
+        (true, results) => {
+            serde_json::to_string_pretty(results).map_err(|error| (miette::miette!("{error}"), 1))?
+        }
         (false, results) => Table::new(results).to_text(),
     };
     // A reader that has gone away has read enough.

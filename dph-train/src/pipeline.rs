@@ -5,15 +5,16 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use burn::tensor::Device;
-use dph_data::{ChatTokenizer, Documents, LoadOptions, Task, World, train_tokenizer};
+use dph_data::{ChatTokenizer, Documents, LoadOptions, Task, World, add_special_tokens, train_tokenizer};
 use dph_eval::{Bench, BenchOptions, BenchPlan, Model, Results, ScorerChoice};
-use dph_model::Backbone;
+use dph_model::{Backbone, Family};
 
 use crate::experiment::{Experiment, TokenizerSource, TrainedTokenizer};
 use crate::experiment_file::ExperimentFile;
+use crate::forecast::check_memory;
 use crate::report;
 use crate::run_dir::{Manifest, RunDir, write_atomically};
-use crate::stages::{StageContext, tokenizer};
+use crate::stages::{StageContext, copy_tokenizer, tokenizer};
 use crate::{StageProgress, TrainError};
 
 /// Where and how an experiment runs.
@@ -47,7 +48,8 @@ pub fn run(file: &ExperimentFile, options: &RunOptions) -> Result<Vec<Bench>, Tr
         BenchPlan::new(&experiment.eval.suites, &experiment.eval.tasks, experiment.eval.split.as_deref())?;
     // What can be seen to be wrong at once must not move an earlier run aside.
     let data = experiment.data.as_deref().unwrap_or(&options.data);
-    base_config(experiment, data)?;
+    let family = Family::parse(&base_config(experiment, data)?)?;
+    check_memory(experiment, &family, &family.decoder()?)?;
     let run = RunDir::open(&options.out, experiment, &file.source, options.resume)?;
 
     let base = base_model(experiment, data, &run, &device)?;
@@ -79,31 +81,73 @@ pub fn run(file: &ExperimentFile, options: &RunOptions) -> Result<Vec<Bench>, Tr
     Ok(benches)
 }
 
-/// The `config.json` of the model that the first stage starts from, and its tokenizer; nothing is loaded or kept.
-pub(crate) fn base_config(
-    experiment: &Experiment,
-    data: &Path,
-) -> Result<(String, ChatTokenizer), TrainError> {
+/// The `config.json` of the model that the first stage starts from; nothing is loaded or kept.
+fn base_config(experiment: &Experiment, data: &Path) -> Result<String, TrainError> {
     let model = &experiment.model;
     if let Some(path) = &model.path {
         if !path.is_dir() {
             return Err(TrainError::NoModel { path: path.clone() });
         }
         let config = path.join("config.json");
-        let json = fs::read_to_string(&config).map_err(|source| TrainError::io(&config, source))?;
-        return Ok((json, tokenizer(experiment, path)?));
+        return fs::read_to_string(&config).map_err(|source| TrainError::io(&config, source));
     }
-    let dir = tempfile::tempdir().map_err(|source| TrainError::io(&std::env::temp_dir(), source))?;
+    Ok(new_config(model.new.clone().unwrap_or_default(), &new_tokenizer(experiment, data)?))
+}
+
+/// The `config.json` of the model that the first stage starts from and its tokenizer, as far as they are there: without
+/// the directory at `path`, `new` describes the model, and without its tokenizer there is none.
+pub(crate) fn described_model(
+    experiment: &Experiment,
+    data: &Path,
+) -> Result<(String, Option<ChatTokenizer>), TrainError> {
+    let model = &experiment.model;
+    match &model.path {
+        Some(path) if path.is_dir() => {
+            let dir = tempdir()?;
+            copy_tokenizer(path, dir.path())?;
+            return Ok((base_config(experiment, data)?, Some(final_tokenizer(experiment, dir.path())?)));
+        }
+        Some(path) if model.new.is_none() => return Err(TrainError::NoModel { path: path.clone() }),
+        _ => {}
+    }
+    let config = model.new.clone().unwrap_or_default();
+    let there = match &model.tokenizer {
+        Some(TokenizerSource::Given(name)) => name == "world" || Path::new(name).is_dir(),
+        _ => true,
+    };
+    if !there && config.contains_key("vocab_size") {
+        return Ok((serde_json::to_string(&config).unwrap_or_default(), None));
+    }
+    let dir = tempdir()?;
     write_tokenizer(experiment, data, dir.path())?;
-    let tokenizer = tokenizer(experiment, dir.path())?;
-    Ok((new_config(model.new.clone().unwrap_or_default(), &tokenizer), tokenizer))
+    let config = new_config(config, &tokenizer(experiment, dir.path())?);
+    Ok((config, Some(final_tokenizer(experiment, dir.path())?)))
+}
+
+/// The tokenizer in a folder of its own with the tokens that all stages add.
+fn final_tokenizer(experiment: &Experiment, folder: &Path) -> Result<ChatTokenizer, TrainError> {
+    for stage in &experiment.stages {
+        add_special_tokens(folder, &stage.add_tokens)?;
+    }
+    tokenizer(experiment, folder)
+}
+
+fn tempdir() -> Result<tempfile::TempDir, TrainError> {
+    tempfile::tempdir().map_err(|source| TrainError::io(&std::env::temp_dir(), source))
+}
+
+/// The tokenizer of a new model.
+fn new_tokenizer(experiment: &Experiment, data: &Path) -> Result<ChatTokenizer, TrainError> {
+    let dir = tempdir()?;
+    write_tokenizer(experiment, data, dir.path())?;
+    tokenizer(experiment, dir.path())
 }
 
 fn write_tokenizer(experiment: &Experiment, data: &Path, dir: &Path) -> Result<(), TrainError> {
     match &experiment.model.tokenizer {
         None => Ok(World::default().write_tokenizer(dir)?),
         Some(TokenizerSource::Given(name)) if name == "world" => Ok(World::default().write_tokenizer(dir)?),
-        Some(TokenizerSource::Given(tokenizer)) => crate::stages::copy_tokenizer(Path::new(tokenizer), dir),
+        Some(TokenizerSource::Given(tokenizer)) => copy_tokenizer(Path::new(tokenizer), dir),
         Some(TokenizerSource::Trained(TrainedTokenizer { task, vocab })) => {
             let options = LoadOptions::default();
             let texts = Documents::load(&Task::find(task)?, data, "train", &options)?.documents;

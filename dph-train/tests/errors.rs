@@ -198,3 +198,50 @@ fn help_is_stable() {
     let output = succeed(command.arg("--help").env_remove("DPH_DATA"));
     insta::assert_snapshot!(String::from_utf8_lossy(&output.stdout));
 }
+
+#[test]
+fn a_loss_that_is_not_finite_stops_the_run_and_names_the_last_checkpoint() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path().join("run");
+    // Every step after the first checkpoint is far too long.
+    let changes = ["stage.sft.optimiser.lr=1e30", "stage.sft.schedule={ warmup = 0 }", "stage.sft.clip=0"];
+    let changes: Vec<&str> = changes.iter().flat_map(|change| ["--set", change]).collect();
+    let said = fail(&mut small(&run, &changes), 1);
+    assert!(said.contains("stage `sft`: the loss of step"), "{said}");
+    assert!(said.contains("is not finite") && said.contains("Its batch is the sets"), "{said}");
+    assert!(said.contains("a lower `lr`"), "{said}");
+    // What came before is whole, and nothing of the stage is handed on.
+    assert!(run.join("pretrain/model.safetensors").is_file());
+    assert!(!run.join("sft").exists());
+}
+
+#[test]
+fn a_stage_that_cannot_fit_is_refused_before_it_starts() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path().join("run");
+    let said = fail(&mut small(&run, &["--set", "stage.sft.micro_batch=100000000000"]), 2);
+    assert!(said.contains("stage `sft` needs about"), "{said}");
+    assert!(said.contains("a smaller `micro_batch`"), "{said}");
+    assert!(!run.exists());
+}
+
+#[test]
+fn contradictions_of_objective_and_what_learns_are_reported_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = std::fs::read_to_string(quickstart()).unwrap();
+    let text = text.replacen("objective = { dph = {", "objective = { dpo = { beta = 0 }, dph = {", 1);
+    let text = text.replacen("name      = \"sft\"\n", "name      = \"sft\"\nadd_tokens = [\"<|x|>\"]\n", 1);
+    let text = text.replacen(
+        "trainable = \"all\"\nobjective = { sft = {} }\nsteps     = 100",
+        "trainable = \"lora\"\nobjective = { sft = {} }\nsteps     = 100",
+        1,
+    );
+    let said = fail(&mut train(dir.path(), &text), 2);
+    for part in [
+        "`dpo` trains the language model, which is frozen here",
+        "`beta` is above 0",
+        "adapters do not reach the embeddings",
+    ] {
+        assert!(said.contains(part), "{part} is not in {said}");
+    }
+}

@@ -1,0 +1,67 @@
+//! How much memory a stage takes, and whether that is there.
+
+use dph_model::DecoderConfig;
+use sysinfo::{MemoryRefreshKind, RefreshKind, System};
+
+use super::{bytes, trained::trained};
+use crate::TrainError;
+use crate::experiment::{Experiment, Stage, Trainable};
+use crate::optimiser::DecayTowards;
+use crate::stages::trainable;
+
+/// The program itself, data, and what a forward pass without gradients takes, in bytes.
+const OVERHEAD: u64 = 700 << 20;
+const F32: u64 = size_of::<f32>() as u64;
+
+/// Estimated peak memory of a stage in bytes, of which `trained` parameters learn.
+pub(super) fn stage_memory(
+    experiment: &Experiment,
+    stage: &Stage,
+    config: &DecoderConfig,
+    trained: usize,
+) -> u64 {
+    let weights = config.param_count() as u64 * F32;
+    if trainable(experiment, stage) == Trainable::None {
+        return weights + OVERHEAD;
+    }
+    let optimiser = &stage.optimiser;
+    let towards = optimiser.head.decay_towards.unwrap_or(optimiser.decay_towards);
+    // The weights to decay towards.
+    let initial = [optimiser.decay_towards, towards].contains(&DecayTowards::Initial);
+    // Gradients, those of a part that are added to them, and two averages.
+    let copies = 4 + u64::from(initial);
+    let reference = if stage.objective.kl.is_some() { weights } else { 0 };
+    let (tokens, seq) = (stage.micro_batch as u64, config.context.min(stage.micro_batch) as u64);
+    let (width, inner) = (config.d_model as u64, config.d_ffn as u64);
+    // What burn keeps of a block for its gradients: states, projections, gates, and scores of the attention.
+    let of_block = tokens * (16 * width + 8 * inner) + 3 * tokens * seq * config.n_heads as u64;
+    let of_block = if stage.gradient_checkpointing { of_block / 2 } else { of_block };
+    let activations = config.n_layers as u64 * of_block * F32;
+    let logits = tokens.min(512) * config.vocab as u64 * 4 * F32;
+    weights + copies * trained as u64 * F32 + reference + activations + logits + OVERHEAD
+}
+
+/// Refuses an experiment of which a stage cannot fit into the memory of this machine. What a GPU has is not known.
+pub(crate) fn check_memory(
+    experiment: &Experiment,
+    family: &dph_model::Family,
+    config: &DecoderConfig,
+) -> Result<(), TrainError> {
+    let on_host = experiment.device == "flex" || experiment.device == "libtorch";
+    let kind = RefreshKind::nothing().with_memory(MemoryRefreshKind::nothing().with_ram());
+    let total = System::new_with_specifics(kind).total_memory();
+    if !on_host || total == 0 {
+        return Ok(());
+    }
+    for stage in &experiment.stages {
+        let needed = stage_memory(experiment, stage, config, trained(experiment, stage, family, config));
+        if needed > total {
+            return Err(TrainError::DoesNotFit {
+                stage: stage.name.clone(),
+                needed: bytes(needed),
+                total: bytes(total),
+            });
+        }
+    }
+    Ok(())
+}

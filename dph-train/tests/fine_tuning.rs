@@ -1,0 +1,107 @@
+//! Stages in which the language model learns, with the real binary.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::path::Path;
+
+use support::{small, succeed};
+
+fn changed<'a>(changes: &'a [&'a str]) -> Vec<&'a str> {
+    changes.iter().flat_map(|change| ["--set", change]).collect()
+}
+
+fn metrics(run: &Path, stage: &str, split: &str) -> Vec<serde_json::Value> {
+    let text = std::fs::read_to_string(run.join("metrics.jsonl")).unwrap();
+    let lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    lines.filter(|line| line["stage"] == stage && line["split"] == split).collect()
+}
+
+#[test]
+fn dpo_and_head_learn_from_one_pass_and_start_at_the_reference() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path().join("run");
+    let changes = changed(&[
+        "head.standardise=false",
+        "stage.dph.trainable=all",
+        "stage.dph.objective={ dpo = {}, dph = {}, orpo = { weight = 0.1 }, kl = { weight = 0.1 } }",
+        "stage.dph.optimiser={ lr = 1e-3, head = { lr_factor = 3.0 } }",
+        "stage.dph.micro_batch=100",
+    ]);
+    succeed(&mut small(&run, &changes));
+    let first = &metrics(&run, "dph", "train")[0];
+    // Before the first update the model is its own reference, and the head prefers nothing.
+    let ln_2 = std::f64::consts::LN_2;
+    for (name, expected) in
+        [("dpo/loss", ln_2), ("dpo/margin", 0.0), ("kl/loss", 0.0), ("dph/loss", 2.0 * ln_2)]
+    {
+        let value = first[name].as_f64().unwrap();
+        assert!((value - expected).abs() < 1e-4, "{name} is {value}, not {expected}");
+    }
+    let last = metrics(&run, "dph", "train").pop().unwrap();
+    assert!(last["dpo/margin"].as_f64().unwrap() > 0.0, "{last}");
+    assert!(last["kl/loss"].as_f64().unwrap() > 0.0, "{last}");
+    // The export holds model and head, and can be evaluated by both.
+    for file in ["dph/model.safetensors", "dph/preference_head.safetensors", "results.json"] {
+        assert!(run.join(file).is_file(), "{file}");
+    }
+}
+
+#[test]
+fn portions_of_a_step_do_not_change_what_is_learnt() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut losses = Vec::new();
+    for micro_batch in ["60", "100000"] {
+        let run = dir.path().join(micro_batch);
+        let micro_batch = format!("stage.dph.micro_batch={micro_batch}");
+        let changes = [
+            "head.standardise=false",
+            "stage.dph.trainable=all",
+            "stage.dph.objective={ dpo = {}, dph = {}, sft = {} }",
+            &micro_batch,
+        ];
+        let changes = changed(&changes);
+        succeed(&mut small(&run, &changes));
+        let steps = metrics(&run, "dph", "train");
+        losses.push(steps.iter().map(|step| step["loss"].as_f64().unwrap()).collect::<Vec<_>>());
+    }
+    assert_eq!(losses[0].len(), losses[1].len());
+    for (a, b) in losses[0].iter().zip(&losses[1]).take(5) {
+        assert!((a - b).abs() < 1e-3 * a.abs(), "{a} and {b}");
+    }
+}
+
+#[test]
+fn new_tokens_embeddings_adapters_and_frozen_parts() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path().join("run");
+    let changes = changed(&[
+        "stage.sft.trainable=embeddings",
+        "stage.sft.add_tokens=['<|hm|>']",
+        "stage.dph.trainable=lora",
+        "head.standardise=false",
+        "stage.dph.objective={ dpo = {}, dph = {} }",
+        "model.lora={ rank = 2, targets = ['att.proj'] }",
+    ]);
+    succeed(&mut small(&run, &changes));
+    let tensors = |stage: &str| {
+        let bytes = std::fs::read(run.join(stage).join("model.safetensors")).unwrap();
+        let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+        file.iter()
+            .map(|(name, view)| (name.to_string(), view.data().to_vec()))
+            .collect::<std::collections::BTreeMap<_, _>>()
+    };
+    let (pretrain, sft, dph) = (tensors("pretrain"), tensors("sft"), tensors("dph"));
+    let embedding = "model.input_embedding.embedding.weight";
+    assert!(sft[embedding].len() > pretrain[embedding].len());
+    assert!(std::fs::read_to_string(run.join("sft/tokenizer.json")).unwrap().contains("<|hm|>"));
+    let is_embedding =
+        |name: &str| name == embedding || name == "model.input_proj.weight" || name == "head_proj.weight";
+    for (name, before) in &pretrain {
+        assert_eq!(sft[name] != *before, is_embedding(name), "{name} after `sft`");
+    }
+    for (name, before) in &sft {
+        let adapted = name.contains("att.proj_") && name.ends_with("weight");
+        assert_eq!(dph[name] != *before, adapted, "{name} after `dph`");
+    }
+}
