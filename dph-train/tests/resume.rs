@@ -71,6 +71,49 @@ fn a_killed_run_resumes_to_the_same_bytes() {
     assert_same_exports(&whole, &killed);
 }
 
+/// A run in which all weights learn, by DPO and the head's objective, is killed at so many random moments as `DPH_KILLS`
+/// says (3 by default), and resumed after each.
+#[test]
+fn a_run_killed_at_random_moments_resumes_to_the_same_bytes() {
+    let kills: u32 = std::env::var("DPH_KILLS").map_or(3, |kills| kills.parse().unwrap());
+    let changes = [
+        "head.standardise=false",
+        "head.pooling=bert",
+        "head.dropout=0.1",
+        "stage.dph.trainable=all",
+        "stage.dph.objective={ dpo = {}, dph = {} }",
+        "stage.dph.validation={ every = 2, limit = 4 }",
+        "stage.sft.steps=40",
+    ];
+    let steps = format!("stage.dph.steps={}", 60 * kills);
+    let changes = [&changes[..], &[&steps]].concat();
+    let changes: Vec<&str> = changes.iter().flat_map(|change| ["--set", change]).collect();
+    let dir = tempfile::tempdir().unwrap();
+    let whole = dir.path().join("whole/run");
+    let start = Instant::now();
+    succeed(&mut small(&whole, &changes));
+    let length = start.elapsed();
+
+    let killed = dir.path().join("killed/run");
+    let mut interrupted = 0;
+    for kill in 0..kills {
+        // Moments that differ from run to run: the machine's timing is random enough.
+        let share = f64::from(start.elapsed().subsec_nanos() % 1000) / 1000.0;
+        let mut command = small(&killed, &changes);
+        command.arg("--resume").stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        // Long enough to come a little further than the last time, and no more.
+        std::thread::sleep(Duration::from_millis(300) + length.mul_f64(share * 1.5 / f64::from(kills)));
+        interrupted += u32::from(child.try_wait().unwrap().is_none());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        println!("kill {}: {interrupted} of them in the middle of the run", kill + 1);
+    }
+    succeed(small(&killed, &changes).arg("--resume"));
+    assert_same_exports(&whole, &killed);
+    assert!(interrupted > 0, "the run was over before it was killed once");
+}
+
 #[test]
 fn the_same_experiment_gives_the_same_bytes() {
     let dir = tempfile::tempdir().unwrap();

@@ -62,19 +62,24 @@ pub fn said(output: &Output) -> String {
 /// Asserts that two runs ended with the same bytes in everything that they export.
 #[track_caller]
 pub fn assert_same_exports(a: &Path, b: &Path) {
-    for file in [
+    let files = [
         "base/model.safetensors",
         "pretrain/model.safetensors",
         "sft/model.safetensors",
+        "dph/model.safetensors",
         "dph/preference_head.safetensors",
         "dph/preference_head.json",
         "dph/backbone.json",
         "results.json",
         "metrics.jsonl",
-    ] {
+    ];
+    let mut compared = 0;
+    for file in files.into_iter().filter(|file| a.join(file).exists() || b.join(file).exists()) {
         let read = |run: &Path| {
             std::fs::read(run.join(file)).unwrap_or_else(|e| panic!("{}: {e}", run.join(file).display()))
         };
         assert!(read(a) == read(b), "{file} differs between {} and {}", a.display(), b.display());
+        compared += 1;
     }
+    assert!(compared >= files.len() - 1, "only {compared} files were compared");
 }
