@@ -27,6 +27,8 @@
 //! hidden state), `d_ffn` (inner size of a feed-forward network) and `heads` (reward heads).
 
 pub mod aggregation;
+#[cfg(feature = "tch")]
+mod allocation;
 mod atomic;
 pub mod batch;
 mod candidates;

@@ -152,7 +152,8 @@ impl Backbone {
             false => self.matching(&lora.targets)?,
         };
         // A pattern such as `q_proj` fits a bias as well, which has no adapter.
-        let targets: Vec<_> = found.iter().filter(|(slot, ..)| is_matrix(slot)).map(|(_, id, _)| *id).collect();
+        let targets: Vec<_> =
+            found.iter().filter(|(slot, ..)| is_matrix(slot)).map(|(_, id, _)| *id).collect();
         if let (true, Some((_, _, names))) = (targets.is_empty(), found.first()) {
             return Err(PatternError::NoMatrix { tensor: names[0].clone() });
         }

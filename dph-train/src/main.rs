@@ -1,5 +1,8 @@
 //! `dph-train`: see [`dph_train::Arguments`].
 
+#[path = "../../dph-eval/src/allocator.rs"]
+mod allocator;
+
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
@@ -7,11 +10,8 @@ use clap::Parser;
 use dph_eval::{Results, Table};
 use dph_train::{Arguments, ExperimentFile, Forecast, RunOptions, run, schema};
 
-// Tensors come and go by the megabyte, which glibc's allocator gives back to the system and asks for again.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
+    allocator::keep_freed_memory();
     let arguments = Arguments::parse();
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)

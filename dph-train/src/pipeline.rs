@@ -222,7 +222,7 @@ fn evaluate(
     }
     let mut model = Model::open_with(model_dir, device, experiment.model.chat)?;
     model.name = experiment.name.clone();
-    let mut options = BenchOptions::new(data, ScorerChoice::Both);
+    let mut options = BenchOptions::new(data, ScorerChoice::all(model.heads()));
     options.limit = experiment.eval.limit;
     options.seed = experiment.seed;
     let mut progress = StageProgress::new("evaluation", "tokens");

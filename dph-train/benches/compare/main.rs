@@ -7,6 +7,8 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints a table")]
 
+#[path = "../../../dph-eval/src/allocator.rs"]
+mod allocator;
 mod comparison;
 mod job;
 mod ours;
@@ -22,10 +24,6 @@ use clap::Parser;
 use comparison::{Comparison, OurModel};
 use job::JobKind;
 use plain::Plain;
-
-// As in the programs themselves.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Compare the speed of evaluation and head training with PyTorch and transformers.
 #[derive(Debug, Parser)]
@@ -60,6 +58,7 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
+    allocator::keep_freed_memory();
     let arguments = Arguments::parse();
     if !arguments.bench {
         // `cargo test --all-targets` starts benchmarks as well.
