@@ -1,11 +1,12 @@
 //! `dph-train`: see [`dph_train::Arguments`].
 
 use std::io::{IsTerminal, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
-use dph_eval::Table;
-use dph_train::{Arguments, ExperimentFile, Forecast, RunOptions, run};
+use dph_eval::{Results, Table};
+use dph_train::{Arguments, ExperimentFile, Forecast, RunOptions, SweepForecast, TrainError, run, run_sweep};
 
 // Tensors come and go by the megabyte, which glibc's allocator gives back to the system and asks for again.
 #[global_allocator]
@@ -37,7 +38,7 @@ fn work(arguments: Arguments) -> Result<(), (miette::Report, u8)> {
     overrides.extend(arguments.device.map(|device| format!("device={device:?}")));
     let file = ExperimentFile::read(&arguments.experiment, &overrides).map_err(|error| (error.into(), 2))?;
     if arguments.dry_run {
-        let forecast = Forecast::new(&file.experiment, &arguments.data).map_err(|error| (error.into(), 2))?;
+        let forecast = forecast(&file, &arguments.data).map_err(|error| (error.into(), 2))?;
         let _ = writeln!(std::io::stdout(), "{forecast}");
         return Ok(());
     }
@@ -46,15 +47,47 @@ fn work(arguments: Arguments) -> Result<(), (miette::Report, u8)> {
         data: arguments.data,
         resume: arguments.resume,
     };
-    let bench = run(&file, &options).map_err(|error| {
+    let stopped = |error: TrainError| {
         let code = if error.is_request() { 2 } else { 1 };
         (error.into(), code)
-    })?;
-    let text = match arguments.json {
+    };
+    if file.sweep.is_some() {
+        let outcome = run_sweep(&file, &options).map_err(stopped)?;
+        print(&match arguments.json {
+            true => Results::list_to_json(&outcome.results),
+            false => outcome.table.to_text(),
+        });
+        return failures(outcome.failed, outcome.results.len());
+    }
+    let bench = run(&file, &options).map_err(stopped)?;
+    print(&match arguments.json {
         true => bench.results.to_json(),
         false => Table::new(&[bench.results]).to_text(),
-    };
+    });
+    Ok(())
+}
+
+fn forecast(file: &ExperimentFile, data: &Path) -> Result<String, TrainError> {
+    Ok(match &file.sweep {
+        Some(sweep) => SweepForecast::new(sweep, data)?.to_string(),
+        None => Forecast::new(&file.experiment, data)?.to_string(),
+    })
+}
+
+fn print(text: &str) {
     // A reader that has gone away has read enough.
     let _ = writeln!(std::io::stdout(), "{}", text.trim_end());
-    Ok(())
+}
+
+/// Tells of every variant that failed, and how many there are.
+fn failures(failed: Vec<(String, TrainError)>, done: usize) -> Result<(), (miette::Report, u8)> {
+    let (count, all) = (failed.len(), failed.len() + done);
+    for (label, error) in failed {
+        let report = miette::Report::from(error).wrap_err(label);
+        let _ = writeln!(std::io::stderr(), "{report:?}");
+    }
+    match count {
+        0 => Ok(()),
+        _ => Err((miette::miette!("{count} of {all} variants failed; --resume tries them again"), 1)),
+    }
 }

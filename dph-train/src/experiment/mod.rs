@@ -42,10 +42,14 @@ pub struct Experiment {
     /// What is evaluated at the end.
     #[serde(default)]
     pub eval: Eval,
+    /// What is varied: lists of values by the keys of `--set`, such as `"head.pooling" = ["identity", "bert"]`, `seed = [1, 2]` or
+    /// `"stage.dph.optimiser.lr" = [1e-3, 3e-3]`. Every combination is run, in the order of the file.
+    #[serde(default, skip_serializing_if = "toml::Table::is_empty")]
+    pub sweep: toml::Table,
 }
 
 /// The evaluation at the end.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Eval {
     /// Suites, such as `["gpt4all"]`.
@@ -58,6 +62,14 @@ pub struct Eval {
     /// Use at most so many rows of each task, spread over its file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
+    /// Seed of the sample that `limit` takes. It is not the experiment's, so that all seeds are evaluated on the same documents.
+    pub seed: u64,
+}
+
+impl Default for Eval {
+    fn default() -> Self {
+        Self { suites: Vec::new(), tasks: Vec::new(), split: None, limit: None, seed: defaults::seed() }
+    }
 }
 
 mod defaults {
