@@ -6,6 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use dph_core::{PreferenceHead, PreferenceHeadConfig, write_atomically};
 use serde::{Deserialize, Serialize};
 
+use crate::locate::MANIFEST_FILE;
 use crate::model_error::ModelError;
 
 /// File name of the reference in an export.
@@ -24,8 +25,8 @@ pub struct BackboneReference {
 impl BackboneReference {
     /// A reference from the export in `dir` to the model in `backbone`.
     ///
-    /// A backbone in the same run (beside the export) is referred to by a relative path, so that the run can be moved as
-    /// a whole; any other by its absolute path.
+    /// A backbone in the same run (beside the export) or in the same sweep of runs is referred to by a relative path, so that
+    /// the run or the sweep can be moved as a whole; any other by its absolute path.
     ///
     /// # Errors
     /// A directory that does not exist.
@@ -34,11 +35,7 @@ impl BackboneReference {
             path.canonicalize().map_err(|source| ModelError::Io { path: path.to_owned(), source })
         };
         let (dir, backbone) = (canonical(dir)?, canonical(backbone)?);
-        let run = dir.parent().filter(|run| run.parent().is_some());
-        let path = match run.and_then(|run| backbone.strip_prefix(run).ok()) {
-            Some(inside) => Path::new("..").join(inside),
-            None => backbone,
-        };
+        let path = relative(&dir, &backbone).unwrap_or(backbone);
         Ok(Self { path, hash: hash.into() })
     }
 
@@ -78,6 +75,20 @@ impl BackboneReference {
         };
         dir.join(&self.path)
     }
+}
+
+/// How many folders above an export a sweep may be: `<sweep>/<run>/<export>`, `<sweep>/shared/<piece>/<export>`.
+const SWEEP_DEPTH: usize = 3;
+
+/// The way from an export to a backbone in the same run or sweep. A sweep is known by its manifest.
+fn relative(export: &Path, backbone: &Path) -> Option<PathBuf> {
+    let above = export.ancestors().enumerate().skip(1).take(SWEEP_DEPTH);
+    let mut movable =
+        above.filter(|(up, dir)| dir.parent().is_some() && (*up == 1 || dir.join(MANIFEST_FILE).is_file()));
+    movable.find_map(|(up, dir)| {
+        let inside = backbone.strip_prefix(dir).ok()?;
+        Some((0..up).map(|_| "..").collect::<PathBuf>().join(inside))
+    })
 }
 
 /// Writes the export of a head that was trained on a frozen backbone: the head, and a reference to the model in
@@ -126,5 +137,23 @@ mod tests {
             BackboneReference::new(&moved.join("dph"), &place.path().join("models/other"), "h").unwrap();
         assert_eq!(outside.path, place.path().join("models/other").canonicalize().unwrap());
         assert_eq!(BackboneReference::load(&moved.join("sft")).unwrap(), None);
+    }
+
+    #[test]
+    fn a_backbone_that_runs_of_a_sweep_share_moves_with_the_sweep() {
+        let place = tempfile::tempdir().unwrap();
+        let sweep = place.path().join("sweep");
+        for dir in ["sweep/form=a/dph", "sweep/shared/sft-1/sft", "sweep/shared/dph-2/dph"] {
+            std::fs::create_dir_all(place.path().join(dir)).unwrap();
+        }
+        let backbone = sweep.join("shared/sft-1/sft");
+        let path = |export: &str| BackboneReference::new(&sweep.join(export), &backbone, "h").unwrap().path;
+        assert_eq!(path("form=a/dph"), backbone.canonicalize().unwrap());
+
+        std::fs::write(sweep.join(MANIFEST_FILE), "{}").unwrap();
+        assert_eq!(path("form=a/dph"), Path::new("../../shared/sft-1/sft"));
+        assert_eq!(path("shared/dph-2/dph"), Path::new("../../../shared/sft-1/sft"));
+        let reference = BackboneReference::new(&sweep.join("form=a/dph"), &backbone, "h").unwrap();
+        assert!(reference.resolve(&sweep.join("form=a/dph")).is_dir());
     }
 }

@@ -1,5 +1,6 @@
 //! [`bench`]: a model on benchmark tasks.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use dph_core::{CandidateScores, Scorer};
@@ -9,8 +10,9 @@ use crate::bench_plan::{BenchPlan, PlannedTask};
 use crate::documents::DocumentScores;
 use crate::metrics::{Outcome, guessing, measure};
 use crate::model::Model;
+use crate::model_error::ModelError;
 use crate::results::{Results, ResultsError, SuiteResult, TaskResult};
-use crate::score::{Progress, ScoreError, Scoring, check, score, workload};
+use crate::score::{HeadRef, Progress, ScoreError, Scoring, check, score_heads, workload};
 use crate::scorer_choice::ScorerChoice;
 use crate::statistics::{Estimate, mean_of_metrics};
 use crate::suite::{Suite, SuiteTask};
@@ -66,6 +68,14 @@ pub enum BenchError {
         /// The model.
         model: String,
     },
+    /// A head that was made for another model.
+    #[error("{name}: {source}")]
+    Head {
+        /// The name of the head.
+        name: String,
+        /// Why it does not fit.
+        source: Box<ModelError>,
+    },
     /// The data cannot be loaded.
     #[error(transparent)]
     Data(#[from] DataError),
@@ -105,6 +115,26 @@ pub fn bench(
     if options.scorers.rewards() && model.head.is_none() {
         return Err(BenchError::NoHead { model: model.name.clone() });
     }
+    let head = model.head.as_ref().map(|(head, config)| (head, config));
+    let subject = Subject { name: &model.name, head };
+    Ok(evaluate(model, &[subject], plan, options, progress)?.remove(0))
+}
+
+/// What results are of: a name and, where there is one, a preference head on the model.
+#[derive(Clone, Copy)]
+pub(crate) struct Subject<'a> {
+    pub name: &'a str,
+    pub head: Option<HeadRef<'a>>,
+}
+
+/// What [`bench`] finds for each subject, from one pass over the model.
+pub(crate) fn evaluate(
+    model: &Model,
+    subjects: &[Subject<'_>],
+    plan: &BenchPlan,
+    options: &BenchOptions,
+    progress: &mut dyn FnMut(BenchProgress<'_>),
+) -> Result<Vec<Bench>, BenchError> {
     let mut overall = Progress::default();
     let mut loaded = Vec::new();
     for planned in &plan.tasks {
@@ -122,35 +152,77 @@ pub fn bench(
         log_likelihood: options.scorers.log_likelihood(),
         rewards: options.scorers.rewards(),
     };
-    let scorers = options.scorers.scorers(model.heads());
-    let heads = if options.scorers.rewards() { model.heads() } else { &[] };
-    let mut found = Bench { results: Results::new(&model.name), documents: Vec::new() };
+    let heads: Vec<HeadRef> = subjects.iter().filter_map(|subject| subject.head).collect();
+    let mut found: Vec<Bench> = subjects.iter().map(|subject| Bench::new(subject.name)).collect();
     for (planned, data) in plan.tasks.iter().zip(&loaded) {
         let (task, split) = (planned.task.name.as_str(), planned.split.as_str());
         let before = overall;
-        let scores = score(model, &data.sets, &scoring, &mut |of_task| {
+        let scores = score_heads(model, &heads, &data.sets, &scoring, &mut |of_task| {
             overall.done = before.done + of_task.done;
             overall.tokens_done = before.tokens_done + of_task.tokens_done;
             progress(BenchProgress { task, split, loading: false, overall });
         })
         .map_err(|source| planned.unscorable(source))?;
-        let results = scorers.iter().flat_map(|scorer| task_results(planned, data, scorer, &scores));
-        found.results.results.extend(results);
-        let documents = data.sets.iter().zip(&scores).map(|(set, scores)| DocumentScores {
-            score: data.scores.get(&set.id).copied(),
-            ..DocumentScores::new(task, split, set, scores, heads)
-        });
-        found.documents.extend(documents);
+        let mut first = 0;
+        for (subject, bench) in subjects.iter().zip(&mut found) {
+            let rewards = subject.rewards(options.scorers);
+            let own = first..first + rewards.len();
+            first = own.end;
+            bench.add(planned, data, rewards, options.scorers, &only(&scores, &own));
+        }
     }
-    for suite in &plan.suites {
-        let results = scorers.iter().filter_map(|scorer| suite_result(suite, plan, &found.results, scorer));
-        let results: Vec<SuiteResult> = results.collect();
-        found.results.suites.extend(results);
+    for (subject, bench) in subjects.iter().zip(&mut found) {
+        let scorers = options.scorers.scorers(subject.rewards(options.scorers));
+        for suite in &plan.suites {
+            let of_suite = scorers.iter().filter_map(|by| suite_result(suite, plan, &bench.results, by));
+            let of_suite: Vec<SuiteResult> = of_suite.collect();
+            bench.results.suites.extend(of_suite);
+        }
     }
     Ok(found)
 }
 
+impl<'a> Subject<'a> {
+    /// The names of the rewards that it gives.
+    fn rewards(&self, scorers: ScorerChoice) -> &'a [String] {
+        self.head.filter(|_| scorers.rewards()).map_or(&[], |(_, config)| &config.rewards)
+    }
+}
+
+/// The same scores with some of their rewards only.
+fn only(scores: &[Vec<CandidateScores>], rewards: &Range<usize>) -> Vec<Vec<CandidateScores>> {
+    let of_candidate = |scores: &CandidateScores| CandidateScores {
+        rewards: scores.rewards.get(rewards.clone()).unwrap_or_default().to_vec(),
+        ..*scores
+    };
+    scores.iter().map(|of_set| of_set.iter().map(of_candidate).collect()).collect()
+}
+
 impl Bench {
+    /// Without any results.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { results: Results::new(name), documents: Vec::new() }
+    }
+
+    /// Adds a task: the results by each scorer, and the scores of every document.
+    fn add(
+        &mut self,
+        planned: &PlannedTask,
+        data: &TaskData,
+        rewards: &[String],
+        scorers: ScorerChoice,
+        scores: &[Vec<CandidateScores>],
+    ) {
+        let scorers = scorers.scorers(rewards);
+        let results = scorers.iter().flat_map(|scorer| task_results(planned, data, scorer, scores));
+        self.results.results.extend(results);
+        let documents = data.sets.iter().zip(scores).map(|(set, scores)| DocumentScores {
+            score: data.scores.get(&set.id).copied(),
+            ..DocumentScores::new(&planned.task.name, &planned.split, set, scores, rewards)
+        });
+        self.documents.extend(documents);
+    }
+
     /// Writes `results.json` and `documents.jsonl` into a directory that exists, each atomically, the results last.
     ///
     /// # Errors

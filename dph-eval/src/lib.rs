@@ -19,14 +19,16 @@
 //!
 //! A [`Model`] is a backbone with its tokenizer and, where there is one, its preference head. [`score`] is the one way
 //! from candidate sets to scores; on it stand [`bench`](bench()), which evaluates a model on the tasks of a [`BenchPlan`] and gives
-//! [`Results`] (the contents of `results.json`) and a [`Table`] of them, and [`Ranking`], which puts the answers to a
-//! prompt into the order that a scorer prefers.
+//! [`Results`] (the contents of `results.json`) and a [`Table`] of them, [`bench_heads`](bench_heads()), which does so for many heads on
+//! one model at once, and [`Ranking`], which puts the answers to a prompt into the order that a scorer prefers.
 
 mod backbone_reference;
 mod bench;
+mod bench_heads;
 mod bench_plan;
 mod documents;
 mod locate;
+mod mean_results;
 mod metrics;
 mod model;
 mod model_error;
@@ -41,6 +43,7 @@ mod suite;
 
 pub use backbone_reference::{BACKBONE_FILE, BackboneReference, export_head};
 pub use bench::{Bench, BenchError, BenchOptions, BenchProgress, bench};
+pub use bench_heads::{NamedHead, bench_heads};
 pub use bench_plan::{BenchPlan, PlanError, PlannedTask};
 pub use documents::{DOCUMENTS_FILE, DocumentScores, ScoredCandidate};
 pub use metrics::{f1, matthews, pearson, spearman};
@@ -48,7 +51,7 @@ pub use model::Model;
 pub use model_error::{ModelError, Unscorable};
 pub use rank::{RankedCandidate, Ranking, ranking_order};
 pub use rank_request::{RankRequest, RequestError};
-pub use report::{Curve, HTML_FILE, HtmlReport, REPORT_FILE, Table, line_plot, results_plot};
+pub use report::{Curve, HTML_FILE, HtmlReport, REPORT_FILE, SweepRow, Table, line_plot, results_plot};
 pub use results::{RESULTS_FILE, RESULTS_FORMAT, Results, ResultsError, SuiteResult, TaskResult};
 pub use score::{Progress, ScoreError, Scoring, score};
 pub use scorer_choice::ScorerChoice;

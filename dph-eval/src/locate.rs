@@ -7,7 +7,7 @@ use serde::Deserialize;
 use crate::model_error::ModelError;
 
 /// File name of a run's manifest.
-const MANIFEST_FILE: &str = "manifest.json";
+pub(crate) const MANIFEST_FILE: &str = "manifest.json";
 
 /// The model directory or export that `dir` stands for: itself, or where it is a run its last stage's export.
 pub(crate) fn locate(dir: &Path) -> Result<PathBuf, ModelError> {
@@ -24,6 +24,9 @@ pub(crate) fn locate(dir: &Path) -> Result<PathBuf, ModelError> {
     let json = std::fs::read(&path).map_err(|source| ModelError::Io { path: path.clone(), source })?;
     let manifest: Manifest =
         serde_json::from_slice(&json).map_err(|source| ModelError::Json { path, source })?;
+    if !manifest.variants.is_empty() {
+        return Err(ModelError::Sweep { dir: dir.to_owned(), variants: manifest.variants });
+    }
     let last = manifest.stages.iter().rev().map(|stage| dir.join(stage)).find(|export| holds_model(export));
     last.ok_or_else(|| ModelError::Unfinished { dir: dir.to_owned(), stages: manifest.stages })
 }
@@ -32,7 +35,11 @@ pub(crate) fn locate(dir: &Path) -> Result<PathBuf, ModelError> {
 #[derive(Deserialize)]
 struct Manifest {
     /// The stages in their order; each is a folder of the run once it is exported.
+    #[serde(default)]
     stages: Vec<String>,
+    /// Of a sweep: its variants, each a folder.
+    #[serde(default)]
+    variants: Vec<String>,
 }
 
 fn holds_model(dir: &Path) -> bool {
@@ -66,6 +73,11 @@ mod tests {
         }
         assert_eq!(locate(&run.join("sft")).unwrap(), run.join("sft"));
 
+        std::fs::write(run.join(MANIFEST_FILE), r#"{"variants": ["form=a", "form=b"]}"#).unwrap();
+        assert_eq!(
+            error(run),
+            "RUN: this is a sweep, which holds many models; name one of its variants: form=a, form=b"
+        );
         std::fs::write(run.join(MANIFEST_FILE), "{").unwrap();
         assert!(error(run).starts_with("RUN/manifest.json: EOF while parsing"));
     }

@@ -128,7 +128,12 @@ fn checked_backbone(export: &Path, reference: &BackboneReference) -> Result<Path
     Ok(backbone)
 }
 
-fn check_head(config: &PreferenceHeadConfig, d_model: usize, n_layers: usize) -> Result<(), ModelError> {
+/// Whether a head fits a model of this size.
+pub(crate) fn check_head(
+    config: &PreferenceHeadConfig,
+    d_model: usize,
+    n_layers: usize,
+) -> Result<(), ModelError> {
     if config.d_model != d_model {
         return Err(ModelError::HeadSize { head: config.d_model, backbone: d_model });
     }

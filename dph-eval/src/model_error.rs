@@ -39,6 +39,14 @@ pub enum ModelError {
         /// Its stages.
         stages: Vec<String>,
     },
+    /// The directory is a sweep, not one of its runs.
+    #[error("{}: this is a sweep, which holds many models; name one of its variants: {}", dir.display(), variants.join(", "))]
+    Sweep {
+        /// The sweep.
+        dir: PathBuf,
+        /// Its variants, each a folder.
+        variants: Vec<String>,
+    },
     /// The backbone of a head is not where it was.
     #[error(
         "{}: the model that this head was trained on is not at {}; put it back, or correct `path` in {BACKBONE_FILE}",

@@ -124,20 +124,24 @@ impl Results {
     /// # Errors
     /// No such file, or not such a file.
     pub fn load(path: &Path) -> Result<Self, ResultsError> {
-        let file = if path.is_dir() { path.join(RESULTS_FILE) } else { path.to_owned() };
-        let json = match std::fs::read(&file) {
-            Ok(json) => json,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(ResultsError::Missing { path: path.to_owned() });
-            }
-            Err(source) => return Err(ResultsError::Io { path: file, source }),
-        };
-        let results: Self = serde_json::from_slice(&json)
-            .map_err(|source| ResultsError::Json { path: file.clone(), source })?;
-        if results.format > RESULTS_FORMAT {
-            return Err(ResultsError::Format { path: file, format: results.format });
+        let (file, json) = read(path)?;
+        let results =
+            serde_json::from_slice(&json).map_err(|source| ResultsError::Json { path: file.clone(), source });
+        known(results?, &file)
+    }
+
+    /// As [`load`](Self::load), of a file that may also be the list that a sweep writes: the results of all its variants.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn load_all(path: &Path) -> Result<Vec<Self>, ResultsError> {
+        let (file, json) = read(path)?;
+        if !json.trim_ascii_start().starts_with(b"[") {
+            return Ok(vec![Self::load(&file)?]);
         }
-        Ok(results)
+        let list: Vec<Self> = serde_json::from_slice(&json)
+            .map_err(|source| ResultsError::Json { path: file.clone(), source })?;
+        list.into_iter().map(|results| known(results, &file)).collect()
     }
 
     /// Writes `results.json` into a directory that exists, atomically.
@@ -153,6 +157,40 @@ impl Results {
     pub fn to_json(&self) -> String {
         // Plain data with text keys: there is nothing in it that JSON cannot hold.
         serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
+    }
+
+    /// Writes a list of results as the `results.json` of a sweep into a directory that exists, atomically.
+    ///
+    /// # Errors
+    /// The file cannot be written; an old one is then still there.
+    pub fn save_all(list: &[Self], dir: &Path) -> Result<(), ResultsError> {
+        let path = dir.join(RESULTS_FILE);
+        write_atomically(&path, Self::list_to_json(list).as_bytes())
+            .map_err(|source| ResultsError::Io { path, source })
+    }
+
+    /// The text of a sweep's `results.json`, indented, with a line end.
+    pub fn list_to_json(list: &[Self]) -> String {
+        serde_json::to_string_pretty(list).unwrap_or_default() + "\n"
+    }
+}
+
+/// The file, and what is in it.
+fn read(path: &Path) -> Result<(PathBuf, Vec<u8>), ResultsError> {
+    let file = if path.is_dir() { path.join(RESULTS_FILE) } else { path.to_owned() };
+    match std::fs::read(&file) {
+        Ok(json) => Ok((file, json)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(ResultsError::Missing { path: path.to_owned() })
+        }
+        Err(source) => Err(ResultsError::Io { path: file, source }),
+    }
+}
+
+fn known(results: Results, file: &Path) -> Result<Results, ResultsError> {
+    match results.format > RESULTS_FORMAT {
+        true => Err(ResultsError::Format { path: file.to_owned(), format: results.format }),
+        false => Ok(results),
     }
 }
 
@@ -184,6 +222,19 @@ mod tests {
                 assert_eq!(&written[list][place][key], value, "{list}.{key}");
             }
         }
+    }
+
+    #[test]
+    fn a_list_is_read_as_such_and_one_as_a_list_of_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let list = vec![Results::new("a"), Results::new("b")];
+        Results::save_all(&list, dir.path()).unwrap();
+        assert_eq!(Results::load_all(dir.path()).unwrap(), list);
+        list[1].save(dir.path()).unwrap();
+        assert_eq!(Results::load_all(dir.path()).unwrap(), list[1..]);
+        std::fs::write(dir.path().join(RESULTS_FILE), r#"[{"format": 2, "name": "x", "results": []}]"#)
+            .unwrap();
+        assert!(matches!(Results::load_all(dir.path()), Err(ResultsError::Format { format: 2, .. })));
     }
 
     #[test]

@@ -4,7 +4,9 @@ use std::borrow::Cow;
 use std::sync::mpsc;
 use std::thread;
 
-use dph_core::{Batch, CandidateScores, CandidateSet, Layer, TargetTokens};
+use dph_core::{
+    Batch, CandidateScores, CandidateSet, Layer, PreferenceHead, PreferenceHeadConfig, TargetTokens,
+};
 use dph_data::plan_batches;
 use dph_model::InputError;
 
@@ -80,6 +82,21 @@ pub fn score(
     scoring: &Scoring,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Vec<Vec<CandidateScores>>, ScoreError> {
+    let heads: Vec<HeadRef> = model.head.iter().map(|(head, config)| (head, config)).collect();
+    score_heads(model, &heads, sets, scoring, progress)
+}
+
+/// A preference head and its configuration.
+pub(crate) type HeadRef<'a> = (&'a PreferenceHead, &'a PreferenceHeadConfig);
+
+/// As [`score`], with these heads instead of the model's own. The rewards of one head follow those of the head before.
+pub(crate) fn score_heads(
+    model: &Model,
+    heads: &[HeadRef<'_>],
+    sets: &[CandidateSet],
+    scoring: &Scoring,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Vec<Vec<CandidateScores>>, ScoreError> {
     check(model, sets)?;
     let rows = rows(model, sets);
     let mut state = workload(model, sets);
@@ -99,7 +116,7 @@ pub fn score(
             }
         });
         for (plan, batch) in receive {
-            let mut of_batch = score_batch(model, &batch, scoring)?.into_iter();
+            let mut of_batch = score_batch(model, heads, &batch, scoring)?.into_iter();
             for index in plan {
                 let Row { set, owner } = &rows[index];
                 let of_row = of_batch.by_ref().zip(&set.candidates);
@@ -160,11 +177,15 @@ fn rows<'a>(model: &Model, sets: &'a [CandidateSet]) -> Vec<Row<'a>> {
 }
 
 /// Log-likelihood and rewards of every candidate of a batch.
-fn score_batch(model: &Model, batch: &Batch, scoring: &Scoring) -> Result<Vec<CandidateScores>, ScoreError> {
-    let head = model.head.as_ref().filter(|_| scoring.rewards);
+fn score_batch(
+    model: &Model,
+    heads: &[HeadRef<'_>],
+    batch: &Batch,
+    scoring: &Scoring,
+) -> Result<Vec<CandidateScores>, ScoreError> {
+    let heads = if scoring.rewards { heads } else { &[] };
     let mut layers: Vec<Layer> = scoring.log_likelihood.then_some(Layer::Last).into_iter().collect();
-    let of_head = head.map_or(&[][..], |(_, config)| config.aggregation.layers_needed());
-    for layer in of_head {
+    for layer in heads.iter().flat_map(|(_, config)| config.aggregation.layers_needed()) {
         if !layers.contains(layer) {
             layers.push(*layer);
         }
@@ -185,12 +206,13 @@ fn score_batch(model: &Model, batch: &Batch, scoring: &Scoring) -> Result<Vec<Ca
             scores[target.candidate].loglik += log_prob;
         }
     }
-    if let Some((head, config)) = head {
-        let states: Vec<_> = of_head.iter().filter_map(|&layer| of_layer(layer)).collect();
+    for (head, config) in heads {
+        let states: Vec<_> =
+            config.aggregation.layers_needed().iter().filter_map(|&layer| of_layer(layer)).collect();
         let rewards = head.forward_batch(&states, batch).into_data();
         let rewards: Vec<f32> = rewards.iter::<f32>().collect();
         for (scores, rewards) in scores.iter_mut().zip(rewards.chunks(config.rewards.len().max(1))) {
-            scores.rewards = rewards.to_vec();
+            scores.rewards.extend(rewards);
         }
     }
     Ok(scores)

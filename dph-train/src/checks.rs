@@ -32,6 +32,11 @@ pub(crate) fn check(experiment: &Experiment) -> Vec<Found> {
             checks.add(&["eval", "tasks"], error.to_string());
         }
     }
+    checks.require(
+        experiment.sweep.is_empty() || experiment.eval.after.is_empty(),
+        &["eval", "after"],
+        "a sweep evaluates what its variants end with; take `after` out",
+    );
     for stage in &experiment.eval.after {
         let known = experiment.stages.iter().any(|other| other.name == *stage);
         checks.require(known, &["eval", "after"], format!("there is no stage `{stage}`"));

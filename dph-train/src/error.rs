@@ -104,6 +104,17 @@ pub enum TrainError {
         /// What there is.
         total: String,
     },
+    /// A sweep is run as one experiment, or an experiment as a sweep.
+    #[error("{0}")]
+    Sweep(&'static str),
+    /// A variant of a sweep shares something with another one that failed.
+    #[error("for the same reason as {variant}: {message}")]
+    AsAnother {
+        /// The other variant.
+        variant: String,
+        /// Why that failed.
+        message: String,
+    },
     /// Patterns of tensor names do not name parameters.
     #[error(transparent)]
     Pattern(#[from] dph_model::PatternError),
@@ -170,6 +181,7 @@ impl TrainError {
             Self::NoModel { .. }
                 | Self::OtherExperiment { .. }
                 | Self::Locked { .. }
+                | Self::Sweep(_)
                 | Self::Task(_)
                 | Self::Plan(_)
                 | Self::Device(_)

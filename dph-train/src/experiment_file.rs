@@ -1,115 +1,80 @@
 //! Reading an experiment file: overrides, and problems that point at their lines.
 
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
 use toml_edit::{Document, DocumentMut, Item, Table, TableLike, Value};
 
 use crate::checks;
 use crate::experiment::Experiment;
+use crate::experiment_error::{ExperimentError, Problem, invalid};
+use crate::sweep::{self, Sweep};
 
 /// An experiment and the text that it was read from.
 #[derive(Debug, Clone)]
 pub struct ExperimentFile {
-    /// The experiment.
+    /// The experiment; of a sweep its first variant, with the sweep.
     pub experiment: Experiment,
     /// The file as given.
     pub source: String,
-}
-
-/// Why an experiment file cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ExperimentError {
-    /// The file cannot be read.
-    #[error("cannot read the experiment file {}: {source}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// An override is not of the form `key=value`, or names nothing.
-    #[error("--set {given}: {message}")]
-    Override {
-        /// The override as given.
-        given: String,
-        /// What is wrong with it.
-        message: String,
-    },
-    /// The file is wrong in one or several places.
-    #[error(transparent)]
-    Invalid(Box<InvalidExperiment>),
-}
-
-/// An experiment file and everything that is wrong with it.
-#[derive(Debug)]
-pub struct InvalidExperiment {
-    /// The problems, in the order of the file; there is at least one.
-    pub problems: Vec<Problem>,
-    file: String,
-    source: NamedSource<String>,
-}
-
-/// One thing that is wrong with an experiment file.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Problem {
-    /// Line in the file, from 1.
-    pub line: usize,
-    /// Bytes of the file that the problem is about.
-    pub span: Range<usize>,
-    /// What is wrong.
-    pub message: String,
-    /// What to do about it.
-    pub help: Option<String>,
+    /// The variants, where the experiment has a `[sweep]`.
+    pub sweep: Option<Sweep>,
 }
 
 impl ExperimentFile {
     /// Reads a file and applies overrides of the form `key=value`, such as `model.path=DIR` or `stage.dph.steps=100`
-    /// (a stage is named by its name). A value that is no TOML is taken as a string.
+    /// (a stage is named by its name). A value that is no TOML is taken as a string. All variants of a sweep are checked.
     pub fn read(path: &Path, overrides: &[String]) -> Result<Self, ExperimentError> {
         let source = std::fs::read_to_string(path)
             .map_err(|source| ExperimentError::Read { path: path.into(), source })?;
-        let experiment = parse(&source, &path.display().to_string(), overrides)?;
-        Ok(Self { experiment, source })
+        let (text, file) = overridden(&source, &path.display().to_string(), overrides)?;
+        let invalid = |problems| invalid(&file, &text, problems);
+        let axes = sweep::axes(&text).map_err(invalid)?;
+        for given in overrides {
+            sweep::not_swept(given, &axes)
+                .map_err(|message| ExperimentError::Override { given: given.clone(), message })?;
+        }
+        if axes.is_empty() {
+            let experiment = parse(&text).map_err(invalid)?;
+            return Ok(Self { experiment, source, sweep: None });
+        }
+        let sweep = sweep::expand(&text, axes).map_err(invalid)?;
+        let experiment = sweep.representative(&text);
+        Ok(Self { experiment, source, sweep: Some(sweep) })
     }
 }
 
-/// Parses the text of an experiment file. `file` is its name in messages.
-pub fn parse(source: &str, file: &str, overrides: &[String]) -> Result<Experiment, ExperimentError> {
-    let (text, file) = match overrides {
-        [] => (source.to_string(), file.to_string()),
-        overrides => {
-            let mut document: DocumentMut = source.parse().map_err(|error: toml_edit::TomlError| {
-                let problem = Problem::new(error.span().unwrap_or_default(), error.message());
-                invalid(file, source, vec![problem])
-            })?;
-            for given in overrides {
-                apply(&mut document, given)
-                    .map_err(|message| ExperimentError::Override { given: given.clone(), message })?;
-            }
-            (document.to_string(), format!("{file} with --set"))
-        }
-    };
-    let experiment: Experiment = toml::from_str(&text).map_err(|error| {
-        let mut problem = Problem::new(error.span().unwrap_or_default(), error.message());
-        problem.help = suggestion(error.message());
-        invalid(&file, &text, vec![problem])
+/// The text of a file with overrides, and its name in messages.
+fn overridden(source: &str, file: &str, overrides: &[String]) -> Result<(String, String), ExperimentError> {
+    if overrides.is_empty() {
+        return Ok((source.into(), file.into()));
+    }
+    let mut document: DocumentMut = source.parse().map_err(|error: toml_edit::TomlError| {
+        let problem = Problem::new(error.span().unwrap_or_default(), error.message());
+        invalid(file, source, vec![problem])
     })?;
-    let document = Document::parse(text.as_str()).ok();
-    let problems: Vec<Problem> = checks::check(&experiment)
-        .into_iter()
-        .map(|found| Problem {
-            line: 0,
-            span: document.as_ref().and_then(|document| span(document, &found.path)).unwrap_or_default(),
-            message: found.message,
-            help: found.help,
-        })
-        .collect();
+    for given in overrides {
+        apply(&mut document, given)
+            .map_err(|message| ExperimentError::Override { given: given.clone(), message })?;
+    }
+    Ok((document.to_string(), format!("{file} with --set")))
+}
+
+/// Parses and checks the text of an experiment file.
+pub(crate) fn parse(text: &str) -> Result<Experiment, Vec<Problem>> {
+    let experiment: Experiment = toml::from_str(text).map_err(|error| {
+        let help = suggestion(error.message());
+        vec![Problem { help, ..Problem::new(error.span().unwrap_or_default(), error.message()) }]
+    })?;
+    let document = Document::parse(text).ok();
+    let problem = |found: checks::Found| {
+        let span = document.as_ref().and_then(|document| span(document, &found.path));
+        Problem { help: found.help, ..Problem::new(span.unwrap_or_default(), found.message) }
+    };
+    let problems: Vec<Problem> = checks::check(&experiment).into_iter().map(problem).collect();
     match problems.is_empty() {
         true => Ok(experiment),
-        false => Err(invalid(&file, &text, problems)),
+        false => Err(problems),
     }
 }
 
@@ -117,14 +82,19 @@ pub fn parse(source: &str, file: &str, overrides: &[String]) -> Result<Experimen
 fn apply(document: &mut DocumentMut, given: &str) -> Result<(), String> {
     let (key, value) = given.split_once('=').ok_or("expected key=value, such as model.path=DIR")?;
     let value: Value = value.trim().parse().unwrap_or_else(|_| Value::from(value));
-    let keys: Vec<&str> = key.trim().split('.').collect();
+    let keys: Vec<&str> = match key.trim().split_once('.') {
+        // What is swept is a key of the sweep as a whole.
+        Some(("sweep", swept)) => vec!["sweep", swept],
+        _ => key.trim().split('.').collect(),
+    };
     if keys.iter().any(|key| key.is_empty()) {
         return Err("a part of the key is empty".into());
     }
     set(document.as_table_mut(), &keys, value)
 }
 
-fn set(table: &mut dyn TableLike, keys: &[&str], value: Value) -> Result<(), String> {
+/// Puts a value into a table at a path of keys, in which a table of an array is named by its name.
+pub(crate) fn set(table: &mut dyn TableLike, keys: &[&str], value: Value) -> Result<(), String> {
     let [key, rest @ ..] = keys else { return Err("the key names a table, not a value".into()) };
     if rest.is_empty() {
         table.insert(key, Item::Value(value));
@@ -198,58 +168,4 @@ fn suggestion(message: &str) -> Option<String> {
     let unknown = names.next().filter(|_| message.starts_with("unknown "))?;
     let nearest = dph_data::nearest(unknown, names)?;
     Some(format!("did you mean `{nearest}`?"))
-}
-
-fn invalid(file: &str, source: &str, mut problems: Vec<Problem>) -> ExperimentError {
-    problems.sort_by_key(|problem| problem.span.start);
-    for problem in &mut problems {
-        problem.line = 1 + source[..problem.span.start.min(source.len())].matches('\n').count();
-    }
-    ExperimentError::Invalid(Box::new(InvalidExperiment {
-        problems,
-        file: file.into(),
-        source: NamedSource::new(file, source.to_string()).with_language("TOML"),
-    }))
-}
-
-impl Problem {
-    fn new(span: Range<usize>, message: &str) -> Self {
-        Self { line: 0, span, message: message.into(), help: None }
-    }
-}
-
-impl std::fmt::Display for InvalidExperiment {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for (index, problem) in self.problems.iter().enumerate() {
-            if index > 0 {
-                f.write_str("\n")?;
-            }
-            write!(f, "{}:{}: {}", self.file, problem.line, problem.message)?;
-            if let Some(help) = &problem.help {
-                write!(f, "; {help}")?;
-            }
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for InvalidExperiment {}
-
-impl Diagnostic for ExperimentError {
-    fn source_code(&self) -> Option<&dyn SourceCode> {
-        match self {
-            Self::Invalid(invalid) => Some(&invalid.source),
-            _ => None,
-        }
-    }
-
-    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        let Self::Invalid(invalid) = self else { return None };
-        Some(Box::new(
-            invalid
-                .problems
-                .iter()
-                .map(|problem| LabeledSpan::new_with_span(problem.help.clone(), problem.span.clone())),
-        ))
-    }
 }

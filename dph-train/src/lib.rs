@@ -15,6 +15,9 @@
 //! into a run directory. A stage that trains a head on a frozen model computes the model's [`Features`] once and keeps
 //! them on disk. Everything random follows from the experiment's seed and the number of the step, so a run that was
 //! killed and resumed ends with the same bytes as one that was not.
+//!
+//! An experiment with a `[sweep]` is many runs, one for each combination of the swept values; [`run_sweep`] runs them and does
+//! once what several of them share.
 
 // `derive(RecordState)` looks these up in the crate root.
 use burn::optim::{RecordState, StateSink, StateSource};
@@ -23,10 +26,13 @@ mod batch_file;
 mod checks;
 mod cli;
 mod error;
+mod evaluation;
 pub mod experiment;
+mod experiment_error;
 mod experiment_file;
 mod features;
 mod forecast;
+mod homes;
 pub mod optimiser;
 mod pipeline;
 mod progress;
@@ -34,18 +40,21 @@ mod report;
 mod run_dir;
 mod schedule;
 mod stages;
+mod sweep;
 mod trainer;
 
 pub use cli::Arguments;
 pub use error::TrainError;
 pub use experiment::{Experiment, schema};
-pub use experiment_file::{ExperimentError, ExperimentFile, InvalidExperiment, Problem};
+pub use experiment_error::{ExperimentError, InvalidExperiment, Problem};
+pub use experiment_file::ExperimentFile;
 pub use features::{Features, KeptFeatures};
 pub use forecast::{EvalForecast, Forecast, StageForecast, StageLoad};
 pub use pipeline::{RunOptions, run};
 pub use progress::StageProgress;
-pub use run_dir::Manifest;
+pub use run_dir::{Manifest, SweepManifest};
 pub use schedule::{Schedule, Shape, StepScheduler};
+pub use sweep::{Axis, Sweep, SweepForecast, SweepOutcome, Variant, run_sweep};
 
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]

@@ -4,11 +4,14 @@
 mod allocator;
 
 use std::io::{IsTerminal, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
 use dph_eval::{Results, Table};
-use dph_train::{Arguments, ExperimentFile, Forecast, RunOptions, run, schema};
+use dph_train::{
+    Arguments, ExperimentFile, Forecast, RunOptions, SweepForecast, TrainError, run, run_sweep, schema,
+};
 
 fn main() -> ExitCode {
     allocator::keep_freed_memory();
@@ -41,7 +44,7 @@ fn work(arguments: Arguments) -> Result<(), (miette::Report, u8)> {
     overrides.extend(arguments.device.map(|device| format!("device={device:?}")));
     let file = ExperimentFile::read(&experiment, &overrides).map_err(|error| (error.into(), 2))?;
     if arguments.dry_run {
-        let forecast = Forecast::new(&file.experiment, &arguments.data).map_err(|error| (error.into(), 2))?;
+        let forecast = forecast(&file, &arguments.data).map_err(|error| (error.into(), 2))?;
         let _ = writeln!(std::io::stdout(), "{forecast}");
         return Ok(());
     }
@@ -50,19 +53,49 @@ fn work(arguments: Arguments) -> Result<(), (miette::Report, u8)> {
         data: arguments.data,
         resume: arguments.resume,
     };
-    let benches = run(&file, &options).map_err(|error| {
+    let stopped = |error: TrainError| {
         let code = if error.is_request() { 2 } else { 1 };
         (error.into(), code)
-    })?;
-    let results: Vec<Results> = benches.into_iter().map(|bench| bench.results).collect();
-    let text = match (arguments.json, &results[..]) {
-        (true, [results]) => results.to_json(),
-        (true, results) => {
-            serde_json::to_string_pretty(results).map_err(|error| (miette::miette!("{error}"), 1))?
-        }
-        (false, results) => Table::new(results).to_text(),
     };
+    if file.sweep.is_some() {
+        let outcome = run_sweep(&file, &options).map_err(stopped)?;
+        print(&match arguments.json {
+            true => Results::list_to_json(&outcome.results),
+            false => outcome.table.to_text(),
+        });
+        return failures(outcome.failed, outcome.results.len());
+    }
+    let benches = run(&file, &options).map_err(stopped)?;
+    let results: Vec<Results> = benches.into_iter().map(|bench| bench.results).collect();
+    print(&match (arguments.json, &results[..]) {
+        (true, [results]) => results.to_json(),
+        (true, results) => Results::list_to_json(results),
+        (false, results) => Table::new(results).to_text(),
+    });
+    Ok(())
+}
+
+fn forecast(file: &ExperimentFile, data: &Path) -> Result<String, TrainError> {
+    Ok(match &file.sweep {
+        Some(sweep) => SweepForecast::new(sweep, data)?.to_string(),
+        None => Forecast::new(&file.experiment, data)?.to_string(),
+    })
+}
+
+fn print(text: &str) {
     // A reader that has gone away has read enough.
     let _ = writeln!(std::io::stdout(), "{}", text.trim_end());
-    Ok(())
+}
+
+/// Tells of every variant that failed, and how many there are.
+fn failures(failed: Vec<(String, TrainError)>, done: usize) -> Result<(), (miette::Report, u8)> {
+    let (count, all) = (failed.len(), failed.len() + done);
+    for (label, error) in failed {
+        let report = miette::Report::from(error).wrap_err(label);
+        let _ = writeln!(std::io::stderr(), "{report:?}");
+    }
+    match count {
+        0 => Ok(()),
+        _ => Err((miette::miette!("{count} of {all} variants failed; --resume tries them again"), 1)),
+    }
 }

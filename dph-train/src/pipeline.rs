@@ -6,16 +6,18 @@ use std::process::Command;
 
 use burn::tensor::Device;
 use dph_data::{ChatTokenizer, Documents, LoadOptions, Task, World, add_special_tokens, train_tokenizer};
-use dph_eval::{Bench, BenchOptions, BenchPlan, Model, Results, ScorerChoice};
+use dph_eval::{Bench, BenchPlan};
 use dph_model::{Backbone, Family};
 
+use crate::TrainError;
+use crate::evaluation::evaluate;
 use crate::experiment::{Experiment, TokenizerSource, TrainedTokenizer};
 use crate::experiment_file::ExperimentFile;
 use crate::forecast::check_memory;
+use crate::homes::Homes;
 use crate::report;
-use crate::run_dir::{Manifest, RunDir, write_atomically};
+use crate::run_dir::{MANIFEST, METRICS, Manifest, RunDir, write_atomically};
 use crate::stages::{StageContext, copy_tokenizer, tokenizer};
-use crate::{StageProgress, TrainError};
 
 /// Where and how an experiment runs.
 #[derive(Debug, Clone)]
@@ -41,44 +43,142 @@ pub struct RunOptions {
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// # Errors
+/// What stopped it. An experiment with a `[sweep]` is many runs, for [`run_sweep`](crate::run_sweep).
 pub fn run(file: &ExperimentFile, options: &RunOptions) -> Result<Vec<Bench>, TrainError> {
-    let experiment = &file.experiment;
-    let device = dph_core::device(&experiment.device)?;
-    let plan =
-        BenchPlan::new(&experiment.eval.suites, &experiment.eval.tasks, experiment.eval.split.as_deref())?;
-    // What can be seen to be wrong at once must not move an earlier run aside.
-    let data = experiment.data.as_deref().unwrap_or(&options.data);
-    let family = Family::parse(&base_config(experiment, data)?)?;
-    check_memory(experiment, &family, &family.decoder()?)?;
-    let run = RunDir::open(&options.out, experiment, &file.source, options.resume)?;
-
-    let base = base_model(experiment, data, &run, &device)?;
-    write_manifest(experiment, &run, &base)?;
-
-    let features = run.path().parent().unwrap_or(Path::new(".")).join("features");
-    let journal = run.path().join("metrics.jsonl");
-    let context = StageContext { experiment, data, device: &device, journal: &journal, features: &features };
-    let mut model_dir = base;
-    let mut benches = Vec::new();
-    for stage in &experiment.stages {
-        let checkpoints = run.checkpoints(&stage.name);
-        model_dir = run.once(&stage.name, |export| context.run(stage, &model_dir, &checkpoints, export))?;
-        let is_last = experiment.stages.last().is_some_and(|last| last.name == stage.name);
-        if experiment.eval.after.contains(&stage.name) && !is_last {
-            let mut bench = evaluate(experiment, &plan, &model_dir, data, &device)?;
-            bench.results.name = stage.name.clone();
-            benches.push(bench);
-        }
+    if file.sweep.is_some() {
+        return Err(TrainError::Sweep("this experiment has a [sweep], which `run_sweep` runs"));
     }
-
-    let mut bench = evaluate(experiment, &plan, &model_dir, data, &device)?;
-    bench.save(run.path())?;
+    let experiment = &file.experiment;
+    let setting = Setting::new(experiment, &options.data)?;
+    // What can be seen to be wrong at once must not move an earlier run aside.
+    setting.check()?;
+    let run = RunDir::open(&options.out, experiment, &file.source, options.resume)?;
+    let homes = Homes::alone(&run);
+    let (model_dir, mut benches) = setting.train(&homes, &features_dir(&options.out))?;
+    let mut bench = evaluate(&setting, &[&model_dir])?.remove(0);
     if let (false, Some(last)) = (benches.is_empty(), experiment.stages.last()) {
         bench.results.name = last.name.clone();
     }
     benches.push(bench);
-    report::write(run.path(), &run.resolved()?, &experiment.name, &benches)?;
+    setting.finish(&homes, &benches)?;
     Ok(benches)
+}
+
+/// Where the features of the runs in a folder are kept: beside them.
+pub(crate) fn features_dir(run: &Path) -> PathBuf {
+    run.parent().unwrap_or(Path::new(".")).join("features")
+}
+
+/// An experiment, and what it needs to run.
+pub(crate) struct Setting<'a> {
+    pub experiment: &'a Experiment,
+    /// Root of the data sets.
+    pub data: &'a Path,
+    pub device: Device,
+    pub plan: BenchPlan,
+}
+
+impl<'a> Setting<'a> {
+    /// Fails where the device or something to be evaluated does not exist.
+    pub fn new(experiment: &'a Experiment, data: &'a Path) -> Result<Self, TrainError> {
+        let eval = &experiment.eval;
+        Ok(Self {
+            experiment,
+            data: experiment.data.as_deref().unwrap_or(data),
+            device: dph_core::device(&experiment.device)?,
+            plan: BenchPlan::new(&eval.suites, &eval.tasks, eval.split.as_deref())?,
+        })
+    }
+
+    /// Fails where the model cannot be had, or a stage cannot fit into memory.
+    pub fn check(&self) -> Result<(), TrainError> {
+        let family = Family::parse(&base_config(self.experiment, self.data)?)?;
+        check_memory(self.experiment, &family, &family.decoder()?)
+    }
+
+    /// Makes the model and runs the stages, as far as they are not done already. Gives the directory of the result, and
+    /// the evaluations after single stages.
+    pub fn train(&self, homes: &Homes<'_>, features: &Path) -> Result<(PathBuf, Vec<Bench>), TrainError> {
+        let mut benches = Vec::new();
+        let mut model_dir = self.base_model(homes)?;
+        self.write_manifest(homes, &model_dir)?;
+        for stage in &self.experiment.stages {
+            let home = homes.of(&stage.name);
+            let (journal, checkpoints) = (home.path().join(METRICS), home.checkpoints(&stage.name));
+            let context = StageContext {
+                experiment: self.experiment,
+                data: self.data,
+                device: &self.device,
+                journal: &journal,
+                features,
+            };
+            model_dir =
+                home.once(&stage.name, |export| context.run(stage, &model_dir, &checkpoints, export))?;
+            let is_last = self.experiment.stages.last().is_some_and(|last| last.name == stage.name);
+            if self.experiment.eval.after.contains(&stage.name) && !is_last {
+                let mut bench = evaluate(self, &[&model_dir])?.remove(0);
+                bench.results.name = stage.name.clone();
+                benches.push(bench);
+            }
+        }
+        Ok((model_dir, benches))
+    }
+
+    /// Writes the results and the reports of a run, the results last.
+    pub fn finish(&self, homes: &Homes<'_>, benches: &[Bench]) -> Result<(), TrainError> {
+        let (run, name) = (homes.run(), &self.experiment.name);
+        report::write(run.path(), &homes.metrics(self.experiment), &run.resolved()?, name, benches)?;
+        let [.., last] = benches else { return Ok(()) };
+        let mut last = last.clone();
+        last.results.name = name.clone();
+        Ok(last.save(run.path())?)
+    }
+
+    /// The directory of the model that the first stage starts from.
+    fn base_model(&self, homes: &Homes<'_>) -> Result<PathBuf, TrainError> {
+        let (experiment, model) = (self.experiment, &self.experiment.model);
+        if let Some(path) = &model.path {
+            return fs::canonicalize(path)
+                .ok()
+                .filter(|path| path.is_dir())
+                .ok_or_else(|| TrainError::NoModel { path: path.clone() });
+        }
+        homes.of(BASE).once(BASE, |dir| {
+            write_tokenizer(experiment, self.data, dir)?;
+            let tokenizer = tokenizer(experiment, dir)?;
+            let config = new_config(model.new.clone().unwrap_or_default(), &tokenizer);
+            Backbone::init(&config, experiment.seed, &self.device)?.save(dir)?;
+            Ok(())
+        })
+    }
+
+    fn write_manifest(&self, homes: &Homes<'_>, base: &Path) -> Result<(), TrainError> {
+        let experiment = self.experiment;
+        let manifest = Manifest {
+            version: env!("CARGO_PKG_VERSION").into(),
+            git_revision: git_revision(),
+            seed: experiment.seed,
+            device: experiment.device.clone(),
+            model: dph_model::content_hash(base)?,
+            stages: experiment.stages.iter().map(|stage| homes.export(&stage.name)).collect(),
+        };
+        let path = homes.run().path().join(MANIFEST);
+        let json =
+            serde_json::to_vec_pretty(&manifest).map_err(|error| TrainError::io(&path, error.into()))?;
+        write_atomically(&path, &json)
+    }
+}
+
+/// Name of a new model in a run.
+pub(crate) const BASE: &str = "base";
+
+/// The revision of the git repository that the program was started in.
+pub(crate) fn git_revision() -> Option<String> {
+    let revision =
+        Command::new("git").args(["rev-parse", "HEAD"]).output().ok().filter(|out| out.status.success());
+    revision.map(|out| String::from_utf8_lossy(&out.stdout).trim().to_string())
 }
 
 /// The `config.json` of the model that the first stage starts from; nothing is loaded or kept.
@@ -157,29 +257,6 @@ fn write_tokenizer(experiment: &Experiment, data: &Path, dir: &Path) -> Result<(
     }
 }
 
-/// The directory of the model that the first stage starts from.
-fn base_model(
-    experiment: &Experiment,
-    data: &Path,
-    run: &RunDir,
-    device: &Device,
-) -> Result<PathBuf, TrainError> {
-    let model = &experiment.model;
-    if let Some(path) = &model.path {
-        return fs::canonicalize(path)
-            .ok()
-            .filter(|path| path.is_dir())
-            .ok_or_else(|| TrainError::NoModel { path: path.clone() });
-    }
-    run.once("base", |dir| {
-        write_tokenizer(experiment, data, dir)?;
-        let tokenizer = tokenizer(experiment, dir)?;
-        let config = new_config(model.new.clone().unwrap_or_default(), &tokenizer);
-        Backbone::init(&config, experiment.seed, device)?.save(dir)?;
-        Ok(())
-    })
-}
-
 /// The `config.json` of a new model, with what its tokenizer decides filled in.
 fn new_config(mut config: toml::Table, tokenizer: &ChatTokenizer) -> String {
     let mut fill = |key: &str, value: Option<usize>| {
@@ -192,46 +269,4 @@ fn new_config(mut config: toml::Table, tokenizer: &ChatTokenizer) -> String {
     fill("bos_token_id", tokenizer.bos_id().map(|id| id as usize));
     fill("eos_token_id", tokenizer.eos_id().map(|id| id as usize));
     serde_json::to_string_pretty(&config).unwrap_or_default()
-}
-
-fn write_manifest(experiment: &Experiment, run: &RunDir, base: &Path) -> Result<(), TrainError> {
-    let revision =
-        Command::new("git").args(["rev-parse", "HEAD"]).output().ok().filter(|out| out.status.success());
-    let manifest = Manifest {
-        version: env!("CARGO_PKG_VERSION").into(),
-        git_revision: revision.map(|out| String::from_utf8_lossy(&out.stdout).trim().to_string()),
-        seed: experiment.seed,
-        device: experiment.device.clone(),
-        model: dph_model::content_hash(base)?,
-        stages: experiment.stages.iter().map(|stage| stage.name.clone()).collect(),
-    };
-    let path = run.path().join("manifest.json");
-    let json = serde_json::to_vec_pretty(&manifest).map_err(|error| TrainError::io(&path, error.into()))?;
-    write_atomically(&path, &json)
-}
-
-fn evaluate(
-    experiment: &Experiment,
-    plan: &BenchPlan,
-    model_dir: &Path,
-    data: &Path,
-    device: &Device,
-) -> Result<Bench, TrainError> {
-    if plan.tasks.is_empty() {
-        return Ok(Bench { results: Results::new(&experiment.name), documents: Vec::new() });
-    }
-    let mut model = Model::open_with(model_dir, device, experiment.model.chat)?;
-    model.name = experiment.name.clone();
-    let mut options = BenchOptions::new(data, ScorerChoice::all(model.heads()));
-    options.limit = experiment.eval.limit;
-    options.seed = experiment.seed;
-    let mut progress = StageProgress::new("evaluation", "tokens");
-    let bench = dph_eval::bench(&model, plan, &options, &mut |at| {
-        if !at.loading {
-            progress.of(at.overall.tokens_total as u64);
-            progress.advance(at.overall.tokens_done as u64);
-        }
-    })?;
-    progress.finish();
-    Ok(bench)
 }

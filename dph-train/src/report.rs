@@ -1,7 +1,7 @@
 //! What a run leaves for people to read: `report.md` and `report.html`.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use dph_eval::{Bench, Curve, HtmlReport, Results, Table, line_plot};
 use serde_json::Value;
@@ -12,12 +12,18 @@ use crate::TrainError;
 const POINTS: usize = 400;
 
 /// Writes the reports of a run into its directory: the table, and as a page also the plots of the results, the curves
-/// of every stage and the experiment.
-pub(crate) fn write(run: &Path, experiment: &str, name: &str, benches: &[Bench]) -> Result<(), TrainError> {
+/// of every stage (from these files of metrics) and the experiment.
+pub(crate) fn write(
+    run: &Path,
+    metrics: &[PathBuf],
+    experiment: &str,
+    name: &str,
+    benches: &[Bench],
+) -> Result<(), TrainError> {
     let results: Vec<Results> = benches.iter().map(|bench| bench.results.clone()).collect();
     Table::new(&results).save(name, run)?;
     let mut page = HtmlReport::new(name).results(&results);
-    for stage in stages(&run.join("metrics.jsonl")) {
+    for stage in metrics.iter().flat_map(|metrics| stages(metrics)) {
         page = page.heading(&format!("Stage {}", stage.name));
         for (metric, curves) in &stage.metrics {
             page = page.plot(&line_plot(metric, "step", curves));

@@ -9,6 +9,13 @@
 //! ```
 //!
 //! A stage's directory appears when the stage is done, by one rename.
+//!
+//! A sweep's directory holds a run for each variant, and what several of them share:
+//!
+//! ```text
+//! runs/<name>/  experiment.toml  resolved.toml  manifest.json  results.json (of all)  report.md  report.html
+//!               <variant>/       a run          shared/<stage>-<hash>/<stage>/
+//! ```
 
 use std::fs::{self, File};
 use std::io;
@@ -39,9 +46,25 @@ pub struct Manifest {
     pub device: String,
     /// Content hash of the language model that the first stage started from.
     pub model: String,
-    /// Names of the stages, in their order.
+    /// Names of the stages, in their order; of one that several runs of a sweep share, the path from here to its export.
     pub stages: Vec<String>,
 }
+
+/// What a sweep consists of: its `manifest.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SweepManifest {
+    /// Version of the program.
+    pub version: String,
+    /// Revision of the git repository that the program was started in, where there is one.
+    pub git_revision: Option<String>,
+    /// The variants, each a run in a folder of this name.
+    pub variants: Vec<String>,
+}
+
+/// File name of the manifest of a run or a sweep.
+pub(crate) const MANIFEST: &str = "manifest.json";
+/// File name of the metrics of a run.
+pub(crate) const METRICS: &str = "metrics.jsonl";
 
 const RESOLVED: &str = "resolved.toml";
 
@@ -56,6 +79,10 @@ impl RunDir {
             let lock = lock(dir)?;
             if resume {
                 same_experiment(dir, &resolved)?;
+                if !experiment.sweep.is_empty() {
+                    write_atomically(&dir.join("experiment.toml"), source.as_bytes())?;
+                    write_atomically(&dir.join(RESOLVED), resolved.as_bytes())?;
+                }
                 return Ok(Self { dir: dir.into(), _lock: lock });
             }
             let aside = (1..).map(|n| PathBuf::from(format!("{}.old-{n}", dir.display())));
@@ -69,6 +96,12 @@ impl RunDir {
         write_atomically(&dir.join("experiment.toml"), source.as_bytes())?;
         write_atomically(&dir.join(RESOLVED), resolved.as_bytes())?;
         Ok(Self { dir: dir.into(), _lock: lock })
+    }
+
+    /// Opens a directory for what several runs share.
+    pub fn shared(dir: &Path) -> Result<Self, TrainError> {
+        fs::create_dir_all(dir).map_err(|source| TrainError::io(dir, source))?;
+        Ok(Self { dir: dir.into(), _lock: lock(dir)? })
     }
 
     /// The directory.
@@ -131,6 +164,10 @@ fn same_experiment(dir: &Path, resolved: &str) -> Result<(), TrainError> {
     for run in [&mut earlier, &mut now] {
         run.remove("device");
         run.remove("data");
+    }
+    // The runs of a sweep are compared one by one. The sweep itself may have got further values.
+    if earlier.contains_key("sweep") && now.contains_key("sweep") {
+        return Ok(());
     }
     let mut differing = Vec::new();
     compare("", &toml::Value::Table(earlier), &toml::Value::Table(now), &mut differing);

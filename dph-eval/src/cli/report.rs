@@ -11,7 +11,7 @@ use super::failure::Failure;
 /// Print the results of several runs as one table
 #[derive(Debug, Args)]
 pub struct ReportArgs {
-    /// Runs, or output directories of `dph-eval bench`, or their results.json files
+    /// Runs, sweeps, or output directories of `dph-eval bench`, or their results.json files
     #[arg(value_name = "RUN", required = true)]
     runs: Vec<PathBuf>,
 
@@ -30,7 +30,8 @@ pub struct ReportArgs {
 
 impl ReportArgs {
     pub fn run(self) -> Result<(), Failure> {
-        let runs: Vec<Results> = self.runs.iter().map(|run| Results::load(run)).collect::<Result<_, _>>()?;
+        let lists: Vec<_> = self.runs.iter().map(|run| Results::load_all(run)).collect::<Result<_, _>>()?;
+        let runs: Vec<Results> = lists.into_iter().flatten().collect();
         let text = if self.json {
             serde_json::to_string_pretty(&runs).map_err(Failure::work)? + "\n"
         } else if self.markdown {

@@ -30,13 +30,28 @@ impl HtmlReport {
 
     /// Adds the table of these runs and the plot of each.
     pub fn results(mut self, runs: &[Results]) -> Self {
-        self.body.push_str(&Table::new(runs).to_html());
+        self = self.table(&Table::new(runs));
         for run in runs {
             if runs.len() > 1 {
                 self.body.push_str(&format!("<h2>{}</h2>\n", escape(&run.name)));
             }
             self = self.plot(&results_plot(run));
         }
+        self
+    }
+
+    /// Adds a table.
+    pub fn table(mut self, table: &Table) -> Self {
+        self.body.push_str(&table.to_html());
+        self
+    }
+
+    /// Adds a list of links: what each says, and where it leads.
+    pub fn links(mut self, links: &[(String, String)]) -> Self {
+        let item = |(text, to): &(String, String)| {
+            format!("<li><a href=\"{}\">{}</a></li>\n", escape(to), escape(text))
+        };
+        self.body.push_str(&format!("<ul>\n{}</ul>\n", links.iter().map(item).collect::<String>()));
         self
     }
 

@@ -3,9 +3,11 @@
 mod columns;
 mod html;
 mod plot;
+mod sweep_table;
 mod table;
 
 pub(crate) use columns::Columns;
 pub use html::{HTML_FILE, HtmlReport};
 pub use plot::{Curve, line_plot, results_plot};
+pub use sweep_table::SweepRow;
 pub use table::{REPORT_FILE, Table};

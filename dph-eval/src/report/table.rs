@@ -21,13 +21,13 @@ const USUAL_METRIC: &str = "accuracy";
 /// many documents were scored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Table {
-    columns: Columns,
-    notes: Vec<String>,
+    pub(super) columns: Columns,
+    pub(super) notes: Vec<String>,
 }
 
 /// A column: a task with its split and metric, or a suite.
 #[derive(Debug, Clone, PartialEq)]
-enum Column {
+pub(super) enum Column {
     Task { task: String, split: String, metric: String },
     Suite(String),
 }
@@ -62,6 +62,12 @@ impl Table {
             }
         }
         Self { columns: Columns { left, rows }, notes: notes(runs) }
+    }
+
+    /// The same table with a further note below it.
+    pub fn with_note(mut self, note: impl Into<String>) -> Self {
+        self.notes.push(note.into());
+        self
     }
 
     /// Aligned plain text.
@@ -105,7 +111,7 @@ impl Table {
 }
 
 /// Tasks in the order in which they first appear, then suites.
-fn columns(runs: &[Results]) -> Vec<Column> {
+pub(super) fn columns(runs: &[Results]) -> Vec<Column> {
     let tasks = runs.iter().flat_map(|run| &run.results).map(|result| Column::Task {
         task: result.task.clone(),
         split: result.split.clone(),
@@ -121,7 +127,7 @@ fn columns(runs: &[Results]) -> Vec<Column> {
     columns
 }
 
-fn heading(columns: &[Column]) -> Vec<String> {
+pub(super) fn heading(columns: &[Column]) -> Vec<String> {
     let names = columns.iter().map(|column| match column {
         Column::Suite(suite) => suite.clone(),
         Column::Task { task, split, metric } => {
@@ -152,7 +158,7 @@ fn same_or_each(runs: &[Results], cells: impl Fn(&Results) -> Vec<String>) -> Ve
 }
 
 /// The scorers of a run in the order in which they first appear.
-fn scorers(run: &Results) -> Vec<&str> {
+pub(super) fn scorers(run: &Results) -> Vec<&str> {
     let mut scorers: Vec<&str> = Vec::new();
     for scorer in run.results.iter().map(|r| &r.scorer).chain(run.suites.iter().map(|s| &s.scorer)) {
         if !scorers.contains(&scorer.as_str()) {
@@ -169,7 +175,7 @@ fn of_column<'a>(run: &'a Results, column: &Column) -> impl Iterator<Item = &'a 
     })
 }
 
-fn value(run: &Results, column: &Column, scorer: &str) -> String {
+pub(super) fn value(run: &Results, column: &Column, scorer: &str) -> String {
     match column {
         Column::Task { .. } => of_column(run, column)
             .find(|result| result.scorer == scorer)
@@ -183,7 +189,7 @@ fn value(run: &Results, column: &Column, scorer: &str) -> String {
     .unwrap_or_default()
 }
 
-fn chance(run: &Results, column: &Column) -> Option<f64> {
+pub(super) fn chance(run: &Results, column: &Column) -> Option<f64> {
     match column {
         Column::Task { .. } => of_column(run, column).find_map(|result| result.chance),
         Column::Suite(suite) => {
@@ -192,11 +198,11 @@ fn chance(run: &Results, column: &Column) -> Option<f64> {
     }
 }
 
-fn documents(run: &Results, column: &Column) -> Option<usize> {
+pub(super) fn documents(run: &Results, column: &Column) -> Option<usize> {
     of_column(run, column).map(|result| result.documents).next()
 }
 
-fn percent(value: Option<f64>, stderr: Option<f64>) -> String {
+pub(super) fn percent(value: Option<f64>, stderr: Option<f64>) -> String {
     match (value, stderr) {
         (None, _) => String::new(),
         // As wide as a value with its error, so that the decimal points stand in one line.
@@ -206,7 +212,7 @@ fn percent(value: Option<f64>, stderr: Option<f64>) -> String {
 }
 
 /// What the table leaves out: the documents that could not be used.
-fn notes(runs: &[Results]) -> Vec<String> {
+pub(super) fn notes(runs: &[Results]) -> Vec<String> {
     let mut skipped: BTreeMap<String, &BTreeMap<String, usize>> = BTreeMap::new();
     for run in runs {
         for result in run.results.iter().filter(|result| !result.skipped.is_empty()) {

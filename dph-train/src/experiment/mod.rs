@@ -43,6 +43,11 @@ pub struct Experiment {
     /// What is evaluated at the end.
     #[serde(default)]
     pub eval: Eval,
+    /// What is varied: lists of values by the keys of `--set`, such as `"head.pooling" = ["identity", "bert"]`, `seed = [1, 2]` or
+    /// `"stage.dph.optimiser.lr" = [1e-3, 3e-3]`. Every combination is run, in the order of the file.
+    #[serde(default, skip_serializing_if = "toml::Table::is_empty")]
+    #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
+    pub sweep: toml::Table,
 }
 
 /// The JSON schema of experiment files: every key with its documentation, for editors that know such schemas.
@@ -51,7 +56,7 @@ pub fn schema() -> serde_json::Value {
 }
 
 /// The evaluation at the end.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Eval {
     /// Suites, such as `["gpt4all"]`.
@@ -67,6 +72,21 @@ pub struct Eval {
     /// Stages after which is evaluated as well, such as `["vocab", "sft"]`: the table then has rows for each of them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub after: Vec<String>,
+    /// Seed of the sample that `limit` takes. It is not the experiment's, so that all seeds are evaluated on the same documents.
+    pub seed: u64,
+}
+
+impl Default for Eval {
+    fn default() -> Self {
+        Self {
+            suites: Vec::new(),
+            tasks: Vec::new(),
+            split: None,
+            limit: None,
+            after: Vec::new(),
+            seed: defaults::seed(),
+        }
+    }
 }
 
 mod defaults {

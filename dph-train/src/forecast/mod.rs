@@ -180,7 +180,7 @@ fn evaluation<'a>(
     for (task, split) in tasks {
         let options = LoadOptions {
             limit: experiment.eval.limit,
-            seed: experiment.seed,
+            seed: experiment.eval.seed,
             max_len: Some(config.context),
             ..LoadOptions::default()
         };

@@ -1,0 +1,193 @@
+//! The table of a sweep, in the shape of the paper's ablations.
+
+use crate::report::table::{Column, chance, columns, documents, heading, notes, percent, scorers, value};
+use crate::report::{Columns, Table};
+use crate::results::Results;
+
+/// A variant of a sweep in its table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SweepRow {
+    /// The value of every key that is swept.
+    pub values: Vec<String>,
+    /// Number of parameters of its preference head, where it has one.
+    pub parameters: Option<usize>,
+    /// What was found.
+    pub results: Results,
+}
+
+impl Table {
+    /// The table of a sweep over the keys `swept`: a row for each variant, which begins with its values and the number of
+    /// parameters of its head, followed by what its reward reaches.
+    ///
+    /// What is the same for all variants is there once, above them: what guessing would give, and the log-likelihood where all
+    /// have the same language model. Where a variant needs several rows (several rewards, other language models) there is a
+    /// column with the scorer.
+    pub fn of_sweep(swept: &[String], rows: &[SweepRow]) -> Self {
+        let runs: Vec<Results> = rows.iter().map(|row| row.results.clone()).collect();
+        let columns = columns(&runs);
+        let (shared, own) = lines(&columns, &runs);
+        let layout = Layout {
+            swept,
+            scorer: own.len() > 1,
+            parameters: rows.iter().any(|row| row.parameters.is_some()),
+        };
+        let (below, above): (Vec<&String>, Vec<&String>) = shared.iter().partition(|line| *line == DOCUMENTS);
+        let same = |lines: Vec<&String>| -> Vec<Vec<String>> {
+            let cells =
+                |line: &String| runs.first().map(|run| cells(&columns, run, line)).unwrap_or_default();
+            lines.into_iter().map(|line| layout.shared(line, cells(line))).collect()
+        };
+
+        let names = heading(&columns).split_off(2);
+        let mut table = vec![layout.row(swept.to_vec(), "scorer", "parameters".into(), names)];
+        table.extend(same(above));
+        for row in rows {
+            let parameters = row.parameters.map_or(String::new(), |count| count.to_string());
+            let mut add = |line: &str, parameters: String| {
+                let cells = cells(&columns, &row.results, line);
+                table.push(layout.row(row.values.clone(), line, parameters, cells));
+            };
+            let found: Vec<&String> = own.iter().filter(|line| row.has(line)).collect();
+            for line in &found {
+                let of_head = line.starts_with(REWARD);
+                add(line, if of_head { parameters.clone() } else { String::new() });
+            }
+            if found.is_empty() {
+                add("", parameters);
+            }
+        }
+        table.extend(same(below));
+        let left = swept.len() + usize::from(layout.scorer);
+        let first = notes(runs.get(..1).unwrap_or_default());
+        let same = runs.iter().all(|run| notes(std::slice::from_ref(run)) == first);
+        Self { columns: Columns { left, rows: table }, notes: if same { first } else { notes(&runs) } }
+    }
+}
+
+const CHANCE: &str = "chance";
+const DOCUMENTS: &str = "documents";
+const REWARD: &str = "reward:";
+
+impl SweepRow {
+    /// Whether a line has something to say about this variant.
+    fn has(&self, line: &str) -> bool {
+        match line {
+            CHANCE | DOCUMENTS => !self.results.results.is_empty(),
+            scorer => scorers(&self.results).contains(&scorer),
+        }
+    }
+}
+
+/// The lines that are the same for all runs, and those that each has for itself.
+fn lines(columns: &[Column], runs: &[Results]) -> (Vec<String>, Vec<String>) {
+    if columns.is_empty() {
+        return (Vec::new(), Vec::new());
+    }
+    let mut lines = vec![CHANCE.to_string()];
+    for scorer in runs.iter().flat_map(scorers) {
+        if !lines.iter().any(|line| line == scorer) {
+            lines.push(scorer.into());
+        }
+    }
+    lines.push(DOCUMENTS.into());
+    let same = |line: &String| {
+        let mut cells = runs.iter().map(|run| cells(columns, run, line));
+        let first = cells.next();
+        !line.starts_with(REWARD) && cells.all(|other| Some(other) == first)
+    };
+    lines.into_iter().partition(same)
+}
+
+/// What a line says of a run in every column.
+fn cells(columns: &[Column], run: &Results, line: &str) -> Vec<String> {
+    let cell = |column: &Column| match line {
+        CHANCE => percent(chance(run, column), None),
+        DOCUMENTS => documents(run, column).map_or(String::new(), |documents| documents.to_string()),
+        scorer => value(run, column, scorer),
+    };
+    columns.iter().map(cell).collect()
+}
+
+/// Which columns come before those of the tasks.
+struct Layout<'a> {
+    swept: &'a [String],
+    scorer: bool,
+    parameters: bool,
+}
+
+impl Layout<'_> {
+    fn row(&self, values: Vec<String>, scorer: &str, parameters: String, cells: Vec<String>) -> Vec<String> {
+        let scorer = self.scorer.then(|| scorer.to_string());
+        let parameters = self.parameters.then_some(parameters);
+        values.into_iter().chain(scorer).chain(parameters).chain(cells).collect()
+    }
+
+    /// A row of what all variants share, named in the column of the scorer or, without one, in the first.
+    fn shared(&self, name: &str, cells: Vec<String>) -> Vec<String> {
+        let mut values = vec![String::new(); self.swept.len()];
+        if let Some(first) = values.first_mut().filter(|_| !self.scorer) {
+            *first = name.into();
+        }
+        self.row(values, name, String::new(), cells)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::results::{SuiteResult, TaskResult};
+
+    fn row(values: [&str; 2], loglik: f64, rewards: &[(&str, f64)]) -> SweepRow {
+        let mut results = Results::new(values.join(","));
+        let scorers = [("loglik-mean", loglik), ("loglik-sum", loglik - 0.05)].into_iter();
+        for (scorer, value) in scorers.chain(rewards.iter().copied()) {
+            results.results.push(TaskResult {
+                task: "boolq".into(),
+                split: "validation".into(),
+                scorer: scorer.into(),
+                metric: "accuracy".into(),
+                value,
+                stderr: Some(0.03),
+                documents: 200,
+                skipped: [("too-long".to_string(), 3)].into(),
+                chance: Some(0.5),
+            });
+            results.suites.push(SuiteResult {
+                suite: "one".into(),
+                scorer: scorer.into(),
+                value,
+                stderr: None,
+                chance: Some(0.5),
+            });
+        }
+        SweepRow { values: values.map(String::from).to_vec(), parameters: Some(rewards.len() * 32), results }
+    }
+
+    fn swept() -> Vec<String> {
+        ["pooling", "form"].map(String::from).to_vec()
+    }
+
+    #[test]
+    fn a_row_for_each_variant_and_one_for_what_they_share() {
+        let rows = [
+            row(["identity", "separable"], 0.6, &[("reward:preference", 0.7)]),
+            row(["bert", "separable"], 0.6, &[("reward:preference", 0.65)]),
+        ];
+        let table = Table::of_sweep(&swept(), &rows).with_note("a note");
+        insta::assert_snapshot!(table.to_text());
+    }
+
+    #[test]
+    fn variants_with_several_rows_have_a_column_for_the_scorer() {
+        let rows = [
+            row(["identity", "separable"], 0.6, &[("reward:a", 0.7), ("reward:b", 0.5)]),
+            row(["bert", "separable"], 0.61, &[("reward:a", 0.65)]),
+        ];
+        insta::assert_snapshot!(Table::of_sweep(&swept(), &rows).to_text());
+    }
+
+    #[test]
+    fn a_sweep_without_results_is_a_heading() {
+        assert_eq!(Table::of_sweep(&swept(), &[]).to_text().lines().next(), Some("pooling  form"));
+    }
+}

@@ -1,0 +1,93 @@
+//! A variant of a sweep at work.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use dph_core::{HeadFileError, PreferenceHeadConfig};
+use dph_eval::{BackboneReference, RESULTS_FILE, Results, SweepRow};
+
+use super::Variant;
+use super::sharing::Piece;
+use crate::TrainError;
+use crate::homes::Homes;
+use crate::pipeline::Setting;
+use crate::run_dir::RunDir;
+
+/// A variant, where its pieces are made, and how far it has come.
+pub(super) struct Job<'a> {
+    pub variant: &'a Variant,
+    pub setting: &'a Setting<'a>,
+    pub pieces: &'a [Piece],
+    pub homes: Homes<'a>,
+    /// Whether it was trained and evaluated already when the sweep began.
+    pub done: bool,
+    /// Why it did not succeed.
+    pub failed: Option<TrainError>,
+}
+
+impl<'a> Job<'a> {
+    /// A variant with its run, and the directories of the pieces that it shares with others, by key.
+    pub fn new(
+        variant: &'a Variant,
+        setting: &'a Setting<'a>,
+        run: &'a RunDir,
+        pieces: &'a [Piece],
+        shared: &'a HashMap<String, RunDir>,
+    ) -> Self {
+        let of_piece = |piece: &'a Piece| Some((piece.name.as_str(), shared.get(&piece.key)?));
+        let homes = Homes::with_shared(run, pieces.iter().filter_map(of_piece).collect());
+        let mut job = Self { variant, setting, pieces, homes, done: false, failed: None };
+        // Only the last piece counts: what a variant is made of may be gone when it is evaluated.
+        job.done = run.path().join(RESULTS_FILE).is_file() && job.model_dir().is_dir();
+        job
+    }
+
+    /// Notes, and says, that the variant failed.
+    pub fn fail(&mut self, error: TrainError) {
+        tracing::error!("{}: {error}", self.variant.label);
+        self.failed = Some(error);
+    }
+
+    /// The directory of a piece.
+    fn directory(&self, piece: &Piece) -> PathBuf {
+        self.homes.of(&piece.name).path().join(&piece.name)
+    }
+
+    /// The directory of the model that the variant ends with.
+    pub fn model_dir(&self) -> PathBuf {
+        match self.pieces.last() {
+            Some(piece) => self.directory(piece),
+            None => self.setting.experiment.model.path.clone().unwrap_or_default(),
+        }
+    }
+
+    /// The first piece that is not made yet.
+    pub fn first_missing(&self) -> Option<&'a Piece> {
+        self.pieces.iter().find(|piece| !self.directory(piece).is_dir())
+    }
+
+    /// A key that is the same for variants that are evaluated alike on the same language model, and so in one pass over it.
+    pub fn evaluated_with(&self) -> Result<String, TrainError> {
+        let dir = self.model_dir();
+        let (backbone, hash) = match BackboneReference::load(&dir)? {
+            Some(reference) => (reference.resolve(&dir), reference.hash),
+            None => (dir, String::new()),
+        };
+        let backbone = backbone.canonicalize().map_err(|source| TrainError::io(&backbone, source))?;
+        let Setting { experiment, data, .. } = self.setting;
+        let (name, device, chat) = (&experiment.name, &experiment.device, &experiment.model.chat);
+        Ok(format!("{backbone:?} {hash} {name:?} {device} {chat:?} {data:?} {:?}", experiment.eval))
+    }
+
+    /// Its row in the table of the sweep.
+    pub fn row(&self) -> Result<SweepRow, TrainError> {
+        let parameters = match PreferenceHeadConfig::load(&self.model_dir()) {
+            Ok(config) => Some(config.parameters()),
+            Err(HeadFileError::Missing { .. }) => None,
+            Err(error) => return Err(error.into()),
+        };
+        let results = Results::load(self.homes.run().path())?;
+        let results = Results { name: self.variant.label.clone(), ..results };
+        Ok(SweepRow { values: self.variant.values.clone(), parameters, results })
+    }
+}

@@ -1,0 +1,144 @@
+//! Running a sweep.
+
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+
+use dph_eval::{Results, Table};
+
+use super::job::Job;
+use super::sharing::{Piece, pieces, shared};
+use super::{Sweep, Variant, report};
+use crate::TrainError;
+use crate::evaluation::evaluate;
+use crate::experiment_file::ExperimentFile;
+use crate::pipeline::{RunOptions, Setting, features_dir, git_revision};
+use crate::run_dir::{MANIFEST, RunDir, SweepManifest, write_atomically};
+
+/// What a sweep came to.
+#[derive(Debug)]
+pub struct SweepOutcome {
+    /// The results of every variant that went well, each called by its label.
+    pub results: Vec<Results>,
+    /// The table of all: a row for each variant.
+    pub table: Table,
+    /// The label of every variant that failed, and why.
+    pub failed: Vec<(String, TrainError)>,
+}
+
+/// Runs every variant of an experiment's `[sweep]` in a directory of its own, `<out>/<label>`, and writes `results.json`
+/// (the list of all), `report.md` and `report.html` into `<out>`.
+///
+/// What several variants have in common is done once. A variant that fails does not stop the others.
+///
+/// # Errors
+/// What stops all variants: a request that makes no sense, a directory that cannot be written.
+pub fn run_sweep(file: &ExperimentFile, options: &RunOptions) -> Result<SweepOutcome, TrainError> {
+    let none = TrainError::Sweep("this experiment has no [sweep]; it is one run, which `run` runs");
+    let sweep = file.sweep.as_ref().ok_or(none)?;
+    let settings = settings(sweep, &options.data)?;
+    let pieces = pieces(&sweep.variants, &options.data)?;
+
+    let place = RunDir::open(&options.out, &file.experiment, &file.source, options.resume)?;
+    write_manifest(sweep, place.path())?;
+    let open = |variant: &Variant| {
+        let dir = place.path().join(&variant.label);
+        RunDir::open(&dir, &variant.experiment, &variant.source, options.resume)
+    };
+    let runs: Vec<RunDir> = sweep.variants.iter().map(open).collect::<Result<_, _>>()?;
+    let open = |piece: &Piece| {
+        let dir = place.path().join("shared").join(piece.directory());
+        Ok((piece.key.clone(), RunDir::shared(&dir)?))
+    };
+    let shared: HashMap<String, RunDir> =
+        shared(&pieces).into_iter().map(open).collect::<Result<_, TrainError>>()?;
+
+    let parts = sweep.variants.iter().zip(&settings).zip(&runs).zip(&pieces);
+    let mut jobs: Vec<Job<'_>> = parts
+        .map(|(((variant, setting), run), pieces)| Job::new(variant, setting, run, pieces, &shared))
+        .collect();
+    train(&mut jobs, &features_dir(&options.out));
+    evaluate_all(&mut jobs);
+    report::write(file, sweep, jobs, place.path())
+}
+
+/// The settings of all variants. What can be seen to be wrong at once must not move an earlier sweep aside.
+fn settings<'a>(sweep: &'a Sweep, data: &'a Path) -> Result<Vec<Setting<'a>>, TrainError> {
+    let mut seen = HashSet::new();
+    let setting = |variant: &'a Variant| {
+        let setting = Setting::new(&variant.experiment, data)?;
+        if seen.insert(format!("{:?} {:?}", variant.experiment.model, setting.data)) {
+            setting.check()?;
+        }
+        Ok(setting)
+    };
+    sweep.variants.iter().map(setting).collect()
+}
+
+fn write_manifest(sweep: &Sweep, dir: &Path) -> Result<(), TrainError> {
+    let manifest = SweepManifest {
+        version: env!("CARGO_PKG_VERSION").into(),
+        git_revision: git_revision(),
+        variants: sweep.variants.iter().map(|variant| variant.label.clone()).collect(),
+    };
+    let path = dir.join(MANIFEST);
+    let json = serde_json::to_vec_pretty(&manifest).map_err(|error| TrainError::io(&path, error.into()))?;
+    write_atomically(&path, &json)
+}
+
+/// Trains what is not done already.
+fn train(jobs: &mut [Job<'_>], features: &Path) {
+    // What could not be made would fail again for every variant that needs it.
+    let mut broken: HashMap<String, (String, String)> = HashMap::new();
+    let count = jobs.len();
+    for (index, job) in jobs.iter_mut().enumerate() {
+        let label = &job.variant.label;
+        if job.done {
+            tracing::info!("variant {} of {count}: {label}: done already", index + 1);
+            continue;
+        }
+        tracing::info!("variant {} of {count}: {label}", index + 1);
+        if let Some((variant, message)) = job.pieces.iter().find_map(|piece| broken.get(&piece.key)) {
+            job.fail(TrainError::AsAnother { variant: variant.clone(), message: message.clone() });
+        } else if let Err(error) = job.setting.train(&job.homes, features) {
+            if let Some(piece) = job.first_missing() {
+                broken.insert(piece.key.clone(), (label.clone(), error.to_string()));
+            }
+            job.fail(error);
+        }
+    }
+}
+
+/// Evaluates what was trained: all heads on the same frozen model in one pass.
+fn evaluate_all(jobs: &mut [Job<'_>]) {
+    let mut groups: Vec<(String, Vec<&mut Job<'_>>)> = Vec::new();
+    for job in jobs.iter_mut().filter(|job| !job.done && job.failed.is_none()) {
+        match job.evaluated_with() {
+            Err(error) => job.fail(error),
+            Ok(key) => match groups.iter_mut().find(|(other, _)| *other == key) {
+                Some((_, group)) => group.push(job),
+                None => groups.push((key, vec![job])),
+            },
+        }
+    }
+    for (_, mut group) in groups {
+        let dirs: Vec<PathBuf> = group.iter().map(|job| job.model_dir()).collect();
+        let dirs: Vec<&Path> = dirs.iter().map(PathBuf::as_path).collect();
+        match evaluate(group[0].setting, &dirs) {
+            Ok(benches) => {
+                for (job, bench) in group.iter_mut().zip(&benches) {
+                    if let Err(error) = job.setting.finish(&job.homes, std::slice::from_ref(bench)) {
+                        job.fail(error);
+                    }
+                }
+            }
+            Err(error) => {
+                let (variant, message) = (group[0].variant.label.clone(), error.to_string());
+                for job in group.iter_mut().skip(1) {
+                    let (variant, message) = (variant.clone(), message.clone());
+                    job.fail(TrainError::AsAnother { variant, message });
+                }
+                group[0].fail(error);
+            }
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Which pieces of the variants of a sweep are the same.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::Variant;
+use crate::TrainError;
+use crate::experiment::{Experiment, Trainable};
+use crate::pipeline::BASE;
+use crate::stages::trainable;
+
+/// A new model or a stage of a variant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Piece {
+    /// `base`, or the stage's name.
+    pub name: String,
+    /// A hash of everything that decides what comes out: pieces of the same key are the same.
+    pub key: String,
+}
+
+impl Piece {
+    /// A name for the directory of the piece among others that are shared.
+    pub fn directory(&self) -> String {
+        format!("{}-{}", self.name, &self.key[..12])
+    }
+}
+
+/// The pieces of every variant, in the order in which they are made. `data` is the root of the data sets where the
+/// experiment does not say.
+pub(super) fn pieces(variants: &[Variant], data: &Path) -> Result<Vec<Vec<Piece>>, TrainError> {
+    let mut hashes: HashMap<PathBuf, String> = HashMap::new();
+    let mut hash = |path: &Path| match hashes.get(path) {
+        Some(hash) => Ok(hash.clone()),
+        None => {
+            let hash = dph_model::content_hash(path)?;
+            hashes.insert(path.into(), hash.clone());
+            Ok(hash)
+        }
+    };
+    variants.iter().map(|variant| of_experiment(&variant.experiment, data, &mut hash)).collect()
+}
+
+/// The pieces that several variants have, each once.
+pub(super) fn shared(pieces: &[Vec<Piece>]) -> Vec<&Piece> {
+    let mut counts: Vec<(&Piece, usize)> = Vec::new();
+    for piece in pieces.iter().flatten() {
+        match counts.iter_mut().find(|(other, _)| *other == piece) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((piece, 1)),
+        }
+    }
+    counts.into_iter().filter(|(_, count)| *count > 1).map(|(piece, _)| piece).collect()
+}
+
+fn of_experiment(
+    experiment: &Experiment,
+    data: &Path,
+    hash: &mut dyn FnMut(&Path) -> Result<String, TrainError>,
+) -> Result<Vec<Piece>, TrainError> {
+    let model = &experiment.model;
+    let mut chain = Chain::default();
+    chain.add(&experiment.seed).add(&experiment.device).add(&experiment.data.as_deref().unwrap_or(data));
+    chain.add(&model.chat);
+    let mut pieces = Vec::new();
+    match &model.path {
+        Some(path) => {
+            chain.add(&hash(path)?);
+        }
+        None => {
+            chain.add(&model.new).add(&model.tokenizer);
+            pieces.push(Piece { name: BASE.into(), key: chain.key() });
+        }
+    }
+    for stage in &experiment.stages {
+        let trainable = trainable(experiment, stage);
+        chain.add(stage).add(&trainable);
+        if trainable == Trainable::Lora {
+            chain.add(&model.lora);
+        }
+        if stage.objective.dph.is_some() {
+            chain.add(&experiment.head);
+        }
+        pieces.push(Piece { name: stage.name.clone(), key: chain.key() });
+    }
+    Ok(pieces)
+}
+
+/// A hash over one setting after the other.
+#[derive(Default)]
+struct Chain(blake3::Hasher);
+
+impl Chain {
+    fn add(&mut self, setting: &impl Serialize) -> &mut Self {
+        // Settings that came from a file can be written into one.
+        let json = serde_json::to_vec(setting).unwrap_or_default();
+        self.0.update(&(json.len() as u64).to_le_bytes()).update(&json);
+        self
+    }
+
+    fn key(&self) -> String {
+        self.0.finalize().to_hex().to_string()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::super::{axes, expand};
+    use super::*;
+
+    /// The names of the pieces of each variant, with the same number for the same piece.
+    fn numbered(sweep: &str) -> Vec<Vec<String>> {
+        let quickstart = include_str!("../../../experiments/quickstart.toml");
+        let text = format!("{quickstart}\n[sweep]\n{sweep}\n");
+        let sweep = expand(&text, axes(&text).unwrap()).unwrap();
+        let pieces = pieces(&sweep.variants, Path::new("data")).unwrap();
+        let mut known: Vec<Piece> = Vec::new();
+        let mut number = |piece: &Piece| {
+            let at = known.iter().filter(|other| other.name == piece.name).position(|other| other == piece);
+            let at = at.unwrap_or_else(|| {
+                known.push(piece.clone());
+                known.iter().filter(|other| other.name == piece.name).count() - 1
+            });
+            format!("{}{at}", piece.name)
+        };
+        pieces.iter().map(|pieces| pieces.iter().map(&mut number).collect()).collect()
+    }
+
+    #[test]
+    fn stages_are_shared_as_far_as_everything_before_them_is() {
+        assert_eq!(
+            numbered("\"head.pooling\" = [\"identity\", \"bert\"]"),
+            [["base0", "pretrain0", "sft0", "dph0"], ["base0", "pretrain0", "sft0", "dph1"]]
+        );
+        assert_eq!(
+            numbered("\"stage.sft.steps\" = [1, 2]"),
+            [["base0", "pretrain0", "sft0", "dph0"], ["base0", "pretrain0", "sft1", "dph1"]]
+        );
+        let seeds = numbered("seed = [1, 2]\n\"head.bias\" = [false, true]");
+        assert_eq!(seeds[1], ["base0", "pretrain0", "sft0", "dph1"]);
+        assert_eq!(seeds[2], ["base1", "pretrain1", "sft1", "dph2"]);
+        // What concerns only the evaluation changes nothing.
+        assert_eq!(numbered("\"eval.limit\" = [1, 2]")[1], ["base0", "pretrain0", "sft0", "dph0"]);
+        // Adapters matter where they are trained.
+        assert_eq!(numbered("\"model.lora.rank\" = [4, 8]")[1], ["base0", "pretrain0", "sft0", "dph0"]);
+        assert_eq!(
+            numbered("\"model.lora.rank\" = [4, 8]\n\"stage.sft.trainable\" = [\"lora\"]")[1],
+            ["base0", "pretrain0", "sft1", "dph1"]
+        );
+    }
+}
