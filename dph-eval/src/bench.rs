@@ -3,19 +3,17 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use dph_core::{CandidateScores, Scorer};
-use dph_data::{DataError, Kind, LoadOptions, Metric, TaskData};
+use dph_core::CandidateScores;
+use dph_data::{DataError, LoadOptions, TaskData};
 
 use crate::bench_plan::{BenchPlan, PlannedTask};
+use crate::bench_results::{suite_result, task_results};
 use crate::documents::DocumentScores;
-use crate::metrics::{Outcome, guessing, measure};
 use crate::model::Model;
 use crate::model_error::ModelError;
-use crate::results::{Results, ResultsError, SuiteResult, TaskResult};
+use crate::results::{Results, ResultsError, SuiteResult};
 use crate::score::{HeadRef, Progress, ScoreError, Scoring, check, score_heads, workload};
 use crate::scorer_choice::ScorerChoice;
-use crate::statistics::{Estimate, mean_of_metrics};
-use crate::suite::{Suite, SuiteTask};
 
 /// How a benchmark is run.
 #[derive(Debug, Clone, PartialEq)]
@@ -250,102 +248,4 @@ fn load(model: &Model, planned: &PlannedTask, options: &BenchOptions) -> Result<
     let data = TaskData::load(&planned.task, &options.data, &planned.split, &model.tokenizer, &load)?;
     check(model, &data.sets).map_err(|source| planned.unscorable(source))?;
     Ok(data)
-}
-
-/// What a scorer reaches on a task, by each of its metrics.
-fn task_results(
-    planned: &PlannedTask,
-    data: &TaskData,
-    scorer: &Scorer,
-    scores: &[Vec<CandidateScores>],
-) -> Vec<TaskResult> {
-    let outcomes: Vec<Outcome> = data
-        .sets
-        .iter()
-        .zip(scores)
-        .filter_map(|(set, scores)| {
-            let predicted = prediction(planned.task.kind, scorer, scores);
-            Some(Outcome { predicted, gold: set.gold?, score: data.scores.get(&set.id).copied() })
-        })
-        .collect();
-    let skipped = data.skipped.counts();
-    let result = |metric: &Metric| {
-        let estimate = measure(*metric, &outcomes)?;
-        Some(TaskResult {
-            task: planned.task.name.clone(),
-            split: planned.split.clone(),
-            scorer: scorer.to_string(),
-            metric: metric.to_string(),
-            value: estimate.value,
-            stderr: estimate.stderr,
-            documents: data.sets.len(),
-            skipped: skipped.iter().map(|(reason, &count)| (reason.as_str().to_owned(), count)).collect(),
-            chance: guessing(*metric, &data.sets),
-        })
-    };
-    planned.task.metrics.iter().filter_map(result).collect()
-}
-
-/// The candidate that a scorer picks.
-///
-/// Of equals it is the first, as in the reference implementation. In a pair the gold answer is always the first, so there a
-/// tie picks nothing; and neither does what is not a number.
-fn prediction(kind: Kind, scorer: &Scorer, scores: &[CandidateScores]) -> Option<usize> {
-    let picked = scorer.choose(scores)?;
-    let value = scorer.value(&scores[picked]);
-    let tie = || (0..scores.len()).any(|index| index != picked && scorer.value(&scores[index]) == value);
-    let nothing = value.is_nan() || (kind == Kind::Preference && tie());
-    (!nothing).then_some(picked)
-}
-
-fn suite_result(suite: &Suite, plan: &BenchPlan, results: &Results, scorer: &Scorer) -> Option<SuiteResult> {
-    let scorer = scorer.to_string();
-    // A suite names a task by name or path, a result by name only.
-    let name = |part: &SuiteTask| {
-        plan.tasks.iter().find(|task| task.asked == part.task).map(|task| task.task.name.clone())
-    };
-    let of = |part: &SuiteTask, estimate: &dyn Fn(&TaskResult) -> Option<Estimate>| {
-        let name = name(part)?;
-        let is = |result: &&TaskResult| {
-            result.task == name && result.split == part.split && result.scorer == scorer
-        };
-        let of_metrics: Option<Vec<Estimate>> = results.results.iter().filter(is).map(estimate).collect();
-        mean_of_metrics(&of_metrics?)
-    };
-    let estimate = suite
-        .combine(|part| of(part, &|result| Some(Estimate { value: result.value, stderr: result.stderr })))?;
-    let chance =
-        suite.combine(|part| of(part, &|result| result.chance.map(|value| Estimate { value, stderr: None })));
-    Some(SuiteResult {
-        suite: suite.name.clone(),
-        value: estimate.value,
-        stderr: estimate.stderr,
-        chance: chance.map(|chance| chance.value),
-        scorer,
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_tie_in_a_pair_and_nan_pick_nothing() {
-        let scores = |rewards: &[f32]| -> Vec<CandidateScores> {
-            rewards
-                .iter()
-                .map(|&reward| CandidateScores { rewards: vec![reward], ..Default::default() })
-                .collect()
-        };
-        let scorer = Scorer::Reward { head: "preference".into(), index: 0 };
-        let picked = |kind, rewards: &[f32]| prediction(kind, &scorer, &scores(rewards));
-        assert_eq!(picked(Kind::Preference, &[1.0, 0.0]), Some(0));
-        assert_eq!(picked(Kind::Preference, &[0.0, 0.0]), None);
-        assert_eq!(picked(Kind::Preference, &[0.0, 1.0]), Some(1));
-        assert_eq!(picked(Kind::Preference, &[f32::NAN, f32::NAN]), None);
-        assert_eq!(picked(Kind::Choice, &[0.0, 2.0, 2.0]), Some(1));
-        assert_eq!(picked(Kind::Choice, &[f32::NAN, f32::NAN]), None);
-        assert_eq!(picked(Kind::Choice, &[f32::NAN, 0.0]), Some(1));
-        assert_eq!(picked(Kind::Choice, &[]), None);
-    }
 }

@@ -26,6 +26,7 @@ mod backbone_reference;
 mod bench;
 mod bench_heads;
 mod bench_plan;
+mod bench_results;
 mod documents;
 mod locate;
 mod mean_results;

@@ -255,6 +255,43 @@ fn seeds_are_averaged_over_the_same_documents() {
 }
 
 #[test]
+fn variants_that_are_only_evaluated_differently_are_one_model() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = succeed(&mut sweep(dir.path(), "\"eval.split\" = [\"test\", \"train\"]\n", &[]));
+    assert_eq!((ended(&output, "stage dph"), ended(&output, "evaluation")), (1, 2), "{}", said(&output));
+    let table = stdout(&output);
+    for row in ["split  scorer ", "test   reward:preference", "train  loglik-mean", "train  documents"] {
+        assert!(table.contains(row), "{row:?} is not in {table}");
+    }
+    let device = dph_core::device("flex").unwrap();
+    let model = dph_eval::Model::open(&dir.path().join("run/split=train"), &device).unwrap();
+    assert_eq!(model.heads(), ["preference"]);
+}
+
+#[test]
+fn models_without_a_head_are_compared_by_their_likelihood() {
+    let dir = tempfile::tempdir().unwrap();
+    let made = dir.path().join("made");
+    succeed(&mut small(&made, &[]));
+    let file = dir.path().join("compare.toml");
+    let (base, sft) = (made.join("base"), made.join("sft"));
+    let text = format!(
+        "name = \"compare\"\nmodel = {{}}\n[eval]\ntasks = [\"world\"]\nlimit = 20\n[sweep]\n\"model.path\" = [{base:?}, {sft:?}]\n"
+    );
+    fs::write(&file, text).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dph-train"));
+    let output = succeed(command.arg(&file).arg("--out").arg(dir.path().join("run")));
+    let table = stdout(&output);
+    assert!(
+        table.contains("loglik-mean") && !table.contains("reward:") && !table.contains("parameters"),
+        "{table}"
+    );
+    let row = |path: &Path| table.lines().any(|line| line.starts_with(&path.display().to_string()));
+    assert!(row(&base) && row(&sft), "{table}");
+    assert_eq!(json(dir.path().join("run/results.json")).as_array().unwrap().len(), 2);
+}
+
+#[test]
 fn a_dry_run_counts_what_is_shared_once() {
     let dir = tempfile::tempdir().unwrap();
     let output = succeed(&mut sweep(dir.path(), TWO_BY_TWO, &["--dry-run"]));
