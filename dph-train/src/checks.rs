@@ -203,12 +203,12 @@ impl Checks {
             );
         }
         require(
-            !(frozen && !stage.freeze.is_empty()),
+            !frozen || stage.freeze.is_empty(),
             &["freeze"],
             "the whole model is frozen here already".into(),
         );
         require(
-            !(frozen && !stage.add_tokens.is_empty()),
+            !frozen || stage.add_tokens.is_empty(),
             &["add_tokens"],
             "new tokens have to be learnt, and the model is frozen here: set `trainable = \"embeddings\"` or \"all\"".into(),
         );

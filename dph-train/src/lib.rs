@@ -6,8 +6,9 @@
 //! let changes = ["model.path=models/SmolLM2-135M-Instruct".to_string()];
 //! let file = ExperimentFile::read("experiments/smollm2-gpt4all.toml".as_ref(), &changes)?;
 //! let options = RunOptions { out: "runs/smollm2".into(), data: "data".into(), resume: false };
-//! let bench = run(&file, &options)?;
-//! print!("{}", dph_eval::Table::new(&[bench.results]).to_text());
+//! for bench in run(&file, &options)? {
+//!     print!("{}", dph_eval::Table::new(&[bench.results]).to_text());
+//! }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!

@@ -44,7 +44,7 @@ fn work(arguments: Arguments) -> Result<(), (miette::Report, u8)> {
     overrides.extend(arguments.device.map(|device| format!("device={device:?}")));
     let file = ExperimentFile::read(&experiment, &overrides).map_err(|error| (error.into(), 2))?;
     if arguments.dry_run {
-        let forecast = forecast(&file, &arguments.data).map_err(|error| (error.into(), 2))?;
+        let forecast = forecast(&file, &arguments.data).map_err(|report| (report, 2))?;
         let _ = writeln!(std::io::stdout(), "{forecast}");
         return Ok(());
     }
@@ -75,7 +75,7 @@ fn work(arguments: Arguments) -> Result<(), (miette::Report, u8)> {
     Ok(())
 }
 
-fn forecast(file: &ExperimentFile, data: &Path) -> Result<String, TrainError> {
+fn forecast(file: &ExperimentFile, data: &Path) -> miette::Result<String> {
     Ok(match &file.sweep {
         Some(sweep) => SweepForecast::new(sweep, data)?.to_string(),
         None => Forecast::new(&file.experiment, data)?.to_string(),
