@@ -1,5 +1,5 @@
 //! A run that was stopped ends as one that was not, byte by byte.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod support;
 
