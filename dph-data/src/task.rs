@@ -8,10 +8,11 @@ use serde_json::{Map, Value as Json};
 
 use crate::document::{Document, Recipe};
 use crate::embedded;
+use crate::invalid_toml::InvalidToml;
 use crate::metric::Metric;
 use crate::skipped::RowProblem;
 use crate::task_builder::compile;
-use crate::task_error::{InvalidTask, TaskError};
+use crate::task_error::TaskError;
 use crate::task_file::{KEYS, nearest};
 
 /// What the rows of a task are.
@@ -112,7 +113,7 @@ impl Task {
     /// [`TaskError::Invalid`] with everything that is wrong.
     pub fn parse(source: &str, file: &str) -> Result<Self, TaskError> {
         compile(source, file)
-            .map_err(|problems| TaskError::Invalid(Box::new(InvalidTask::new(file, source, problems))))
+            .map_err(|problems| TaskError::Invalid(Box::new(InvalidToml::new(file, source, problems))))
     }
 
     /// The rows inside of a row, where the task's `rows` says that there are some (SQuAD's articles hold paragraphs, which

@@ -8,20 +8,20 @@ use toml::de::DeTable;
 
 use crate::choice::List;
 use crate::document::Recipe;
+use crate::invalid_toml::TomlProblem;
 use crate::metric::Metric;
 use crate::task::{Kind, Source, Task};
-use crate::task_error::TaskProblem;
 use crate::task_file::{KEYS, ListKey, TaskFile, nearest};
 use crate::template::{Expr, Template};
 use crate::unfold::Unfold;
 
 /// The task in a TOML text, or everything that is wrong with it. Files of the task are relative to the folder of `file`.
-pub(crate) fn compile(source: &str, file: &str) -> Result<Task, Vec<TaskProblem>> {
+pub(crate) fn compile(source: &str, file: &str) -> Result<Task, Vec<TomlProblem>> {
     let mut problems = unknown_keys(source).map_err(|problem| vec![problem])?;
     let parsed = match toml::from_str::<TaskFile>(source) {
         Ok(parsed) => parsed,
         Err(error) => {
-            problems.push(TaskProblem::new(error.span().unwrap_or(0..0), error.message()));
+            problems.push(TomlProblem::new(error.span().unwrap_or(0..0), error.message()));
             return Err(problems);
         }
     };
@@ -31,9 +31,9 @@ pub(crate) fn compile(source: &str, file: &str) -> Result<Task, Vec<TaskProblem>
 }
 
 /// A problem for each key that no task has, or the one problem that keeps the file from being TOML.
-fn unknown_keys(source: &str) -> Result<Vec<TaskProblem>, TaskProblem> {
+fn unknown_keys(source: &str) -> Result<Vec<TomlProblem>, TomlProblem> {
     let table = DeTable::parse(source).map_err(|error| {
-        TaskProblem::new(error.span().unwrap_or(0..0), format!("not valid TOML: {}", error.message()))
+        TomlProblem::new(error.span().unwrap_or(0..0), format!("not valid TOML: {}", error.message()))
     })?;
     let unknown = table.get_ref().keys().filter(|key| !KEYS.contains(&key.get_ref().as_ref()));
     Ok(unknown
@@ -42,7 +42,7 @@ fn unknown_keys(source: &str) -> Result<Vec<TaskProblem>, TaskProblem> {
                 Some(known) => format!("did you mean `{known}`?"),
                 None => format!("the keys of a task are {}", KEYS.join(", ")),
             };
-            TaskProblem::new(key.span(), format!("unknown key `{}`", key.get_ref())).help(help)
+            TomlProblem::new(key.span(), format!("unknown key `{}`", key.get_ref())).help(help)
         })
         .collect())
 }
@@ -50,7 +50,7 @@ fn unknown_keys(source: &str) -> Result<Vec<TaskProblem>, TaskProblem> {
 /// Compiles a task and notes every problem on the way.
 pub(crate) struct Builder<'a> {
     pub file: TaskFile,
-    pub problems: &'a mut Vec<TaskProblem>,
+    pub problems: &'a mut Vec<TomlProblem>,
 }
 
 impl Builder<'_> {
@@ -222,7 +222,7 @@ impl Builder<'_> {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("it is one of {}", names.join(", ")),
         };
-        self.problems.push(TaskProblem::new(span, format!("there is no {name} `{given}`")).help(help));
+        self.problems.push(TomlProblem::new(span, format!("there is no {name} `{given}`")).help(help));
         None
     }
 
@@ -231,6 +231,6 @@ impl Builder<'_> {
     }
 
     pub(crate) fn problem(&mut self, span: Range<usize>, message: impl Into<String>) {
-        self.problems.push(TaskProblem::new(span, message));
+        self.problems.push(TomlProblem::new(span, message));
     }
 }

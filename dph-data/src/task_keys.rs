@@ -4,10 +4,10 @@ use std::ops::Range;
 
 use toml::Spanned;
 
+use crate::invalid_toml::TomlProblem;
 use crate::metric::Metric;
 use crate::task::Kind;
 use crate::task_builder::Builder;
-use crate::task_error::TaskProblem;
 use crate::task_file::ListKey;
 
 impl Builder<'_> {
@@ -42,7 +42,7 @@ impl Builder<'_> {
             .filter_map(|(key, span, kinds)| {
                 let kinds: Vec<String> = kinds.iter().map(|kind| format!("`{kind}`")).collect();
                 let message = format!("`{key}` has no meaning in a task of kind `{kind}`");
-                Some(TaskProblem::new(span?, message).help(format!("it belongs to {}", kinds.join(", "))))
+                Some(TomlProblem::new(span?, message).help(format!("it belongs to {}", kinds.join(", "))))
             })
             .collect();
         self.problems.extend(problems);
@@ -58,7 +58,7 @@ impl Builder<'_> {
             if kind == Kind::Preference && *metric != Metric::Accuracy {
                 let message = format!("the metric `{metric}` has no meaning for pairs");
                 self.problems.push(
-                    TaskProblem::new(span.clone(), message)
+                    TomlProblem::new(span.clone(), message)
                         .help("the better answer of a pair is always the first: use `accuracy`"),
                 );
             }

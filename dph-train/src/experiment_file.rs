@@ -3,11 +3,12 @@
 use std::ops::Range;
 use std::path::Path;
 
+use dph_data::TomlProblem;
 use toml_edit::{Document, DocumentMut, Item, Table, TableLike, Value};
 
 use crate::checks;
 use crate::experiment::Experiment;
-use crate::experiment_error::{ExperimentError, Problem, invalid};
+use crate::experiment_error::{ExperimentError, invalid};
 use crate::sweep::{self, Sweep};
 
 /// An experiment and the text that it was read from.
@@ -50,7 +51,7 @@ fn overridden(source: &str, file: &str, overrides: &[String]) -> Result<(String,
         return Ok((source.into(), file.into()));
     }
     let mut document: DocumentMut = source.parse().map_err(|error: toml_edit::TomlError| {
-        let problem = Problem::new(error.span().unwrap_or_default(), error.message());
+        let problem = TomlProblem::new(error.span().unwrap_or_default(), error.message());
         invalid(file, source, vec![problem])
     })?;
     for given in overrides {
@@ -61,17 +62,17 @@ fn overridden(source: &str, file: &str, overrides: &[String]) -> Result<(String,
 }
 
 /// Parses and checks the text of an experiment file.
-pub(crate) fn parse(text: &str) -> Result<Experiment, Vec<Problem>> {
+pub(crate) fn parse(text: &str) -> Result<Experiment, Vec<TomlProblem>> {
     let experiment: Experiment = toml::from_str(text).map_err(|error| {
         let help = suggestion(error.message());
-        vec![Problem { help, ..Problem::new(error.span().unwrap_or_default(), error.message()) }]
+        vec![TomlProblem { help, ..TomlProblem::new(error.span().unwrap_or_default(), error.message()) }]
     })?;
     let document = Document::parse(text).ok();
     let problem = |found: checks::Found| {
         let span = document.as_ref().and_then(|document| span(document, &found.path));
-        Problem { help: found.help, ..Problem::new(span.unwrap_or_default(), found.message) }
+        TomlProblem { help: found.help, ..TomlProblem::new(span.unwrap_or_default(), found.message) }
     };
-    let problems: Vec<Problem> = checks::check(&experiment).into_iter().map(problem).collect();
+    let problems: Vec<TomlProblem> = checks::check(&experiment).into_iter().map(problem).collect();
     match problems.is_empty() {
         true => Ok(experiment),
         false => Err(problems),

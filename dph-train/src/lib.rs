@@ -47,7 +47,7 @@ mod trainer;
 pub use cli::Arguments;
 pub use error::TrainError;
 pub use experiment::{Experiment, schema};
-pub use experiment_error::{ExperimentError, InvalidExperiment, Problem};
+pub use experiment_error::ExperimentError;
 pub use experiment_file::ExperimentFile;
 pub use features::{Features, KeptFeatures};
 pub use forecast::{EvalForecast, Forecast, StageForecast, StageLoad};

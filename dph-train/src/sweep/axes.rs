@@ -2,21 +2,21 @@
 
 use std::ops::Range;
 
+use dph_data::TomlProblem;
 use toml_edit::{Array, Document, Item, TableLike, Value};
 
 use super::Axis;
 use super::label::{short_names, value_text};
-use crate::experiment_error::Problem;
 
 /// What the text of an experiment file sweeps, in its order; nothing where it has no `[sweep]`.
-pub(crate) fn axes(text: &str) -> Result<Vec<Axis>, Vec<Problem>> {
+pub(crate) fn axes(text: &str) -> Result<Vec<Axis>, Vec<TomlProblem>> {
     // A text that is no TOML is reported by who parses the experiment.
     let Ok(document) = Document::parse(text) else { return Ok(Vec::new()) };
     let Some(sweep) = document.as_item().get("sweep") else { return Ok(Vec::new()) };
     let Some(table) = sweep.as_table_like() else {
         let message =
             "`sweep` is a table of keys and lists of values: \"head.pooling\" = [\"identity\", \"bert\"]";
-        return Err(vec![Problem::new(sweep.span().unwrap_or_default(), message)]);
+        return Err(vec![TomlProblem::new(sweep.span().unwrap_or_default(), message)]);
     };
     let mut reader = Reader { text, axes: Vec::new(), problems: Vec::new() };
     reader.table(None, table);
@@ -46,7 +46,7 @@ pub(crate) fn not_swept(given: &str, axes: &[Axis]) -> Result<(), String> {
 struct Reader<'a> {
     text: &'a str,
     axes: Vec<Axis>,
-    problems: Vec<Problem>,
+    problems: Vec<TomlProblem>,
 }
 
 impl Reader<'_> {
@@ -103,7 +103,7 @@ impl Reader<'_> {
     }
 
     fn problem(&mut self, span: &Range<usize>, message: String) {
-        self.problems.push(Problem::new(span.clone(), message));
+        self.problems.push(TomlProblem::new(span.clone(), message));
     }
 }
 

@@ -1,19 +1,19 @@
 //! From the axes of a sweep to its variants, all of which are checked.
 
+use dph_data::TomlProblem;
 use toml_edit::{DocumentMut, Value};
 
 use super::label::{label, value_text};
 use super::{Axis, Sweep, Variant};
 use crate::experiment::Experiment;
-use crate::experiment_error::Problem;
 use crate::experiment_file::{parse, set};
 
 /// The variants of an experiment file, given its text and what it sweeps (at least one key).
 ///
 /// A problem that a file has without its sweep is reported in its own place, one that a value makes at the swept key.
-pub(crate) fn expand(text: &str, axes: Vec<Axis>) -> Result<Sweep, Vec<Problem>> {
+pub(crate) fn expand(text: &str, axes: Vec<Axis>) -> Result<Sweep, Vec<TomlProblem>> {
     let mut variants: Vec<Variant> = Vec::new();
-    let mut problems: Vec<Problem> = Vec::new();
+    let mut problems: Vec<TomlProblem> = Vec::new();
     for choice in combinations(&axes) {
         match checked(text, &choice) {
             Ok((source, experiment)) => {
@@ -56,7 +56,7 @@ fn combinations(axes: &[Axis]) -> Vec<Choice<'_>> {
 }
 
 /// The text of a variant and the experiment that it says.
-fn checked(text: &str, choice: &Choice<'_>) -> Result<(String, Experiment), Vec<Problem>> {
+fn checked(text: &str, choice: &Choice<'_>) -> Result<(String, Experiment), Vec<TomlProblem>> {
     let source = with_values(text, choice).map_err(|problem| vec![problem])?;
     match parse(&source) {
         Ok(experiment) => Ok((source, experiment)),
@@ -65,38 +65,38 @@ fn checked(text: &str, choice: &Choice<'_>) -> Result<(String, Experiment), Vec<
 }
 
 /// The text of an experiment file with these values and without its sweep.
-fn with_values(text: &str, choice: &[(&Axis, &Value)]) -> Result<String, Problem> {
+fn with_values(text: &str, choice: &[(&Axis, &Value)]) -> Result<String, TomlProblem> {
     let syntax =
-        |error: toml_edit::TomlError| Problem::new(error.span().unwrap_or_default(), error.message());
+        |error: toml_edit::TomlError| TomlProblem::new(error.span().unwrap_or_default(), error.message());
     let mut document: DocumentMut = text.parse().map_err(syntax)?;
     document.remove("sweep");
     for (axis, value) in choice {
         let keys: Vec<&str> = axis.key.split('.').collect();
         set(document.as_table_mut(), &keys, (*value).clone())
-            .map_err(|message| Problem::new(axis.span.clone(), format!("`{}`: {message}", axis.key)))?;
+            .map_err(|message| TomlProblem::new(axis.span.clone(), format!("`{}`: {message}", axis.key)))?;
     }
     Ok(document.to_string())
 }
 
 /// The problems of a variant in their places in the file. One belongs to the first of the chosen values with which it comes up;
 /// one that is there without any of them belongs to the file.
-fn placed(text: &str, choice: &Choice<'_>, problems: Vec<Problem>) -> Vec<Problem> {
+fn placed(text: &str, choice: &Choice<'_>, problems: Vec<TomlProblem>) -> Vec<TomlProblem> {
     let of_file = parse(text).err().unwrap_or_default();
     let with_first = |count: usize| {
         let source = with_values(text, &choice[..count]).ok()?;
         Some(parse(&source).err().unwrap_or_default())
     };
-    let earlier: Vec<Vec<Problem>> =
+    let earlier: Vec<Vec<TomlProblem>> =
         (1..choice.len()).map(|count| with_first(count).unwrap_or_default()).collect();
-    let place = |problem: Problem| {
-        let same = |other: &&Problem| other.message == problem.message;
+    let place = |problem: TomlProblem| {
+        let same = |other: &&TomlProblem| other.message == problem.message;
         if let Some(problem) = of_file.iter().find(same) {
             return problem.clone();
         }
         let first = earlier.iter().position(|problems| problems.iter().any(|other| same(&other)));
         let (axis, value) = choice[first.unwrap_or(choice.len() - 1)];
         let message = format!("{}={}: {}", axis.name, value_text(value), problem.message);
-        Problem { help: problem.help, ..Problem::new(axis.span.clone(), message) }
+        TomlProblem { help: problem.help, ..TomlProblem::new(axis.span.clone(), message) }
     };
     problems.into_iter().map(place).collect()
 }
@@ -118,7 +118,7 @@ mix = { world = 1.0 }
 [sweep]
 "#;
 
-    fn sweep(sweep: &str) -> Result<Sweep, Vec<Problem>> {
+    fn sweep(sweep: &str) -> Result<Sweep, Vec<TomlProblem>> {
         let text = format!("{FILE}{sweep}\n");
         expand(&text, axes(&text).unwrap())
     }
@@ -126,7 +126,7 @@ mix = { world = 1.0 }
     /// The text that each problem points at, and its message.
     fn problems(swept: &str) -> Vec<(String, String)> {
         let text = format!("{FILE}{swept}\n");
-        let place = |problem: Problem| (text[problem.span].to_string(), problem.message);
+        let place = |problem: TomlProblem| (text[problem.span].to_string(), problem.message);
         sweep(swept).unwrap_err().into_iter().map(place).collect()
     }
 
