@@ -119,8 +119,12 @@ impl StageProgress {
     }
 
     fn numbers(&self) -> String {
+        // The rest is in the metrics file.
+        let worth_watching =
+            |name: &str| !["/loss", "/chosen", "/rejected"].iter().any(|end| name.ends_with(end));
         let list = |values: &[(String, f64)]| -> String {
-            values.iter().map(|(name, value)| format!(" {name} {value:.3}")).collect()
+            let shown = values.iter().filter(|(name, _)| worth_watching(name));
+            shown.map(|(name, value)| format!(" {name} {value:.3}")).collect()
         };
         match (self.training.is_empty(), self.validation.is_empty()) {
             (true, _) => String::new(),
