@@ -8,13 +8,13 @@ use burn::optim::ModuleOptimizer;
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::tensor::Tensor;
 use dph_core::{Batch, CandidateSet, HeadFileError, PreferenceHead, TargetTokens};
-use dph_data::{ChatTokenizer, TaskData, draw_distractor, plan_batches};
+use dph_data::{ChatTokenizer, TaskData, plan_batches};
 use dph_model::{Backbone, fits};
 
 use super::data::StageData;
 use super::joint::{JointBatch, JointSettings, JointStep, JointTrainer};
 use super::reference::Reference;
-use super::{StageContext, copy_tokenizer, head_config, trainable};
+use super::{StageContext, compared, copy_tokenizer, head_config, trainable};
 use crate::TrainError;
 use crate::experiment::{Keep, Negatives, Stage, Trainable};
 use crate::optimiser::LaPropConfig;
@@ -108,17 +108,19 @@ impl StageContext<'_> {
         model_dir: &Path,
         data: &StageData,
     ) -> Result<Batches, TrainError> {
+        let hash = match &stage.objective.dpo {
+            Some(_) => Some(dph_model::content_hash(model_dir)?),
+            None => None,
+        };
         let reference = |data: &[TaskData]| -> Result<Vec<Reference>, TrainError> {
-            if stage.objective.dpo.is_none() {
-                return Ok(data.iter().map(|_| Reference::default()).collect());
-            }
-            let hash = dph_model::content_hash(model_dir)?;
-            data.iter()
-                .map(|data| {
+            let of_task = |data: &TaskData| match &hash {
+                Some(hash) => {
                     let label = format!("reference {} {}", data.task, data.split);
-                    Reference::compute(self.features, backbone, &hash, &data.sets, &label)
-                })
-                .collect()
+                    Reference::compute(self.features, backbone, hash, &data.sets, &label)
+                }
+                None => Ok(Reference::default()),
+            };
+            data.iter().map(of_task).collect()
         };
         Ok(Batches {
             compares: stage.objective.compares(),
@@ -161,13 +163,9 @@ impl Batches {
     fn training(&self, items: &[(usize, usize, u64)]) -> Vec<JointBatch> {
         let chosen = items.iter().map(|&(task, row, epoch)| {
             let set = &self.sets[task][row];
-            let gold = set.gold.expect("only sets with a gold answer are kept");
-            let candidates: Vec<usize> = match (self.compares, self.negatives) {
-                (false, _) => vec![gold],
-                (true, Negatives::All) => (0..set.candidates.len()).collect(),
-                (true, Negatives::One) => {
-                    [gold].into_iter().chain(draw_distractor(set, self.seed, epoch)).collect()
-                }
+            let candidates = match self.compares {
+                true => compared(set, self.negatives, self.seed, epoch),
+                false => set.gold.into_iter().collect(),
             };
             choose(set, row, &candidates, &self.references[task])
         });

@@ -3,14 +3,14 @@
 use std::path::Path;
 
 use dph_core::{CandidateSet, DphObjective};
-use dph_data::{TaskData, draw_distractor};
+use dph_data::TaskData;
 use dph_model::Backbone;
 
 use super::data::StageData;
 use super::head::{GoldSets, HeadSettings, HeadStep, HeadTrainer};
-use super::{StageContext, head_config, laprop, tokenizer};
+use super::{StageContext, compared, head_config, laprop, tokenizer};
 use crate::TrainError;
-use crate::experiment::{Keep, Negatives, Stage};
+use crate::experiment::{Keep, Stage};
 use crate::features::{Features, KeptFeatures};
 use crate::trainer;
 
@@ -62,12 +62,7 @@ impl StageContext<'_> {
                 let (sets, features) = &training[item.dataset];
                 let set = &sets[item.row];
                 let gold = set.gold.expect("only sets with a gold answer are kept");
-                let candidates: Vec<usize> = match negatives {
-                    Negatives::One => {
-                        [gold].into_iter().chain(draw_distractor(set, seed, item.epoch)).collect()
-                    }
-                    Negatives::All => (0..set.candidates.len()).collect(),
-                };
+                let candidates = compared(set, negatives, seed, item.epoch);
                 for &candidate in &candidates {
                     features.read(item.row, set, candidate, &mut inputs.kept);
                 }

@@ -12,7 +12,6 @@ use dph_core::{DphObjective, Pairs, PreferenceHead, Term};
 
 use super::share_right;
 use crate::features::KeptFeatures;
-use crate::optimiser::clip_by_global_norm;
 use crate::trainer::{Fault, Readings};
 
 /// A preference head in training.
@@ -96,11 +95,8 @@ impl TrainStep for HeadTrainer {
         lr: ModuleLearningRate,
         grads: GradientsParams,
     ) -> Self {
-        if self.settings.fault.is_set() {
-            return self;
-        }
-        let (grads, _) = clip_by_global_norm(&self, grads, self.settings.clip);
-        optimiser.step(lr, self, grads)
+        let (fault, clip) = (self.settings.fault.clone(), self.settings.clip);
+        super::update(self, optimiser, lr, grads, clip, &fault)
     }
 }
 

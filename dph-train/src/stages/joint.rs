@@ -14,7 +14,6 @@ use dph_core::{
 use dph_model::Backbone;
 
 use crate::experiment::Objective;
-use crate::optimiser::clip_by_global_norm;
 use crate::trainer::{Fault, LOSS, Readings};
 
 /// A language model in training, with its preference head where that is trained as well.
@@ -281,11 +280,8 @@ impl TrainStep for JointTrainer {
         lr: ModuleLearningRate,
         grads: GradientsParams,
     ) -> Self {
-        if self.settings.fault.is_set() {
-            return self;
-        }
-        let (grads, _) = clip_by_global_norm(&self, grads, self.settings.clip);
-        optimiser.step(lr, self, grads)
+        let (fault, clip) = (self.settings.fault.clone(), self.settings.clip);
+        super::update(self, optimiser, lr, grads, clip, &fault)
     }
 }
 

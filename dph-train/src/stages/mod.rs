@@ -13,15 +13,16 @@ mod reference;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use burn::optim::ModuleOptimizer;
-use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
+use burn::module::Module;
+use burn::optim::lr_scheduler::module_lr_scheduler::{ModuleLearningRate, ModuleLrScheduler};
+use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
-use dph_core::PreferenceHeadConfig;
-use dph_data::{CHAT_FILE, ChatOptions, ChatTokenizer};
+use dph_core::{CandidateSet, PreferenceHeadConfig};
+use dph_data::{CHAT_FILE, ChatOptions, ChatTokenizer, draw_distractor};
 use dph_model::DecoderConfig;
 
-use crate::experiment::{Experiment, Optimiser, Stage, Trainable};
-use crate::optimiser::LaPropConfig;
+use crate::experiment::{Experiment, Negatives, Optimiser, Stage, Trainable};
+use crate::optimiser::{LaPropConfig, clip_by_global_norm};
 use crate::trainer::{Fault, StageTraining};
 use crate::{StageProgress, TrainError};
 
@@ -124,6 +125,30 @@ fn laprop(settings: &Optimiser) -> LaPropConfig {
         weight_decay: settings.weight_decay,
         decay_towards: settings.decay_towards,
         amsgrad: false,
+    }
+}
+
+/// One step of the optimiser with clipped gradients. After a fault the weights stay as they are.
+fn update<M: Module>(
+    model: M,
+    optimiser: &mut ModuleOptimizer,
+    lr: ModuleLearningRate,
+    grads: GradientsParams,
+    clip: Option<f64>,
+    fault: &Fault,
+) -> M {
+    if fault.is_set() {
+        return model;
+    }
+    let (grads, _) = clip_by_global_norm(&model, grads, clip);
+    optimiser.step(lr, model, grads)
+}
+
+/// The candidates of a set that a step compares: the gold one and a distractor that is drawn for the epoch, or all.
+fn compared(set: &CandidateSet, negatives: Negatives, seed: u64, epoch: u64) -> Vec<usize> {
+    match negatives {
+        Negatives::One => set.gold.into_iter().chain(draw_distractor(set, seed, epoch)).collect(),
+        Negatives::All => (0..set.candidates.len()).collect(),
     }
 }
 
