@@ -5,19 +5,42 @@
 //! set, what the aggregation keeps and the layout of the batches.
 
 use std::ops::Range;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use dph_core::{Batch, CandidateSet, CandidateSpan, Kept, KeptStates, KeptTokens, TargetTokens};
+use dph_core::{Batch, CandidateSet, CandidateSpan, Kept, KeptStates, KeptTokens, Layer, TargetTokens};
 use dph_model::Backbone;
 use memmap2::Mmap;
 
 use crate::TrainError;
-use crate::batch_file::{BatchFile, number};
+use crate::batch_file::{BatchFile, BatchPass, number};
 
 /// Raised when the meaning of a feature file changes.
 const FORMAT: u32 = 2;
+
+/// Where features are cached, and of which aggregations.
+#[derive(Debug, Clone)]
+pub struct FeatureCache {
+    /// The directory of the files.
+    pub dir: PathBuf,
+    /// What several aggregations keep that will be asked for sooner or later: one pass over the model computes it all.
+    pub kept: Vec<Kept>,
+}
+
+impl FeatureCache {
+    /// A cache for one aggregation at a time.
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self { dir: dir.into(), kept: Vec::new() }
+    }
+
+    /// What else there is to keep, as far as the model has such layers.
+    fn others(&self, kept: &Kept, backbone: &Backbone) -> impl Iterator<Item = &Kept> {
+        let n_layers = backbone.n_layers();
+        let exists = move |layer: &Layer| !matches!(layer, Layer::At(layer) if *layer > n_layers);
+        self.kept.iter().filter(move |other| *other != kept && other.layers.iter().all(exists))
+    }
+}
 
 /// The features of a list of candidate sets. A clone is another handle on the same file.
 #[derive(Clone)]
@@ -60,42 +83,54 @@ impl KeptFeatures {
 }
 
 impl Features {
-    /// The features of `sets`, from the file in `dir` that holds them, or computed and written there.
+    /// The features of `sets`, from the file in the cache that holds them, or computed and written there, and with them
+    /// those of the cache's other aggregations.
     ///
     /// `model_hash` stands for the contents of the backbone's files.
+    ///
+    /// # Errors
+    ///
+    /// If a layer does not exist, or a file cannot be written or read.
     pub fn compute(
-        dir: &Path,
+        cache: &FeatureCache,
         backbone: &Backbone,
         model_hash: &str,
         kept: &Kept,
         sets: &[CandidateSet],
         label: &str,
     ) -> Result<Self, TrainError> {
+        let pass = BatchPass::new(backbone, sets, TargetTokens::None);
+        let d_model = backbone.d_model();
+        let file = |kept: &'_ Kept| {
+            let key = BatchPass::key(&format!("features {FORMAT} {kept:?}"), model_hash, sets);
+            let kept = kept.clone();
+            let floats = move |row: &CandidateSet| {
+                let (spans, _) = kept.spans(row);
+                spans.last().map_or(0, |span| span.answer.end) * kept.vectors() * d_model
+            };
+            BatchFile { path: cache.dir.join(format!("{key}.f32")), floats: Box::new(floats) }
+        };
+        let own = file(kept);
+        if !own.path.is_file() {
+            let kept: Vec<&Kept> = std::iter::once(kept).chain(cache.others(kept, backbone)).collect();
+            let files: Vec<BatchFile<'_>> = kept.iter().map(|kept| file(kept)).collect();
+            pass.fill(&files, label, |batch, missing| {
+                let missing: Vec<&Kept> = missing.iter().map(|&place| kept[place]).collect();
+                keep(backbone, batch, &missing)
+            })?;
+        }
+        let map = pass.map(&own)?;
         let firsts = sets.iter().scan(0, |count, set| {
             let first = *count;
             *count += set.candidates.len();
             Some(first)
         });
-        let file = BatchFile::new(backbone, sets, TargetTokens::None);
-        let what = format!("features {FORMAT} {kept:?}");
-        let path = dir.join(format!("{}.f32", BatchFile::key(&what, model_hash, sets)));
-        let d_model = backbone.d_model();
-        let floats = |row: &CandidateSet| {
-            let (spans, _) = kept.spans(row);
-            spans.last().map_or(0, |span| span.answer.end) * kept.vectors() * d_model
-        };
-        let compute = |batch: &Batch| {
-            let states = backbone.hidden_states(batch, &kept.layers)?;
-            Ok(kept.keep(&states, batch).values.into_data().iter::<f32>().collect())
-        };
-        let map = file.map(&path, label, floats, compute)?;
-        let spans = spans(kept, &file.rows, &file.plan);
         Ok(Self {
             map: Arc::new(map),
             kept: kept.clone(),
             d_model,
             firsts: Arc::new(firsts.collect()),
-            spans: Arc::new(spans),
+            spans: Arc::new(spans(kept, &pass.rows, &pass.plan)),
         })
     }
 
@@ -132,6 +167,24 @@ impl Features {
     }
 }
 
+/// What each of `kept` keeps of a batch.
+fn keep(backbone: &Backbone, batch: &Batch, kept: &[&Kept]) -> Result<Vec<Vec<f32>>, TrainError> {
+    let mut layers: Vec<Layer> = Vec::new();
+    for layer in kept.iter().flat_map(|kept| &kept.layers) {
+        if !layers.contains(layer) {
+            layers.push(*layer);
+        }
+    }
+    let states = backbone.hidden_states(batch, &layers)?;
+    let of_layer =
+        |layer: &Layer| layers.iter().position(|other| other == layer).map(|place| states[place].clone());
+    let floats = |kept: &&Kept| {
+        let states: Vec<_> = kept.layers.iter().filter_map(of_layer).collect();
+        kept.keep(&states, batch).values.into_data().iter::<f32>().collect()
+    };
+    Ok(kept.iter().map(floats).collect())
+}
+
 /// The tokens of every candidate of `rows`, in their order, in a file that is written batch by batch.
 fn spans(kept: &Kept, rows: &[CandidateSet], plan: &[Vec<usize>]) -> Vec<CandidateSpan> {
     let mut of_rows = vec![Vec::new(); rows.len()];
@@ -154,7 +207,7 @@ fn spans(kept: &Kept, rows: &[CandidateSet], plan: &[Vec<usize>]) -> Vec<Candida
 mod tests {
     use std::fs;
 
-    use dph_core::{Aggregation, Candidate, Layer};
+    use dph_core::{Aggregation, Candidate};
 
     use super::*;
 
@@ -189,6 +242,7 @@ mod tests {
     #[test]
     fn features_are_the_states_of_each_candidate_alone() {
         let dir = tempfile::tempdir().unwrap();
+        let cache = FeatureCache::new(dir.path());
         // With registers under reversed positions, packed candidates would disturb one another.
         for registers in [0, 2] {
             let (backbone, sets) = (backbone(registers), sets(9));
@@ -196,7 +250,7 @@ mod tests {
             for aggregation in aggregations() {
                 let kept = aggregation.kept();
                 let name = registers.to_string();
-                let features = Features::compute(dir.path(), &backbone, &name, &kept, &sets, "test").unwrap();
+                let features = Features::compute(&cache, &backbone, &name, &kept, &sets, "test").unwrap();
                 let (mut alone, mut tokens) = (Vec::new(), Vec::new());
                 for set in sets.iter().flat_map(CandidateSet::one_by_one) {
                     let batch = Batch::pack([&set], TargetTokens::None, 0);
@@ -230,10 +284,10 @@ mod tests {
     #[test]
     fn an_interrupted_file_is_gone_on_with_and_a_whole_one_is_not_computed_again() {
         let dir = tempfile::tempdir().unwrap();
+        let cache = FeatureCache::new(dir.path());
         let (backbone, sets) = (backbone(0), sets(200));
         let compute = || {
-            Features::compute(dir.path(), &backbone, "x", &Aggregation::default().kept(), &sets, "test")
-                .unwrap()
+            Features::compute(&cache, &backbone, "x", &Aggregation::default().kept(), &sets, "test").unwrap()
         };
         let whole = read_all(&compute(), &sets);
         let path = fs::read_dir(dir.path()).unwrap().next().unwrap().unwrap().path();
@@ -253,10 +307,39 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().modified().unwrap(), stamp);
 
         fs::write(&path, &bytes[..bytes.len() - 4]).unwrap();
-        let error =
-            Features::compute(dir.path(), &backbone, "x", &Aggregation::default().kept(), &sets, "test");
+        let error = Features::compute(&cache, &backbone, "x", &Aggregation::default().kept(), &sets, "test");
         let error = error.err().unwrap().to_string();
         assert!(error.contains("delete the file to compute it again"), "{error}");
+    }
+
+    #[test]
+    fn one_pass_computes_what_several_aggregations_need() {
+        let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+        let (backbone, sets) = (backbone(0), sets(60));
+        let kept: Vec<Kept> = aggregations().iter().map(Aggregation::kept).collect();
+        let compute = |cache: &FeatureCache, kept: &Kept| {
+            read_all(&Features::compute(cache, &backbone, "x", kept, &sets, "test").unwrap(), &sets)
+        };
+        let files = |dir: &tempfile::TempDir| {
+            let paths = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path());
+            let mut files: Vec<_> = paths.map(|path| (path.file_name().unwrap().to_owned(), path)).collect();
+            files.sort();
+            files
+        };
+        // One of them is there already, and one can never be had.
+        let together = FeatureCache { kept: kept.clone(), ..FeatureCache::new(dirs[0].path()) };
+        compute(&FeatureCache::new(dirs[0].path()), &kept[1]);
+        let deeper = Aggregation { layers: Layer::At(99).into(), ..Aggregation::default() }.kept();
+        let together = FeatureCache { kept: [&[deeper], &together.kept[..]].concat(), ..together };
+        compute(&together, &kept[0]);
+        assert_eq!(files(&dirs[0]).len(), kept.len());
+        for kept in &kept {
+            compute(&FeatureCache::new(dirs[1].path()), kept);
+        }
+        for ((name, together), (other, alone)) in files(&dirs[0]).iter().zip(&files(&dirs[1])) {
+            assert_eq!(name, other);
+            assert!(fs::read(together).unwrap() == fs::read(alone).unwrap(), "{name:?} differs");
+        }
     }
 
     #[test]
@@ -264,7 +347,7 @@ mod tests {
         let sets = sets(3);
         let last = Aggregation::default();
         let key_of = |model: &str, aggregation: &Aggregation, sets: &[CandidateSet]| {
-            BatchFile::key(&format!("{:?}", aggregation.kept()), model, sets)
+            BatchPass::key(&format!("{:?}", aggregation.kept()), model, sets)
         };
         let base = key_of("a", &last, &sets);
         assert_eq!(base, key_of("a", &last, &sets.clone()));

@@ -49,7 +49,7 @@ pub use error::TrainError;
 pub use experiment::{Experiment, schema};
 pub use experiment_error::ExperimentError;
 pub use experiment_file::ExperimentFile;
-pub use features::{Features, KeptFeatures};
+pub use features::{FeatureCache, Features, KeptFeatures};
 pub use forecast::{EvalForecast, Forecast, StageForecast, StageLoad};
 pub use pipeline::{RunOptions, run};
 pub use progress::StageProgress;

@@ -13,6 +13,7 @@ use crate::TrainError;
 use crate::evaluation::evaluate;
 use crate::experiment::{Experiment, TokenizerSource, TrainedTokenizer};
 use crate::experiment_file::ExperimentFile;
+use crate::features::FeatureCache;
 use crate::forecast::check_memory;
 use crate::homes::Homes;
 use crate::report;
@@ -56,7 +57,7 @@ pub fn run(file: &ExperimentFile, options: &RunOptions) -> Result<Vec<Bench>, Tr
     setting.check()?;
     let run = RunDir::open(&options.out, experiment, &file.source, options.resume)?;
     let homes = Homes::alone(&run);
-    let (model_dir, mut benches) = setting.train(&homes, &features_dir(&options.out))?;
+    let (model_dir, mut benches) = setting.train(&homes, &FeatureCache::new(features_dir(&options.out)))?;
     let mut bench = evaluate(&setting, &[&model_dir])?.remove(0);
     if let (false, Some(last)) = (benches.is_empty(), experiment.stages.last()) {
         bench.results.name = last.name.clone();
@@ -100,7 +101,11 @@ impl<'a> Setting<'a> {
 
     /// Makes the model and runs the stages, as far as they are not done already. Gives the directory of the result, and
     /// the evaluations after single stages.
-    pub fn train(&self, homes: &Homes<'_>, features: &Path) -> Result<(PathBuf, Vec<Bench>), TrainError> {
+    pub fn train(
+        &self,
+        homes: &Homes<'_>,
+        features: &FeatureCache,
+    ) -> Result<(PathBuf, Vec<Bench>), TrainError> {
         let mut benches = Vec::new();
         let mut model_dir = self.base_model(homes)?;
         self.write_manifest(homes, &model_dir)?;

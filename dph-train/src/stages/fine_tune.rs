@@ -116,7 +116,7 @@ impl StageContext<'_> {
             let of_task = |data: &TaskData| match &hash {
                 Some(hash) => {
                     let label = format!("reference {} {}", data.task, data.split);
-                    Reference::compute(self.features, backbone, hash, &data.sets, &label)
+                    Reference::compute(&self.features.dir, backbone, hash, &data.sets, &label)
                 }
                 None => Ok(Reference::default()),
             };

@@ -22,6 +22,7 @@ use dph_data::{CHAT_FILE, ChatOptions, ChatTokenizer, draw_distractor};
 use dph_model::DecoderConfig;
 
 use crate::experiment::{Experiment, Negatives, Optimiser, Stage, Trainable};
+use crate::features::FeatureCache;
 use crate::optimiser::{LaPropConfig, clip_by_global_norm};
 use crate::trainer::{Fault, StageTraining};
 use crate::{StageProgress, TrainError};
@@ -35,7 +36,7 @@ pub(crate) struct StageContext<'a> {
     /// The run's metrics file.
     pub journal: &'a Path,
     /// Where features are cached.
-    pub features: &'a Path,
+    pub features: &'a FeatureCache,
 }
 
 impl StageContext<'_> {

@@ -6,7 +6,7 @@ use dph_core::{Batch, CandidateSet, Layer, TargetTokens};
 use dph_model::Backbone;
 
 use crate::TrainError;
-use crate::batch_file::{BatchFile, number};
+use crate::batch_file::{BatchFile, BatchPass, number};
 
 /// The reference's log-probability of every candidate: the sum over the answer and its end-of-turn token.
 #[derive(Debug, Clone, Default)]
@@ -26,27 +26,30 @@ impl Reference {
         sets: &[CandidateSet],
         label: &str,
     ) -> Result<Self, TrainError> {
-        let file = BatchFile::new(backbone, sets, TargetTokens::Turn);
-        let path = dir.join(format!("{}.f32", BatchFile::key("reference", model_hash, sets)));
-        let compute = |batch: &Batch| {
+        let pass = BatchPass::new(backbone, sets, TargetTokens::Turn);
+        let path = dir.join(format!("{}.f32", BatchPass::key("reference", model_hash, sets)));
+        let file = BatchFile { path, floats: Box::new(|row| row.candidates.len()) };
+        let compute = |batch: &Batch, _: &[usize]| {
             let last = backbone.hidden_states(batch, &[Layer::Last])?.remove(0);
             let log_probs = backbone.log_probs(last, &batch.targets).into_data();
             let mut sums = vec![0.0f64; batch.candidates()];
             for (target, log_prob) in batch.targets.iter().zip(log_probs.iter::<f64>()) {
                 sums[target.candidate] += log_prob;
             }
-            Ok(sums.into_iter().map(|sum| sum as f32).collect())
+            Ok(vec![sums.into_iter().map(|sum| sum as f32).collect()])
         };
-        let map = file.map(&path, label, |row| row.candidates.len(), compute)?;
+        let files = [file];
+        pass.fill(&files, label, compute)?;
+        let map = pass.map(&files[0])?;
 
-        let mut starts = vec![0; file.rows.len()];
+        let mut starts = vec![0; pass.rows.len()];
         let mut written = 0;
-        for &row in file.plan.iter().flatten() {
+        for &row in pass.plan.iter().flatten() {
             starts[row] = written;
-            written += file.rows[row].candidates.len();
+            written += pass.rows[row].candidates.len();
         }
         let places =
-            file.rows.iter().zip(starts).flat_map(|(row, start)| start..start + row.candidates.len());
+            pass.rows.iter().zip(starts).flat_map(|(row, start)| start..start + row.candidates.len());
         let sums = places.map(|place| number(&map, place)).collect();
         let mut count = 0;
         let firsts = sets.iter().map(|set| {

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
+use dph_core::Kept;
 use dph_eval::{Results, Table};
 
 use super::job::Job;
@@ -11,6 +12,7 @@ use super::{Sweep, Variant, report};
 use crate::TrainError;
 use crate::evaluation::evaluate;
 use crate::experiment_file::ExperimentFile;
+use crate::features::FeatureCache;
 use crate::pipeline::{RunOptions, Setting, features_dir, git_revision};
 use crate::run_dir::{MANIFEST, RunDir, SweepManifest, write_atomically};
 
@@ -56,7 +58,8 @@ pub fn run_sweep(file: &ExperimentFile, options: &RunOptions) -> Result<SweepOut
     let mut jobs: Vec<Job<'_>> = parts
         .map(|(((variant, setting), run), pieces)| Job::new(variant, setting, run, pieces, &shared))
         .collect();
-    train(&mut jobs, &features_dir(&options.out));
+    let features = FeatureCache { dir: features_dir(&options.out), kept: kept(&sweep.variants) };
+    train(&mut jobs, &features);
     evaluate_all(&mut jobs);
     report::write(file, sweep, jobs, place.path())
 }
@@ -74,6 +77,18 @@ fn settings<'a>(sweep: &'a Sweep, data: &'a Path) -> Result<Vec<Setting<'a>>, Tr
     sweep.variants.iter().map(setting).collect()
 }
 
+/// What the aggregations of all variants need of a frozen model, each once.
+fn kept(variants: &[Variant]) -> Vec<Kept> {
+    let mut all = Vec::new();
+    for variant in variants {
+        let kept = variant.experiment.head.aggregation.kept();
+        if !all.contains(&kept) {
+            all.push(kept);
+        }
+    }
+    all
+}
+
 fn write_manifest(sweep: &Sweep, dir: &Path) -> Result<(), TrainError> {
     let manifest = SweepManifest {
         version: env!("CARGO_PKG_VERSION").into(),
@@ -86,7 +101,7 @@ fn write_manifest(sweep: &Sweep, dir: &Path) -> Result<(), TrainError> {
 }
 
 /// Trains what is not done already.
-fn train(jobs: &mut [Job<'_>], features: &Path) {
+fn train(jobs: &mut [Job<'_>], features: &FeatureCache) {
     // What could not be made would fail again for every variant that needs it.
     let mut broken: HashMap<String, (String, String)> = HashMap::new();
     let count = jobs.len();
