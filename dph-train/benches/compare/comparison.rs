@@ -14,6 +14,8 @@ use crate::table::Table;
 const LOGLIK_TOLERANCE: f64 = 1e-2;
 /// Largest difference between the weights of the two trained heads, as a share of how far training moved any.
 const HEAD_TOLERANCE: f64 = 1e-2;
+/// Largest difference between the two losses of a training step.
+const LOSS_TOLERANCE: f64 = 1e-3;
 /// Candidate sets that are scored before anything is measured.
 const WARM_UP: usize = 4;
 
@@ -86,8 +88,8 @@ impl<'a> Comparison<'a> {
             (None, _) => "Nothing to compare with: PyTorch was not run.".into(),
             (_, true) => "Both sides found the same numbers.".into(),
             (_, false) => format!(
-                "THE TWO SIDES DISAGREE by more than {LOGLIK_TOLERANCE} in a log-likelihood or {HEAD_TOLERANCE} in a \
-                 head: these times mean nothing."
+                "THE TWO SIDES DISAGREE by more than {LOGLIK_TOLERANCE} in a log-likelihood, {LOSS_TOLERANCE} in a loss or \
+                 {HEAD_TOLERANCE} in a head: these times mean nothing."
             ),
         };
         format!("{about}{}{verdict}", self.table)
@@ -96,17 +98,24 @@ impl<'a> Comparison<'a> {
 
 /// Says how far the two sides are apart, and whether that is little enough.
 fn agrees(job: &Job, device: &str, ours: &Outcome, plain: &Outcome) -> bool {
-    let difference = largest_difference(&ours.values, &plain.values);
     let title = &job.title;
     match &job.work {
         Work::Evaluate(_) => {
+            let difference = largest_difference(&ours.values, &plain.values);
             eprintln!("{title}, {device}: log-likelihood sums differ by {difference:.1e} at most");
             difference <= LOGLIK_TOLERANCE
         }
         Work::Train(training) => {
-            let share = difference / largest_difference(&training.initial, &ours.values);
-            eprintln!("{title}, {device}: weights differ by {share:.1e} of the largest movement at most");
-            share <= HEAD_TOLERANCE
+            let steps = ours.values.len().saturating_sub(training.initial.len());
+            let losses = largest_difference(&ours.values[..steps], plain.values.get(..steps).unwrap_or(&[]));
+            let weights = &ours.values[steps..];
+            let share = largest_difference(weights, plain.values.get(steps..).unwrap_or(&[]))
+                / largest_difference(&training.initial, weights);
+            eprintln!(
+                "{title}, {device}: losses differ by {losses:.1e} at most, weights of the head by {share:.1e} of the \
+                 largest movement"
+            );
+            losses <= LOSS_TOLERANCE && share <= HEAD_TOLERANCE
         }
     }
 }

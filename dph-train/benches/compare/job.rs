@@ -12,11 +12,9 @@ use serde_json::{Value, json};
 
 use crate::ours;
 
-/// The experiment of the training job.
-const EXPERIMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/compare/head.toml");
-
-/// How often training goes through its pairs.
-const EPOCHS: usize = 2;
+/// The experiments of the training jobs.
+const HEAD: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/compare/head.toml");
+const FINE_TUNE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/compare/fine_tune.toml");
 
 /// The jobs there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -25,8 +23,10 @@ pub enum JobKind {
     Race,
     /// Log-likelihoods and rewards of short beginnings with four long endings.
     Hellaswag,
-    /// A head on a frozen model.
+    /// A head on a frozen model: two epochs over short questions.
     Train,
+    /// DPO and a head together, all weights learning: one epoch over questions on long texts.
+    FineTune,
 }
 
 /// What both sides do.
@@ -53,7 +53,8 @@ pub struct Evaluation {
 
 /// Pairs to train a head on.
 pub struct Training {
-    /// What `head.toml` leaves open, but for the device.
+    experiment: &'static str,
+    /// What it leaves open, but for the device.
     overrides: Vec<String>,
     /// Root of the data sets.
     pub data: PathBuf,
@@ -64,7 +65,7 @@ pub struct Training {
 }
 
 impl JobKind {
-    pub const ALL: [Self; 3] = [Self::Race, Self::Hellaswag, Self::Train];
+    pub const ALL: [Self; 4] = [Self::Race, Self::Hellaswag, Self::Train, Self::FineTune];
 
     /// The job on rows of `data`, or one part of it in so many.
     pub fn load(
@@ -78,7 +79,8 @@ impl JobKind {
         match self {
             Self::Race => evaluation(self, "race_high", "test", size(100), data, model),
             Self::Hellaswag => evaluation(self, "hellaswag", "validation", size(200), data, model),
-            Self::Train => training(size(500), data, model_dir, model),
+            Self::Train => training(self, HEAD, (size(500), 2), data, model_dir, model),
+            Self::FineTune => training(self, FINE_TUNE, (size(16), 1), data, model_dir, model),
         }
     }
 }
@@ -90,6 +92,7 @@ impl Job {
             JobKind::Race => "race.json",
             JobKind::Hellaswag => "hellaswag.json",
             JobKind::Train => "train.json",
+            JobKind::FineTune => "fine_tune.json",
         }
     }
 
@@ -112,7 +115,7 @@ impl Training {
     pub fn experiment(&self, device: &str) -> Result<ExperimentFile, Box<dyn Error>> {
         let mut overrides = self.overrides.clone();
         overrides.push(format!("device={device:?}"));
-        Ok(ExperimentFile::read(EXPERIMENT.as_ref(), &overrides)?)
+        Ok(ExperimentFile::read(self.experiment.as_ref(), &overrides)?)
     }
 }
 
@@ -130,13 +133,22 @@ fn evaluation(
     Ok(Job { kind, title, tokens, work: Work::Evaluate(Evaluation { sets }) })
 }
 
-/// The job of `head.toml` on so many questions.
-fn training(limit: usize, data: &Path, model_dir: &Path, model: &Model) -> Result<Job, Box<dyn Error>> {
-    let asked = ExperimentFile::read(EXPERIMENT.as_ref(), &[])?.experiment;
-    let [stage] = &asked.stages[..] else { return Err("head.toml must have one stage".into()) };
-    let Some(task) = stage.mix.keys().next() else { return Err("head.toml must have a task".into()) };
+/// The job of an experiment on so many questions for so many epochs.
+fn training(
+    kind: JobKind,
+    experiment: &'static str,
+    (limit, epochs): (usize, usize),
+    data: &Path,
+    model_dir: &Path,
+    model: &Model,
+) -> Result<Job, Box<dyn Error>> {
+    let asked = ExperimentFile::read(experiment.as_ref(), &[])?.experiment;
+    let [stage] = &asked.stages[..] else { return Err(format!("{experiment} must have one stage").into()) };
+    let Some(task) = stage.mix.keys().next() else {
+        return Err(format!("{experiment} must have a task").into());
+    };
     let sets = load(task, &stage.split, limit, asked.seed, data, model)?;
-    let steps = (EPOCHS * sets.len() / stage.batch).max(1);
+    let steps = (epochs * sets.len() / stage.batch).max(1);
     let overrides = vec![
         format!("model.path={:?}", model_dir.display().to_string()),
         format!("stage.{}.limit={limit}", stage.name),
@@ -156,26 +168,28 @@ fn training(limit: usize, data: &Path, model_dir: &Path, model: &Model) -> Resul
             let sequence = |index: usize| [&set.prompt[..], &set.candidates[index].tokens].concat();
             let (chosen, rejected) = (sequence(gold), sequence(other));
             tokens += chosen.len() + rejected.len();
-            pairs.push(json!({ "chosen": chosen, "rejected": rejected }));
+            pairs.push(json!({ "prompt": set.prompt.len(), "chosen": chosen, "rejected": rejected }));
         }
         pairs_of_steps.push(pairs);
     }
     let initial = ours::initial_head(model, asked.seed)?;
-    let objective = stage.objective.dph.ok_or("head.toml must have a dph objective")?;
+    let dph = stage.objective.dph.ok_or(format!("{experiment} must have a dph objective"))?;
     let json = json!({
         "steps": pairs_of_steps,
         "initial": initial,
         "layer": asked.head.aggregation.layers,
-        "label_smoothing": objective.label_smoothing,
+        "label_smoothing": dph.label_smoothing,
+        "beta": stage.objective.dpo.map(|dpo| dpo.beta),
         "clip": stage.clip,
         "lr": stage.optimiser.lr,
         "betas": stage.optimiser.betas,
         "eps": stage.optimiser.eps,
         "weight_decay": stage.optimiser.weight_decay,
     });
-    let title = format!("head, {EPOCHS} epochs of {} pairs", sets.len());
-    let work = Work::Train(Training { overrides, data: data.to_owned(), initial, json });
-    Ok(Job { kind: JobKind::Train, title, tokens, work })
+    let what = if stage.objective.dpo.is_some() { "DPO+DPH" } else { "head" };
+    let title = format!("{what}, {epochs} epochs of {} pairs", sets.len());
+    let work = Work::Train(Training { experiment, overrides, data: data.to_owned(), initial, json });
+    Ok(Job { kind, title, tokens, work })
 }
 
 fn load(

@@ -1,6 +1,7 @@
 //! Our side: what `dph-eval` and `dph-train` do.
 
 use std::error::Error;
+use std::fs;
 use std::path::Path;
 use std::time::Instant;
 
@@ -8,7 +9,7 @@ use burn::tensor::{Device, Tensor};
 use dph_core::{CandidateSet, PreferenceHead, PreferenceHeadConfig};
 use dph_eval::{Model, Scoring, score};
 use dph_train::{RunOptions, run};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::job::Training;
 
@@ -34,8 +35,8 @@ pub fn evaluate(model: &Model, sets: &[CandidateSet]) -> Result<Outcome, Box<dyn
     Ok(Outcome { seconds, values: scores.iter().flatten().map(|scores| scores.loglik).collect() })
 }
 
-/// Weights of the trained head. The time includes everything that `dph-train` does: reading the model and the rows,
-/// features, training, checkpoints, and the export.
+/// The loss of every step, and the weights of the trained head. The time includes everything that `dph-train` does: reading
+/// the model and the rows, features or the reference, training, checkpoints, and the export.
 pub fn train(
     training: &Training,
     device: &Device,
@@ -47,9 +48,23 @@ pub fn train(
     let start = Instant::now();
     run(&file, &options)?;
     let seconds = start.elapsed().as_secs_f64();
-    let [stage] = &file.experiment.stages[..] else { return Err("head.toml must have one stage".into()) };
+    let [stage] = &file.experiment.stages[..] else { return Err("there must be one stage".into()) };
+    let mut values = losses(&options.out.join("metrics.jsonl"))?;
     let (head, config) = PreferenceHead::load(&options.out.join(&stage.name), device)?;
-    Ok(Outcome { seconds, values: weights(&head, config.d_model, device) })
+    values.extend(weights(&head, config.d_model, device));
+    Ok(Outcome { seconds, values })
+}
+
+/// The loss of every training step, from a run's metrics.
+fn losses(metrics: &Path) -> Result<Vec<f64>, Box<dyn Error>> {
+    let mut losses = Vec::new();
+    for line in fs::read_to_string(metrics)?.lines() {
+        let line: Value = serde_json::from_str(line)?;
+        if line["split"] == "train" {
+            losses.push(line["loss"].as_f64().ok_or("a step without a loss")?);
+        }
+    }
+    Ok(losses)
 }
 
 /// Weights of the head that `dph-train` starts from.

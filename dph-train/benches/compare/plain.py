@@ -4,7 +4,8 @@ Every candidate is a row of its own, prompt included, padded on the right to the
 request a line from stdin and answers each with one line on stdout:
 
     {"kind": "evaluate", "sets": FILE}     log-likelihood sums of all candidates, in their order
-    {"kind": "train", "training": FILE}    weights of the trained head; loading the model is part of the job
+    {"kind": "train", "training": FILE}    the loss of every step, and weights of the trained head; loading the model is
+                                           part of the job
 """
 
 import json
@@ -56,10 +57,12 @@ def evaluate(model, sets, padding):
 
 
 def train(directory, training, padding):
+    """A head on a frozen model, which runs again in every step."""
     backbone = load(transformers.AutoModel, directory)
     weight = torch.tensor(training["initial"], requires_grad=True)
-    optimiser = LaProp(weight, training)
+    optimiser = LaProp([weight], training)
     smoothing = training["label_smoothing"]
+    losses = []
     for pairs in training["steps"]:
         vectors = []
         rows = [row for side in ("chosen", "rejected") for row in (pair[side] for pair in pairs)]
@@ -68,14 +71,58 @@ def train(directory, training, padding):
                 batch = rows[first : first + 2 * ROWS]
                 ids, mask = padded(batch, padding)
                 states = hidden_states(backbone, ids, mask, training["layer"])
-                ends = torch.tensor([len(row) - 1 for row in batch])
-                vectors.append(states[torch.arange(len(batch)), ends])
-        chosen, rejected = (torch.cat(vectors) @ weight).split(len(pairs))
-        loss = smoothed(chosen, smoothing) + smoothed(-rejected, smoothing)
+                vectors.append(states[torch.arange(len(batch)), ends(batch)])
+        loss = preference(torch.cat(vectors) @ weight, smoothing)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_([weight], training["clip"])
         optimiser.step()
-    return weight.tolist()
+        losses.append(loss.item())
+    return losses + weight.tolist()
+
+
+def fine_tune(directory, training, padding):
+    """DPO and a head, all weights learning, with the reference model in memory: a pair at a time, as two rows."""
+    policy = load(transformers.AutoModelForCausalLM, directory)
+    reference = load(transformers.AutoModelForCausalLM, directory).requires_grad_(False)
+    weight = torch.tensor(training["initial"], requires_grad=True)
+    optimiser = LaProp([*policy.parameters(), weight], training)
+    losses = []
+    for pairs in training["steps"]:
+        total = 0.0
+        for pair in pairs:
+            rows, start = [pair["chosen"], pair["rejected"]], pair["prompt"]
+            ids, mask = padded(rows, padding)
+            outputs = policy(input_ids=ids, attention_mask=mask, use_cache=False, output_hidden_states=True)
+            with torch.no_grad():
+                before = reference(input_ids=ids, attention_mask=mask, use_cache=False).logits
+                before = answer_log_probs(before, rows, start)
+            ratios = answer_log_probs(outputs.logits, rows, start) - before
+            dpo = -F.logsigmoid(training["beta"] * (ratios[0] - ratios[1]))
+            vectors = outputs.hidden_states[-1][torch.arange(2), ends(rows)]
+            loss = (dpo + preference(vectors @ weight, training["label_smoothing"])) / len(pairs)
+            loss.backward()
+            total += loss.item()
+        optimiser.step()
+        losses.append(total)
+    return losses + weight.tolist()
+
+
+def ends(rows):
+    return torch.tensor([len(row) - 1 for row in rows])
+
+
+def answer_log_probs(logits, rows, start):
+    """Log-probability of each answer with its end of turn."""
+    log_probs = F.log_softmax(logits, dim=-1)
+    return torch.stack([
+        log_probs[place, start - 1 : len(row) - 1].gather(1, torch.tensor(row[start:])[:, None]).sum()
+        for place, row in enumerate(rows)
+    ])
+
+
+def preference(rewards, smoothing):
+    """The separable objective; the first half of the rewards are those of chosen answers."""
+    chosen, rejected = rewards.chunk(2)
+    return smoothed(chosen, smoothing) + smoothed(-rejected, smoothing)
 
 
 def hidden_states(backbone, ids, mask, layer):
@@ -90,24 +137,27 @@ def smoothed(reward, smoothing):
 
 
 class LaProp:
-    """LaProp (arXiv 2002.04839) at a constant learning rate."""
+    """LaProp (arXiv 2002.04839) at a constant learning rate, with clipped gradients."""
 
-    def __init__(self, weight, settings):
-        self.weight, self.settings, self.steps = weight, settings, 0
-        self.momentum = torch.zeros_like(weight)
-        self.squared = torch.zeros_like(weight)
+    def __init__(self, weights, settings):
+        self.weights, self.settings, self.steps = weights, settings, 0
+        self.momentum = [torch.zeros_like(weight) for weight in weights]
+        self.squared = [torch.zeros_like(weight) for weight in weights]
 
     @torch.no_grad()
     def step(self):
-        s, grad = self.settings, self.weight.grad
+        s = self.settings
+        torch.nn.utils.clip_grad_norm_(self.weights, s["clip"])
         beta_1, beta_2 = s["betas"]
         self.steps += 1
-        self.squared.mul_(beta_2).addcmul_(grad, grad, value=1 - beta_2)
-        normalised = grad * (1 - beta_2**self.steps) ** 0.5 / (self.squared.sqrt() + s["eps"])
-        self.momentum.mul_(beta_1).add_(normalised, alpha=(1 - beta_1) * s["lr"])
-        self.weight.sub_(self.weight * (s["lr"] * s["weight_decay"]))
-        self.weight.sub_(self.momentum / (1 - beta_1**self.steps))
-        self.weight.grad = None
+        for weight, momentum, squared in zip(self.weights, self.momentum, self.squared):
+            grad = weight.grad
+            squared.mul_(beta_2).addcmul_(grad, grad, value=1 - beta_2)
+            normalised = grad * (1 - beta_2**self.steps) ** 0.5 / (squared.sqrt() + s["eps"])
+            momentum.mul_(beta_1).add_(normalised, alpha=(1 - beta_1) * s["lr"])
+            weight.sub_(weight * (s["lr"] * s["weight_decay"]))
+            weight.sub_(momentum / (1 - beta_1**self.steps))
+            weight.grad = None
 
 
 def main():
@@ -129,7 +179,8 @@ def main():
         else:
             with open(request["training"]) as file:
                 training = json.load(file)
-            seconds, values = timed(lambda: train(directory, training, padding))
+            job = train if training["beta"] is None else fine_tune
+            seconds, values = timed(lambda: job(directory, training, padding))
         answer({"seconds": seconds, "values": values})
 
 
