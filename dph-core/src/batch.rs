@@ -11,6 +11,9 @@
 //! A token sees the earlier tokens of its own segment and of the prompt, and positions continue from the
 //! prompt's end, so each candidate is computed exactly as if it stood alone behind the prompt.
 //!
+//! To train a language model on whole conversations, [`Batch::pack_conversations`] puts several into one row, none of
+//! which sees another: each is a segment of its own, with positions from 0, and there is no prompt.
+//!
 //! A batch lives in host memory: it can be built ahead of the device, on any thread.
 
 use std::ops::Range;
@@ -31,6 +34,9 @@ pub enum TargetTokens {
     Answer,
     /// The answer and its end-of-turn token: what a language model learns to say.
     Turn,
+    /// The same, and the earlier answers in the prompt: all that a language model says in a conversation. They count as
+    /// the first candidate's.
+    AllTurns,
 }
 
 /// A token whose log-probability is wanted, and the place that predicts it.
@@ -55,7 +61,7 @@ pub struct CandidateSpan {
 
 /// Candidate sets laid out for one forward pass. See the [module documentation](self) for the layout.
 ///
-/// The flat vectors are `[rows, seq]`, row by row; row `i` holds set `i`.
+/// The flat vectors are `[rows, seq]`, row by row; row `i` holds set `i`, or some conversations.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Batch {
     /// Number of rows, one for each candidate set.
@@ -90,18 +96,65 @@ impl Batch {
         let sets: Vec<_> = sets.into_iter().collect();
         let rows = sets.len();
         let seq = sets.iter().map(|set| set.packed_len()).max().unwrap_or(0);
-        let mut batch = Batch {
+        let mut batch = Self::padding(rows, seq, pad);
+        for (row, set) in sets.into_iter().enumerate() {
+            batch.lay_out(row, set, wanted);
+        }
+        batch
+    }
+
+    /// Lays out conversations, the prompt and the first candidate of a set, with several in a row, padding with the token
+    /// id `pad` to the longest row.
+    ///
+    /// Candidates of the batch are the conversations in their order; prompts count as parts of them. A token without
+    /// one before it is no target, as nothing predicts it.
+    pub fn pack_conversations(rows: &[Vec<&CandidateSet>], wanted: TargetTokens, pad: u32) -> Self {
+        let length = |set: &&CandidateSet| set.conversation_len();
+        let seq = rows.iter().map(|row| row.iter().map(length).sum()).max().unwrap_or(0);
+        let mut batch = Self::padding(rows.len(), seq, pad);
+        for (row, sets) in rows.iter().enumerate() {
+            let first = batch.ends.len();
+            let mut at = row * seq;
+            for (index, set) in sets.iter().enumerate() {
+                let answer = set.candidates.first().map_or(&[][..], |candidate| &candidate.tokens);
+                batch.write(at, &set.prompt, index as i32 + 1, 0);
+                batch.write(at + set.prompt.len(), answer, index as i32 + 1, set.prompt.len());
+                let end = set.conversation_len();
+                let own = match wanted {
+                    TargetTokens::None => 0..0,
+                    TargetTokens::Answer => set.prompt.len()..end.saturating_sub(1),
+                    TargetTokens::Turn | TargetTokens::AllTurns => set.prompt.len()..end,
+                };
+                let earlier = match wanted {
+                    TargetTokens::AllTurns => &set.earlier_answers[..],
+                    _ => &[],
+                };
+                batch.add_targets(at, earlier.iter().cloned().chain([own]), first + index);
+                at += end;
+                batch.ends.push(at.saturating_sub(1));
+            }
+            batch.sets.push(first..batch.ends.len());
+        }
+        batch
+    }
+
+    fn padding(rows: usize, seq: usize, pad: u32) -> Self {
+        Batch {
             rows,
             seq,
             tokens: vec![pad as i32; rows * seq],
             positions: vec![0; rows * seq],
             segments: vec![PADDING_SEGMENT; rows * seq],
             ..Batch::default()
-        };
-        for (row, set) in sets.into_iter().enumerate() {
-            batch.lay_out(row, set, wanted);
         }
-        batch
+    }
+
+    /// Adds the tokens at places of a sequence that starts at `start`, each predicted by the one before it.
+    fn add_targets(&mut self, start: usize, places: impl Iterator<Item = Range<usize>>, candidate: usize) {
+        for place in places.flatten().filter(|&place| place > 0) {
+            let state = start + place - 1;
+            self.targets.push(Target { state, token: self.tokens[state + 1] as u32, candidate });
+        }
     }
 
     fn lay_out(&mut self, row: usize, set: &CandidateSet, wanted: TargetTokens) {
@@ -110,6 +163,9 @@ impl Batch {
         let start = row * self.seq;
         self.write(start, &set.prompt, PROMPT_SEGMENT, 0);
         let first = self.ends.len();
+        if wanted == TargetTokens::AllTurns {
+            self.add_targets(start, set.earlier_answers.iter().cloned(), first);
+        }
         let mut at = start + prompt_len;
         for (index, candidate) in set.candidates.iter().enumerate() {
             assert!(!candidate.tokens.is_empty(), "candidate set {:?} has an empty candidate", set.id);
@@ -117,7 +173,7 @@ impl Batch {
             let scored = match wanted {
                 TargetTokens::None => 0,
                 TargetTokens::Answer => candidate.answer_len(),
-                TargetTokens::Turn => candidate.tokens.len(),
+                TargetTokens::Turn | TargetTokens::AllTurns => candidate.tokens.len(),
             };
             self.targets.extend(candidate.tokens[..scored].iter().enumerate().map(|(i, &token)| Target {
                 // The first token of every candidate is predicted by the prompt's last one.
@@ -144,7 +200,7 @@ impl Batch {
         self.ends.len()
     }
 
-    /// Where each candidate and its prompt are.
+    /// Where each candidate and its prompt are. In rows of conversations the prompt is empty and the candidate all of it.
     pub fn spans(&self) -> Vec<CandidateSpan> {
         let mut spans = Vec::with_capacity(self.candidates());
         for (row, set) in self.sets.iter().enumerate() {
@@ -219,6 +275,34 @@ mod tests {
         );
         assert_eq!(Batch::pack(&sets, TargetTokens::Answer, 1).targets.len(), 1);
         assert!(Batch::pack(&sets, TargetTokens::None, 1).targets.is_empty());
+    }
+
+    #[test]
+    fn conversations_in_a_row_are_segments_of_their_own() {
+        // User 10, answer 20, end 9, user 11, answer 30 31, end 9.
+        let long = CandidateSet { earlier_answers: vec![1..3], ..set(&[10, 20, 9, 11], &[&[30, 31, 9]]) };
+        let (short, text) = (set(&[12], &[&[40, 9]]), set(&[], &[&[50, 51]]));
+        let rows = [vec![&long], vec![&short, &text]];
+        let batch = Batch::pack_conversations(&rows, TargetTokens::AllTurns, 1);
+        assert_eq!((batch.rows, batch.seq), (2, 7));
+        assert_eq!(batch.tokens, [10, 20, 9, 11, 30, 31, 9, 12, 40, 9, 50, 51, 1, 1]);
+        assert_eq!(batch.segments, [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, -1, -1]);
+        assert_eq!(batch.positions, [0, 1, 2, 3, 4, 5, 6, 0, 1, 2, 0, 1, 0, 0]);
+        assert_eq!(batch.ends, [6, 9, 11]);
+        assert_eq!(batch.sets, [0..1, 1..3]);
+        let targets =
+            |batch: &Batch| batch.targets.iter().map(|t| (t.state, t.token, t.candidate)).collect::<Vec<_>>();
+        let last_turns = [(3, 30, 0), (4, 31, 0), (5, 9, 0), (7, 40, 1), (8, 9, 1), (10, 51, 2)];
+        let earlier = [(0, 20, 0), (1, 9, 0)];
+        assert_eq!(targets(&batch), [&earlier[..], &last_turns].concat());
+        let last = Batch::pack_conversations(&rows, TargetTokens::Turn, 1);
+        assert_eq!(targets(&last), last_turns);
+        // The same without company.
+        let alone = Batch::pack([&long], TargetTokens::AllTurns, 1);
+        assert_eq!(targets(&alone), targets(&batch)[..5]);
+        for (query, key, visible) in [(9, 7, true), (10, 9, false), (11, 10, true), (11, 7, false)] {
+            assert_eq!(batch.visible(1, query - 7, key - 7), visible, "{query} sees {key}");
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! [`CandidateSet`]: one prompt and the answers to choose from.
 
+use std::ops::Range;
+
 /// A prompt, tokenised, and the candidate answers to it: the unit of all work.
 ///
 /// A training pair is a set with two candidates, a benchmark question one with two to six, best-of-n one
@@ -14,6 +16,8 @@ pub struct CandidateSet {
     pub candidates: Vec<Candidate>,
     /// Index into `candidates` of the right (or preferred) answer, where it is known.
     pub gold: Option<usize>,
+    /// Tokens of the prompt that are earlier answers of a conversation, each with its end-of-turn token.
+    pub earlier_answers: Vec<Range<usize>>,
 }
 
 /// One answer to a prompt: the tokens that follow the prompt.
@@ -39,6 +43,11 @@ impl CandidateSet {
         self.prompt.len() + self.candidates.iter().map(|c| c.tokens.len()).sum::<usize>()
     }
 
+    /// Length of the prompt followed by the first candidate.
+    pub fn conversation_len(&self) -> usize {
+        self.prompt.len() + self.candidates.first().map_or(0, |candidate| candidate.tokens.len())
+    }
+
     /// Length of the longest single sequence: the prompt followed by one candidate. This, not
     /// [`packed_len`](Self::packed_len), has to fit into the model's context.
     pub fn sequence_len(&self) -> usize {
@@ -54,6 +63,7 @@ impl CandidateSet {
             prompt: self.prompt.clone(),
             candidates: vec![candidate.clone()],
             gold: None,
+            earlier_answers: self.earlier_answers.clone(),
         })
     }
 }

@@ -27,6 +27,42 @@ pub fn plan_batches(lengths: &[usize], budget: usize) -> Vec<Vec<usize>> {
     batches
 }
 
+/// Groups sequences into rows and rows into batches: the rows of a batch are as long as its longest sequence, shorter ones
+/// share a row, and all rows together stay within `budget` tokens.
+///
+/// Like [`plan_batches`], with less padding: `result[batch][row]` holds indices into `lengths`.
+///
+/// ```
+/// let batches = dph_data::plan_rows(&[3, 9, 4, 4, 1], 18);
+/// assert_eq!(batches, [[vec![1], vec![2, 3, 4]].to_vec(), [vec![0]].to_vec()]);
+/// ```
+pub fn plan_rows(lengths: &[usize], budget: usize) -> Vec<Vec<Vec<usize>>> {
+    let mut left: Vec<usize> = (0..lengths.len()).collect();
+    left.sort_by_key(|&index| std::cmp::Reverse(lengths[index]));
+    let mut batches = Vec::new();
+    while let Some(&longest) = left.first() {
+        let width = lengths[longest];
+        let count = (budget / width.max(1)).max(1);
+        // First fit: each sequence goes into the first row that has room for it.
+        let mut rows: Vec<(usize, Vec<usize>)> = Vec::new();
+        left.retain(|&index| {
+            let length = lengths[index];
+            if let Some((used, row)) = rows.iter_mut().find(|(used, _)| used + length <= width) {
+                *used += length;
+                row.push(index);
+                return false;
+            }
+            let opens = rows.len() < count;
+            if opens {
+                rows.push((length, vec![index]));
+            }
+            !opens
+        });
+        batches.push(rows.into_iter().map(|(_, row)| row).collect());
+    }
+    batches
+}
+
 /// [`plan_batches`] over the sets' lengths with the prompt stored once ([`CandidateSet::packed_len`]).
 pub fn plan_set_batches(sets: &[CandidateSet], budget: usize) -> Vec<Vec<usize>> {
     let lengths: Vec<usize> = sets.iter().map(CandidateSet::packed_len).collect();
@@ -39,6 +75,23 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
+        #[test]
+        fn rows_hold_every_item_once_within_the_budget(
+            lengths in prop::collection::vec(0_usize..300, 0..120),
+            budget in 1_usize..2000,
+        ) {
+            let batches = plan_rows(&lengths, budget);
+            for rows in &batches {
+                let used = |row: &Vec<usize>| row.iter().map(|&i| lengths[i]).sum::<usize>();
+                let width = rows.iter().map(used).max().unwrap_or(0);
+                prop_assert_eq!(width, rows.iter().flatten().map(|&i| lengths[i]).max().unwrap_or(0));
+                prop_assert!(rows.len() == 1 || width * rows.len() <= budget);
+            }
+            let mut seen: Vec<usize> = batches.iter().flatten().flatten().copied().collect();
+            seen.sort_unstable();
+            prop_assert_eq!(seen, (0..lengths.len()).collect::<Vec<_>>());
+        }
+
         #[test]
         fn every_item_once_within_the_budget_longest_first(
             lengths in prop::collection::vec(0_usize..300, 0..120),

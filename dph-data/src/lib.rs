@@ -59,7 +59,7 @@ mod train_tokenizer;
 mod unfold;
 
 pub use add_tokens::add_special_tokens;
-pub use batch::{plan_batches, plan_set_batches};
+pub use batch::{plan_batches, plan_rows, plan_set_batches};
 pub use chat::{CHAT_FILE, ChatError, ChatFormat, Message, Supervise, TokenData};
 pub use data_error::DataError;
 pub use document::Document;

@@ -164,6 +164,7 @@ fn text_sets(
                 bytes: if index == 0 { text.len() } else { 0 },
             }],
             gold: Some(0),
+            earlier_answers: Vec::new(),
         })
         .collect())
 }

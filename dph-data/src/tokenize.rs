@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -191,6 +192,7 @@ impl ChatTokenizer {
             candidates: candidates.collect::<Result<_, ChatError>>()?,
             prompt: turn.prompt,
             gold,
+            earlier_answers: turn.earlier_answers,
         })
     }
 
@@ -259,20 +261,31 @@ impl ChatTokenizer {
         }
         let roles = messages.iter().map(|message| message.role.as_str()).chain([ASSISTANT]);
         let pieces = self.pieces(roles)?;
-        let mut turn = OpenTurn { prompt: Vec::new(), trim: (Trim::Nothing, Trim::Nothing), end: Vec::new() };
+        let mut turn = OpenTurn {
+            prompt: Vec::new(),
+            earlier_answers: Vec::new(),
+            trim: (Trim::Nothing, Trim::Nothing),
+            end: Vec::new(),
+        };
         let mut answered = false;
+        let mut earlier = None;
         for piece in pieces.iter() {
             match piece {
                 Piece::Control { ids, end_of_turn } if answered => {
                     turn.end.extend_from_slice(&ids[..*end_of_turn]);
                     return Ok(turn);
                 }
-                Piece::Control { ids, .. } => turn.prompt.extend_from_slice(ids),
+                Piece::Control { ids, end_of_turn } => {
+                    let end = turn.prompt.len() + end_of_turn;
+                    turn.earlier_answers.extend(earlier.take().map(|start| start..end));
+                    turn.prompt.extend_from_slice(ids);
+                }
                 Piece::Content { message, trim } if *message == messages.len() => {
                     turn.trim = *trim;
                     answered = true;
                 }
                 Piece::Content { message, trim } => {
+                    earlier = (messages[*message].role == ASSISTANT).then_some(turn.prompt.len());
                     let content = trimmed(&messages[*message].content, *trim);
                     turn.prompt.extend(self.content.encode(content)?);
                 }
@@ -356,6 +369,8 @@ impl fmt::Debug for ChatTokenizer {
 /// Everything before an answer, and everything behind it that belongs to the turn.
 struct OpenTurn {
     prompt: Vec<u32>,
+    /// The answers in the prompt, each with its end-of-turn token.
+    earlier_answers: Vec<Range<usize>>,
     trim: (Trim, Trim),
     end: Vec<u32>,
 }

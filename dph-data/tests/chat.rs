@@ -65,6 +65,19 @@ fn masks_cover_the_answer_and_its_end_under_a_template() {
 }
 
 #[test]
+fn a_set_knows_the_earlier_answers_in_its_prompt() {
+    for tokenizer in all_tokenizers() {
+        let prompt = [Message::user("One?"), Message::assistant("First."), Message::user("Two?")];
+        let set = tokenizer.candidate_set("x", &prompt, &["Second."], Some(0)).unwrap();
+        let earlier: Vec<u32> =
+            set.earlier_answers.iter().flat_map(|range| &set.prompt[range.clone()]).copied().collect();
+        let last = tokenizer.candidate_set("x", &prompt[..1], &["First."], Some(0)).unwrap();
+        assert_eq!(earlier, last.candidates[0].tokens);
+        assert!(last.earlier_answers.is_empty());
+    }
+}
+
+#[test]
 fn a_set_is_the_conversation_cut_at_the_end_of_its_turn() {
     for tokenizer in all_tokenizers() {
         for answer in ["Paris.", "", " two\n", "naïve 😀"] {

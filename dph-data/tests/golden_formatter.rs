@@ -101,6 +101,12 @@ fn golden_tokens_zero_shot() {
                 let scored = whole.test_mask.iter().filter(|scored| **scored).count();
                 assert_eq!(answer.answer_len(), scored, "{what}");
                 assert_eq!(answer.bytes, document.candidates[candidate].len(), "{what}");
+                // With the earlier answers it is all that is trained on.
+                let whole = document.conversation(candidate).unwrap();
+                let whole = tokenizer.conversation(&whole, Supervise::All).unwrap();
+                let trained = whole.train_mask.iter().enumerate().filter(|(_, trained)| **trained);
+                let ours = set.earlier_answers.iter().cloned().chain([set.prompt.len()..joined.len()]);
+                assert!(ours.flatten().eq(trained.map(|(place, _)| place + 1)), "{what}");
             }
         }
     });

@@ -251,5 +251,5 @@ fn candidate_set(
         candidates.push(Candidate { tokens: ids[first..end].to_vec(), bytes: 0 });
     }
     assert!(prompts.iter().all(|prompt| *prompt == prompts[0]));
-    CandidateSet { id: format!("{index}"), prompt: prompts.remove(0), candidates, gold: None }
+    CandidateSet { id: format!("{index}"), prompt: prompts.remove(0), candidates, ..CandidateSet::default() }
 }

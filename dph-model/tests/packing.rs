@@ -105,6 +105,27 @@ proptest! {
     }
 
     #[test]
+    fn conversations_in_one_row_equal_separate_ones(
+        config in configs(), seed in 0..1000u64, sets in candidate_sets(12, 6), rows in 1..4usize,
+    ) {
+        let run = |device: &Device, rows: &[Vec<&CandidateSet>]| {
+            let model = Backbone::init(&config.to_string(), seed, device).unwrap();
+            let batch = Batch::pack_conversations(rows, TargetTokens::Turn, 0);
+            let last = model.hidden_states(&batch, &[Layer::Last]).unwrap().remove(0);
+            floats(model.log_probs(last, &batch.targets))
+        };
+        let sets = alone(&sets);
+        let packed: Vec<Vec<&CandidateSet>> =
+            sets.chunks(sets.len().div_ceil(rows)).map(|row| row.iter().collect()).collect();
+        let separate: Vec<Vec<&CandidateSet>> = sets.iter().map(|set| vec![set]).collect();
+        let expected = run(&flex(), &separate);
+        assert_close("fused", &expected, &run(&flex(), &packed));
+        assert_close("composed", &expected, &run(&flex().autodiff(), &packed));
+        let model = Backbone::init(&config.to_string(), seed, &flex()).unwrap();
+        assert_close("behind prompts", &expected, &self::run(&model, &sets).1);
+    }
+
+    #[test]
     fn a_batch_equals_its_rows(config in configs(), seed in 0..1000u64, sets in candidate_sets(12, 4)) {
         let model = Backbone::init(&config.to_string(), seed, &flex()).unwrap();
         let together = run(&model, &sets);

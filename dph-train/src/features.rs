@@ -227,6 +227,7 @@ mod tests {
                 prompt: (0..50 + i % 7).map(|t| (t + i) % 60).collect(),
                 candidates: (0..2 + i % 3).map(|k| candidate(vec![k + 1, (i + k) % 60, 3])).collect(),
                 gold: Some(0),
+                ..CandidateSet::default()
             })
             .collect()
     }

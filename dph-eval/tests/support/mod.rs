@@ -118,5 +118,6 @@ pub fn set(id: &str, prompt: &[u32], answers: &[&[u32]]) -> CandidateSet {
         prompt: prompt.to_vec(),
         candidates: answers.iter().map(candidate).collect(),
         gold: Some(0),
+        ..CandidateSet::default()
     }
 }

@@ -15,7 +15,7 @@ pub use head::Head;
 pub use model::{Model, TokenizerSource, Trainable, TrainedTokenizer};
 pub use objective::Objective;
 pub use optimiser::{HeadOptimiser, Optimiser, OptimiserName};
-pub use stage::{Keep, Negatives, Stage, Validation};
+pub use stage::{Answers, Keep, Negatives, Stage, Validation};
 
 /// A whole experiment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

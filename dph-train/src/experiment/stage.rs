@@ -57,6 +57,10 @@ pub struct Stage {
     /// Limit of the joint norm of all gradients; 0 for none.
     #[serde(default = "defaults::clip")]
     pub clip: f64,
+    /// Which answers of a conversation a language model learns to give where nothing is compared: `"all"`, or the `"last"` one
+    /// alone, to which the earlier ones are examples.
+    #[serde(default)]
+    pub answers: Answers,
     /// Which wrong answers a step sees: `"one"`, drawn for each document and epoch, or `"all"`.
     #[serde(default)]
     pub negatives: Negatives,
@@ -66,6 +70,17 @@ pub struct Stage {
     /// Which weights the stage hands on: `"best"` by validation, or `"last"`.
     #[serde(default)]
     pub keep: Keep,
+}
+
+/// Which answers of a conversation are learnt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Answers {
+    /// All of the assistant's.
+    #[default]
+    All,
+    /// The last one.
+    Last,
 }
 
 /// Which wrong answers of a set are trained against.

@@ -8,7 +8,7 @@ use burn::optim::ModuleOptimizer;
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::tensor::Tensor;
 use dph_core::{Batch, CandidateSet, HeadFileError, PreferenceHead, TargetTokens};
-use dph_data::{ChatTokenizer, TaskData, plan_batches};
+use dph_data::{ChatTokenizer, TaskData, plan_batches, plan_rows};
 use dph_model::{Backbone, fits};
 
 use super::data::StageData;
@@ -16,7 +16,7 @@ use super::joint::{JointBatch, JointSettings, JointStep, JointTrainer};
 use super::reference::Reference;
 use super::{StageContext, compared, copy_tokenizer, head_config, trainable};
 use crate::TrainError;
-use crate::experiment::{Keep, Negatives, Stage, Trainable};
+use crate::experiment::{Answers, Keep, Negatives, Stage, Trainable};
 use crate::optimiser::LaPropConfig;
 use crate::trainer;
 
@@ -124,6 +124,7 @@ impl StageContext<'_> {
         };
         Ok(Batches {
             compares: stage.objective.compares(),
+            answers: stage.answers,
             negatives: stage.negatives,
             seed: self.experiment.seed,
             budget: stage.micro_batch,
@@ -140,6 +141,7 @@ impl StageContext<'_> {
 struct Batches {
     /// Whether candidates are compared; otherwise only the gold ones are needed.
     compares: bool,
+    answers: Answers,
     negatives: Negatives,
     seed: u64,
     /// Padded tokens in a batch.
@@ -184,30 +186,65 @@ impl Batches {
     }
 
     fn pack(&self, chosen: Vec<Chosen>) -> Vec<JointBatch> {
-        let sets: Vec<&CandidateSet> = chosen.iter().map(|chosen| &chosen.set).collect();
-        let lengths: Vec<usize> = sets.iter().map(|set| set.packed_len()).collect();
-        let plan = plan_batches(&lengths, self.budget);
+        match self.compares {
+            true => self.pack_choices(&chosen),
+            false => self.pack_conversations(&chosen),
+        }
+    }
+
+    /// A row for each set.
+    fn pack_choices(&self, chosen: &[Chosen]) -> Vec<JointBatch> {
+        let lengths: Vec<usize> = chosen.iter().map(|chosen| chosen.set.packed_len()).collect();
         let part = |plan: &Vec<usize>| {
-            let mut part = JointBatch::default();
-            let mut first = 0;
-            for &index in plan {
-                let Chosen { set, reference } = &chosen[index];
-                part.sets.push((first..first + set.candidates.len(), set.gold.unwrap_or(0)));
-                part.reference.extend(reference);
-                part.ids.push(set.id.clone());
-                first += set.candidates.len();
-            }
-            let of_plan = || plan.iter().map(|&index| sets[index]);
-            part.batch = match self.packable {
-                true => Batch::pack(of_plan(), TargetTokens::Turn, self.pad),
+            let sets = || plan.iter().map(|&index| &chosen[index].set);
+            let batch = match self.packable {
+                true => Batch::pack(sets(), TargetTokens::Turn, self.pad),
                 false => {
-                    let rows: Vec<CandidateSet> = of_plan().flat_map(CandidateSet::one_by_one).collect();
+                    let rows: Vec<CandidateSet> = sets().flat_map(CandidateSet::one_by_one).collect();
                     Batch::pack(&rows, TargetTokens::Turn, self.pad)
                 }
             };
-            part
+            JointBatch::new(batch, plan.iter().map(|&index| &chosen[index]))
+        };
+        plan_batches(&lengths, self.budget).iter().map(part).collect()
+    }
+
+    /// Short conversations share a row.
+    fn pack_conversations(&self, chosen: &[Chosen]) -> Vec<JointBatch> {
+        let lengths: Vec<usize> = chosen.iter().map(|chosen| chosen.set.conversation_len()).collect();
+        let plan = match self.packable {
+            true => plan_rows(&lengths, self.budget),
+            false => {
+                let alone = |batch: Vec<usize>| batch.into_iter().map(|index| vec![index]).collect();
+                plan_batches(&lengths, self.budget).into_iter().map(alone).collect()
+            }
+        };
+        let targets = match self.answers {
+            Answers::All => TargetTokens::AllTurns,
+            Answers::Last => TargetTokens::Turn,
+        };
+        let part = |rows: &Vec<Vec<usize>>| {
+            let sets = |row: &Vec<usize>| row.iter().map(|&index| &chosen[index].set).collect();
+            let batch =
+                Batch::pack_conversations(&rows.iter().map(sets).collect::<Vec<_>>(), targets, self.pad);
+            JointBatch::new(batch, rows.iter().flatten().map(|&index| &chosen[index]))
         };
         plan.iter().map(part).collect()
+    }
+}
+
+impl JointBatch {
+    /// A batch of these sets, in its order.
+    fn new<'a>(batch: Batch, sets: impl Iterator<Item = &'a Chosen>) -> Self {
+        let mut part = Self { batch, ..Self::default() };
+        let mut first = 0;
+        for Chosen { set, reference } in sets {
+            part.sets.push((first..first + set.candidates.len(), set.gold.unwrap_or(0)));
+            part.reference.extend(reference);
+            part.ids.push(set.id.clone());
+            first += set.candidates.len();
+        }
+        part
     }
 }
 
@@ -303,5 +340,51 @@ impl StageContext<'_> {
             dph_data::add_special_tokens(export, &stage.add_tokens)?;
         }
         super::tokenizer(self.experiment, export)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use dph_core::Candidate;
+
+    use super::*;
+
+    fn batches(compares: bool, answers: Answers, packable: bool) -> Batches {
+        // Two answers of two tokens and an end each, the first of them in the prompt.
+        let conversation = CandidateSet {
+            prompt: vec![10, 20, 21, 9, 11],
+            candidates: vec![Candidate { tokens: vec![30, 31, 9], bytes: 2 }; 2],
+            gold: Some(0),
+            earlier_answers: vec![1..4],
+            ..CandidateSet::default()
+        };
+        let short = CandidateSet { prompt: vec![10], earlier_answers: Vec::new(), ..conversation.clone() };
+        Batches {
+            compares,
+            answers,
+            negatives: Negatives::All,
+            seed: 0,
+            budget: 16,
+            pad: 0,
+            packable,
+            sets: vec![vec![short.clone(), conversation, short]],
+            references: vec![Reference::default()],
+            validation_references: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn short_conversations_share_a_row_and_all_answers_are_learnt() {
+        let step = [(0, 0, 0), (0, 1, 0), (0, 2, 0)];
+        let sizes = |batches: Batches| -> Vec<(usize, usize, usize)> {
+            let parts = batches.training(&step);
+            parts.iter().map(|part| (part.batch.rows, part.batch.seq, part.batch.targets.len())).collect()
+        };
+        assert_eq!(sizes(batches(false, Answers::All, true)), [(2, 8, 12)]);
+        assert_eq!(sizes(batches(false, Answers::Last, true)), [(2, 8, 9)]);
+        assert_eq!(sizes(batches(false, Answers::All, false)), [(2, 8, 9), (1, 4, 3)]);
+        // What is compared is the last answer, behind a prompt that is stored once.
+        assert_eq!(sizes(batches(true, Answers::All, true)), [(1, 11, 6), (2, 7, 12)]);
     }
 }
