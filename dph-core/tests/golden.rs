@@ -6,7 +6,7 @@ mod golden;
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use dph_core::*;
-use golden::{Golden, GoldenTensor, assert_close, number};
+use golden::{Golden, GoldenTensor, assert_close, device, number};
 use safetensors::tensor::{Dtype, TensorView};
 use serde_json::Value;
 
@@ -31,7 +31,7 @@ fn golden_lswt_pooler_rewards() {
     else {
         return;
     };
-    let device = Device::flex();
+    let device = device();
     let base = &json["cases"]["base"];
     let last = &io["last_hidden_state"];
     let [rows, seq, d_model] = last.shape[..].try_into().unwrap();

@@ -14,7 +14,7 @@ use aggregation::{MessageMarks, MessagePart, Messages, Running, Sequences, movin
 use burn::module::Module;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use dph_core::*;
-use golden::{Golden, GoldenTensor, assert_close, number};
+use golden::{Golden, GoldenTensor, assert_close, device, number};
 use serde_json::Value;
 
 /// A branch of the reference: its configurations, its inputs and outputs, and the weights of its cases.
@@ -228,7 +228,7 @@ impl Branch {
             json: golden.json(&file("json"))?,
             io: golden.tensors(&file("io.safetensors"))?,
             weights: golden.tensors(&file("weights.safetensors"))?,
-            device: Device::flex(),
+            device: device(),
         })
     }
 

@@ -15,7 +15,7 @@ use dph_data::{Metric, Task, World};
 use dph_eval::{
     Estimate, Model, Scoring, Suite, accuracy, f1, matthews, mean_of_metrics, pearson, score, spearman,
 };
-use golden::{Golden, GoldenTensor, assert_close, number};
+use golden::{Golden, GoldenTensor, assert_close, device, number};
 use serde_json::Value;
 
 /// Our names of the tasks and splits of the suites, and the authors'.
@@ -219,7 +219,7 @@ fn reference_model(json: &Value, weights: &Path) -> Model {
     let rewards = file.iter().filter(|(name, _)| name.starts_with("reward_heads."));
     let rewards = safetensors::serialize(rewards, None).unwrap();
     std::fs::write(dir.path().join(dph_core::WEIGHTS_FILE), rewards).unwrap();
-    Model::open(dir.path(), &dph_core::device("flex").unwrap()).unwrap()
+    Model::open(dir.path(), &device()).unwrap()
 }
 
 /// A document from its padded rows: where targets are trained on, the answer and the end of its turn stand one to the

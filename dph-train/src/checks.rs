@@ -147,7 +147,8 @@ impl Checks {
             &["objective"],
             "a stage needs an objective: one or several of `dph`, `dpo`, `orpo`, `kl` and `sft`".into(),
         );
-        let on_language: Vec<&str> = objective.keys().into_iter().filter(|key| *key != "dph").collect();
+        let on_language: Vec<&str> =
+            objective.keys().into_iter().filter(|key| !matches!(*key, "dph" | "orthogonality")).collect();
         require(
             !(frozen && objective.trains_language()),
             by_trainable,
@@ -168,6 +169,21 @@ impl Checks {
                 "`[head] standardise` needs a frozen model, and here the model learns: its statistics would not stay true".into(),
             );
         }
+        require(
+            objective.orthogonality.is_none() || objective.dph.is_some(),
+            &["objective", "orthogonality"],
+            "`orthogonality` is about the matrices of a head: it goes beside `dph`, which trains one".into(),
+        );
+        require(
+            objective.simctg.is_none() || objective.sft.is_some(),
+            &["objective", "simctg"],
+            "`simctg` goes beside `sft`: alone it would only tear the hidden states apart".into(),
+        );
+        require(
+            objective.simctg.is_none_or(|simctg| (0.0..=2.0).contains(&simctg.margin)),
+            &["objective", "simctg", "margin"],
+            "`margin` is a difference of cosines: it lies between 0 and 2".into(),
+        );
         for (key, value) in [
             ("dph", objective.dph.map(|dph| dph.label_smoothing)),
             ("dpo", objective.dpo.map(|dpo| dpo.label_smoothing)),
@@ -194,6 +210,8 @@ impl Checks {
             ("orpo", objective.orpo.map(|term| term.weight)),
             ("kl", objective.kl.map(|term| term.weight)),
             ("sft", objective.sft.map(|term| term.weight)),
+            ("simctg", objective.simctg.map(|term| term.weight)),
+            ("orthogonality", objective.orthogonality.map(|term| term.weight)),
         ];
         for (key, weight) in weights {
             require(

@@ -236,8 +236,10 @@ fn contradictions_of_objective_and_what_learns_are_reported_at_once() {
         "trainable = \"lora\"\nobjective = { sft = {} }\nsteps     = 100",
         1,
     );
+    let text = text.replacen("objective = { sft = {} }", "objective = { sft = {}, orthogonality = {} }", 1);
     let said = fail(&mut train(dir.path(), &text), 2);
     for part in [
+        "`orthogonality` is about the matrices of a head",
         "`dpo` trains the language model, which is frozen here",
         "`beta` is above 0",
         "adapters do not reach the embeddings",

@@ -72,6 +72,30 @@ fn portions_of_a_step_do_not_change_what_is_learnt() {
 }
 
 #[test]
+fn regularisers_go_beside_what_is_learnt() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = |weight: f64| {
+        let run = dir.path().join(weight.to_string());
+        let sft = format!("stage.sft.objective={{ sft = {{}}, simctg = {{ weight = {weight} }} }}");
+        let dph = format!("stage.dph.objective={{ dph = {{}}, orthogonality = {{ weight = {weight} }} }}");
+        succeed(&mut small(&run, &changed(&["stage.sft.micro_batch=200", &sft, &dph])));
+        run
+    };
+    let (strong, weak) = (run(20.0), run(1e-6));
+    let read = |run: &Path, stage: &str, name: &str| -> Vec<f64> {
+        metrics(run, stage, "train").iter().map(|step| step[name].as_f64().unwrap()).collect()
+    };
+    for (stage, other, penalty) in
+        [("sft", "sft/loss", "simctg/loss"), ("dph", "dph/loss", "orthogonality/loss")]
+    {
+        let [loss, other, of_strong] = ["loss", other, penalty].map(|name| read(&strong, stage, name));
+        assert!((loss[0] - other[0] - 20.0 * of_strong[0]).abs() < 1e-4 * loss[0], "{stage}: {loss:?}");
+        let of_weak = read(&weak, stage, penalty);
+        assert!(of_strong.last() < of_weak.last(), "{penalty}: {of_strong:?} and {of_weak:?}");
+    }
+}
+
+#[test]
 fn new_tokens_embeddings_adapters_and_frozen_parts() {
     let dir = tempfile::tempdir().unwrap();
     let run = dir.path().join("run");

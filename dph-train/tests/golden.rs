@@ -5,10 +5,10 @@
 mod golden;
 
 use burn::optim::Optimizer;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData};
 use dph_train::optimiser::{DecayTowards, LaPropConfig, LaPropState};
 use dph_train::{Schedule, Shape};
-use golden::{Golden, assert_close, number};
+use golden::{Golden, assert_close, device, number};
 
 fn numbers(value: &serde_json::Value) -> Vec<f64> {
     value.as_array().unwrap().iter().map(number).collect()
@@ -22,7 +22,7 @@ fn golden_optimizer_laprop() {
     else {
         return;
     };
-    let device = Device::flex();
+    let device = device();
     let tensor = |name: String| {
         let golden = &tensors[&name];
         let count = golden.values.len();

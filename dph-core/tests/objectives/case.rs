@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use burn::tensor::{DType, Device, Gradients, Int, Tensor, TensorData, activation};
+use burn::tensor::{DType, Gradients, Int, Tensor, TensorData, activation};
 use dph_core::{Target, Term};
 use serde_json::Value;
 
-use crate::support::{Golden, GoldenTensor, assert_close, number};
+use crate::support::{Golden, GoldenTensor, assert_close, device, number, say};
 
 pub type Tensors = BTreeMap<String, GoldenTensor>;
 
@@ -28,29 +28,38 @@ pub struct Precision {
 }
 
 impl Precision {
-    pub fn all(json: &Value) -> [Self; 2] {
-        let tolerance = |key: &str| number(&json["tolerance"][key]);
-        [
-            Self {
-                name: "f32",
-                dtype: DType::F32,
-                absolute: tolerance("float32_abs"),
-                relative: tolerance("float32_rel"),
-            },
-            Self { name: "f64", dtype: DType::F64, absolute: tolerance("float64_abs"), relative: 0.0 },
-        ]
+    /// Those that the device has.
+    pub fn all(json: &Value) -> Vec<Self> {
+        let double = Self {
+            name: "f64",
+            dtype: DType::F64,
+            absolute: number(&json["tolerance"]["float64_abs"]),
+            relative: 0.0,
+        };
+        match device().supports_dtype(DType::F64) {
+            true => vec![Self::single(json), double],
+            false => {
+                say("the device has no f64: only f32 is tried");
+                vec![Self::single(json)]
+            }
+        }
     }
 
     pub fn single(json: &Value) -> Self {
-        let [single, _] = Self::all(json);
-        single
+        let tolerance = |key: &str| number(&json["tolerance"][key]);
+        Self {
+            name: "f32",
+            dtype: DType::F32,
+            absolute: tolerance("float32_abs"),
+            relative: tolerance("float32_rel"),
+        }
     }
 
     /// A leaf on the tape.
     pub fn leaf<const D: usize>(&self, golden: &GoldenTensor) -> Tensor<D> {
         let shape: [usize; D] = golden.shape[..].try_into().unwrap();
         let data = TensorData::new(golden.values.clone(), shape);
-        Tensor::from_data(data, (&Device::flex().autodiff(), self.dtype)).require_grad()
+        Tensor::from_data(data, (&device().autodiff(), self.dtype)).require_grad()
     }
 
     pub fn check<const D: usize>(&self, what: &str, actual: Tensor<D>, expected: &[f64]) {

@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use burn::tensor::Device;
 use dph_core::*;
 use safetensors::tensor::{Dtype, TensorView};
 
-use crate::golden::GoldenTensor;
+use crate::golden::{GoldenTensor, device};
 
 /// The head of a case with its weights, through a file.
 pub fn load(
@@ -20,7 +19,7 @@ pub fn load(
     let tensors: Vec<_> = of_case.flat_map(|(name, tensor)| ours(config, name, tensor)).collect();
     let dir = tempfile::tempdir().unwrap();
     write(&tensors, config, dir.path());
-    let (head, loaded) = PreferenceHead::load(dir.path(), &Device::flex()).unwrap();
+    let (head, loaded) = PreferenceHead::load(dir.path(), &device()).unwrap();
     assert_eq!(loaded, *config, "{case}");
     head
 }

@@ -7,10 +7,17 @@ mod golden_dir;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use burn::tensor::Device;
 pub use golden_dir::{Golden, say};
 use safetensors::SafeTensors;
 use safetensors::tensor::Dtype;
 use serde_json::Value;
+
+/// The device that golden vectors are tried on: the one named by `DPH_TEST_DEVICE`, without it `flex`.
+pub fn device() -> Device {
+    let name = std::env::var("DPH_TEST_DEVICE").unwrap_or_else(|_| "flex".into());
+    dph_core::device(&name).unwrap_or_else(|error| panic!("DPH_TEST_DEVICE: {error}"))
+}
 
 /// A tensor of a golden file: its shape and values, widened to f64.
 #[derive(Debug, Clone, PartialEq)]

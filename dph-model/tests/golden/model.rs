@@ -7,12 +7,11 @@ use dph_core::Batch;
 use dph_model::Backbone;
 use serde_json::Value;
 
-use crate::support::GoldenTensor;
+use crate::support::{GoldenTensor, device};
 
-/// The ways to compute: fused kernels, and operations that can be differentiated.
+/// The ways to compute: fused kernels, where the device has them, and operations that can be differentiated.
 pub fn devices() -> [(&'static str, Device); 2] {
-    let flex = dph_core::device("flex").unwrap();
-    [("fused", flex.clone()), ("composed", flex.autodiff())]
+    [("fused", device()), ("composed", device().autodiff())]
 }
 
 /// A model whose configuration and weights lie in golden files, by way of a model directory.

@@ -1,6 +1,9 @@
 //! `objective`: what a stage minimises.
 
-use dph_core::{DphObjective, DpoObjective, KlObjective, OrpoObjective, SftObjective};
+use dph_core::{
+    DphObjective, DpoObjective, KlObjective, OrpoObjective, OrthogonalityObjective, SftObjective,
+    SimctgObjective,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +31,14 @@ pub struct Objective {
     /// The language-model loss on what the model is to say: `{ sft = {} }`. On text tasks this is pre-training.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sft: Option<SftObjective>,
+    /// Hidden states of the tokens of a conversation are to point into different directions: `{ simctg = { margin = 0.5 } }`,
+    /// beside `sft`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub simctg: Option<SimctgObjective>,
+    /// The directions of the reward heads, and the rotation of a moving average, are to stay orthonormal:
+    /// `{ orthogonality = { weight = 0.01 } }`, beside `dph`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub orthogonality: Option<OrthogonalityObjective>,
 }
 
 impl Objective {
@@ -39,6 +50,8 @@ impl Objective {
             ("orpo", self.orpo.is_some()),
             ("kl", self.kl.is_some()),
             ("sft", self.sft.is_some()),
+            ("simctg", self.simctg.is_some()),
+            ("orthogonality", self.orthogonality.is_some()),
         ];
         given.into_iter().filter_map(|(key, given)| given.then_some(key)).collect()
     }
@@ -55,6 +68,6 @@ impl Objective {
 
     /// Whether the language model's own output is trained.
     pub fn trains_language(&self) -> bool {
-        self.sft.is_some() || self.trains_choices()
+        self.sft.is_some() || self.simctg.is_some() || self.trains_choices()
     }
 }

@@ -74,7 +74,13 @@ impl StageContext<'_> {
             inputs
         };
         let fault = trainer::Fault::default();
-        let settings = HeadSettings { objective, clip: super::clip(stage), seed, fault: fault.clone() };
+        let settings = HeadSettings {
+            objective,
+            orthogonality: stage.objective.orthogonality,
+            clip: super::clip(stage),
+            seed,
+            fault: fault.clone(),
+        };
         let optimiser = laprop(&stage.optimiser).init();
         let schedule = stage.schedule.scheduler(stage.optimiser.lr, stage.steps).into();
         let training = self.training(stage, checkpoints, optimiser, schedule, fault);

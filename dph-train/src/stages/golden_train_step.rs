@@ -62,12 +62,12 @@ struct Case {
 
 impl Case {
     fn check(&self) {
-        let device = Device::flex().autodiff();
+        let device = golden::device().autodiff();
         let reference = match self.tensors.keys().any(|name| name.starts_with("ref.")) {
             true => "ref.",
             false => "init.",
         };
-        let reference = backbone(&self.json["model"], &self.tensors, reference, &Device::flex());
+        let reference = backbone(&self.json["model"], &self.tensors, reference, &golden::device());
         let (head, head_config) = head(&self.json["model"], &self.tensors, &device);
         let stage = self.stage();
         let settings = JointSettings {

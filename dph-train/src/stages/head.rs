@@ -8,7 +8,7 @@ use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
 use burn::train::{InferenceStep, TrainOutput, TrainStep};
-use dph_core::{DphObjective, Pairs, PreferenceHead, Term};
+use dph_core::{DphObjective, OrthogonalityObjective, Pairs, PreferenceHead, Term};
 
 use super::share_right;
 use crate::features::KeptFeatures;
@@ -26,6 +26,8 @@ pub(crate) struct HeadTrainer {
 #[derive(Debug, Clone)]
 pub(crate) struct HeadSettings {
     pub objective: DphObjective,
+    /// The penalty on the head's matrices, if any.
+    pub orthogonality: Option<OrthogonalityObjective>,
     /// Limit of the gradients' joint norm.
     pub clip: Option<f64>,
     /// Seed of the dropout.
@@ -70,8 +72,10 @@ impl HeadTrainer {
         rewards.narrow(1, 0, 1).squeeze_dim(1)
     }
 
-    fn term(&self, rewards: Tensor<1>, sets: &[(Range<usize>, usize)]) -> Term {
-        self.settings.objective.forward_pairs(rewards, &Pairs::all(sets.iter().cloned()))
+    fn terms(&self, rewards: Tensor<1>, sets: &[(Range<usize>, usize)]) -> Vec<Term> {
+        let term = self.settings.objective.forward_pairs(rewards, &Pairs::all(sets.iter().cloned()));
+        let penalty = |penalty: OrthogonalityObjective| penalty.forward(self.head.orthogonal_matrices());
+        std::iter::once(term).chain(self.settings.orthogonality.and_then(penalty)).collect()
     }
 }
 
@@ -82,9 +86,10 @@ impl TrainStep for HeadTrainer {
     fn step(&self, step: HeadStep) -> TrainOutput<Readings> {
         // Dropout must not depend on what ran before, or a resumed run would differ.
         self.device().seed(self.settings.seed.wrapping_add(step.step as u64));
-        let term = self.term(self.rewards(&step.kept), &step.sets);
-        let loss = term.loss.clone() * term.weight;
-        let values = Tensor::cat(vec![loss.clone().detach(), term.values()], 0);
+        let terms = self.terms(self.rewards(&step.kept), &step.sets);
+        let loss = Term::total(&terms).expect("there is an objective");
+        let values = std::iter::once(loss.clone().detach()).chain(terms.iter().map(Term::values));
+        let values = Tensor::cat(values.collect(), 0);
         self.settings.fault.check(&values, step.step, || step.ids);
         TrainOutput::new(self, loss.backward(), Readings { values, weight: step.sets.len() })
     }
@@ -109,13 +114,14 @@ impl InferenceStep for HeadTrainer {
     fn step(&self, batch: GoldSets) -> Readings {
         let rewards = Tensor::cat(batch.kept.iter().map(|kept| self.rewards(kept)).collect(), 0);
         let right = share_right(&rewards, &batch.sets);
-        let term = self.term(rewards, &batch.sets);
-        let loss = term.loss.clone() * term.weight;
-        let of_term = term.metrics.into_iter().map(|(metric, value)| match metric.name {
-            "dph/accuracy" => right.clone(),
-            _ => value,
-        });
-        let values = std::iter::once(loss).chain(of_term).collect();
+        let terms = self.terms(rewards, &batch.sets);
+        let loss = Term::total(&terms).expect("there is an objective");
+        let metrics =
+            terms.into_iter().flat_map(|term| term.metrics).map(|(metric, value)| match metric.name {
+                "dph/accuracy" => right.clone(),
+                _ => value,
+            });
+        let values = std::iter::once(loss).chain(metrics).collect();
         Readings { values: Tensor::cat(values, 0), weight: batch.sets.len() }
     }
 }

@@ -5,11 +5,12 @@ use std::ops::Range;
 use burn::module::Module;
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer};
-use burn::tensor::{Device, Int, Tensor, TensorData, activation};
+use burn::tensor::{Bool, Device, Int, Tensor, TensorData, activation};
 use burn::train::{InferenceStep, TrainOutput, TrainStep};
 use dph_core::{
-    AnswerLogProbs, Batch, DphObjective, DpoObjective, KlObjective, Layer, Metric, OrpoObjective, Pairs,
-    PreferenceHead, PreferenceHeadConfig, SequenceReduction, SftObjective, Term,
+    AnswerLogProbs, Batch, CandidateSpan, DphObjective, DpoObjective, KlObjective, Layer, Metric,
+    OrpoObjective, OrthogonalityObjective, Pairs, PreferenceHead, PreferenceHeadConfig, SequenceReduction,
+    SftObjective, SimctgObjective, Term,
 };
 use dph_model::Backbone;
 
@@ -74,6 +75,12 @@ impl JointBatch {
         targets.filter(|(_, target)| is_gold[target.candidate]).map(|(index, _)| index as i32).collect()
     }
 
+    /// Where the tokens of each set's gold conversation are.
+    fn gold_conversations(&self) -> Vec<CandidateSpan> {
+        let spans = self.batch.spans();
+        self.sets.iter().map(|(candidates, gold)| spans[candidates.start + gold].clone()).collect()
+    }
+
     /// Sets in which something is compared.
     fn choices(&self) -> usize {
         self.sets.iter().filter(|(candidates, _)| candidates.len() > 1).count()
@@ -89,7 +96,9 @@ impl Objective {
         add(self.dpo.is_some(), &DpoObjective::METRICS);
         add(self.orpo.is_some(), &OrpoObjective::METRICS);
         add(self.kl.is_some(), &KlObjective::METRICS);
+        add(self.simctg.is_some(), &SimctgObjective::METRICS);
         add(self.dph.is_some(), &DphObjective::METRICS);
+        add(self.orthogonality.is_some(), &OrthogonalityObjective::METRICS);
         metrics
     }
 
@@ -136,6 +145,7 @@ impl JointTrainer {
 
         let pairs = Pairs::all(part.sets.iter().cloned());
         let choices = part.choices() as f64 / of.choices.max(1) as f64;
+        let sets = part.sets.len() as f64 / of.sets.max(1) as f64;
         let mut terms = Vec::new();
         if let Some(last) = of_layer(Layer::Last).filter(|_| objective.trains_language()) {
             let log_probs = self.backbone.log_probs(last.clone(), &part.batch.targets);
@@ -157,8 +167,12 @@ impl JointTrainer {
                 terms.push(Shared { term, share: choices });
             }
             if let Some(kl) = &objective.kl {
-                let divergences = self.divergences(part, last);
+                let divergences = self.divergences(part, last.clone());
                 terms.push(Shared { term: kl.forward_pairs(divergences, &pairs), share: choices });
+            }
+            if let Some(simctg) = &objective.simctg {
+                let (states, tokens) = as_rows(last, &part.gold_conversations());
+                terms.push(Shared { term: simctg.forward(states, tokens), share: sets });
             }
         }
         let mut rewards = None;
@@ -168,6 +182,9 @@ impl JointTrainer {
             let first = head.forward_batch(&states, &part.batch).narrow(1, 0, 1).squeeze_dim(1);
             terms.push(Shared { term: dph.forward_pairs(first.clone(), &pairs), share: choices });
             rewards = Some(first.detach());
+            let regularised =
+                objective.orthogonality.and_then(|term| term.forward(head.orthogonal_matrices()));
+            terms.extend(regularised.map(|term| Shared { term, share: sets }));
         }
         (terms, rewards)
     }
@@ -210,6 +227,7 @@ impl JointTrainer {
 /// What the parts of a step have in all.
 #[derive(Clone, Copy)]
 struct Totals {
+    sets: usize,
     /// Sets in which something is compared.
     choices: usize,
     /// Targets of gold answers.
@@ -219,6 +237,7 @@ struct Totals {
 impl Totals {
     fn of(parts: &[JointBatch]) -> Self {
         Self {
+            sets: parts.iter().map(|part| part.sets.len()).sum(),
             choices: parts.iter().map(JointBatch::choices).sum(),
             targets: parts.iter().map(|part| part.gold_targets().len()).sum(),
         }
@@ -228,6 +247,23 @@ impl Totals {
     fn weight(self) -> usize {
         if self.choices > 0 { self.choices } else { self.targets }
     }
+}
+
+/// The states of conversations as rows `[conversations, longest, d_model]`, and which of them are no padding.
+fn as_rows(states: Tensor<3>, conversations: &[CandidateSpan]) -> (Tensor<3>, Tensor<2, Bool>) {
+    let [rows, seq, d_model] = states.dims();
+    let places = |span: &CandidateSpan| span.prompt.clone().chain(span.answer.clone());
+    let longest = conversations.iter().map(|span| places(span).count()).max().unwrap_or(0);
+    let (mut indices, mut tokens) = (Vec::new(), Vec::new());
+    for span in conversations {
+        let length = places(span).count();
+        indices.extend(places(span).map(|place| place as i32).chain((length..longest).map(|_| 0)));
+        tokens.extend((0..longest).map(|column| column < length));
+    }
+    let (count, device) = (conversations.len(), states.device());
+    let indices = Tensor::<1, Int>::from_data(TensorData::new(indices, [count * longest]), &device);
+    let states = states.reshape([rows * seq, d_model]).select(0, indices).reshape([count, longest, d_model]);
+    (states, Tensor::from_data(TensorData::new(tokens, [count, longest]), &device))
 }
 
 fn select(values: &Tensor<1>, indices: Vec<i32>) -> Tensor<1> {
