@@ -165,7 +165,8 @@ impl Backbone {
     }
 
     /// The states of `layers` for further tokens of sequences, each `[rows, seq, d_model]`, which are then added to the
-    /// cache. `tokens` is `[rows, seq]`, flattened; every row continues all that the cache holds of it.
+    /// cache. `tokens` is `[rows, seq]`, flattened; every row continues all that the cache holds of it. Rows of different
+    /// lengths are padded at their start, by as much as the cache says ([`Cache::with_padding`]).
     ///
     /// # Errors
     ///
@@ -179,7 +180,7 @@ impl Backbone {
     ) -> Result<Vec<Tensor<3>>, InputError> {
         let ids = self.ids(tokens, rows)?;
         self.check_layers(layers)?;
-        let pass = Pass::behind(cache.len(), rows, tokens.len() / rows.max(1), self.config());
+        let pass = Pass::behind(cache, rows, tokens.len() / rows.max(1), self.config());
         let states = self.decoder.states(ids, &pass, layers, Some(cache));
         Ok(self.by_row(states, rows))
     }

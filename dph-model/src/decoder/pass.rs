@@ -6,8 +6,8 @@ use burn::tensor::{Device, Tensor, TensorData};
 use dph_core::Batch;
 use dph_core::batch::{PADDING_SEGMENT, PROMPT_SEGMENT};
 
-use super::DecoderConfig;
 use super::rotary::Rotation;
+use super::{Cache, DecoderConfig};
 
 /// What a hidden token adds to an attention score: far below any real score, so that its weight is exactly 0.
 const HIDDEN: f32 = -1e9;
@@ -30,6 +30,8 @@ pub struct Layout {
     pub seq: usize,
     /// Tokens a row that came before, out of a cache.
     pub past: usize,
+    /// So many tokens at the start of each row, those in the cache included, are padding.
+    pub padding: Vec<usize>,
     /// Spans of each row in order; tokens outside of all spans are padding.
     pub spans: Vec<Vec<Span>>,
     /// Rotations of all keys, `[rows, past + seq]`.
@@ -74,17 +76,26 @@ impl Pass {
             })
             .collect();
         let rotation = config.rotary.rotation(config.head_dim, &batch.positions, &lengths);
-        let layout = Layout { rows: batch.rows, seq: batch.seq, past: 0, spans, rotation };
+        let padding = vec![0; batch.rows];
+        let layout = Layout { rows: batch.rows, seq: batch.seq, past: 0, padding, spans, rotation };
         Self { layout, device: OnceCell::new() }
     }
 
-    /// The pass of `seq` further tokens in each row, behind `past` cached ones.
-    pub(crate) fn behind(past: usize, rows: usize, seq: usize, config: &DecoderConfig) -> Self {
-        let length = past + seq;
-        let positions: Vec<i32> = (0..rows).flat_map(|_| 0..length as i32).collect();
-        let rotation = config.rotary.rotation(config.head_dim, &positions, &vec![length; rows]);
-        let spans = vec![vec![Span { start: 0, end: seq, context: 0 }]; rows];
-        Self { layout: Layout { rows, seq, past, spans, rotation }, device: OnceCell::new() }
+    /// The pass of `seq` further tokens in each row, behind those in the cache.
+    pub(crate) fn behind(cache: &Cache, rows: usize, seq: usize, config: &DecoderConfig) -> Self {
+        let past = cache.len();
+        let mut padding = cache.padding.clone();
+        padding.resize(rows, 0);
+        let position =
+            |padding: usize| (0..past + seq).map(move |column| column.saturating_sub(padding) as i32);
+        let positions: Vec<i32> = padding.iter().flat_map(|&padding| position(padding)).collect();
+        let lengths: Vec<usize> =
+            padding.iter().map(|&padding| (past + seq).saturating_sub(padding)).collect();
+        let rotation = config.rotary.rotation(config.head_dim, &positions, &lengths);
+        let span =
+            |&padding: &usize| Span { start: padding.saturating_sub(past).min(seq), end: seq, context: 0 };
+        let spans = padding.iter().map(|padding| vec![span(padding)]).collect();
+        Self { layout: Layout { rows, seq, past, padding, spans, rotation }, device: OnceCell::new() }
     }
 
     /// The geometry as tensors on `device`, for a model with so many registers.
@@ -104,9 +115,9 @@ impl Pass {
 }
 
 impl Layout {
-    /// Whether causality alone hides the right tokens, padding aside.
+    /// Whether causality alone hides the right tokens, padding at the end of a row aside.
     pub(crate) fn is_causal(&self) -> bool {
-        self.spans.iter().all(|spans| spans.len() <= 1)
+        self.spans.iter().all(|spans| spans.len() <= 1) && self.padding.iter().all(|&padding| padding == 0)
     }
 
     fn bias(&self, registers: usize) -> Option<TensorData> {
@@ -115,11 +126,12 @@ impl Layout {
         }
         let keys = registers + self.past + self.seq;
         let mut bias = vec![HIDDEN; self.rows * self.seq * keys];
-        for (row, spans) in self.spans.iter().enumerate() {
+        for (row, (spans, &hidden)) in self.spans.iter().zip(&self.padding).enumerate() {
             let row = &mut bias[row * self.seq * keys..(row + 1) * self.seq * keys];
             for (column, scores) in row.chunks_exact_mut(keys).enumerate() {
-                scores[..registers + self.past].fill(0.0);
                 let own = registers + self.past;
+                scores[..registers].fill(0.0);
+                scores[registers + hidden.min(self.past)..own].fill(0.0);
                 // Padding sees itself: a query that sees nothing would have no weights to sum up.
                 scores[own + column] = 0.0;
                 if let Some(span) = spans.iter().find(|span| (span.start..span.end).contains(&column)) {
@@ -189,6 +201,7 @@ mod tests {
             rows: 1,
             seq: 6,
             past: 0,
+            padding: vec![0],
             spans: vec![spans(&batch.segments)],
             rotation: rotary.rotation(2, &batch.positions, &lengths),
         };

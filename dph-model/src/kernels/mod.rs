@@ -50,7 +50,7 @@ mod tests {
     fn is_fused(config: &str, device: &burn::tensor::Device) -> bool {
         let model = Backbone::init(config, 1, device).unwrap();
         let config: DecoderConfig = Family::parse(config).unwrap().decoder().unwrap();
-        let pass = Pass::behind(0, 1, 2, &config);
+        let pass = Pass::behind(&crate::Cache::default(), 1, 2, &config);
         block(&model.decoder.blocks[0], Tensor::ones([2, config.d_model], device), &pass).is_ok()
     }
 

@@ -1,0 +1,151 @@
+//! Generation: a model says what comes next, token by token, for many prompts at once.
+
+mod sampling;
+
+use burn::tensor::Tensor;
+use dph_core::Layer;
+
+use crate::{Backbone, Cache, InputError};
+
+use sampling::Sampler;
+pub use sampling::{Sampling, SamplingError};
+
+/// What a model said to a prompt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Generated {
+    /// The tokens behind the prompt; a stop token is not among them.
+    pub tokens: Vec<u32>,
+    /// Why it ended.
+    pub finish: Finish,
+}
+
+/// Why a generation ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finish {
+    /// The model said a stop token.
+    Stop,
+    /// There are as many tokens as were asked for.
+    Length,
+    /// The model's context is full.
+    Context,
+}
+
+/// Why nothing can be generated.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum GenerateError {
+    /// A setting makes no sense.
+    #[error(transparent)]
+    Sampling(#[from] SamplingError),
+    /// A prompt has a token that does not exist.
+    #[error(transparent)]
+    Input(#[from] InputError),
+    /// A prompt is empty: nothing would predict the first token.
+    #[error("prompt {prompt} is empty; begin it with the model's start token")]
+    EmptyPrompt {
+        /// Its place among the prompts.
+        prompt: usize,
+    },
+    /// A prompt leaves no room.
+    #[error("prompt {prompt} has {tokens} tokens, and the model's context is {context}")]
+    TooLong {
+        /// Its place among the prompts.
+        prompt: usize,
+        /// Its length.
+        tokens: usize,
+        /// The model's.
+        context: usize,
+    },
+}
+
+impl Backbone {
+    /// Continues each prompt, all of them together, until a stop token, `max_tokens` or the end of the context.
+    ///
+    /// `heard` is told every token with the place of its prompt as soon as it is there. What is said to a prompt depends
+    /// on the prompt, the settings and its place, not on the other prompts beyond the rounding of floats.
+    ///
+    /// Tokens that were computed are never computed again. A model whose numbers depend on the length so far (see
+    /// [`is_packable`](Self::is_packable)) therefore says something else than if it were: what its authors' code says.
+    ///
+    /// # Errors
+    ///
+    /// If a setting makes no sense, or a prompt is empty, too long, or has a token that does not exist.
+    pub fn generate(
+        &self,
+        prompts: &[Vec<u32>],
+        sampling: &Sampling,
+        mut heard: impl FnMut(usize, u32),
+    ) -> Result<Vec<Generated>, GenerateError> {
+        sampling.check()?;
+        for (prompt, tokens) in prompts.iter().enumerate() {
+            if tokens.is_empty() {
+                return Err(GenerateError::EmptyPrompt { prompt });
+            }
+            if tokens.len() > self.context() {
+                let context = self.context();
+                return Err(GenerateError::TooLong { prompt, tokens: tokens.len(), context });
+            }
+        }
+        let mut out = vec![Generated { tokens: Vec::new(), finish: Finish::Length }; prompts.len()];
+        if prompts.is_empty() || sampling.max_tokens == 0 {
+            return Ok(out);
+        }
+        let mut samplers: Vec<Sampler> =
+            prompts.iter().enumerate().map(|(place, prompt)| Sampler::new(sampling, place, prompt)).collect();
+
+        let (mut cache, mut tokens) = padded(prompts, self.pad_token());
+        // The prompts that still go on, in the order of the cache's rows.
+        let mut going: Vec<usize> = (0..prompts.len()).collect();
+        loop {
+            let last = self.extend(&tokens, going.len(), &mut cache, &[Layer::Last])?.remove(0);
+            let logits = self.last_logits(last);
+            tokens.clear();
+            let mut rows = Vec::with_capacity(going.len());
+            for (row, (&place, logits)) in going.iter().zip(logits.chunks_exact(self.vocab())).enumerate() {
+                let token = samplers[place].next(logits);
+                let generated = &mut out[place];
+                if sampling.stop.contains(&token) {
+                    generated.finish = Finish::Stop;
+                    continue;
+                }
+                generated.tokens.push(token);
+                heard(place, token);
+                if generated.tokens.len() == sampling.max_tokens {
+                    continue;
+                }
+                if prompts[place].len() + generated.tokens.len() >= self.context() {
+                    generated.finish = Finish::Context;
+                    continue;
+                }
+                rows.push(row);
+                tokens.push(token as i32);
+            }
+            if rows.is_empty() {
+                return Ok(out);
+            }
+            if rows.len() < going.len() {
+                cache.keep_rows(&rows);
+                going = rows.iter().map(|&row| going[row]).collect();
+            }
+        }
+    }
+
+    /// The logits behind the last token of each row, `[rows, vocab]`, flattened.
+    fn last_logits(&self, last: Tensor<3>) -> Vec<f32> {
+        let [rows, seq, _] = last.dims();
+        let states: Vec<usize> = (1..=rows).map(|row| row * seq - 1).collect();
+        self.logits_at(last, &states).into_data().iter::<f32>().collect()
+    }
+}
+
+/// Prompts as rows of equal length, padded at their start.
+fn padded(prompts: &[Vec<u32>], pad: u32) -> (Cache, Vec<i32>) {
+    let longest = prompts.iter().map(Vec::len).max().unwrap_or(0);
+    let padding: Vec<usize> = prompts.iter().map(|prompt| longest - prompt.len()).collect();
+    let row = |prompt: &Vec<u32>| {
+        let padding = std::iter::repeat_n(pad, longest - prompt.len());
+        padding.chain(prompt.iter().copied()).map(|token| token as i32).collect::<Vec<_>>()
+    };
+    let tokens = prompts.iter().flat_map(row).collect();
+    (Cache::with_padding(padding), tokens)
+}
