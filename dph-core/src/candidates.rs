@@ -1,5 +1,6 @@
 //! [`CandidateSet`]: one prompt and the answers to choose from.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// A prompt, tokenised, and the candidate answers to it: the unit of all work.
@@ -18,6 +19,8 @@ pub struct CandidateSet {
     pub gold: Option<usize>,
     /// Tokens of the prompt that are earlier answers of a conversation, each with its end-of-turn token.
     pub earlier_answers: Vec<Range<usize>>,
+    /// The values that people gave to attributes of the gold answer, by name, such as its verbosity.
+    pub attributes: BTreeMap<String, f32>,
 }
 
 /// One answer to a prompt: the tokens that follow the prompt.
@@ -64,6 +67,7 @@ impl CandidateSet {
             candidates: vec![candidate.clone()],
             gold: None,
             earlier_answers: self.earlier_answers.clone(),
+            attributes: BTreeMap::new(),
         })
     }
 }

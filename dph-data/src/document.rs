@@ -1,5 +1,7 @@
 //! From a row to a document: the messages, the candidate answers and the gold one.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value as Json};
 
 use crate::chat::Message;
@@ -8,7 +10,7 @@ use crate::instruction::Instruction;
 use crate::preference::{self, Preference};
 use crate::scored::ScoredAnswer;
 use crate::skipped::{RowProblem, SkipReason};
-use crate::template::{Expr, Fields, Template, text_of};
+use crate::template::{Expr, Fields, Template, number_of, text_of};
 use crate::unfold::Unfold;
 
 /// A row in words: what is asked, what may be answered, and which answer is right.
@@ -27,13 +29,23 @@ pub struct Document {
     /// The number that the row gives (key `score`): what predictions are measured against or, for an answer that has no
     /// partner yet, how good it is.
     pub score: Option<f64>,
+    /// The values that the row gives to attributes of the answer (key `attributes`), by name.
+    pub attributes: BTreeMap<String, f64>,
 }
 
 impl Document {
     /// A document whose first candidate is the right one.
     pub(crate) fn new(prompt: Vec<Message>, candidates: Vec<String>) -> Self {
         let gold = (!candidates.is_empty()).then_some(0);
-        Self { id: None, prompt, candidates, gold, also_right: Vec::new(), score: None }
+        Self {
+            id: None,
+            prompt,
+            candidates,
+            gold,
+            also_right: Vec::new(),
+            score: None,
+            attributes: BTreeMap::new(),
+        }
     }
 
     /// The whole conversation that ends with a candidate.
@@ -51,6 +63,7 @@ pub(crate) struct Recipe {
     pub unfold: Unfold,
     pub id: Option<Expr>,
     pub system: Option<Template>,
+    pub attributes: Vec<(String, Expr)>,
     pub body: Body,
 }
 
@@ -87,6 +100,10 @@ impl Recipe {
             && document.prompt.first().is_none_or(|message| message.role != preference::SYSTEM)
         {
             document.prompt.insert(0, Message::system(system.render(&fields)?));
+        }
+        for (name, value) in &self.attributes {
+            let value = number_of(name, &value.require(&fields)?)?;
+            document.attributes.insert(name.clone(), value);
         }
         // A row without a name is still a good row; it goes by its line number.
         if let Some(id) = &self.id {

@@ -12,7 +12,7 @@ pub(crate) const TASKS: &[(&str, &str)] = tasks![
     "copa_completion", "truthful_qa", "truthful_qa_few_shot",
     "cola", "mnli", "mnli_corrected", "mrpc", "qnli", "qqp", "rte", "sst2", "stsb", "wnli", "ax", "ax_corrected",
     "preference", "ultrafeedback", "ultrafeedback_first_message", "hh_rlhf", "orca_dpo_pairs",
-    "openhermes_preferences", "tasksource_pairs", "helpsteer", "sharegpt_preference", "alpaca_preference",
+    "openhermes_preferences", "tasksource_pairs", "helpsteer", "helpsteer_attributes", "sharegpt_preference", "alpaca_preference",
     "reward_bench", "rm_bench", "llmbar", "judgebench", "pandalm", "alpaca_eval",
     "alpaca", "squad", "squad_v2", "drop", "coqa", "cnn_dailymail", "gsm8k", "gsm8k_socratic", "open_orca",
     "slim_orca", "tinystories_instruct", "tinystories_summary", "tasksource_instruct", "tulu", "ultrachat",

@@ -130,8 +130,9 @@ fn conversation_set(
         messages.retain(|message| std::mem::take(&mut first) || message.role != SYSTEM);
     }
     let id = document.id.clone().unwrap_or_default();
-    let set =
+    let mut set =
         tokenizer.candidate_set(id, &messages, &document.candidates, document.gold).map_err(chat_problem)?;
+    set.attributes = document.attributes.iter().map(|(name, value)| (name.clone(), *value as f32)).collect();
     match options.max_len {
         Some(max_len) if set.sequence_len() > max_len => Err(RowProblem::new(
             SkipReason::TooLong,
@@ -164,7 +165,7 @@ fn text_sets(
                 bytes: if index == 0 { text.len() } else { 0 },
             }],
             gold: Some(0),
-            earlier_answers: Vec::new(),
+            ..CandidateSet::default()
         })
         .collect())
 }

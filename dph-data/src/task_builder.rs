@@ -65,6 +65,11 @@ impl Builder<'_> {
         let unfold = self.unfold();
         let id = self.file.id.take().and_then(|key| self.expression("id", &key));
         let system = self.file.system.take().and_then(|key| self.template("system", &key));
+        let attributes = self.file.attributes.take().map(Spanned::into_inner).unwrap_or_default();
+        let attributes = attributes
+            .into_iter()
+            .filter_map(|(name, key)| Some((name, self.expression("attributes", &key)?)))
+            .collect();
         let metrics = self.metrics(kind?);
         let body = self.body(kind?);
         Some(Task {
@@ -73,7 +78,7 @@ impl Builder<'_> {
             kind: kind?,
             metrics,
             source: source?,
-            recipe: Recipe { unfold, id, system, body: body? },
+            recipe: Recipe { unfold, id, system, attributes, body: body? },
         })
     }
 

@@ -96,6 +96,9 @@ pub(crate) struct TaskFile {
     /// `instruction`, expression: in place of `user` and `target` a whole conversation (a list of messages or a transcript), of
     /// which the last message is the answer to learn.
     pub messages: Option<Spanned<String>>,
+    /// `instruction`, table of expressions, each a number: the values that people gave to attributes of the answer, such as
+    /// `{ helpfulness = "helpfulness" }`. The objective `steer` teaches them to the reward heads of these names.
+    pub attributes: Option<Spanned<BTreeMap<String, Spanned<String>>>>,
     /// `text`, template: the text to learn.
     pub text: Option<Spanned<String>>,
 }
@@ -126,7 +129,7 @@ impl OneOrMany {
 }
 
 /// All keys, for suggestions. A test holds this list and the fields above together.
-pub(crate) const KEYS: [&str; 27] = [
+pub(crate) const KEYS: [&str; 28] = [
     "name",
     "about",
     "kind",
@@ -153,6 +156,7 @@ pub(crate) const KEYS: [&str; 27] = [
     "distractors",
     "turns",
     "messages",
+    "attributes",
     "text",
 ];
 

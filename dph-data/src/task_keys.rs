@@ -18,7 +18,7 @@ impl Builder<'_> {
         let list_span = |key: &Option<Spanned<ListKey>>| key.as_ref().map(Spanned::span);
         use Kind::{Choice, Instruction, Preference, Text};
         type Key<'a> = (&'a str, Option<Range<usize>>, &'a [Kind]);
-        let keys: [Key<'_>; 17] = [
+        let keys: [Key<'_>; 18] = [
             ("system", span(&f.system), &[Choice, Preference, Instruction]),
             ("user", span(&f.user), &[Choice, Preference, Instruction]),
             ("metric", f.metric.as_ref().map(Spanned::span), &[Choice, Preference]),
@@ -35,6 +35,7 @@ impl Builder<'_> {
             ("distractors", span(&f.distractors), &[Instruction]),
             ("turns", span(&f.turns), &[Instruction]),
             ("messages", span(&f.messages), &[Instruction]),
+            ("attributes", f.attributes.as_ref().map(Spanned::span), &[Instruction]),
             ("text", span(&f.text), &[Text]),
         ];
         let misplaced = keys.into_iter().filter(|(_, _, kinds)| !kinds.contains(&kind));

@@ -193,6 +193,7 @@ impl ChatTokenizer {
             prompt: turn.prompt,
             gold,
             earlier_answers: turn.earlier_answers,
+            ..CandidateSet::default()
         })
     }
 

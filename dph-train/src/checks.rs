@@ -145,10 +145,14 @@ impl Checks {
         require(
             !objective.keys().is_empty(),
             &["objective"],
-            "a stage needs an objective: one or several of `dph`, `dpo`, `orpo`, `kl` and `sft`".into(),
+            "a stage needs an objective: one or several of `dph`, `steer`, `dpo`, `orpo`, `kl` and `sft`"
+                .into(),
         );
-        let on_language: Vec<&str> =
-            objective.keys().into_iter().filter(|key| !matches!(*key, "dph" | "orthogonality")).collect();
+        let on_language: Vec<&str> = objective
+            .keys()
+            .into_iter()
+            .filter(|key| !matches!(*key, "dph" | "steer" | "orthogonality"))
+            .collect();
         require(
             !(frozen && objective.trains_language()),
             by_trainable,
@@ -157,7 +161,7 @@ impl Checks {
                 names(&on_language)
             ),
         );
-        if objective.dph.is_some() {
+        if objective.trains_head() {
             require(
                 !frozen || index + 1 == experiment.stages.len(),
                 &["objective"],
@@ -170,9 +174,10 @@ impl Checks {
             );
         }
         require(
-            objective.orthogonality.is_none() || objective.dph.is_some(),
+            objective.orthogonality.is_none() || objective.trains_head(),
             &["objective", "orthogonality"],
-            "`orthogonality` is about the matrices of a head: it goes beside `dph`, which trains one".into(),
+            "`orthogonality` is about the matrices of a head: it goes beside `dph` or `steer`, which train one"
+                .into(),
         );
         require(
             objective.simctg.is_none() || objective.sft.is_some(),
@@ -211,6 +216,7 @@ impl Checks {
             ("kl", objective.kl.map(|term| term.weight)),
             ("sft", objective.sft.map(|term| term.weight)),
             ("simctg", objective.simctg.map(|term| term.weight)),
+            ("steer", objective.steer.map(|term| term.weight)),
             ("orthogonality", objective.orthogonality.map(|term| term.weight)),
         ];
         for (key, weight) in weights {

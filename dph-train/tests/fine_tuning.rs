@@ -95,6 +95,51 @@ fn regularisers_go_beside_what_is_learnt() {
     }
 }
 
+/// A task of answers whose wordiness and number of "yes" are known.
+fn rated_task(dir: &Path) -> String {
+    let row = |index: usize| {
+        let (yes, words) = (index % 2, index % 3);
+        let answer = [vec!["yes"; yes], vec!["word"; words], vec!["."]].concat().join(" ");
+        serde_json::json!({ "prompt": format!("Question {index}?"), "answer": answer, "yes": yes, "words": words })
+    };
+    let rows: Vec<String> = (0..60).map(|index| row(index).to_string()).collect();
+    std::fs::write(dir.join("rated.jsonl"), rows.join("\n")).unwrap();
+    let task = dir.join("rated.toml");
+    let text = "name = \"rated\"\nkind = \"instruction\"\nuser = \"{{ prompt }}\"\ntarget = \"{{ answer }}\"\n\
+                attributes = { positive = \"yes\", wordy = \"words\" }\nfiles = { train = \"rated.jsonl\" }\n";
+    std::fs::write(&task, text).unwrap();
+    task.display().to_string()
+}
+
+#[test]
+fn reward_heads_learn_the_attributes_of_their_names() {
+    let dir = tempfile::tempdir().unwrap();
+    let mix = format!("stage.dph.mix={{ \"{}\" = 1.0 }}", rated_task(dir.path()));
+    let common = [
+        &mix,
+        "stage.dph.steps=60",
+        "stage.dph.optimiser={ lr = 1e-2 }",
+        "stage.dph.objective={ steer = {} }",
+        "head.standardise=false",
+        "head.aggregation={ layers = \"last\", tokens = \"mean\" }",
+        "head.pooling=swiglu-bert",
+    ];
+    for trainable in ["none", "all"] {
+        let run = dir.path().join(trainable);
+        let trainable = format!("stage.dph.trainable={trainable}");
+        let changes = [&common[..], &[&trainable, "head.rewards=['positive', 'wordy']"]].concat();
+        succeed(&mut small(&run, &changed(&changes)));
+        let losses: Vec<f64> =
+            metrics(&run, "dph", "train").iter().map(|step| step["steer/loss"].as_f64().unwrap()).collect();
+        assert!(losses.last().unwrap() < &(0.5 * losses[0]), "{trainable}: {losses:?}");
+        let results = std::fs::read_to_string(run.join("results.json")).unwrap();
+        assert!(results.contains("reward:positive") && results.contains("reward:wordy"));
+    }
+    let changes = [&common[..], &["head.rewards=['negative']"]].concat();
+    let said = support::fail(&mut small(&dir.path().join("wrong"), &changed(&changes)), 1);
+    assert!(said.contains("`steer` needs the attributes negative"), "{said}");
+}
+
 #[test]
 fn new_tokens_embeddings_adapters_and_frozen_parts() {
     let dir = tempfile::tempdir().unwrap();

@@ -2,14 +2,14 @@
 
 use dph_core::{
     DphObjective, DpoObjective, KlObjective, OrpoObjective, OrthogonalityObjective, SftObjective,
-    SimctgObjective,
+    SimctgObjective, SteerObjective,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What a stage minimises: the weighted sum of the objectives that are given, at least one.
 ///
-/// On a frozen model only `dph` can be, and the model is computed once for the whole stage. On a model that learns, all
+/// On a frozen model only what trains a head can be, and the model is computed once for the whole stage. On a model that learns, all
 /// of them come from one forward pass over each set.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -35,8 +35,12 @@ pub struct Objective {
     /// beside `sft`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub simctg: Option<SimctgObjective>,
+    /// Every reward head learns the values that people gave to the attribute of its name: `{ steer = {} }`, with
+    /// `rewards = ["helpfulness", "verbosity"]` and tasks that have these `attributes`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steer: Option<SteerObjective>,
     /// The directions of the reward heads, and the rotation of a moving average, are to stay orthonormal:
-    /// `{ orthogonality = { weight = 0.01 } }`, beside `dph`.
+    /// `{ orthogonality = { weight = 0.01 } }`, beside `dph` or `steer`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub orthogonality: Option<OrthogonalityObjective>,
 }
@@ -51,6 +55,7 @@ impl Objective {
             ("kl", self.kl.is_some()),
             ("sft", self.sft.is_some()),
             ("simctg", self.simctg.is_some()),
+            ("steer", self.steer.is_some()),
             ("orthogonality", self.orthogonality.is_some()),
         ];
         given.into_iter().filter_map(|(key, given)| given.then_some(key)).collect()
@@ -59,6 +64,11 @@ impl Objective {
     /// Whether chosen answers are compared with others.
     pub fn compares(&self) -> bool {
         self.dph.is_some() || self.trains_choices()
+    }
+
+    /// Whether a preference head is trained.
+    pub fn trains_head(&self) -> bool {
+        self.dph.is_some() || self.steer.is_some()
     }
 
     /// Whether the language model is to prefer some answers to others.

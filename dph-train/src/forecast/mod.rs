@@ -146,7 +146,8 @@ impl StageLoad {
         let seen = stage.steps * stage.batch;
         let unknown = Self { sets: None, epochs: 0.0, tokens: seen * config.context, set_tokens: 0 };
         let Some(tokenizer) = tokenizer else { return Ok(unknown) };
-        let loaded = match StageData::load(stage, experiment.seed, data, tokenizer, config.context) {
+        let heads = &experiment.head.rewards;
+        let loaded = match StageData::load(stage, heads, experiment.seed, data, tokenizer, config.context) {
             Ok(loaded) => loaded,
             Err(TrainError::Data(DataError::NotFound(_))) => return Ok(unknown),
             Err(error) => return Err(error),

@@ -39,9 +39,9 @@ pub(super) fn trained(
         }
     };
     let slots = config.slots().into_iter().filter(|&slot| !named(slot, &stage.freeze));
-    let of_head = match &stage.objective.dph {
-        Some(_) => head_config(experiment, config).parameters(),
-        None => 0,
+    let of_head = match stage.objective.trains_head() {
+        true => head_config(experiment, config).parameters(),
+        false => 0,
     };
     slots.map(of_slot).sum::<usize>() + of_head
 }

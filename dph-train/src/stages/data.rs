@@ -20,8 +20,11 @@ pub(crate) struct StageData {
 
 impl StageData {
     /// Loads the data of a stage for a model with the given context.
+    ///
+    /// With `steer` only sets are used whose gold answer has all `attributes`, those of the reward heads.
     pub fn load(
         stage: &Stage,
+        attributes: &[String],
         seed: u64,
         root: &Path,
         tokenizer: &ChatTokenizer,
@@ -30,7 +33,11 @@ impl StageData {
         let options = |limit| LoadOptions { limit, seed, max_len: Some(context), ..LoadOptions::default() };
         // A comparison needs a choice, a language model an answer.
         let choices = stage.objective.compares();
-        let usable = |set: &CandidateSet| set.gold.is_some() && (!choices || set.candidates.len() > 1);
+        let attributes = if stage.objective.steer.is_some() { attributes } else { &[] };
+        let usable = |set: &CandidateSet| {
+            let has_all = attributes.iter().all(|name| set.attributes.contains_key(name));
+            set.gold.is_some() && (!choices || set.candidates.len() > 1) && has_all
+        };
         let (mut training, mut weights, mut validation) = (Vec::new(), Vec::new(), Vec::new());
         for (name, &weight) in &stage.mix {
             let task = Task::find(name)?;
@@ -38,8 +45,17 @@ impl StageData {
             data.sets.retain(usable);
             tracing::info!("{name} {}: {}", stage.split, summary(&data));
             if data.sets.is_empty() {
+                let needed = match attributes {
+                    [] => String::new(),
+                    names => {
+                        format!(
+                            " (`steer` needs the attributes {}, as the rewards are called)",
+                            names.join(", ")
+                        )
+                    }
+                };
                 let message = format!(
-                    "task `{name}` has no set in `{}` that this objective can use; take it out of `mix`",
+                    "task `{name}` has no set in `{}` that this objective can use{needed}; take it out of `mix`",
                     stage.split
                 );
                 return Err(TrainError::NoData { stage: stage.name.clone(), message });

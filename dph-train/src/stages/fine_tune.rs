@@ -36,16 +36,23 @@ impl StageContext<'_> {
             true => backbone.with_vocab(tokenizer.vocab_size(), seed)?,
             false => backbone,
         };
-        let data = StageData::load(stage, seed, self.data, &tokenizer, backbone.context())?;
+        let data = StageData::load(
+            stage,
+            &self.experiment.head.rewards,
+            seed,
+            self.data,
+            &tokenizer,
+            backbone.context(),
+        )?;
 
         let head_config = head_config(self.experiment, backbone.config());
-        let head = match &stage.objective.dph {
-            Some(_) => Some(match PreferenceHead::load(model_dir, self.device) {
+        let head = match stage.objective.trains_head() {
+            true => Some(match PreferenceHead::load(model_dir, self.device) {
                 Ok((head, config)) if config == head_config => head,
                 Ok(_) | Err(HeadFileError::Missing { .. }) => head_config.init(seed, self.device),
                 Err(error) => return Err(error.into()),
             }),
-            None => None,
+            false => None,
         };
         let batches = self.batches(stage, &backbone, model_dir, &data)?;
         let reference = stage.objective.kl.as_ref().map(|_| backbone.clone().no_grad());
@@ -124,6 +131,7 @@ impl StageContext<'_> {
         };
         Ok(Batches {
             compares: stage.objective.compares(),
+            packs: !stage.objective.compares() && !stage.objective.trains_head(),
             answers: stage.answers,
             negatives: stage.negatives,
             seed: self.experiment.seed,
@@ -141,6 +149,8 @@ impl StageContext<'_> {
 struct Batches {
     /// Whether candidates are compared; otherwise only the gold ones are needed.
     compares: bool,
+    /// Whether sets are whole conversations that may share a row.
+    packs: bool,
     answers: Answers,
     negatives: Negatives,
     seed: u64,
@@ -186,9 +196,9 @@ impl Batches {
     }
 
     fn pack(&self, chosen: Vec<Chosen>) -> Vec<JointBatch> {
-        match self.compares {
-            true => self.pack_choices(&chosen),
-            false => self.pack_conversations(&chosen),
+        match self.packs {
+            true => self.pack_conversations(&chosen),
+            false => self.pack_choices(&chosen),
         }
     }
 
@@ -241,6 +251,7 @@ impl JointBatch {
         for Chosen { set, reference } in sets {
             part.sets.push((first..first + set.candidates.len(), set.gold.unwrap_or(0)));
             part.reference.extend(reference);
+            part.attributes.push(set.attributes.clone());
             part.ids.push(set.id.clone());
             first += set.candidates.len();
         }
@@ -362,6 +373,7 @@ mod tests {
         let short = CandidateSet { prompt: vec![10], earlier_answers: Vec::new(), ..conversation.clone() };
         Batches {
             compares,
+            packs: !compares,
             answers,
             negatives: Negatives::All,
             seed: 0,

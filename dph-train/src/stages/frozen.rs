@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use dph_core::{CandidateSet, DphObjective};
+use dph_core::CandidateSet;
 use dph_data::TaskData;
 use dph_model::Backbone;
 
@@ -22,7 +22,6 @@ impl StageContext<'_> {
     pub(super) fn train_head(
         &self,
         stage: &Stage,
-        objective: DphObjective,
         model_dir: &Path,
         checkpoints: &Path,
         export: &Path,
@@ -36,7 +35,7 @@ impl StageContext<'_> {
         let kept = config.aggregation.kept();
 
         let StageData { training, mixture, validation } =
-            StageData::load(stage, seed, self.data, &tokenizer, backbone.context())?;
+            StageData::load(stage, &config.rewards, seed, self.data, &tokenizer, backbone.context())?;
         let features = |data: &TaskData| {
             let label = format!("features {} {}", data.task, data.split);
             Features::compute(self.features, &backbone, &model_hash, &kept, &data.sets, &label)
@@ -68,6 +67,7 @@ impl StageContext<'_> {
                 }
                 let gold = candidates.iter().position(|&candidate| candidate == gold).unwrap_or(0);
                 inputs.sets.push((first..first + candidates.len(), gold));
+                inputs.attributes.push(set.attributes.clone());
                 inputs.ids.push(set.id.clone());
                 first += candidates.len();
             }
@@ -75,8 +75,8 @@ impl StageContext<'_> {
         };
         let fault = trainer::Fault::default();
         let settings = HeadSettings {
-            objective,
-            orthogonality: stage.objective.orthogonality,
+            objective: stage.objective.clone(),
+            rewards: config.rewards.clone(),
             clip: super::clip(stage),
             seed,
             fault: fault.clone(),
@@ -109,5 +109,6 @@ fn gold_sets(sets: &[CandidateSet], features: &Features) -> GoldSets {
         first += set.candidates.len();
     }
     kept.push(piece);
-    GoldSets { kept: kept.into(), sets: ranges }
+    let attributes = sets.iter().map(|set| set.attributes.clone()).collect();
+    GoldSets { kept: kept.into(), sets: ranges, attributes }
 }

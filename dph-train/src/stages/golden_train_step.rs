@@ -173,6 +173,7 @@ impl Case {
                 sets: (0..rows).map(|row| (2 * row..2 * row + 2, 0)).collect(),
                 ids: Vec::new(),
                 batch,
+                ..JointBatch::default()
             }
         };
         JointStep { step, parts: (0..groups).map(part).collect() }

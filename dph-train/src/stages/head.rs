@@ -1,5 +1,6 @@
 //! Training a preference head on cached features of a frozen backbone.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -8,9 +9,10 @@ use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
 use burn::train::{InferenceStep, TrainOutput, TrainStep};
-use dph_core::{DphObjective, OrthogonalityObjective, Pairs, PreferenceHead, Term};
+use dph_core::{Pairs, PreferenceHead, Term};
 
 use super::share_right;
+use crate::experiment::Objective;
 use crate::features::KeptFeatures;
 use crate::trainer::{Fault, Readings};
 
@@ -25,9 +27,9 @@ pub(crate) struct HeadTrainer {
 /// How a head is trained.
 #[derive(Debug, Clone)]
 pub(crate) struct HeadSettings {
-    pub objective: DphObjective,
-    /// The penalty on the head's matrices, if any.
-    pub orthogonality: Option<OrthogonalityObjective>,
+    pub objective: Objective,
+    /// Names of the reward heads.
+    pub rewards: Vec<String>,
     /// Limit of the gradients' joint norm.
     pub clip: Option<f64>,
     /// Seed of the dropout.
@@ -44,6 +46,8 @@ pub(crate) struct HeadStep {
     pub kept: KeptFeatures,
     /// The candidates of each set, and the gold one within it.
     pub sets: Vec<(Range<usize>, usize)>,
+    /// What people gave each gold candidate.
+    pub attributes: Vec<BTreeMap<String, f32>>,
     /// Names of the sets, for messages.
     pub ids: Vec<String>,
 }
@@ -55,6 +59,8 @@ pub(crate) struct GoldSets {
     pub kept: Arc<[KeptFeatures]>,
     /// The candidates of each set, counted over all pieces, and the gold one within it.
     pub sets: Vec<(Range<usize>, usize)>,
+    /// What people gave each gold candidate.
+    pub attributes: Vec<BTreeMap<String, f32>>,
 }
 
 impl HeadTrainer {
@@ -66,16 +72,30 @@ impl HeadTrainer {
         self.devices()[0].clone()
     }
 
-    fn rewards(&self, kept: &KeptFeatures) -> Tensor<1> {
-        let rewards = self.head.forward_kept(&kept.states(&self.device()));
-        // The objective is that of the first head.
-        rewards.narrow(1, 0, 1).squeeze_dim(1)
+    /// The rewards of all heads, `[candidates, heads]`.
+    fn rewards(&self, kept: &KeptFeatures) -> Tensor<2> {
+        self.head.forward_kept(&kept.states(&self.device()))
     }
 
-    fn terms(&self, rewards: Tensor<1>, sets: &[(Range<usize>, usize)]) -> Vec<Term> {
-        let term = self.settings.objective.forward_pairs(rewards, &Pairs::all(sets.iter().cloned()));
-        let penalty = |penalty: OrthogonalityObjective| penalty.forward(self.head.orthogonal_matrices());
-        std::iter::once(term).chain(self.settings.orthogonality.and_then(penalty)).collect()
+    /// The terms of the objective, in the order of its metrics, for rewards `[candidates, heads]`.
+    fn terms(
+        &self,
+        rewards: &Tensor<2>,
+        sets: &[(Range<usize>, usize)],
+        attributes: &[BTreeMap<String, f32>],
+    ) -> Vec<Term> {
+        let HeadSettings { objective, rewards: heads, .. } = &self.settings;
+        let dph = objective.dph.map(|dph| {
+            // The objective is that of the first head.
+            let first = rewards.clone().narrow(1, 0, 1).squeeze_dim(1);
+            dph.forward_pairs(first, &Pairs::all(sets.iter().cloned()))
+        });
+        let steer = objective.steer.map(|steer| {
+            let gold = sets.iter().map(|(candidates, gold)| (candidates.start + gold) as i32).collect();
+            super::steered(steer, rewards, gold, super::labels(heads, attributes.iter(), &self.device()))
+        });
+        let penalty = objective.orthogonality.and_then(|term| term.forward(self.head.orthogonal_matrices()));
+        [dph, steer, penalty].into_iter().flatten().collect()
     }
 }
 
@@ -86,7 +106,7 @@ impl TrainStep for HeadTrainer {
     fn step(&self, step: HeadStep) -> TrainOutput<Readings> {
         // Dropout must not depend on what ran before, or a resumed run would differ.
         self.device().seed(self.settings.seed.wrapping_add(step.step as u64));
-        let terms = self.terms(self.rewards(&step.kept), &step.sets);
+        let terms = self.terms(&self.rewards(&step.kept), &step.sets, &step.attributes);
         let loss = Term::total(&terms).expect("there is an objective");
         let values = std::iter::once(loss.clone().detach()).chain(terms.iter().map(Term::values));
         let values = Tensor::cat(values.collect(), 0);
@@ -114,7 +134,7 @@ impl InferenceStep for HeadTrainer {
     fn step(&self, batch: GoldSets) -> Readings {
         let rewards = Tensor::cat(batch.kept.iter().map(|kept| self.rewards(kept)).collect(), 0);
         let right = share_right(&rewards, &batch.sets);
-        let terms = self.terms(rewards, &batch.sets);
+        let terms = self.terms(&rewards, &batch.sets, &batch.attributes);
         let loss = Term::total(&terms).expect("there is an objective");
         let metrics =
             terms.into_iter().flat_map(|term| term.metrics).map(|(metric, value)| match metric.name {

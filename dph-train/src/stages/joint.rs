@@ -1,5 +1,6 @@
 //! Training a language model, alone or together with a preference head: all objectives of a set from one forward pass.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use burn::module::Module;
@@ -10,7 +11,7 @@ use burn::train::{InferenceStep, TrainOutput, TrainStep};
 use dph_core::{
     AnswerLogProbs, Batch, CandidateSpan, DphObjective, DpoObjective, KlObjective, Layer, Metric,
     OrpoObjective, OrthogonalityObjective, Pairs, PreferenceHead, PreferenceHeadConfig, SequenceReduction,
-    SftObjective, SimctgObjective, Term,
+    SftObjective, SimctgObjective, SteerObjective, Term,
 };
 use dph_model::Backbone;
 
@@ -60,6 +61,8 @@ pub(crate) struct JointBatch {
     /// What the reference gives every candidate: the sum of the log-probabilities of its targets; empty where no
     /// objective asks.
     pub reference: Vec<f32>,
+    /// What people gave each gold candidate.
+    pub attributes: Vec<BTreeMap<String, f32>>,
     /// Names of the sets, for messages.
     pub ids: Vec<String>,
 }
@@ -98,6 +101,7 @@ impl Objective {
         add(self.kl.is_some(), &KlObjective::METRICS);
         add(self.simctg.is_some(), &SimctgObjective::METRICS);
         add(self.dph.is_some(), &DphObjective::METRICS);
+        add(self.steer.is_some(), &SteerObjective::METRICS);
         add(self.orthogonality.is_some(), &OrthogonalityObjective::METRICS);
         metrics
     }
@@ -124,13 +128,13 @@ impl JointTrainer {
     }
 
     /// The terms of a batch, in the order of [`Objective::metrics`].
-    fn terms(&self, part: &JointBatch, of: Totals) -> (Vec<Shared>, Option<Tensor<1>>) {
+    fn terms(&self, part: &JointBatch, of: Totals) -> (Vec<Shared>, Option<Tensor<2>>) {
         let objective = &self.settings.objective;
         let mut layers: Vec<Layer> = Vec::new();
         if objective.trains_language() {
             layers.push(Layer::Last);
         }
-        let head = self.head.as_ref().filter(|_| objective.dph.is_some());
+        let head = self.head.as_ref().filter(|_| objective.trains_head());
         let head_layers = head.map_or(&[][..], |_| self.settings.head.aggregation.layers_needed());
         for layer in head_layers {
             if !layers.contains(layer) {
@@ -176,12 +180,22 @@ impl JointTrainer {
             }
         }
         let mut rewards = None;
-        if let (Some(dph), Some(head)) = (&objective.dph, head) {
+        if let Some(head) = head {
             let states: Vec<_> = head_layers.iter().filter_map(|&layer| of_layer(layer)).collect();
-            // The objective is that of the first head.
-            let first = head.forward_batch(&states, &part.batch).narrow(1, 0, 1).squeeze_dim(1);
-            terms.push(Shared { term: dph.forward_pairs(first.clone(), &pairs), share: choices });
-            rewards = Some(first.detach());
+            let all = head.forward_batch(&states, &part.batch);
+            if let Some(dph) = &objective.dph {
+                // The objective is that of the first head.
+                let first = all.clone().narrow(1, 0, 1).squeeze_dim(1);
+                terms.push(Shared { term: dph.forward_pairs(first, &pairs), share: choices });
+            }
+            if let Some(steer) = objective.steer {
+                let gold = part.sets.iter().map(|(candidates, gold)| (candidates.start + gold) as i32);
+                let heads = &self.settings.head.rewards;
+                let labels = super::labels(heads, part.attributes.iter(), &self.device());
+                let term = super::steered(steer, &all, gold.collect(), labels);
+                terms.push(Shared { term, share: sets });
+            }
+            rewards = Some(all.detach());
             let regularised =
                 objective.orthogonality.and_then(|term| term.forward(head.orthogonal_matrices()));
             terms.extend(regularised.map(|term| Shared { term, share: sets }));
@@ -330,7 +344,7 @@ impl InferenceStep for JointTrainer {
         let totals = Totals::of(std::slice::from_ref(&part));
         let (terms, rewards) = self.terms(&part, totals);
         let (_, mut values) = total(&terms);
-        if let Some(rewards) = rewards {
+        if let (Some(rewards), Some(_)) = (rewards, &self.settings.objective.dph) {
             let right = super::share_right(&rewards, &part.sets);
             let metrics = self.settings.objective.metrics();
             let place = metrics.iter().position(|metric| metric.name == "dph/accuracy");

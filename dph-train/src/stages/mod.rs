@@ -10,14 +10,15 @@ mod head;
 mod joint;
 mod reference;
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use burn::module::Module;
 use burn::optim::lr_scheduler::module_lr_scheduler::{ModuleLearningRate, ModuleLrScheduler};
 use burn::optim::{GradientsParams, ModuleOptimizer};
-use burn::tensor::{Device, Tensor};
-use dph_core::{CandidateSet, PreferenceHeadConfig};
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use dph_core::{CandidateSet, PreferenceHeadConfig, SteerBatch, SteerObjective, Term};
 use dph_data::{CHAT_FILE, ChatOptions, ChatTokenizer, draw_distractor};
 use dph_model::DecoderConfig;
 
@@ -50,8 +51,8 @@ impl StageContext<'_> {
         checkpoints: &Path,
         export: &Path,
     ) -> Result<(), TrainError> {
-        match (trainable(self.experiment, stage), stage.objective.dph) {
-            (Trainable::None, Some(dph)) => self.train_head(stage, dph, model_dir, checkpoints, export)?,
+        match trainable(self.experiment, stage) {
+            Trainable::None => self.train_head(stage, model_dir, checkpoints, export)?,
             _ => self.fine_tune(stage, model_dir, checkpoints, export)?,
         }
         match self.experiment.model.chat {
@@ -153,9 +154,38 @@ fn compared(set: &CandidateSet, negatives: Negatives, seed: u64, epoch: u64) -> 
     }
 }
 
-/// The share of sets, `[1]`, whose gold candidate has the highest reward of all, the first of equals.
-fn share_right(rewards: &Tensor<1>, sets: &[(Range<usize>, usize)]) -> Tensor<1> {
-    let host: Vec<f32> = rewards.to_data().iter::<f32>().collect();
+/// What the reward heads of these names are to give the gold candidates of some sets, `[sets, heads]`.
+fn labels<'a>(
+    heads: &[String],
+    attributes: impl Iterator<Item = &'a BTreeMap<String, f32>>,
+    device: &Device,
+) -> Tensor<2> {
+    let of_set = |attributes: &BTreeMap<String, f32>| -> Vec<f32> {
+        let value = |head| attributes.get(head).copied();
+        heads.iter().map(|head| value(head).expect("only sets with all attributes are kept")).collect()
+    };
+    let labels: Vec<f32> = attributes.flat_map(of_set).collect();
+    let shape = [labels.len() / heads.len().max(1), heads.len()];
+    Tensor::from_data(TensorData::new(labels, shape), device)
+}
+
+/// The term of `steer`: the rewards `[candidates, heads]` of each set's gold candidate, given by its place, against labels
+/// `[sets, heads]`.
+fn steered(steer: SteerObjective, rewards: &Tensor<2>, gold: Vec<i32>, labels: Tensor<2>) -> Term {
+    let (count, device) = (gold.len(), rewards.device());
+    let gold = Tensor::<1, Int>::from_data(TensorData::new(gold, [count]), &device);
+    let batch = SteerBatch {
+        rewards: rewards.clone().select(0, gold),
+        weights: Tensor::ones([count], &device),
+        sequences: (0..count).collect(),
+        labels,
+    };
+    steer.forward(batch).term
+}
+
+/// The share of sets, `[1]`, whose gold candidate has the highest reward of all by the first head, the first of equals.
+fn share_right(rewards: &Tensor<2>, sets: &[(Range<usize>, usize)]) -> Tensor<1> {
+    let host: Vec<f32> = rewards.clone().narrow(1, 0, 1).into_data().iter::<f32>().collect();
     let best = |candidates: Range<usize>| {
         let first = candidates.start;
         candidates.fold(first, |best, other| if host[other] > host[best] { other } else { best }) - first

@@ -79,7 +79,7 @@ fn of_experiment(
         if trainable == Trainable::Lora {
             chain.add(&model.lora);
         }
-        if stage.objective.dph.is_some() {
+        if stage.objective.trains_head() {
             chain.add(&experiment.head);
         }
         pieces.push(Piece { name: stage.name.clone(), key: chain.key() });
