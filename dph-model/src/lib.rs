@@ -21,16 +21,23 @@
 
 mod backbone;
 pub mod checkpoint;
+mod classifier;
 pub mod decoder;
+mod encoder;
 pub mod family;
 mod init;
+mod input;
 mod kernels;
 mod log_probs;
+mod origin;
 mod trainable;
 mod vocabulary;
 
-pub use backbone::{Backbone, InputError};
+pub use backbone::Backbone;
 pub use checkpoint::{CheckpointError, content_hash};
+pub use classifier::Classifier;
 pub use decoder::{Cache, DecoderConfig};
-pub use family::{ConfigError, Family};
+pub use encoder::{Encoder, Text};
+pub use family::{ConfigError, Family, param_count};
+pub use input::InputError;
 pub use trainable::{LoraConfig, PatternError, fits};

@@ -9,7 +9,7 @@ mod shards;
 
 pub use error::{CheckpointError, Misfit};
 pub use hash::content_hash;
-pub(crate) use load::load;
+pub(crate) use load::{Loaded, load};
 pub(crate) use save::save;
 
 /// Name of the file with the configuration.
