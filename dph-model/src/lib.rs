@@ -34,7 +34,7 @@ mod trainable;
 mod vocabulary;
 
 pub use backbone::Backbone;
-pub use checkpoint::{CheckpointError, content_hash};
+pub use checkpoint::{CheckpointError, authors_head, content_hash};
 pub use classifier::Classifier;
 pub use decoder::{Cache, DecoderConfig};
 pub use encoder::{Encoder, Text};

@@ -103,8 +103,13 @@ fn compare(family: &Family, naming: Naming, config: &DecoderConfig, shards: &Sha
         .filter(|name| !names.contains(name) && !family.is_harmless(name))
         .filter(|name| !is_second_embedding(name, family, naming, config, shards))
         .collect();
+    misfit(&needed, superfluous, shards)
+}
+
+/// The difference between needed tensors and those that there are; `superfluous` are not needed.
+pub(super) fn misfit(needed: &[FileTensor], superfluous: Vec<&str>, shards: &Shards) -> Misfit {
     let mut misfit = Misfit::default();
-    for tensor in &needed {
+    for tensor in needed {
         match shards.get(&tensor.name) {
             None => {
                 misfit

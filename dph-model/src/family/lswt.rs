@@ -57,6 +57,12 @@ pub struct LswtConfig {
     pub rope_yarn_a: f64,
     /// Attention temperature without stretch.
     pub rope_yarn_b: f64,
+    /// Names of the reward heads, where the checkpoint holds a preference head.
+    pub reward_heads: Option<Vec<String>>,
+    /// Pooling function of the preference head.
+    pub reward_pooler: Option<String>,
+    /// Dropout of the pooling function, in training only.
+    pub reward_dropout: f64,
 }
 
 impl Default for LswtConfig {
@@ -81,6 +87,9 @@ impl Default for LswtConfig {
             rope_ntk_scale: 1.0,
             rope_yarn_a: 0.07,
             rope_yarn_b: 1.0,
+            reward_heads: None,
+            reward_pooler: None,
+            reward_dropout: 0.0,
         }
     }
 }

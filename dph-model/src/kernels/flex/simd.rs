@@ -284,6 +284,6 @@ mod tests {
             let ours = f64::from(gelu(x));
             assert!((ours - exact).abs() <= 4e-7 * (1.0 + exact.abs()), "gelu({x}) = {ours}, not {exact}");
         }
-        assert!(gelu(1e4) == 1e4 && gelu(-1e4) == 0.0 && gelu(f32::NAN).is_nan());
+        assert!(gelu(1e4) == 1e4 && gelu(-1e4).abs() < 1e-30 && gelu(f32::NAN).is_nan());
     }
 }
