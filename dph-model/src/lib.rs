@@ -15,7 +15,8 @@
 //! ```
 //!
 //! There is one [`decoder`], which is configured; a model [`family`] only translates a `config.json` and names
-//! tensors; the [`checkpoint`] module reads and writes directories in the layout of Hugging Face.
+//! tensors; the [`checkpoint`] module reads and writes directories in the layout of Hugging Face. An [`Encoder`] (BERT)
+//! has the same blocks, but no log-probabilities.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 

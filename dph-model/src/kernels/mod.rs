@@ -60,6 +60,15 @@ mod tests {
         let flex = dph_core::device("flex").unwrap();
         assert!(is_fused(gated, &flex));
         assert!(is_fused(&gated.replace("\"d_ffn\"", "\"gated_ffn\": false, \"d_ffn\""), &flex), "GELU");
+        for others in [
+            r#"{"model_type": "gpt_neox", "vocab_size": 9, "hidden_size": 16, "intermediate_size": 8,
+                "num_hidden_layers": 1, "num_attention_heads": 2}"#,
+            r#"{"model_type": "openai-gpt", "vocab_size": 9, "n_embd": 8, "n_head": 2, "n_layer": 1}"#,
+            r#"{"model_type": "opt", "vocab_size": 9, "hidden_size": 8, "ffn_dim": 8, "num_attention_heads": 2,
+                "num_hidden_layers": 1}"#,
+        ] {
+            assert!(is_fused(others, &flex), "{others}");
+        }
         assert!(!is_fused(gated, &flex.autodiff()), "gradients need the composed operations");
     }
 }
