@@ -125,11 +125,26 @@ impl PreferenceHead {
             .map_err(|source| HeadFileError::Aggregation { path: dir.join(CONFIG_FILE), source })?;
         let path = dir.join(WEIGHTS_FILE);
         let bytes = fs::read(&path).map_err(|source| HeadFileError::Io { path: path.clone(), source })?;
-        let file = SafeTensors::deserialize(&bytes)
-            .map_err(|source| HeadFileError::Damaged { path: path.clone(), source })?;
-        let reader = Reader { path, file, used: Vec::new() };
-        let head = reader.fill(config.init(0, device), &config)?;
+        let head = Self::from_safetensors(&bytes, &path, &config, device)?;
         Ok((head, config))
+    }
+
+    /// Reads the head of a [valid](PreferenceHeadConfig::check) configuration from the bytes of a safetensors file, which
+    /// errors call `path`.
+    ///
+    /// # Errors
+    ///
+    /// If the bytes are no such file, or a tensor is missing, unexpected or of another shape or type.
+    pub fn from_safetensors(
+        bytes: &[u8],
+        path: &Path,
+        config: &PreferenceHeadConfig,
+        device: &Device,
+    ) -> Result<Self, HeadFileError> {
+        let file = SafeTensors::deserialize(bytes)
+            .map_err(|source| HeadFileError::Damaged { path: path.into(), source })?;
+        let reader = Reader { path: path.into(), file, used: Vec::new() };
+        reader.fill(config.init(0, device), config)
     }
 
     /// The weights as named `[out, in]` tensors in little-endian bytes.

@@ -28,6 +28,7 @@ impl Model {
     /// Loads a model from a directory, which is one of
     ///
     /// - a Hugging Face model directory, with a preference head in it or without;
+    /// - a model directory of the paper's authors, whose head lies among the weights;
     /// - a stage's export: such a directory, or a head with a [reference](BackboneReference) to its backbone, whose content
     ///   hash is checked;
     /// - a run: then the export of its last stage.
@@ -51,8 +52,11 @@ impl Model {
         };
         let head = match PreferenceHead::load(&export, device) {
             Ok(head) => Some(head),
-            // An export with a reference is nothing without its head.
-            Err(HeadFileError::Missing { .. }) if reference.is_none() => None,
+            // An export with a reference is nothing without its head. In a model directory of the paper's authors it lies
+            // among the weights.
+            Err(HeadFileError::Missing { .. }) if reference.is_none() => {
+                dph_model::authors_head(&backbone_dir, device)?
+            }
             Err(error) => return Err(error.into()),
         };
         // A head goes with the format that it was trained with, which need not be its backbone's.

@@ -9,7 +9,8 @@ use std::path::Path;
 
 use dph_core::Layer;
 use dph_eval::{BACKBONE_FILE, Model, ModelError, Scoring, export_head, score};
-use support::{head, llama, lswt, set, write_model, write_model_with_head};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use support::{D_MODEL, head, llama, lswt, set, write_model, write_model_with_head};
 
 fn open(dir: &Path) -> Result<Model, ModelError> {
     Model::open(dir, &dph_core::device("flex").unwrap())
@@ -57,6 +58,31 @@ fn a_model_a_model_with_a_head_an_export_and_a_run() {
     let moved = place.path().join("moved");
     fs::rename(&run, &moved).unwrap();
     assert_eq!(rewards(&open(&moved).unwrap()), rewards(&whole));
+}
+
+#[test]
+fn the_head_of_an_authors_checkpoint_is_among_its_weights() {
+    let place = tempfile::tempdir().unwrap();
+    let dir = place.path().join("authors");
+    write_model(
+        &dir,
+        &lswt().replacen('{', r#"{"reward_pooler": "identity", "reward_heads": ["honesty"], "#, 1),
+    );
+    let weights = dir.join("model.safetensors");
+    let bytes = fs::read(&weights).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let direction: Vec<u8> = (0..D_MODEL).flat_map(|x| (x as f32).to_le_bytes()).collect();
+    let head = TensorView::new(Dtype::F32, vec![1, D_MODEL], &direction).unwrap();
+    let tensors = file.tensors().into_iter().chain([("reward_heads.honesty.weight".to_string(), head)]);
+    fs::write(&weights, safetensors::serialize(tensors, None).unwrap()).unwrap();
+
+    let model = open(&dir).unwrap();
+    assert_eq!(model.heads(), ["honesty"]);
+    assert!(rewards(&model).iter().all(|reward| *reward != 0.0));
+    // A head beside the weights goes first.
+    let (head, config) = support::head(Layer::Last, &["preference"]);
+    head.save(&config, &dir).unwrap();
+    assert_eq!(open(&dir).unwrap().heads(), ["preference"]);
 }
 
 #[test]

@@ -10,7 +10,9 @@ use serde_json::{Map, Value};
 
 use crate::checkpoint::{self, CheckpointError};
 use crate::decoder::{Cache, Decoder, DecoderConfig, Pass};
-use crate::family::{ConfigError, Family};
+use crate::family::{ConfigError, Family, Naming};
+use crate::input::{InputError, by_row, check_layers, check_length, ids};
+use crate::origin::Origin;
 use crate::{init, log_probs};
 
 /// A causal language model: token ids to hidden states, and to log-probabilities.
@@ -24,62 +26,21 @@ pub struct Backbone {
     origin: Arc<Origin>,
 }
 
-/// Where a backbone's shape and names come from.
-#[derive(Debug)]
-struct Origin {
-    json: String,
-    family: Family,
-    config: DecoderConfig,
-}
-
-/// Why a model cannot be run on some tokens.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum InputError {
-    /// A token id is not in the vocabulary.
-    #[error(
-        "token id {token} is not in the model's vocabulary of {vocab}; does the tokenizer belong to this model?"
-    )]
-    Token {
-        /// The id.
-        token: i64,
-        /// Number of token ids.
-        vocab: usize,
-    },
-    /// A layer does not exist.
-    #[error(
-        "there is no layer {layer}: the model has {n_layers} blocks, so layers 0 (the embedding) to {n_layers}, and \"last\""
-    )]
-    Layer {
-        /// The layer.
-        layer: usize,
-        /// Number of blocks.
-        n_layers: usize,
-    },
-    /// Tokens do not fill all rows.
-    #[error("{tokens} tokens do not fill {rows} rows evenly")]
-    Rows {
-        /// Number of tokens.
-        tokens: usize,
-        /// Number of rows.
-        rows: usize,
-    },
-}
-
 impl Backbone {
     /// Loads a model directory in the layout of Hugging Face: `config.json` and `model.safetensors` or shards with
     /// an index. Half-precision weights become f32.
     ///
     /// # Errors
     ///
-    /// See [`CheckpointError`]; every tensor that does not fit is named.
+    /// See [`CheckpointError`]; every tensor that does not fit is named. An encoder such as BERT is no backbone.
     pub fn load(dir: impl AsRef<Path>, device: &Device) -> Result<Self, CheckpointError> {
-        let loaded = checkpoint::load(dir.as_ref(), device)?;
-        let origin = Origin { json: loaded.json, family: loaded.family, config: loaded.config };
-        Ok(Self { decoder: loaded.decoder, origin: Arc::new(origin) })
+        let loaded = checkpoint::load(dir.as_ref(), device, Family::causal_decoder)?;
+        let (decoder, origin) = Origin::of(loaded);
+        Ok(Self { decoder, origin: Arc::new(origin) })
     }
 
-    /// Writes the model in the same layout, with f32 weights; loading it again gives the same bits.
+    /// Writes the model in the same layout, with f32 weights under the names that it was loaded by; loading it again
+    /// gives the same bits.
     ///
     /// Each file is replaced atomically. Other files of the directory, such as a tokenizer, stay as they are.
     ///
@@ -87,8 +48,7 @@ impl Backbone {
     ///
     /// If a file cannot be written; what was there before is then still there.
     pub fn save(&self, dir: impl AsRef<Path>) -> Result<(), CheckpointError> {
-        let Origin { json, family, config } = &*self.origin;
-        checkpoint::save(dir.as_ref(), json, family, config, &self.decoder)
+        self.origin.save(dir.as_ref(), &self.decoder)
     }
 
     /// A new model with random weights, from the text of a `config.json`. The same seed gives the same weights on
@@ -102,15 +62,13 @@ impl Backbone {
     ///
     /// If the configuration is wrong or not supported.
     pub fn init(json: &str, seed: u64, device: &Device) -> Result<Self, ConfigError> {
-        let config = Family::parse(json)?.decoder()?;
-        Self::from_parts(init::decoder(&config, seed, device), json.into())
+        let origin = Origin::causal(json, Naming::default())?;
+        Ok(Self { decoder: init::decoder(&origin.config, seed, device), origin: Arc::new(origin) })
     }
 
     /// A model of a decoder and the text of the configuration that it was made by.
-    pub(crate) fn from_parts(decoder: Decoder, json: String) -> Result<Self, ConfigError> {
-        let family = Family::parse(&json)?;
-        let config = family.decoder()?;
-        Ok(Self { decoder, origin: Arc::new(Origin { json, family, config }) })
+    pub(crate) fn from_parts(decoder: Decoder, json: &str, naming: Naming) -> Result<Self, ConfigError> {
+        Ok(Self { decoder, origin: Arc::new(Origin::causal(json, naming)?) })
     }
 
     /// The states of `layers` for a batch, in their order, each `[rows, seq, d_model]`.
@@ -120,10 +78,11 @@ impl Backbone {
     ///
     /// # Errors
     ///
-    /// If a token or a layer does not exist.
+    /// If a token or a layer does not exist, or learnt positions do not reach so far.
     pub fn hidden_states(&self, batch: &Batch, layers: &[Layer]) -> Result<Vec<Tensor<3>>, InputError> {
         let ids = self.ids(&batch.tokens, batch.rows)?;
         self.check_layers(layers)?;
+        self.check_length(batch.positions.iter().max().map_or(0, |&last| last as usize + 1))?;
         let pass = Pass::of_batch(batch, self.config());
         let states = self.decoder.states(ids, &pass, layers, None);
         Ok(self.by_row(states, batch.rows))
@@ -170,7 +129,7 @@ impl Backbone {
     ///
     /// # Errors
     ///
-    /// If a token or a layer does not exist.
+    /// If a token or a layer does not exist, or learnt positions do not reach so far.
     pub fn extend(
         &self,
         tokens: &[i32],
@@ -180,7 +139,9 @@ impl Backbone {
     ) -> Result<Vec<Tensor<3>>, InputError> {
         let ids = self.ids(tokens, rows)?;
         self.check_layers(layers)?;
-        let pass = Pass::behind(cache, rows, tokens.len() / rows.max(1), self.config());
+        let seq = tokens.len() / rows.max(1);
+        self.check_length(cache.len() + seq)?;
+        let pass = Pass::behind(cache, rows, seq, self.config());
         let states = self.decoder.states(ids, &pass, layers, Some(cache));
         Ok(self.by_row(states, rows))
     }
@@ -243,38 +204,24 @@ impl Backbone {
         &self.origin.json
     }
 
+    /// How the tensors of the files that the model was loaded from are named.
+    pub(crate) fn naming(&self) -> Naming {
+        self.origin.naming
+    }
+
     fn ids(&self, tokens: &[i32], rows: usize) -> Result<Tensor<2, Int>, InputError> {
-        let vocab = self.vocab();
-        if let Some(&token) =
-            tokens.iter().find(|&&token| usize::try_from(token).is_err() || token as usize >= vocab)
-        {
-            return Err(InputError::Token { token: token.into(), vocab });
-        }
-        if rows == 0 || !tokens.len().is_multiple_of(rows) {
-            return Err(InputError::Rows { tokens: tokens.len(), rows });
-        }
-        let data = TensorData::new(tokens.to_vec(), [rows, tokens.len() / rows]);
-        Ok(Tensor::from_data(data, &self.device()))
+        ids(tokens, rows, self.vocab(), &self.device())
     }
 
     fn check_layers(&self, layers: &[Layer]) -> Result<(), InputError> {
-        let n_layers = self.n_layers();
-        for layer in layers {
-            match *layer {
-                Layer::At(layer) if layer > n_layers => return Err(InputError::Layer { layer, n_layers }),
-                _ => {}
-            }
-        }
-        Ok(())
+        check_layers(layers, self.n_layers())
+    }
+
+    fn check_length(&self, tokens: usize) -> Result<(), InputError> {
+        check_length(tokens, self.config())
     }
 
     fn by_row(&self, states: Vec<Tensor<2>>, rows: usize) -> Vec<Tensor<3>> {
-        states
-            .into_iter()
-            .map(|states| {
-                let [tokens, d_model] = states.dims();
-                states.reshape([rows, tokens / rows, d_model])
-            })
-            .collect()
+        states.into_iter().map(|states| by_row(states, rows)).collect()
     }
 }

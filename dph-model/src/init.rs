@@ -37,6 +37,7 @@ fn distribution(slot: Slot, shape: &[usize], config: &DecoderConfig) -> Start {
         Slot::InputNorm(part) | Slot::OutputNorm(part) => norm(part),
         Slot::Block(_, BlockSlot::AttentionNorm(part) | BlockSlot::MlpNorm(part)) => norm(part),
         Slot::Block(_, BlockSlot::QueryNorm | BlockSlot::KeyNorm) => Start::Constant(1.0),
+        Slot::Pooler(Part::Bias) | Slot::Classifier(Part::Bias) => Start::Constant(0.0),
         Slot::Block(
             _,
             BlockSlot::Qkv(Part::Bias)
@@ -45,7 +46,13 @@ fn distribution(slot: Slot, shape: &[usize], config: &DecoderConfig) -> Start {
             | BlockSlot::MlpOutput(Part::Bias),
         ) => Start::Constant(0.0),
         Slot::InputProjection | Slot::HeadProjection => Start::Normal(1.0 / (shape[1] as f32).sqrt()),
-        Slot::Embedding | Slot::Head | Slot::Block(..) => Start::Normal(config.init_std),
+        Slot::Embedding
+        | Slot::Positions
+        | Slot::TokenTypes
+        | Slot::Head
+        | Slot::Pooler(Part::Weight)
+        | Slot::Classifier(Part::Weight)
+        | Slot::Block(..) => Start::Normal(config.init_std),
     }
 }
 

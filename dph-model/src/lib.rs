@@ -15,24 +15,32 @@
 //! ```
 //!
 //! There is one [`decoder`], which is configured; a model [`family`] only translates a `config.json` and names
-//! tensors; the [`checkpoint`] module reads and writes directories in the layout of Hugging Face.
+//! tensors; the [`checkpoint`] module reads and writes directories in the layout of Hugging Face. An [`Encoder`] (BERT)
+//! has the same blocks, but no log-probabilities.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod backbone;
 pub mod checkpoint;
+mod classifier;
 pub mod decoder;
+mod encoder;
 pub mod family;
 mod generate;
 mod init;
+mod input;
 mod kernels;
 mod log_probs;
+mod origin;
 mod trainable;
 mod vocabulary;
 
-pub use backbone::{Backbone, InputError};
-pub use checkpoint::{CheckpointError, content_hash};
+pub use backbone::Backbone;
+pub use checkpoint::{CheckpointError, authors_head, content_hash};
+pub use classifier::Classifier;
 pub use decoder::{Cache, DecoderConfig};
-pub use family::{ConfigError, Family};
+pub use encoder::{Encoder, Text};
+pub use family::{ConfigError, Family, param_count};
 pub use generate::{Finish, GenerateError, Generated, Sampling};
+pub use input::InputError;
 pub use trainable::{LoraConfig, PatternError, fits};

@@ -117,7 +117,7 @@ impl Backbone {
     }
 
     /// The token embeddings and what stands between them and the blocks: the projections of a factored embedding, and
-    /// the output matrix of an untied model.
+    /// the output matrix of an untied model. Learnt positions are not among them.
     pub fn embedding_parameters(&self) -> ParamGroup {
         let is_embedding = |slot: &Slot| {
             use Slot::{Embedding, Head, HeadProjection, InputProjection};

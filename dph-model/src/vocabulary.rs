@@ -25,7 +25,7 @@ impl Backbone {
         let mut keys: Map<String, Value> = serde_json::from_str(self.config_json())?;
         keys.insert("vocab_size".into(), vocab.into());
         let json = serde_json::to_string(&keys)?;
-        let config = crate::Family::parse(&json)?.decoder()?;
+        let config = crate::Family::parse(&json)?.causal_decoder()?;
         let mut known: std::collections::HashMap<Slot, TensorData> =
             self.decoder.parameters().into_iter().map(|(slot, parameter)| (slot, parameter.data())).collect();
         let mut init = WeightInit::new(seed);
@@ -38,7 +38,7 @@ impl Backbone {
             })
         });
         match decoder {
-            Ok(decoder) => Self::from_parts(decoder, json),
+            Ok(decoder) => Self::from_parts(decoder, &json, self.naming()),
             Err(never) => match never {},
         }
     }

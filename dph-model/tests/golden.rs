@@ -3,6 +3,8 @@
 #![cfg(feature = "flex")]
 #![allow(clippy::unwrap_used)]
 
+#[path = "golden/authors_head.rs"]
+mod authors_head;
 #[path = "golden/choice.rs"]
 mod choice;
 #[path = "golden/hf.rs"]

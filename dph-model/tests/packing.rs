@@ -15,7 +15,7 @@ fn flex() -> Device {
     dph_core::device("flex").unwrap()
 }
 
-/// Configurations of both families with weights large enough that attention is far from even.
+/// Configurations of all causal families with weights large enough that attention is far from even.
 fn configs() -> impl Strategy<Value = Value> {
     let llama = (1..4usize, 1..4usize, 1..4usize, any::<bool>(), any::<bool>(), any::<bool>()).prop_map(
         |(n_layers, kv_heads, group, attention_bias, mlp_bias, tied)| {
@@ -37,7 +37,49 @@ fn configs() -> impl Strategy<Value = Value> {
             })
         },
     );
-    prop_oneof![llama, lswt]
+    prop_oneof![2 => llama, 2 => lswt, 1 => qwen(), 1 => gpt_neox(), 1 => gpt(), 1 => opt()]
+}
+
+fn qwen() -> impl Strategy<Value = Value> {
+    (1..3usize, 1..3usize, any::<bool>()).prop_map(|(n_layers, group, normalised)| {
+        json!({
+            "model_type": if normalised { "qwen3" } else { "qwen2" }, "vocab_size": VOCAB, "hidden_size": 16,
+            "intermediate_size": 24, "num_hidden_layers": n_layers, "num_attention_heads": 2 * group,
+            "num_key_value_heads": 2, "head_dim": 6, "tie_word_embeddings": true, "initializer_range": 0.2,
+        })
+    })
+}
+
+fn gpt_neox() -> impl Strategy<Value = Value> {
+    let activation = prop_oneof![Just("gelu"), Just("quick_gelu"), Just("silu")];
+    (1..3usize, prop_oneof![Just(0.25), Just(0.5), Just(1.0)], any::<bool>(), activation).prop_map(
+        |(n_layers, rotary_pct, parallel, activation)| {
+            json!({
+                "model_type": "gpt_neox", "vocab_size": VOCAB, "hidden_size": 16, "intermediate_size": 24,
+                "num_hidden_layers": n_layers, "num_attention_heads": 2, "rotary_pct": rotary_pct,
+                "use_parallel_residual": parallel, "hidden_act": activation, "initializer_range": 0.2,
+            })
+        },
+    )
+}
+
+fn gpt() -> impl Strategy<Value = Value> {
+    (1..3usize, any::<bool>()).prop_map(|(n_layers, first)| {
+        json!({
+            "model_type": if first { "openai-gpt" } else { "gpt2" }, "vocab_size": VOCAB, "n_embd": 15, "n_head": 3,
+            "n_layer": n_layers, "initializer_range": 0.2,
+        })
+    })
+}
+
+fn opt() -> impl Strategy<Value = Value> {
+    (1..3usize, any::<bool>(), any::<bool>(), any::<bool>()).prop_map(|(n_layers, factored, pre_norm, bias)| {
+        json!({
+            "model_type": "opt", "vocab_size": VOCAB, "hidden_size": 16, "ffn_dim": 24, "num_hidden_layers": n_layers,
+            "num_attention_heads": 2, "word_embed_proj_dim": if factored { 8 } else { 16 },
+            "do_layer_norm_before": pre_norm, "enable_bias": bias, "init_std": 0.2,
+        })
+    })
 }
 
 fn tokens(len: std::ops::Range<usize>) -> impl Strategy<Value = Vec<u32>> {
@@ -93,7 +135,7 @@ fn assert_close(what: &str, a: &[f32], b: &[f32]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
 
     #[test]
     fn packed_rows_equal_separate_ones(config in configs(), seed in 0..1000u64, sets in candidate_sets(12, 4)) {

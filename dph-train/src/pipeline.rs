@@ -96,7 +96,7 @@ impl<'a> Setting<'a> {
     /// Fails where the model cannot be had, or a stage cannot fit into memory.
     pub fn check(&self) -> Result<(), TrainError> {
         let family = Family::parse(&base_config(self.experiment, self.data)?)?;
-        check_memory(self.experiment, &family, &family.decoder()?)
+        check_memory(self.experiment, &family, &family.causal_decoder()?)
     }
 
     /// Makes the model and runs the stages, as far as they are not done already. Gives the directory of the result, and

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use dph_core::HeadFileError;
+
 use crate::family::ConfigError;
 
 /// Names shown of each kind of misfit.
@@ -71,6 +73,9 @@ pub enum CheckpointError {
         /// All that does not fit.
         misfit: Misfit,
     },
+    /// The preference head that lies among the weights cannot be made.
+    #[error(transparent)]
+    Head(#[from] HeadFileError),
     /// A file could not be written; what was there before is still there.
     #[error("cannot write {}: {problem}", path.display())]
     Write {

@@ -11,8 +11,8 @@ use safetensors::Dtype;
 
 use super::shards::Shards;
 use super::{CONFIG_FILE, CheckpointError, Misfit};
-use crate::decoder::{Decoder, DecoderConfig, Slot};
-use crate::family::{Family, FileTensor};
+use crate::decoder::{Decoder, DecoderConfig, Part, Slot};
+use crate::family::{ConfigError, Family, FileTensor, Naming};
 
 /// Similarity from which a name is suggested for another.
 const SIMILAR: f64 = 0.7;
@@ -27,31 +27,41 @@ pub(crate) struct Loaded {
     pub family: Family,
     /// The decoder's configuration.
     pub config: DecoderConfig,
+    /// How its tensors are named.
+    pub naming: Naming,
     /// The decoder, in f32.
     pub decoder: Decoder,
 }
 
+/// The shape of the models that are wanted, or why a family has none: [`Family::causal_decoder`], [`Family::encoder`].
+pub(crate) type Shape = fn(&Family) -> Result<DecoderConfig, ConfigError>;
+
 /// Loads a model directory.
-pub(crate) fn load(dir: &Path, device: &Device) -> Result<Loaded, CheckpointError> {
-    let (json, family, config) = load_config(dir)?;
+pub(crate) fn load(dir: &Path, device: &Device, shape: Shape) -> Result<Loaded, CheckpointError> {
+    let (json, family, config) = load_config(dir, shape)?;
     let shards = Shards::open(dir)?;
-    let misfit = compare(&family, &config, &shards);
+    let naming = family.naming(&shards.names().collect::<Vec<_>>(), &config);
+    let config = without_missing_pooler(config, &family, naming, &shards);
+    let misfit = compare(&family, naming, &config, &shards);
     if !misfit.is_empty() {
         return Err(CheckpointError::Misfit { path: dir.into(), misfit });
     }
     let mut parameters: HashMap<Slot, Vec<f32>> = config
         .slots()
         .into_par_iter()
-        .map(|slot| (slot, read(&family.tensors(slot, &config), &shards)))
+        .map(|slot| (slot, read(&family.named_tensors(slot, &config, naming), &shards)))
         .collect();
     let decoder = Decoder::assemble(&config, device, |slot, shape| {
         let values = parameters.remove(&slot).unwrap_or_default();
         Ok::<_, CheckpointError>(TensorData::new(values, shape.to_vec()))
     })?;
-    Ok(Loaded { json, family, config, decoder })
+    Ok(Loaded { json, family, config, naming, decoder })
 }
 
-fn load_config(dir: &Path) -> Result<(String, Family, DecoderConfig), CheckpointError> {
+pub(super) fn load_config(
+    dir: &Path,
+    shape: Shape,
+) -> Result<(String, Family, DecoderConfig), CheckpointError> {
     if !dir.is_dir() {
         return Err(CheckpointError::NotADirectory { path: dir.into() });
     }
@@ -65,22 +75,41 @@ fn load_config(dir: &Path) -> Result<(String, Family, DecoderConfig), Checkpoint
     })?;
     let wrong = |source| CheckpointError::Config { path: path.clone(), source };
     let family = Family::parse(&json).map_err(wrong)?;
-    let config = family.decoder().map_err(wrong)?;
+    let config = shape(&family).map_err(wrong)?;
     Ok((json, family, config))
 }
 
+/// The same model without a pooler, if none is stored: configurations do not say whether there is one.
+fn without_missing_pooler(
+    config: DecoderConfig,
+    family: &Family,
+    naming: Naming,
+    shards: &Shards,
+) -> DecoderConfig {
+    let is_stored = [Part::Weight, Part::Bias].into_iter().any(|part| {
+        let tensors = family.named_tensors(Slot::Pooler(part), &config, naming);
+        tensors.iter().any(|tensor| shards.get(&tensor.name).is_some())
+    });
+    DecoderConfig { pooler: config.pooler.filter(|pooler| is_stored || pooler.labels > 0), ..config }
+}
+
 /// All differences between what a model needs and what its files hold.
-fn compare(family: &Family, config: &DecoderConfig, shards: &Shards) -> Misfit {
+fn compare(family: &Family, naming: Naming, config: &DecoderConfig, shards: &Shards) -> Misfit {
     let needed: Vec<FileTensor> =
-        config.slots().into_iter().flat_map(|slot| family.tensors(slot, config)).collect();
+        config.slots().into_iter().flat_map(|slot| family.named_tensors(slot, config, naming)).collect();
     let names: HashSet<&str> = needed.iter().map(|tensor| tensor.name.as_str()).collect();
     let superfluous: Vec<&str> = shards
         .names()
         .filter(|name| !names.contains(name) && !family.is_harmless(name))
-        .filter(|name| !is_second_embedding(name, family, config, shards))
+        .filter(|name| !is_second_embedding(name, family, naming, config, shards))
         .collect();
+    misfit(&needed, superfluous, shards)
+}
+
+/// The difference between needed tensors and those that there are; `superfluous` are not needed.
+pub(super) fn misfit(needed: &[FileTensor], superfluous: Vec<&str>, shards: &Shards) -> Misfit {
     let mut misfit = Misfit::default();
-    for tensor in &needed {
+    for tensor in needed {
         match shards.get(&tensor.name) {
             None => {
                 misfit
@@ -102,11 +131,17 @@ fn compare(family: &Family, config: &DecoderConfig, shards: &Shards) -> Misfit {
 
 /// Whether a tensor is the output matrix of a tied model, stored once more. One that differs is no copy, and then the
 /// model is not tied.
-fn is_second_embedding(name: &str, family: &Family, config: &DecoderConfig, shards: &Shards) -> bool {
+fn is_second_embedding(
+    name: &str,
+    family: &Family,
+    naming: Naming,
+    config: &DecoderConfig,
+    shards: &Shards,
+) -> bool {
     config.tied_head
         && family.tied_head_name() == Some(name)
         && family
-            .tensors(Slot::Embedding, config)
+            .named_tensors(Slot::Embedding, config, naming)
             .first()
             .and_then(|embedding| shards.get(&embedding.name).zip(shards.get(name)))
             .is_some_and(|((first, a), (second, b))| {
@@ -123,13 +158,14 @@ fn nearest<'a>(name: &str, candidates: &[&'a str]) -> Option<&'a str> {
         .map(|(_, candidate)| candidate)
 }
 
-/// The values of tensors one after another, as f32.
-fn read(tensors: &[FileTensor], shards: &Shards) -> Vec<f32> {
-    let parts: Vec<_> = tensors.iter().filter_map(|tensor| shards.get(&tensor.name)).collect();
-    let total = parts.iter().map(|(info, _)| info.shape.iter().product::<usize>()).sum();
+/// The values of tensors one after another, as f32 and in our order.
+pub(super) fn read(tensors: &[FileTensor], shards: &Shards) -> Vec<f32> {
+    let parts: Vec<_> =
+        tensors.iter().filter_map(|tensor| Some((tensor, shards.get(&tensor.name)?))).collect();
+    let total = parts.iter().map(|(_, (info, _))| info.shape.iter().product::<usize>()).sum();
     let mut values = vec![0.0; total];
     let mut rest = &mut values[..];
-    for (info, bytes) in parts {
+    for (tensor, (info, bytes)) in parts {
         let (part, behind) = rest.split_at_mut(info.shape.iter().product());
         match info.dtype {
             Dtype::F16 => widen(bytes, part, f16::from_le_bytes),
@@ -140,6 +176,7 @@ fn read(tensors: &[FileTensor], shards: &Shards) -> Vec<f32> {
                 }
             }
         }
+        tensor.to_ours(part);
         rest = behind;
     }
     values

@@ -1,5 +1,6 @@
 //! From a decoder to files.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fs;
 use std::io::Write;
@@ -12,33 +13,38 @@ use serde_json::{Map, Value};
 
 use super::{CONFIG_FILE, CheckpointError, WEIGHTS_FILE};
 use crate::decoder::{Decoder, DecoderConfig};
-use crate::family::Family;
+use crate::family::{Family, FileTensor, Naming, Order};
 
 /// Writes `config.json` and `model.safetensors` into a directory, which is made if need be.
 ///
-/// The weights are f32 under the family's names; `json` keeps all its keys but the number type. Each file is written
+/// The weights are f32 under the family's names, in the given variant; `json` keeps all its keys but the number type. Each file is written
 /// beside its place, synced and renamed: it is there whole or not at all.
 pub(crate) fn save(
     dir: &Path,
     json: &str,
     family: &Family,
     config: &DecoderConfig,
+    naming: Naming,
     decoder: &Decoder,
 ) -> Result<(), CheckpointError> {
     fs::create_dir_all(dir).map_err(|source| CheckpointError::Io { path: dir.into(), source })?;
     let parameters: Vec<_> =
         decoder.parameters().into_iter().map(|(slot, parameter)| (slot, parameter.data())).collect();
-    let mut views = Vec::new();
+    let mut tensors = Vec::new();
     for (slot, data) in &parameters {
         let mut bytes = &data.bytes()[..];
-        for tensor in family.tensors(*slot, config) {
+        for tensor in family.named_tensors(*slot, config, naming) {
             let (own, rest) = bytes.split_at(4 * tensor.shape.iter().product::<usize>());
-            let view = TensorView::new(Dtype::F32, tensor.shape, own).map_err(|error| {
-                CheckpointError::Write { path: dir.join(WEIGHTS_FILE), problem: error.to_string() }
-            })?;
-            views.push((tensor.name, view));
+            tensors.push((in_file_order(own, &tensor), tensor));
             bytes = rest;
         }
+    }
+    let mut views = Vec::new();
+    for (bytes, tensor) in &tensors {
+        let view = TensorView::new(Dtype::F32, tensor.shape.clone(), bytes).map_err(|error| {
+            CheckpointError::Write { path: dir.join(WEIGHTS_FILE), problem: error.to_string() }
+        })?;
+        views.push((tensor.name.as_str(), view));
     }
     replace(&dir.join(WEIGHTS_FILE), |scratch, reserved| {
         let permissions = reserved.metadata()?.permissions();
@@ -51,6 +57,16 @@ pub(crate) fn save(
         reserved.write_all(in_f32(json).as_bytes())?;
         reserved.sync_all()
     })
+}
+
+/// f32 values in the order that a file has them in.
+fn in_file_order<'a>(bytes: &'a [u8], tensor: &FileTensor) -> Cow<'a, [u8]> {
+    if tensor.order == Order::Same {
+        return Cow::Borrowed(bytes);
+    }
+    let mut values: Vec<f32> = bytes.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+    tensor.to_file(&mut values);
+    Cow::Owned(values.into_iter().flat_map(f32::to_le_bytes).collect())
 }
 
 /// The configuration of the same model with weights in f32.

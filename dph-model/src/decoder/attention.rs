@@ -5,9 +5,9 @@ use burn::nn::Linear;
 use burn::tensor::ops::AttentionModuleOptions;
 use burn::tensor::{Tensor, activation, module};
 
-use super::Cache;
 use super::pass::{DeviceLayout, Pass};
 use super::rotary::rotate;
+use super::{Cache, QueryKeyNorm};
 
 /// Multi-head self-attention.
 #[derive(Module, Debug)]
@@ -28,17 +28,6 @@ pub struct Attention {
     pub head_dim: usize,
 }
 
-/// Root-mean-square norm of queries and keys, head by head.
-#[derive(Module, Debug)]
-pub struct QueryKeyNorm {
-    /// Scale of the queries, `[n_heads, head_dim]`.
-    pub query: Param<Tensor<2>>,
-    /// Scale of the keys, `[n_kv_heads, head_dim]`.
-    pub key: Param<Tensor<2>>,
-    /// Constant added to the root of the mean square.
-    pub epsilon: f64,
-}
-
 /// Learnt keys and values without a position.
 #[derive(Module, Debug)]
 pub struct Registers {
@@ -49,7 +38,7 @@ pub struct Registers {
 }
 
 impl Attention {
-    /// The outputs for normalised states, both `[rows · seq, d_model]`, with operations that every backend has and
+    /// The outputs for states, both `[rows · seq, d_model]`, with operations that every backend has and
     /// that can be differentiated.
     ///
     /// With a cache (and this block's index in it) the tokens also see all that it holds, and are added to it.
@@ -70,16 +59,17 @@ impl Attention {
         }
 
         let on_device = pass.on(&device, self.registers.as_ref().map_or(0, Registers::count));
-        let (cos, sin) = &on_device.rotation;
         let (query, key) = match &self.norm {
-            Some(norm) => {
-                (normalise(query, &norm.query, norm.epsilon), normalise(key, &norm.key, norm.epsilon))
+            Some(norm) => norm.forward(query, key),
+            None => (query, key),
+        };
+        let (query, mut key) = match &on_device.rotation {
+            Some((cos, sin)) => {
+                let last = |table: &Tensor<4>| table.clone().narrow(2, pass.layout.past, seq);
+                (rotate(query, &last(cos), &last(sin)), rotate(key, cos, sin))
             }
             None => (query, key),
         };
-        let last = |table: &Tensor<4>| table.clone().narrow(2, pass.layout.past, seq);
-        let query = rotate(query, &last(cos), &last(sin));
-        let mut key = rotate(key, cos, sin);
         if let Some(registers) = &self.registers {
             key = Tensor::cat(vec![spread(&registers.keys, on_device), key], 2);
             value = Tensor::cat(vec![spread(&registers.values, on_device), value], 2);
@@ -127,13 +117,6 @@ impl Registers {
     pub fn count(&self) -> usize {
         self.keys.dims()[1]
     }
-}
-
-/// Heads `[rows, heads, seq, head_dim]` over their root mean square, times `weight` (`[heads, head_dim]`).
-fn normalise(heads: Tensor<4>, weight: &Param<Tensor<2>>, epsilon: f64) -> Tensor<4> {
-    let root = heads.clone().square().mean_dim(3).sqrt();
-    let [count, head_dim] = weight.dims();
-    heads / (root + epsilon) * weight.val().reshape([1, count, 1, head_dim])
 }
 
 /// Registers for every row, `[rows, n_kv_heads, registers, head_dim]`.

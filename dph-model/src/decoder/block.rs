@@ -3,20 +3,23 @@
 use burn::module::Module;
 use burn::tensor::Tensor;
 
-use super::{Attention, Cache, Mlp, Norm, Pass};
+use super::{Attention, Cache, Mlp, Norm, Pass, Residual};
 use crate::kernels;
 
-/// Attention, then a feed-forward network, each behind a norm and added to the residual stream.
+/// Attention and a feed-forward network, each with a norm and added to the residual stream.
 #[derive(Module, Debug)]
 pub struct Block {
-    /// Norm in front of the attention.
+    /// Norm of the attention: in front of it, or behind the sum.
     pub attention_norm: Norm,
     /// The attention.
     pub attention: Attention,
-    /// Norm in front of the feed-forward network.
+    /// Norm of the feed-forward network: in front of it, or behind the sum.
     pub mlp_norm: Norm,
     /// The feed-forward network.
     pub mlp: Mlp,
+    /// How both enter the residual stream.
+    #[module(skip)]
+    pub residual: Residual,
 }
 
 impl Block {
@@ -40,8 +43,20 @@ impl Block {
         pass: &Pass,
         cache: Option<(&mut Cache, usize)>,
     ) -> Tensor<2> {
-        let attended = self.attention.forward(self.attention_norm.forward(stream.clone()), pass, cache);
-        let stream = stream + attended;
-        stream.clone() + self.mlp.forward(self.mlp_norm.forward(stream))
+        let attend = |states: Tensor<2>| self.attention.forward(states, pass, cache);
+        match self.residual {
+            Residual::PreNorm => {
+                let stream = stream.clone() + attend(self.attention_norm.forward(stream));
+                stream.clone() + self.mlp.forward(self.mlp_norm.forward(stream))
+            }
+            Residual::Parallel => {
+                let attended = attend(self.attention_norm.forward(stream.clone()));
+                stream.clone() + attended + self.mlp.forward(self.mlp_norm.forward(stream))
+            }
+            Residual::PostNorm => {
+                let stream = self.attention_norm.forward(stream.clone() + attend(stream));
+                self.mlp_norm.forward(stream.clone() + self.mlp.forward(stream))
+            }
+        }
     }
 }

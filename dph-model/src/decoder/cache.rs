@@ -64,6 +64,9 @@ impl Cache {
         }
         if !self.padding.is_empty() {
             self.padding = rows.iter().map(|&row| self.padding[row]).collect();
+            // What is padding in all of them is of no use any more.
+            let common = self.padding.iter().copied().min().unwrap_or(0);
+            self.keep_last(self.len() - common);
         }
     }
 

@@ -1,5 +1,7 @@
 //! [`DecoderConfig`]: everything that distinguishes one decoder from another.
 
+use super::{Activation, NormConfig, Positions, QueryKeyNormConfig, RotaryScaling};
+
 /// The shape of a decoder: sizes, and which of the known variants each part uses.
 ///
 /// Model families differ only in these values; see [`family`](crate::family) for how they are read from a
@@ -20,16 +22,29 @@ pub struct DecoderConfig {
     pub n_heads: usize,
     /// Number of key and value heads; each serves `n_heads / n_kv_heads` query heads.
     pub n_kv_heads: usize,
-    /// Size of one head; even, and not necessarily `d_model / n_heads`.
+    /// Size of one head, not necessarily `d_model / n_heads`.
     pub head_dim: usize,
-    /// Size of the token embedding where it is factored: the embedding is then projected to `d_model` and
-    /// normalised, and the last state is projected back before it meets the embedding. `None`: embeddings have
-    /// size `d_model` and are used as they are.
+    /// Whether a token sees only itself and those before it; all tokens of its sequence otherwise.
+    pub causal: bool,
+    /// Size of the token embedding where it is factored: the embedding is then projected to `d_model`, and the last state
+    /// is projected back before it meets the embedding. `None`: embeddings have size `d_model` and are used as they are.
     pub d_vocab: Option<usize>,
+    /// Number of token types, each with a learnt vector that is added to the embedding; 0 for none.
+    pub token_types: usize,
+    /// How positions enter.
+    pub positions: Positions,
+    /// Whether there is a norm behind the embedding.
+    pub input_norm: bool,
+    /// Whether there is a norm behind the last block.
+    pub output_norm: bool,
     /// Whether the token embedding is also the output matrix.
     pub tied_head: bool,
-    /// The normalisation in front of every part and at the end.
+    /// What is made of the first state of a sequence.
+    pub pooler: Option<PoolerConfig>,
+    /// The normalisation, wherever there is one.
     pub norm: NormConfig,
+    /// How the two parts of a block enter the residual stream.
+    pub residual: Residual,
     /// The activation of the feed-forward network.
     pub activation: Activation,
     /// Whether the activation is a gate on a second projection (`value · activation(gate)`).
@@ -40,92 +55,31 @@ pub struct DecoderConfig {
     pub attention_output_bias: bool,
     /// Whether the projections of the feed-forward network have a bias.
     pub mlp_bias: bool,
-    /// Root-mean-square norm of every query and key head before the rotation, with this constant added to the root:
-    /// `x / (rms(x) + constant) · weight`.
-    pub query_key_norm: Option<f64>,
+    /// Norm of every query and key head before the rotation.
+    pub query_key_norm: Option<QueryKeyNormConfig>,
     /// Number of learnt keys and values that every query sees in front of the sequence, without a position.
     pub registers: usize,
-    /// How positions enter the attention.
-    pub rotary: RotaryConfig,
     /// Standard deviation of newly initialised weights.
     pub init_std: f32,
 }
 
-/// A normalisation of hidden states.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct NormConfig {
-    /// Which normalisation.
-    pub kind: NormKind,
-    /// Constant added to the mean square or variance.
-    pub epsilon: f64,
-    /// Whether a learnt bias is added at the end.
-    pub bias: bool,
-}
-
-/// Which normalisation.
+/// How the two parts of a block, attention and feed-forward network, enter the residual stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NormKind {
-    /// Root mean square (Zhang and Sennrich, arXiv 1910.07467).
-    Rms,
-    /// Mean and variance (Ba et al., arXiv 1607.06450).
-    Layer,
+pub enum Residual {
+    /// `y = x + attention(norm₁(x))`, then `y + mlp(norm₂(y))`: GPT-2 and most models since.
+    PreNorm,
+    /// `x + attention(norm₁(x)) + mlp(norm₂(x))`: GPT-J and GPT-NeoX (arXiv 2204.06745, section 2.1).
+    Parallel,
+    /// `y = norm₁(x + attention(x))`, then `norm₂(y + mlp(y))`: the first Transformers (arXiv 1706.03762), GPT-1, BERT.
+    PostNorm,
 }
 
-/// The activation of a feed-forward network.
+/// What is made of the state of the first token of a sequence: `tanh(W x + b)`, and logits of it (BERT, arXiv
+/// 1810.04805).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Activation {
-    /// `x · sigmoid(x)`.
-    Silu,
-    /// The exact GELU, with the error function.
-    Gelu,
-}
-
-/// Rotary position embedding (Su et al., arXiv 2104.09864), in the "rotate half" layout of Hugging Face.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct RotaryConfig {
-    /// Base of the geometric series of wavelengths.
-    pub theta: f64,
-    /// Change of the wavelengths for longer contexts.
-    pub scaling: RotaryScaling,
-    /// Whether positions count down to 0 at the end of the sequence instead of up from 0 at its start.
-    pub reversed: bool,
-}
-
-/// Change of the rotary wavelengths for contexts longer than those of the training.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum RotaryScaling {
-    /// None.
-    None,
-    /// Llama 3: long wavelengths are stretched, short ones kept, those between interpolated.
-    Llama3 {
-        /// How much the long wavelengths are stretched.
-        factor: f64,
-        /// Wavelengths above `original_context / low_freq_factor` are stretched in full.
-        low_freq_factor: f64,
-        /// Wavelengths below `original_context / high_freq_factor` are kept.
-        high_freq_factor: f64,
-        /// Context length before the stretch, in tokens.
-        original_context: usize,
-    },
-    /// A larger base ("NTK aware"): `theta · scale^(head_dim / (head_dim - 2))`.
-    Ntk {
-        /// The factor.
-        scale: f64,
-        /// Grow with the length of the sequence beyond the trained one.
-        dynamic: Option<DynamicScaling>,
-    },
-}
-
-/// Rotary scaling by the ratio `r = max(1, length / positions)`: the NTK factor is multiplied by `r²`, and queries,
-/// keys and registers by the attention temperature `a · ln r + b` of YaRN (Peng et al., arXiv 2309.00071).
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct DynamicScaling {
-    /// Trained length in tokens.
-    pub positions: usize,
-    /// Slope of the attention temperature.
-    pub yarn_a: f64,
-    /// Attention temperature without stretch.
-    pub yarn_b: f64,
+pub struct PoolerConfig {
+    /// Number of classes; 0 for no classifier.
+    pub labels: usize,
 }
 
 impl DecoderConfig {
@@ -144,14 +98,28 @@ impl DecoderConfig {
         self.d_vocab.unwrap_or(self.d_model)
     }
 
+    /// Longest sequence that can be computed, in tokens, where that is limited: learnt positions end.
+    pub fn limit(&self) -> Option<usize> {
+        match self.positions {
+            Positions::Learned { .. } => Some(self.context),
+            Positions::Rotary(_) => None,
+        }
+    }
+
     /// Whether a packed row (one prompt, several candidates) gives every candidate the numbers it would have alone.
     ///
     /// It does not where numbers depend on the *length* of a sequence, which packed candidates do not share: with
-    /// dynamic rotary scaling, and with registers under reversed positions. Such a model wants one candidate a row.
+    /// dynamic rotary scaling, and with registers under reversed positions. Nor does it where the prompt sees the
+    /// candidates. Such a model wants one candidate a row.
     pub fn is_packable(&self) -> bool {
-        let dynamic = matches!(self.rotary.scaling, RotaryScaling::Ntk { dynamic: Some(_), .. });
-        let registers = self.rotary.reversed && self.registers > 0;
-        !dynamic && !registers
+        let by_length = match &self.positions {
+            Positions::Rotary(rotary) => {
+                let dynamic = matches!(rotary.scaling, RotaryScaling::Ntk { dynamic: Some(_), .. });
+                dynamic || (rotary.reversed && self.registers > 0)
+            }
+            Positions::Learned { .. } => false,
+        };
+        self.causal && !by_length
     }
 
     /// Why these sizes cannot make a decoder, if so.
@@ -175,9 +143,19 @@ impl DecoderConfig {
                 self.n_heads, self.n_kv_heads
             ));
         }
-        if !self.head_dim.is_multiple_of(2) {
-            return Some(format!("the head size {} is odd, a rotation needs pairs", self.head_dim));
+        match self.positions {
+            Positions::Rotary(rotary) if rotary.dims == self.head_dim && !rotary.dims.is_multiple_of(2) => {
+                Some(format!("the head size {} is odd, a rotation needs pairs", self.head_dim))
+            }
+            Positions::Rotary(rotary)
+                if rotary.dims == 0 || rotary.dims > self.head_dim || !rotary.dims.is_multiple_of(2) =>
+            {
+                Some(format!(
+                    "of a head of size {} the first {} components cannot be turned in pairs",
+                    self.head_dim, rotary.dims
+                ))
+            }
+            _ => None,
         }
-        None
     }
 }

@@ -2,7 +2,7 @@
 
 use burn::module::Module;
 use burn::nn::Linear;
-use burn::tensor::{Tensor, activation};
+use burn::tensor::Tensor;
 
 use super::Activation;
 
@@ -21,24 +21,17 @@ pub struct Mlp {
 }
 
 impl Mlp {
-    /// The outputs for normalised states, both `[tokens, d_model]`.
+    /// The outputs for states, both `[tokens, d_model]`.
     pub fn forward(&self, states: Tensor<2>) -> Tensor<2> {
         let hidden = self.input.forward(states);
         let hidden = if self.gated {
             let d_ffn = hidden.dims()[1] / 2;
             let value = hidden.clone().narrow(1, 0, d_ffn);
             let gate = hidden.narrow(1, d_ffn, d_ffn);
-            value * self.activate(gate)
+            value * self.activation.forward(gate)
         } else {
-            self.activate(hidden)
+            self.activation.forward(hidden)
         };
         self.output.forward(hidden)
-    }
-
-    fn activate(&self, x: Tensor<2>) -> Tensor<2> {
-        match self.activation {
-            Activation::Silu => activation::silu(x),
-            Activation::Gelu => activation::gelu(x),
-        }
     }
 }

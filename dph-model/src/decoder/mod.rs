@@ -4,31 +4,42 @@
 //! `d_model` (size of a hidden state), `d_ffn` (inner size of the feed-forward network), `n_heads`, `n_kv_heads` and
 //! `head_dim`.
 
+mod activation;
 mod attention;
 mod block;
 mod cache;
 mod config;
 mod head;
+mod input;
 mod mlp;
 mod norm;
 mod parameter;
 mod pass;
+mod pooler;
+mod positions;
+mod query_key_norm;
 mod rotary;
 mod slot;
 mod stack;
 mod transpose;
 
-pub use attention::{Attention, QueryKeyNorm, Registers};
+pub use activation::Activation;
+#[cfg(feature = "flex")]
+pub(crate) use activation::{GELU_TANH_CUBE, GELU_TANH_SCALE, QUICK_GELU_SLOPE};
+pub use attention::{Attention, Registers};
 pub use block::Block;
 pub use cache::{Cache, CachedLayer};
-pub use config::{
-    Activation, DecoderConfig, DynamicScaling, NormConfig, NormKind, RotaryConfig, RotaryScaling,
-};
+pub use config::{DecoderConfig, PoolerConfig, Residual};
 pub use head::Head;
+pub use input::Input;
 pub use mlp::Mlp;
-pub use norm::Norm;
+pub use norm::{Norm, NormConfig, NormKind};
 pub use parameter::Parameter;
 pub use pass::{Layout, Pass, Span};
+pub use pooler::Pooler;
+pub use positions::{DynamicScaling, Positions, RotaryConfig, RotaryScaling};
+pub use query_key_norm::{QueryKeyNorm, QueryKeyNormConfig};
 pub use rotary::Rotation;
 pub use slot::{BlockSlot, Part, Slot};
-pub use stack::{Decoder, FactoredInput};
+pub use stack::Decoder;
+pub(crate) use transpose::transpose;

@@ -3,7 +3,25 @@
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 
-use super::{NormConfig, NormKind};
+/// A normalisation of hidden states.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct NormConfig {
+    /// Which normalisation.
+    pub kind: NormKind,
+    /// Constant added to the mean square or variance.
+    pub epsilon: f64,
+    /// Whether a learnt bias is added at the end.
+    pub bias: bool,
+}
+
+/// Which normalisation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NormKind {
+    /// Root mean square (Zhang and Sennrich, arXiv 1910.07467).
+    Rms,
+    /// Mean and variance (Ba et al., arXiv 1607.06450).
+    Layer,
+}
 
 /// A root-mean-square or layer norm over the last axis.
 #[derive(Module, Debug)]
@@ -15,6 +33,18 @@ pub struct Norm {
     /// Which normalisation, and its constant.
     #[module(skip)]
     pub config: NormConfig,
+}
+
+impl NormConfig {
+    /// A layer norm with a bias.
+    pub fn layer(epsilon: f64) -> Self {
+        Self { kind: NormKind::Layer, epsilon, bias: true }
+    }
+
+    /// A root-mean-square norm.
+    pub fn rms(epsilon: f64) -> Self {
+        Self { kind: NormKind::Rms, epsilon, bias: false }
+    }
 }
 
 impl Norm {

@@ -34,11 +34,18 @@ pub struct Layout {
     pub padding: Vec<usize>,
     /// Spans of each row in order; tokens outside of all spans are padding.
     pub spans: Vec<Vec<Span>>,
+    /// Whether a token sees only itself and the earlier ones of its span; all of the span otherwise.
+    pub causal: bool,
+    /// Position of each token of this pass, `[rows, seq]`.
+    pub positions: Vec<i32>,
+    /// Type of each token of this pass, `[rows, seq]`; empty where all are of type 0.
+    pub token_types: Vec<i32>,
     /// Rotations of all keys, `[rows, past + seq]`.
     pub rotation: Rotation,
 }
 
-/// Neighbouring tokens, each of which sees the earlier ones of the span and the first `context` tokens of the row.
+/// Neighbouring tokens, each of which sees the earlier ones of the span (or all, see [`Layout::causal`]) and the first
+/// `context` tokens of the row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {
     /// First column.
@@ -52,8 +59,8 @@ pub struct Span {
 /// The geometry as tensors.
 #[derive(Debug)]
 pub struct DeviceLayout {
-    /// Cosines and sines of all keys, `[rows, 1, past + seq, half]`.
-    pub rotation: (Tensor<4>, Tensor<4>),
+    /// Cosines and sines of all keys, `[rows, 1, past + seq, half]`; `None` where nothing is turned.
+    pub rotation: Option<(Tensor<4>, Tensor<4>)>,
     /// Attention temperature of each row, `[rows, 1, 1, 1]`.
     pub temperatures: Tensor<4>,
     /// What is added to the scores to hide tokens, `[rows, 1, seq, registers + past + seq]`. `None` where causality
@@ -75,10 +82,38 @@ impl Pass {
                 last.map_or(0, |last| last as usize + 1)
             })
             .collect();
-        let rotation = config.rotary.rotation(config.head_dim, &batch.positions, &lengths);
-        let padding = vec![0; batch.rows];
-        let layout = Layout { rows: batch.rows, seq: batch.seq, past: 0, padding, spans, rotation };
-        Self { layout, device: OnceCell::new() }
+        Self::of(Layout {
+            rows: batch.rows,
+            seq: batch.seq,
+            past: 0,
+            padding: vec![0; batch.rows],
+            spans,
+            causal: config.causal,
+            positions: batch.positions.clone(),
+            token_types: Vec::new(),
+            rotation: config.positions.rotation(&batch.positions, &lengths),
+        })
+    }
+
+    /// The pass of whole sequences of some lengths, each in a row of its own, at its start.
+    pub(crate) fn of_sequences(
+        lengths: &[usize],
+        seq: usize,
+        token_types: Vec<i32>,
+        config: &DecoderConfig,
+    ) -> Self {
+        let positions: Vec<i32> = lengths.iter().flat_map(|_| 0..seq as i32).collect();
+        Self::of(Layout {
+            rows: lengths.len(),
+            seq,
+            past: 0,
+            padding: vec![0; lengths.len()],
+            spans: lengths.iter().map(|&end| vec![Span { start: 0, end, context: 0 }]).collect(),
+            causal: config.causal,
+            rotation: config.positions.rotation(&positions, lengths),
+            positions,
+            token_types,
+        })
     }
 
     /// The pass of `seq` further tokens in each row, behind those in the cache.
@@ -86,16 +121,31 @@ impl Pass {
         let past = cache.len();
         let mut padding = cache.padding.clone();
         padding.resize(rows, 0);
-        let position =
-            |padding: usize| (0..past + seq).map(move |column| column.saturating_sub(padding) as i32);
-        let positions: Vec<i32> = padding.iter().flat_map(|&padding| position(padding)).collect();
-        let lengths: Vec<usize> =
-            padding.iter().map(|&padding| (past + seq).saturating_sub(padding)).collect();
-        let rotation = config.rotary.rotation(config.head_dim, &positions, &lengths);
+        let of_rows = |first: usize| -> Vec<i32> {
+            let position = |padding: usize, column: usize| column.saturating_sub(padding) as i32;
+            padding
+                .iter()
+                .flat_map(|&padding| (first..past + seq).map(move |column| position(padding, column)))
+                .collect()
+        };
+        let lengths: Vec<usize> = padding.iter().map(|&padding| past + seq - padding).collect();
         let span =
             |&padding: &usize| Span { start: padding.saturating_sub(past).min(seq), end: seq, context: 0 };
-        let spans = padding.iter().map(|padding| vec![span(padding)]).collect();
-        Self { layout: Layout { rows, seq, past, padding, spans, rotation }, device: OnceCell::new() }
+        Self::of(Layout {
+            rows,
+            seq,
+            past,
+            spans: padding.iter().map(|padding| vec![span(padding)]).collect(),
+            causal: config.causal,
+            positions: of_rows(past),
+            token_types: Vec::new(),
+            rotation: config.positions.rotation(&of_rows(0), &lengths),
+            padding,
+        })
+    }
+
+    fn of(layout: Layout) -> Self {
+        Self { layout, device: OnceCell::new() }
     }
 
     /// The geometry as tensors on `device`, for a model with so many registers.
@@ -117,7 +167,8 @@ impl Pass {
 impl Layout {
     /// Whether causality alone hides the right tokens, padding at the end of a row aside.
     pub(crate) fn is_causal(&self) -> bool {
-        self.spans.iter().all(|spans| spans.len() <= 1) && self.padding.iter().all(|&padding| padding == 0)
+        let is_padded = self.padding.iter().any(|&padding| padding > 0);
+        self.causal && !is_padded && self.spans.iter().all(|spans| spans.len() <= 1)
     }
 
     fn bias(&self, registers: usize) -> Option<TensorData> {
@@ -136,7 +187,8 @@ impl Layout {
                 scores[own + column] = 0.0;
                 if let Some(span) = spans.iter().find(|span| (span.start..span.end).contains(&column)) {
                     scores[own..own + span.context].fill(0.0);
-                    scores[own + span.start..=own + column].fill(0.0);
+                    let seen = if self.causal { column + 1 } else { span.end };
+                    scores[own + span.start..own + seen].fill(0.0);
                 }
             }
         }
@@ -191,19 +243,16 @@ mod tests {
             segments: vec![0, 0, 1, 2, 2, -1],
             ..Batch::default()
         };
-        let rotary = crate::decoder::RotaryConfig {
-            theta: 1e4,
-            scaling: crate::decoder::RotaryScaling::None,
-            reversed: false,
-        };
-        let lengths = [4];
         let layout = Layout {
             rows: 1,
             seq: 6,
             past: 0,
             padding: vec![0],
             spans: vec![spans(&batch.segments)],
-            rotation: rotary.rotation(2, &batch.positions, &lengths),
+            causal: true,
+            positions: batch.positions.clone(),
+            token_types: Vec::new(),
+            rotation: Rotation::none(6, 1),
         };
         let bias: Vec<f32> = layout.bias(1).unwrap().try_to_vec().unwrap();
         for query in 0..5 {
@@ -213,5 +262,23 @@ mod tests {
             }
             assert_eq!(bias[query * 7], 0.0, "the register");
         }
+    }
+
+    #[test]
+    fn without_causality_a_token_sees_all_of_its_sequence() {
+        let layout = Layout {
+            padding: vec![0; 1],
+            rows: 1,
+            seq: 3,
+            past: 0,
+            spans: vec![vec![Span { start: 0, end: 2, context: 0 }]],
+            causal: false,
+            positions: vec![0, 1, 2],
+            token_types: Vec::new(),
+            rotation: Rotation::none(3, 1),
+        };
+        let bias: Vec<f32> = layout.bias(0).unwrap().try_to_vec().unwrap();
+        let hidden: Vec<bool> = bias.iter().map(|&bias| bias != 0.0).collect();
+        assert_eq!(hidden, [false, false, true, false, false, true, true, true, false]);
     }
 }

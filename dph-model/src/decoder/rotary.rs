@@ -13,7 +13,7 @@ use super::{DynamicScaling, RotaryConfig, RotaryScaling};
 /// [`DynamicScaling`] is part of the table.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rotation {
-    /// Half the head size: number of angles per position.
+    /// Number of angles per position: half the components that are turned, 0 where nothing is.
     pub half: usize,
     /// Cosines times temperature, `[entries, half]`.
     pub cos: Vec<f32>,
@@ -29,8 +29,8 @@ impl RotaryConfig {
     /// The rotations of `positions` (`[rows, seq]`), where row `i` is `lengths[i]` positions long.
     ///
     /// The length matters for reversed positions and for dynamic scaling.
-    pub fn rotation(&self, head_dim: usize, positions: &[i32], lengths: &[usize]) -> Rotation {
-        let half = head_dim / 2;
+    pub fn rotation(&self, positions: &[i32], lengths: &[usize]) -> Rotation {
+        let half = self.dims / 2;
         let mut rotation = Rotation {
             half,
             cos: Vec::new(),
@@ -46,7 +46,7 @@ impl RotaryConfig {
             let scaled_for = if self.dynamic().is_some() { length } else { longest };
             let (first, temperature) = *tables.entry(scaled_for).or_insert_with(|| {
                 let first = rotation.cos.len() / half;
-                let (frequencies, temperature) = self.frequencies(head_dim, scaled_for);
+                let (frequencies, temperature) = self.frequencies(scaled_for);
                 for position in 0..scaled_for.max(1) {
                     for &frequency in &frequencies {
                         let angle = f64::from(position as f32 * frequency);
@@ -67,10 +67,10 @@ impl RotaryConfig {
     }
 
     /// Angle per position of each pair of a head, and the attention temperature, for a sequence of some length.
-    fn frequencies(&self, head_dim: usize, length: usize) -> (Vec<f32>, f64) {
-        let d = head_dim as f64;
+    fn frequencies(&self, length: usize) -> (Vec<f32>, f64) {
+        let d = self.dims as f64;
         let series = |theta: f64| {
-            (0..head_dim / 2).map(move |pair| theta.powf(-2.0 * pair as f64 / d)).collect::<Vec<_>>()
+            (0..self.dims / 2).map(move |pair| theta.powf(-2.0 * pair as f64 / d)).collect::<Vec<_>>()
         };
         let (frequencies, temperature) = match self.scaling {
             RotaryScaling::None => (series(self.theta), 1.0),
@@ -104,8 +104,17 @@ impl RotaryConfig {
 }
 
 impl Rotation {
-    /// Cosines and sines of every token, both `[rows, 1, seq, half]`.
-    pub(crate) fn tensors(&self, device: &Device) -> (Tensor<4>, Tensor<4>) {
+    /// The rotation of so many tokens in so many rows by nothing.
+    pub(super) fn none(tokens: usize, rows: usize) -> Self {
+        let (cos, sin) = (Vec::new(), Vec::new());
+        Self { half: 0, cos, sin, entries: vec![0; tokens], temperatures: vec![1.0; rows] }
+    }
+
+    /// Cosines and sines of every token, both `[rows, 1, seq, half]`; `None` where nothing is turned.
+    pub(crate) fn tensors(&self, device: &Device) -> Option<(Tensor<4>, Tensor<4>)> {
+        if self.half == 0 {
+            return None;
+        }
         let rows = self.temperatures.len();
         let seq = self.entries.len() / rows.max(1);
         let gather = |table: &[f32]| {
@@ -117,44 +126,49 @@ impl Rotation {
                 .collect();
             Tensor::from_data(TensorData::new(values, [rows, 1, seq, self.half]), device)
         };
-        (gather(&self.cos), gather(&self.sin))
+        Some((gather(&self.cos), gather(&self.sin)))
     }
 }
 
-/// Turns heads `[rows, heads, seq, head_dim]`, whose first half pairs with the second.
+/// Turns heads `[rows, heads, seq, head_dim]`: of the components that are turned the first half pairs with the second.
 pub(crate) fn rotate(heads: Tensor<4>, cos: &Tensor<4>, sin: &Tensor<4>) -> Tensor<4> {
-    let half = heads.dims()[3] / 2;
+    let (half, head_dim) = (cos.dims()[3], heads.dims()[3]);
     let x = heads.clone().narrow(3, 0, half);
-    let y = heads.narrow(3, half, half);
-    Tensor::cat(vec![x.clone() * cos.clone() - y.clone() * sin.clone(), y * cos.clone() + x * sin.clone()], 3)
+    let y = heads.clone().narrow(3, half, half);
+    let mut parts =
+        vec![x.clone() * cos.clone() - y.clone() * sin.clone(), y * cos.clone() + x * sin.clone()];
+    if head_dim > 2 * half {
+        parts.push(heads.narrow(3, 2 * half, head_dim - 2 * half));
+    }
+    Tensor::cat(parts, 3)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn plain(reversed: bool) -> RotaryConfig {
-        RotaryConfig { theta: 10_000.0, scaling: RotaryScaling::None, reversed }
+    fn plain(dims: usize, reversed: bool) -> RotaryConfig {
+        RotaryConfig { dims, theta: 10_000.0, scaling: RotaryScaling::None, reversed }
     }
 
     #[test]
     fn angles_grow_with_the_position_and_reversed_ones_fall_to_zero() {
-        let forward = plain(false).rotation(4, &[0, 1, 2], &[3]);
+        let forward = plain(4, false).rotation(&[0, 1, 2], &[3]);
         assert_eq!(forward.entries, [0, 1, 2]);
         assert_eq!(forward.cos[..2], [1.0, 1.0]);
         let expected = [1f64.sin() as f32, (0.01f32 as f64).sin() as f32];
         assert_eq!(forward.sin[2..4], expected);
-        assert_eq!(plain(true).rotation(4, &[0, 1, 2], &[3]).entries, [2, 1, 0]);
+        assert_eq!(plain(4, true).rotation(&[0, 1, 2], &[3]).entries, [2, 1, 0]);
     }
 
     #[test]
     fn only_dynamic_scaling_gives_rows_tables_of_their_own() {
         let positions = [0, 1, 2, 3, 0, 1, 0, 0];
-        let shared = plain(false).rotation(4, &positions, &[4, 2]);
+        let shared = plain(4, false).rotation(&positions, &[4, 2]);
         assert_eq!((shared.entries, shared.cos.len()), (vec![0, 1, 2, 3, 0, 1, 0, 0], 8));
         let dynamic = DynamicScaling { positions: 2, yarn_a: 0.1, yarn_b: 1.0 };
         let scaling = RotaryScaling::Ntk { scale: 1.0, dynamic: Some(dynamic) };
-        let own = RotaryConfig { scaling, ..plain(false) }.rotation(8, &positions, &[4, 2]);
+        let own = RotaryConfig { scaling, ..plain(8, false) }.rotation(&positions, &[4, 2]);
         assert_eq!(own.entries, [0, 1, 2, 3, 4, 5, 4, 4]);
         assert_eq!(own.temperatures, [(0.1 * 2f64.ln() + 1.0) as f32, 1.0]);
     }
@@ -167,11 +181,21 @@ mod tests {
             high_freq_factor: 4.0,
             original_context: 8192,
         };
-        let config = RotaryConfig { theta: 500_000.0, scaling, reversed: false };
-        let before = RotaryConfig { scaling: RotaryScaling::None, ..config }.frequencies(128, 1).0;
-        let after = config.frequencies(128, 1).0;
+        let config = RotaryConfig { dims: 128, theta: 500_000.0, scaling, reversed: false };
+        let before = RotaryConfig { scaling: RotaryScaling::None, ..config }.frequencies(1).0;
+        let after = config.frequencies(1).0;
         assert_eq!(before[0], after[0]);
         assert_eq!(before[63] / 8.0, after[63]);
         assert!(after.windows(2).all(|pair| pair[0] > pair[1]));
+    }
+    #[test]
+    fn components_that_are_not_turned_stay() {
+        let device = Device::flex();
+        let heads = Tensor::<4>::from_data([[[[1.0, 2.0, 3.0, 4.0, 5.0]]]], &device);
+        let (cos, sin) = plain(2, false).rotation(&[1], &[2]).tensors(&device).unwrap();
+        let turned: Vec<f32> = rotate(heads, &cos, &sin).into_data().try_to_vec().unwrap();
+        let (sin, cos) = 1f32.sin_cos();
+        assert_eq!(turned[2..], [3.0, 4.0, 5.0]);
+        assert!((turned[0] - (cos - 2.0 * sin)).abs() < 1e-6 && (turned[1] - (2.0 * cos + sin)).abs() < 1e-6);
     }
 }

@@ -1,6 +1,6 @@
 //! [`Slot`]: the parameters of a decoder, by their place in it.
 
-use super::DecoderConfig;
+use super::{DecoderConfig, Positions, QueryKeyNormConfig};
 
 /// A parameter of a [`Decoder`](super::Decoder).
 ///
@@ -11,7 +11,11 @@ pub enum Slot {
     Embedding,
     /// From a factored embedding to the hidden size, `[d_model, d_vocab]`.
     InputProjection,
-    /// Norm behind the input projection, `[d_model]`.
+    /// Learnt positions, `[offset + context, d_model]`.
+    Positions,
+    /// Learnt token types, `[token types, d_model]`.
+    TokenTypes,
+    /// Norm behind the embedding, `[d_model]`.
     InputNorm(Part),
     /// A parameter of a block, counted from 0.
     Block(usize, BlockSlot),
@@ -21,18 +25,22 @@ pub enum Slot {
     HeadProjection,
     /// Output matrix of an untied model, `[vocab, embedding width]`.
     Head,
+    /// What is made of the first state, `[d_model, d_model]`.
+    Pooler(Part),
+    /// From the pooled state to classes, `[labels, d_model]`.
+    Classifier(Part),
 }
 
 /// A parameter of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum BlockSlot {
-    /// Norm in front of the attention, `[d_model]`.
+    /// Norm of the attention, `[d_model]`.
     AttentionNorm(Part),
     /// Joint projection to queries, keys and values in this order, `[qkv width, d_model]`.
     Qkv(Part),
-    /// Weight of the query norm, `[n_heads, head_dim]`.
+    /// Weight of the query norm, `[n_heads, head_dim]`, or `[1, head_dim]` where the heads share it.
     QueryNorm,
-    /// Weight of the key norm, `[n_kv_heads, head_dim]`.
+    /// Weight of the key norm, `[n_kv_heads, head_dim]`, or `[1, head_dim]`.
     KeyNorm,
     /// Keys that every query sees, `[n_kv_heads, registers, head_dim]`.
     RegisterKeys,
@@ -40,7 +48,7 @@ pub enum BlockSlot {
     RegisterValues,
     /// Projection behind the attention, `[d_model, n_heads · head_dim]`.
     AttentionOutput(Part),
-    /// Norm in front of the feed-forward network, `[d_model]`.
+    /// Norm of the feed-forward network, `[d_model]`.
     MlpNorm(Part),
     /// First projection of the feed-forward network, with a gate the values and then the gates,
     /// `[mlp width, d_model]`.
@@ -74,17 +82,31 @@ impl DecoderConfig {
         let mut slots = vec![Slot::Embedding];
         if self.d_vocab.is_some() {
             slots.push(Slot::InputProjection);
+        }
+        if let Positions::Learned { .. } = self.positions {
+            slots.push(Slot::Positions);
+        }
+        if self.token_types > 0 {
+            slots.push(Slot::TokenTypes);
+        }
+        if self.input_norm {
             slots.extend(parts(self.norm.bias).map(Slot::InputNorm));
         }
         for block in 0..self.n_layers {
             slots.extend(self.block_slots().into_iter().map(|slot| Slot::Block(block, slot)));
         }
-        slots.extend(parts(self.norm.bias).map(Slot::OutputNorm));
+        if self.output_norm {
+            slots.extend(parts(self.norm.bias).map(Slot::OutputNorm));
+        }
         if self.d_vocab.is_some() {
             slots.push(Slot::HeadProjection);
         }
         if !self.tied_head {
             slots.push(Slot::Head);
+        }
+        if let Some(pooler) = self.pooler {
+            slots.extend(parts(true).map(Slot::Pooler));
+            slots.extend(parts(true).map(Slot::Classifier).filter(|_| pooler.labels > 0));
         }
         slots
     }
@@ -116,12 +138,24 @@ impl DecoderConfig {
             Slot::Embedding | Slot::Head => vec![self.vocab, width],
             Slot::InputProjection => vec![self.d_model, width],
             Slot::HeadProjection => vec![width, self.d_model],
+            Slot::Positions => {
+                let offset = match self.positions {
+                    Positions::Learned { offset } => offset,
+                    Positions::Rotary(_) => 0,
+                };
+                vec![offset + self.context, self.d_model]
+            }
+            Slot::TokenTypes => vec![self.token_types, self.d_model],
+            Slot::Pooler(part) => matrix(part, self.d_model, self.d_model),
+            Slot::Classifier(part) => {
+                matrix(part, self.pooler.map_or(0, |pooler| pooler.labels), self.d_model)
+            }
             Slot::InputNorm(_) | Slot::OutputNorm(_) => vec![self.d_model],
             Slot::Block(_, slot) => match slot {
                 BlockSlot::AttentionNorm(_) | BlockSlot::MlpNorm(_) => vec![self.d_model],
                 BlockSlot::Qkv(part) => matrix(part, self.qkv_width(), self.d_model),
-                BlockSlot::QueryNorm => vec![self.n_heads, self.head_dim],
-                BlockSlot::KeyNorm => vec![self.n_kv_heads, self.head_dim],
+                BlockSlot::QueryNorm => vec![self.normalised_apart(self.n_heads), self.head_dim],
+                BlockSlot::KeyNorm => vec![self.normalised_apart(self.n_kv_heads), self.head_dim],
                 BlockSlot::RegisterKeys | BlockSlot::RegisterValues => {
                     vec![self.n_kv_heads, self.registers, self.head_dim]
                 }
@@ -129,6 +163,14 @@ impl DecoderConfig {
                 BlockSlot::MlpInput(part) => matrix(part, self.mlp_width(), self.d_model),
                 BlockSlot::MlpOutput(part) => matrix(part, self.d_model, self.d_ffn),
             },
+        }
+    }
+
+    /// How many weights the norm of so many heads has.
+    fn normalised_apart(&self, heads: usize) -> usize {
+        match self.query_key_norm {
+            Some(QueryKeyNormConfig::Shared { .. }) => 1,
+            _ => heads,
         }
     }
 

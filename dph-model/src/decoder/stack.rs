@@ -7,32 +7,25 @@ use dph_core::Layer;
 
 use super::transpose::transpose;
 use super::{
-    Attention, Block, BlockSlot, Cache, DecoderConfig, Head, Mlp, Norm, Parameter, Part, Pass, QueryKeyNorm,
-    Registers, Slot,
+    Attention, Block, BlockSlot, Cache, DecoderConfig, Head, Input, Mlp, Norm, Parameter, Part, Pass, Pooler,
+    PoolerConfig, Positions, QueryKeyNorm, Registers, Slot,
 };
 
-/// A causal decoder: token ids to hidden states.
+/// A stack of blocks: token ids to hidden states.
 #[derive(Module, Debug)]
 pub struct Decoder {
     /// Token embedding, `[vocab, embedding width]`.
     pub embedding: Param<Tensor<2>>,
-    /// From a factored embedding to the hidden size.
-    pub input: Option<FactoredInput>,
+    /// From the embedding into the residual stream.
+    pub input: Input,
     /// The blocks, in order.
     pub blocks: Vec<Block>,
     /// Norm behind the last block.
-    pub output_norm: Norm,
-    /// From the normalised state to logits.
+    pub output_norm: Option<Norm>,
+    /// From the last state to logits.
     pub head: Head,
-}
-
-/// The way from a factored embedding into the residual stream.
-#[derive(Module, Debug)]
-pub struct FactoredInput {
-    /// `[d_vocab, d_model]`.
-    pub projection: Linear,
-    /// Norm behind the projection.
-    pub norm: Norm,
+    /// What is made of the first state of a sequence.
+    pub pooler: Option<Pooler>,
 }
 
 impl Decoder {
@@ -49,42 +42,54 @@ impl Decoder {
     ) -> Result<Self, E> {
         let mut parts = Assembly { config, device, source };
         let embedding = parts.param(Slot::Embedding)?;
-        let input = match config.d_vocab {
-            Some(_) => Some(FactoredInput {
-                projection: parts.linear(|_| Slot::InputProjection, false)?,
-                norm: parts.norm(Slot::InputNorm)?,
+        let factored = config.d_vocab.is_some();
+        let input = Input {
+            projection: when(factored, || parts.linear(|_| Slot::InputProjection, false))?,
+            positions: when(config.limit().is_some(), || parts.param(Slot::Positions))?,
+            token_types: when(config.token_types > 0, || parts.param(Slot::TokenTypes))?,
+            norm: when(config.input_norm, || parts.norm(Slot::InputNorm))?,
+            offset: match config.positions {
+                Positions::Learned { offset } => offset,
+                Positions::Rotary(_) => 0,
+            },
+        };
+        let blocks = (0..config.n_layers).map(|index| parts.block(index)).collect::<Result<_, E>>()?;
+        let output_norm = when(config.output_norm, || parts.norm(Slot::OutputNorm))?;
+        let head = Head {
+            projection: when(factored, || parts.linear(|_| Slot::HeadProjection, false))?,
+            untied: when(!config.tied_head, || parts.param(Slot::Head))?,
+        };
+        let pooler = match config.pooler {
+            Some(PoolerConfig { labels }) => Some(Pooler {
+                dense: parts.linear(Slot::Pooler, true)?,
+                classifier: when(labels > 0, || parts.linear(Slot::Classifier, true))?,
             }),
             None => None,
         };
-        let blocks = (0..config.n_layers).map(|index| parts.block(index)).collect::<Result<_, E>>()?;
-        let output_norm = parts.norm(Slot::OutputNorm)?;
-        let head = Head {
-            projection: match config.d_vocab {
-                Some(_) => Some(parts.linear(|_| Slot::HeadProjection, false)?),
-                None => None,
-            },
-            untied: if config.tied_head { None } else { Some(parts.param(Slot::Head)?) },
-        };
-        Ok(Self { embedding, input, blocks, output_norm, head })
+        Ok(Self { embedding, input, blocks, output_norm, head, pooler })
     }
 
     /// All parameters, in the order of [`DecoderConfig::slots`].
     pub fn parameters(&self) -> Vec<(Slot, Parameter<'_>)> {
         let mut parameters = vec![(Slot::Embedding, Parameter::Rank2(&self.embedding))];
-        if let Some(input) = &self.input {
-            parameters.push((Slot::InputProjection, Parameter::Matrix(&input.projection.weight)));
-            parameters.extend(norm(&input.norm, Slot::InputNorm));
-        }
+        let input = &self.input;
+        parameters
+            .extend(input.projection.iter().map(|it| (Slot::InputProjection, Parameter::Matrix(&it.weight))));
+        parameters.extend(input.positions.iter().map(|it| (Slot::Positions, Parameter::Rank2(it))));
+        parameters.extend(input.token_types.iter().map(|it| (Slot::TokenTypes, Parameter::Rank2(it))));
+        parameters.extend(input.norm.iter().flat_map(|it| norm(it, Slot::InputNorm)));
         for (index, block) in self.blocks.iter().enumerate() {
             let of_block = block_parameters(block);
             parameters.extend(of_block.map(|(slot, parameter)| (Slot::Block(index, slot), parameter)));
         }
-        parameters.extend(norm(&self.output_norm, Slot::OutputNorm));
-        if let Some(projection) = &self.head.projection {
-            parameters.push((Slot::HeadProjection, Parameter::Matrix(&projection.weight)));
-        }
-        if let Some(head) = &self.head.untied {
-            parameters.push((Slot::Head, Parameter::Rank2(head)));
+        parameters.extend(self.output_norm.iter().flat_map(|it| norm(it, Slot::OutputNorm)));
+        let head = &self.head;
+        parameters
+            .extend(head.projection.iter().map(|it| (Slot::HeadProjection, Parameter::Matrix(&it.weight))));
+        parameters.extend(head.untied.iter().map(|it| (Slot::Head, Parameter::Rank2(it))));
+        if let Some(pooler) = &self.pooler {
+            parameters.extend(linear(&pooler.dense, Slot::Pooler));
+            parameters.extend(pooler.classifier.iter().flat_map(|it| linear(it, Slot::Classifier)));
         }
         parameters
     }
@@ -120,19 +125,23 @@ impl Decoder {
                 *place = Some(state.clone());
             }
         };
-        let mut stream = self.embed(ids);
+        let mut stream = self.input.forward(self.embed(ids), &pass.layout);
         keep(Layer::At(0), &stream);
         for (index, block) in self.blocks[..needed].iter().enumerate() {
             stream = block.forward(stream, pass, cache.as_deref_mut().map(|cache| (cache, index)));
             keep(Layer::At(index + 1), &stream);
         }
         if layers.contains(&Layer::Last) {
-            keep(Layer::Last, &self.output_norm.forward(stream));
+            let last = match &self.output_norm {
+                Some(norm) => norm.forward(stream),
+                None => stream,
+            };
+            keep(Layer::Last, &last);
         }
         found.into_iter().flatten().collect()
     }
 
-    /// Logits for normalised last states, `[tokens, d_model]` to `[tokens, vocab]`.
+    /// Logits for last states, `[tokens, d_model]` to `[tokens, vocab]`.
     pub fn logits(&self, states: Tensor<2>) -> Tensor<2> {
         let states = self.head.project(states);
         states.matmul(self.head.matrix(&self.embedding).transpose())
@@ -142,12 +151,13 @@ impl Decoder {
         let [rows, seq] = ids.dims();
         let embedded = module::embedding(self.embedding.val(), ids);
         let width = embedded.dims()[2];
-        let embedded = embedded.reshape([rows * seq, width]);
-        match &self.input {
-            Some(input) => input.norm.forward(input.projection.forward(embedded)),
-            None => embedded,
-        }
+        embedded.reshape([rows * seq, width])
     }
+}
+
+/// A part that a decoder has on a condition.
+fn when<T, E>(condition: bool, part: impl FnOnce() -> Result<T, E>) -> Result<Option<T>, E> {
+    if condition { part().map(Some) } else { Ok(None) }
 }
 
 /// Builds the parts of a decoder out of a source of parameters.
@@ -193,20 +203,19 @@ impl<E, F: FnMut(Slot, &[usize]) -> Result<TensorData, E>> Assembly<'_, F> {
         let attention_norm = self.norm(|part| at(BlockSlot::AttentionNorm(part)))?;
         let qkv = self.linear(|part| at(BlockSlot::Qkv(part)), config.qkv_bias)?;
         let norm = match config.query_key_norm {
-            Some(epsilon) => Some(QueryKeyNorm {
+            Some(config) => Some(QueryKeyNorm {
                 query: self.param(at(BlockSlot::QueryNorm))?,
                 key: self.param(at(BlockSlot::KeyNorm))?,
-                epsilon,
+                config,
             }),
             None => None,
         };
-        let registers = match config.registers {
-            0 => None,
-            _ => Some(Registers {
+        let registers = when(config.registers > 0, || {
+            Ok(Registers {
                 keys: self.param(at(BlockSlot::RegisterKeys))?,
                 values: self.param(at(BlockSlot::RegisterValues))?,
-            }),
-        };
+            })
+        })?;
         let attention = Attention {
             qkv,
             output: self.linear(|part| at(BlockSlot::AttentionOutput(part)), config.attention_output_bias)?,
@@ -223,7 +232,7 @@ impl<E, F: FnMut(Slot, &[usize]) -> Result<TensorData, E>> Assembly<'_, F> {
             activation: config.activation,
             gated: config.gated,
         };
-        Ok(Block { attention_norm, attention, mlp_norm, mlp })
+        Ok(Block { attention_norm, attention, mlp_norm, mlp, residual: config.residual })
     }
 }
 

@@ -1,11 +1,11 @@
 //! Llama: SmolLM2, TinyLlama, LLaMA 1 to 3, as Hugging Face writes them.
 
 use serde::Deserialize;
-use serde_json::Value;
 
-use super::{ConfigError, FileTensor};
+use super::settings::{RopeScaling, activation};
+use super::{ConfigError, FileTensor, Translation};
 use crate::decoder::{
-    Activation, BlockSlot, DecoderConfig, NormConfig, NormKind, Part, RotaryConfig, RotaryScaling, Slot,
+    BlockSlot, DecoderConfig, NormConfig, Part, Positions, Residual, RotaryConfig, RotaryScaling, Slot,
 };
 
 /// The keys of a Llama's `config.json` that matter here; absent ones have the defaults of Hugging Face.
@@ -53,38 +53,12 @@ pub struct LlamaConfig {
     /// Standard deviation of new weights.
     #[serde(default = "default_initializer_range")]
     pub initializer_range: f32,
-    /// Present in quantised checkpoints, which are not supported.
-    pub quantization_config: Option<Value>,
 }
 
-/// Change of the rotary wavelengths, `rope_scaling` or `rope_parameters`.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-pub struct RopeScaling {
-    /// `default` or `llama3`; older files call the key `type`.
-    #[serde(alias = "type", default = "default_rope_type")]
-    pub rope_type: String,
-    /// Base, only in `rope_parameters`.
-    pub rope_theta: Option<f64>,
-    /// See [`RotaryScaling::Llama3`].
-    pub factor: Option<f64>,
-    /// See [`RotaryScaling::Llama3`].
-    pub low_freq_factor: Option<f64>,
-    /// See [`RotaryScaling::Llama3`].
-    pub high_freq_factor: Option<f64>,
-    /// See [`RotaryScaling::Llama3`].
-    pub original_max_position_embeddings: Option<usize>,
-}
-
-impl LlamaConfig {
-    pub(super) fn decoder(&self) -> Result<DecoderConfig, ConfigError> {
-        if let Some(quantisation) = &self.quantization_config {
-            return Err(ConfigError::Unsupported {
-                key: "quantization_config",
-                value: quantisation.to_string(),
-                hint: Some("use a checkpoint in f32, f16 or bf16".into()),
-            });
-        }
+impl Translation for LlamaConfig {
+    fn decoder(&self) -> Result<DecoderConfig, ConfigError> {
         let newer = self.rope_parameters.as_ref();
+        let head_dim = self.head_dim.unwrap_or(self.hidden_size / self.num_attention_heads.max(1));
         Ok(DecoderConfig {
             vocab: self.vocab_size,
             context: self.max_position_embeddings,
@@ -93,50 +67,55 @@ impl LlamaConfig {
             n_layers: self.num_hidden_layers,
             n_heads: self.num_attention_heads,
             n_kv_heads: self.num_key_value_heads.unwrap_or(self.num_attention_heads),
-            head_dim: self.head_dim.unwrap_or(self.hidden_size / self.num_attention_heads.max(1)),
+            head_dim,
+            causal: true,
             d_vocab: None,
-            tied_head: self.tie_word_embeddings,
-            norm: NormConfig { kind: NormKind::Rms, epsilon: self.rms_norm_eps, bias: false },
-            activation: activation(&self.hidden_act)?,
-            gated: true,
-            qkv_bias: self.attention_bias,
-            attention_output_bias: self.attention_bias,
-            mlp_bias: self.mlp_bias,
-            query_key_norm: None,
-            registers: 0,
-            rotary: RotaryConfig {
+            token_types: 0,
+            positions: Positions::Rotary(RotaryConfig {
+                dims: head_dim,
                 theta: newer.and_then(|rope| rope.rope_theta).unwrap_or(self.rope_theta),
                 scaling: match self.rope_scaling.as_ref().or(newer) {
                     Some(scaling) => scaling.rotary()?,
                     None => RotaryScaling::None,
                 },
                 reversed: false,
-            },
+            }),
+            input_norm: false,
+            output_norm: true,
+            tied_head: self.tie_word_embeddings,
+            pooler: None,
+            norm: NormConfig::rms(self.rms_norm_eps),
+            residual: Residual::PreNorm,
+            activation: activation("hidden_act", &self.hidden_act)?,
+            gated: true,
+            qkv_bias: self.attention_bias,
+            attention_output_bias: self.attention_bias,
+            mlp_bias: self.mlp_bias,
+            query_key_norm: None,
+            registers: 0,
             init_std: self.initializer_range,
         })
     }
+
+    fn tensors(&self, slot: Slot, config: &DecoderConfig) -> Vec<FileTensor> {
+        tensors(slot, config)
+    }
+
+    fn prefix(&self) -> &'static str {
+        PREFIX
+    }
+
+    fn is_harmless(&self, name: &str) -> bool {
+        is_harmless(name)
+    }
 }
 
-impl RopeScaling {
-    fn rotary(&self) -> Result<RotaryScaling, ConfigError> {
-        match self.rope_type.as_str() {
-            "default" => Ok(RotaryScaling::None),
-            "llama3" => Ok(RotaryScaling::Llama3 {
-                factor: required("rope_scaling.factor", self.factor)?,
-                low_freq_factor: required("rope_scaling.low_freq_factor", self.low_freq_factor)?,
-                high_freq_factor: required("rope_scaling.high_freq_factor", self.high_freq_factor)?,
-                original_context: required(
-                    "rope_scaling.original_max_position_embeddings",
-                    self.original_max_position_embeddings,
-                )?,
-            }),
-            other => Err(ConfigError::Unsupported {
-                key: "rope_scaling.rope_type",
-                value: format!("{other:?}"),
-                hint: Some("supported are default, llama3".into()),
-            }),
-        }
-    }
+/// What most names begin with.
+pub(super) const PREFIX: &str = "model.";
+
+/// Whether a tensor is a buffer that can be computed.
+pub(super) fn is_harmless(name: &str) -> bool {
+    name.ends_with("rotary_emb.inv_freq")
 }
 
 /// The tensors of a parameter; the only table of names, read when loading and when saving.
@@ -175,34 +154,19 @@ pub(super) fn tensors(slot: Slot, config: &DecoderConfig) -> Vec<FileTensor> {
                     (name("mlp.gate_proj", part), config.d_ffn),
                 ]),
                 BlockSlot::MlpOutput(part) => one(name("mlp.down_proj", part)),
-                BlockSlot::QueryNorm
-                | BlockSlot::KeyNorm
-                | BlockSlot::RegisterKeys
-                | BlockSlot::RegisterValues => Vec::new(),
+                // Qwen3 has them, under names of the same kind.
+                BlockSlot::QueryNorm => shared_norm(name("self_attn.q_norm", Part::Weight), config),
+                BlockSlot::KeyNorm => shared_norm(name("self_attn.k_norm", Part::Weight), config),
+                BlockSlot::RegisterKeys | BlockSlot::RegisterValues => Vec::new(),
             }
         }
-        Slot::InputProjection | Slot::InputNorm(_) | Slot::HeadProjection => Vec::new(),
+        _ => Vec::new(),
     }
 }
 
-fn activation(name: &str) -> Result<Activation, ConfigError> {
-    match name {
-        "silu" | "swish" => Ok(Activation::Silu),
-        "gelu" => Ok(Activation::Gelu),
-        other => Err(ConfigError::Unsupported {
-            key: "hidden_act",
-            value: format!("{other:?}"),
-            hint: Some("supported are silu, gelu".into()),
-        }),
-    }
-}
-
-fn required<T>(key: &'static str, value: Option<T>) -> Result<T, ConfigError> {
-    value.ok_or_else(|| ConfigError::Unsupported {
-        key,
-        value: "null".into(),
-        hint: Some("the rope_type llama3 needs it".into()),
-    })
+/// The one weight that all heads share.
+fn shared_norm(name: String, config: &DecoderConfig) -> Vec<FileTensor> {
+    vec![FileTensor::new(name, vec![config.head_dim])]
 }
 
 fn default_context() -> usize {
@@ -223,8 +187,4 @@ fn default_theta() -> f64 {
 
 fn default_initializer_range() -> f32 {
     0.02
-}
-
-fn default_rope_type() -> String {
-    "default".into()
 }

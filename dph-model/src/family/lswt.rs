@@ -6,10 +6,10 @@
 
 use serde::Deserialize;
 
-use super::{ConfigError, FileTensor};
+use super::{ConfigError, FileTensor, Translation};
 use crate::decoder::{
-    Activation, BlockSlot, DecoderConfig, DynamicScaling, NormConfig, NormKind, Part, RotaryConfig,
-    RotaryScaling, Slot,
+    Activation, BlockSlot, DecoderConfig, DynamicScaling, NormConfig, Part, Positions, QueryKeyNormConfig,
+    Residual, RotaryConfig, RotaryScaling, Slot,
 };
 
 /// Context of a model whose configuration does not say it, in tokens: the authors' training length.
@@ -57,6 +57,12 @@ pub struct LswtConfig {
     pub rope_yarn_a: f64,
     /// Attention temperature without stretch.
     pub rope_yarn_b: f64,
+    /// Names of the reward heads, where the checkpoint holds a preference head.
+    pub reward_heads: Option<Vec<String>>,
+    /// Pooling function of the preference head.
+    pub reward_pooler: Option<String>,
+    /// Dropout of the pooling function, in training only.
+    pub reward_dropout: f64,
 }
 
 impl Default for LswtConfig {
@@ -81,12 +87,15 @@ impl Default for LswtConfig {
             rope_ntk_scale: 1.0,
             rope_yarn_a: 0.07,
             rope_yarn_b: 1.0,
+            reward_heads: None,
+            reward_pooler: None,
+            reward_dropout: 0.0,
         }
     }
 }
 
-impl LswtConfig {
-    pub(super) fn decoder(&self) -> Result<DecoderConfig, ConfigError> {
+impl Translation for LswtConfig {
+    fn decoder(&self) -> Result<DecoderConfig, ConfigError> {
         if self.gated_att {
             return Err(ConfigError::Unsupported { key: "gated_att", value: "true".into(), hint: None });
         }
@@ -107,6 +116,7 @@ impl LswtConfig {
                 });
             }
         };
+        let head_dim = self.d_model / self.n_heads.max(1);
         Ok(DecoderConfig {
             vocab: self.vocab_size,
             context: self.rope_positions.unwrap_or(DEFAULT_CONTEXT),
@@ -115,29 +125,53 @@ impl LswtConfig {
             n_layers: self.n_layers,
             n_heads: self.n_heads,
             n_kv_heads: self.n_heads,
-            head_dim: self.d_model / self.n_heads.max(1),
+            head_dim,
+            causal: true,
             d_vocab: Some(self.d_vocab),
+            token_types: 0,
+            positions: Positions::Rotary(RotaryConfig {
+                dims: head_dim,
+                theta: self.rope_base_freq,
+                scaling: RotaryScaling::Ntk { scale: self.rope_ntk_scale, dynamic },
+                reversed: self.rope_reversed,
+            }),
+            input_norm: true,
+            output_norm: true,
             tied_head: true,
-            norm: NormConfig { kind: NormKind::Layer, epsilon: 1e-5, bias: true },
+            pooler: None,
+            norm: NormConfig::layer(1e-5),
+            residual: Residual::PreNorm,
             activation: if self.gated_ffn { Activation::Silu } else { Activation::Gelu },
             gated: self.gated_ffn,
             qkv_bias: self.enable_bias,
             attention_output_bias: self.enable_bias,
             mlp_bias: true,
-            query_key_norm: self.qk_norm.then_some(1e-5),
+            query_key_norm: self.qk_norm.then_some(QueryKeyNormConfig::PerHead { epsilon: 1e-5 }),
             registers: self.n_registers,
-            rotary: RotaryConfig {
-                theta: self.rope_base_freq,
-                scaling: RotaryScaling::Ntk { scale: self.rope_ntk_scale, dynamic },
-                reversed: self.rope_reversed,
-            },
             init_std: self.init_std,
         })
     }
+
+    fn tensors(&self, slot: Slot, config: &DecoderConfig) -> Vec<FileTensor> {
+        tensors(slot, config)
+    }
+
+    fn is_harmless(&self, name: &str) -> bool {
+        name.starts_with(REWARDS) || name.starts_with(POOLER)
+    }
+
+    fn tied_head_name(&self) -> Option<&'static str> {
+        None
+    }
 }
 
+/// What the names of a preference head's reward heads begin with.
+pub(crate) const REWARDS: &str = "reward_heads.";
+/// What the names of a preference head's pooling begin with.
+pub(crate) const POOLER: &str = "pooler_pipeline.";
+
 /// The tensors of a parameter; the only table of names, read when loading and when saving.
-pub(super) fn tensors(slot: Slot, config: &DecoderConfig) -> Vec<FileTensor> {
+fn tensors(slot: Slot, config: &DecoderConfig) -> Vec<FileTensor> {
     let shape = config.shape(slot);
     let one = |name: String| vec![FileTensor::new(name, shape.clone())];
     match slot {
@@ -146,7 +180,6 @@ pub(super) fn tensors(slot: Slot, config: &DecoderConfig) -> Vec<FileTensor> {
         Slot::InputNorm(part) => one(format!("model.input_norm.{}", part.name())),
         Slot::OutputNorm(part) => one(format!("model.output_norm.{}", part.name())),
         Slot::HeadProjection => one("head_proj.weight".into()),
-        Slot::Head => Vec::new(),
         Slot::Block(block, slot) => {
             let name = |rest: &str| format!("model.blocks.{block}.{rest}");
             let part = |module: &str, part: Part| name(&format!("{module}.{}", part.name()));
@@ -154,14 +187,10 @@ pub(super) fn tensors(slot: Slot, config: &DecoderConfig) -> Vec<FileTensor> {
             let registers = |rest: &str| vec![FileTensor::new(name(rest), [&[1], shape.as_slice()].concat())];
             match slot {
                 BlockSlot::AttentionNorm(p) => one(part("att_norm", p)),
-                BlockSlot::Qkv(p) => ["att.proj_q", "att.proj_k", "att.proj_v"]
-                    .into_iter()
-                    .map(|module| {
-                        let mut shape = shape.clone();
-                        shape[0] /= 3;
-                        FileTensor::new(part(module, p), shape)
-                    })
-                    .collect(),
+                BlockSlot::Qkv(p) => {
+                    let modules = ["att.proj_q", "att.proj_k", "att.proj_v"];
+                    FileTensor::equal_parts(modules.map(|module| part(module, p)), &shape)
+                }
                 BlockSlot::QueryNorm => one(name("att.q_norm.weight")),
                 BlockSlot::KeyNorm => one(name("att.k_norm.weight")),
                 BlockSlot::RegisterKeys => registers("att.registers_k"),
@@ -172,5 +201,6 @@ pub(super) fn tensors(slot: Slot, config: &DecoderConfig) -> Vec<FileTensor> {
                 BlockSlot::MlpOutput(p) => one(part("ffn.fc2", p)),
             }
         }
+        _ => Vec::new(),
     }
 }

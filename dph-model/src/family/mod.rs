@@ -2,18 +2,40 @@
 //!
 //! A family translates, and nothing more: the computation is that of the one [`decoder`](crate::decoder).
 
+mod bert;
+mod error;
+mod file_tensor;
+mod gpt2;
+mod gpt_neox;
 mod llama;
 mod lswt;
+mod naming;
+mod openai_gpt;
+mod opt;
+mod qwen;
+mod settings;
 
 use serde_json::{Map, Value};
 
 use crate::decoder::{DecoderConfig, Slot};
 
+pub use bert::BertConfig;
+pub use error::ConfigError;
+pub use file_tensor::{FileTensor, Order};
+pub use gpt_neox::GptNeoxConfig;
+pub use gpt2::Gpt2Config;
 pub use llama::LlamaConfig;
 pub use lswt::LswtConfig;
+pub(crate) use lswt::{POOLER, REWARDS};
+pub use naming::Naming;
+pub use openai_gpt::OpenAiGptConfig;
+pub use opt::OptConfig;
+pub use qwen::QwenConfig;
+pub use settings::RopeScaling;
 
 /// The `model_type`s that [`Family::parse`] understands.
-pub const SUPPORTED_MODEL_TYPES: &[&str] = &["llama", "lsw_transformer", "lswt"];
+pub const SUPPORTED_MODEL_TYPES: &[&str] =
+    &["llama", "qwen2", "qwen3", "gpt_neox", "gpt2", "openai-gpt", "opt", "bert", "lsw_transformer", "lswt"];
 
 /// A model family with its configuration, as `config.json` has it.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,55 +43,46 @@ pub const SUPPORTED_MODEL_TYPES: &[&str] = &["llama", "lsw_transformer", "lswt"]
 pub enum Family {
     /// SmolLM2, TinyLlama, LLaMA 1 to 3.
     Llama(Box<LlamaConfig>),
+    /// Qwen1.5, Qwen2 and Qwen2.5.
+    Qwen2(Box<QwenConfig>),
+    /// Qwen3.
+    Qwen3(Box<QwenConfig>),
+    /// Pythia, GPT-NeoX.
+    GptNeox(Box<GptNeoxConfig>),
+    /// GPT-2.
+    Gpt2(Gpt2Config),
+    /// GPT-1.
+    OpenAiGpt(OpenAiGptConfig),
+    /// OPT.
+    Opt(OptConfig),
+    /// BERT, an [encoder](crate::Encoder).
+    Bert(Box<BertConfig>),
     /// The paper's own model.
     Lswt(LswtConfig),
 }
 
-/// A tensor of a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FileTensor {
-    /// Its name.
-    pub name: String,
-    /// Its shape.
-    pub shape: Vec<usize>,
-}
+/// All that a family has to say.
+trait Translation {
+    /// The decoder that computes a model.
+    fn decoder(&self) -> Result<DecoderConfig, ConfigError>;
 
-/// Why a `config.json` cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ConfigError {
-    /// The text is not JSON, lacks a key, or a key has a value of the wrong type.
-    #[error("{source}")]
-    Json {
-        /// What, where.
-        #[from]
-        source: serde_json::Error,
-    },
-    /// There is no `model_type`.
-    #[error("the key `model_type` is missing; supported are {}", SUPPORTED_MODEL_TYPES.join(", "))]
-    NoModelType,
-    /// The family is not known.
-    #[error("model_type `{model_type}` is not supported; supported are {}", SUPPORTED_MODEL_TYPES.join(", "))]
-    UnknownModelType {
-        /// As the file has it.
-        model_type: String,
-    },
-    /// A key has a value that this implementation does not compute.
-    #[error("`{key}` = {value} is not supported{}", hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default())]
-    Unsupported {
-        /// The key, with its parents.
-        key: &'static str,
-        /// The value, as JSON.
-        value: String,
-        /// What is supported.
-        hint: Option<String>,
-    },
-    /// The sizes contradict each other.
-    #[error("{problem}")]
-    Sizes {
-        /// How.
-        problem: String,
-    },
+    /// The tensors of a parameter; see [`Family::tensors`].
+    fn tensors(&self, slot: Slot, config: &DecoderConfig) -> Vec<FileTensor>;
+
+    /// What most names begin with, which some files leave away.
+    fn prefix(&self) -> &'static str {
+        ""
+    }
+
+    /// See [`Family::is_harmless`].
+    fn is_harmless(&self, _name: &str) -> bool {
+        false
+    }
+
+    /// See [`Family::tied_head_name`].
+    fn tied_head_name(&self) -> Option<&'static str> {
+        Some("lm_head.weight")
+    }
 }
 
 impl Family {
@@ -81,64 +94,133 @@ impl Family {
     pub fn parse(json: &str) -> Result<Self, ConfigError> {
         let keys: Map<String, Value> = serde_json::from_str(json)?;
         let model_type = keys.get("model_type").and_then(Value::as_str).ok_or(ConfigError::NoModelType)?;
-        Ok(match model_type {
+        let family = match model_type {
             "llama" => Self::Llama(serde_json::from_str(json)?),
+            "qwen2" => Self::Qwen2(serde_json::from_str(json)?),
+            "qwen3" => Self::Qwen3(Box::new(QwenConfig::qwen3(json)?)),
+            "gpt_neox" => Self::GptNeox(serde_json::from_str(json)?),
+            "gpt2" => Self::Gpt2(serde_json::from_str(json)?),
+            "openai-gpt" => Self::OpenAiGpt(serde_json::from_str(json)?),
+            "opt" => Self::Opt(serde_json::from_str(json)?),
+            "bert" => Self::Bert(serde_json::from_str(json)?),
             "lsw_transformer" | "lswt" => Self::Lswt(serde_json::from_str(json)?),
             _ => return Err(ConfigError::UnknownModelType { model_type: model_type.into() }),
-        })
+        };
+        settings::check_common(&keys)?;
+        Ok(family)
     }
 
-    /// The decoder that computes this model.
+    /// The stack of blocks that computes this model.
     ///
     /// # Errors
     ///
     /// If a setting is not supported, or the sizes contradict each other.
     pub fn decoder(&self) -> Result<DecoderConfig, ConfigError> {
-        let config = match self {
-            Self::Llama(llama) => llama.decoder()?,
-            Self::Lswt(lswt) => lswt.decoder()?,
-        };
+        let config = self.translation().decoder()?;
         match config.contradiction() {
             Some(problem) => Err(ConfigError::Sizes { problem }),
             None => Ok(config),
         }
     }
 
-    /// The tensors of a file that make up a parameter, concatenated along their first axis.
-    pub fn tensors(&self, slot: Slot, config: &DecoderConfig) -> Vec<FileTensor> {
-        match self {
-            Self::Llama(_) => llama::tensors(slot, config),
-            Self::Lswt(_) => lswt::tensors(slot, config),
+    /// The same of a causal language model, which a [`Backbone`](crate::Backbone) has to be.
+    ///
+    /// # Errors
+    ///
+    /// As [`decoder`](Self::decoder); also an encoder.
+    pub fn causal_decoder(&self) -> Result<DecoderConfig, ConfigError> {
+        match self.decoder()? {
+            config if config.causal => Ok(config),
+            _ => Err(ConfigError::NotCausal { model_type: self.model_type().into() }),
         }
     }
 
-    /// Whether a tensor that is no parameter of the decoder may lie in its files: buffers that can be computed, and
-    /// parts of a preference head.
-    pub fn is_harmless(&self, name: &str) -> bool {
-        match self {
-            Self::Llama(_) => name.ends_with(".rotary_emb.inv_freq"),
-            Self::Lswt(_) => name.starts_with("reward_heads.") || name.starts_with("pooler_pipeline."),
+    /// The same of an [`Encoder`](crate::Encoder).
+    ///
+    /// # Errors
+    ///
+    /// As [`decoder`](Self::decoder); also a causal language model.
+    pub fn encoder(&self) -> Result<DecoderConfig, ConfigError> {
+        match self.decoder()? {
+            config if !config.causal => Ok(config),
+            _ => Err(ConfigError::NotAnEncoder { model_type: self.model_type().into() }),
         }
+    }
+
+    /// What a `config.json` calls the family.
+    pub fn model_type(&self) -> &'static str {
+        match self {
+            Self::Llama(_) => "llama",
+            Self::Qwen2(_) => "qwen2",
+            Self::Qwen3(_) => "qwen3",
+            Self::GptNeox(_) => "gpt_neox",
+            Self::Gpt2(_) => "gpt2",
+            Self::OpenAiGpt(_) => "openai-gpt",
+            Self::Opt(_) => "opt",
+            Self::Bert(_) => "bert",
+            Self::Lswt(_) => "lsw_transformer",
+        }
+    }
+
+    /// The tensors of a file that make up a parameter, concatenated along their first axis once each has its values in
+    /// [our order](FileTensor::to_ours). Their names are the usual ones, see [`Naming`].
+    pub fn tensors(&self, slot: Slot, config: &DecoderConfig) -> Vec<FileTensor> {
+        self.translation().tensors(slot, config)
+    }
+
+    /// The same with the names of one file.
+    pub fn named_tensors(&self, slot: Slot, config: &DecoderConfig, naming: Naming) -> Vec<FileTensor> {
+        let tensors = self.tensors(slot, config).into_iter();
+        tensors.map(|tensor| FileTensor { name: naming.name(&tensor.name), ..tensor }).collect()
+    }
+
+    /// How the tensors of a file are named that holds `found`.
+    pub fn naming(&self, found: &[&str], config: &DecoderConfig) -> Naming {
+        let needed: Vec<FileTensor> =
+            config.slots().into_iter().flat_map(|slot| self.tensors(slot, config)).collect();
+        let needed: Vec<&str> = needed.iter().map(|tensor| tensor.name.as_str()).collect();
+        Naming::detect(found, &needed, self.translation().prefix())
+    }
+
+    /// Whether a tensor that is no parameter may lie in the files of a model: buffers that can be computed, heads for
+    /// other tasks, parts of a preference head.
+    pub fn is_harmless(&self, name: &str) -> bool {
+        self.translation().is_harmless(name)
     }
 
     /// What a tied output matrix is called where a file holds it a second time.
     pub fn tied_head_name(&self) -> Option<&'static str> {
+        self.translation().tied_head_name()
+    }
+
+    fn translation(&self) -> &dyn Translation {
         match self {
-            Self::Llama(_) => Some("lm_head.weight"),
-            Self::Lswt(_) => None,
+            Self::Llama(config) => &**config,
+            Self::Qwen2(config) | Self::Qwen3(config) => &**config,
+            Self::GptNeox(config) => &**config,
+            Self::Gpt2(config) => config,
+            Self::OpenAiGpt(config) => config,
+            Self::Opt(config) => config,
+            Self::Bert(config) => &**config,
+            Self::Lswt(config) => config,
         }
     }
 }
 
-impl FileTensor {
-    fn new(name: String, shape: Vec<usize>) -> Self {
-        Self { name, shape }
-    }
+/// Number of parameters of the model that the text of a `config.json` describes; a tied output matrix counts once. Of a
+/// BERT that is the encoder with its pooler, and the classifier if there is one. Nothing is allocated.
+///
+/// # Errors
+///
+/// As [`Family::parse`] and [`Family::decoder`].
+pub fn param_count(json: &str) -> Result<usize, ConfigError> {
+    Ok(Family::parse(json)?.decoder()?.param_count())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decoder::Positions;
 
     fn llama(change: impl FnOnce(&mut Map<String, Value>)) -> Result<DecoderConfig, ConfigError> {
         let mut keys: Map<String, Value> = serde_json::from_str(
@@ -158,7 +240,9 @@ mod tests {
     fn absent_keys_have_the_defaults_of_hugging_face() {
         let config = llama(|_| ()).unwrap();
         assert_eq!((config.n_kv_heads, config.head_dim, config.context), (4, 8, 2048));
-        assert_eq!((config.rotary.theta, config.norm.epsilon, config.tied_head), (10_000.0, 1e-6, false));
+        assert_eq!((config.norm.epsilon, config.tied_head), (1e-6, false));
+        let Positions::Rotary(rotary) = config.positions else { panic!("no rotation") };
+        assert_eq!((rotary.theta, rotary.dims), (10_000.0, 8));
     }
 
     #[test]
@@ -170,13 +254,13 @@ mod tests {
         };
         assert_eq!(
             change("model_type", "mamba".into()),
-            "model_type `mamba` is not supported; supported are llama, lsw_transformer, lswt"
+            "model_type `mamba` is not supported; supported are llama, qwen2, qwen3, gpt_neox, gpt2, openai-gpt, opt, bert, lsw_transformer, lswt"
         );
         assert_eq!(
             message(|keys| {
                 keys.remove("model_type");
             }),
-            "the key `model_type` is missing; supported are llama, lsw_transformer, lswt"
+            "the key `model_type` is missing; supported are llama, qwen2, qwen3, gpt_neox, gpt2, openai-gpt, opt, bert, lsw_transformer, lswt"
         );
         let yarn = serde_json::json!({"rope_type": "yarn", "factor": 4.0});
         assert_eq!(
@@ -184,8 +268,9 @@ mod tests {
             "`rope_scaling.rope_type` = \"yarn\" is not supported; supported are default, llama3"
         );
         assert_eq!(
-            change("hidden_act", "relu".into()),
-            "`hidden_act` = \"relu\" is not supported; supported are silu, gelu"
+            change("hidden_act", "tanh".into()),
+            "`hidden_act` = \"tanh\" is not supported; supported are silu, gelu, gelu_new, gelu_fast, gelu_pytorch_tanh, \
+             quick_gelu, relu"
         );
         let factorless = serde_json::json!({"rope_type": "llama3"});
         assert!(change("rope_scaling", factorless).contains("factor"));

@@ -101,7 +101,7 @@ fn golden_lswt_rotary_angles() {
         let config = case.model.config();
         let seq = case.io["rope.freqs"].shape[0];
         let positions: Vec<i32> = (0..seq as i32).collect();
-        let rotation = config.rotary.rotation(config.head_dim, &positions, &[seq]);
+        let rotation = config.positions.rotation(&positions, &[seq]);
         let scale = case.io["rope.yarn_scale"].values[0];
         let table: Vec<f64> = rotation
             .entries

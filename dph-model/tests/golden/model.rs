@@ -1,10 +1,13 @@
 //! What the golden tests have in common: models out of golden files, and batches out of golden tensors.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::tensor::{Device, Tensor};
 use dph_core::Batch;
 use dph_model::Backbone;
+use safetensors::SafeTensors;
+use safetensors::tensor::Dtype;
 use serde_json::Value;
 
 use crate::support::{GoldenTensor, device};
@@ -49,4 +52,13 @@ pub fn columns(ids: &GoldenTensor, columns: std::ops::Range<usize>) -> Vec<i32> 
 
 pub fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f64> {
     tensor.into_data().iter::<f64>().collect()
+}
+
+/// Type, shape and bytes of all tensors of a file.
+pub fn tensors_as_stored(path: &Path) -> BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)> {
+    let bytes = std::fs::read(path).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    file.iter()
+        .map(|(name, view)| (name.to_string(), (view.dtype(), view.shape().to_vec(), view.data().to_vec())))
+        .collect()
 }

@@ -76,7 +76,7 @@ impl Forecast {
         let data = experiment.data.as_deref().unwrap_or(data);
         let (json, tokenizer) = described_model(experiment, data)?;
         let family = Family::parse(&json)?;
-        let config = family.decoder()?;
+        let config = family.causal_decoder()?;
         head_config(experiment, &config).check()?;
         let speed = Speed::measure(&device, &config);
         let parameters = config.param_count();

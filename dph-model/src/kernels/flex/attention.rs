@@ -55,11 +55,7 @@ pub(super) fn rotate_heads(
                     for (index, head) in token[..turned].chunks_exact_mut(d).enumerate() {
                         let key = index.checked_sub(heads.n_heads);
                         if let Some(norm) = norm {
-                            let weight = match key {
-                                Some(key) => &norm.key[key * d..],
-                                None => &norm.query[index * d..],
-                            };
-                            simd::normalise_head(head, &weight[..d], norm.epsilon);
+                            simd::normalise_head(head, norm.of_head(index, key, d), norm.config);
                         }
                         simd::rotate(head, cos, sin, if key.is_none() { scale } else { 1.0 });
                     }
@@ -102,7 +98,7 @@ pub(super) fn attend(
     }
     blocks.into_par_iter().for_each(|(block, out)| {
         let tokens = &qkv[block.row * layout.seq * heads.width()..][..layout.seq * heads.width()];
-        attend_block(tokens, heads, registers[block.row].as_ref(), block, out);
+        attend_block(tokens, heads, registers[block.row].as_ref(), layout.causal, block, out);
     });
     context
 }
@@ -138,14 +134,17 @@ fn attend_block(
     tokens: &[f32],
     heads: &Heads,
     registers: Option<&ScaledRegisters>,
+    causal: bool,
     block: QueryBlock,
     out: &mut [f32],
 ) {
     let QueryBlock { span, first, end, .. } = block;
     let (d, width) = (heads.head_dim, heads.width());
     let queries = end - first;
+    // The last column that any of the queries sees.
+    let seen_end = if causal { end } else { span.end };
     let fixed = registers.map_or(0, |registers| registers.count);
-    let keys = fixed + span.context + end - span.start;
+    let keys = fixed + span.context + seen_end - span.start;
     scratch::with(queries * keys, |scores| {
         for head in 0..heads.n_heads {
             let kv = head * heads.n_kv_heads / heads.n_heads;
@@ -158,7 +157,7 @@ fn attend_block(
             // What the block sees, in the order of the scores.
             let seen = |column: usize, of: fn(&ScaledRegisters) -> &[f32]| {
                 let context = (span.context > 0).then(|| part(column, 0, span.context));
-                [fixed_part(of), context, Some(part(column, span.start, end - span.start))]
+                [fixed_part(of), context, Some(part(column, span.start, seen_end - span.start))]
             };
 
             let query = part(head, first, queries);
@@ -172,7 +171,8 @@ fn attend_block(
                 #[inline(always)]
                 || {
                     for (index, row) in scores.chunks_exact_mut(keys).enumerate() {
-                        let (visible, hidden) = row.split_at_mut(keys - (queries - 1 - index));
+                        let ahead = if causal { queries - 1 - index } else { 0 };
+                        let (visible, hidden) = row.split_at_mut(keys - ahead);
                         scale[index] = 1.0 / simd::exp_scores(visible);
                         hidden.fill(0.0);
                     }

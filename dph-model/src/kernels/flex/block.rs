@@ -10,7 +10,7 @@ use super::matrix::{Matrix, Output, Threads, multiply};
 use super::scratch;
 use super::simd::{self, NormSlices};
 use super::slices::{Primitive, compact, elements, matrix, primitive};
-use crate::decoder::{Activation, Block, Layout, Norm};
+use crate::decoder::{Activation, Block, Layout, Norm, QueryKeyNormConfig, Residual};
 
 /// Fewest and most tokens that a thread takes through a chain of products at a time. With fewer, reading the weights
 /// is not worth it; with more, what lies between two products leaves the cache.
@@ -35,22 +35,24 @@ pub(crate) fn block(block: &Block, stream: Tensor<2>, layout: &Layout) -> Result
     Ok(Tensor::from_primitive::<Flex>(stream))
 }
 
-/// Queries, keys and values of the normalised stream, `[tokens, qkv width]`.
+/// Queries, keys and values of the stream, `[tokens, qkv width]`.
 fn project(stream: &[f32], weights: &Weights) -> Vec<f32> {
     let (d_model, width) = (weights.qkv.matrix.rows, weights.qkv.matrix.cols);
     let tokens = stream.len() / d_model;
     let mut qkv = vec![0.0; tokens * width];
     let (strip, threads) = divide(tokens);
     qkv.par_chunks_mut(strip * width).zip(stream.par_chunks(strip * d_model)).for_each(|(qkv, stream)| {
-        scratch::with(stream.len(), |normal| {
-            simd::normalise(stream, normal, d_model, &weights.attention_norm);
-            weights.qkv.apply(
-                qkv,
-                Output::Set,
-                Matrix::new(normal, stream.len() / d_model, d_model, d_model),
-                threads,
-            );
-        });
+        let apply = |qkv: &mut [f32], states: &[f32]| {
+            let states = Matrix::new(states, states.len() / d_model, d_model, d_model);
+            weights.qkv.apply(qkv, Output::Set, states, threads);
+        };
+        match weights.residual {
+            Residual::PostNorm => apply(qkv, stream),
+            Residual::PreNorm | Residual::Parallel => scratch::with(stream.len(), |normal| {
+                simd::normalise(stream, normal, d_model, &weights.attention_norm);
+                apply(qkv, normal);
+            }),
+        }
     });
     qkv
 }
@@ -63,32 +65,40 @@ fn finish(stream: &mut [f32], context: &[f32], weights: &Weights) {
     stream.par_chunks_mut(strip * d_model).zip(context.par_chunks(strip * attended)).for_each(
         |(stream, context)| {
             let tokens = stream.len() / d_model;
-            weights.output.apply(
-                stream,
-                Output::Add,
-                Matrix::new(context, tokens, attended, attended),
-                threads,
-            );
+            let attend = |stream: &mut [f32]| {
+                let context = Matrix::new(context, tokens, attended, attended);
+                weights.output.apply(stream, Output::Add, context, threads);
+            };
             scratch::with(tokens * (d_model + width), |memory| {
                 let (normal, hidden) = memory.split_at_mut(tokens * d_model);
-                simd::normalise(stream, normal, d_model, &weights.mlp_norm);
-                weights.mlp_input.apply(
-                    hidden,
-                    Output::Set,
-                    Matrix::new(normal, tokens, d_model, d_model),
-                    threads,
-                );
-                if width == d_ffn {
-                    simd::silu(hidden);
-                } else {
-                    simd::gate_silu(hidden, d_ffn);
+                match weights.residual {
+                    Residual::PreNorm => {
+                        attend(stream);
+                        simd::normalise(stream, normal, d_model, &weights.mlp_norm);
+                    }
+                    Residual::Parallel => {
+                        simd::normalise(stream, normal, d_model, &weights.mlp_norm);
+                        attend(stream);
+                    }
+                    Residual::PostNorm => {
+                        attend(stream);
+                        simd::normalise(stream, normal, d_model, &weights.attention_norm);
+                        stream.copy_from_slice(normal);
+                    }
                 }
-                weights.mlp_output.apply(
-                    stream,
-                    Output::Add,
-                    Matrix::new(hidden, tokens, d_ffn, width),
-                    threads,
-                );
+                let states = Matrix::new(normal, tokens, d_model, d_model);
+                weights.mlp_input.apply(hidden, Output::Set, states, threads);
+                if width == d_ffn {
+                    simd::activate(hidden, weights.activation);
+                } else {
+                    simd::gate(hidden, d_ffn, weights.activation);
+                }
+                let hidden = Matrix::new(hidden, tokens, d_ffn, width);
+                weights.mlp_output.apply(stream, Output::Add, hidden, threads);
+                if weights.residual == Residual::PostNorm {
+                    simd::normalise(stream, normal, d_model, &weights.mlp_norm);
+                    stream.copy_from_slice(normal);
+                }
             });
         },
     );
@@ -120,8 +130,10 @@ struct Parameters<'a> {
     mlp_output: (Primitive, Option<Primitive>),
 }
 
-/// The same as slices.
+/// The same as slices, and how to use them.
 struct Weights<'a> {
+    residual: Residual,
+    activation: Activation,
     attention_norm: NormSlices<'a>,
     qkv: LinearSlices<'a>,
     query_key: Option<QueryKeySlices<'a>>,
@@ -135,11 +147,26 @@ struct Weights<'a> {
 /// The parameters of a query/key norm.
 #[derive(Clone, Copy)]
 pub(super) struct QueryKeySlices<'a> {
-    /// `[n_heads, head_dim]`.
+    /// `[n_heads, head_dim]`, or `[head_dim]`.
     pub query: &'a [f32],
-    /// `[n_kv_heads, head_dim]`.
+    /// `[n_kv_heads, head_dim]`, or `[head_dim]`.
     pub key: &'a [f32],
-    pub epsilon: f32,
+    pub config: QueryKeyNormConfig,
+}
+
+impl QueryKeySlices<'_> {
+    /// The weight of a head, which is the `index`th of the queries, or the `key`th of the keys.
+    #[inline(always)]
+    pub fn of_head(&self, index: usize, key: Option<usize>, head_dim: usize) -> &[f32] {
+        let (weights, head) = match key {
+            Some(key) => (self.key, key),
+            None => (self.query, index),
+        };
+        match self.config {
+            QueryKeyNormConfig::PerHead { .. } => &weights[head * head_dim..][..head_dim],
+            QueryKeyNormConfig::Shared { .. } => weights,
+        }
+    }
 }
 
 /// Registers, both `[n_kv_heads, registers, head_dim]`.
@@ -165,9 +192,6 @@ impl LinearSlices<'_> {
 
 impl<'a> Parameters<'a> {
     fn of(block: &'a Block) -> Option<Self> {
-        if block.mlp.activation != Activation::Silu {
-            return None;
-        }
         let attention = &block.attention;
         Some(Self {
             block,
@@ -191,10 +215,12 @@ impl<'a> Parameters<'a> {
     fn weights(&self) -> Option<Weights<'_>> {
         let attention = &self.block.attention;
         Some(Weights {
+            residual: self.block.residual,
+            activation: self.block.mlp.activation,
             attention_norm: slices_of_norm(&self.block.attention_norm, &self.attention_norm),
             qkv: slices_of_linear(&self.qkv)?,
             query_key: self.query_key.as_ref().zip(attention.norm.as_ref()).map(|((query, key), norm)| {
-                QueryKeySlices { query: elements(query), key: elements(key), epsilon: norm.epsilon as f32 }
+                QueryKeySlices { query: elements(query), key: elements(key), config: norm.config }
             }),
             registers: self
                 .registers

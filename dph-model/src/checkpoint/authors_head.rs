@@ -1,0 +1,132 @@
+//! The preference head of a checkpoint of the paper's authors, which lies among the weights of the language model.
+//!
+//! `reward_heads.<name>.weight` are the reward heads. `pooler_pipeline.<i>` is the pooling, numbered over all its steps,
+//! dropout and activations included: a dropout in front (`t5`, `swiglu_t5`) moves what follows by one.
+
+use std::path::Path;
+
+use burn::tensor::Device;
+use dph_core::{PoolingKind, PreferenceHead, PreferenceHeadConfig};
+use safetensors::Dtype;
+use safetensors::tensor::TensorView;
+
+use super::load::{load_config, misfit, read};
+use super::shards::Shards;
+use super::{CONFIG_FILE, CheckpointError, WEIGHTS_FILE};
+use crate::family::{ConfigError, Family, FileTensor, LswtConfig, POOLER, REWARDS};
+
+/// Value of `reward_pooler` in a configuration that does not say it.
+const DEFAULT_POOLER: &str = "identity";
+
+/// The preference head in a model directory of the paper's authors, in f32, or `None` if the model is of another family or
+/// has no reward heads. [`PreferenceHead::save`] writes it in our layout.
+///
+/// # Errors
+///
+/// If the directory cannot be read, `reward_pooler` is not known, or a tensor of the head is missing, superfluous or of
+/// another shape.
+pub fn authors_head(
+    dir: &Path,
+    device: &Device,
+) -> Result<Option<(PreferenceHead, PreferenceHeadConfig)>, CheckpointError> {
+    let (_, family, _) = load_config(dir, Family::decoder)?;
+    let Family::Lswt(lswt) = family else { return Ok(None) };
+    let shards = Shards::open(dir)?;
+    let found: Vec<&str> =
+        shards.names().filter(|name| name.starts_with(REWARDS) || name.starts_with(POOLER)).collect();
+    if !found.iter().any(|name| name.starts_with(REWARDS)) {
+        return Ok(None);
+    }
+    let config = head_config(&lswt, &found)
+        .map_err(|source| CheckpointError::Config { path: dir.join(CONFIG_FILE), source })?;
+    let tensors = tensors(&config);
+    let is_needed = |name: &str| tensors.iter().any(|(_, theirs)| theirs.name == name);
+    let superfluous = found.iter().copied().filter(|name| !is_needed(name)).collect();
+    let needed: Vec<FileTensor> = tensors.iter().map(|(_, theirs)| theirs.clone()).collect();
+    let misfit = misfit(&needed, superfluous, &shards);
+    if !misfit.is_empty() {
+        return Err(CheckpointError::Misfit { path: dir.into(), misfit });
+    }
+
+    let weights = dir.join(WEIGHTS_FILE);
+    let bytes: Vec<Vec<u8>> = needed
+        .iter()
+        .map(|tensor| read(std::slice::from_ref(tensor), &shards))
+        .map(|values| values.into_iter().flat_map(f32::to_le_bytes).collect())
+        .collect();
+    let damaged = |error: safetensors::SafeTensorError| CheckpointError::Damaged {
+        path: weights.clone(),
+        bytes: bytes.iter().map(|bytes| bytes.len() as u64).sum(),
+        problem: error.to_string(),
+    };
+    let views = tensors
+        .iter()
+        .zip(&bytes)
+        .map(|((name, theirs), bytes)| {
+            Ok((name.as_str(), TensorView::new(Dtype::F32, theirs.shape.clone(), bytes)?))
+        })
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(damaged)?;
+    let ours = safetensors::serialize(views, None).map_err(damaged)?;
+    let head = PreferenceHead::from_safetensors(&ours, &weights, &config, device)?;
+    Ok(Some((head, config)))
+}
+
+fn head_config(lswt: &LswtConfig, found: &[&str]) -> Result<PreferenceHeadConfig, ConfigError> {
+    let name = lswt.reward_pooler.as_deref().unwrap_or(DEFAULT_POOLER);
+    let pooling = match name {
+        "identity" => PoolingKind::Identity,
+        "bert" => PoolingKind::Bert,
+        "t5" => PoolingKind::T5,
+        "swiglu_bert" => PoolingKind::SwigluBert,
+        "swiglu_t5" => PoolingKind::SwigluT5,
+        other => {
+            return Err(ConfigError::Unsupported {
+                key: "reward_pooler",
+                value: format!("{other:?}"),
+                hint: Some("supported are identity, bert, t5, swiglu_bert, swiglu_t5".into()),
+            });
+        }
+    };
+    let of_files = || found.iter().filter_map(|name| name.strip_prefix(REWARDS)?.strip_suffix(".weight"));
+    Ok(PreferenceHeadConfig {
+        pooling,
+        dropout: lswt.reward_dropout,
+        rewards: match &lswt.reward_heads {
+            Some(names) => names.clone(),
+            None => of_files().map(String::from).collect(),
+        },
+        bias: found.iter().any(|name| name.starts_with(REWARDS) && name.ends_with(".bias")),
+        ..PreferenceHeadConfig::new(lswt.d_model, lswt.d_ffn)
+    })
+}
+
+/// The tensors of a head, each with our name for it.
+fn tensors(config: &PreferenceHeadConfig) -> Vec<(String, FileTensor)> {
+    let (d_model, d_ffn) = (config.d_model, config.d_ffn);
+    let mut tensors = Vec::new();
+    let mut linear = |ours: &str, theirs: &str, outputs: usize, inputs: usize, bias: bool| {
+        let mut add = |part: &str, shape: Vec<usize>| {
+            tensors.push((format!("{ours}.{part}"), FileTensor::new(format!("{theirs}.{part}"), shape)));
+        };
+        add("weight", vec![outputs, inputs]);
+        if bias {
+            add("bias", vec![outputs]);
+        }
+    };
+    let step = |index: usize| format!("{POOLER}{index}");
+    let first = usize::from(matches!(config.pooling, PoolingKind::T5 | PoolingKind::SwigluT5));
+    match config.pooling {
+        PoolingKind::Bert | PoolingKind::T5 => linear("pooling.dense", &step(first), d_model, d_model, true),
+        PoolingKind::SwigluBert | PoolingKind::SwigluT5 => {
+            linear("pooling.up_gate", &step(first), 2 * d_ffn, d_model, true);
+            linear("pooling.down", &step(first + 2), d_model, d_ffn, true);
+        }
+        PoolingKind::Identity | PoolingKind::Projection(_) => {}
+    }
+    for reward in &config.rewards {
+        let name = format!("{REWARDS}{reward}");
+        linear(&name, &name, 1, d_model, config.bias);
+    }
+    tensors
+}

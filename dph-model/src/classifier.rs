@@ -1,0 +1,81 @@
+//! [`Classifier`]: an encoder with a head that tells classes apart.
+
+use std::path::Path;
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use dph_core::Layer;
+
+use crate::checkpoint::{CONFIG_FILE, CheckpointError};
+use crate::encoder::{Encoder, Text};
+use crate::family::{ConfigError, Family};
+use crate::input::InputError;
+
+/// An encoder with a classification head, such as `BertForSequenceClassification`.
+#[derive(Module, Debug)]
+pub struct Classifier {
+    /// The encoder, with the head.
+    pub encoder: Encoder,
+}
+
+impl Classifier {
+    /// Loads a model directory in the layout of Hugging Face.
+    ///
+    /// # Errors
+    ///
+    /// As [`Encoder::load`]; also an encoder without a classification head.
+    pub fn load(dir: impl AsRef<Path>, device: &Device) -> Result<Self, CheckpointError> {
+        let dir = dir.as_ref();
+        let no_classifier = |source| CheckpointError::Config { path: dir.join(CONFIG_FILE), source };
+        Self::of(Encoder::load(dir, device)?).map_err(no_classifier)
+    }
+
+    /// A new model with random weights, from the text of a `config.json`.
+    ///
+    /// # Errors
+    ///
+    /// If the configuration is wrong, not supported, or not one of a classifier.
+    pub fn init(json: &str, seed: u64, device: &Device) -> Result<Self, ConfigError> {
+        Self::of(Encoder::init(json, seed, device)?)
+    }
+
+    /// Writes the model in the same layout; see [`Encoder::save`].
+    ///
+    /// # Errors
+    ///
+    /// If a file cannot be written.
+    pub fn save(&self, dir: impl AsRef<Path>) -> Result<(), CheckpointError> {
+        self.encoder.save(dir)
+    }
+
+    /// The logits of the classes, `[texts, labels]`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Encoder::hidden_states`].
+    pub fn logits(&self, texts: &[Text]) -> Result<Tensor<2>, InputError> {
+        let last = self.encoder.hidden_states(texts, &[Layer::Last])?.remove(0);
+        let pooler = self.encoder.stack.pooler.as_ref();
+        match pooler.and_then(|pooler| Some((pooler, pooler.classifier.as_ref()?))) {
+            Some((pooler, classifier)) => Ok(classifier.forward(pooler.forward(last))),
+            None => unreachable!("a classifier is made of encoders with a classification head only"),
+        }
+    }
+
+    /// What the classes are called, in the order of the logits.
+    pub fn labels(&self) -> Vec<String> {
+        let count = self.encoder.config().pooler.map_or(0, |pooler| pooler.labels);
+        let name = |index: usize| match self.encoder.family() {
+            Family::Bert(bert) => bert.label(index),
+            _ => format!("LABEL_{index}"),
+        };
+        (0..count).map(name).collect()
+    }
+
+    fn of(encoder: Encoder) -> Result<Self, ConfigError> {
+        match encoder.config().pooler {
+            Some(pooler) if pooler.labels > 0 => Ok(Self { encoder }),
+            _ => Err(ConfigError::NoClassifier),
+        }
+    }
+}

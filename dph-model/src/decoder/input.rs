@@ -1,0 +1,56 @@
+//! [`Input`]: from token embeddings into the residual stream.
+
+use burn::module::{Module, Param};
+use burn::nn::Linear;
+use burn::tensor::{Int, Tensor, TensorData};
+
+use super::{Layout, Norm};
+
+/// The way from token embeddings into the residual stream: whatever a model has of projection, positions, token types and
+/// norm, in this order.
+#[derive(Module, Debug)]
+pub struct Input {
+    /// From a factored embedding to the hidden size, `[d_vocab, d_model]`.
+    pub projection: Option<Linear>,
+    /// Learnt positions, `[offset + context, d_model]`.
+    pub positions: Option<Param<Tensor<2>>>,
+    /// Learnt token types, `[token types, d_model]`.
+    pub token_types: Option<Param<Tensor<2>>>,
+    /// Norm behind all that.
+    pub norm: Option<Norm>,
+    /// Row of position 0 in the table.
+    pub offset: usize,
+}
+
+impl Input {
+    /// The states in front of the first block, `[tokens, d_model]`, for embedded tokens, `[tokens, embedding width]`.
+    pub fn forward(&self, embedded: Tensor<2>, layout: &Layout) -> Tensor<2> {
+        let mut stream = match &self.projection {
+            Some(projection) => projection.forward(embedded),
+            None => embedded,
+        };
+        if let Some(table) = &self.positions {
+            let rows = layout.positions.iter().map(|position| position + self.offset as i32).collect();
+            stream = stream + pick(table, rows);
+        }
+        if let Some(table) = &self.token_types {
+            let types = match layout.token_types.is_empty() {
+                true => vec![0; layout.rows * layout.seq],
+                false => layout.token_types.clone(),
+            };
+            stream = stream + pick(table, types);
+        }
+        match &self.norm {
+            Some(norm) => norm.forward(stream),
+            None => stream,
+        }
+    }
+}
+
+/// Rows of a table.
+fn pick(table: &Param<Tensor<2>>, rows: Vec<i32>) -> Tensor<2> {
+    let table = table.val();
+    let count = rows.len();
+    let rows = Tensor::<1, Int>::from_data(TensorData::new(rows, [count]), &table.device());
+    table.select(0, rows)
+}

@@ -1,0 +1,21 @@
+//! [`Pooler`]: one vector for a sequence, and classes.
+
+use burn::module::Module;
+use burn::nn::Linear;
+use burn::tensor::Tensor;
+
+/// `tanh(W x + b)` of the state of a sequence's first token, and logits of it (BERT, arXiv 1810.04805).
+#[derive(Module, Debug)]
+pub struct Pooler {
+    /// `[d_model, d_model]`.
+    pub dense: Linear,
+    /// `[d_model, labels]`.
+    pub classifier: Option<Linear>,
+}
+
+impl Pooler {
+    /// One vector for each row: `[rows, seq, d_model]` to `[rows, d_model]`.
+    pub fn forward(&self, last: Tensor<3>) -> Tensor<2> {
+        self.dense.forward(last.narrow(1, 0, 1).squeeze_dim(1)).tanh()
+    }
+}

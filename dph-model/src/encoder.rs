@@ -1,0 +1,156 @@
+//! [`Encoder`]: a model whose tokens see the whole text, such as BERT.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use dph_core::Layer;
+
+use crate::checkpoint::{self, CheckpointError};
+use crate::decoder::{Decoder, DecoderConfig, Pass};
+use crate::family::{ConfigError, Family};
+use crate::init;
+use crate::input::{InputError, by_row, check_layers, check_length, ids};
+use crate::origin::Origin;
+
+/// An encoder: texts to hidden states, and to one vector each.
+///
+/// It has no log-likelihood and is no [`Backbone`](crate::Backbone); it shares the blocks. For classes there is
+/// [`Classifier`](crate::Classifier).
+///
+/// ```no_run
+/// use dph_core::Layer;
+/// use dph_model::{Encoder, Text};
+///
+/// let model = Encoder::load("models/bert-base-uncased", &dph_core::device("flex")?)?;
+/// let pair = Text { tokens: vec![101, 7592, 102, 2088, 102], token_types: vec![0, 0, 0, 1, 1] };
+/// let texts = [Text::single(vec![101, 7592, 102]), pair];
+/// let states = model.hidden_states(&texts, &[Layer::Last])?.remove(0);     // [2, 5, d_model]
+/// let pooled = model.pool(states);                                         // [2, d_model]
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Module, Debug)]
+pub struct Encoder {
+    /// All parameters.
+    pub stack: Decoder,
+    #[module(skip)]
+    origin: Arc<Origin>,
+}
+
+/// The tokens of a text, with those that mark its start and its parts, such as `[CLS] a [SEP] b [SEP]`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Text {
+    /// Token ids.
+    pub tokens: Vec<u32>,
+    /// The type of each token: 0 for the first part, 1 for the second. Empty if all are of type 0.
+    pub token_types: Vec<u32>,
+}
+
+impl Text {
+    /// A text of one part.
+    pub fn single(tokens: Vec<u32>) -> Self {
+        Self { tokens, token_types: Vec::new() }
+    }
+}
+
+impl Encoder {
+    /// Loads a model directory in the layout of Hugging Face; heads for masked tokens and for the next sentence are left
+    /// aside.
+    ///
+    /// # Errors
+    ///
+    /// See [`CheckpointError`]; every tensor that does not fit is named. A causal language model is no encoder.
+    pub fn load(dir: impl AsRef<Path>, device: &Device) -> Result<Self, CheckpointError> {
+        let (stack, origin) = Origin::of(checkpoint::load(dir.as_ref(), device, Family::encoder)?);
+        Ok(Self { stack, origin: Arc::new(origin) })
+    }
+
+    /// Writes the model in the same layout, with f32 weights under the names that it was loaded by.
+    ///
+    /// # Errors
+    ///
+    /// If a file cannot be written; what was there before is then still there.
+    pub fn save(&self, dir: impl AsRef<Path>) -> Result<(), CheckpointError> {
+        self.origin.save(dir.as_ref(), &self.stack)
+    }
+
+    /// A new model with random weights, from the text of a `config.json`; see [`Backbone::init`](crate::Backbone::init).
+    ///
+    /// # Errors
+    ///
+    /// If the configuration is wrong or not supported.
+    pub fn init(json: &str, seed: u64, device: &Device) -> Result<Self, ConfigError> {
+        let origin = Origin::encoder(json)?;
+        Ok(Self { stack: init::decoder(&origin.config, seed, device), origin: Arc::new(origin) })
+    }
+
+    /// The states of `layers` for texts, in their order, each `[texts, longest text, d_model]`. [`Layer::At`] 0 is the
+    /// embedding behind its norm; the state behind the end of a shorter text is unspecified.
+    ///
+    /// # Errors
+    ///
+    /// If a token, a token type or a layer does not exist, or a text is empty or too long.
+    pub fn hidden_states(&self, texts: &[Text], layers: &[Layer]) -> Result<Vec<Tensor<3>>, InputError> {
+        let config = self.config();
+        check_layers(layers, config.n_layers)?;
+        let lengths: Vec<usize> = texts.iter().map(|text| text.tokens.len()).collect();
+        let seq = lengths.iter().copied().max().unwrap_or(0);
+        check_length(seq, config)?;
+        let (mut tokens, mut token_types) = (Vec::new(), Vec::new());
+        for (sequence, text) in texts.iter().enumerate() {
+            check_text(text, sequence, config)?;
+            tokens.extend(padded(&text.tokens, seq));
+            token_types.extend(padded(&text.token_types, seq));
+        }
+        let ids = ids(&tokens, texts.len(), config.vocab, &self.device())?;
+        let pass = Pass::of_sequences(&lengths, seq, token_types, config);
+        let states = self.stack.states(ids, &pass, layers, None);
+        Ok(states.into_iter().map(|states| by_row(states, texts.len())).collect())
+    }
+
+    /// One vector for each text, `tanh(W x + b)` of the state of its first token: `[texts, seq, d_model]` (of
+    /// [`Layer::Last`]) to `[texts, d_model]`. `None` if the model has no pooler.
+    pub fn pool(&self, last: Tensor<3>) -> Option<Tensor<2>> {
+        self.stack.pooler.as_ref().map(|pooler| pooler.forward(last))
+    }
+
+    /// The family that the model is of.
+    pub fn family(&self) -> &Family {
+        &self.origin.family
+    }
+
+    /// The shape of the model.
+    pub fn config(&self) -> &DecoderConfig {
+        &self.origin.config
+    }
+
+    /// The text of the configuration that the model was made of.
+    pub fn config_json(&self) -> &str {
+        &self.origin.json
+    }
+
+    /// The device that the weights are on.
+    pub fn device(&self) -> Device {
+        self.stack.embedding.val().device()
+    }
+}
+
+fn check_text(text: &Text, sequence: usize, config: &DecoderConfig) -> Result<(), InputError> {
+    let (tokens, token_types) = (text.tokens.len(), text.token_types.len());
+    if tokens == 0 {
+        return Err(InputError::Empty { sequence });
+    }
+    if token_types != 0 && token_types != tokens {
+        return Err(InputError::TokenTypes { sequence, tokens, token_types });
+    }
+    match text.token_types.iter().find(|&&kind| kind as usize >= config.token_types) {
+        Some(&token_type) => Err(InputError::TokenType { token_type, token_types: config.token_types }),
+        None => Ok(()),
+    }
+}
+
+/// Numbers and zeros behind them.
+fn padded(numbers: &[u32], len: usize) -> impl Iterator<Item = i32> {
+    numbers.iter().map(|&number| number as i32).chain(std::iter::repeat(0)).take(len)
+}

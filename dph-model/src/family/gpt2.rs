@@ -1,0 +1,138 @@
+//! GPT-2: learnt positions, pre-norm, GELU, matrices stored the other way round.
+
+use serde::Deserialize;
+
+use super::settings::{activation, head_dim, only};
+use super::{ConfigError, FileTensor, Translation};
+use crate::decoder::{BlockSlot, DecoderConfig, NormConfig, Part, Positions, Residual, Slot};
+
+/// The keys of a GPT-2's `config.json` that matter here; absent ones have the defaults of Hugging Face.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Gpt2Config {
+    /// Number of token ids.
+    pub vocab_size: usize,
+    /// Longest sequence.
+    pub n_positions: usize,
+    /// Size of a hidden state.
+    pub n_embd: usize,
+    /// Number of blocks.
+    pub n_layer: usize,
+    /// Number of heads.
+    pub n_head: usize,
+    /// Inner size of the feed-forward network; `4 · n_embd` if absent.
+    pub n_inner: Option<usize>,
+    /// Activation of the feed-forward network.
+    pub activation_function: String,
+    /// Constant of the norms.
+    pub layer_norm_epsilon: f64,
+    /// Whether attention scores are divided by the root of the head size, which is all that is computed.
+    pub scale_attn_weights: bool,
+    /// Whether they are also divided by the block's number, which is not computed.
+    pub scale_attn_by_inverse_layer_idx: bool,
+    /// Whether the embedding is also the output matrix.
+    pub tie_word_embeddings: bool,
+    /// Standard deviation of new weights.
+    pub initializer_range: f32,
+}
+
+impl Default for Gpt2Config {
+    fn default() -> Self {
+        Self {
+            vocab_size: 50257,
+            n_positions: 1024,
+            n_embd: 768,
+            n_layer: 12,
+            n_head: 12,
+            n_inner: None,
+            activation_function: "gelu_new".into(),
+            layer_norm_epsilon: 1e-5,
+            scale_attn_weights: true,
+            scale_attn_by_inverse_layer_idx: false,
+            tie_word_embeddings: true,
+            initializer_range: 0.02,
+        }
+    }
+}
+
+impl Translation for Gpt2Config {
+    fn decoder(&self) -> Result<DecoderConfig, ConfigError> {
+        only("scale_attn_weights", self.scale_attn_weights, true)?;
+        only("scale_attn_by_inverse_layer_idx", self.scale_attn_by_inverse_layer_idx, false)?;
+        Ok(DecoderConfig {
+            vocab: self.vocab_size,
+            context: self.n_positions,
+            d_model: self.n_embd,
+            d_ffn: self.n_inner.unwrap_or(4 * self.n_embd),
+            n_layers: self.n_layer,
+            n_heads: self.n_head,
+            n_kv_heads: self.n_head,
+            head_dim: head_dim(self.n_embd, self.n_head)?,
+            causal: true,
+            d_vocab: None,
+            token_types: 0,
+            positions: Positions::Learned { offset: 0 },
+            input_norm: false,
+            output_norm: true,
+            tied_head: self.tie_word_embeddings,
+            pooler: None,
+            norm: NormConfig::layer(self.layer_norm_epsilon),
+            residual: Residual::PreNorm,
+            activation: activation("activation_function", &self.activation_function)?,
+            gated: false,
+            qkv_bias: true,
+            attention_output_bias: true,
+            mlp_bias: true,
+            query_key_norm: None,
+            registers: 0,
+            init_std: self.initializer_range,
+        })
+    }
+
+    fn tensors(&self, slot: Slot, config: &DecoderConfig) -> Vec<FileTensor> {
+        let one = |name: String| vec![FileTensor::new(name, config.shape(slot))];
+        match slot {
+            Slot::Embedding => one("transformer.wte.weight".into()),
+            Slot::Positions => one("transformer.wpe.weight".into()),
+            Slot::OutputNorm(part) => one(format!("transformer.ln_f.{}", part.name())),
+            Slot::Head => one("lm_head.weight".into()),
+            Slot::Block(block, of_block) => block_tensor(block, of_block, &config.shape(slot)),
+            _ => Vec::new(),
+        }
+    }
+
+    fn prefix(&self) -> &'static str {
+        PREFIX
+    }
+
+    fn is_harmless(&self, name: &str) -> bool {
+        is_harmless(name)
+    }
+}
+
+/// What most names begin with.
+pub(super) const PREFIX: &str = "transformer.";
+
+/// Whether a tensor is the causal mask, or what it hides with.
+pub(super) fn is_harmless(name: &str) -> bool {
+    name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias")
+}
+
+/// The tensor of a block's parameter, of which our shape is `ours`. GPT-1 has the same.
+pub(super) fn block_tensor(block: usize, slot: BlockSlot, ours: &[usize]) -> Vec<FileTensor> {
+    let name = |module: &str, part: Part| format!("transformer.h.{block}.{module}.{}", part.name());
+    let norm = |module: &str, part: Part| vec![FileTensor::new(name(module, part), ours.to_vec())];
+    let linear = |module: &str, part: Part| match part {
+        Part::Weight => vec![FileTensor::transposed(name(module, part), ours)],
+        Part::Bias => vec![FileTensor::new(name(module, part), ours.to_vec())],
+    };
+    match slot {
+        BlockSlot::AttentionNorm(part) => norm("ln_1", part),
+        BlockSlot::Qkv(part) => linear("attn.c_attn", part),
+        BlockSlot::AttentionOutput(part) => linear("attn.c_proj", part),
+        BlockSlot::MlpNorm(part) => norm("ln_2", part),
+        BlockSlot::MlpInput(part) => linear("mlp.c_fc", part),
+        BlockSlot::MlpOutput(part) => linear("mlp.c_proj", part),
+        _ => Vec::new(),
+    }
+}

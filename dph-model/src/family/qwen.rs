@@ -1,0 +1,89 @@
+//! Qwen2 (Qwen1.5, Qwen2.5) and Qwen3: Llamas with biases, or with a norm of queries and keys.
+
+use serde::Deserialize;
+
+use super::llama::{self, LlamaConfig};
+use super::{ConfigError, FileTensor, Translation};
+use crate::decoder::{DecoderConfig, QueryKeyNormConfig, Slot};
+
+/// Size of a head of a Qwen3 whose configuration does not say it.
+const DEFAULT_HEAD_DIM: usize = 128;
+
+/// The keys of a Qwen2's or Qwen3's `config.json` that matter here; absent ones have the defaults of a Llama.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct QwenConfig {
+    /// What it has in common with a Llama.
+    #[serde(flatten)]
+    pub llama: LlamaConfig,
+    /// Whether some blocks see only the last tokens.
+    #[serde(default)]
+    pub use_sliding_window: bool,
+    /// How many tokens they see.
+    #[serde(default = "default_window")]
+    pub sliding_window: Option<usize>,
+    /// First block that does.
+    #[serde(default = "default_window_layers")]
+    pub max_window_layers: usize,
+    /// What each block sees, as newer versions of Hugging Face write it.
+    pub layer_types: Option<Vec<String>>,
+    /// Whether this is a Qwen3.
+    #[serde(skip)]
+    pub query_key_norm: bool,
+}
+
+impl QwenConfig {
+    /// The configuration of a Qwen3, which is another only by its defaults and its norm of queries and keys.
+    pub(super) fn qwen3(json: &str) -> Result<Self, serde_json::Error> {
+        let config: Self = serde_json::from_str(json)?;
+        let head_dim = Some(config.llama.head_dim.unwrap_or(DEFAULT_HEAD_DIM));
+        Ok(Self { query_key_norm: true, llama: LlamaConfig { head_dim, ..config.llama }, ..config })
+    }
+
+    /// Whether a block does not see all tokens of a sequence of full length.
+    fn has_windows(&self) -> bool {
+        let is_windowed = match &self.layer_types {
+            Some(types) => types.iter().any(|kind| kind != "full_attention"),
+            None => self.max_window_layers < self.llama.num_hidden_layers,
+        };
+        let is_short = self.sliding_window.is_some_and(|window| window < self.llama.max_position_embeddings);
+        self.use_sliding_window && is_windowed && is_short
+    }
+}
+
+impl Translation for QwenConfig {
+    fn decoder(&self) -> Result<DecoderConfig, ConfigError> {
+        if self.has_windows() {
+            return Err(ConfigError::Unsupported {
+                key: "use_sliding_window",
+                value: "true".into(),
+                hint: Some("every block has to see all tokens".into()),
+            });
+        }
+        let epsilon = self.llama.rms_norm_eps;
+        let llama = self.llama.decoder()?;
+        Ok(match self.query_key_norm {
+            true => DecoderConfig { query_key_norm: Some(QueryKeyNormConfig::Shared { epsilon }), ..llama },
+            false => DecoderConfig { qkv_bias: true, attention_output_bias: false, ..llama },
+        })
+    }
+
+    fn tensors(&self, slot: Slot, config: &DecoderConfig) -> Vec<FileTensor> {
+        llama::tensors(slot, config)
+    }
+
+    fn prefix(&self) -> &'static str {
+        llama::PREFIX
+    }
+
+    fn is_harmless(&self, name: &str) -> bool {
+        llama::is_harmless(name)
+    }
+}
+
+fn default_window() -> Option<usize> {
+    Some(4096)
+}
+
+fn default_window_layers() -> usize {
+    28
+}

@@ -1,0 +1,117 @@
+//! Settings that several families share.
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::ConfigError;
+use crate::decoder::{Activation, RotaryScaling};
+
+/// Change of the rotary wavelengths, `rope_scaling` or `rope_parameters`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct RopeScaling {
+    /// `default` or `llama3`; older files call the key `type`.
+    #[serde(alias = "type", default = "default_rope_type")]
+    pub rope_type: String,
+    /// Base, only in `rope_parameters`.
+    pub rope_theta: Option<f64>,
+    /// Share of a head that is turned, only in `rope_parameters`.
+    pub partial_rotary_factor: Option<f64>,
+    /// See [`RotaryScaling::Llama3`].
+    pub factor: Option<f64>,
+    /// See [`RotaryScaling::Llama3`].
+    pub low_freq_factor: Option<f64>,
+    /// See [`RotaryScaling::Llama3`].
+    pub high_freq_factor: Option<f64>,
+    /// See [`RotaryScaling::Llama3`].
+    pub original_max_position_embeddings: Option<usize>,
+}
+
+impl RopeScaling {
+    pub(super) fn rotary(&self) -> Result<RotaryScaling, ConfigError> {
+        match self.rope_type.as_str() {
+            "default" => Ok(RotaryScaling::None),
+            "llama3" => Ok(RotaryScaling::Llama3 {
+                factor: required("rope_scaling.factor", self.factor)?,
+                low_freq_factor: required("rope_scaling.low_freq_factor", self.low_freq_factor)?,
+                high_freq_factor: required("rope_scaling.high_freq_factor", self.high_freq_factor)?,
+                original_context: required(
+                    "rope_scaling.original_max_position_embeddings",
+                    self.original_max_position_embeddings,
+                )?,
+            }),
+            other => Err(unsupported("rope_scaling.rope_type", other, "supported are default, llama3")),
+        }
+    }
+}
+
+/// The activation that Hugging Face calls `name`, the value of `key`.
+pub(super) fn activation(key: &'static str, name: &str) -> Result<Activation, ConfigError> {
+    match name {
+        "silu" | "swish" => Ok(Activation::Silu),
+        "gelu" | "gelu_python" => Ok(Activation::Gelu),
+        "gelu_new" | "gelu_fast" | "gelu_pytorch_tanh" => Ok(Activation::GeluTanh),
+        "quick_gelu" => Ok(Activation::QuickGelu),
+        "relu" => Ok(Activation::Relu),
+        other => Err(unsupported(
+            key,
+            other,
+            "supported are silu, gelu, gelu_new, gelu_fast, gelu_pytorch_tanh, quick_gelu, relu",
+        )),
+    }
+}
+
+/// Refuses settings of any family that change what a model computes, and that are not computed.
+pub(super) fn check_common(keys: &Map<String, Value>) -> Result<(), ConfigError> {
+    let is_off = |value: &Value| match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::Object(keys) => keys.is_empty(),
+        _ => false,
+    };
+    if let Some(value) = keys.get("quantization_config").filter(|value| !value.is_null()) {
+        return Err(ConfigError::Unsupported {
+            key: "quantization_config",
+            value: value.to_string(),
+            hint: Some("use a checkpoint in f32, f16 or bf16".into()),
+        });
+    }
+    for key in ["add_cross_attention", "is_encoder_decoder", "pruned_heads"] {
+        if let Some(value) = keys.get(key).filter(|value| !is_off(value)) {
+            return Err(ConfigError::Unsupported { key, value: value.to_string(), hint: None });
+        }
+    }
+    Ok(())
+}
+
+/// A text value that is not supported.
+pub(super) fn unsupported(key: &'static str, value: &str, hint: &str) -> ConfigError {
+    ConfigError::Unsupported { key, value: format!("{value:?}"), hint: Some(hint.into()) }
+}
+
+/// Refuses a setting that is `value` although only `supported` is computed.
+pub(super) fn only(key: &'static str, value: bool, supported: bool) -> Result<(), ConfigError> {
+    match value == supported {
+        true => Ok(()),
+        false => Err(ConfigError::Unsupported { key, value: value.to_string(), hint: None }),
+    }
+}
+
+/// How large a head is if `d_model` is divided among `heads`.
+pub(super) fn head_dim(d_model: usize, heads: usize) -> Result<usize, ConfigError> {
+    if !d_model.is_multiple_of(heads.max(1)) {
+        let problem = format!("the hidden size {d_model} cannot be divided among {heads} heads");
+        return Err(ConfigError::Sizes { problem });
+    }
+    Ok(d_model / heads.max(1))
+}
+
+fn required<T>(key: &'static str, value: Option<T>) -> Result<T, ConfigError> {
+    value.ok_or_else(|| ConfigError::Unsupported {
+        key,
+        value: "null".into(),
+        hint: Some("the rope_type llama3 needs it".into()),
+    })
+}
+
+fn default_rope_type() -> String {
+    "default".into()
+}

@@ -1,0 +1,118 @@
+//! [`InputError`]: what a model cannot be given.
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use dph_core::Layer;
+
+use crate::decoder::DecoderConfig;
+
+/// Why a model cannot be run on some tokens.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InputError {
+    /// A token id is not in the vocabulary.
+    #[error(
+        "token id {token} is not in the model's vocabulary of {vocab}; does the tokenizer belong to this model?"
+    )]
+    Token {
+        /// The id.
+        token: i64,
+        /// Number of token ids.
+        vocab: usize,
+    },
+    /// A layer does not exist.
+    #[error(
+        "there is no layer {layer}: the model has {n_layers} blocks, so layers 0 (the embedding) to {n_layers}, and \"last\""
+    )]
+    Layer {
+        /// The layer.
+        layer: usize,
+        /// Number of blocks.
+        n_layers: usize,
+    },
+    /// Tokens do not fill all rows.
+    #[error("{tokens} tokens do not fill {rows} rows evenly")]
+    Rows {
+        /// Number of tokens.
+        tokens: usize,
+        /// Number of rows.
+        rows: usize,
+    },
+    /// A sequence is longer than the model has positions.
+    #[error(
+        "a sequence of {tokens} tokens is too long: the model has learnt {limit} positions; cut the text"
+    )]
+    TooLong {
+        /// Length of the sequence.
+        tokens: usize,
+        /// Number of positions.
+        limit: usize,
+    },
+    /// A sequence has no tokens.
+    #[error("sequence {sequence} has no tokens; an encoder needs at least one")]
+    Empty {
+        /// Index of the sequence.
+        sequence: usize,
+    },
+    /// A token type does not exist.
+    #[error("there is no token type {token_type}: the model has {token_types}, counted from 0")]
+    TokenType {
+        /// The type.
+        token_type: u32,
+        /// Number of types.
+        token_types: usize,
+    },
+    /// Tokens and token types differ in number.
+    #[error("sequence {sequence} has {tokens} tokens, but {token_types} token types")]
+    TokenTypes {
+        /// Index of the sequence.
+        sequence: usize,
+        /// Number of tokens.
+        tokens: usize,
+        /// Number of types.
+        token_types: usize,
+    },
+}
+
+/// Token ids on a device, `[rows, seq]`.
+pub(crate) fn ids(
+    tokens: &[i32],
+    rows: usize,
+    vocab: usize,
+    device: &Device,
+) -> Result<Tensor<2, Int>, InputError> {
+    let is_unknown = |token: i32| usize::try_from(token).is_err() || token as usize >= vocab;
+    if let Some(&token) = tokens.iter().find(|&&token| is_unknown(token)) {
+        return Err(InputError::Token { token: token.into(), vocab });
+    }
+    if rows == 0 || !tokens.len().is_multiple_of(rows) {
+        return Err(InputError::Rows { tokens: tokens.len(), rows });
+    }
+    let data = TensorData::new(tokens.to_vec(), [rows, tokens.len() / rows]);
+    Ok(Tensor::from_data(data, device))
+}
+
+/// Whether all layers exist in a model of `n_layers` blocks.
+pub(crate) fn check_layers(layers: &[Layer], n_layers: usize) -> Result<(), InputError> {
+    let missing = layers.iter().find_map(|layer| match *layer {
+        Layer::At(layer) if layer > n_layers => Some(layer),
+        _ => None,
+    });
+    match missing {
+        Some(layer) => Err(InputError::Layer { layer, n_layers }),
+        None => Ok(()),
+    }
+}
+
+/// Whether a model has positions for a sequence of so many tokens.
+pub(crate) fn check_length(tokens: usize, config: &DecoderConfig) -> Result<(), InputError> {
+    match config.limit() {
+        Some(limit) if tokens > limit => Err(InputError::TooLong { tokens, limit }),
+        _ => Ok(()),
+    }
+}
+
+/// `[rows · seq, d]` to `[rows, seq, d]`.
+pub(crate) fn by_row(states: Tensor<2>, rows: usize) -> Tensor<3> {
+    let [tokens, width] = states.dims();
+    states.reshape([rows, tokens / rows, width])
+}
