@@ -8,7 +8,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use dph_core::{Batch, Layer, Target};
 use serde_json::{Map, Value};
 
-use crate::checkpoint::{self, CheckpointError};
+use crate::checkpoint::{self, CheckpointError, LoadOptions};
 use crate::decoder::{Cache, Decoder, DecoderConfig, Pass};
 use crate::family::{ConfigError, Family};
 use crate::{init, log_probs};
@@ -67,14 +67,27 @@ pub enum InputError {
 }
 
 impl Backbone {
-    /// Loads a model directory in the layout of Hugging Face: `config.json` and `model.safetensors` or shards with
-    /// an index. Half-precision weights become f32.
+    /// Loads a model: a directory in the layout of Hugging Face, a GGUF file, or a repository of the hub, see
+    /// [`ModelFiles::open`](checkpoint::ModelFiles::open). Weights of fewer bits become f32.
     ///
     /// # Errors
     ///
-    /// See [`CheckpointError`]; every tensor that does not fit is named.
-    pub fn load(dir: impl AsRef<Path>, device: &Device) -> Result<Self, CheckpointError> {
-        let loaded = checkpoint::load(dir.as_ref(), device)?;
+    /// See [`CheckpointError`]; every tensor that does not fit is named, and weights have to be finite.
+    pub fn load(path: impl AsRef<Path>, device: &Device) -> Result<Self, CheckpointError> {
+        Self::load_with(path, device, LoadOptions::default())
+    }
+
+    /// As [`load`](Self::load), with choices.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load).
+    pub fn load_with(
+        path: impl AsRef<Path>,
+        device: &Device,
+        options: LoadOptions,
+    ) -> Result<Self, CheckpointError> {
+        let loaded = checkpoint::load(path.as_ref(), device, options)?;
         let origin = Origin { json: loaded.json, family: loaded.family, config: loaded.config };
         Ok(Self { decoder: loaded.decoder, origin: Arc::new(origin) })
     }

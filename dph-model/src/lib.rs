@@ -15,7 +15,8 @@
 //! ```
 //!
 //! There is one [`decoder`], which is configured; a model [`family`] only translates a `config.json` and names
-//! tensors; the [`checkpoint`] module reads and writes directories in the layout of Hugging Face.
+//! tensors; the [`checkpoint`] module reads the files of models, whatever they come in, and writes them in the layout of Hugging
+//! Face.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -30,7 +31,7 @@ mod trainable;
 mod vocabulary;
 
 pub use backbone::{Backbone, InputError};
-pub use checkpoint::{CheckpointError, content_hash};
+pub use checkpoint::{CheckpointError, LoadOptions, ModelFiles, content_hash};
 pub use decoder::{Cache, DecoderConfig};
 pub use family::{ConfigError, Family};
 pub use trainable::{LoraConfig, PatternError, fits};

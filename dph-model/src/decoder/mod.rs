@@ -32,3 +32,4 @@ pub use pass::{Layout, Pass, Span};
 pub use rotary::Rotation;
 pub use slot::{BlockSlot, Part, Slot};
 pub use stack::{Decoder, FactoredInput};
+pub(crate) use transpose::transpose;

@@ -11,7 +11,7 @@ mod joint;
 mod reference;
 
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use burn::module::Module;
 use burn::optim::lr_scheduler::module_lr_scheduler::{ModuleLearningRate, ModuleLrScheduler};
@@ -19,7 +19,7 @@ use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
 use dph_core::{CandidateSet, PreferenceHeadConfig};
 use dph_data::{CHAT_FILE, ChatOptions, ChatTokenizer, draw_distractor};
-use dph_model::DecoderConfig;
+use dph_model::{DecoderConfig, ModelFiles};
 
 use crate::experiment::{Experiment, Negatives, Optimiser, Stage, Trainable};
 use crate::optimiser::{LaPropConfig, clip_by_global_norm};
@@ -96,7 +96,8 @@ pub(crate) fn trainable(experiment: &Experiment, stage: &Stage) -> Trainable {
 /// The tokenizer in a folder, with the experiment's format of conversations.
 pub(crate) fn tokenizer(experiment: &Experiment, folder: &Path) -> Result<ChatTokenizer, TrainError> {
     let options = ChatOptions { format: experiment.model.chat, text_only: true, ..ChatOptions::default() };
-    Ok(ChatTokenizer::from_dir_with(folder, &options)?)
+    let files = ModelFiles::open(folder)?;
+    Ok(ChatTokenizer::from_files(folder, &|name| files.read(name), &options)?)
 }
 
 /// The configuration of the experiment's head on a backbone.
@@ -174,11 +175,17 @@ const TOKENIZER_FILES: [&str; 7] = [
     CHAT_FILE,
 ];
 
+/// Copies what belongs to the tokenizer of the model at `from` into a directory.
 pub(crate) fn copy_tokenizer(from: &Path, to: &Path) -> Result<(), TrainError> {
+    let files = ModelFiles::open(from)?;
     for name in TOKENIZER_FILES {
-        let source: PathBuf = from.join(name);
-        if source.is_file() {
-            std::fs::copy(&source, to.join(name)).map_err(|error| TrainError::io(&source, error))?;
+        match files.read(name) {
+            Ok(bytes) => {
+                let target = to.join(name);
+                std::fs::write(&target, bytes).map_err(|error| TrainError::io(&target, error))?;
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(TrainError::io(&files.path().join(name), error)),
         }
     }
     Ok(())
