@@ -108,6 +108,14 @@ pub enum CheckpointError {
         /// The tensor.
         tensor: String,
     },
+    /// The device cannot compute in this precision.
+    #[error("a model cannot be computed in {precision}: {problem}")]
+    Precision {
+        /// The precision.
+        precision: &'static str,
+        /// Why not, and what to do about it.
+        problem: String,
+    },
     /// A weight is too large for the type that it was to become.
     #[error("{}: the tensor {tensor} has values beyond what f16 holds (65504); use bf16 or f32", path.display())]
     TooLarge {

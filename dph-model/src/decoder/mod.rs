@@ -9,6 +9,7 @@ mod block;
 mod cache;
 mod config;
 mod head;
+mod limits;
 mod mlp;
 mod norm;
 mod parameter;

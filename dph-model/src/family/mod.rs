@@ -98,7 +98,7 @@ impl Family {
             Self::Llama(llama) => llama.decoder()?,
             Self::Lswt(lswt) => lswt.decoder()?,
         };
-        match config.contradiction() {
+        match config.contradiction().or_else(|| config.excess()) {
             Some(problem) => Err(ConfigError::Sizes { problem }),
             None => Ok(config),
         }
