@@ -84,7 +84,11 @@ pub fn convert(path: &Path, out: &Path, options: &ConvertOptions) -> Result<Vec<
         };
         map.extend(shard.iter().map(|tensor| (tensor.name.to_string(), file.clone())));
         let views = shard.into_iter().map(|tensor| (tensor.name.to_string(), tensor)).collect();
-        let written = write_tensors(&out.join(&file), views);
+        let whole = || match &*failed.borrow() {
+            None => Ok(()),
+            Some(error) => Err(io::Error::other(error.to_string())),
+        };
+        let written = write_tensors(&out.join(&file), views, whole);
         if let Some(error) = failed.take() {
             return Err(error);
         }

@@ -40,16 +40,21 @@ pub(crate) fn save(
             bytes = rest;
         }
     }
-    write_tensors(&dir.join(WEIGHTS_FILE), views)?;
+    write_tensors(&dir.join(WEIGHTS_FILE), views, || Ok(()))?;
     write_text(&dir.join(CONFIG_FILE), &with_type(json, "float32"))
 }
 
-/// Writes a safetensors file, atomically.
-pub(super) fn write_tensors<V: View>(path: &Path, views: Vec<(String, V)>) -> Result<(), CheckpointError> {
+/// Writes a safetensors file, atomically, and only if `check` finds nothing wrong with what has been written.
+pub(super) fn write_tensors<V: View>(
+    path: &Path,
+    views: Vec<(String, V)>,
+    check: impl FnOnce() -> std::io::Result<()>,
+) -> Result<(), CheckpointError> {
     replace(path, |scratch, reserved| {
         let permissions = reserved.metadata()?.permissions();
         let format = HashMap::from([("format".to_string(), "pt".to_string())]);
         serialize_to_file(views, Some(format), scratch).map_err(std::io::Error::other)?;
+        check()?;
         // The writer puts a private file in the place of the reserved one.
         fs::set_permissions(scratch, permissions)
     })
