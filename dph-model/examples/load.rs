@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use dph_model::Backbone;
 
+#[allow(clippy::print_stdout)]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let [path, rest @ ..] = &args[..] else {
