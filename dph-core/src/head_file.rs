@@ -187,7 +187,9 @@ impl PreferenceHeadConfig {
         let path = dir.join(CONFIG_FILE);
         let json = match fs::read(&path) {
             Ok(json) => json,
-            Err(source) if source.kind() == io::ErrorKind::NotFound => {
+            Err(source)
+                if matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
+            {
                 return Err(HeadFileError::Missing { dir: dir.into() });
             }
             Err(source) => return Err(HeadFileError::Io { path, source }),

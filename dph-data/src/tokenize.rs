@@ -101,7 +101,20 @@ impl ChatTokenizer {
     /// A file that cannot be read or parsed, a token that is not in the vocabulary, a tokenizer that has no chat format, a
     /// template that refuses a plain conversation or never ends the assistant's turn.
     pub fn from_dir_with(folder: &Path, options: &ChatOptions) -> Result<Self, ChatError> {
-        let files = TokenizerFiles::read(folder)?;
+        Self::from_files(folder, &|name| std::fs::read(folder.join(name)), options)
+    }
+
+    /// The tokenizer of files that need not lie in a folder: `read` gives the contents of each by its name, and the error
+    /// [`NotFound`](std::io::ErrorKind::NotFound) for one that is not there. Messages place the files in `folder`.
+    ///
+    /// # Errors
+    /// As [`from_dir_with`](Self::from_dir_with).
+    pub fn from_files(
+        folder: &Path,
+        read: &dyn Fn(&str) -> std::io::Result<Vec<u8>>,
+        options: &ChatOptions,
+    ) -> Result<Self, ChatError> {
+        let files = TokenizerFiles::read(folder, read)?;
         let invalid = |message: String| ChatError::Invalid {
             path: folder.join("tokenizer.json"),
             what: "tokenizer",

@@ -1,12 +1,15 @@
 //! The files of a Hugging Face tokenizer, as far as conversations need them.
 
-use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value as Json;
 
-use crate::chat::{ChatError, ChatFormat};
+use crate::chat::{CHAT_FILE, ChatError, ChatFormat};
 use crate::chat_template::NamedTokens;
+
+/// The contents of a file by its name; of one that is not there the error `NotFound`.
+pub(crate) type ReadFile<'a> = &'a dyn Fn(&str) -> io::Result<Vec<u8>>;
 
 /// What a folder says about its tokenizer.
 pub(crate) struct TokenizerFiles {
@@ -24,10 +27,12 @@ pub(crate) struct TokenizerFiles {
 }
 
 impl TokenizerFiles {
-    pub(crate) fn read(folder: &Path) -> Result<Self, ChatError> {
-        let tokenizer = read_json(&folder.join("tokenizer.json"), "tokenizer")?;
-        let config = read_optional(&folder.join("tokenizer_config.json"), "tokenizer configuration")?;
-        let map = read_optional(&folder.join("special_tokens_map.json"), "map of special tokens")?;
+    /// The files of a folder, which may be one in name only: what `read` gives.
+    pub(crate) fn read(folder: &Path, read: ReadFile<'_>) -> Result<Self, ChatError> {
+        let files = Files { folder, read };
+        let tokenizer = files.json("tokenizer.json", "tokenizer")?;
+        let config = files.optional("tokenizer_config.json", "tokenizer configuration")?;
+        let map = files.optional("special_tokens_map.json", "map of special tokens")?;
         let token = |name: &str| [&config, &map].into_iter().find_map(|file| token_text(&file[name]));
         let tokens = NamedTokens {
             bos: token("bos_token"),
@@ -36,13 +41,13 @@ impl TokenizerFiles {
             unk: token("unk_token"),
         };
         Ok(Self {
-            chat_template: chat_template(folder, &config)?,
-            chat_format: ChatFormat::load(folder)?,
+            chat_template: chat_template(&files, &config)?,
+            chat_format: ChatFormat::of_file(read(CHAT_FILE), folder.join(CHAT_FILE))?,
             tokenizer,
             tokens,
             ids: vec![
-                read_optional(&folder.join("generation_config.json"), "generation configuration")?,
-                read_optional(&folder.join("config.json"), "model configuration")?,
+                files.optional("generation_config.json", "generation configuration")?,
+                files.optional("config.json", "model configuration")?,
             ],
             folder: folder.to_owned(),
         })
@@ -62,12 +67,10 @@ fn token_text(value: &Json) -> Option<String> {
     value.as_str().or_else(|| value["content"].as_str()).map(str::to_owned)
 }
 
-fn chat_template(folder: &Path, config: &Json) -> Result<Option<String>, ChatError> {
-    let file = folder.join("chat_template.jinja");
-    match fs::read_to_string(&file) {
-        Ok(source) => return Ok(Some(source)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(source) => return Err(ChatError::Read { path: file, source }),
+fn chat_template(files: &Files<'_>, config: &Json) -> Result<Option<String>, ChatError> {
+    let folder = files.folder;
+    if let Some(source) = files.bytes("chat_template.jinja")? {
+        return Ok(Some(String::from_utf8_lossy(&source).into_owned()));
     }
     let invalid = |message: &str| ChatError::Invalid {
         path: folder.join("tokenizer_config.json"),
@@ -90,15 +93,38 @@ fn chat_template(folder: &Path, config: &Json) -> Result<Option<String>, ChatErr
     }
 }
 
-fn read_optional(path: &Path, what: &'static str) -> Result<Json, ChatError> {
-    if path.exists() { read_json(path, what) } else { Ok(Json::Null) }
+struct Files<'a> {
+    folder: &'a Path,
+    read: ReadFile<'a>,
 }
 
-fn read_json(path: &Path, what: &'static str) -> Result<Json, ChatError> {
-    let bytes = fs::read(path).map_err(|source| ChatError::Read { path: path.to_owned(), source })?;
-    serde_json::from_slice(&bytes).map_err(|error| ChatError::Invalid {
-        path: path.to_owned(),
-        what,
-        message: error.to_string(),
-    })
+impl Files<'_> {
+    fn bytes(&self, name: &str) -> Result<Option<Vec<u8>>, ChatError> {
+        match (self.read)(name) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(ChatError::Read { path: self.folder.join(name), source }),
+        }
+    }
+
+    fn optional(&self, name: &str, what: &'static str) -> Result<Json, ChatError> {
+        match self.bytes(name)? {
+            Some(bytes) => self.parse(name, what, &bytes),
+            None => Ok(Json::Null),
+        }
+    }
+
+    fn json(&self, name: &str, what: &'static str) -> Result<Json, ChatError> {
+        let bytes =
+            (self.read)(name).map_err(|source| ChatError::Read { path: self.folder.join(name), source })?;
+        self.parse(name, what, &bytes)
+    }
+
+    fn parse(&self, name: &str, what: &'static str, bytes: &[u8]) -> Result<Json, ChatError> {
+        serde_json::from_slice(bytes).map_err(|error| ChatError::Invalid {
+            path: self.folder.join(name),
+            what,
+            message: error.to_string(),
+        })
+    }
 }

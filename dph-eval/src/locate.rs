@@ -1,4 +1,4 @@
-//! From the directory that a person names to the one that holds a model.
+//! From the path that a person names to the one that holds a model.
 
 use std::path::{Path, PathBuf};
 
@@ -9,8 +9,12 @@ use crate::model_error::ModelError;
 /// File name of a run's manifest.
 pub(crate) const MANIFEST_FILE: &str = "manifest.json";
 
-/// The model directory or export that `dir` stands for: itself, or where it is a run its last stage's export.
+/// The model or export that `dir` stands for: itself, or where it is a run its last stage's export.
 pub(crate) fn locate(dir: &Path) -> Result<PathBuf, ModelError> {
+    let dir = &*dph_model::checkpoint::locate(dir)?;
+    if is_file_model(dir) {
+        return Ok(dir.to_owned());
+    }
     if !dir.is_dir() {
         return Err(ModelError::NotFound { dir: dir.to_owned() });
     }
@@ -40,6 +44,11 @@ struct Manifest {
     /// Of a sweep: its variants, each a folder.
     #[serde(default)]
     variants: Vec<String>,
+}
+
+/// Whether a model consists of this one file.
+fn is_file_model(path: &Path) -> bool {
+    path.is_file() && path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gguf"))
 }
 
 fn holds_model(dir: &Path) -> bool {

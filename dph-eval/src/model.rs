@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use burn::tensor::Device;
 use dph_core::{CandidateSet, HeadFileError, Layer, PreferenceHead, PreferenceHeadConfig};
 use dph_data::{ChatFormat, ChatOptions, ChatTokenizer};
-use dph_model::Backbone;
+use dph_model::{Backbone, ModelFiles};
 
 use crate::backbone_reference::BackboneReference;
 use crate::locate::locate;
@@ -25,9 +25,9 @@ pub struct Model {
 }
 
 impl Model {
-    /// Loads a model from a directory, which is one of
+    /// Loads a model from a path, which is one of
     ///
-    /// - a Hugging Face model directory, with a preference head in it or without;
+    /// - a Hugging Face model directory, with a preference head in it or without, a GGUF file, or `hf:owner/name`;
     /// - a model directory of the paper's authors, whose head lies among the weights;
     /// - a stage's export: such a directory, or a head with a [reference](BackboneReference) to its backbone, whose content
     ///   hash is checked;
@@ -45,6 +45,9 @@ impl Model {
     /// As [`open`](Self::open); also a tokenizer that has no such format.
     pub fn open_with(dir: &Path, device: &Device, chat: Option<ChatFormat>) -> Result<Self, ModelError> {
         let export = locate(dir)?;
+        if export.is_file() {
+            return Self::of_file(dir, &export, device, chat);
+        }
         let reference = BackboneReference::load(&export)?;
         let backbone_dir = match &reference {
             Some(reference) => checked_backbone(&export, reference)?,
@@ -64,10 +67,19 @@ impl Model {
             Some(format) => Some(format),
             None => ChatFormat::load(&export)?,
         };
-        let options = ChatOptions { format, ..ChatOptions::default() };
-        let tokenizer = ChatTokenizer::from_dir_with(&backbone_dir, &options)?;
+        let tokenizer = tokenizer(&backbone_dir, format)?;
         let backbone = Backbone::load(&backbone_dir, device)?;
         Self::new(name_of(dir), backbone, tokenizer, head)
+    }
+
+    /// A model that is one file, and so has no head.
+    fn of_file(
+        dir: &Path,
+        file: &Path,
+        device: &Device,
+        chat: Option<ChatFormat>,
+    ) -> Result<Self, ModelError> {
+        Self::new(name_of(dir), Backbone::load(file, device)?, tokenizer(file, chat)?, None)
     }
 
     /// A model of parts that are already loaded.
@@ -118,10 +130,17 @@ impl Model {
     }
 }
 
-/// The backbone's directory, if what is there is what the head was trained on.
+/// The tokenizer of a backbone.
+fn tokenizer(backbone: &Path, format: Option<ChatFormat>) -> Result<ChatTokenizer, ModelError> {
+    let options = ChatOptions { format, ..ChatOptions::default() };
+    let files = ModelFiles::open(backbone)?;
+    Ok(ChatTokenizer::from_files(backbone, &|name| files.read(name), &options)?)
+}
+
+/// The backbone's path, if what is there is what the head was trained on.
 fn checked_backbone(export: &Path, reference: &BackboneReference) -> Result<PathBuf, ModelError> {
     let backbone = reference.resolve(export);
-    if !backbone.is_dir() {
+    if !backbone.exists() {
         return Err(ModelError::BackboneMissing { dir: export.to_owned(), backbone });
     }
     let found = dph_model::content_hash(&backbone)?;
@@ -153,6 +172,7 @@ pub(crate) fn check_head(
 
 fn name_of(dir: &Path) -> String {
     let full = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
+    // Of a repository of the hub the name without its owner.
     full.file_name().map_or_else(|| "model".into(), |name| name.to_string_lossy().into_owned())
 }
 

@@ -14,7 +14,7 @@ use crate::backbone_reference::BACKBONE_FILE;
 #[non_exhaustive]
 pub enum ModelError {
     /// There is no such directory.
-    #[error("{}: there is no such directory; give a model directory, a stage's export, or a run", dir.display())]
+    #[error("{}: there is no such directory; give a model directory, a .gguf file, hf:owner/name, a stage's export, or a run", dir.display())]
     NotFound {
         /// The directory.
         dir: PathBuf,

@@ -8,7 +8,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use dph_core::{Batch, Layer, Target};
 use serde_json::{Map, Value};
 
-use crate::checkpoint::{self, CheckpointError};
+use crate::checkpoint::{self, CheckpointError, LoadOptions};
 use crate::decoder::{Cache, Decoder, DecoderConfig, Pass};
 use crate::family::{ConfigError, Family, Naming};
 use crate::input::{InputError, by_row, check_layers, check_length, ids};
@@ -27,14 +27,28 @@ pub struct Backbone {
 }
 
 impl Backbone {
-    /// Loads a model directory in the layout of Hugging Face: `config.json` and `model.safetensors` or shards with
-    /// an index. Half-precision weights become f32.
+    /// Loads a model: a directory in the layout of Hugging Face, a GGUF file, or a repository of the hub, see
+    /// [`ModelFiles::open`](checkpoint::ModelFiles::open). Weights of fewer bits become f32.
     ///
     /// # Errors
     ///
-    /// See [`CheckpointError`]; every tensor that does not fit is named. An encoder such as BERT is no backbone.
-    pub fn load(dir: impl AsRef<Path>, device: &Device) -> Result<Self, CheckpointError> {
-        let loaded = checkpoint::load(dir.as_ref(), device, Family::causal_decoder)?;
+    /// See [`CheckpointError`]; every tensor that does not fit is named, and weights have to be finite. An encoder such as BERT
+    /// is no backbone.
+    pub fn load(path: impl AsRef<Path>, device: &Device) -> Result<Self, CheckpointError> {
+        Self::load_with(path, device, LoadOptions::default())
+    }
+
+    /// As [`load`](Self::load), with choices.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load).
+    pub fn load_with(
+        path: impl AsRef<Path>,
+        device: &Device,
+        options: LoadOptions,
+    ) -> Result<Self, CheckpointError> {
+        let loaded = checkpoint::load(path.as_ref(), device, Family::causal_decoder, options)?;
         let (decoder, origin) = Origin::of(loaded);
         Ok(Self { decoder, origin: Arc::new(origin) })
     }

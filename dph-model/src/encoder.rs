@@ -7,7 +7,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use dph_core::Layer;
 
-use crate::checkpoint::{self, CheckpointError};
+use crate::checkpoint::{self, CheckpointError, LoadOptions};
 use crate::decoder::{Decoder, DecoderConfig, Pass};
 use crate::family::{ConfigError, Family};
 use crate::init;
@@ -62,7 +62,8 @@ impl Encoder {
     ///
     /// See [`CheckpointError`]; every tensor that does not fit is named. A causal language model is no encoder.
     pub fn load(dir: impl AsRef<Path>, device: &Device) -> Result<Self, CheckpointError> {
-        let (stack, origin) = Origin::of(checkpoint::load(dir.as_ref(), device, Family::encoder)?);
+        let loaded = checkpoint::load(dir.as_ref(), device, Family::encoder, LoadOptions::default())?;
+        let (stack, origin) = Origin::of(loaded);
         Ok(Self { stack, origin: Arc::new(origin) })
     }
 

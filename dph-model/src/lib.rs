@@ -15,8 +15,8 @@
 //! ```
 //!
 //! There is one [`decoder`], which is configured; a model [`family`] only translates a `config.json` and names
-//! tensors; the [`checkpoint`] module reads and writes directories in the layout of Hugging Face. An [`Encoder`] (BERT)
-//! has the same blocks, but no log-probabilities.
+//! tensors; the [`checkpoint`] module reads the files of models, whatever they come in, and writes them in the layout of
+//! Hugging Face. An [`Encoder`] (BERT) has the same blocks, but no log-probabilities.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -36,7 +36,7 @@ mod trainable;
 mod vocabulary;
 
 pub use backbone::Backbone;
-pub use checkpoint::{CheckpointError, authors_head, content_hash};
+pub use checkpoint::{CheckpointError, LoadOptions, ModelFiles, authors_head, content_hash};
 pub use classifier::Classifier;
 pub use decoder::{Cache, DecoderConfig};
 pub use encoder::{Encoder, Text};

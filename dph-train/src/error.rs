@@ -16,7 +16,7 @@ pub enum TrainError {
         source: io::Error,
     },
     /// There is no language model at the path that the experiment gives.
-    #[error("model.path: there is no directory {}; give a Hugging Face style directory, also as --set model.path=DIR", path.display())]
+    #[error("model.path: there is no model {}; give a Hugging Face style directory, a .gguf file or hf:owner/name, also as --set model.path=DIR", path.display())]
     NoModel {
         /// The path.
         path: PathBuf,

@@ -7,7 +7,8 @@ use std::process::Command;
 use burn::tensor::Device;
 use dph_data::{ChatTokenizer, Documents, LoadOptions, Task, World, add_special_tokens, train_tokenizer};
 use dph_eval::{Bench, BenchPlan};
-use dph_model::{Backbone, Family};
+use dph_model::checkpoint::locate_here;
+use dph_model::{Backbone, CheckpointError, Family, ModelFiles};
 
 use crate::TrainError;
 use crate::evaluation::evaluate;
@@ -145,10 +146,8 @@ impl<'a> Setting<'a> {
     fn base_model(&self, homes: &Homes<'_>) -> Result<PathBuf, TrainError> {
         let (experiment, model) = (self.experiment, &self.experiment.model);
         if let Some(path) = &model.path {
-            return fs::canonicalize(path)
-                .ok()
-                .filter(|path| path.is_dir())
-                .ok_or_else(|| TrainError::NoModel { path: path.clone() });
+            let files = given_model(path)?;
+            return fs::canonicalize(files.path()).map_err(|source| TrainError::io(files.path(), source));
         }
         homes.of(BASE).once(BASE, |dir| {
             write_tokenizer(experiment, self.data, dir)?;
@@ -186,33 +185,37 @@ pub(crate) fn git_revision() -> Option<String> {
     revision.map(|out| String::from_utf8_lossy(&out.stdout).trim().to_string())
 }
 
+/// The files of the model that an experiment names.
+fn given_model(path: &Path) -> Result<ModelFiles, TrainError> {
+    ModelFiles::open(path).map_err(|error| match error {
+        CheckpointError::NotADirectory { path } => TrainError::NoModel { path },
+        error => error.into(),
+    })
+}
+
 /// The `config.json` of the model that the first stage starts from; nothing is loaded or kept.
 fn base_config(experiment: &Experiment, data: &Path) -> Result<String, TrainError> {
     let model = &experiment.model;
     if let Some(path) = &model.path {
-        if !path.is_dir() {
-            return Err(TrainError::NoModel { path: path.clone() });
-        }
-        let config = path.join("config.json");
-        return fs::read_to_string(&config).map_err(|source| TrainError::io(&config, source));
+        return Ok(given_model(path)?.config_json()?);
     }
     Ok(new_config(model.new.clone().unwrap_or_default(), &new_tokenizer(experiment, data)?))
 }
 
 /// The `config.json` of the model that the first stage starts from and its tokenizer, as far as they are there: without
-/// the directory at `path`, `new` describes the model, and without its tokenizer there is none.
+/// the model at `path`, `new` describes it, and without its tokenizer there is none.
 pub(crate) fn described_model(
     experiment: &Experiment,
     data: &Path,
 ) -> Result<(String, Option<ChatTokenizer>), TrainError> {
     let model = &experiment.model;
     match &model.path {
-        Some(path) if path.is_dir() => {
+        Some(path) if model.new.is_none() || locate_here(path).is_some() => {
+            let config = base_config(experiment, data)?;
             let dir = tempdir()?;
             copy_tokenizer(path, dir.path())?;
-            return Ok((base_config(experiment, data)?, Some(final_tokenizer(experiment, dir.path())?)));
+            return Ok((config, Some(final_tokenizer(experiment, dir.path())?)));
         }
-        Some(path) if model.new.is_none() => return Err(TrainError::NoModel { path: path.clone() }),
         _ => {}
     }
     let config = model.new.clone().unwrap_or_default();

@@ -19,7 +19,7 @@ use super::{DeviceArgs, positive};
 /// `reward:<head>` chooses the one with the highest reward.
 #[derive(Debug, Args)]
 pub struct BenchArgs {
-    /// The model directory, export or run
+    /// The model, export or run
     dir: PathBuf,
 
     /// A suite: gpt4all, race, or the path of a suite's TOML file; may be given several times

@@ -18,8 +18,8 @@ use failure::Failure;
 
 /// Evaluate and use Direct Preference Heads: benchmark a model and its head, rank answers, compare runs.
 ///
-/// DIR is always a model directory (with a preference head or without), a stage's export, or a run, which stands for the
-/// export of its last stage.
+/// DIR is always a model (a directory with a preference head or without, a .gguf file, hf:owner/name), a stage's export, or a
+/// run, which stands for the export of its last stage.
 ///
 /// Tables and JSON go to stdout, everything else to stderr. Exit status: 0 done, 1 the work failed, 2 the request was wrong.
 #[derive(Debug, Parser)]

@@ -29,7 +29,7 @@ use super::requests::{CHUNK, Item, Problem, Source, next_chunk};
 /// The reward of the first head decides, or, for a model without a preference head, the mean log-likelihood.
 #[derive(Debug, Args)]
 pub struct RankArgs {
-    /// The model directory, export or run
+    /// The model, export or run
     dir: PathBuf,
 
     /// A file with a request in each line; `-`, the default, is stdin

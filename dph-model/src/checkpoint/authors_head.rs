@@ -10,9 +10,9 @@ use dph_core::{PoolingKind, PreferenceHead, PreferenceHeadConfig};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
-use super::load::{load_config, misfit, read};
-use super::shards::Shards;
-use super::{CONFIG_FILE, CheckpointError, WEIGHTS_FILE};
+use super::load::{LoadOptions, describe, fit, read};
+use super::tensors::Tensors;
+use super::{CONFIG_FILE, CheckpointError, ModelFiles, WEIGHTS_FILE};
 use crate::family::{ConfigError, Family, FileTensor, LswtConfig, POOLER, REWARDS};
 
 /// Value of `reward_pooler` in a configuration that does not say it.
@@ -29,11 +29,12 @@ pub fn authors_head(
     dir: &Path,
     device: &Device,
 ) -> Result<Option<(PreferenceHead, PreferenceHeadConfig)>, CheckpointError> {
-    let (_, family, _) = load_config(dir, Family::decoder)?;
+    let files = ModelFiles::open(dir)?;
+    let (_, family, _) = describe(&files, Family::decoder)?;
     let Family::Lswt(lswt) = family else { return Ok(None) };
-    let shards = Shards::open(dir)?;
-    let found: Vec<&str> =
-        shards.names().filter(|name| name.starts_with(REWARDS) || name.starts_with(POOLER)).collect();
+    let stored = Tensors::open(&files)?;
+    let of_head = |name: &&str| name.starts_with(REWARDS) || name.starts_with(POOLER);
+    let found: Vec<&str> = stored.iter().map(|(name, _)| name).filter(of_head).collect();
     if !found.iter().any(|name| name.starts_with(REWARDS)) {
         return Ok(None);
     }
@@ -43,19 +44,17 @@ pub fn authors_head(
     let is_needed = |name: &str| tensors.iter().any(|(_, theirs)| theirs.name == name);
     let superfluous = found.iter().copied().filter(|name| !is_needed(name)).collect();
     let needed: Vec<FileTensor> = tensors.iter().map(|(_, theirs)| theirs.clone()).collect();
-    let misfit = misfit(&needed, superfluous, &shards);
-    if !misfit.is_empty() {
-        return Err(CheckpointError::Misfit { path: dir.into(), misfit });
-    }
+    fit(&needed, superfluous, &stored)?;
 
     let weights = dir.join(WEIGHTS_FILE);
-    let bytes: Vec<Vec<u8>> = needed
-        .iter()
-        .map(|tensor| read(std::slice::from_ref(tensor), &shards))
-        .map(|values| values.into_iter().flat_map(f32::to_le_bytes).collect())
-        .collect();
+    let bytes = |tensor| {
+        let values = read(std::slice::from_ref(tensor), &stored, LoadOptions::default())?;
+        Ok(values.into_iter().flat_map(f32::to_le_bytes).collect())
+    };
+    let bytes = needed.iter().map(bytes).collect::<Result<Vec<Vec<u8>>, CheckpointError>>()?;
     let damaged = |error: safetensors::SafeTensorError| CheckpointError::Damaged {
         path: weights.clone(),
+        format: "safetensors",
         bytes: bytes.iter().map(|bytes| bytes.len() as u64).sum(),
         problem: error.to_string(),
     };

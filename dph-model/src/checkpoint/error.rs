@@ -14,8 +14,11 @@ const SHOWN: usize = 10;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CheckpointError {
-    /// The path is no directory.
-    #[error("{} is not a directory; a model is a directory with config.json and model.safetensors", path.display())]
+    /// The path is no model.
+    #[error(
+        "{} is not a directory; a model is a directory with config.json and model.safetensors, a .gguf file, or hf:owner/name",
+        path.display()
+    )]
     NotADirectory {
         /// The path.
         path: PathBuf,
@@ -54,16 +57,74 @@ pub enum CheckpointError {
     },
     /// A weights file is cut short or is not one.
     #[error(
-        "{} ({bytes} bytes) is truncated or not a safetensors file: {problem}; fetch or copy it again",
+        "{} ({bytes} bytes) is truncated or not a {format} file: {problem}; fetch or copy it again",
         path.display()
     )]
     Damaged {
         /// The file.
         path: PathBuf,
+        /// What it should be.
+        format: &'static str,
         /// Its size.
         bytes: u64,
         /// What the reader found.
         problem: String,
+    },
+    /// A pickle names something to call that is no tensor.
+    #[error(
+        "{}: this file wants {callable} called when it is loaded, which a file of weights has no use for; nothing of it was run. \
+         Do not load it elsewhere unless you know where it is from",
+        path.display()
+    )]
+    Calls {
+        /// The file.
+        path: PathBuf,
+        /// What it names.
+        callable: String,
+    },
+    /// A GGUF file is whole, but holds what is not supported.
+    #[error("{}: {problem}", path.display())]
+    Gguf {
+        /// The file.
+        path: PathBuf,
+        /// What is not supported, and what is.
+        problem: String,
+    },
+    /// A repository of the Hugging Face hub cannot be had.
+    #[error("{name}: {problem}")]
+    Hub {
+        /// As it was asked for.
+        name: String,
+        /// Why not, and what to do about it.
+        problem: String,
+    },
+    /// A weight is not a number.
+    #[error(
+        "{}: the tensor {tensor} holds NaN or infinite values, so nothing that the model computes would be right; \
+         fetch it again, or use an earlier checkpoint",
+        path.display()
+    )]
+    NotFinite {
+        /// The model.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+    },
+    /// The device cannot compute in this precision.
+    #[error("a model cannot be computed in {precision}: {problem}")]
+    Precision {
+        /// The precision.
+        precision: &'static str,
+        /// Why not, and what to do about it.
+        problem: String,
+    },
+    /// A weight is too large for the type that it was to become.
+    #[error("{}: the tensor {tensor} has values beyond what f16 holds (65504); use bf16 or f32", path.display())]
+    TooLarge {
+        /// The model.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
     },
     /// The tensors in the files are not those that the configuration asks for.
     #[error("the tensors in {} do not fit its config.json:{misfit}", path.display())]
@@ -119,7 +180,7 @@ impl fmt::Display for Misfit {
         section(f, "of another shape", &self.misshapen, |(name, needed, found)| {
             format!("{name} has shape {found:?}, the configuration asks for {needed:?}")
         })?;
-        section(f, "of a type that is not f32, f16 or bf16", &self.unreadable, |(name, dtype)| {
+        section(f, "of a type that cannot be read", &self.unreadable, |(name, dtype)| {
             format!("{name} ({dtype})")
         })
     }

@@ -1,25 +1,35 @@
 //! From files to the parameters of a decoder.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::path::Path;
 
 use burn::tensor::{Device, TensorData};
-use half::slice::HalfFloatSliceExt;
-use half::{bf16, f16};
 use rayon::prelude::*;
-use safetensors::Dtype;
 
-use super::shards::Shards;
-use super::{CONFIG_FILE, CheckpointError, Misfit};
+use super::tensors::Tensors;
+use super::{CONFIG_FILE, CheckpointError, Misfit, ModelFiles, Precision};
 use crate::decoder::{Decoder, DecoderConfig, Part, Slot};
 use crate::family::{ConfigError, Family, FileTensor, Naming};
 
 /// Similarity from which a name is suggested for another.
 const SIMILAR: f64 = 0.7;
-/// Half-precision numbers converted at a time.
-const HALVES: usize = 4096;
+/// Numbers checked by one thread at a time.
+const PART: usize = 1 << 16;
 
-/// What a model directory holds.
+/// Choices about what is loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LoadOptions {
+    /// Take weights that are NaN or infinite, which are an error otherwise.
+    pub allow_non_finite: bool,
+    /// In which type weights are kept and computed with: f32, or bf16, which needs half the memory.
+    ///
+    /// It is a property of the whole device, so that everything on it, a head as well, is then computed in bf16; it has to be
+    /// the first thing that is done on the device. On flex bf16 is three times slower than f32, log-probabilities are off by up
+    /// to a tenth. F16 is refused, since the norms of real models leave its range.
+    pub precision: Precision,
+}
+
+/// What the files of a model hold.
 pub(crate) struct Loaded {
     /// The text of its configuration.
     pub json: String,
@@ -29,124 +39,123 @@ pub(crate) struct Loaded {
     pub config: DecoderConfig,
     /// How its tensors are named.
     pub naming: Naming,
-    /// The decoder, in f32.
+    /// The decoder.
     pub decoder: Decoder,
 }
 
 /// The shape of the models that are wanted, or why a family has none: [`Family::causal_decoder`], [`Family::encoder`].
 pub(crate) type Shape = fn(&Family) -> Result<DecoderConfig, ConfigError>;
 
-/// Loads a model directory.
-pub(crate) fn load(dir: &Path, device: &Device, shape: Shape) -> Result<Loaded, CheckpointError> {
-    let (json, family, config) = load_config(dir, shape)?;
-    let shards = Shards::open(dir)?;
-    let naming = family.naming(&shards.names().collect::<Vec<_>>(), &config);
-    let config = without_missing_pooler(config, &family, naming, &shards);
-    let misfit = compare(&family, naming, &config, &shards);
-    if !misfit.is_empty() {
-        return Err(CheckpointError::Misfit { path: dir.into(), misfit });
-    }
-    let mut parameters: HashMap<Slot, Vec<f32>> = config
-        .slots()
-        .into_par_iter()
-        .map(|slot| (slot, read(&family.named_tensors(slot, &config, naming), &shards)))
-        .collect();
+/// Loads a model: one parameter after the other, so that there is never a second copy of more than one of them.
+pub(crate) fn load(
+    path: &Path,
+    device: &Device,
+    shape: Shape,
+    options: LoadOptions,
+) -> Result<Loaded, CheckpointError> {
+    options.precision.configure(device)?;
+    let files = ModelFiles::open(path)?;
+    let (json, family, config) = describe(&files, shape)?;
+    let tensors = Tensors::open(&files)?;
+    let (naming, config) = named(&family, config, &tensors);
+    check(&family, naming, &config, &tensors)?;
     let decoder = Decoder::assemble(&config, device, |slot, shape| {
-        let values = parameters.remove(&slot).unwrap_or_default();
+        let values = read(&family.named_tensors(slot, &config, naming), &tensors, options)?;
         Ok::<_, CheckpointError>(TensorData::new(values, shape.to_vec()))
     })?;
     Ok(Loaded { json, family, config, naming, decoder })
 }
 
-pub(super) fn load_config(
-    dir: &Path,
+/// How the tensors of a model are named, and its shape: without a pooler if none is stored, as configurations do not say
+/// whether there is one.
+pub(super) fn named(family: &Family, config: DecoderConfig, tensors: &Tensors) -> (Naming, DecoderConfig) {
+    let naming = family.naming(&tensors.iter().map(|(name, _)| name).collect::<Vec<_>>(), &config);
+    let is_stored = [Part::Weight, Part::Bias].into_iter().any(|part| {
+        let of_pooler = family.named_tensors(Slot::Pooler(part), &config, naming);
+        of_pooler.iter().any(|tensor| tensors.info(&tensor.name).is_some())
+    });
+    let pooler = config.pooler.filter(|pooler| is_stored || pooler.labels > 0);
+    (naming, DecoderConfig { pooler, ..config })
+}
+
+/// The configuration of a model: its text, and what it says.
+pub(super) fn describe(
+    files: &ModelFiles,
     shape: Shape,
 ) -> Result<(String, Family, DecoderConfig), CheckpointError> {
-    if !dir.is_dir() {
-        return Err(CheckpointError::NotADirectory { path: dir.into() });
-    }
-    let path = dir.join(CONFIG_FILE);
-    let json = std::fs::read_to_string(&path).map_err(|source| match source.kind() {
-        std::io::ErrorKind::NotFound => CheckpointError::NotFound {
-            path: path.clone(),
-            remedy: "every model directory has one; is this the right directory?".into(),
-        },
-        _ => CheckpointError::Io { path: path.clone(), source },
-    })?;
-    let wrong = |source| CheckpointError::Config { path: path.clone(), source };
+    let json = files.config_json()?;
+    let wrong = |source| CheckpointError::Config { path: files.path().join(CONFIG_FILE), source };
     let family = Family::parse(&json).map_err(wrong)?;
     let config = shape(&family).map_err(wrong)?;
     Ok((json, family, config))
 }
 
-/// The same model without a pooler, if none is stored: configurations do not say whether there is one.
-fn without_missing_pooler(
-    config: DecoderConfig,
+/// Fails where the files do not hold what the model needs, and that alone.
+pub(super) fn check(
     family: &Family,
     naming: Naming,
-    shards: &Shards,
-) -> DecoderConfig {
-    let is_stored = [Part::Weight, Part::Bias].into_iter().any(|part| {
-        let tensors = family.named_tensors(Slot::Pooler(part), &config, naming);
-        tensors.iter().any(|tensor| shards.get(&tensor.name).is_some())
-    });
-    DecoderConfig { pooler: config.pooler.filter(|pooler| is_stored || pooler.labels > 0), ..config }
-}
-
-/// All differences between what a model needs and what its files hold.
-fn compare(family: &Family, naming: Naming, config: &DecoderConfig, shards: &Shards) -> Misfit {
+    config: &DecoderConfig,
+    tensors: &Tensors,
+) -> Result<(), CheckpointError> {
     let needed: Vec<FileTensor> =
         config.slots().into_iter().flat_map(|slot| family.named_tensors(slot, config, naming)).collect();
     let names: HashSet<&str> = needed.iter().map(|tensor| tensor.name.as_str()).collect();
-    let superfluous: Vec<&str> = shards
-        .names()
-        .filter(|name| !names.contains(name) && !family.is_harmless(name))
-        .filter(|name| !is_second_embedding(name, family, naming, config, shards))
-        .collect();
-    misfit(&needed, superfluous, shards)
+    let mut superfluous = Vec::new();
+    for (name, _) in tensors.iter().filter(|(name, _)| !names.contains(name) && !family.is_harmless(name)) {
+        if !is_second_embedding(name, family, naming, config, tensors)? {
+            superfluous.push(name);
+        }
+    }
+    fit(&needed, superfluous, tensors)
 }
 
-/// The difference between needed tensors and those that there are; `superfluous` are not needed.
-pub(super) fn misfit(needed: &[FileTensor], superfluous: Vec<&str>, shards: &Shards) -> Misfit {
+/// Fails where needed tensors are not there as they are needed; `superfluous` are not needed.
+pub(super) fn fit(
+    needed: &[FileTensor],
+    superfluous: Vec<&str>,
+    tensors: &Tensors,
+) -> Result<(), CheckpointError> {
     let mut misfit = Misfit::default();
     for tensor in needed {
-        match shards.get(&tensor.name) {
+        match tensors.info(&tensor.name) {
             None => {
                 misfit
                     .missing
                     .push((tensor.name.clone(), nearest(&tensor.name, &superfluous).map(str::to_string)));
             }
-            Some((info, _)) if info.shape != tensor.shape => {
+            Some(info) if info.shape != tensor.shape => {
                 misfit.misshapen.push((tensor.name.clone(), tensor.shape.clone(), info.shape.clone()));
             }
-            Some((info, _)) if !matches!(info.dtype, Dtype::F32 | Dtype::F16 | Dtype::BF16) => {
-                misfit.unreadable.push((tensor.name.clone(), format!("{:?}", info.dtype)));
+            Some(info) if !info.element.is_readable() => {
+                misfit.unreadable.push((tensor.name.clone(), info.element.to_string()));
             }
             Some(_) => {}
         }
     }
     misfit.superfluous = superfluous.into_iter().map(str::to_string).collect();
-    misfit
+    match misfit.is_empty() {
+        true => Ok(()),
+        false => Err(CheckpointError::Misfit { path: tensors.path().into(), misfit }),
+    }
 }
 
 /// Whether a tensor is the output matrix of a tied model, stored once more. One that differs is no copy, and then the
 /// model is not tied.
-fn is_second_embedding(
+pub(super) fn is_second_embedding(
     name: &str,
     family: &Family,
     naming: Naming,
     config: &DecoderConfig,
-    shards: &Shards,
-) -> bool {
-    config.tied_head
-        && family.tied_head_name() == Some(name)
-        && family
-            .named_tensors(Slot::Embedding, config, naming)
-            .first()
-            .and_then(|embedding| shards.get(&embedding.name).zip(shards.get(name)))
-            .is_some_and(|((first, a), (second, b))| {
-                first.dtype == second.dtype && first.shape == second.shape && a == b
-            })
+    tensors: &Tensors,
+) -> Result<bool, CheckpointError> {
+    if !config.tied_head || family.tied_head_name() != Some(name) {
+        return Ok(false);
+    }
+    let embedding = family.named_tensors(Slot::Embedding, config, naming);
+    let Some(FileTensor { name: first, .. }) = embedding.first() else { return Ok(false) };
+    Ok(tensors.info(first).is_some()
+        && tensors.info(first) == tensors.info(name)
+        && tensors.bytes(first)? == tensors.bytes(name)?)
 }
 
 fn nearest<'a>(name: &str, candidates: &[&'a str]) -> Option<&'a str> {
@@ -159,38 +168,30 @@ fn nearest<'a>(name: &str, candidates: &[&'a str]) -> Option<&'a str> {
 }
 
 /// The values of tensors one after another, as f32 and in our order.
-pub(super) fn read(tensors: &[FileTensor], shards: &Shards) -> Vec<f32> {
-    let parts: Vec<_> =
-        tensors.iter().filter_map(|tensor| Some((tensor, shards.get(&tensor.name)?))).collect();
-    let total = parts.iter().map(|(_, (info, _))| info.shape.iter().product::<usize>()).sum();
-    let mut values = vec![0.0; total];
+pub(super) fn read(
+    parts: &[FileTensor],
+    tensors: &Tensors,
+    options: LoadOptions,
+) -> Result<Vec<f32>, CheckpointError> {
+    let len = |tensor: &FileTensor| tensor.shape.iter().product::<usize>();
+    let mut values = vec![0.0; parts.iter().map(len).sum()];
     let mut rest = &mut values[..];
-    for (tensor, (info, bytes)) in parts {
-        let (part, behind) = rest.split_at_mut(info.shape.iter().product());
-        match info.dtype {
-            Dtype::F16 => widen(bytes, part, f16::from_le_bytes),
-            Dtype::BF16 => widen(bytes, part, bf16::from_le_bytes),
-            _ => {
-                for (value, bytes) in part.iter_mut().zip(bytes.as_chunks().0) {
-                    *value = f32::from_le_bytes(*bytes);
-                }
-            }
+    for tensor in parts {
+        let (part, behind) = rest.split_at_mut(len(tensor));
+        tensors.read(&tensor.name, part)?;
+        if !options.allow_non_finite && !is_finite(part) {
+            let (path, tensor) = (tensors.path().to_owned(), tensor.name.clone());
+            return Err(CheckpointError::NotFinite { path, tensor });
         }
         tensor.to_ours(part);
         rest = behind;
     }
-    values
+    Ok(values)
 }
 
-fn widen<H: Copy + Default>(bytes: &[u8], values: &mut [f32], read: fn([u8; 2]) -> H)
-where
-    [H]: HalfFloatSliceExt,
-{
-    let mut halves = [H::default(); HALVES];
-    for (values, bytes) in values.chunks_mut(HALVES).zip(bytes.chunks(2 * HALVES)) {
-        for (half, bytes) in halves.iter_mut().zip(bytes.as_chunks().0) {
-            *half = read(*bytes);
-        }
-        halves[..values.len()].convert_to_f32_slice(values);
-    }
+/// Whether all values are numbers.
+pub(super) fn is_finite(values: &[f32]) -> bool {
+    // Without an early exit, which would be slower.
+    let part = |values: &[f32]| values.iter().fold(true, |finite, value| finite & value.is_finite());
+    values.par_chunks(PART).all(part)
 }

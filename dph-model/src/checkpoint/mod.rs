@@ -1,18 +1,40 @@
-//! Model directories in the layout of Hugging Face: `config.json` and `model.safetensors`, or shards with a
-//! `model.safetensors.index.json`.
+//! The files of models: directories in the layout of Hugging Face (`config.json` with safetensors or PyTorch weights, whole
+//! or in shards), GGUF files, and repositories of the hub.
+//!
+//! Whatever a model comes in, its weights are [tensors by name](TensorInfo) and its other files [texts by
+//! name](ModelFiles). Nothing in a file is believed before it has been held against the size of the file, and nothing in it
+//! is ever run.
 
 mod authors_head;
+mod convert;
+mod element;
 mod error;
+mod files;
+mod gguf;
 mod hash;
+mod hub;
 mod load;
+mod mapped;
+mod precision;
+mod pytorch;
+mod safetensors;
 mod save;
-mod shards;
+mod tensors;
+mod weight_files;
 
 pub use authors_head::authors_head;
+pub use convert::{ConvertOptions, convert};
+pub use element::ElementType;
 pub use error::{CheckpointError, Misfit};
+pub use files::{ModelFiles, TOKENIZER_FILE};
+pub use gguf::BlockType;
 pub use hash::content_hash;
+pub use hub::{locate, locate_here};
+pub use load::LoadOptions;
 pub(crate) use load::{Loaded, load};
+pub use precision::Precision;
 pub(crate) use save::save;
+pub use tensors::TensorInfo;
 
 /// Name of the file with the configuration.
 pub const CONFIG_FILE: &str = "config.json";

@@ -7,7 +7,7 @@ use std::io::Write;
 use std::path::Path;
 
 use burn_pack::AtomicFile;
-use safetensors::tensor::TensorView;
+use safetensors::tensor::{TensorView, View};
 use safetensors::{Dtype, serialize_to_file};
 use serde_json::{Map, Value};
 
@@ -44,19 +44,10 @@ pub(crate) fn save(
         let view = TensorView::new(Dtype::F32, tensor.shape.clone(), bytes).map_err(|error| {
             CheckpointError::Write { path: dir.join(WEIGHTS_FILE), problem: error.to_string() }
         })?;
-        views.push((tensor.name.as_str(), view));
+        views.push((tensor.name.clone(), view));
     }
-    replace(&dir.join(WEIGHTS_FILE), |scratch, reserved| {
-        let permissions = reserved.metadata()?.permissions();
-        let format = HashMap::from([("format".to_string(), "pt".to_string())]);
-        serialize_to_file(views, Some(format), scratch).map_err(std::io::Error::other)?;
-        // The writer puts a private file in the place of the reserved one.
-        fs::set_permissions(scratch, permissions)
-    })?;
-    replace(&dir.join(CONFIG_FILE), |_, reserved| {
-        reserved.write_all(in_f32(json).as_bytes())?;
-        reserved.sync_all()
-    })
+    write_tensors(&dir.join(WEIGHTS_FILE), views, || Ok(()))?;
+    write_text(&dir.join(CONFIG_FILE), &with_type(json, "float32"))
 }
 
 /// f32 values in the order that a file has them in.
@@ -69,15 +60,40 @@ fn in_file_order<'a>(bytes: &'a [u8], tensor: &FileTensor) -> Cow<'a, [u8]> {
     Cow::Owned(values.into_iter().flat_map(f32::to_le_bytes).collect())
 }
 
-/// The configuration of the same model with weights in f32.
-fn in_f32(json: &str) -> String {
+/// Writes a safetensors file, atomically, and only if `check` finds nothing wrong with what has been written.
+pub(super) fn write_tensors<V: View>(
+    path: &Path,
+    views: Vec<(String, V)>,
+    check: impl FnOnce() -> std::io::Result<()>,
+) -> Result<(), CheckpointError> {
+    replace(path, |scratch, reserved| {
+        let permissions = reserved.metadata()?.permissions();
+        let format = HashMap::from([("format".to_string(), "pt".to_string())]);
+        serialize_to_file(views, Some(format), scratch).map_err(std::io::Error::other)?;
+        check()?;
+        // The writer puts a private file in the place of the reserved one.
+        fs::set_permissions(scratch, permissions)
+    })
+}
+
+/// Writes a small file, atomically.
+pub(super) fn write_text(path: &Path, text: &str) -> Result<(), CheckpointError> {
+    replace(path, |_, reserved| {
+        reserved.write_all(text.as_bytes())?;
+        reserved.sync_all()
+    })
+}
+
+/// The configuration of the same model with weights of another type, by PyTorch's name.
+pub(super) fn with_type(json: &str, name: &str) -> String {
     // The text has been read before, when the model was made of it.
     let mut keys: Map<String, Value> = serde_json::from_str(json).unwrap_or_default();
     let key = if keys.contains_key("dtype") { "dtype" } else { "torch_dtype" };
-    keys.insert(key.into(), "float32".into());
+    keys.insert(key.into(), name.into());
     format!("{:#}\n", Value::Object(keys))
 }
 
+/// Writes a file beside its place, where `write` makes it, and then puts it there.
 fn replace(
     path: &Path,
     write: impl FnOnce(&Path, &mut fs::File) -> std::io::Result<()>,

@@ -11,6 +11,7 @@ mod cache;
 mod config;
 mod head;
 mod input;
+mod limits;
 mod mlp;
 mod norm;
 mod parameter;

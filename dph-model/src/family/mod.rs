@@ -117,7 +117,7 @@ impl Family {
     /// If a setting is not supported, or the sizes contradict each other.
     pub fn decoder(&self) -> Result<DecoderConfig, ConfigError> {
         let config = self.translation().decoder()?;
-        match config.contradiction() {
+        match config.contradiction().or_else(|| config.excess()) {
             Some(problem) => Err(ConfigError::Sizes { problem }),
             None => Ok(config),
         }

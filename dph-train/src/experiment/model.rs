@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Model {
-    /// A Hugging Face style directory. Either this or `new`; with both, this is used, and `new` describes it to
-    /// `--dry-run` where it is not there yet.
+    /// A Hugging Face style directory, a `.gguf` file, or a repository of the hub, `"hf:owner/name"`. Either this or `new`;
+    /// with both, this is used, and `new` describes it to `--dry-run` where it is not there yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
     /// A new model with random weights: the contents of a `config.json`. Its `vocab_size` comes from the tokenizer

@@ -12,7 +12,7 @@ mod reference;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use burn::module::Module;
 use burn::optim::lr_scheduler::module_lr_scheduler::{ModuleLearningRate, ModuleLrScheduler};
@@ -20,7 +20,7 @@ use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use dph_core::{CandidateSet, PreferenceHeadConfig, SteerBatch, SteerObjective, Term};
 use dph_data::{CHAT_FILE, ChatOptions, ChatTokenizer, draw_distractor};
-use dph_model::DecoderConfig;
+use dph_model::{DecoderConfig, ModelFiles};
 
 use crate::experiment::{Experiment, Negatives, Optimiser, Stage, Trainable};
 use crate::features::FeatureCache;
@@ -98,7 +98,8 @@ pub(crate) fn trainable(experiment: &Experiment, stage: &Stage) -> Trainable {
 /// The tokenizer in a folder, with the experiment's format of conversations.
 pub(crate) fn tokenizer(experiment: &Experiment, folder: &Path) -> Result<ChatTokenizer, TrainError> {
     let options = ChatOptions { format: experiment.model.chat, text_only: true, ..ChatOptions::default() };
-    Ok(ChatTokenizer::from_dir_with(folder, &options)?)
+    let files = ModelFiles::open(folder)?;
+    Ok(ChatTokenizer::from_files(folder, &|name| files.read(name), &options)?)
 }
 
 /// The configuration of the experiment's head on a backbone.
@@ -205,11 +206,17 @@ const TOKENIZER_FILES: [&str; 7] = [
     CHAT_FILE,
 ];
 
+/// Copies what belongs to the tokenizer of the model at `from` into a directory.
 pub(crate) fn copy_tokenizer(from: &Path, to: &Path) -> Result<(), TrainError> {
+    let files = ModelFiles::open(from)?;
     for name in TOKENIZER_FILES {
-        let source: PathBuf = from.join(name);
-        if source.is_file() {
-            std::fs::copy(&source, to.join(name)).map_err(|error| TrainError::io(&source, error))?;
+        match files.read(name) {
+            Ok(bytes) => {
+                let target = to.join(name);
+                std::fs::write(&target, bytes).map_err(|error| TrainError::io(&target, error))?;
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(TrainError::io(&files.path().join(name), error)),
         }
     }
     Ok(())

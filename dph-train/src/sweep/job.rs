@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use dph_core::{HeadFileError, PreferenceHeadConfig};
 use dph_eval::{BackboneReference, RESULTS_FILE, Results, SweepRow};
+use dph_model::checkpoint::locate_here;
 
 use super::Variant;
 use super::sharing::Piece;
@@ -38,7 +39,7 @@ impl<'a> Job<'a> {
         let homes = Homes::with_shared(run, pieces.iter().filter_map(of_piece).collect());
         let mut job = Self { variant, setting, pieces, homes, done: false, failed: None };
         // Only the last piece counts: what a variant is made of may be gone when it is evaluated.
-        job.done = run.path().join(RESULTS_FILE).is_file() && job.model_dir().is_dir();
+        job.done = run.path().join(RESULTS_FILE).is_file() && job.model_dir().exists();
         job
     }
 
@@ -57,7 +58,10 @@ impl<'a> Job<'a> {
     pub fn model_dir(&self) -> PathBuf {
         match self.pieces.last() {
             Some(piece) => self.directory(piece),
-            None => self.setting.experiment.model.path.clone().unwrap_or_default(),
+            None => {
+                let path = self.setting.experiment.model.path.clone().unwrap_or_default();
+                locate_here(&path).unwrap_or(path)
+            }
         }
     }
 

@@ -1,0 +1,226 @@
+//! From any format to a directory in the layout of Hugging Face.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+
+use half::{bf16, f16};
+use safetensors::Dtype;
+use safetensors::tensor::View;
+use serde_json::json;
+
+use super::load::{check, describe, is_finite, is_second_embedding, named};
+use super::save::{with_type, write_tensors, write_text};
+use super::tensors::Tensors;
+use crate::family::Family;
+
+use super::{CONFIG_FILE, CheckpointError, ElementType, INDEX_FILE, ModelFiles, Precision, WEIGHTS_FILE};
+
+/// What a model has beside its weights and its configuration.
+const OTHER_FILES: [&str; 9] = [
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "chat_template.jinja",
+    "chat.json",
+    "preference_head.json",
+    "preference_head.safetensors",
+];
+
+/// Choices about what is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ConvertOptions {
+    /// The type of all weights. `None`: as in the files; the blocks of a GGUF file become f16.
+    pub precision: Option<Precision>,
+    /// Most bytes of weights in a file; `None`: all are in one.
+    pub shard_bytes: Option<u64>,
+    /// Take weights that are NaN or infinite, which are an error otherwise.
+    pub allow_non_finite: bool,
+}
+
+/// Writes the model at `path` into the directory `out`, which is made if need be: `config.json`, safetensors, and its
+/// tokenizer and preference head, if there are any. Gives the names of the weight files.
+///
+/// A tied output matrix that is stored a second time, and tensors that are no weights, are left out. No more than one tensor
+/// is in memory. Each file is written atomically, the weights first.
+///
+/// # Errors
+///
+/// If the model is broken or not supported, a weight is not finite or too large for its new type, or a file cannot be written.
+pub fn convert(path: &Path, out: &Path, options: &ConvertOptions) -> Result<Vec<String>, CheckpointError> {
+    let files = ModelFiles::open(path)?;
+    let (json, family, config) = describe(&files, Family::decoder)?;
+    let tensors = Tensors::open(&files)?;
+    let (naming, config) = named(&family, config, &tensors);
+    check(&family, naming, &config, &tensors)?;
+    let failed = RefCell::new(None);
+    let mut converted = Vec::new();
+    for (name, info) in tensors.iter().filter(|(_, info)| info.element.is_readable()) {
+        if !is_second_embedding(name, &family, naming, &config, &tensors)? {
+            let to = options.precision.unwrap_or(Precision::nearest(&info.element));
+            let allow = options.allow_non_finite;
+            converted.push(Converted {
+                tensors: &tensors,
+                name,
+                shape: &info.shape,
+                to,
+                allow,
+                failed: &failed,
+            });
+        }
+    }
+    std::fs::create_dir_all(out).map_err(|source| CheckpointError::Io { path: out.into(), source })?;
+    let total: u64 = converted.iter().map(|tensor| tensor.data_len() as u64).sum();
+    let of_most = Precision::of_most(converted.iter().map(|tensor| (tensor.to, tensor.data_len())));
+    let shards = shards(converted, options.shard_bytes.unwrap_or(u64::MAX));
+    let count = shards.len();
+    let mut names = Vec::new();
+    let mut map = BTreeMap::new();
+    for (index, shard) in shards.into_iter().enumerate() {
+        let file = match count {
+            1 => WEIGHTS_FILE.to_string(),
+            _ => format!("model-{:05}-of-{count:05}.safetensors", index + 1),
+        };
+        map.extend(shard.iter().map(|tensor| (tensor.name.to_string(), file.clone())));
+        let views = shard.into_iter().map(|tensor| (tensor.name.to_string(), tensor)).collect();
+        let whole = || match &*failed.borrow() {
+            None => Ok(()),
+            Some(error) => Err(io::Error::other(error.to_string())),
+        };
+        let written = write_tensors(&out.join(&file), views, whole);
+        if let Some(error) = failed.take() {
+            return Err(error);
+        }
+        written?;
+        names.push(file);
+    }
+    if count > 1 {
+        let index = json!({ "metadata": { "total_size": total }, "weight_map": map });
+        write_text(&out.join(INDEX_FILE), &format!("{index:#}\n"))?;
+    }
+    for name in OTHER_FILES {
+        match files.read(name) {
+            Ok(bytes) => {
+                let path = out.join(name);
+                dph_core::write_atomically(&path, &bytes)
+                    .map_err(|error| CheckpointError::Write { path, problem: error.to_string() })?;
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(source) => return Err(CheckpointError::Io { path: files.path().join(name), source }),
+        }
+    }
+    write_text(&out.join(CONFIG_FILE), &with_type(&json, of_most.torch_name()))?;
+    Ok(names)
+}
+
+/// Tensors in files of at most so many bytes, in their order; a tensor that is larger has a file of its own.
+fn shards(tensors: Vec<Converted<'_>>, most: u64) -> Vec<Vec<Converted<'_>>> {
+    let (mut shards, mut size) = (vec![Vec::new()], 0);
+    for tensor in tensors {
+        let len = tensor.data_len() as u64;
+        if size > 0 && size + len > most {
+            shards.push(Vec::new());
+            size = 0;
+        }
+        size += len;
+        if let Some(shard) = shards.last_mut() {
+            shard.push(tensor);
+        }
+    }
+    shards
+}
+
+/// A tensor that is read and converted when it is written.
+struct Converted<'a> {
+    tensors: &'a Tensors,
+    name: &'a str,
+    shape: &'a [usize],
+    to: Precision,
+    allow: bool,
+    /// Writing has no way to say what went wrong with a tensor.
+    failed: &'a RefCell<Option<CheckpointError>>,
+}
+
+impl Converted<'_> {
+    fn convert(&self) -> Result<Vec<u8>, CheckpointError> {
+        let mut values = vec![0.0; self.shape.iter().product()];
+        self.tensors.read(self.name, &mut values)?;
+        let (path, tensor) = (self.tensors.path().to_owned(), self.name.to_string());
+        let finite = is_finite(&values);
+        if !finite && !self.allow {
+            return Err(CheckpointError::NotFinite { path, tensor });
+        }
+        if self.to == Precision::F16
+            && finite
+            && values.iter().any(|value| f16::from_f32(*value).is_infinite())
+        {
+            return Err(CheckpointError::TooLarge { path, tensor });
+        }
+        Ok(match self.to {
+            Precision::F32 => values.into_iter().flat_map(f32::to_le_bytes).collect(),
+            Precision::F16 => {
+                values.into_iter().flat_map(|value| f16::from_f32(value).to_le_bytes()).collect()
+            }
+            Precision::Bf16 => {
+                values.into_iter().flat_map(|value| bf16::from_f32(value).to_le_bytes()).collect()
+            }
+        })
+    }
+}
+
+impl View for Converted<'_> {
+    fn dtype(&self) -> Dtype {
+        match self.to {
+            Precision::F32 => Dtype::F32,
+            Precision::F16 => Dtype::F16,
+            Precision::Bf16 => Dtype::BF16,
+        }
+    }
+
+    fn shape(&self) -> &[usize] {
+        self.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        if self.failed.borrow().is_some() {
+            return Cow::Borrowed(&[]);
+        }
+        match self.convert() {
+            Ok(bytes) => Cow::Owned(bytes),
+            Err(error) => {
+                *self.failed.borrow_mut() = Some(error);
+                Cow::Borrowed(&[])
+            }
+        }
+    }
+
+    fn data_len(&self) -> usize {
+        self.to.bytes() * self.shape.iter().product::<usize>()
+    }
+}
+
+impl Precision {
+    /// What a tensor is kept in that nobody wants in another type.
+    fn nearest(element: &ElementType) -> Self {
+        match element {
+            ElementType::F32 => Self::F32,
+            ElementType::Bf16 => Self::Bf16,
+            _ => Self::F16,
+        }
+    }
+
+    /// The type of most bytes.
+    fn of_most(tensors: impl Iterator<Item = (Self, usize)>) -> Self {
+        let mut bytes = [(Self::F32, 0), (Self::F16, 0), (Self::Bf16, 0)];
+        for (precision, len) in tensors {
+            for (_, sum) in bytes.iter_mut().filter(|(other, _)| *other == precision) {
+                *sum += len;
+            }
+        }
+        bytes.into_iter().max_by_key(|(_, sum)| *sum).map_or(Self::F32, |(precision, _)| precision)
+    }
+}

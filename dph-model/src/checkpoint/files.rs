@@ -1,0 +1,115 @@
+//! [`ModelFiles`]: the files of a model, wherever it comes from.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::gguf::{Gguf, is_gguf};
+use super::tensors::Tensors;
+use super::{CONFIG_FILE, CheckpointError, TensorInfo, hub};
+
+/// Name of the file with the tokenizer.
+pub const TOKENIZER_FILE: &str = "tokenizer.json";
+
+/// The files of a model in the layout of Hugging Face: those of a directory, or those that a GGUF file stands for.
+///
+/// ```no_run
+/// use dph_model::checkpoint::ModelFiles;
+///
+/// let model = ModelFiles::open("hf:HuggingFaceTB/SmolLM2-135M-Instruct")?;
+/// let config = model.config_json()?;
+/// let tokenizer = model.read("tokenizer.json")?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct ModelFiles {
+    path: PathBuf,
+    gguf: Option<Gguf>,
+}
+
+impl ModelFiles {
+    /// The model at a path, which is one of
+    ///
+    /// - a directory with `config.json` and weights: `model.safetensors`, `pytorch_model.bin`, or the shards of either with
+    ///   their index;
+    /// - a `.gguf` file;
+    /// - `hf:owner/name` or `hf:owner/name@revision`, a repository of the Hugging Face hub; see
+    ///   [`locate`](super::locate).
+    ///
+    /// Of the files no more is read than the table of a GGUF file.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such path, the GGUF file is broken, or the repository cannot be had.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, CheckpointError> {
+        let path = hub::locate(path.as_ref())?;
+        if is_gguf(&path) {
+            let gguf = Gguf::open(&path)?;
+            return Ok(Self { path, gguf: Some(gguf) });
+        }
+        match path.is_dir() {
+            true => Ok(Self { path, gguf: None }),
+            false => Err(CheckpointError::NotADirectory { path }),
+        }
+    }
+
+    /// The directory or the GGUF file, on this machine.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The text of `config.json`.
+    ///
+    /// # Errors
+    ///
+    /// If there is none, it cannot be read, or the architecture of a GGUF file is not supported.
+    pub fn config_json(&self) -> Result<String, CheckpointError> {
+        if let Some(gguf) = &self.gguf {
+            return gguf.config_json();
+        }
+        let path = self.path.join(CONFIG_FILE);
+        std::fs::read_to_string(&path).map_err(|source| match source.kind() {
+            io::ErrorKind::NotFound => CheckpointError::NotFound {
+                path: path.clone(),
+                remedy: "every model directory has one; is this the right directory?".into(),
+            },
+            _ => CheckpointError::Io { path: path.clone(), source },
+        })
+    }
+
+    /// A file by its name, such as `tokenizer.json`. A GGUF file stands for `config.json`, `generation_config.json`,
+    /// `tokenizer.json` and `tokenizer_config.json`.
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](io::ErrorKind::NotFound) if there is no such file; others if it cannot be read, or a GGUF file has a
+    /// tokenizer that is not supported.
+    pub fn read(&self, name: &str) -> io::Result<Vec<u8>> {
+        let Some(gguf) = &self.gguf else { return std::fs::read(self.path.join(name)) };
+        let text = match name {
+            CONFIG_FILE => gguf.config_json().map(Some),
+            "generation_config.json" => Ok(Some(gguf.generation_config_json())),
+            TOKENIZER_FILE => gguf.tokenizer_json(),
+            "tokenizer_config.json" => gguf.tokenizer_config_json(),
+            _ => Ok(None),
+        };
+        let text = text.map_err(io::Error::other)?;
+        text.map(String::into_bytes).ok_or_else(|| {
+            io::Error::new(io::ErrorKind::NotFound, format!("there is no {name} in {}", self.path.display()))
+        })
+    }
+
+    /// Type and shape of every tensor in the weight files, by its Hugging Face name. No weight is read.
+    ///
+    /// # Errors
+    ///
+    /// If there are no weights, or a file is broken.
+    pub fn tensors(&self) -> Result<BTreeMap<String, TensorInfo>, CheckpointError> {
+        let tensors = Tensors::open(self)?;
+        Ok(tensors.iter().map(|(name, info)| (name.to_string(), info.clone())).collect())
+    }
+
+    pub(super) fn gguf_path(&self) -> Option<&Path> {
+        self.gguf.as_ref().map(Gguf::path)
+    }
+}

@@ -1,0 +1,72 @@
+//! [`Cursor`]: a place in bytes that nobody has checked yet.
+
+use std::ops::Range;
+
+/// Reads one thing after the other, and never behind the end.
+#[derive(Debug)]
+pub(crate) struct Cursor<'a> {
+    bytes: &'a [u8],
+    position: usize,
+}
+
+/// What is wrong with a file, and where.
+#[derive(Debug)]
+pub(crate) struct Malformed(pub String);
+
+impl<'a> Cursor<'a> {
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, position: 0 }
+    }
+
+    pub fn position(&self) -> usize {
+        self.position
+    }
+
+    /// An error at this place.
+    pub fn malformed(&self, problem: String) -> Malformed {
+        Malformed(format!("{problem} (at byte {})", self.position))
+    }
+
+    pub fn array<const N: usize>(&mut self, what: &str) -> Result<[u8; N], Malformed> {
+        match self.bytes[self.position..].first_chunk() {
+            Some(array) => {
+                self.position += N;
+                Ok(*array)
+            }
+            None => Err(self.malformed(format!("the file ends inside {what}"))),
+        }
+    }
+
+    pub fn u32(&mut self, what: &str) -> Result<u32, Malformed> {
+        self.array(what).map(u32::from_le_bytes)
+    }
+
+    pub fn u64(&mut self, what: &str) -> Result<u64, Malformed> {
+        self.array(what).map(u64::from_le_bytes)
+    }
+
+    pub fn skip(&mut self, len: u64, what: &str) -> Result<(), Malformed> {
+        let left = self.bytes.len() - self.position;
+        match usize::try_from(len).ok().filter(|len| *len <= left) {
+            Some(len) => {
+                self.position += len;
+                Ok(())
+            }
+            None => Err(self.malformed(format!("{what} claims {len} bytes, {left} are left"))),
+        }
+    }
+
+    /// The place of bytes whose length stands in front of them.
+    pub fn long_bytes(&mut self, what: &str) -> Result<Range<usize>, Malformed> {
+        let len = self.u64(what)?;
+        let start = self.position;
+        self.skip(len, what)?;
+        Ok(start..self.position)
+    }
+
+    /// A text whose length stands in front of it.
+    pub fn text(&mut self, what: &str) -> Result<&'a str, Malformed> {
+        let place = self.long_bytes(what)?;
+        std::str::from_utf8(&self.bytes[place]).map_err(|_| self.malformed(format!("{what} is not UTF-8")))
+    }
+}

@@ -1,0 +1,182 @@
+//! [`Metadata`]: the key/value pairs of a GGUF file.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use super::cursor::{Cursor, Malformed};
+
+/// Most pairs that are read; files of language models have fewer than a hundred.
+const MOST_PAIRS: u64 = 1 << 16;
+/// How deep arrays may lie in arrays.
+const DEEPEST: usize = 4;
+
+/// What a GGUF file says about its model. Texts and arrays stay in the file: here are their places.
+#[derive(Debug)]
+pub(crate) struct Metadata(BTreeMap<String, Value>);
+
+#[derive(Debug)]
+enum Value {
+    Whole(i128),
+    Real(f64),
+    Truth(bool),
+    Text(Range<usize>),
+    Array { kind: u32, len: usize, bytes: Range<usize> },
+}
+
+/// The numbers by which the format names its kinds of values.
+mod kind {
+    pub const U8: u32 = 0;
+    pub const I8: u32 = 1;
+    pub const U16: u32 = 2;
+    pub const I16: u32 = 3;
+    pub const U32: u32 = 4;
+    pub const I32: u32 = 5;
+    pub const F32: u32 = 6;
+    pub const BOOL: u32 = 7;
+    pub const TEXT: u32 = 8;
+    pub const ARRAY: u32 = 9;
+    pub const U64: u32 = 10;
+    pub const I64: u32 = 11;
+    pub const F64: u32 = 12;
+}
+
+impl Metadata {
+    /// Reads `pairs` pairs.
+    pub fn read(cursor: &mut Cursor<'_>, pairs: u64) -> Result<Self, Malformed> {
+        if pairs > MOST_PAIRS {
+            return Err(cursor.malformed(format!("it claims {pairs} keys")));
+        }
+        let mut values = BTreeMap::new();
+        for _ in 0..pairs {
+            let key = cursor.text("a key")?.to_string();
+            let kind = cursor.u32(&key)?;
+            let value = Value::read(cursor, kind, &key)?;
+            if values.insert(key.clone(), value).is_some() {
+                return Err(cursor.malformed(format!("the key {key} is there twice")));
+            }
+        }
+        Ok(Self(values))
+    }
+
+    /// A number that counts something.
+    pub fn count(&self, key: &str) -> Option<usize> {
+        match self.0.get(key)? {
+            Value::Whole(number) => usize::try_from(*number).ok(),
+            _ => None,
+        }
+    }
+
+    /// A number.
+    pub fn number(&self, key: &str) -> Option<f64> {
+        match self.0.get(key)? {
+            Value::Real(number) => Some(*number),
+            Value::Whole(number) => Some(*number as f64),
+            _ => None,
+        }
+    }
+
+    /// Whether something is so.
+    pub fn truth(&self, key: &str) -> Option<bool> {
+        match self.0.get(key)? {
+            Value::Truth(truth) => Some(*truth),
+            _ => None,
+        }
+    }
+
+    /// A text of the file with these bytes.
+    pub fn text<'a>(&self, key: &str, file: &'a [u8]) -> Option<&'a str> {
+        match self.0.get(key)? {
+            Value::Text(place) => std::str::from_utf8(file.get(place.clone())?).ok(),
+            _ => None,
+        }
+    }
+
+    /// An array of texts of the file with these bytes. `None` also where one of them is not UTF-8.
+    pub fn texts<'a>(&self, key: &str, file: &'a [u8]) -> Option<Vec<&'a str>> {
+        match self.0.get(key)? {
+            Value::Array { kind: kind::TEXT, len, bytes } => {
+                let mut cursor = Cursor::new(file.get(bytes.clone())?);
+                (0..*len).map(|_| cursor.text(key).ok()).collect()
+            }
+            _ => None,
+        }
+    }
+
+    /// An array of numbers of the file with these bytes.
+    pub fn numbers(&self, key: &str, file: &[u8]) -> Option<Vec<f64>> {
+        match self.0.get(key)? {
+            Value::Array { kind, len, bytes } => {
+                let mut cursor = Cursor::new(file.get(bytes.clone())?);
+                let number = |_| match Value::read(&mut cursor, *kind, key).ok()? {
+                    Value::Whole(number) => Some(number as f64),
+                    Value::Real(number) => Some(number),
+                    _ => None,
+                };
+                (0..*len).map(number).collect()
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Value {
+    fn read(cursor: &mut Cursor<'_>, kind: u32, key: &str) -> Result<Self, Malformed> {
+        Ok(match kind {
+            kind::U8 => Self::Whole(u8::from_le_bytes(cursor.array(key)?).into()),
+            kind::I8 => Self::Whole(i8::from_le_bytes(cursor.array(key)?).into()),
+            kind::U16 => Self::Whole(u16::from_le_bytes(cursor.array(key)?).into()),
+            kind::I16 => Self::Whole(i16::from_le_bytes(cursor.array(key)?).into()),
+            kind::U32 => Self::Whole(cursor.u32(key)?.into()),
+            kind::I32 => Self::Whole(i32::from_le_bytes(cursor.array(key)?).into()),
+            kind::U64 => Self::Whole(cursor.u64(key)?.into()),
+            kind::I64 => Self::Whole(i64::from_le_bytes(cursor.array(key)?).into()),
+            kind::F32 => Self::Real(shortest(f32::from_le_bytes(cursor.array(key)?))),
+            kind::F64 => Self::Real(f64::from_le_bytes(cursor.array(key)?)),
+            kind::BOOL => Self::Truth(cursor.array::<1>(key)? != [0]),
+            kind::TEXT => Self::Text(cursor.long_bytes(key)?),
+            kind::ARRAY => {
+                let (kind, len) = (cursor.u32(key)?, cursor.u64(key)?);
+                let start = cursor.position();
+                skip_items(cursor, kind, len, key, DEEPEST)?;
+                // Every item has taken a byte at least, so their number fits.
+                Self::Array { kind, len: len as usize, bytes: start..cursor.position() }
+            }
+            _ => return Err(cursor.malformed(format!("the value of {key} has the unknown kind {kind}"))),
+        })
+    }
+}
+
+/// The number that was meant: 1e-5 in f32 is 9.99999974e-6 in f64.
+fn shortest(number: f32) -> f64 {
+    number.to_string().parse().unwrap_or(number.into())
+}
+
+fn skip_items(
+    cursor: &mut Cursor<'_>,
+    kind: u32,
+    len: u64,
+    key: &str,
+    deeper: usize,
+) -> Result<(), Malformed> {
+    let width: u64 = match kind {
+        kind::U8 | kind::I8 | kind::BOOL => 1,
+        kind::U16 | kind::I16 => 2,
+        kind::U32 | kind::I32 | kind::F32 => 4,
+        kind::U64 | kind::I64 | kind::F64 => 8,
+        kind::TEXT => {
+            for _ in 0..len {
+                cursor.long_bytes(key)?;
+            }
+            return Ok(());
+        }
+        kind::ARRAY if deeper > 0 => {
+            for _ in 0..len {
+                let (kind, len) = (cursor.u32(key)?, cursor.u64(key)?);
+                skip_items(cursor, kind, len, key, deeper - 1)?;
+            }
+            return Ok(());
+        }
+        _ => return Err(cursor.malformed(format!("the array {key} has the unknown kind {kind}"))),
+    };
+    cursor.skip(len.saturating_mul(width), key)
+}

@@ -1,0 +1,95 @@
+//! GGUF files in: model, configuration and tokenizer in one file, as llama.cpp uses them.
+//!
+//! The format is described in `docs/gguf.md` of ggml. Versions 2 and 3 are read, little-endian. Every count, length and
+//! offset in the file is held against its size before anything is done with it. The readers that there are on
+//! crates.io do not: candle-core 0.11.1 divides by an alignment of 0 and multiplies sizes without a check, ggus 0.5.1
+//! allocates what the counts claim, and gguf-rs-lib 0.3.3 reads version 3 alone and no blocks.
+
+mod blocks;
+mod config;
+mod cursor;
+mod metadata;
+mod names;
+mod rope;
+mod rows;
+mod sentencepiece;
+mod tensors;
+mod tokenizer;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+pub use blocks::BlockType;
+
+use super::CheckpointError;
+use super::mapped::Mapped;
+use cursor::{Cursor, Malformed};
+use metadata::Metadata;
+pub(super) use names::RowOrder;
+use tensors::RawTensor;
+
+/// A GGUF file, memory-mapped.
+#[derive(Debug)]
+pub(crate) struct Gguf {
+    path: PathBuf,
+    map: Mapped,
+    metadata: Metadata,
+    architecture: String,
+    /// By the names that the file has.
+    tensors: BTreeMap<String, RawTensor>,
+}
+
+/// Whether a path is that of a GGUF file.
+pub(crate) fn is_gguf(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gguf")) && path.is_file()
+}
+
+impl Gguf {
+    pub fn open(path: &Path) -> Result<Self, CheckpointError> {
+        let map = Mapped::open(path, "GGUF")?;
+        let parsed = parse(map.bytes());
+        let (metadata, tensors) = parsed.map_err(|Malformed(problem)| CheckpointError::Damaged {
+            path: path.into(),
+            format: "GGUF",
+            bytes: map.bytes().len() as u64,
+            problem,
+        })?;
+        let architecture = metadata.text("general.architecture", map.bytes()).unwrap_or_default().to_string();
+        Ok(Self { path: path.into(), map, metadata, architecture, tensors })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub fn map(&self) -> &Mapped {
+        &self.map
+    }
+
+    /// A key of the architecture, such as `block_count` for `llama.block_count`.
+    fn key(&self, key: &str) -> String {
+        format!("{}.{key}", self.architecture)
+    }
+
+    fn unsupported(&self, problem: impl Into<String>) -> CheckpointError {
+        CheckpointError::Gguf { path: self.path.clone(), problem: problem.into() }
+    }
+}
+
+fn parse(bytes: &[u8]) -> Result<(Metadata, BTreeMap<String, RawTensor>), Malformed> {
+    let mut cursor = Cursor::new(bytes);
+    if &cursor.array::<4>("the magic number")? != b"GGUF" {
+        return Err(Malformed("it does not start with GGUF".into()));
+    }
+    match cursor.u32("the version")? {
+        2 | 3 => {}
+        version if matches!(version.swap_bytes(), 2 | 3) => {
+            return Err(Malformed("it is big-endian, which is not supported".into()));
+        }
+        version => return Err(Malformed(format!("version {version} is not supported, only 2 and 3 are"))),
+    }
+    let (tensors, pairs) = (cursor.u64("the number of tensors")?, cursor.u64("the number of keys")?);
+    let metadata = Metadata::read(&mut cursor, pairs)?;
+    let tensors = tensors::read(&mut cursor, tensors, &metadata, bytes.len())?;
+    Ok((metadata, tensors))
+}

@@ -1,0 +1,125 @@
+//! [`RawTensor`]: where a GGUF file keeps a tensor.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use super::blocks::BlockType;
+use super::cursor::{Cursor, Malformed};
+use super::metadata::Metadata;
+use crate::checkpoint::ElementType;
+
+/// Most tensors that are read; the largest models have some thousands.
+const MOST_TENSORS: u64 = 1 << 16;
+/// Most axes of a tensor, as in ggml.
+const MOST_AXES: u32 = 4;
+/// Where `general.alignment` is not there.
+const DEFAULT_ALIGNMENT: usize = 32;
+
+/// A tensor of the file.
+#[derive(Debug, Clone)]
+pub(crate) struct RawTensor {
+    pub element: ElementType,
+    /// Outermost axis first; the file has it the other way round.
+    pub shape: Vec<usize>,
+    /// Its bytes; empty for types whose size is not known.
+    pub bytes: Range<usize>,
+}
+
+/// Reads the table of tensors and checks it against the size of the file.
+pub(crate) fn read(
+    cursor: &mut Cursor<'_>,
+    count: u64,
+    metadata: &Metadata,
+    file: usize,
+) -> Result<BTreeMap<String, RawTensor>, Malformed> {
+    if count > MOST_TENSORS {
+        return Err(cursor.malformed(format!("it claims {count} tensors")));
+    }
+    let alignment = metadata.count("general.alignment").unwrap_or(DEFAULT_ALIGNMENT);
+    if !alignment.is_power_of_two() {
+        return Err(Malformed(format!("general.alignment is {alignment}")));
+    }
+    let entries: Vec<Entry> = (0..count).map(|_| Entry::read(cursor)).collect::<Result<_, _>>()?;
+    let data = cursor.position().checked_next_multiple_of(alignment);
+    let mut tensors = BTreeMap::new();
+    for entry in entries {
+        let name = entry.name.clone();
+        let tensor = data.and_then(|data| entry.place(data, alignment, file));
+        let tensor = tensor.ok_or_else(|| {
+            Malformed(format!(
+                "the tensor {name} of {:?} at offset {} does not lie inside the file",
+                entry.shape, entry.offset
+            ))
+        })?;
+        if tensors.insert(name.clone(), tensor).is_some() {
+            return Err(Malformed(format!("the tensor {name} is there twice")));
+        }
+    }
+    let mut places: Vec<_> = tensors.iter().map(|(name, tensor)| (&tensor.bytes, name)).collect();
+    places.sort_by_key(|(bytes, _)| (bytes.start, bytes.end));
+    match places.windows(2).find(|pair| pair[0].0.end > pair[1].0.start) {
+        Some(pair) => Err(Malformed(format!("the tensors {} and {} overlap", pair[0].1, pair[1].1))),
+        None => Ok(tensors),
+    }
+}
+
+/// A line of the table, as it stands there.
+struct Entry {
+    name: String,
+    shape: Vec<u64>,
+    element: ElementType,
+    offset: u64,
+}
+
+impl Entry {
+    fn read(cursor: &mut Cursor<'_>) -> Result<Self, Malformed> {
+        let name = cursor.text("the name of a tensor")?.to_string();
+        let axes = cursor.u32(&name)?;
+        if axes > MOST_AXES {
+            return Err(cursor.malformed(format!("the tensor {name} has {axes} axes")));
+        }
+        let mut shape = (0..axes).map(|_| cursor.u64(&name)).collect::<Result<Vec<_>, _>>()?;
+        shape.reverse();
+        let (element, offset) = (element(cursor.u32(&name)?), cursor.u64(&name)?);
+        Ok(Self { name, shape, element, offset })
+    }
+
+    /// The tensor, if its place is one.
+    fn place(&self, data: usize, alignment: usize, file: usize) -> Option<RawTensor> {
+        let shape: Vec<usize> =
+            self.shape.iter().map(|&axis| usize::try_from(axis)).collect::<Result<_, _>>().ok()?;
+        let elements = shape.iter().try_fold(1usize, |product, &axis| product.checked_mul(axis))?;
+        let Some((len, size)) = self.element.unit() else {
+            return Some(RawTensor { element: self.element.clone(), shape, bytes: 0..0 });
+        };
+        // Blocks never reach from one row into the next.
+        if !shape.last().unwrap_or(&1).is_multiple_of(len) {
+            return None;
+        }
+        let start = data.checked_add(usize::try_from(self.offset).ok()?)?;
+        let end = start.checked_add((elements / len).checked_mul(size)?)?;
+        let fits = end <= file && self.offset.is_multiple_of(alignment as u64);
+        fits.then(|| RawTensor { element: self.element.clone(), shape, bytes: start..end })
+    }
+}
+
+/// The types of `enum ggml_type`.
+fn element(number: u32) -> ElementType {
+    match number {
+        0 => ElementType::F32,
+        1 => ElementType::F16,
+        2 => ElementType::Blocks(BlockType::Q4_0),
+        3 => ElementType::Blocks(BlockType::Q4_1),
+        6 => ElementType::Blocks(BlockType::Q5_0),
+        7 => ElementType::Blocks(BlockType::Q5_1),
+        8 => ElementType::Blocks(BlockType::Q8_0),
+        12 => ElementType::Blocks(BlockType::Q4K),
+        13 => ElementType::Blocks(BlockType::Q5K),
+        14 => ElementType::Blocks(BlockType::Q6K),
+        30 => ElementType::Bf16,
+        10 => ElementType::Other("q2_k".into()),
+        11 => ElementType::Other("q3_k".into()),
+        28 => ElementType::Other("f64".into()),
+        other => ElementType::Other(format!("ggml type {other}")),
+    }
+}

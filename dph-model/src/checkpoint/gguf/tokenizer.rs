@@ -1,0 +1,200 @@
+//! The tokenizer in a GGUF file, as the files that Hugging Face has.
+
+use serde_json::{Map, Value, json};
+
+use super::Gguf;
+use super::sentencepiece;
+use crate::checkpoint::CheckpointError;
+
+/// Kinds of tokens, by the numbers of `enum llama_token_type`.
+mod kind {
+    pub const UNKNOWN: f64 = 2.0;
+    pub const CONTROL: f64 = 3.0;
+    pub const USER_DEFINED: f64 = 4.0;
+}
+
+/// The expression of Llama 3, which cuts texts into words and numbers of at most three digits.
+const LLAMA_3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+/// The same of Qwen, with single digits.
+const QWEN_2: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+
+/// The vocabulary of a file.
+struct Vocabulary<'a> {
+    tokens: Vec<&'a str>,
+    kinds: Vec<f64>,
+}
+
+impl Gguf {
+    /// The `tokenizer.json`, or `None` where the file has no tokenizer.
+    pub fn tokenizer_json(&self) -> Result<Option<String>, CheckpointError> {
+        let bytes = self.map.bytes();
+        let Some(model) = self.metadata.text("tokenizer.ggml.model", bytes) else { return Ok(None) };
+        let vocabulary = self.vocabulary()?;
+        let (model, normalizer, pre_tokenizer, decoder) = match model {
+            "gpt2" => {
+                let merges = self.metadata.texts("tokenizer.ggml.merges", bytes);
+                let merges = merges.ok_or_else(|| self.no("tokenizer.ggml.merges"))?;
+                let (normalizer, pre_tokenizer, ignore_merges) = self.pre_tokenizer()?;
+                let model = bpe(&vocabulary, json!(merges), None, ignore_merges);
+                (model, normalizer, pre_tokenizer, byte_level(false))
+            }
+            "llama" => {
+                let scores = self.metadata.numbers("tokenizer.ggml.scores", bytes);
+                let scores = scores.filter(|scores| scores.len() == vocabulary.tokens.len());
+                let scores = scores.ok_or_else(|| self.no("tokenizer.ggml.scores"))?;
+                let unknown = vocabulary.kinds.iter().position(|kind| *kind == kind::UNKNOWN);
+                let merges = sentencepiece::merges(&vocabulary.tokens, &scores);
+                let model = bpe(&vocabulary, json!(merges), unknown.map(|id| vocabulary.tokens[id]), false);
+                let prefix = self.metadata.truth("tokenizer.ggml.add_space_prefix").unwrap_or(true);
+                (model, sentencepiece::normalizer(prefix), Value::Null, sentencepiece::decoder(prefix))
+            }
+            other => {
+                return Err(self.unsupported(format!(
+                    "tokenizer.ggml.model `{other}` is not supported; supported are gpt2 and llama"
+                )));
+            }
+        };
+        let tokenizer = json!({
+            "version": "1.0",
+            "truncation": null,
+            "padding": null,
+            "added_tokens": vocabulary.added(),
+            "normalizer": normalizer,
+            "pre_tokenizer": pre_tokenizer,
+            "post_processor": self.post_processor(&vocabulary),
+            "decoder": decoder,
+            "model": model,
+        });
+        Ok(Some(format!("{tokenizer:#}\n")))
+    }
+
+    /// The `tokenizer_config.json`, or `None` where the file has no tokenizer.
+    pub fn tokenizer_config_json(&self) -> Result<Option<String>, CheckpointError> {
+        let bytes = self.map.bytes();
+        let Some(model) = self.metadata.text("tokenizer.ggml.model", bytes) else { return Ok(None) };
+        let vocabulary = self.vocabulary()?;
+        let mut config = Map::new();
+        let class = if model == "llama" { "LlamaTokenizer" } else { "PreTrainedTokenizerFast" };
+        config.insert("tokenizer_class".into(), class.into());
+        for (name, raw) in [("bos", "bos"), ("eos", "eos"), ("unk", "unknown"), ("pad", "padding")] {
+            let id = self.metadata.count(&format!("tokenizer.ggml.{raw}_token_id"));
+            if let Some(token) = id.and_then(|id| vocabulary.tokens.get(id)) {
+                config.insert(format!("{name}_token"), (*token).into());
+            }
+        }
+        for (name, key) in [("add_bos_token", "add_bos_token"), ("add_eos_token", "add_eos_token")] {
+            if let Some(truth) = self.metadata.truth(&format!("tokenizer.ggml.{key}")) {
+                config.insert(name.into(), truth.into());
+            }
+        }
+        if let Some(template) = self.metadata.text("tokenizer.chat_template", bytes) {
+            config.insert("chat_template".into(), template.into());
+        }
+        if let Some(context) = self.metadata.count(&self.key("context_length")) {
+            config.insert("model_max_length".into(), context.into());
+        }
+        Ok(Some(format!("{:#}\n", Value::Object(config))))
+    }
+
+    /// The `generation_config.json`.
+    pub fn generation_config_json(&self) -> String {
+        format!("{:#}\n", Value::Object(self.token_ids()))
+    }
+
+    fn vocabulary(&self) -> Result<Vocabulary<'_>, CheckpointError> {
+        let bytes = self.map.bytes();
+        let tokens = self.metadata.texts("tokenizer.ggml.tokens", bytes);
+        let tokens = tokens.ok_or_else(|| self.no("tokenizer.ggml.tokens"))?;
+        let mut kinds = self.metadata.numbers("tokenizer.ggml.token_type", bytes).unwrap_or_default();
+        // Where the kinds are not there, all tokens are ordinary.
+        kinds.resize(tokens.len(), 1.0);
+        Ok(Vocabulary { tokens, kinds })
+    }
+
+    /// Normaliser, pre-tokeniser, and whether a whole word that is a token stays one.
+    fn pre_tokenizer(&self) -> Result<(Value, Value, bool), CheckpointError> {
+        let split = |expression: &str| {
+            json!({ "type": "Sequence", "pretokenizers": [
+                { "type": "Split", "pattern": { "Regex": expression }, "behavior": "Isolated", "invert": false },
+                byte_level(false),
+            ] })
+        };
+        match self.metadata.text("tokenizer.ggml.pre", self.map.bytes()) {
+            Some("gpt-2") => Ok((Value::Null, byte_level(true), false)),
+            None if matches!(self.architecture.as_str(), "gpt2" | "gptneox") => {
+                Ok((Value::Null, byte_level(true), false))
+            }
+            // GPT-NeoX and Pythia as well, under this name.
+            Some("olmo") => Ok((json!({ "type": "NFC" }), byte_level(true), false)),
+            Some("smollm") => {
+                let digits = json!({ "type": "Digits", "individual_digits": true });
+                let both = json!({ "type": "Sequence", "pretokenizers": [digits, byte_level(true)] });
+                Ok((Value::Null, both, false))
+            }
+            Some("llama-bpe" | "llama3" | "llama-v3") => Ok((Value::Null, split(LLAMA_3), true)),
+            Some("qwen2") => Ok((json!({ "type": "NFC" }), split(QWEN_2), false)),
+            other => Err(self.unsupported(format!(
+                "tokenizer.ggml.pre `{}` is not supported; supported are gpt-2, olmo, smollm, llama-bpe, qwen2. \
+                 Use the Hugging Face directory of this model",
+                other.unwrap_or("(none)")
+            ))),
+        }
+    }
+
+    /// What puts the beginning-of-text token in front of plain texts.
+    fn post_processor(&self, vocabulary: &Vocabulary<'_>) -> Value {
+        let id = self.metadata.count("tokenizer.ggml.bos_token_id");
+        let adds = self.metadata.truth("tokenizer.ggml.add_bos_token");
+        let llama = self.metadata.text("tokenizer.ggml.model", self.map.bytes()) == Some("llama");
+        match id.and_then(|id| Some((id, *vocabulary.tokens.get(id)?))) {
+            Some((id, token)) if adds.unwrap_or(llama) => {
+                let bos = |kind: u8| json!({ "SpecialToken": { "id": token, "type_id": kind } });
+                let text = |name: &str, kind: u8| json!({ "Sequence": { "id": name, "type_id": kind } });
+                json!({
+                    "type": "TemplateProcessing",
+                    "single": [bos(0), text("A", 0)],
+                    "pair": [bos(0), text("A", 0), bos(1), text("B", 1)],
+                    "special_tokens": { token: { "id": token, "ids": [id], "tokens": [token] } },
+                })
+            }
+            _ => Value::Null,
+        }
+    }
+
+    fn no(&self, key: &str) -> CheckpointError {
+        self.unsupported(format!("the tokenizer lacks a usable {key}"))
+    }
+}
+
+impl Vocabulary<'_> {
+    /// The tokens that no merge makes.
+    fn added(&self) -> Vec<Value> {
+        let control = |kind: f64| kind == kind::CONTROL || kind == kind::UNKNOWN;
+        self.tokens
+            .iter()
+            .zip(&self.kinds)
+            .enumerate()
+            .filter(|(_, (_, kind))| control(**kind) || **kind == kind::USER_DEFINED)
+            .map(|(id, (token, kind))| {
+                json!({
+                    "id": id, "content": token, "single_word": false, "lstrip": false, "rstrip": false,
+                    "normalized": false, "special": control(*kind),
+                })
+            })
+            .collect()
+    }
+}
+
+fn bpe(vocabulary: &Vocabulary<'_>, merges: Value, unknown: Option<&str>, ignore_merges: bool) -> Value {
+    let ids: Map<String, Value> =
+        vocabulary.tokens.iter().enumerate().map(|(id, token)| ((*token).to_string(), id.into())).collect();
+    json!({
+        "type": "BPE", "dropout": null, "unk_token": unknown, "continuing_subword_prefix": null,
+        "end_of_word_suffix": null, "fuse_unk": unknown.is_some(), "byte_fallback": unknown.is_some(),
+        "ignore_merges": ignore_merges, "vocab": ids, "merges": merges,
+    })
+}
+
+fn byte_level(expression: bool) -> Value {
+    json!({ "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": expression })
+}

@@ -1,0 +1,43 @@
+//! The cache that all tools for the hub share: `models--owner--name/{refs,blobs,snapshots}`.
+
+use std::path::{Path, PathBuf};
+
+use super::HubName;
+use crate::checkpoint::weight_files::weight_files;
+use crate::checkpoint::{CONFIG_FILE, TOKENIZER_FILE};
+
+/// A model in the cache.
+#[derive(Debug)]
+pub(super) struct Cached {
+    /// Its folder, or its GGUF file.
+    pub path: PathBuf,
+    /// Whether the tokenizer is there as well.
+    pub complete: bool,
+}
+
+/// The model of a repository, if its configuration and all its weights are in the cache.
+pub(super) fn model(cache: &Path, name: &HubName) -> Option<Cached> {
+    let folder = folder(cache, name);
+    let reference = std::fs::read_to_string(folder.join("refs").join(&name.revision));
+    // A commit is its own name.
+    let commit = reference.unwrap_or_else(|_| name.revision.clone());
+    let commit = commit.trim();
+    if commit.is_empty() || !commit.chars().all(|c| c.is_ascii_alphanumeric()) {
+        return None;
+    }
+    let snapshot = folder.join("snapshots").join(commit);
+    if snapshot.join(CONFIG_FILE).is_file() && weight_files(&snapshot).is_ok() {
+        let complete = snapshot.join(TOKENIZER_FILE).is_file();
+        return Some(Cached { path: snapshot, complete });
+    }
+    let files = std::fs::read_dir(&snapshot).ok()?.filter_map(Result::ok).map(|entry| entry.path());
+    let mut ggufs = files.filter(|path| super::super::gguf::is_gguf(path));
+    match (ggufs.next(), ggufs.next()) {
+        (Some(path), None) => Some(Cached { path, complete: true }),
+        _ => None,
+    }
+}
+
+fn folder(cache: &Path, name: &HubName) -> PathBuf {
+    cache.join(format!("models--{}", name.repository.replace('/', "--")))
+}

@@ -1,0 +1,125 @@
+//! Downloads into the cache, by the crate `hf-hub`.
+
+use std::path::{Path, PathBuf};
+
+use hf_hub::api::sync::{ApiBuilder, ApiError};
+use hf_hub::{Cache, Repo, RepoType};
+
+use super::HubName;
+use crate::checkpoint::weight_files::shard_names;
+use crate::checkpoint::{CONFIG_FILE, CheckpointError, INDEX_FILE, TOKENIZER_FILE, WEIGHTS_FILE};
+
+/// Where the hub is, if `HF_ENDPOINT` does not say so.
+const ENDPOINT: &str = "https://huggingface.co";
+/// What belongs to a model beside its weights, as far as it is there.
+const SMALL_FILES: [&str; 8] = [
+    CONFIG_FILE,
+    "generation_config.json",
+    TOKENIZER_FILE,
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "chat_template.jinja",
+    "chat.json",
+];
+/// Single files of weights and indices, the better ones first.
+const WEIGHTS: [&str; 4] = [WEIGHTS_FILE, INDEX_FILE, "pytorch_model.bin", "pytorch_model.bin.index.json"];
+
+/// Downloads what is missing of a model.
+pub(super) fn model(cache: &Path, name: &HubName) -> Result<(), CheckpointError> {
+    let endpoint = std::env::var("HF_ENDPOINT").ok().filter(|endpoint| !endpoint.is_empty());
+    let endpoint = endpoint.unwrap_or_else(|| ENDPOINT.into()).trim_end_matches('/').to_string();
+    let failed = |error: ApiError| name.failed(explain(&error, &endpoint));
+    let cache = Cache::new(cache.to_owned());
+    let mut builder =
+        ApiBuilder::from_cache(cache.clone()).with_endpoint(endpoint.clone()).with_progress(false);
+    if let Some(token) = std::env::var("HF_TOKEN").ok().filter(|token| !token.is_empty()) {
+        builder = builder.with_token(Some(token));
+    }
+    let repo = Repo::with_revision(name.repository.clone(), RepoType::Model, name.revision.clone());
+    let remote = builder.build().map_err(failed)?.repo(repo.clone());
+    let info = remote.info().map_err(failed)?;
+    if info.sha.is_empty() || !info.sha.chars().all(|c| c.is_ascii_alphanumeric()) {
+        return Err(name.failed(format!("{endpoint} does not answer as a hub does; check HF_ENDPOINT")));
+    }
+    let listed: Vec<String> = info.siblings.into_iter().map(|file| file.rfilename).collect();
+    let local = cache.repo(repo);
+    let snapshot = local.pointer_path(&info.sha);
+    let fetch = |file: &str| -> Result<PathBuf, CheckpointError> {
+        let here = snapshot.join(file);
+        if here.exists() { Ok(here) } else { remote.download(file).map_err(failed) }
+    };
+    let has = |file: &str| listed.iter().any(|listed| listed == file);
+    match WEIGHTS.into_iter().find(|file| has(file)) {
+        None => {
+            fetch(only_gguf(&listed, name)?)?;
+        }
+        Some(_) if !has(CONFIG_FILE) => {
+            return Err(name.failed(format!("this repository has no {CONFIG_FILE}")));
+        }
+        Some(weights) => {
+            for file in SMALL_FILES.into_iter().filter(|file| has(file)) {
+                fetch(file)?;
+            }
+            let path = fetch(weights)?;
+            if weights.ends_with(".index.json") {
+                let text = std::fs::read_to_string(&path)
+                    .map_err(|source| CheckpointError::Io { path: path.clone(), source })?;
+                for shard in shard_names(&path, &text)? {
+                    fetch(&shard)?;
+                }
+            }
+        }
+    }
+    local.create_ref(&info.sha).map_err(|error| failed(error.into()))
+}
+
+fn only_gguf<'a>(listed: &'a [String], name: &HubName) -> Result<&'a str, CheckpointError> {
+    // A name with a folder is one of several variants.
+    let ggufs: Vec<_> = listed.iter().filter(|file| file.ends_with(".gguf")).map(String::as_str).collect();
+    match ggufs[..] {
+        [only] if !only.contains('/') => Ok(only),
+        [] => Err(name.failed("this repository has no weights in safetensors, PyTorch or GGUF files")),
+        _ => Err(name.failed(format!(
+            "this repository has several models ({}); download one and give its path",
+            ggufs.join(", ")
+        ))),
+    }
+}
+
+/// What went wrong, and what to do about it.
+fn explain(error: &ApiError, endpoint: &str) -> String {
+    let inner = match error {
+        ApiError::TooManyRetries(inner) => inner,
+        error => error,
+    };
+    match inner {
+        ApiError::RequestError(error) => match **error {
+            ureq::Error::StatusCode(401 | 403) => format!(
+                "{endpoint} refuses access: there is no such repository, or it is private or gated; \
+                 check the name, accept its conditions on the web, and set HF_TOKEN"
+            ),
+            ureq::Error::StatusCode(404) => format!(
+                "{endpoint} has no such repository, revision or file; check the name and the revision"
+            ),
+            ureq::Error::StatusCode(status) => {
+                format!("{endpoint} answered with status {status}; try again later")
+            }
+            ref error => format!(
+                "{endpoint} cannot be reached ({error}); check the network and HF_ENDPOINT, or put the model into the cache \
+                 on a machine that has network"
+            ),
+        },
+        ApiError::MissingHeader(_) | ApiError::InvalidHeader(_) | ApiError::ParseIntError(_) => {
+            format!("{endpoint} does not answer as a hub does ({inner}); check HF_ENDPOINT")
+        }
+        ApiError::LockAcquisition(path) => {
+            format!("another program downloads the same file; if none does, remove {}.lock", path.display())
+        }
+        ApiError::InvalidResume => {
+            "an earlier download was broken off and cannot be continued; remove the .part file from the cache"
+                .into()
+        }
+        error => format!("{error}; check the space and the permissions of the cache"),
+    }
+}

@@ -1,0 +1,162 @@
+//! Models by the name of their repository on the Hugging Face hub: `hf:owner/name` or `hf:owner/name@revision`.
+//!
+//! What is in the cache that all tools for the hub share is used without any request.
+
+mod cache;
+#[cfg(feature = "hub")]
+mod download;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use super::CheckpointError;
+
+/// What such a name starts with.
+const PREFIX: &str = "hf:";
+/// The revision where none is given.
+const MAIN: &str = "main";
+
+/// A repository at a revision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct HubName {
+    /// `owner/name`, or the name alone.
+    pub repository: String,
+    /// A branch, a tag or a commit.
+    pub revision: String,
+}
+
+/// What the environment says about the hub and its cache.
+#[derive(Debug)]
+struct Settings {
+    /// `HF_HUB_CACHE`, or `hub` in `HF_HOME`, or in `~/.cache/huggingface`.
+    cache: PathBuf,
+    /// `HF_HUB_OFFLINE`: no request may be made.
+    offline: bool,
+}
+
+/// Where the model at a path lies on this machine.
+///
+/// Of `hf:owner/name[@revision]` that is its folder in the cache of the hub (or, if it has nothing else, its GGUF file). A
+/// model that is there as a whole is used without any request; what is missing is downloaded, if the feature `hub` is built in
+/// and `HF_HUB_OFFLINE` is not set. `HF_HOME`, `HF_HUB_CACHE`, `HF_ENDPOINT` and `HF_TOKEN` are honoured. Any other path is
+/// given back as it is.
+///
+/// # Errors
+///
+/// If there is no such repository, it has no model, or it cannot be had.
+pub fn locate(path: &Path) -> Result<PathBuf, CheckpointError> {
+    let Some(name) = path.to_str().and_then(|path| path.strip_prefix(PREFIX)) else { return Ok(path.into()) };
+    let name = HubName::parse(name)?;
+    let settings = Settings::from_env()
+        .ok_or_else(|| name.failed("there is no home directory for the cache; set HF_HOME"))?;
+    let cached = cache::model(&settings.cache, &name);
+    match cached {
+        Some(cached) if cached.complete || settings.offline => return Ok(cached.path),
+        None if settings.offline => {
+            return Err(name.failed(format!(
+                "it is not in the cache {}, and HF_HUB_OFFLINE forbids to download it",
+                settings.cache.display()
+            )));
+        }
+        _ => {}
+    }
+    let downloaded = download(&settings, &name);
+    // What is there is better than nothing; without a tokenizer the next error will say so.
+    match (downloaded, cached) {
+        (Ok(path), _) => Ok(path),
+        (Err(_), Some(cached)) => Ok(cached.path),
+        (Err(error), None) => Err(error),
+    }
+}
+
+/// The same without any request: `None` where the path or the whole model is not there.
+pub fn locate_here(path: &Path) -> Option<PathBuf> {
+    let Some(name) = path.to_str().and_then(|path| path.strip_prefix(PREFIX)) else {
+        return path.exists().then(|| path.into());
+    };
+    let name = HubName::parse(name).ok()?;
+    Some(cache::model(&Settings::from_env()?.cache, &name)?.path)
+}
+
+#[cfg(feature = "hub")]
+fn download(settings: &Settings, name: &HubName) -> Result<PathBuf, CheckpointError> {
+    download::model(&settings.cache, name)?;
+    let model = cache::model(&settings.cache, name);
+    model.map(|model| model.path).ok_or_else(|| {
+        name.failed("what was downloaded is no model: it needs config.json and weights, or one .gguf file")
+    })
+}
+
+#[cfg(not(feature = "hub"))]
+fn download(settings: &Settings, name: &HubName) -> Result<PathBuf, CheckpointError> {
+    Err(name.failed(format!(
+        "it is not in the cache {}, and this program was built without the feature `hub`, which downloads models",
+        settings.cache.display()
+    )))
+}
+
+impl HubName {
+    fn parse(text: &str) -> Result<Self, CheckpointError> {
+        let (repository, revision) = text.split_once('@').unwrap_or((text, MAIN));
+        let name = Self { repository: repository.into(), revision: revision.into() };
+        let plain = |part: &str| {
+            let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+            !part.is_empty() && part.chars().all(plain) && !part.starts_with('.') && !part.contains("..")
+        };
+        let parts = repository.split('/').count();
+        match repository.split('/').all(plain) && parts <= 2 && revision.split('/').all(plain) {
+            true => Ok(name),
+            false => {
+                Err(name
+                    .failed("this is no name of a repository: write hf:owner/name or hf:owner/name@revision"))
+            }
+        }
+    }
+
+    fn failed(&self, problem: impl Into<String>) -> CheckpointError {
+        CheckpointError::Hub { name: self.to_string(), problem: problem.into() }
+    }
+}
+
+impl fmt::Display for HubName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{PREFIX}{}", self.repository)?;
+        match self.revision.as_str() {
+            MAIN => Ok(()),
+            revision => write!(f, "@{revision}"),
+        }
+    }
+}
+
+impl Settings {
+    fn from_env() -> Option<Self> {
+        let path = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let home = || {
+            path("HF_HOME").or_else(|| {
+                let cache = path("XDG_CACHE_HOME").or_else(|| Some(std::env::home_dir()?.join(".cache")))?;
+                Some(cache.join("huggingface"))
+            })
+        };
+        let offline = std::env::var("HF_HUB_OFFLINE").unwrap_or_default().to_lowercase();
+        Some(Self {
+            cache: path("HF_HUB_CACHE").or_else(|| Some(home()?.join("hub")))?,
+            offline: matches!(offline.as_str(), "1" | "true" | "yes" | "on"),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_have_an_owner_and_a_revision() {
+        let name = HubName::parse("owner/some-model@refs/pr/1").unwrap();
+        assert_eq!((name.repository.as_str(), name.revision.as_str()), ("owner/some-model", "refs/pr/1"));
+        assert_eq!(HubName::parse("gpt2").unwrap().to_string(), "hf:gpt2");
+        for wrong in ["", "a/b/c", "../x", "a/..", "a/b@../../x", "a b", "a/b@", "/etc/passwd"] {
+            assert!(HubName::parse(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(locate(Path::new("some/folder")).unwrap(), Path::new("some/folder"));
+    }
+}

@@ -1,0 +1,28 @@
+//! What no language model is as large as.
+
+use super::DecoderConfig;
+
+impl DecoderConfig {
+    /// Which size is beyond all reason, if one is.
+    ///
+    /// A configuration is a file that anybody may have written: within these limits no number of parameters overflows, and
+    /// listing them needs little memory. They are far above the largest models that there are.
+    pub(crate) fn excess(&self) -> Option<String> {
+        let limits = [
+            ("number of layers", self.n_layers, 1 << 12),
+            ("vocabulary", self.vocab, 1 << 28),
+            ("context", self.context, 1 << 40),
+            ("hidden size", self.d_model, 1 << 20),
+            ("feed-forward size", self.d_ffn, 1 << 22),
+            ("number of heads", self.n_heads, 1 << 14),
+            ("number of key/value heads", self.n_kv_heads, 1 << 14),
+            ("head size", self.head_dim, 1 << 14),
+            ("embedding size", self.embedding_width(), 1 << 20),
+            ("number of registers", self.registers, 1 << 20),
+            ("number of token types", self.token_types, 1 << 20),
+            ("number of classes", self.pooler.map_or(0, |pooler| pooler.labels), 1 << 20),
+        ];
+        let (name, size, limit) = limits.into_iter().find(|(_, size, limit)| size > limit)?;
+        Some(format!("the {name} is {size}, and no model has more than {limit}"))
+    }
+}
