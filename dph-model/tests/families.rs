@@ -3,6 +3,8 @@
 #![cfg(feature = "flex")]
 #![allow(clippy::unwrap_used)]
 
+#[path = "families/authors_head.rs"]
+mod authors_head;
 #[path = "families/configs.rs"]
 mod configs;
 #[path = "families/encoder.rs"]

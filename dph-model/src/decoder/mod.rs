@@ -5,6 +5,7 @@
 //! `head_dim`.
 
 mod activation;
+mod assembly;
 mod attention;
 mod block;
 mod cache;

@@ -2,14 +2,10 @@
 
 use burn::module::{Module, Param};
 use burn::nn::Linear;
-use burn::tensor::{Device, Int, Tensor, TensorData, module};
+use burn::tensor::{Int, Tensor, module};
 use dph_core::Layer;
 
-use super::transpose::transpose;
-use super::{
-    Attention, Block, BlockSlot, Cache, DecoderConfig, Head, Input, Mlp, Norm, Parameter, Part, Pass, Pooler,
-    PoolerConfig, Positions, QueryKeyNorm, Registers, Slot,
-};
+use super::{Block, BlockSlot, Cache, Head, Input, Norm, Parameter, Part, Pass, Pooler, Slot};
 
 /// A stack of blocks: token ids to hidden states.
 #[derive(Module, Debug)]
@@ -29,46 +25,6 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// A decoder whose parameters come from `source`, which is asked once for each of
-    /// [`DecoderConfig::slots`] and has to answer with f32 data of the shape it is given.
-    ///
-    /// # Errors
-    ///
-    /// The first error of `source`.
-    pub fn assemble<E>(
-        config: &DecoderConfig,
-        device: &Device,
-        source: impl FnMut(Slot, &[usize]) -> Result<TensorData, E>,
-    ) -> Result<Self, E> {
-        let mut parts = Assembly { config, device, source };
-        let embedding = parts.param(Slot::Embedding)?;
-        let factored = config.d_vocab.is_some();
-        let input = Input {
-            projection: when(factored, || parts.linear(|_| Slot::InputProjection, false))?,
-            positions: when(config.limit().is_some(), || parts.param(Slot::Positions))?,
-            token_types: when(config.token_types > 0, || parts.param(Slot::TokenTypes))?,
-            norm: when(config.input_norm, || parts.norm(Slot::InputNorm))?,
-            offset: match config.positions {
-                Positions::Learned { offset } => offset,
-                Positions::Rotary(_) => 0,
-            },
-        };
-        let blocks = (0..config.n_layers).map(|index| parts.block(index)).collect::<Result<_, E>>()?;
-        let output_norm = when(config.output_norm, || parts.norm(Slot::OutputNorm))?;
-        let head = Head {
-            projection: when(factored, || parts.linear(|_| Slot::HeadProjection, false))?,
-            untied: when(!config.tied_head, || parts.param(Slot::Head))?,
-        };
-        let pooler = match config.pooler {
-            Some(PoolerConfig { labels }) => Some(Pooler {
-                dense: parts.linear(Slot::Pooler, true)?,
-                classifier: when(labels > 0, || parts.linear(Slot::Classifier, true))?,
-            }),
-            None => None,
-        };
-        Ok(Self { embedding, input, blocks, output_norm, head, pooler })
-    }
-
     /// All parameters, in the order of [`DecoderConfig::slots`].
     pub fn parameters(&self) -> Vec<(Slot, Parameter<'_>)> {
         let mut parameters = vec![(Slot::Embedding, Parameter::Rank2(&self.embedding))];
@@ -152,87 +108,6 @@ impl Decoder {
         let embedded = module::embedding(self.embedding.val(), ids);
         let width = embedded.dims()[2];
         embedded.reshape([rows * seq, width])
-    }
-}
-
-/// A part that a decoder has on a condition.
-fn when<T, E>(condition: bool, part: impl FnOnce() -> Result<T, E>) -> Result<Option<T>, E> {
-    if condition { part().map(Some) } else { Ok(None) }
-}
-
-/// Builds the parts of a decoder out of a source of parameters.
-struct Assembly<'a, F> {
-    config: &'a DecoderConfig,
-    device: &'a Device,
-    source: F,
-}
-
-impl<E, F: FnMut(Slot, &[usize]) -> Result<TensorData, E>> Assembly<'_, F> {
-    fn tensor<const D: usize>(&mut self, slot: Slot) -> Result<Tensor<D>, E> {
-        let shape = self.config.shape(slot);
-        Ok(Tensor::from_data((self.source)(slot, &shape)?, self.device))
-    }
-
-    fn param<const D: usize>(&mut self, slot: Slot) -> Result<Param<Tensor<D>>, E> {
-        Ok(Param::from_tensor(self.tensor(slot)?))
-    }
-
-    fn linear(&mut self, slot: impl Fn(Part) -> Slot, bias: bool) -> Result<Linear, E> {
-        let shape = self.config.shape(slot(Part::Weight));
-        let data = (self.source)(slot(Part::Weight), &shape)?;
-        let (outputs, inputs) = (shape[0], shape[1]);
-        // Burn multiplies by `[inputs, outputs]`. A transposed view would do, but products with it are slower.
-        let data = match data.as_slice::<f32>() {
-            Ok(values) => TensorData::new(transpose(values, outputs, inputs), [inputs, outputs]),
-            Err(_) => unreachable!("sources answer in f32"),
-        };
-        let weight = Param::from_tensor(Tensor::from_data(data, self.device));
-        let bias = if bias { Some(self.param(slot(Part::Bias))?) } else { None };
-        Ok(Linear { weight, bias })
-    }
-
-    fn norm(&mut self, slot: impl Fn(Part) -> Slot) -> Result<Norm, E> {
-        let weight = self.param(slot(Part::Weight))?;
-        let bias = if self.config.norm.bias { Some(self.param(slot(Part::Bias))?) } else { None };
-        Ok(Norm { weight, bias, config: self.config.norm })
-    }
-
-    fn block(&mut self, index: usize) -> Result<Block, E> {
-        let at = |slot: BlockSlot| Slot::Block(index, slot);
-        let config = self.config;
-        let attention_norm = self.norm(|part| at(BlockSlot::AttentionNorm(part)))?;
-        let qkv = self.linear(|part| at(BlockSlot::Qkv(part)), config.qkv_bias)?;
-        let norm = match config.query_key_norm {
-            Some(config) => Some(QueryKeyNorm {
-                query: self.param(at(BlockSlot::QueryNorm))?,
-                key: self.param(at(BlockSlot::KeyNorm))?,
-                config,
-            }),
-            None => None,
-        };
-        let registers = when(config.registers > 0, || {
-            Ok(Registers {
-                keys: self.param(at(BlockSlot::RegisterKeys))?,
-                values: self.param(at(BlockSlot::RegisterValues))?,
-            })
-        })?;
-        let attention = Attention {
-            qkv,
-            output: self.linear(|part| at(BlockSlot::AttentionOutput(part)), config.attention_output_bias)?,
-            norm,
-            registers,
-            n_heads: config.n_heads,
-            n_kv_heads: config.n_kv_heads,
-            head_dim: config.head_dim,
-        };
-        let mlp_norm = self.norm(|part| at(BlockSlot::MlpNorm(part)))?;
-        let mlp = Mlp {
-            input: self.linear(|part| at(BlockSlot::MlpInput(part)), config.mlp_bias)?,
-            output: self.linear(|part| at(BlockSlot::MlpOutput(part)), config.mlp_bias)?,
-            activation: config.activation,
-            gated: config.gated,
-        };
-        Ok(Block { attention_norm, attention, mlp_norm, mlp, residual: config.residual })
     }
 }
 

@@ -5,6 +5,7 @@ use burn::nn::Linear;
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 
+use super::activation;
 use super::attention::{Heads, attend, rotate_heads};
 use super::matrix::{Matrix, Output, Threads, multiply};
 use super::scratch;
@@ -89,9 +90,9 @@ fn finish(stream: &mut [f32], context: &[f32], weights: &Weights) {
                 let states = Matrix::new(normal, tokens, d_model, d_model);
                 weights.mlp_input.apply(hidden, Output::Set, states, threads);
                 if width == d_ffn {
-                    simd::activate(hidden, weights.activation);
+                    activation::activate(hidden, weights.activation);
                 } else {
-                    simd::gate(hidden, d_ffn, weights.activation);
+                    activation::gate(hidden, d_ffn, weights.activation);
                 }
                 let hidden = Matrix::new(hidden, tokens, d_ffn, width);
                 weights.mlp_output.apply(stream, Output::Add, hidden, threads);

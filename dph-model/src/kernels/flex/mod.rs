@@ -4,6 +4,7 @@
 //! between two products stays in the cache); everything else is written as plain loops, compiled for the
 //! instruction set that is found at run time (`pulp`).
 
+mod activation;
 mod attention;
 mod block;
 mod log_probs;
