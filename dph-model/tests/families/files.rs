@@ -82,7 +82,9 @@ fn names_without_their_prefix_are_known_and_kept() {
 #[test]
 fn buffers_and_second_copies_of_published_files_do_no_harm() {
     let configs = causal();
-    let cases: [(&str, &[&str], Option<(&str, &str)>); 5] = [
+    // A family, its buffers, and what is stored a second time under which name.
+    type Case<'a> = (&'a str, &'a [&'a str], Option<(&'a str, &'a str)>);
+    let cases: [Case<'_>; 5] = [
         (
             "gpt2",
             &["transformer.h.0.attn.bias", "transformer.h.1.attn.masked_bias"],
