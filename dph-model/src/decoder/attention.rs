@@ -42,7 +42,12 @@ impl Attention {
     /// that can be differentiated.
     ///
     /// With a cache (and this block's index in it) the tokens also see all that it holds, and are added to it.
-    pub fn forward(&self, states: Tensor<2>, pass: &Pass, cache: Option<(&mut Cache, usize)>) -> Tensor<2> {
+    pub fn forward(
+        &self,
+        states: Tensor<2>,
+        pass: &Pass,
+        mut cache: Option<(&mut Cache, usize)>,
+    ) -> Tensor<2> {
         let device = states.device();
         let (rows, seq) = (pass.layout.rows, pass.layout.seq);
         let qkv = self.qkv.forward(states);
@@ -53,9 +58,10 @@ impl Attention {
         let query = heads(0, self.n_heads);
         let mut key = heads(self.n_heads, self.n_kv_heads);
         let mut value = heads(self.n_heads + self.n_kv_heads, self.n_kv_heads);
-        if let Some((cache, block)) = cache {
-            let all = cache.extend(block, key, value);
-            (key, value) = (all.keys, all.values);
+        if let Some((cache, block)) = &mut cache
+            && !cache.is_turned()
+        {
+            (key, value) = cache.extend(*block, key, value);
         }
 
         let on_device = pass.on(&device, self.registers.as_ref().map_or(0, Registers::count));
@@ -65,11 +71,16 @@ impl Attention {
         };
         let (query, mut key) = match &on_device.rotation {
             Some((cos, sin)) => {
-                let last = |table: &Tensor<4>| table.clone().narrow(2, pass.layout.past, seq);
+                let last = |table: &Tensor<4>| table.clone().narrow(2, table.dims()[2] - seq, seq);
                 (rotate(query, &last(cos), &last(sin)), rotate(key, cos, sin))
             }
             None => (query, key),
         };
+        if let Some((cache, block)) = cache
+            && cache.is_turned()
+        {
+            (key, value) = cache.extend(block, key, value);
+        }
         if let Some(registers) = &self.registers {
             key = Tensor::cat(vec![spread(&registers.keys, on_device), key], 2);
             value = Tensor::cat(vec![spread(&registers.values, on_device), value], 2);
@@ -79,7 +90,8 @@ impl Attention {
         self.output.forward(context.swap_dims(1, 2).reshape([rows * seq, self.n_heads * self.head_dim]))
     }
 
-    /// Weighted values for queries `[rows, n_heads, seq, head_dim]`; causal without a bias.
+    /// Weighted values for queries `[rows, n_heads, seq, head_dim]`. Without a bias a query sees the keys up to its own, and
+    /// a single one sees all.
     fn attend(
         &self,
         query: Tensor<4>,
@@ -90,7 +102,7 @@ impl Attention {
         let [rows, _, seq, head_dim] = query.dims();
         let keys = key.dims()[2];
         let (kv_heads, group) = (self.n_kv_heads, self.n_heads / self.n_kv_heads);
-        let Some(bias) = bias else {
+        if bias.is_none() && seq > 1 {
             let repeat =
                 |heads: Tensor<4>| match group {
                     1 => heads,
@@ -101,12 +113,16 @@ impl Attention {
                 };
             let options = AttentionModuleOptions { is_causal: true, ..Default::default() };
             return module::attention(query, repeat(key), repeat(value), None, None, options);
-        };
+        }
         // Not the attention operation: backends disagree on the meaning of its mask. The queries of a group are
         // stacked, so that keys and values need no copies.
         let query = query.reshape([rows, kv_heads, group * seq, head_dim]) / (head_dim as f64).sqrt();
         let scores = query.matmul(key.swap_dims(2, 3)).reshape([rows, self.n_heads, seq, keys]);
-        let weights = activation::softmax(scores + bias.clone(), 3);
+        let scores = match bias {
+            Some(bias) => scores + bias.clone(),
+            None => scores,
+        };
+        let weights = activation::softmax(scores, 3);
         let context = weights.reshape([rows, kv_heads, group * seq, keys]).matmul(value);
         context.reshape([rows, self.n_heads, seq, head_dim])
     }

@@ -27,13 +27,15 @@ impl Block {
     ///
     /// Fused kernels do it where there are some for the device and no gradient is wanted; the state of padding is then
     /// unspecified.
-    pub fn forward(&self, stream: Tensor<2>, pass: &Pass, cache: Option<(&mut Cache, usize)>) -> Tensor<2> {
-        match cache {
-            None => {
-                kernels::block(self, stream, pass).unwrap_or_else(|stream| self.compose(stream, pass, None))
-            }
-            cache => self.compose(stream, pass, cache),
-        }
+    pub fn forward(
+        &self,
+        stream: Tensor<2>,
+        pass: &Pass,
+        mut cache: Option<(&mut Cache, usize)>,
+    ) -> Tensor<2> {
+        let for_kernel = cache.as_mut().map(|(cache, index)| (&mut **cache, *index));
+        kernels::block(self, stream, pass, for_kernel)
+            .unwrap_or_else(|stream| self.compose(stream, pass, cache))
     }
 
     /// [`forward`](Self::forward) out of operations that every backend has.

@@ -1,41 +1,69 @@
 //! [`Cache`]: keys and values of tokens that were fed before.
 
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 
-/// Keys and values of all blocks, as they are *before* norm and rotation, without registers.
+/// Tokens for which room is made at a time.
+const ROOM: usize = 128;
+
+/// Keys and values of all blocks, without registers.
 ///
-/// They are kept raw because both the reversed rotation and dynamic scaling depend on the length so far.
+/// Keys are kept raw, as they are *before* norm and rotation: the reversed rotation and dynamic scaling depend on the
+/// length so far, and when the first tokens are forgotten all others change their positions. Only generation, which
+/// forgets nothing, keeps keys normalised and turned where the model allows it.
 #[derive(Debug, Clone, Default)]
 pub struct Cache {
-    /// Keys and values of each block; empty before the first tokens.
-    pub layers: Vec<CachedLayer>,
     /// So many tokens at the start of each row are padding, which nothing sees; empty for none.
     pub padding: Vec<usize>,
+    layers: Vec<CachedLayer>,
+    is_turned: bool,
 }
 
-/// Keys and values of one block, both `[rows, n_kv_heads, tokens, head_dim]`.
+/// Keys and values of one block, both `[rows, n_kv_heads, room, head_dim]`: room for more tokens than there are, so that
+/// adding one does not copy all others.
 #[derive(Debug, Clone)]
-pub struct CachedLayer {
-    /// The keys.
+pub(crate) struct CachedLayer {
     pub keys: Tensor<4>,
-    /// The values.
     pub values: Tensor<4>,
+    /// Number of tokens.
+    pub len: usize,
 }
 
 impl Cache {
     /// An empty cache for rows of different lengths, which are padded at their start.
     pub fn with_padding(padding: Vec<usize>) -> Self {
-        Self { layers: Vec::new(), padding }
+        Self { padding, ..Self::default() }
+    }
+
+    /// The same for keys that are normalised and turned when they come in; [`keep_last`](Self::keep_last) must forget
+    /// nothing but padding then.
+    pub(crate) fn of_turned_keys(padding: Vec<usize>) -> Self {
+        Self { is_turned: true, ..Self::with_padding(padding) }
+    }
+
+    /// Whether keys come in normalised and turned.
+    pub(crate) fn is_turned(&self) -> bool {
+        self.is_turned
     }
 
     /// Number of cached tokens a row.
     pub fn len(&self) -> usize {
-        self.layers.first().map_or(0, |layer| layer.keys.dims()[2])
+        self.layers.first().map_or(0, |layer| layer.len)
     }
 
     /// Whether nothing has been fed yet.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Keys of a block, `[rows, n_kv_heads, tokens, head_dim]`, before norm and rotation; `None` before the first tokens,
+    /// or where there is no such block.
+    pub fn keys(&self, block: usize) -> Option<Tensor<4>> {
+        self.layers.get(block).map(|layer| layer.keys.clone().narrow(2, 0, layer.len))
+    }
+
+    /// Values of a block, in the same way.
+    pub fn values(&self, block: usize) -> Option<Tensor<4>> {
+        self.layers.get(block).map(|layer| layer.values.clone().narrow(2, 0, layer.len))
     }
 
     /// Forgets all but the last `tokens` tokens.
@@ -47,7 +75,7 @@ impl Cache {
             self.padding.iter_mut().for_each(|padding| *padding = padding.saturating_sub(len - tokens));
             for layer in &mut self.layers {
                 let last = |cached: &Tensor<4>| cached.clone().narrow(2, len - tokens, tokens);
-                *layer = CachedLayer { keys: last(&layer.keys), values: last(&layer.values) };
+                *layer = CachedLayer { keys: last(&layer.keys), values: last(&layer.values), len: tokens };
             }
         }
     }
@@ -60,7 +88,7 @@ impl Cache {
         let indices = Tensor::<1, Int>::from_data(data, &first.keys.device());
         for layer in &mut self.layers {
             let select = |cached: &Tensor<4>| cached.clone().select(0, indices.clone());
-            *layer = CachedLayer { keys: select(&layer.keys), values: select(&layer.values) };
+            *layer = CachedLayer { keys: select(&layer.keys), values: select(&layer.values), ..*layer };
         }
         if !self.padding.is_empty() {
             self.padding = rows.iter().map(|&row| self.padding[row]).collect();
@@ -70,19 +98,54 @@ impl Cache {
         }
     }
 
-    /// Adds keys and values to block `index` and returns all of them. Blocks must come in order.
-    pub(crate) fn extend(&mut self, index: usize, keys: Tensor<4>, values: Tensor<4>) -> CachedLayer {
-        let all = match self.layers.get(index) {
-            Some(layer) => CachedLayer {
-                keys: Tensor::cat(vec![layer.keys.clone(), keys], 2),
-                values: Tensor::cat(vec![layer.values.clone(), values], 2),
-            },
-            None => CachedLayer { keys, values },
+    /// Adds keys and values, `[rows, n_kv_heads, seq, head_dim]`, to a block and returns all of them. Blocks must come in
+    /// order.
+    pub(crate) fn extend(
+        &mut self,
+        block: usize,
+        keys: Tensor<4>,
+        values: Tensor<4>,
+    ) -> (Tensor<4>, Tensor<4>) {
+        let [rows, heads, seq, head_dim] = keys.dims();
+        let layer = self.update(block, [rows, heads, seq, head_dim], &keys.device(), |layer| {
+            let columns = layer.len..layer.len + seq;
+            let ranges = [0..rows, 0..heads, columns, 0..head_dim];
+            CachedLayer {
+                keys: layer.keys.slice_assign(ranges.clone(), keys),
+                values: layer.values.slice_assign(ranges, values),
+                len: layer.len + seq,
+            }
+        });
+        let all = |cached: &Tensor<4>| cached.clone().narrow(2, 0, layer.len);
+        (all(&layer.keys), all(&layer.values))
+    }
+
+    /// Changes a block, which is made first where it is new, and has room for new tokens of the given shape,
+    /// `[rows, n_kv_heads, seq, head_dim]`. Blocks must come in order.
+    ///
+    /// `change` owns the layer: only what has no other owner can be written into in place.
+    pub(crate) fn update(
+        &mut self,
+        block: usize,
+        [rows, heads, seq, head_dim]: [usize; 4],
+        device: &Device,
+        change: impl FnOnce(CachedLayer) -> CachedLayer,
+    ) -> &CachedLayer {
+        let room = |tokens: usize| Tensor::zeros([rows, heads, tokens, head_dim], device);
+        let layer = match block < self.layers.len() {
+            true => self.layers.remove(block),
+            false => CachedLayer { keys: room(seq + ROOM), values: room(seq + ROOM), len: 0 },
         };
-        match self.layers.get_mut(index) {
-            Some(layer) => *layer = all.clone(),
-            None => self.layers.push(all.clone()),
-        }
-        all
+        let layer = match layer.keys.dims()[2] < layer.len + seq {
+            true => {
+                let grown = |cached: Tensor<4>| {
+                    Tensor::cat(vec![cached.narrow(2, 0, layer.len), room(seq + ROOM)], 2)
+                };
+                CachedLayer { keys: grown(layer.keys), values: grown(layer.values), len: layer.len }
+            }
+            false => layer,
+        };
+        self.layers.insert(block, change(layer));
+        &self.layers[block]
     }
 }

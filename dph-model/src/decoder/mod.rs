@@ -30,7 +30,9 @@ pub use activation::Activation;
 pub(crate) use activation::{GELU_TANH_CUBE, GELU_TANH_SCALE, QUICK_GELU_SLOPE};
 pub use attention::{Attention, Registers};
 pub use block::Block;
-pub use cache::{Cache, CachedLayer};
+pub use cache::Cache;
+#[cfg(feature = "flex")]
+pub(crate) use cache::CachedLayer;
 pub use config::{DecoderConfig, PoolerConfig, Residual};
 pub use head::Head;
 pub use input::Input;

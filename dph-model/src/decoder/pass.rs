@@ -40,7 +40,8 @@ pub struct Layout {
     pub positions: Vec<i32>,
     /// Type of each token of this pass, `[rows, seq]`; empty where all are of type 0.
     pub token_types: Vec<i32>,
-    /// Rotations of all keys, `[rows, past + seq]`.
+    /// Rotations of the keys that are turned in this pass: all, `[rows, past + seq]`, or `[rows, seq]` where those in the
+    /// cache are turned already.
     pub rotation: Rotation,
 }
 
@@ -59,7 +60,7 @@ pub struct Span {
 /// The geometry as tensors.
 #[derive(Debug)]
 pub struct DeviceLayout {
-    /// Cosines and sines of all keys, `[rows, 1, past + seq, half]`; `None` where nothing is turned.
+    /// Cosines and sines of the keys of [`Layout::rotation`], `[rows, 1, keys, half]`; `None` where nothing is turned.
     pub rotation: Option<(Tensor<4>, Tensor<4>)>,
     /// Attention temperature of each row, `[rows, 1, 1, 1]`.
     pub temperatures: Tensor<4>,
@@ -139,7 +140,7 @@ impl Pass {
             causal: config.causal,
             positions: of_rows(past),
             token_types: Vec::new(),
-            rotation: config.positions.rotation(&of_rows(0), &lengths),
+            rotation: config.positions.rotation(&of_rows(if cache.is_turned() { past } else { 0 }), &lengths),
             padding,
         })
     }
@@ -172,7 +173,8 @@ impl Layout {
     }
 
     fn bias(&self, registers: usize) -> Option<TensorData> {
-        if self.is_causal() && registers == 0 && self.past == 0 {
+        // A single token sees all others.
+        if self.is_causal() && registers == 0 && (self.past == 0 || self.seq == 1) {
             return None;
         }
         let keys = registers + self.past + self.seq;

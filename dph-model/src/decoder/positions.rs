@@ -73,4 +73,14 @@ impl Positions {
             Self::Learned { .. } => Rotation::none(positions.len(), lengths.len()),
         }
     }
+
+    /// Whether what a token's query and key are turned by changes when further tokens follow.
+    pub fn depend_on_length(&self) -> bool {
+        match self {
+            Self::Rotary(rotary) => {
+                rotary.reversed || matches!(rotary.scaling, RotaryScaling::Ntk { dynamic: Some(_), .. })
+            }
+            Self::Learned { .. } => false,
+        }
+    }
 }

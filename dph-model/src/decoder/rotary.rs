@@ -40,16 +40,32 @@ impl RotaryConfig {
         };
         let longest = lengths.iter().copied().max().unwrap_or(0);
         let seq = positions.len() / lengths.len().max(1);
-        // First entry of the table for each length that needs one of its own.
+        let scaled_for = |length| if self.dynamic().is_some() { length } else { longest };
+        // By how many steps a token is turned.
+        let steps = |row: usize| {
+            let last = lengths[row].saturating_sub(1);
+            positions[row * seq..(row + 1) * seq].iter().map(move |&position| {
+                let position = (position.max(0) as usize).min(last);
+                if self.reversed { last - position } else { position }
+            })
+        };
+        // The steps that occur for each length that needs a table of its own; a single new token does with one.
+        let mut ranges = BTreeMap::new();
+        for (row, &length) in lengths.iter().enumerate() {
+            let range = ranges.entry(scaled_for(length)).or_insert(usize::MAX..0);
+            *range =
+                steps(row).fold(range.clone(), |range, step| range.start.min(step)..range.end.max(step + 1));
+        }
+        // First entry of each table.
         let mut tables = BTreeMap::new();
         for (row, &length) in lengths.iter().enumerate() {
-            let scaled_for = if self.dynamic().is_some() { length } else { longest };
-            let (first, temperature) = *tables.entry(scaled_for).or_insert_with(|| {
+            let range = &ranges[&scaled_for(length)];
+            let (first, temperature) = *tables.entry(scaled_for(length)).or_insert_with(|| {
                 let first = rotation.cos.len() / half;
-                let (frequencies, temperature) = self.frequencies(scaled_for);
-                for position in 0..scaled_for.max(1) {
+                let (frequencies, temperature) = self.frequencies(scaled_for(length));
+                for step in range.clone() {
                     for &frequency in &frequencies {
-                        let angle = f64::from(position as f32 * frequency);
+                        let angle = f64::from(step as f32 * frequency);
                         rotation.cos.push((angle.cos() * temperature) as f32);
                         rotation.sin.push((angle.sin() * temperature) as f32);
                     }
@@ -57,11 +73,7 @@ impl RotaryConfig {
                 (first, temperature)
             });
             rotation.temperatures.push(temperature as f32);
-            let last = length.saturating_sub(1);
-            rotation.entries.extend(positions[row * seq..(row + 1) * seq].iter().map(|&position| {
-                let position = (position.max(0) as usize).min(last);
-                (first + if self.reversed { last - position } else { position }) as u32
-            }));
+            rotation.entries.extend(steps(row).map(|step| (first + step - range.start) as u32));
         }
         rotation
     }

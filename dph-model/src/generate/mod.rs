@@ -93,7 +93,11 @@ impl Backbone {
         let mut samplers: Vec<Sampler> =
             prompts.iter().enumerate().map(|(place, prompt)| Sampler::new(sampling, place, prompt)).collect();
 
-        let (mut cache, mut tokens) = padded(prompts, self.pad_token());
+        let (padding, mut tokens) = padded(prompts, self.pad_token());
+        let mut cache = match self.config().positions.depend_on_length() {
+            true => Cache::with_padding(padding),
+            false => Cache::of_turned_keys(padding),
+        };
         // The prompts that still go on, in the order of the cache's rows.
         let mut going: Vec<usize> = (0..prompts.len()).collect();
         loop {
@@ -138,8 +142,8 @@ impl Backbone {
     }
 }
 
-/// Prompts as rows of equal length, padded at their start.
-fn padded(prompts: &[Vec<u32>], pad: u32) -> (Cache, Vec<i32>) {
+/// Prompts as rows of equal length, padded at their start, and by how much.
+fn padded(prompts: &[Vec<u32>], pad: u32) -> (Vec<usize>, Vec<i32>) {
     let longest = prompts.iter().map(Vec::len).max().unwrap_or(0);
     let padding: Vec<usize> = prompts.iter().map(|prompt| longest - prompt.len()).collect();
     let row = |prompt: &Vec<u32>| {
@@ -147,5 +151,5 @@ fn padded(prompts: &[Vec<u32>], pad: u32) -> (Cache, Vec<i32>) {
         padding.chain(prompt.iter().copied()).map(|token| token as i32).collect::<Vec<_>>()
     };
     let tokens = prompts.iter().flat_map(row).collect();
-    (Cache::with_padding(padding), tokens)
+    (padding, tokens)
 }

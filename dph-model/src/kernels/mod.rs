@@ -9,17 +9,22 @@ mod flex;
 
 use burn::tensor::Tensor;
 
-use crate::decoder::{Block, Pass};
+use crate::decoder::{Block, Cache, Pass};
 use crate::log_probs::Wanted;
 
 /// The residual stream behind a block, or the stream given back.
 #[allow(clippy::result_large_err, reason = "the other variant is as large")]
-pub(crate) fn block(block: &Block, stream: Tensor<2>, pass: &Pass) -> Result<Tensor<2>, Tensor<2>> {
+pub(crate) fn block(
+    block: &Block,
+    stream: Tensor<2>,
+    pass: &Pass,
+    cache: Option<(&mut Cache, usize)>,
+) -> Result<Tensor<2>, Tensor<2>> {
     #[cfg(feature = "flex")]
-    return flex::block(block, stream, &pass.layout);
+    return flex::block(block, stream, &pass.layout, cache);
     #[cfg(not(feature = "flex"))]
     {
-        let _ = (block, pass);
+        let _ = (block, pass, cache);
         Err(stream)
     }
 }
@@ -51,7 +56,7 @@ mod tests {
         let model = Backbone::init(config, 1, device).unwrap();
         let config: DecoderConfig = Family::parse(config).unwrap().decoder().unwrap();
         let pass = Pass::behind(&crate::Cache::default(), 1, 2, &config);
-        block(&model.decoder.blocks[0], Tensor::ones([2, config.d_model], device), &pass).is_ok()
+        block(&model.decoder.blocks[0], Tensor::ones([2, config.d_model], device), &pass, None).is_ok()
     }
 
     #[test]

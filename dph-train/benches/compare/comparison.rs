@@ -5,6 +5,7 @@ use std::path::Path;
 
 use dph_eval::Model;
 
+use crate::generation::AGREED;
 use crate::job::{Job, Work};
 use crate::ours::{self, Outcome};
 use crate::plain::Plain;
@@ -45,10 +46,15 @@ impl<'a> Comparison<'a> {
     /// Threads, caches and allocators of our side; the other side does the same by itself.
     pub fn warm_up(&self, jobs: &[Job]) -> Result<(), Box<dyn Error>> {
         for job in jobs {
-            if let Work::Evaluate(evaluation) = &job.work {
-                let few = &evaluation.sets[..evaluation.sets.len().min(WARM_UP)];
-                for OurModel { model, .. } in &self.models {
-                    ours::evaluate(model, few)?;
+            for OurModel { model, .. } in &self.models {
+                match &job.work {
+                    Work::Evaluate(evaluation) => {
+                        ours::evaluate(model, &evaluation.sets[..evaluation.sets.len().min(WARM_UP)])?;
+                    }
+                    Work::Generate(generation) => {
+                        ours::generate(model, &generation.beginning())?;
+                    }
+                    Work::Train(_) => {}
                 }
             }
         }
@@ -61,6 +67,7 @@ impl<'a> Comparison<'a> {
         for OurModel { device, model } in &self.models {
             let outcome = match &job.work {
                 Work::Evaluate(evaluation) => ours::evaluate(model, &evaluation.sets)?,
+                Work::Generate(generation) => ours::generate(model, generation)?,
                 Work::Train(training) => {
                     // A directory of its own, so that no features are cached in it.
                     let dir = tempfile::tempdir_in(self.work)?;
@@ -89,7 +96,7 @@ impl<'a> Comparison<'a> {
             (_, true) => "Both sides found the same numbers.".into(),
             (_, false) => format!(
                 "THE TWO SIDES DISAGREE by more than {LOGLIK_TOLERANCE} in a log-likelihood, {LOSS_TOLERANCE} in a loss or \
-                 {HEAD_TOLERANCE} in a head: these times mean nothing."
+                 {HEAD_TOLERANCE} in a head, or in the first {AGREED} tokens of an answer: these times mean nothing."
             ),
         };
         format!("{about}{}{verdict}", self.table)
@@ -104,6 +111,15 @@ fn agrees(job: &Job, device: &str, ours: &Outcome, plain: &Outcome) -> bool {
             let difference = largest_difference(&ours.values, &plain.values);
             eprintln!("{title}, {device}: log-likelihood sums differ by {difference:.1e} at most");
             difference <= LOGLIK_TOLERANCE
+        }
+        Work::Generate(generation) => {
+            let agreeing = generation.agreeing(&ours.values, &plain.values);
+            let all = agreeing.iter().filter(|&&tokens| tokens == generation.tokens).count();
+            eprintln!(
+                "{title}, {device}: {all} answers are the same to the end, the others for {:?} tokens",
+                agreeing.iter().filter(|&&tokens| tokens < generation.tokens).collect::<Vec<_>>()
+            );
+            agreeing.iter().all(|&tokens| tokens >= AGREED.min(generation.tokens))
         }
         Work::Train(training) => {
             let steps = ours.values.len().saturating_sub(training.initial.len());

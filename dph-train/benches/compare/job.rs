@@ -10,6 +10,7 @@ use dph_eval::Model;
 use dph_train::ExperimentFile;
 use serde_json::{Value, json};
 
+use crate::generation::{self, Generation};
 use crate::ours;
 
 /// The experiments of the training jobs.
@@ -27,15 +28,18 @@ pub enum JobKind {
     Train,
     /// DPO and a head together, all weights learning: one epoch over questions on long texts.
     FineTune,
+    /// Greedy answers to questions on texts, one by one and all together.
+    Generate,
 }
 
 /// What both sides do.
 pub struct Job {
-    kind: JobKind,
+    /// Of its file for the other side.
+    pub name: &'static str,
     /// What the table calls it.
     pub title: String,
     /// Tokens of all prompt-and-candidate sequences that the job is about, without padding: of every epoch, in
-    /// training.
+    /// training. New ones only, in generation.
     pub tokens: usize,
     pub work: Work,
 }
@@ -44,6 +48,7 @@ pub struct Job {
 pub enum Work {
     Evaluate(Evaluation),
     Train(Training),
+    Generate(Generation),
 }
 
 /// Candidate sets to be scored.
@@ -65,35 +70,33 @@ pub struct Training {
 }
 
 impl JobKind {
-    pub const ALL: [Self; 4] = [Self::Race, Self::Hellaswag, Self::Train, Self::FineTune];
+    pub const ALL: [Self; 5] = [Self::Race, Self::Hellaswag, Self::Train, Self::FineTune, Self::Generate];
 
-    /// The job on rows of `data`, or one part of it in so many.
+    /// The jobs of this kind on rows of `data`, or one part of them in so many.
     pub fn load(
         self,
         part: usize,
         data: &Path,
         model_dir: &Path,
         model: &Model,
-    ) -> Result<Job, Box<dyn Error>> {
+    ) -> Result<Vec<Job>, Box<dyn Error>> {
         let size = |whole: usize| (whole / part).max(4);
-        match self {
-            Self::Race => evaluation(self, "race_high", "test", size(100), data, model),
-            Self::Hellaswag => evaluation(self, "hellaswag", "validation", size(200), data, model),
-            Self::Train => training(self, HEAD, (size(500), 2), data, model_dir, model),
-            Self::FineTune => training(self, FINE_TUNE, (size(16), 1), data, model_dir, model),
-        }
+        Ok(match self {
+            Self::Race => vec![evaluation("race", "race_high", "test", size(100), data, model)?],
+            Self::Hellaswag => {
+                vec![evaluation("hellaswag", "hellaswag", "validation", size(200), data, model)?]
+            }
+            Self::Train => vec![training("train", HEAD, (size(500), 2), data, model_dir, model)?],
+            Self::FineTune => vec![training("fine_tune", FINE_TUNE, (size(16), 1), data, model_dir, model)?],
+            Self::Generate => generation::jobs(&load("race_middle", "test", size(8), 0, data, model)?),
+        })
     }
 }
 
 impl Job {
     /// Name of the job's file for the other side.
-    pub fn file(&self) -> &'static str {
-        match self.kind {
-            JobKind::Race => "race.json",
-            JobKind::Hellaswag => "hellaswag.json",
-            JobKind::Train => "train.json",
-            JobKind::FineTune => "fine_tune.json",
-        }
+    pub fn file(&self) -> String {
+        format!("{}.json", self.name)
     }
 
     /// Writes the token ids for the other side.
@@ -105,6 +108,7 @@ impl Job {
         let text = match &self.work {
             Work::Evaluate(Evaluation { sets }) => Value::Array(sets.iter().map(set).collect()).to_string(),
             Work::Train(training) => training.json.to_string(),
+            Work::Generate(generation) => generation.json().to_string(),
         };
         fs::write(path, text)
     }
@@ -120,7 +124,7 @@ impl Training {
 }
 
 fn evaluation(
-    kind: JobKind,
+    name: &'static str,
     task: &str,
     split: &str,
     limit: usize,
@@ -130,12 +134,12 @@ fn evaluation(
     let sets = load(task, split, limit, 0, data, model)?;
     let tokens = sets.iter().flat_map(CandidateSet::one_by_one).map(|set| set.packed_len()).sum();
     let title = format!("{} questions of {task}", sets.len());
-    Ok(Job { kind, title, tokens, work: Work::Evaluate(Evaluation { sets }) })
+    Ok(Job { name, title, tokens, work: Work::Evaluate(Evaluation { sets }) })
 }
 
 /// The job of an experiment on so many questions for so many epochs.
 fn training(
-    kind: JobKind,
+    name: &'static str,
     experiment: &'static str,
     (limit, epochs): (usize, usize),
     data: &Path,
@@ -189,7 +193,7 @@ fn training(
     let what = if stage.objective.dpo.is_some() { "DPO+DPH" } else { "head" };
     let title = format!("{what}, {epochs} epochs of {} pairs", sets.len());
     let work = Work::Train(Training { experiment, overrides, data: data.to_owned(), initial, json });
-    Ok(Job { kind, title, tokens, work })
+    Ok(Job { name, title, tokens, work })
 }
 
 fn load(

@@ -10,6 +10,7 @@
 #[path = "../../../dph-eval/src/allocator.rs"]
 mod allocator;
 mod comparison;
+mod generation;
 mod job;
 mod ours;
 mod plain;
@@ -25,7 +26,7 @@ use comparison::{Comparison, OurModel};
 use job::JobKind;
 use plain::Plain;
 
-/// Compare the speed of evaluation and head training with PyTorch and transformers.
+/// Compare the speed of evaluation, training and generation with PyTorch and transformers.
 #[derive(Debug, Parser)]
 struct Arguments {
     /// The model directory [default: ~/.cache/dph/models/SmolLM2-135M-Instruct]
@@ -88,9 +89,10 @@ fn compare(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
     let work = tempfile::tempdir()?;
     let mut jobs = Vec::new();
     for kind in &arguments.jobs {
-        let job = kind.load(part, &arguments.data, &model_dir, model)?;
-        job.save(&work.path().join(job.file()))?;
-        jobs.push(job);
+        for job in kind.load(part, &arguments.data, &model_dir, model)? {
+            job.save(&work.path().join(job.file()))?;
+            jobs.push(job);
+        }
     }
     let plain = match Plain::start(&arguments.python, &model_dir, model.backbone.pad_token()) {
         Ok(plain) => Some(plain),

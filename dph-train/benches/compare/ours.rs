@@ -8,9 +8,11 @@ use std::time::Instant;
 use burn::tensor::{Device, Tensor};
 use dph_core::{CandidateSet, PreferenceHead, PreferenceHeadConfig};
 use dph_eval::{Model, Scoring, score};
+use dph_model::Sampling;
 use dph_train::{RunOptions, run};
 use serde_json::{Value, json};
 
+use crate::generation::Generation;
 use crate::job::Training;
 
 /// How long a job took, and the numbers that it found.
@@ -33,6 +35,19 @@ pub fn evaluate(model: &Model, sets: &[CandidateSet]) -> Result<Outcome, Box<dyn
     let scores = score(model, sets, &Scoring::default(), &mut |_| {})?;
     let seconds = start.elapsed().as_secs_f64();
     Ok(Outcome { seconds, values: scores.iter().flatten().map(|scores| scores.loglik).collect() })
+}
+
+/// The tokens of all answers.
+pub fn generate(model: &Model, generation: &Generation) -> Result<Outcome, Box<dyn Error>> {
+    let sampling = Sampling { max_tokens: generation.tokens, ..Sampling::default() };
+    let start = Instant::now();
+    let mut values = Vec::new();
+    for prompts in generation.prompts.chunks(generation.batch) {
+        for generated in model.backbone.generate(prompts, &sampling, |_, _| ())? {
+            values.extend(generated.tokens.into_iter().map(f64::from));
+        }
+    }
+    Ok(Outcome { seconds: start.elapsed().as_secs_f64(), values })
 }
 
 /// The loss of every step, and the weights of the trained head. The time includes everything that `dph-train` does: reading

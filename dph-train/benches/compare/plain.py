@@ -6,6 +6,7 @@ request a line from stdin and answers each with one line on stdout:
     {"kind": "evaluate", "sets": FILE}     log-likelihood sums of all candidates, in their order
     {"kind": "train", "training": FILE}    the loss of every step, and weights of the trained head; loading the model is
                                            part of the job
+    {"kind": "generate", "generation": FILE} the tokens of all answers
 """
 
 import json
@@ -54,6 +55,22 @@ def evaluate(model, sets, padding):
             log_probs = F.log_softmax(logits[place, start : start + len(target)], dim=-1)
             sums[row] = log_probs.gather(1, target[:, None]).sum().item()
     return sums
+
+
+@torch.no_grad()
+def generate(model, prompts, batch, tokens, padding):
+    """Greedy answers of so many tokens to prompts that are padded on the left."""
+    # No token ends an answer, as on the other side.
+    model.generation_config.eos_token_id = None
+    answers = []
+    for first in range(0, len(prompts), batch):
+        rows = prompts[first : first + batch]
+        ids, mask = (part.flip(1) for part in padded([row[::-1] for row in rows], padding))
+        whole = model.generate(
+            ids, attention_mask=mask, do_sample=False, max_new_tokens=tokens, pad_token_id=padding
+        )
+        answers += whole[:, ids.shape[1] :].flatten().tolist()
+    return answers
 
 
 def train(directory, training, padding):
@@ -176,6 +193,12 @@ def main():
                 evaluate(model, sets[:4], padding)
                 warm = True
             seconds, values = timed(lambda: evaluate(model, sets, padding))
+        elif request["kind"] == "generate":
+            with open(request["generation"]) as file:
+                job = json.load(file)
+            prompts, batch, tokens = job["prompts"], job["batch"], job["tokens"]
+            generate(model, prompts[:batch], batch, 2, padding)
+            seconds, values = timed(lambda: generate(model, prompts, batch, tokens, padding))
         else:
             with open(request["training"]) as file:
                 training = json.load(file)

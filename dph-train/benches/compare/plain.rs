@@ -64,6 +64,7 @@ impl Plain {
         self.ask(match work {
             Work::Evaluate(_) => json!({ "kind": "evaluate", "sets": file }),
             Work::Train(_) => json!({ "kind": "train", "training": file }),
+            Work::Generate(_) => json!({ "kind": "generate", "generation": file }),
         })
     }
 

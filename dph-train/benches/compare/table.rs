@@ -43,7 +43,7 @@ impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "{:<32} {:<10} {:>9} {:>10} {:>7} {:>13} {:>16} {:>7}",
+            "{:<36} {:<10} {:>9} {:>10} {:>7} {:>13} {:>16} {:>7}",
             "job", "device", "ours, s", "PyTorch, s", "ratio", "ours, tok/s", "PyTorch, tok/s", "rounds"
         )?;
         for row in &self.rows {
@@ -54,7 +54,7 @@ impl fmt::Display for Table {
             let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".into());
             writeln!(
                 f,
-                "{:<32} {:<10} {ours:>9.2} {:>10} {:>7} {:>13.0} {:>16} {:>7}",
+                "{:<36} {:<10} {ours:>9.2} {:>10} {:>7} {:>13.0} {:>16} {:>7}",
                 row.job,
                 row.device,
                 or_dash(plain.map(|plain| format!("{plain:.2}"))),

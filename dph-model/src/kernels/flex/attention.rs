@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use super::block::{QueryKeySlices, RegisterSlices};
+use super::cache::{Cached, Past};
 use super::matrix::{Matrix, Output, Threads, multiply};
 use super::{scratch, simd};
 use crate::decoder::{Attention, Layout, Rotation, Span};
@@ -13,9 +14,9 @@ const QUERIES: usize = 64;
 /// Where the heads lie in a row of queries, keys and values.
 #[derive(Clone, Copy)]
 pub(super) struct Heads {
-    n_heads: usize,
-    n_kv_heads: usize,
-    head_dim: usize,
+    pub n_heads: usize,
+    pub n_kv_heads: usize,
+    pub head_dim: usize,
 }
 
 impl Heads {
@@ -24,7 +25,7 @@ impl Heads {
     }
 
     /// Floats a token in the joint projection.
-    fn width(&self) -> usize {
+    pub fn width(&self) -> usize {
         (self.n_heads + 2 * self.n_kv_heads) * self.head_dim
     }
 
@@ -70,6 +71,7 @@ pub(super) fn attend(
     qkv: &[f32],
     heads: &Heads,
     registers: Option<RegisterSlices>,
+    cached: Option<&Cached>,
     layout: &Layout,
 ) -> Vec<f32> {
     let width = heads.context_width();
@@ -98,7 +100,8 @@ pub(super) fn attend(
     }
     blocks.into_par_iter().for_each(|(block, out)| {
         let tokens = &qkv[block.row * layout.seq * heads.width()..][..layout.seq * heads.width()];
-        attend_block(tokens, heads, registers[block.row].as_ref(), layout.causal, block, out);
+        let past = cached.map(|cached| cached.past(block.row, layout));
+        attend_block(tokens, heads, registers[block.row].as_ref(), past, layout.causal, block, out);
     });
     context
 }
@@ -127,13 +130,19 @@ impl ScaledRegisters {
             values: scaled(registers.values),
         }
     }
+
+    /// Keys or values of a head, `[registers, head_dim]`.
+    fn part<'a>(&self, values: &'a [f32], head: usize, head_dim: usize) -> Matrix<'a> {
+        Matrix::new(&values[head * self.count * head_dim..], self.count, head_dim, head_dim)
+    }
 }
 
-/// The weighted values of a block of queries; `tokens` are all of the row.
+/// The weighted values of a block of queries; `tokens` are all new ones of the row.
 fn attend_block(
     tokens: &[f32],
     heads: &Heads,
     registers: Option<&ScaledRegisters>,
+    past: Option<Past>,
     causal: bool,
     block: QueryBlock,
     out: &mut [f32],
@@ -144,25 +153,25 @@ fn attend_block(
     // The last column that any of the queries sees.
     let seen_end = if causal { end } else { span.end };
     let fixed = registers.map_or(0, |registers| registers.count);
-    let keys = fixed + span.context + seen_end - span.start;
+    let past = past.filter(|past| past.count() > 0);
+    let keys = fixed + past.as_ref().map_or(0, Past::count) + span.context + seen_end - span.start;
     scratch::with(queries * keys, |scores| {
         for head in 0..heads.n_heads {
             let kv = head * heads.n_kv_heads / heads.n_heads;
             let part = |column: usize, start: usize, count: usize| {
                 Matrix::new(&tokens[start * width + column * d..], count, d, width)
             };
-            let fixed_part = |of: fn(&ScaledRegisters) -> &[f32]| {
-                registers.map(|registers| Matrix::new(&of(registers)[kv * fixed * d..], fixed, d, d))
-            };
-            // What the block sees, in the order of the scores.
-            let seen = |column: usize, of: fn(&ScaledRegisters) -> &[f32]| {
+            // What the block sees of the new tokens, behind registers and past.
+            let new = |column: usize| {
                 let context = (span.context > 0).then(|| part(column, 0, span.context));
-                [fixed_part(of), context, Some(part(column, span.start, seen_end - span.start))]
+                context.into_iter().chain([part(column, span.start, seen_end - span.start)])
             };
 
             let query = part(head, first, queries);
             let mut at = 0;
-            for key in seen(heads.n_heads + kv, |registers| &registers.keys).into_iter().flatten() {
+            let fixed_keys = registers.map(|registers| registers.part(&registers.keys, kv, d));
+            let past_keys = past.as_ref().map(|past| past.keys(kv));
+            for key in fixed_keys.into_iter().chain(past_keys).chain(new(heads.n_heads + kv)) {
                 multiply(&mut scores[at..], keys, Output::Set, query, key.transposed(), Threads::This);
                 at += key.rows;
             }
@@ -179,8 +188,10 @@ fn attend_block(
                 },
             );
             let (mut at, mut output) = (0, Output::Set);
-            let column = heads.n_heads + heads.n_kv_heads + kv;
-            for value in seen(column, |registers| &registers.values).into_iter().flatten() {
+            let fixed_values = registers.map(|registers| registers.part(&registers.values, kv, d));
+            let past_values = past.as_ref().map(|past| past.values(kv));
+            let new_values = new(heads.n_heads + heads.n_kv_heads + kv);
+            for value in fixed_values.into_iter().chain(past_values).chain(new_values) {
                 let weights = Matrix::new(&scores[at..], queries, value.rows, keys);
                 multiply(&mut out[head * d..], heads.context_width(), output, weights, value, Threads::This);
                 (at, output) = (at + value.rows, Output::Add);

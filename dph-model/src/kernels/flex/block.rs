@@ -7,11 +7,12 @@ use rayon::prelude::*;
 
 use super::activation;
 use super::attention::{Heads, attend, rotate_heads};
+use super::cache::Cached;
 use super::matrix::{Matrix, Output, Threads, multiply};
 use super::scratch;
 use super::simd::{self, NormSlices};
 use super::slices::{Primitive, compact, elements, matrix, primitive};
-use crate::decoder::{Activation, Block, Layout, Norm, QueryKeyNormConfig, Residual};
+use crate::decoder::{Activation, Block, Cache, Layout, Norm, QueryKeyNormConfig, Residual};
 
 /// Fewest and most tokens that a thread takes through a chain of products at a time. With fewer, reading the weights
 /// is not worth it; with more, what lies between two products leaves the cache.
@@ -19,19 +20,39 @@ const STRIP: std::ops::RangeInclusive<usize> = 128..=512;
 
 /// The residual stream behind `block`, or the stream given back where this kernel does not apply.
 #[expect(clippy::result_large_err, reason = "the other variant is as large")]
-pub(crate) fn block(block: &Block, stream: Tensor<2>, layout: &Layout) -> Result<Tensor<2>, Tensor<2>> {
+pub(crate) fn block(
+    block: &Block,
+    stream: Tensor<2>,
+    layout: &Layout,
+    cache: Option<(&mut Cache, usize)>,
+) -> Result<Tensor<2>, Tensor<2>> {
     let parameters = Parameters::of(block);
     let Some(weights) = parameters.as_ref().and_then(Parameters::weights) else { return Err(stream) };
-    if primitive(stream.clone()).is_none() {
+    // Cached keys are used as they lie there.
+    let is_raw = cache.as_ref().is_some_and(|(cache, _)| !cache.is_turned());
+    if primitive(stream.clone()).is_none() || (is_raw && layout.past > 0) {
         return Err(stream);
     }
+    let device = stream.device();
     // With no other owner the stream is changed in place.
     let Some(mut stream) = compact(stream) else { unreachable!("it was one before") };
 
     let heads = Heads::of(&block.attention);
     let mut qkv = project(elements(&stream), &weights);
-    rotate_heads(&mut qkv, &heads, weights.query_key, &layout.rotation);
-    let context = attend(&qkv, &heads, weights.registers, layout);
+    let extend = |cache, qkv: &[f32]| Cached::extend(cache, qkv, &heads, layout, &device);
+    let turn = |qkv: &mut [f32]| rotate_heads(qkv, &heads, weights.query_key, &layout.rotation);
+    let cached = match cache {
+        Some(cache) if is_raw => {
+            let cached = extend(cache, &qkv);
+            turn(&mut qkv);
+            Some(cached)
+        }
+        cache => {
+            turn(&mut qkv);
+            cache.map(|cache| extend(cache, &qkv))
+        }
+    };
+    let context = attend(&qkv, &heads, weights.registers, cached.as_ref(), layout);
     finish(stream.storage_mut::<f32>(), &context, &weights);
     Ok(Tensor::from_primitive::<Flex>(stream))
 }

@@ -7,6 +7,7 @@
 mod activation;
 mod attention;
 mod block;
+mod cache;
 mod log_probs;
 mod matrix;
 mod scratch;
