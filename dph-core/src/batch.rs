@@ -280,7 +280,10 @@ mod tests {
     #[test]
     fn conversations_in_a_row_are_segments_of_their_own() {
         // User 10, answer 20, end 9, user 11, answer 30 31, end 9.
-        let long = CandidateSet { earlier_answers: vec![1..3], ..set(&[10, 20, 9, 11], &[&[30, 31, 9]]) };
+        let long = CandidateSet {
+            earlier_answers: std::iter::once(1..3).collect(),
+            ..set(&[10, 20, 9, 11], &[&[30, 31, 9]])
+        };
         let (short, text) = (set(&[12], &[&[40, 9]]), set(&[], &[&[50, 51]]));
         let rows = [vec![&long], vec![&short, &text]];
         let batch = Batch::pack_conversations(&rows, TargetTokens::AllTurns, 1);

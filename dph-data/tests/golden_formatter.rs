@@ -105,7 +105,8 @@ fn golden_tokens_zero_shot() {
                 let whole = document.conversation(candidate).unwrap();
                 let whole = tokenizer.conversation(&whole, Supervise::All).unwrap();
                 let trained = whole.train_mask.iter().enumerate().filter(|(_, trained)| **trained);
-                let ours = set.earlier_answers.iter().cloned().chain([set.prompt.len()..joined.len()]);
+                let last = std::iter::once(set.prompt.len()..joined.len());
+                let ours = set.earlier_answers.iter().cloned().chain(last);
                 assert!(ours.flatten().eq(trained.map(|(place, _)| place + 1)), "{what}");
             }
         }

@@ -26,7 +26,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     report("load", start.elapsed());
 
     let start = Instant::now();
-    let hash = dph_model::content_hash(&dir)?;
+    let hash = dph_model::content_hash(dir)?;
     report(&format!("content hash {}…", &hash[..8]), start.elapsed());
 
     // Half prompt, and half the four answers that share it.

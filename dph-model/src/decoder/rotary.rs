@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::f64::consts::PI;
+use std::ops::Range;
 
 use burn::tensor::{Device, Tensor, TensorData};
 
@@ -52,7 +53,7 @@ impl RotaryConfig {
         // The steps that occur for each length that needs a table of its own; a single new token does with one.
         let mut ranges = BTreeMap::new();
         for (row, &length) in lengths.iter().enumerate() {
-            let range = ranges.entry(scaled_for(length)).or_insert(usize::MAX..0);
+            let range = ranges.entry(scaled_for(length)).or_insert(Range { start: usize::MAX, end: 0 });
             *range =
                 steps(row).fold(range.clone(), |range, step| range.start.min(step)..range.end.max(step + 1));
         }

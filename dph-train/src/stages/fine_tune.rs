@@ -367,7 +367,7 @@ mod tests {
             prompt: vec![10, 20, 21, 9, 11],
             candidates: vec![Candidate { tokens: vec![30, 31, 9], bytes: 2 }; 2],
             gold: Some(0),
-            earlier_answers: vec![1..4],
+            earlier_answers: std::iter::once(1..4).collect(),
             ..CandidateSet::default()
         };
         let short = CandidateSet { prompt: vec![10], earlier_answers: Vec::new(), ..conversation.clone() };
