@@ -25,7 +25,7 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// All parameters, in the order of [`DecoderConfig::slots`].
+    /// All parameters, in the order of [`DecoderConfig::slots`](super::DecoderConfig::slots).
     pub fn parameters(&self) -> Vec<(Slot, Parameter<'_>)> {
         let mut parameters = vec![(Slot::Embedding, Parameter::Rank2(&self.embedding))];
         let input = &self.input;
