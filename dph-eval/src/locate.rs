@@ -12,7 +12,7 @@ pub(crate) const MANIFEST_FILE: &str = "manifest.json";
 /// The model or export that `dir` stands for: itself, or where it is a run its last stage's export.
 pub(crate) fn locate(dir: &Path) -> Result<PathBuf, ModelError> {
     let dir = &*dph_model::checkpoint::locate(dir)?;
-    if is_file_model(dir) {
+    if dph_model::checkpoint::is_gguf(dir) {
         return Ok(dir.to_owned());
     }
     if !dir.is_dir() {
@@ -44,11 +44,6 @@ struct Manifest {
     /// Of a sweep: its variants, each a folder.
     #[serde(default)]
     variants: Vec<String>,
-}
-
-/// Whether a model consists of this one file.
-fn is_file_model(path: &Path) -> bool {
-    path.is_file() && path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gguf"))
 }
 
 fn holds_model(dir: &Path) -> bool {

@@ -16,20 +16,13 @@ use super::save::{with_type, write_tensors, write_text};
 use super::tensors::Tensors;
 use crate::family::Family;
 
-use super::{CONFIG_FILE, CheckpointError, ElementType, INDEX_FILE, ModelFiles, Precision, WEIGHTS_FILE};
+use super::{
+    COMPANION_FILES, CONFIG_FILE, CheckpointError, ElementType, INDEX_FILE, ModelFiles, Precision,
+    WEIGHTS_FILE,
+};
 
-/// What a model has beside its weights and its configuration.
-const OTHER_FILES: [&str; 9] = [
-    "generation_config.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "chat_template.jinja",
-    "chat.json",
-    "preference_head.json",
-    "preference_head.safetensors",
-];
+/// The files of a preference head.
+const HEAD_FILES: [&str; 2] = [dph_core::CONFIG_FILE, dph_core::WEIGHTS_FILE];
 
 /// Choices about what is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -102,7 +95,7 @@ pub fn convert(path: &Path, out: &Path, options: &ConvertOptions) -> Result<Vec<
         let index = json!({ "metadata": { "total_size": total }, "weight_map": map });
         write_text(&out.join(INDEX_FILE), &format!("{index:#}\n"))?;
     }
-    for name in OTHER_FILES {
+    for name in COMPANION_FILES.into_iter().chain(HEAD_FILES) {
         match files.read(name) {
             Ok(bytes) => {
                 let path = out.join(name);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::gguf::{Gguf, is_gguf};
 use super::tensors::Tensors;
@@ -10,6 +11,17 @@ use super::{CONFIG_FILE, CheckpointError, TensorInfo, hub};
 
 /// Name of the file with the tokenizer.
 pub const TOKENIZER_FILE: &str = "tokenizer.json";
+
+/// The files that a model may have beside its configuration and its weights: its tokenizer, and how it talks.
+pub const COMPANION_FILES: [&str; 7] = [
+    TOKENIZER_FILE,
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "generation_config.json",
+    "chat_template.jinja",
+    "chat.json",
+];
 
 /// The files of a model in the layout of Hugging Face: those of a directory, or those that a GGUF file stands for.
 ///
@@ -24,7 +36,7 @@ pub const TOKENIZER_FILE: &str = "tokenizer.json";
 #[derive(Debug)]
 pub struct ModelFiles {
     path: PathBuf,
-    gguf: Option<Gguf>,
+    gguf: Option<Arc<Gguf>>,
 }
 
 impl ModelFiles {
@@ -44,7 +56,7 @@ impl ModelFiles {
     pub fn open(path: impl AsRef<Path>) -> Result<Self, CheckpointError> {
         let path = hub::locate(path.as_ref())?;
         if is_gguf(&path) {
-            let gguf = Gguf::open(&path)?;
+            let gguf = Arc::new(Gguf::open(&path)?);
             return Ok(Self { path, gguf: Some(gguf) });
         }
         match path.is_dir() {
@@ -109,7 +121,8 @@ impl ModelFiles {
         Ok(tensors.iter().map(|(name, info)| (name.to_string(), info.clone())).collect())
     }
 
-    pub(super) fn gguf_path(&self) -> Option<&Path> {
-        self.gguf.as_ref().map(Gguf::path)
+    /// The GGUF file, where the model is one.
+    pub(super) fn gguf(&self) -> Option<&Arc<Gguf>> {
+        self.gguf.as_ref()
     }
 }

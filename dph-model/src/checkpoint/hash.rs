@@ -17,8 +17,8 @@ use super::{CONFIG_FILE, CheckpointError, ModelFiles, TOKENIZER_FILE};
 pub fn content_hash(path: impl AsRef<Path>) -> Result<String, CheckpointError> {
     let model = ModelFiles::open(path)?;
     let mut hasher = blake3::Hasher::new();
-    if let Some(path) = model.gguf_path() {
-        hasher.update(Mapped::open(path, "GGUF")?.bytes());
+    if let Some(gguf) = model.gguf() {
+        hasher.update(gguf.map().bytes());
         return Ok(hasher.finalize().to_hex().to_string());
     }
     let dir = model.path();

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::gguf::{Gguf, RowOrder};
 use super::pytorch::Pickled;
@@ -31,7 +32,7 @@ pub(crate) struct Tensors {
 enum WeightFile {
     Safetensors(Shard),
     Pytorch(Pickled),
-    Gguf(Gguf),
+    Gguf(Arc<Gguf>),
 }
 
 #[derive(Debug)]
@@ -46,13 +47,12 @@ impl Tensors {
     /// Opens the weights of a model.
     pub fn open(model: &ModelFiles) -> Result<Self, CheckpointError> {
         let mut tensors = Self { path: model.path().to_owned(), files: Vec::new(), tensors: BTreeMap::new() };
-        if let Some(path) = model.gguf_path() {
-            let gguf = Gguf::open(path)?;
+        if let Some(gguf) = model.gguf() {
             for renamed in gguf.renamed() {
                 let raw = Some((renamed.raw, renamed.rows));
                 tensors.add(renamed.name, Place { info: renamed.info, file: 0, raw })?;
             }
-            tensors.files.push(WeightFile::Gguf(gguf));
+            tensors.files.push(WeightFile::Gguf(Arc::clone(gguf)));
             return Ok(tensors);
         }
         let (format, paths) = weight_files(model.path())?;

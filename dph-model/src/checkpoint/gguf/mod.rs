@@ -39,8 +39,8 @@ pub(crate) struct Gguf {
     tensors: BTreeMap<String, RawTensor>,
 }
 
-/// Whether a path is that of a GGUF file.
-pub(crate) fn is_gguf(path: &Path) -> bool {
+/// Whether a path is that of a GGUF file: a model that consists of one file.
+pub fn is_gguf(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gguf")) && path.is_file()
 }
 
@@ -56,10 +56,6 @@ impl Gguf {
         })?;
         let architecture = metadata.text("general.architecture", map.bytes()).unwrap_or_default().to_string();
         Ok(Self { path: path.into(), map, metadata, architecture, tensors })
-    }
-
-    pub fn path(&self) -> &Path {
-        &self.path
     }
 
     pub fn map(&self) -> &Mapped {

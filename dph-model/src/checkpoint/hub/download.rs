@@ -7,21 +7,10 @@ use hf_hub::{Cache, Repo, RepoType};
 
 use super::HubName;
 use crate::checkpoint::weight_files::shard_names;
-use crate::checkpoint::{CONFIG_FILE, CheckpointError, INDEX_FILE, TOKENIZER_FILE, WEIGHTS_FILE};
+use crate::checkpoint::{COMPANION_FILES, CONFIG_FILE, CheckpointError, INDEX_FILE, WEIGHTS_FILE};
 
 /// Where the hub is, if `HF_ENDPOINT` does not say so.
 const ENDPOINT: &str = "https://huggingface.co";
-/// What belongs to a model beside its weights, as far as it is there.
-const SMALL_FILES: [&str; 8] = [
-    CONFIG_FILE,
-    "generation_config.json",
-    TOKENIZER_FILE,
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "chat_template.jinja",
-    "chat.json",
-];
 /// Single files of weights and indices, the better ones first.
 const WEIGHTS: [&str; 4] = [WEIGHTS_FILE, INDEX_FILE, "pytorch_model.bin", "pytorch_model.bin.index.json"];
 
@@ -58,7 +47,7 @@ pub(super) fn model(cache: &Path, name: &HubName) -> Result<(), CheckpointError>
             return Err(name.failed(format!("this repository has no {CONFIG_FILE}")));
         }
         Some(weights) => {
-            for file in SMALL_FILES.into_iter().filter(|file| has(file)) {
+            for file in std::iter::once(CONFIG_FILE).chain(COMPANION_FILES).filter(|file| has(file)) {
                 fetch(file)?;
             }
             let path = fetch(weights)?;
