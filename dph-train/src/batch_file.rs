@@ -1,7 +1,8 @@
 //! [`BatchFile`]: numbers that a frozen model gives for many sets, computed once, kept on disk, and mapped into memory.
 //!
-//! One pass over the model can fill several files, each with other numbers for the same sets. A file holds f32 numbers, little-endian, and nothing else, in the order in which the batches are computed. That
-//! order is a function of the sets alone, so files that were interrupted are gone on with behind their last whole batch.
+//! One pass over the model can fill several files, each with other numbers for the same sets. A file holds f32 numbers,
+//! little-endian, and nothing else, in the order in which the batches are computed. That order is a function of the sets
+//! alone, so files that were interrupted are gone on with behind their last whole batch.
 
 use std::borrow::Cow;
 use std::fs::{self, File, OpenOptions};

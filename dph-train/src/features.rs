@@ -101,7 +101,7 @@ impl Features {
     ) -> Result<Self, TrainError> {
         let pass = BatchPass::new(backbone, sets, TargetTokens::None);
         let d_model = backbone.d_model();
-        let file = |kept: &'_ Kept| {
+        let file = |kept: &Kept| {
             let key = BatchPass::key(&format!("features {FORMAT} {kept:?}"), model_hash, sets);
             let kept = kept.clone();
             let floats = move |row: &CandidateSet| {
@@ -110,16 +110,17 @@ impl Features {
             };
             BatchFile { path: cache.dir.join(format!("{key}.f32")), floats: Box::new(floats) }
         };
-        let own = file(kept);
-        if !own.path.is_file() {
-            let kept: Vec<&Kept> = std::iter::once(kept).chain(cache.others(kept, backbone)).collect();
-            let files: Vec<BatchFile<'_>> = kept.iter().map(|kept| file(kept)).collect();
+        // A name is a hash over all tokens, so each file is named once.
+        let (mut wanted, mut files) = (vec![kept], vec![file(kept)]);
+        if !files[0].path.is_file() {
+            wanted.extend(cache.others(kept, backbone));
+            files.extend(wanted[1..].iter().map(|kept| file(kept)));
             pass.fill(&files, label, |batch, missing| {
-                let missing: Vec<&Kept> = missing.iter().map(|&place| kept[place]).collect();
+                let missing: Vec<&Kept> = missing.iter().map(|&place| wanted[place]).collect();
                 keep(backbone, batch, &missing)
             })?;
         }
-        let map = pass.map(&own)?;
+        let map = pass.map(&files[0])?;
         let firsts = sets.iter().scan(0, |count, set| {
             let first = *count;
             *count += set.candidates.len();

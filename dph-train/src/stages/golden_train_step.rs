@@ -171,7 +171,6 @@ impl Case {
             JointBatch {
                 reference: sums.map(|sums| sums.into_data().iter::<f32>().collect()).unwrap_or_default(),
                 sets: (0..rows).map(|row| (2 * row..2 * row + 2, 0)).collect(),
-                ids: Vec::new(),
                 batch,
                 ..JointBatch::default()
             }

@@ -9,8 +9,9 @@ use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
 use burn::train::{InferenceStep, TrainOutput, TrainStep};
-use dph_core::{Pairs, PreferenceHead, Term};
+use dph_core::{PreferenceHead, Term};
 
+use super::head_terms::{HeadTerms, Judged};
 use super::share_right;
 use crate::experiment::Objective;
 use crate::features::KeptFeatures;
@@ -78,24 +79,9 @@ impl HeadTrainer {
     }
 
     /// The terms of the objective, in the order of its metrics, for rewards `[candidates, heads]`.
-    fn terms(
-        &self,
-        rewards: &Tensor<2>,
-        sets: &[(Range<usize>, usize)],
-        attributes: &[BTreeMap<String, f32>],
-    ) -> Vec<Term> {
-        let HeadSettings { objective, rewards: heads, .. } = &self.settings;
-        let dph = objective.dph.map(|dph| {
-            // The objective is that of the first head.
-            let first = rewards.clone().narrow(1, 0, 1).squeeze_dim(1);
-            dph.forward_pairs(first, &Pairs::all(sets.iter().cloned()))
-        });
-        let steer = objective.steer.map(|steer| {
-            let gold = sets.iter().map(|(candidates, gold)| (candidates.start + gold) as i32).collect();
-            super::steered(steer, rewards, gold, super::labels(heads, attributes.iter(), &self.device()))
-        });
-        let penalty = objective.orthogonality.and_then(|term| term.forward(self.head.orthogonal_matrices()));
-        [dph, steer, penalty].into_iter().flatten().collect()
+    fn terms(&self, rewards: &Tensor<2>, judged: &Judged<'_>) -> Vec<Term> {
+        let HeadSettings { objective, rewards: names, .. } = &self.settings;
+        HeadTerms::of(objective, &self.head, names, rewards, judged).into_terms()
     }
 }
 
@@ -106,7 +92,8 @@ impl TrainStep for HeadTrainer {
     fn step(&self, step: HeadStep) -> TrainOutput<Readings> {
         // Dropout must not depend on what ran before, or a resumed run would differ.
         self.device().seed(self.settings.seed.wrapping_add(step.step as u64));
-        let terms = self.terms(&self.rewards(&step.kept), &step.sets, &step.attributes);
+        let judged = Judged { sets: &step.sets, attributes: &step.attributes };
+        let terms = self.terms(&self.rewards(&step.kept), &judged);
         let loss = Term::total(&terms).expect("there is an objective");
         let values = std::iter::once(loss.clone().detach()).chain(terms.iter().map(Term::values));
         let values = Tensor::cat(values.collect(), 0);
@@ -134,7 +121,7 @@ impl InferenceStep for HeadTrainer {
     fn step(&self, batch: GoldSets) -> Readings {
         let rewards = Tensor::cat(batch.kept.iter().map(|kept| self.rewards(kept)).collect(), 0);
         let right = share_right(&rewards, &batch.sets);
-        let terms = self.terms(&rewards, &batch.sets, &batch.attributes);
+        let terms = self.terms(&rewards, &Judged { sets: &batch.sets, attributes: &batch.attributes });
         let loss = Term::total(&terms).expect("there is an objective");
         let metrics =
             terms.into_iter().flat_map(|term| term.metrics).map(|(metric, value)| match metric.name {

@@ -15,6 +15,7 @@ use dph_core::{
 };
 use dph_model::Backbone;
 
+use super::head_terms::{HeadTerms, Judged};
 use crate::experiment::Objective;
 use crate::trainer::{Fault, LOSS, Readings};
 
@@ -183,22 +184,12 @@ impl JointTrainer {
         if let Some(head) = head {
             let states: Vec<_> = head_layers.iter().filter_map(|&layer| of_layer(layer)).collect();
             let all = head.forward_batch(&states, &part.batch);
-            if let Some(dph) = &objective.dph {
-                // The objective is that of the first head.
-                let first = all.clone().narrow(1, 0, 1).squeeze_dim(1);
-                terms.push(Shared { term: dph.forward_pairs(first, &pairs), share: choices });
-            }
-            if let Some(steer) = objective.steer {
-                let gold = part.sets.iter().map(|(candidates, gold)| (candidates.start + gold) as i32);
-                let heads = &self.settings.head.rewards;
-                let labels = super::labels(heads, part.attributes.iter(), &self.device());
-                let term = super::steered(steer, &all, gold.collect(), labels);
-                terms.push(Shared { term, share: sets });
-            }
+            let judged = Judged { sets: &part.sets, attributes: &part.attributes };
+            let of_head = HeadTerms::of(objective, head, &self.settings.head.rewards, &all, &judged);
+            terms.extend(of_head.dph.map(|term| Shared { term, share: choices }));
+            let of_sets = [of_head.steer, of_head.orthogonality].into_iter().flatten();
+            terms.extend(of_sets.map(|term| Shared { term, share: sets }));
             rewards = Some(all.detach());
-            let regularised =
-                objective.orthogonality.and_then(|term| term.forward(head.orthogonal_matrices()));
-            terms.extend(regularised.map(|term| Shared { term, share: sets }));
         }
         (terms, rewards)
     }

@@ -7,19 +7,20 @@ mod frozen;
 #[allow(clippy::unwrap_used)]
 mod golden_train_step;
 mod head;
+mod head_terms;
 mod joint;
 mod reference;
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
 
 use burn::module::Module;
 use burn::optim::lr_scheduler::module_lr_scheduler::{ModuleLearningRate, ModuleLrScheduler};
 use burn::optim::{GradientsParams, ModuleOptimizer};
-use burn::tensor::{Device, Int, Tensor, TensorData};
-use dph_core::{CandidateSet, PreferenceHeadConfig, SteerBatch, SteerObjective, Term};
-use dph_data::{CHAT_FILE, ChatOptions, ChatTokenizer, draw_distractor};
+use burn::tensor::{Device, Tensor};
+use dph_core::{CandidateSet, PreferenceHeadConfig};
+use dph_data::{ChatOptions, ChatTokenizer, draw_distractor};
+use dph_model::checkpoint::COMPANION_FILES;
 use dph_model::{DecoderConfig, ModelFiles};
 
 use crate::experiment::{Experiment, Negatives, Optimiser, Stage, Trainable};
@@ -155,35 +156,6 @@ fn compared(set: &CandidateSet, negatives: Negatives, seed: u64, epoch: u64) -> 
     }
 }
 
-/// What the reward heads of these names are to give the gold candidates of some sets, `[sets, heads]`.
-fn labels<'a>(
-    heads: &[String],
-    attributes: impl Iterator<Item = &'a BTreeMap<String, f32>>,
-    device: &Device,
-) -> Tensor<2> {
-    let of_set = |attributes: &BTreeMap<String, f32>| -> Vec<f32> {
-        let value = |head| attributes.get(head).copied();
-        heads.iter().map(|head| value(head).expect("only sets with all attributes are kept")).collect()
-    };
-    let labels: Vec<f32> = attributes.flat_map(of_set).collect();
-    let shape = [labels.len() / heads.len().max(1), heads.len()];
-    Tensor::from_data(TensorData::new(labels, shape), device)
-}
-
-/// The term of `steer`: the rewards `[candidates, heads]` of each set's gold candidate, given by its place, against labels
-/// `[sets, heads]`.
-fn steered(steer: SteerObjective, rewards: &Tensor<2>, gold: Vec<i32>, labels: Tensor<2>) -> Term {
-    let (count, device) = (gold.len(), rewards.device());
-    let gold = Tensor::<1, Int>::from_data(TensorData::new(gold, [count]), &device);
-    let batch = SteerBatch {
-        rewards: rewards.clone().select(0, gold),
-        weights: Tensor::ones([count], &device),
-        sequences: (0..count).collect(),
-        labels,
-    };
-    steer.forward(batch).term
-}
-
 /// The share of sets, `[1]`, whose gold candidate has the highest reward of all by the first head, the first of equals.
 fn share_right(rewards: &Tensor<2>, sets: &[(Range<usize>, usize)]) -> Tensor<1> {
     let host: Vec<f32> = rewards.clone().narrow(1, 0, 1).into_data().iter::<f32>().collect();
@@ -195,21 +167,10 @@ fn share_right(rewards: &Tensor<2>, sets: &[(Range<usize>, usize)]) -> Tensor<1>
     Tensor::from_data([right as f32 / sets.len().max(1) as f32], &rewards.device())
 }
 
-/// The files beside the weights that a model directory needs.
-const TOKENIZER_FILES: [&str; 7] = [
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "generation_config.json",
-    "added_tokens.json",
-    "chat_template.jinja",
-    CHAT_FILE,
-];
-
 /// Copies what belongs to the tokenizer of the model at `from` into a directory.
 pub(crate) fn copy_tokenizer(from: &Path, to: &Path) -> Result<(), TrainError> {
     let files = ModelFiles::open(from)?;
-    for name in TOKENIZER_FILES {
+    for name in COMPANION_FILES {
         match files.read(name) {
             Ok(bytes) => {
                 let target = to.join(name);
