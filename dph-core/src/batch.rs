@@ -39,6 +39,25 @@ pub enum TargetTokens {
     AllTurns,
 }
 
+impl TargetTokens {
+    /// How many of an answer's `len` tokens, of which the last ends the turn.
+    fn of_answer(self, len: usize) -> usize {
+        match self {
+            Self::None => 0,
+            Self::Answer => len.saturating_sub(1),
+            Self::Turn | Self::AllTurns => len,
+        }
+    }
+
+    /// Which tokens of the prompt.
+    fn of_earlier(self, set: &CandidateSet) -> &[Range<usize>] {
+        match self {
+            Self::AllTurns => &set.earlier_answers,
+            _ => &[],
+        }
+    }
+}
+
 /// A token whose log-probability is wanted, and the place that predicts it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Target {
@@ -120,16 +139,9 @@ impl Batch {
                 batch.write(at, &set.prompt, index as i32 + 1, 0);
                 batch.write(at + set.prompt.len(), answer, index as i32 + 1, set.prompt.len());
                 let end = set.conversation_len();
-                let own = match wanted {
-                    TargetTokens::None => 0..0,
-                    TargetTokens::Answer => set.prompt.len()..end.saturating_sub(1),
-                    TargetTokens::Turn | TargetTokens::AllTurns => set.prompt.len()..end,
-                };
-                let earlier = match wanted {
-                    TargetTokens::AllTurns => &set.earlier_answers[..],
-                    _ => &[],
-                };
-                batch.add_targets(at, earlier.iter().cloned().chain([own]), first + index);
+                let own = set.prompt.len()..set.prompt.len() + wanted.of_answer(answer.len());
+                let earlier = wanted.of_earlier(set).iter().cloned();
+                batch.add_targets(at, earlier.chain([own]), first + index);
                 at += end;
                 batch.ends.push(at.saturating_sub(1));
             }
@@ -163,18 +175,12 @@ impl Batch {
         let start = row * self.seq;
         self.write(start, &set.prompt, PROMPT_SEGMENT, 0);
         let first = self.ends.len();
-        if wanted == TargetTokens::AllTurns {
-            self.add_targets(start, set.earlier_answers.iter().cloned(), first);
-        }
+        self.add_targets(start, wanted.of_earlier(set).iter().cloned(), first);
         let mut at = start + prompt_len;
         for (index, candidate) in set.candidates.iter().enumerate() {
             assert!(!candidate.tokens.is_empty(), "candidate set {:?} has an empty candidate", set.id);
             self.write(at, &candidate.tokens, index as i32 + 1, prompt_len);
-            let scored = match wanted {
-                TargetTokens::None => 0,
-                TargetTokens::Answer => candidate.answer_len(),
-                TargetTokens::Turn | TargetTokens::AllTurns => candidate.tokens.len(),
-            };
+            let scored = wanted.of_answer(candidate.tokens.len());
             self.targets.extend(candidate.tokens[..scored].iter().enumerate().map(|(i, &token)| Target {
                 // The first token of every candidate is predicted by the prompt's last one.
                 state: if i == 0 { start + prompt_len - 1 } else { at + i - 1 },
