@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use dph_eval::{Bench, BenchOptions, BenchPlan, BenchProgress, ScorerChoice, Table, bench};
 
-use super::failure::{Failure, say};
+use super::failure::Failure;
 use super::progress::ProgressLine;
+use super::terminal::say;
 use super::{DeviceArgs, positive};
 
 /// Evaluate a model on benchmark tasks, by its log-likelihood and by its preference head side by side

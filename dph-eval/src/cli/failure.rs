@@ -1,12 +1,14 @@
 //! [`Failure`]: how a command can end other than well, and the exit status of each.
 
-use std::io::{self, Write};
+use std::io;
 use std::process::ExitCode;
 
 use dph_core::DeviceError;
 use dph_data::DataError;
 use dph_eval::{BenchError, ModelError, PlanError, ResultsError};
 use miette::Report;
+
+use super::terminal::say;
 
 /// How a command failed.
 #[derive(Debug)]
@@ -43,18 +45,6 @@ impl Failure {
         say(&format!("Error: {report:?}"));
         ExitCode::from(status)
     }
-}
-
-/// Prints a line for people. If nobody listens, that is no reason to stop.
-pub fn say(line: &str) {
-    let _ = writeln!(io::stderr(), "{}", line.trim_end());
-}
-
-/// Long lines are not broken: messages hold paths and lines to be copied.
-pub fn install_hook() {
-    // Only fails if there is a hook already; then that one is used.
-    let _ =
-        miette::set_hook(Box::new(|_| Box::new(miette::MietteHandlerOpts::new().wrap_lines(false).build())));
 }
 
 impl From<DeviceError> for Failure {

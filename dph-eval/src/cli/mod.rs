@@ -6,6 +6,8 @@ mod progress;
 mod rank;
 mod report;
 mod requests;
+#[path = "../../../dph-model/src/cli/terminal.rs"]
+mod terminal;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -61,7 +63,7 @@ impl DeviceArgs {
 
 /// Runs the program and decides its exit status, here and nowhere else.
 pub fn main() -> ExitCode {
-    failure::install_hook();
+    terminal::install_hook();
     let outcome = match Cli::parse().command {
         Command::Bench(args) => args.run(),
         Command::Rank(args) => args.run(),

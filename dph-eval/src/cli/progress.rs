@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::failure::say;
+use super::terminal::say;
 
 /// Without a terminal, a line is printed so often.
 const LINE_EVERY: Duration = Duration::from_secs(10);

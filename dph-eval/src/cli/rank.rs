@@ -12,9 +12,10 @@ use dph_eval::{Model, RankRequest, Ranking, ScorerChoice, Scoring, ranking_order
 use serde_json::json;
 
 use super::DeviceArgs;
-use super::failure::{Failure, say};
+use super::failure::Failure;
 use super::progress::ProgressLine;
 use super::requests::{CHUNK, Item, Problem, Source, next_chunk};
+use super::terminal::say;
 
 /// Rank candidate answers: the one that people would prefer comes first
 ///

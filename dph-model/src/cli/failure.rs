@@ -1,7 +1,7 @@
 //! Why a command failed, and with which exit status.
 
 use std::fmt;
-use std::io::{self, Write};
+use std::io;
 
 use dph_model::{CheckpointError, ConfigError};
 use miette::Report;
@@ -32,19 +32,6 @@ impl Failure {
     pub(crate) fn work(message: impl fmt::Display) -> Self {
         Self::Work(Report::msg(message.to_string()))
     }
-}
-
-/// Prints a line for people. If nobody listens, that is no reason to stop.
-pub(crate) fn say(line: &str) {
-    drop(writeln!(io::stderr(), "{}", line.trim_end()));
-}
-
-/// Long lines are not broken: messages hold paths to be copied.
-pub(crate) fn install_hook() {
-    // Only fails if there is a hook already; then that one is used.
-    drop(miette::set_hook(Box::new(|_| {
-        Box::new(miette::MietteHandlerOpts::new().wrap_lines(false).build())
-    })));
 }
 
 impl fmt::Display for Failure {

@@ -6,6 +6,7 @@ mod inspect;
 mod parts;
 mod summary;
 mod table;
+mod terminal;
 mod tokenizer;
 
 use std::io::{self, Write};
@@ -37,7 +38,7 @@ enum Command {
 
 /// Runs the program and decides its exit status, here and nowhere else.
 pub(crate) fn main() -> ExitCode {
-    failure::install_hook();
+    terminal::install_hook();
     let cli = Cli::parse();
     let mut out = io::BufWriter::new(io::stdout().lock());
     let result = match &cli.command {
@@ -51,7 +52,7 @@ pub(crate) fn main() -> ExitCode {
         Err(failure) => {
             // What was printed before the failure belongs to the reader; that it may fail too changes nothing.
             drop(out.flush());
-            failure::say(&failure.to_string());
+            terminal::say(&failure.to_string());
             ExitCode::from(failure.status())
         }
     }

@@ -1,0 +1,15 @@
+//! What is said to people on stderr, by this program and by `dph-eval`.
+
+use std::io::{self, Write};
+
+/// Prints a line for people. If nobody listens, that is no reason to stop.
+pub fn say(line: &str) {
+    let _ = writeln!(io::stderr(), "{}", line.trim_end());
+}
+
+/// Long lines are not broken: messages hold paths and lines to be copied.
+pub fn install_hook() {
+    // Only fails if there is a hook already; then that one is used.
+    let _ =
+        miette::set_hook(Box::new(|_| Box::new(miette::MietteHandlerOpts::new().wrap_lines(false).build())));
+}
