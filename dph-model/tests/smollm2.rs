@@ -11,7 +11,8 @@ use std::path::PathBuf;
 
 use burn::tensor::Tensor;
 use dph_core::{Batch, Candidate, CandidateSet, Layer, TargetTokens};
-use dph_model::{Backbone, Cache};
+use dph_model::{Backbone, Cache, Sampling};
+use tokenizers::Tokenizer;
 
 /// `tokenizer("The three primary colours are red, yellow and")`.
 const PROMPT: [u32; 9] = [504, 1296, 3003, 14797, 359, 2382, 28, 5724, 284];
@@ -25,13 +26,24 @@ const LOG_PROBS: [f32; 16] = [
     -0.6668, -1.6883, -1.7622, -0.6733,
 ];
 
+/// Tokens of the first 50 lines of more than 100 characters of WikiText-2's `wiki.test.raw`, but for the first of each.
+const PREDICTED: usize = 6836;
+/// Their mean negative log-likelihood, every line by itself, as it stands in the file: `model(ids).logits` of transformers
+/// 4.51.3 with f32 weights, `log_softmax` in f64.
+const MEAN_NLL: f64 = 3.875_696_999_113_87;
+
 fn directory() -> Option<PathBuf> {
     let home = || std::env::home_dir().map(|home| home.join(".cache/dph/models/SmolLM2-135M-Instruct"));
     let dir = std::env::var_os("DPH_SMOLLM2").map(PathBuf::from).or_else(home)?;
-    if dir.is_dir() {
-        return Some(dir);
+    found(dir, "SmolLM2-135M-Instruct", "DPH_SMOLLM2")
+}
+
+/// The path, if there is something; otherwise what is missing is said, and is a failure in CI.
+fn found(path: PathBuf, what: &str, variable: &str) -> Option<PathBuf> {
+    if path.exists() {
+        return Some(path);
     }
-    let message = format!("SmolLM2-135M-Instruct is not in {}; set DPH_SMOLLM2", dir.display());
+    let message = format!("{what} is not in {:?}; set {variable}", path.display().to_string());
     assert!(std::env::var_os("CI").is_none(), "{message}");
     // Past the test harness, which would keep the output of a test that passes to itself.
     std::io::stderr().write_all(format!("REAL MODEL: {message}. The test is left out\n").as_bytes()).unwrap();
@@ -69,6 +81,50 @@ fn a_real_model_continues_and_scores_as_in_transformers() {
     for (found, expected) in log_probs[3..].iter().zip(LOG_PROBS) {
         assert!((found - expected).abs() < 2e-4, "{found}, not {expected}");
     }
+}
+
+#[test]
+fn a_directory_and_a_gguf_file_say_the_same() {
+    let gguf = std::env::var_os("DPH_SMOLLM2_GGUF").unwrap_or_default().into();
+    let Some(gguf) = found(gguf, "SmolLM2-135M-Instruct.Q4_1.gguf", "DPH_SMOLLM2_GGUF") else { return };
+    let Some(dir) = directory() else { return };
+    let say = |path| {
+        let model = Backbone::load(path, &dph_core::device("flex").unwrap()).unwrap();
+        let sampling = Sampling { max_tokens: 64, ..Sampling::default() };
+        model.generate(&[PROMPT.to_vec()], &sampling, |_, _| ()).unwrap().remove(0).tokens
+    };
+    let said: Vec<u32> = say(dir);
+    assert_eq!((said.len(), &said[..CONTINUATION.len()]), (64, &CONTINUATION[..]));
+    assert_eq!(say(gguf), said);
+}
+
+#[test]
+fn the_perplexity_of_real_text_is_that_of_transformers() {
+    let data = std::env::var_os("DPH_DATA").map_or(PathBuf::from("../../shared/data"), PathBuf::from);
+    let text = data.join("text/wikitext-2/wiki.test.raw");
+    let Some(text) = found(text, "the text of WikiText-2", "DPH_DATA") else { return };
+    let Some(dir) = directory() else { return };
+    let tokenizer = Tokenizer::from_file(dir.join("tokenizer.json")).unwrap();
+    let model = Backbone::load(dir, &dph_core::device("flex").unwrap()).unwrap();
+    let text = std::fs::read_to_string(text).unwrap();
+    let lines: Vec<_> = text.lines().filter(|line| line.chars().count() > 100).take(50).collect();
+    let (mut sum, mut count) = (0.0, 0);
+    for lines in lines.chunks(5) {
+        let set = |line: &&str| {
+            let tokens = tokenizer.encode(*line, false).unwrap().get_ids().to_vec();
+            let rest = Candidate { tokens: tokens[1..].to_vec(), bytes: 0 };
+            CandidateSet { prompt: vec![tokens[0]], candidates: vec![rest], ..CandidateSet::default() }
+        };
+        let sets: Vec<_> = lines.iter().map(set).collect();
+        let batch = Batch::pack(&sets, TargetTokens::Turn, model.pad_token());
+        let last = model.hidden_states(&batch, &[Layer::Last]).unwrap().remove(0);
+        let log_probs = floats(model.log_probs(last, &batch.targets));
+        sum -= log_probs.iter().map(|&log_prob| f64::from(log_prob)).sum::<f64>();
+        count += log_probs.len();
+    }
+    assert_eq!(count, PREDICTED);
+    let (found, expected) = ((sum / count as f64).exp(), MEAN_NLL.exp());
+    assert!((found / expected - 1.0).abs() < 1e-3, "{found}, not {expected}");
 }
 
 fn floats<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
