@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use dph_core::{PreferenceHead, PreferenceHeadConfig, write_atomically};
+use dph_model::checkpoint::Precision;
 use serde::{Deserialize, Serialize};
 
 use crate::locate::MANIFEST_FILE;
@@ -20,6 +21,9 @@ pub struct BackboneReference {
     pub path: PathBuf,
     /// Its content hash when the head was trained, see [`dph_model::content_hash`].
     pub hash: String,
+    /// In which precision it was loaded, see [`LoadOptions::precision`](dph_model::LoadOptions::precision).
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub precision: Precision,
 }
 
 impl BackboneReference {
@@ -36,7 +40,12 @@ impl BackboneReference {
         };
         let (dir, backbone) = (canonical(dir)?, canonical(backbone)?);
         let path = relative(&dir, &backbone).unwrap_or(backbone);
-        Ok(Self { path, hash: hash.into() })
+        Ok(Self { path, hash: hash.into(), precision: Precision::default() })
+    }
+
+    /// The same to a model that was loaded in some precision.
+    pub fn in_precision(self, precision: Precision) -> Self {
+        Self { precision, ..self }
     }
 
     /// The reference in an export, or `None` where the directory has none.
@@ -91,22 +100,23 @@ fn relative(export: &Path, backbone: &Path) -> Option<PathBuf> {
     })
 }
 
-/// Writes the export of a head that was trained on a frozen backbone: the head, and a reference to the model in
-/// `backbone_dir` whose content hash is `hash`. The directory is made if need be.
+fn is_default(precision: &Precision) -> bool {
+    *precision == Precision::default()
+}
+
+/// Writes the export of a head that was trained on a frozen backbone: the head, and a reference to the model, into a directory
+/// that is there.
 ///
 /// Every file is written atomically, the reference last.
 ///
 /// # Errors
-/// A file that cannot be written, a backbone that is not there.
+/// A file that cannot be written.
 pub fn export_head(
     dir: &Path,
     head: &PreferenceHead,
     config: &PreferenceHeadConfig,
-    backbone_dir: &Path,
-    hash: &str,
+    reference: &BackboneReference,
 ) -> Result<(), ModelError> {
-    std::fs::create_dir_all(dir).map_err(|source| ModelError::Io { path: dir.to_owned(), source })?;
-    let reference = BackboneReference::new(dir, backbone_dir, hash)?;
     head.save(config, dir)?;
     reference.save(dir)
 }

@@ -48,7 +48,7 @@ pub use bench_heads::{NamedHead, bench_heads};
 pub use bench_plan::{BenchPlan, PlanError, PlannedTask};
 pub use documents::{DOCUMENTS_FILE, DocumentScores, ScoredCandidate};
 pub use metrics::{f1, matthews, pearson, spearman};
-pub use model::Model;
+pub use model::{Model, OpenOptions};
 pub use model_error::{ModelError, Unscorable};
 pub use rank::{RankedCandidate, Ranking, ranking_order};
 pub use rank_request::{RankRequest, RequestError};

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use burn::tensor::Device;
 use dph_core::{CandidateSet, HeadFileError, Layer, PreferenceHead, PreferenceHeadConfig};
 use dph_data::{ChatFormat, ChatOptions, ChatTokenizer};
-use dph_model::{Backbone, ModelFiles};
+use dph_model::checkpoint::{CheckpointError, Precision};
+use dph_model::{Backbone, LoadOptions, ModelFiles};
 
 use crate::backbone_reference::BackboneReference;
 use crate::locate::locate;
@@ -24,6 +25,16 @@ pub struct Model {
     pub head: Option<(PreferenceHead, PreferenceHeadConfig)>,
 }
 
+/// Choices about a model that is opened.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct OpenOptions {
+    /// The format of conversations; otherwise the directory's own.
+    pub chat: Option<ChatFormat>,
+    /// In which type the matrices of the language model are kept, see [`LoadOptions::precision`]; otherwise the one that the head
+    /// was trained with, and f32 without a head.
+    pub precision: Option<Precision>,
+}
+
 impl Model {
     /// Loads a model from a path, which is one of
     ///
@@ -36,17 +47,17 @@ impl Model {
     /// # Errors
     /// What is missing or does not fit together, with what to do about it.
     pub fn open(dir: &Path, device: &Device) -> Result<Self, ModelError> {
-        Self::open_with(dir, device, None)
+        Self::open_with(dir, device, &OpenOptions::default())
     }
 
-    /// As [`open`](Self::open), with another format for conversations than the directory's own.
+    /// As [`open`](Self::open), with choices.
     ///
     /// # Errors
-    /// As [`open`](Self::open); also a tokenizer that has no such format.
-    pub fn open_with(dir: &Path, device: &Device, chat: Option<ChatFormat>) -> Result<Self, ModelError> {
+    /// As [`open`](Self::open); also a tokenizer that has no such chat format, a device that cannot compute in such a precision.
+    pub fn open_with(dir: &Path, device: &Device, options: &OpenOptions) -> Result<Self, ModelError> {
         let export = locate(dir)?;
         if export.is_file() {
-            return Self::of_file(dir, &export, device, chat);
+            return Self::of_file(dir, &export, device, options);
         }
         let reference = BackboneReference::load(&export)?;
         let backbone_dir = match &reference {
@@ -63,23 +74,20 @@ impl Model {
             Err(error) => return Err(error.into()),
         };
         // A head goes with the format that it was trained with, which need not be its backbone's.
-        let format = match chat {
+        let format = match options.chat {
             Some(format) => Some(format),
             None => ChatFormat::load(&export)?,
         };
         let tokenizer = tokenizer(&backbone_dir, format)?;
-        let backbone = Backbone::load(&backbone_dir, device)?;
+        let precision = options.precision.or(reference.map(|reference| reference.precision));
+        let backbone = backbone(&backbone_dir, device, precision)?;
         Self::new(name_of(dir), backbone, tokenizer, head)
     }
 
     /// A model that is one file, and so has no head.
-    fn of_file(
-        dir: &Path,
-        file: &Path,
-        device: &Device,
-        chat: Option<ChatFormat>,
-    ) -> Result<Self, ModelError> {
-        Self::new(name_of(dir), Backbone::load(file, device)?, tokenizer(file, chat)?, None)
+    fn of_file(dir: &Path, file: &Path, device: &Device, options: &OpenOptions) -> Result<Self, ModelError> {
+        let backbone = backbone(file, device, options.precision)?;
+        Self::new(name_of(dir), backbone, tokenizer(file, options.chat)?, None)
     }
 
     /// A model of parts that are already loaded.
@@ -138,6 +146,11 @@ fn tokenizer(backbone: &Path, format: Option<ChatFormat>) -> Result<ChatTokenize
 }
 
 /// The backbone's path, if what is there is what the head was trained on.
+fn backbone(dir: &Path, device: &Device, precision: Option<Precision>) -> Result<Backbone, CheckpointError> {
+    let options = LoadOptions { precision: precision.unwrap_or_default(), ..LoadOptions::default() };
+    Backbone::load_with(dir, device, options)
+}
+
 fn checked_backbone(export: &Path, reference: &BackboneReference) -> Result<PathBuf, ModelError> {
     let backbone = reference.resolve(export);
     if !backbone.exists() {

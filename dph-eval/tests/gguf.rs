@@ -14,8 +14,9 @@ use std::path::Path;
 
 use common::tokenizer_folder;
 use dph_data::{ChatOptions, ChatTokenizer, Message};
-use dph_eval::{BackboneReference, Model, export_head};
+use dph_eval::{BackboneReference, Model, OpenOptions, export_head};
 use dph_model::ModelFiles;
+use dph_model::checkpoint::Precision;
 use dph_model::checkpoint::{ConvertOptions, convert};
 use serde_json::Value;
 
@@ -51,8 +52,19 @@ fn a_head_refers_to_the_file_that_it_was_trained_on() {
     let device = dph_core::device("flex").unwrap();
     let export = place.path().join("export");
     let hash = dph_model::content_hash(&file).unwrap();
-    export_head(&export, &config.init(1, &device), &config, &file, &hash).unwrap();
-    assert!(Model::open(&export, &device).unwrap().head.is_some());
+    fs::create_dir(&export).unwrap();
+    let reference = BackboneReference::new(&export, &file, &hash).unwrap().in_precision(Precision::Bf16);
+    export_head(&export, &config.init(1, &device), &config, &reference).unwrap();
+    let model = Model::open(&export, &device).unwrap();
+    assert!(model.head.is_some());
+    assert_eq!(
+        model.backbone.precision(),
+        Precision::Bf16,
+        "a head goes with the precision that it was trained in"
+    );
+    let options = OpenOptions { precision: Some(Precision::F32), ..OpenOptions::default() };
+    let model = Model::open_with(&export, &device, &options).unwrap();
+    assert_eq!(model.backbone.precision(), Precision::F32);
     assert_eq!(BackboneReference::load(&export).unwrap().unwrap().hash, hash);
     fs::write(&file, llama(|name, len| some_values(&format!("{name}!"), len)).bytes()).unwrap();
     let error = Model::open(&export, &device).unwrap_err().to_string();

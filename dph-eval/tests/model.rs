@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 
 use dph_core::Layer;
-use dph_eval::{BACKBONE_FILE, Model, ModelError, Scoring, export_head, score};
+use dph_eval::{BACKBONE_FILE, BackboneReference, Model, ModelError, Scoring, export_head, score};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use support::{D_MODEL, head, llama, lswt, set, write_model, write_model_with_head};
 
@@ -27,7 +27,9 @@ fn write_run(run: &Path) {
     write_model(&run.join("sft"), &lswt());
     let (head, config) = head(Layer::At(2), &["preference"]);
     let hash = dph_model::content_hash(run.join("sft").as_path()).unwrap();
-    export_head(&run.join("dph"), &head, &config, &run.join("sft"), &hash).unwrap();
+    fs::create_dir(run.join("dph")).unwrap();
+    let reference = BackboneReference::new(&run.join("dph"), &run.join("sft"), &hash).unwrap();
+    export_head(&run.join("dph"), &head, &config, &reference).unwrap();
     fs::write(run.join("manifest.json"), r#"{"stages": ["sft", "dph"]}"#).unwrap();
     fs::write(run.join("resolved.toml"), "").unwrap();
 }

@@ -8,7 +8,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use dph_core::{Batch, Layer, Target};
 use serde_json::{Map, Value};
 
-use crate::checkpoint::{self, CheckpointError, LoadOptions};
+use crate::checkpoint::{self, CheckpointError, LoadOptions, Precision};
 use crate::decoder::{Cache, Decoder, DecoderConfig, Pass};
 use crate::family::{ConfigError, Family, Naming};
 use crate::input::{InputError, by_row, check_layers, check_length, ids};
@@ -193,6 +193,11 @@ impl Backbone {
     /// Longest sequence the model was trained for, in tokens.
     pub fn context(&self) -> usize {
         self.config().context
+    }
+
+    /// In which type its matrices are kept, see [`LoadOptions::precision`].
+    pub fn precision(&self) -> Precision {
+        Precision::of(self.decoder.embedding.base().dtype())
     }
 
     /// Whether a packed row gives every candidate the numbers it would have alone; see

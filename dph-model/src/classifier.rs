@@ -56,8 +56,8 @@ impl Classifier {
     pub fn logits(&self, texts: &[Text]) -> Result<Tensor<2>, InputError> {
         let last = self.encoder.hidden_states(texts, &[Layer::Last])?.remove(0);
         let pooler = self.encoder.stack.pooler.as_ref();
-        match pooler.and_then(|pooler| Some((pooler, pooler.classifier.as_ref()?))) {
-            Some((pooler, classifier)) => Ok(classifier.forward(pooler.forward(last))),
+        match pooler.and_then(|pooler| pooler.classify(pooler.forward(last))) {
+            Some(logits) => Ok(logits),
             None => unreachable!("a classifier is made of encoders with a classification head only"),
         }
     }

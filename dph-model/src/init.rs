@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use burn::tensor::{Device, TensorData};
+use burn::tensor::{DType, Device, TensorData};
 use dph_core::WeightInit;
 
 use crate::decoder::{BlockSlot, Decoder, DecoderConfig, Part, Slot};
@@ -10,7 +10,7 @@ use crate::decoder::{BlockSlot, Decoder, DecoderConfig, Part, Slot};
 /// A decoder with random weights; see [`Backbone::init`](crate::Backbone::init) for the scheme.
 pub(crate) fn decoder(config: &DecoderConfig, seed: u64, device: &Device) -> Decoder {
     let mut init = WeightInit::new(seed);
-    let decoder = Decoder::assemble(config, device, |slot, shape| {
+    let decoder = Decoder::assemble(config, device, DType::F32, |slot, shape| {
         let count: usize = shape.iter().product();
         let values = match distribution(slot, shape, config) {
             Start::Normal(std) => {

@@ -3,7 +3,7 @@
 use burn::tensor::{Int, Tensor, TensorData};
 use dph_core::Target;
 
-use crate::decoder::Decoder;
+use crate::decoder::{Decoder, times};
 use crate::kernels;
 
 /// Logits held at once, in elements: 64 MiB.
@@ -68,7 +68,7 @@ pub(crate) fn compose(states: Tensor<2>, matrix: Tensor<2>, wanted: &[Wanted], e
     let mut parts = Vec::new();
     for first in (0..states.dims()[0]).step_by(chunk) {
         let count = chunk.min(states.dims()[0] - first);
-        let logits = states.clone().narrow(0, first, count).matmul(matrix.clone().transpose());
+        let logits = times(states.clone().narrow(0, first, count), matrix.clone().transpose());
         let peak = logits.clone().detach().max_dim(1);
         let total = (logits.clone() - peak.clone()).exp().sum_dim(1).log() + peak;
         let here: Vec<_> =

@@ -1,6 +1,7 @@
 //! What of a model learns: parameters by the names of their tensors, and low-rank adapters.
 
 use burn::module::{Lora, Module, ParamGroup, ParamId};
+use burn::tensor::FloatDType;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -158,8 +159,10 @@ impl Backbone {
             return Err(PatternError::NoMatrix { tensor: names[0].clone() });
         }
         let group = ParamGroup::from_ids(targets);
+        // In f32 beside matrices of fewer bits, too.
+        let adapters = Lora::new(lora.rank, lora.alpha).set_dtype(FloatDType::F32);
         self.device().seed(seed);
-        Ok(self.apply_lora(Lora::new(lora.rank, lora.alpha).set_param_group(group)))
+        Ok(self.apply_lora(adapters.set_param_group(group)))
     }
 }
 

@@ -29,7 +29,8 @@ impl Backbone {
         let mut known: std::collections::HashMap<Slot, TensorData> =
             self.decoder.parameters().into_iter().map(|(slot, parameter)| (slot, parameter.data())).collect();
         let mut init = WeightInit::new(seed);
-        let decoder = Decoder::assemble(&config, &self.device(), |slot, shape| {
+        let matrices = self.decoder.embedding.base().dtype();
+        let decoder = Decoder::assemble(&config, &self.device(), matrices, |slot, shape| {
             let data =
                 known.remove(&slot).unwrap_or_else(|| unreachable!("both models have the same parameters"));
             Ok::<_, Infallible>(match slot {

@@ -2,6 +2,7 @@
 
 use dph_data::Task;
 use dph_eval::Suite;
+use dph_model::checkpoint::Precision;
 
 use crate::experiment::{Experiment, Stage, Trainable};
 use crate::stages::trainable;
@@ -159,6 +160,14 @@ impl Checks {
             format!(
                 "{} trains the language model, which is frozen here: set `trainable` to \"all\", \"embeddings\" or \"lora\"",
                 names(&on_language)
+            ),
+        );
+        let precision = experiment.model.precision;
+        require(
+            precision == Precision::F32 || matches!(trainable, Trainable::None | Trainable::Lora),
+            by_trainable,
+            format!(
+                "weights learn here, and most of their steps would be lost in {precision}: take `[model] precision` out, or set `trainable` to \"lora\""
             ),
         );
         if objective.trains_head() {

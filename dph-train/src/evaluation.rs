@@ -14,7 +14,7 @@ pub(crate) fn evaluate(setting: &Setting<'_>, model_dirs: &[&Path]) -> Result<Ve
     let (experiment, device) = (setting.experiment, &setting.device);
     let none = || Ok(vec![Bench::new(&experiment.name); model_dirs.len()]);
     let Some(first) = model_dirs.first().filter(|_| !setting.plan.tasks.is_empty()) else { return none() };
-    let mut model = Model::open_with(first, device, experiment.model.chat)?;
+    let mut model = Model::open_with(first, device, &experiment.model.open_options())?;
     model.name = experiment.name.clone();
     let mut options = BenchOptions::new(setting.data, ScorerChoice::all(model.heads()));
     options.limit = experiment.eval.limit;

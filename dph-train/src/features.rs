@@ -102,7 +102,8 @@ impl Features {
         let pass = BatchPass::new(backbone, sets, TargetTokens::None);
         let d_model = backbone.d_model();
         let file = |kept: &Kept| {
-            let key = BatchPass::key(&format!("features {FORMAT} {kept:?}"), model_hash, sets);
+            let what = format!("features {FORMAT} {:?} {kept:?}", backbone.precision());
+            let key = BatchPass::key(&what, model_hash, sets);
             let kept = kept.clone();
             let floats = move |row: &CandidateSet| {
                 let (spans, _) = kept.spans(row);

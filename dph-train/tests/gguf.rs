@@ -6,6 +6,7 @@ mod gguf;
 mod support;
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use gguf::{llama, some_values};
@@ -29,16 +30,24 @@ tasks = ["world"]
 limit = 8
 "#;
 
-#[test]
-fn an_experiment_takes_a_file_for_a_model() {
+/// A directory with the experiment and the file that it takes for a model.
+fn place() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("tiny.gguf"), llama(some_values).bytes()).unwrap();
     fs::write(dir.path().join("experiment.toml"), EXPERIMENT).unwrap();
-    let train = |out: &str, arguments: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_dph-train"));
-        command.current_dir(dir.path()).args(["experiment.toml", "--out", out]).args(arguments);
-        command
-    };
+    dir
+}
+
+fn train_in(dir: &Path, out: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dph-train"));
+    command.current_dir(dir).args(["experiment.toml", "--out", out]).args(arguments);
+    command
+}
+
+#[test]
+fn an_experiment_takes_a_file_for_a_model() {
+    let dir = place();
+    let train = |out: &str, arguments: &[&str]| train_in(dir.path(), out, arguments);
     succeed(&mut train("run", &["--dry-run"]));
     succeed(&mut train("run", &[]));
     let results = fs::read_to_string(dir.path().join("run/results.json")).unwrap();
@@ -54,4 +63,23 @@ fn an_experiment_takes_a_file_for_a_model() {
 
     let said = fail(&mut train("other", &["--set", "model.path=other.gguf"]), 2);
     assert!(said.contains("model.path: there is no model other.gguf"), "{said}");
+}
+
+#[test]
+fn a_frozen_model_is_kept_in_half_precision_and_one_that_learns_is_not() {
+    let dir = place();
+    let train = |out: &str, arguments: &[&str]| {
+        train_in(dir.path(), out, &[&["--set", "model.precision=bf16"], arguments].concat())
+    };
+    let forecast = succeed(&mut train("half", &["--dry-run"]));
+    assert!(String::from_utf8_lossy(&forecast.stdout).contains(" in bf16"), "{forecast:?}");
+    succeed(&mut train("half", &[]));
+    succeed(&mut train_in(dir.path(), "whole", &[]));
+    let read = |file: &str| fs::read(dir.path().join(file)).unwrap();
+    assert!(String::from_utf8(read("half/dph/backbone.json")).unwrap().contains(r#""precision": "bf16""#));
+    assert_ne!(read("half/dph/preference_head.safetensors"), read("whole/dph/preference_head.safetensors"));
+    succeed(&mut train("lora", &["--set", "model.trainable=lora", "--set", "stage.dph.steps=2"]));
+
+    let said = fail(&mut train("all", &["--set", "model.trainable=all"]), 2);
+    assert!(said.contains("most of their steps would be lost in bf16"), "{said}");
 }

@@ -14,7 +14,8 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use dph_data::ChatFormat;
-use dph_eval::Model;
+use dph_eval::{Model, OpenOptions};
+use dph_model::checkpoint::Precision;
 
 use failure::Failure;
 
@@ -52,12 +53,17 @@ struct DeviceArgs {
     /// How conversations look: `template`, the tokenizer's own, or `chatml`, the paper's; by default what the directory says
     #[arg(long, value_name = "FORMAT")]
     chat: Option<ChatFormat>,
+
+    /// In which type the language model's matrices are kept and multiplied with: f32, bf16 or f16; by default as the head was
+    /// trained
+    #[arg(long, value_name = "TYPE")]
+    precision: Option<Precision>,
 }
 
 impl DeviceArgs {
     fn open(&self, dir: &Path) -> Result<Model, Failure> {
         let device = dph_core::device(&self.device)?;
-        Ok(Model::open_with(dir, &device, self.chat)?)
+        Ok(Model::open_with(dir, &device, &OpenOptions { chat: self.chat, precision: self.precision })?)
     }
 }
 

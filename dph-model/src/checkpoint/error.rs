@@ -111,12 +111,10 @@ pub enum CheckpointError {
         tensor: String,
     },
     /// The device cannot compute in this precision.
-    #[error("a model cannot be computed in {precision}: {problem}")]
+    #[error("this device cannot compute in {precision}; load the model in another precision, such as f32")]
     Precision {
         /// The precision.
         precision: &'static str,
-        /// Why not, and what to do about it.
-        problem: String,
     },
     /// A weight is too large for the type that it was to become.
     #[error("{}: the tensor {tensor} has values beyond what f16 holds (65504); use bf16 or f32", path.display())]

@@ -1,13 +1,15 @@
 //! [`Precision`]: in which type weights are written, and computed with.
 
+use std::fmt;
 use std::str::FromStr;
 
-use burn::tensor::{Device, DeviceError, FloatDType};
-
-use super::CheckpointError;
+use burn::tensor::DType;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// A type of weights.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum Precision {
     /// 32 bits.
     #[default]
@@ -27,25 +29,21 @@ impl Precision {
         }
     }
 
-    /// Makes a device compute in it. Of f32 nothing is asked.
-    pub(super) fn configure(self, device: &Device) -> Result<(), CheckpointError> {
-        let failed = |problem: &str| {
-            Err(CheckpointError::Precision { precision: self.torch_name(), problem: problem.into() })
-        };
+    /// What burn calls it.
+    pub fn dtype(self) -> DType {
         match self {
-            Self::F32 => Ok(()),
-            Self::F16 => {
-                failed("the squares in its norms are beyond what f16 holds (65504); use bfloat16 or float32")
-            }
-            Self::Bf16 if device.settings().float_dtype == FloatDType::BF16 => Ok(()),
-            Self::Bf16 => match device.clone().configure(FloatDType::BF16) {
-                Ok(()) => Ok(()),
-                Err(DeviceError::AlreadyInitialized { .. }) => failed(
-                    "this device has computed in another precision already, and a program fixes that once; \
-                     load this model before anything else is done on the device",
-                ),
-                Err(error) => failed(&error.to_string()),
-            },
+            Self::F32 => DType::F32,
+            Self::F16 => DType::F16,
+            Self::Bf16 => DType::BF16,
+        }
+    }
+
+    /// That of a tensor.
+    pub(crate) fn of(dtype: DType) -> Self {
+        match dtype {
+            DType::F16 => Self::F16,
+            DType::BF16 => Self::Bf16,
+            _ => Self::F32,
         }
     }
 
@@ -56,6 +54,16 @@ impl Precision {
             Self::F16 => "float16",
             Self::Bf16 => "bfloat16",
         }
+    }
+}
+
+impl fmt::Display for Precision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+            Self::Bf16 => "bf16",
+        })
     }
 }
 

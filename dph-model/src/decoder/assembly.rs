@@ -2,7 +2,7 @@
 
 use burn::module::Param;
 use burn::nn::Linear;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{DType, Device, Tensor, TensorData};
 
 use super::transpose::transpose;
 use super::{
@@ -12,7 +12,8 @@ use super::{
 
 impl Decoder {
     /// A decoder whose parameters come from `source`, which is asked once for each of
-    /// [`DecoderConfig::slots`] and has to answer with f32 data of the shape it is given.
+    /// [`DecoderConfig::slots`] and has to answer with f32 data of the shape it is given. Embeddings and the matrices of
+    /// products are kept as `matrices`, a float type; whatever is small is f32.
     ///
     /// # Errors
     ///
@@ -20,10 +21,11 @@ impl Decoder {
     pub fn assemble<E>(
         config: &DecoderConfig,
         device: &Device,
+        matrices: DType,
         source: impl FnMut(Slot, &[usize]) -> Result<TensorData, E>,
     ) -> Result<Self, E> {
-        let mut parts = Assembly { config, device, source };
-        let embedding = parts.param(Slot::Embedding)?;
+        let mut parts = Assembly { config, device, matrices, source };
+        let embedding = parts.matrix(Slot::Embedding)?;
         let factored = config.d_vocab.is_some();
         let input = Input {
             projection: when(factored, || parts.linear(|_| Slot::InputProjection, false))?,
@@ -39,7 +41,7 @@ impl Decoder {
         let output_norm = when(config.output_norm, || parts.norm(Slot::OutputNorm))?;
         let head = Head {
             projection: when(factored, || parts.linear(|_| Slot::HeadProjection, false))?,
-            untied: when(!config.tied_head, || parts.param(Slot::Head))?,
+            untied: when(!config.tied_head, || parts.matrix(Slot::Head))?,
         };
         let pooler = match config.pooler {
             Some(PoolerConfig { labels }) => Some(Pooler {
@@ -56,17 +58,20 @@ impl Decoder {
 struct Assembly<'a, F> {
     config: &'a DecoderConfig,
     device: &'a Device,
+    matrices: DType,
     source: F,
 }
 
 impl<E, F: FnMut(Slot, &[usize]) -> Result<TensorData, E>> Assembly<'_, F> {
-    fn tensor<const D: usize>(&mut self, slot: Slot) -> Result<Tensor<D>, E> {
+    fn param<const D: usize>(&mut self, slot: Slot) -> Result<Param<Tensor<D>>, E> {
         let shape = self.config.shape(slot);
-        Ok(Tensor::from_data((self.source)(slot, &shape)?, self.device))
+        Ok(Param::from_tensor(Tensor::from_data((self.source)(slot, &shape)?, self.device)))
     }
 
-    fn param<const D: usize>(&mut self, slot: Slot) -> Result<Param<Tensor<D>>, E> {
-        Ok(Param::from_tensor(self.tensor(slot)?))
+    fn matrix(&mut self, slot: Slot) -> Result<Param<Tensor<2>>, E> {
+        let shape = self.config.shape(slot);
+        let data = (self.source)(slot, &shape)?;
+        Ok(Param::from_tensor(Tensor::from_data(data, (self.device, self.matrices))))
     }
 
     fn linear(&mut self, slot: impl Fn(Part) -> Slot, bias: bool) -> Result<Linear, E> {
@@ -78,7 +83,7 @@ impl<E, F: FnMut(Slot, &[usize]) -> Result<TensorData, E>> Assembly<'_, F> {
             Ok(values) => TensorData::new(transpose(values, outputs, inputs), [inputs, outputs]),
             Err(_) => unreachable!("sources answer in f32"),
         };
-        let weight = Param::from_tensor(Tensor::from_data(data, self.device));
+        let weight = Param::from_tensor(Tensor::from_data(data, (self.device, self.matrices)));
         let bias = if bias { Some(self.param(slot(Part::Bias))?) } else { None };
         Ok(Linear { weight, bias })
     }

@@ -6,6 +6,7 @@ use burn::tensor::ops::AttentionModuleOptions;
 use burn::tensor::{Tensor, activation, module};
 
 use super::pass::{DeviceLayout, Pass};
+use super::product::linear;
 use super::rotary::rotate;
 use super::{Cache, QueryKeyNorm};
 
@@ -50,7 +51,7 @@ impl Attention {
     ) -> Tensor<2> {
         let device = states.device();
         let (rows, seq) = (pass.layout.rows, pass.layout.seq);
-        let qkv = self.qkv.forward(states);
+        let qkv = linear(&self.qkv, states);
         let heads = |first: usize, count: usize| {
             let part = qkv.clone().narrow(1, first * self.head_dim, count * self.head_dim);
             part.reshape([rows, seq, count, self.head_dim]).swap_dims(1, 2)
@@ -87,7 +88,8 @@ impl Attention {
         }
 
         let context = self.attend(query, key, value, on_device.bias.as_ref());
-        self.output.forward(context.swap_dims(1, 2).reshape([rows * seq, self.n_heads * self.head_dim]))
+        let context = context.swap_dims(1, 2).reshape([rows * seq, self.n_heads * self.head_dim]);
+        linear(&self.output, context)
     }
 
     /// Weighted values for queries `[rows, n_heads, seq, head_dim]`. Without a bias a query sees the keys up to its own, and

@@ -4,6 +4,8 @@ use burn::module::{Module, Param};
 use burn::nn::Linear;
 use burn::tensor::Tensor;
 
+use super::product::linear;
+
 /// The head of a decoder. The matrix of a tied head is the token embedding, which the decoder owns.
 #[derive(Module, Debug)]
 pub struct Head {
@@ -17,7 +19,7 @@ impl Head {
     /// What meets the output matrix: `[tokens, d_model]` to `[tokens, embedding width]`.
     pub fn project(&self, states: Tensor<2>) -> Tensor<2> {
         match &self.projection {
-            Some(projection) => projection.forward(states),
+            Some(projection) => linear(projection, states),
             None => states,
         }
     }

@@ -4,6 +4,7 @@ use burn::module::{Module, Param};
 use burn::nn::Linear;
 use burn::tensor::{Int, Tensor, TensorData};
 
+use super::product::linear;
 use super::{Layout, Norm};
 
 /// The way from token embeddings into the residual stream: whatever a model has of projection, positions, token types and
@@ -26,7 +27,7 @@ impl Input {
     /// The states in front of the first block, `[tokens, d_model]`, for embedded tokens, `[tokens, embedding width]`.
     pub fn forward(&self, embedded: Tensor<2>, layout: &Layout) -> Tensor<2> {
         let mut stream = match &self.projection {
-            Some(projection) => projection.forward(embedded),
+            Some(projection) => linear(projection, embedded),
             None => embedded,
         };
         if let Some(table) = &self.positions {

@@ -5,6 +5,7 @@ use burn::nn::Linear;
 use burn::tensor::Tensor;
 
 use super::Activation;
+use super::product::linear;
 
 /// A feed-forward network with one hidden layer, with or without a gate (Shazeer, arXiv 2002.05202).
 #[derive(Module, Debug)]
@@ -23,7 +24,7 @@ pub struct Mlp {
 impl Mlp {
     /// The outputs for states, both `[tokens, d_model]`.
     pub fn forward(&self, states: Tensor<2>) -> Tensor<2> {
-        let hidden = self.input.forward(states);
+        let hidden = linear(&self.input, states);
         let hidden = if self.gated {
             let d_ffn = hidden.dims()[1] / 2;
             let value = hidden.clone().narrow(1, 0, d_ffn);
@@ -32,6 +33,6 @@ impl Mlp {
         } else {
             self.activation.forward(hidden)
         };
-        self.output.forward(hidden)
+        linear(&self.output, hidden)
     }
 }

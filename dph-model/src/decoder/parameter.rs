@@ -26,13 +26,14 @@ impl Parameter<'_> {
         }
     }
 
-    /// Its values as files have them, with the shape of [`DecoderConfig::shape`](super::DecoderConfig::shape).
+    /// Its values as files have them, as f32, with the shape of [`DecoderConfig::shape`](super::DecoderConfig::shape).
     pub fn data(self) -> TensorData {
-        match self {
+        let data = match self {
             Self::Rank1(param) => param.val().into_data(),
             Self::Rank2(param) => param.val().into_data(),
             Self::Rank3(param) => param.val().into_data(),
             Self::Matrix(param) => param.val().transpose().into_data(),
-        }
+        };
+        data.convert::<f32>()
     }
 }

@@ -4,6 +4,8 @@ use burn::module::Module;
 use burn::nn::Linear;
 use burn::tensor::Tensor;
 
+use super::product::linear;
+
 /// `tanh(W x + b)` of the state of a sequence's first token, and logits of it (BERT, arXiv 1810.04805).
 #[derive(Module, Debug)]
 pub struct Pooler {
@@ -16,6 +18,11 @@ pub struct Pooler {
 impl Pooler {
     /// One vector for each row: `[rows, seq, d_model]` to `[rows, d_model]`.
     pub fn forward(&self, last: Tensor<3>) -> Tensor<2> {
-        self.dense.forward(last.narrow(1, 0, 1).squeeze_dim(1)).tanh()
+        linear(&self.dense, last.narrow(1, 0, 1).squeeze_dim(1)).tanh()
+    }
+
+    /// The logits of the classes for such vectors, `[rows, labels]`; `None` without classes.
+    pub fn classify(&self, vectors: Tensor<2>) -> Option<Tensor<2>> {
+        self.classifier.as_ref().map(|classifier| linear(classifier, vectors))
     }
 }

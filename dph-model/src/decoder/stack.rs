@@ -2,9 +2,10 @@
 
 use burn::module::{Module, Param};
 use burn::nn::Linear;
-use burn::tensor::{Int, Tensor, module};
+use burn::tensor::{DType, FloatDType, Int, Tensor, module};
 use dph_core::Layer;
 
+use super::product::times;
 use super::{Block, BlockSlot, Cache, Head, Input, Norm, Parameter, Part, Pass, Pooler, Slot};
 
 /// A stack of blocks: token ids to hidden states.
@@ -100,14 +101,18 @@ impl Decoder {
     /// Logits for last states, `[tokens, d_model]` to `[tokens, vocab]`.
     pub fn logits(&self, states: Tensor<2>) -> Tensor<2> {
         let states = self.head.project(states);
-        states.matmul(self.head.matrix(&self.embedding).transpose())
+        times(states, self.head.matrix(&self.embedding).transpose())
     }
 
     fn embed(&self, ids: Tensor<2, Int>) -> Tensor<2> {
         let [rows, seq] = ids.dims();
         let embedded = module::embedding(self.embedding.val(), ids);
         let width = embedded.dims()[2];
-        embedded.reshape([rows * seq, width])
+        let embedded = embedded.reshape([rows * seq, width]);
+        match embedded.dtype() {
+            DType::F16 | DType::BF16 => embedded.cast(FloatDType::F32),
+            _ => embedded,
+        }
     }
 }
 

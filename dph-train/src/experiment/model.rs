@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use dph_data::ChatFormat;
+use dph_eval::OpenOptions;
 use dph_model::LoraConfig;
+use dph_model::checkpoint::Precision;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -28,12 +30,23 @@ pub struct Model {
     /// default the template where there is one. The exports of the stages keep it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chat: Option<ChatFormat>,
+    /// In which type the matrices of a frozen model are kept, and products with them computed: `"f32"`, or `"bf16"` or
+    /// `"f16"` where the device multiplies in it. Everything else is f32, the head and adapters as well.
+    #[serde(default)]
+    pub precision: Precision,
     /// What of the model learns in a stage that does not say so itself.
     #[serde(default)]
     pub trainable: Trainable,
     /// The adapters of `trainable = "lora"`: `{ rank = 8, alpha = 16.0, targets = ["q_proj", "k_proj", "v_proj"] }`.
     #[serde(default)]
     pub lora: LoraConfig,
+}
+
+impl Model {
+    /// How its exports are opened for the evaluation.
+    pub(crate) fn open_options(&self) -> OpenOptions {
+        OpenOptions { chat: self.chat, precision: Some(self.precision) }
+    }
 }
 
 /// What of the language model learns.

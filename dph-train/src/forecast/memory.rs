@@ -20,7 +20,7 @@ pub(super) fn stage_memory(
     config: &DecoderConfig,
     trained: usize,
 ) -> u64 {
-    let weights = config.param_count() as u64 * F32;
+    let weights = (config.param_count() * experiment.model.precision.bytes()) as u64;
     if trainable(experiment, stage) == Trainable::None {
         return weights + OVERHEAD;
     }

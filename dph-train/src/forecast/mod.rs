@@ -104,8 +104,13 @@ impl Forecast {
             None => None,
         };
         let times = 1 + experiment.eval.after.len();
+        let precision = experiment.model.precision;
         Ok(Self {
-            model: format!("{}, {} in f32", count(parameters), bytes(4 * parameters as u64)),
+            model: format!(
+                "{}, {} in {precision}",
+                count(parameters),
+                bytes((precision.bytes() * parameters) as u64)
+            ),
             stages,
             evaluation: evaluated.map(|(questions, tokens)| EvalForecast {
                 questions,

@@ -31,7 +31,7 @@ impl StageContext<'_> {
     ) -> Result<(), TrainError> {
         let seed = self.experiment.seed;
         let tokenizer = self.tokenizer_for(stage, model_dir, export)?;
-        let backbone = Backbone::load(model_dir, self.device)?;
+        let backbone = self.backbone(model_dir)?;
         let backbone = match tokenizer.vocab_size() > backbone.vocab() && !stage.add_tokens.is_empty() {
             true => backbone.with_vocab(tokenizer.vocab_size(), seed)?,
             false => backbone,

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use dph_core::CandidateSet;
 use dph_data::TaskData;
-use dph_model::Backbone;
+use dph_eval::BackboneReference;
 
 use super::data::StageData;
 use super::head::{GoldSets, HeadSettings, HeadStep, HeadTrainer};
@@ -27,7 +27,7 @@ impl StageContext<'_> {
         export: &Path,
     ) -> Result<(), TrainError> {
         let seed = self.experiment.seed;
-        let backbone = Backbone::load(model_dir, self.device)?;
+        let backbone = self.backbone(model_dir)?;
         let model_hash = dph_model::content_hash(model_dir)?;
         let tokenizer = tokenizer(self.experiment, model_dir)?;
         let config = head_config(self.experiment, backbone.config());
@@ -48,6 +48,7 @@ impl StageContext<'_> {
             .into_iter()
             .map(|data| features(&data).map(|features| (data.sets, features)))
             .collect::<Result<_, _>>()?;
+        let precision = backbone.precision();
         drop(backbone);
 
         let head = config.init(seed, self.device);
@@ -86,8 +87,8 @@ impl StageContext<'_> {
         let training = self.training(stage, checkpoints, optimiser, schedule, fault);
         let model = HeadTrainer::new(head, settings);
         let trained = trainer::train(model, step, validation, stage.keep == Keep::Best, training)?;
-        dph_eval::export_head(export, &trained.head, &config, model_dir, &model_hash)?;
-        Ok(())
+        let reference = BackboneReference::new(export, model_dir, model_hash)?.in_precision(precision);
+        Ok(dph_eval::export_head(export, &trained.head, &config, &reference)?)
     }
 }
 

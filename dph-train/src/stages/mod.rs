@@ -21,7 +21,7 @@ use burn::tensor::{Device, Tensor};
 use dph_core::{CandidateSet, PreferenceHeadConfig};
 use dph_data::{ChatOptions, ChatTokenizer, draw_distractor};
 use dph_model::checkpoint::COMPANION_FILES;
-use dph_model::{DecoderConfig, ModelFiles};
+use dph_model::{Backbone, DecoderConfig, LoadOptions, ModelFiles};
 
 use crate::experiment::{Experiment, Negatives, Optimiser, Stage, Trainable};
 use crate::features::FeatureCache;
@@ -60,6 +60,12 @@ impl StageContext<'_> {
             Some(format) => format.save(export).map_err(|source| TrainError::io(export, source)),
             None => Ok(()),
         }
+    }
+
+    /// The model in a directory, as the experiment wants it.
+    fn backbone(&self, dir: &Path) -> Result<Backbone, TrainError> {
+        let options = LoadOptions { precision: self.experiment.model.precision, ..LoadOptions::default() };
+        Ok(Backbone::load_with(dir, self.device, options)?)
     }
 
     fn training<'a>(

@@ -27,7 +27,8 @@ impl Reference {
         label: &str,
     ) -> Result<Self, TrainError> {
         let pass = BatchPass::new(backbone, sets, TargetTokens::Turn);
-        let path = dir.join(format!("{}.f32", BatchPass::key("reference", model_hash, sets)));
+        let what = format!("reference {:?}", backbone.precision());
+        let path = dir.join(format!("{}.f32", BatchPass::key(&what, model_hash, sets)));
         let file = BatchFile { path, floats: Box::new(|row| row.candidates.len()) };
         let compute = |batch: &Batch, _: &[usize]| {
             let last = backbone.hidden_states(batch, &[Layer::Last])?.remove(0);

@@ -79,8 +79,8 @@ impl<'a> Job<'a> {
         };
         let backbone = backbone.canonicalize().map_err(|source| TrainError::io(&backbone, source))?;
         let Setting { experiment, data, .. } = self.setting;
-        let (name, device, chat) = (&experiment.name, &experiment.device, &experiment.model.chat);
-        Ok(format!("{backbone:?} {hash} {name:?} {device} {chat:?} {data:?} {:?}", experiment.eval))
+        let (name, device, open) = (&experiment.name, &experiment.device, experiment.model.open_options());
+        Ok(format!("{backbone:?} {hash} {name:?} {device} {open:?} {data:?} {:?}", experiment.eval))
     }
 
     /// Its row in the table of the sweep.
