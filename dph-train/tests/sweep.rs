@@ -298,6 +298,7 @@ fn a_dry_run_counts_what_is_shared_once() {
     let said = stdout(&output);
     assert!(said.contains("4 variants; trains pretrain once, sft once, dph 4 times"), "{said}");
     assert!(said.contains(LABELS[3]) && said.contains("evaluation  20 questions"), "{said}");
+    assert!(said.contains("\nAll of them: about "), "{said}");
     assert!(!dir.path().join("run").exists());
 
     // The values of a swept key, or the sweep, are changed as any other key.

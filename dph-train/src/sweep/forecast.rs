@@ -5,6 +5,9 @@ use std::path::Path;
 
 use super::sharing::{Piece, pieces};
 use super::{Sweep, Variant};
+use crate::experiment::Trainable;
+use crate::progress::seconds;
+use crate::stages::trainable;
 use crate::{Forecast, TrainError};
 
 /// What a sweep would do. Its text form is what `--dry-run` prints.
@@ -16,6 +19,9 @@ pub struct SweepForecast {
     pub stages: Vec<(String, usize)>,
     /// What the first variant alone would do and cost.
     pub first: Forecast,
+    /// Estimated time of all in seconds, as if every variant cost what the first does. Heads on one frozen model share the
+    /// pass over its data, and that of the evaluation.
+    pub seconds: f64,
 }
 
 impl SweepForecast {
@@ -30,11 +36,20 @@ impl SweepForecast {
                 different.push(piece);
             }
         }
-        let stages = sweep.variants[0].experiment.stages.iter();
+        let experiment = &sweep.variants[0].experiment;
         let times = |name: &String| different.iter().filter(|piece| piece.name == *name).count();
-        let stages = stages.map(|stage| (stage.name.clone(), times(&stage.name))).collect();
+        let (mut stages, mut models, mut seconds) = (Vec::new(), 1, 0.0);
+        for (stage, forecast) in experiment.stages.iter().zip(&first.stages) {
+            let trained = times(&stage.name);
+            if trainable(experiment, stage) != Trainable::None {
+                models = trained;
+            }
+            seconds += models as f64 * forecast.seconds;
+            stages.push((stage.name.clone(), trained));
+        }
+        seconds += models as f64 * first.evaluation.as_ref().map_or(0.0, |evaluation| evaluation.seconds);
         let label = |variant: &Variant| variant.label.clone();
-        Ok(Self { variants: sweep.variants.iter().map(label).collect(), stages, first })
+        Ok(Self { variants: sweep.variants.iter().map(label).collect(), stages, first, seconds })
     }
 }
 
@@ -51,6 +66,7 @@ impl fmt::Display for SweepForecast {
         for variant in &self.variants {
             write!(f, "\n            {variant}")?;
         }
-        write!(f, "\n\nThe first of them alone:\n{}", self.first)
+        write!(f, "\n\nThe first of them alone:\n{}", self.first)?;
+        write!(f, "\n\nAll of them: about {}", seconds(self.seconds))
     }
 }

@@ -62,7 +62,7 @@ fn of_experiment(
     let model = &experiment.model;
     let mut chain = Chain::default();
     chain.add(&experiment.seed).add(&experiment.device).add(&experiment.data.as_deref().unwrap_or(data));
-    chain.add(&model.chat);
+    chain.add(&model.chat).add(&model.precision);
     let mut pieces = Vec::new();
     match &model.path {
         Some(path) => {
@@ -112,8 +112,11 @@ mod tests {
 
     /// The names of the pieces of each variant, with the same number for the same piece.
     fn numbered(sweep: &str) -> Vec<Vec<String>> {
-        let quickstart = include_str!("../../../experiments/quickstart.toml");
-        let text = format!("{quickstart}\n[sweep]\n{sweep}\n");
+        numbered_of(include_str!("../../../experiments/quickstart.toml"), sweep)
+    }
+
+    fn numbered_of(experiment: &str, sweep: &str) -> Vec<Vec<String>> {
+        let text = format!("{experiment}\n[sweep]\n{sweep}\n");
         let sweep = expand(&text, axes(&text).unwrap()).unwrap();
         let pieces = pieces(&sweep.variants, Path::new("data")).unwrap();
         let mut known: Vec<Piece> = Vec::new();
@@ -138,6 +141,13 @@ mod tests {
             numbered("\"stage.sft.steps\" = [1, 2]"),
             [["base0", "pretrain0", "sft0", "dph0"], ["base0", "pretrain0", "sft1", "dph1"]]
         );
+        let frozen = r#"
+            name  = "frozen"
+            model = { new = { model_type = "lswt" }, tokenizer = "world" }
+            stage = [{ name = "dph", objective = { dph = {} }, steps = 1, batch = 1, mix = { world = 1.0 } }]
+        "#;
+        let precisions = numbered_of(frozen, "\"model.precision\" = [\"f32\", \"bf16\"]");
+        assert_ne!(precisions[0][1], precisions[1][1]);
         let seeds = numbered("seed = [1, 2]\n\"head.bias\" = [false, true]");
         assert_eq!(seeds[1], ["base0", "pretrain0", "sft0", "dph1"]);
         assert_eq!(seeds[2], ["base1", "pretrain1", "sft1", "dph2"]);
