@@ -7,8 +7,8 @@ use dph_eval::Model;
 
 use crate::generation::AGREED;
 use crate::job::{Job, Work};
+use crate::other_side::OtherSide;
 use crate::ours::{self, Outcome};
-use crate::plain::Plain;
 use crate::table::Table;
 
 /// Largest difference between the log-likelihood sums of the two sides, in nats.
@@ -30,20 +30,20 @@ pub struct OurModel {
 /// The measurements so far.
 pub struct Comparison<'a> {
     models: Vec<OurModel>,
-    plain: Option<Plain>,
+    others: Vec<OtherSide>,
     /// Where the files of the jobs are.
     work: &'a Path,
     table: Table,
-    /// Whether both sides have found the same numbers so far.
+    /// Whether all sides have found the same numbers so far.
     pub all_agree: bool,
 }
 
 impl<'a> Comparison<'a> {
-    pub fn new(models: Vec<OurModel>, plain: Option<Plain>, work: &'a Path) -> Self {
-        Self { models, plain, work, table: Table::default(), all_agree: true }
+    pub fn new(models: Vec<OurModel>, others: Vec<OtherSide>, work: &'a Path) -> Self {
+        Self { models, others, work, table: Table::default(), all_agree: true }
     }
 
-    /// Threads, caches and allocators of our side; the other side does the same by itself.
+    /// Threads, caches and allocators of our side; the others do the same by themselves.
     pub fn warm_up(&self, jobs: &[Job]) -> Result<(), Box<dyn Error>> {
         for job in jobs {
             for OurModel { model, .. } in &self.models {
@@ -61,7 +61,7 @@ impl<'a> Comparison<'a> {
         Ok(())
     }
 
-    /// Does a job once on every device and once the plain way.
+    /// Does a job once on every device, and once on every other side that does it.
     pub fn measure(&mut self, job: &Job) -> Result<(), Box<dyn Error>> {
         let mut found = Vec::new();
         for OurModel { device, model } in &self.models {
@@ -77,25 +77,29 @@ impl<'a> Comparison<'a> {
             found.push((device.clone(), outcome));
         }
         let file = self.work.join(job.file());
-        let plain = self.plain.as_mut().map(|plain| plain.run(&job.work, &file)).transpose()?;
-        for (device, ours) in found {
-            if let Some(plain) = &plain {
-                self.all_agree &= agrees(job, &device, &ours, plain);
+        for (device, ours) in &found {
+            self.table.add(job, device, ours.seconds);
+        }
+        for other in self.others.iter_mut().filter(|other| other.does(&job.work)) {
+            let outcome = other.run(&job.work, &file)?;
+            self.table.add(job, other.name, outcome.seconds);
+            // A side that cannot do a job as it is does a lighter one, and gives no numbers.
+            for (device, ours) in found.iter().filter(|_| !outcome.values.is_empty()) {
+                self.all_agree &= agrees(job, &format!("{device} and {}", other.name), ours, &outcome);
             }
-            self.table.add(job, &device, ours.seconds, plain.as_ref().map(|plain| plain.seconds));
         }
         Ok(())
     }
 
     /// What was found, in words.
     pub fn report(&self) -> String {
-        let about =
-            self.plain.as_ref().map(|plain| format!("PyTorch: {}\n", plain.about)).unwrap_or_default();
-        let verdict = match (&self.plain, self.all_agree) {
-            (None, _) => "Nothing to compare with: PyTorch was not run.".into(),
-            (_, true) => "Both sides found the same numbers.".into(),
+        let about: String =
+            self.others.iter().map(|other| format!("{}: {}\n", other.name, other.about)).collect();
+        let verdict = match (self.others.is_empty(), self.all_agree) {
+            (true, _) => "Nothing to compare with: only ours was run.".into(),
+            (_, true) => "All sides found the same numbers.".into(),
             (_, false) => format!(
-                "THE TWO SIDES DISAGREE by more than {LOGLIK_TOLERANCE} in a log-likelihood, {LOSS_TOLERANCE} in a loss or \
+                "THE SIDES DISAGREE by more than {LOGLIK_TOLERANCE} in a log-likelihood, {LOSS_TOLERANCE} in a loss or \
                  {HEAD_TOLERANCE} in a head, or in the first {AGREED} tokens of an answer: these times mean nothing."
             ),
         };
@@ -103,32 +107,32 @@ impl<'a> Comparison<'a> {
     }
 }
 
-/// Says how far the two sides are apart, and whether that is little enough.
-fn agrees(job: &Job, device: &str, ours: &Outcome, plain: &Outcome) -> bool {
+/// Says how far two sides are apart, and whether that is little enough.
+fn agrees(job: &Job, sides: &str, ours: &Outcome, other: &Outcome) -> bool {
     let title = &job.title;
     match &job.work {
         Work::Evaluate(_) => {
-            let difference = largest_difference(&ours.values, &plain.values);
-            eprintln!("{title}, {device}: log-likelihood sums differ by {difference:.1e} at most");
+            let difference = largest_difference(&ours.values, &other.values);
+            eprintln!("{title}, {sides}: log-likelihood sums differ by {difference:.1e} at most");
             difference <= LOGLIK_TOLERANCE
         }
         Work::Generate(generation) => {
-            let agreeing = generation.agreeing(&ours.values, &plain.values);
+            let agreeing = generation.agreeing(&ours.values, &other.values);
             let all = agreeing.iter().filter(|&&tokens| tokens == generation.tokens).count();
             eprintln!(
-                "{title}, {device}: {all} answers are the same to the end, the others for {:?} tokens",
+                "{title}, {sides}: {all} answers are the same to the end, the others for {:?} tokens",
                 agreeing.iter().filter(|&&tokens| tokens < generation.tokens).collect::<Vec<_>>()
             );
             agreeing.iter().all(|&tokens| tokens >= AGREED.min(generation.tokens))
         }
         Work::Train(training) => {
             let steps = ours.values.len().saturating_sub(training.initial.len());
-            let losses = largest_difference(&ours.values[..steps], plain.values.get(..steps).unwrap_or(&[]));
+            let losses = largest_difference(&ours.values[..steps], other.values.get(..steps).unwrap_or(&[]));
             let weights = &ours.values[steps..];
-            let share = largest_difference(weights, plain.values.get(steps..).unwrap_or(&[]))
+            let share = largest_difference(weights, other.values.get(steps..).unwrap_or(&[]))
                 / largest_difference(&training.initial, weights);
             eprintln!(
-                "{title}, {device}: losses differ by {losses:.1e} at most, weights of the head by {share:.1e} of the \
+                "{title}, {sides}: losses differ by {losses:.1e} at most, weights of the head by {share:.1e} of the \
                  largest movement"
             );
             losses <= LOSS_TOLERANCE && share <= HEAD_TOLERANCE

@@ -1,4 +1,4 @@
-//! Ours against PyTorch and transformers: the same jobs on the same token ids, in one run on one machine.
+//! Ours against PyTorch with transformers, and candle: the same jobs on the same token ids, in one run on one machine.
 //!
 //! `cargo bench -p dph-train --bench compare -- --help`; CONTRIBUTING.md says how to read it.
 //!
@@ -12,8 +12,8 @@ mod allocator;
 mod comparison;
 mod generation;
 mod job;
+mod other_side;
 mod ours;
-mod plain;
 mod table;
 
 use std::error::Error;
@@ -24,9 +24,9 @@ use clap::Parser;
 
 use comparison::{Comparison, OurModel};
 use job::JobKind;
-use plain::Plain;
+use other_side::OtherSide;
 
-/// Compare the speed of evaluation, training and generation with PyTorch and transformers.
+/// Compare the speed of evaluation, training and generation with PyTorch and transformers, that of generation with candle as well.
 #[derive(Debug, Parser)]
 struct Arguments {
     /// The model directory [default: ~/.cache/dph/models/SmolLM2-135M-Instruct]
@@ -38,6 +38,9 @@ struct Arguments {
     /// A Python that has torch and transformers
     #[arg(long, env = "DPH_PYTHON", value_name = "PROGRAM", default_value = "python3")]
     python: String,
+    /// The program that `cargo build --release` makes in benches/compare/candle [default: without candle]
+    #[arg(long, env = "DPH_CANDLE", value_name = "PROGRAM")]
+    candle: Option<PathBuf>,
     /// Only on these devices [default: flex and, where it is compiled in, libtorch]
     #[arg(long = "device", value_name = "DEVICE")]
     devices: Vec<String>,
@@ -76,7 +79,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whether both sides found the same numbers, where there are two sides.
+/// Whether all sides found the same numbers.
 fn compare(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
     let (part, rounds) = if arguments.quick { (25, 1) } else { (arguments.part as usize, arguments.rounds) };
     let model_dir = arguments.model.clone().map_or_else(default_model, Ok)?;
@@ -94,15 +97,16 @@ fn compare(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
             jobs.push(job);
         }
     }
-    let plain = match Plain::start(&arguments.python, &model_dir, model.backbone.pad_token()) {
-        Ok(plain) => Some(plain),
-        Err(error) => {
-            eprintln!("\ncompare: WITHOUT PyTorch, only ours is measured: {error}\n");
-            None
-        }
-    };
+    let mut others = Vec::new();
+    match OtherSide::pytorch(&arguments.python, &model_dir, model.backbone.pad_token()) {
+        Ok(pytorch) => others.push(pytorch),
+        Err(error) => eprintln!("\ncompare: WITHOUT PyTorch: {error}\n"),
+    }
+    if let Some(program) = &arguments.candle {
+        others.push(OtherSide::candle(program, &model_dir)?);
+    }
 
-    let mut comparison = Comparison::new(models, plain, work.path());
+    let mut comparison = Comparison::new(models, others, work.path());
     comparison.warm_up(&jobs)?;
     for _ in 0..rounds {
         for job in &jobs {

@@ -4,37 +4,31 @@ use std::fmt;
 
 use crate::job::Job;
 
-/// All rounds, by job and device.
+/// All rounds, by job and side.
 #[derive(Default)]
 pub struct Table {
-    rows: Vec<Row>,
+    jobs: Vec<Times>,
 }
 
-struct Row {
+/// The times of one job.
+struct Times {
     job: String,
-    device: String,
     tokens: usize,
-    rounds: Vec<Round>,
-}
-
-/// The seconds of one round.
-struct Round {
-    ours: f64,
-    plain: Option<f64>,
+    /// Seconds of every round, by side: our devices first.
+    sides: Vec<(String, Vec<f64>)>,
 }
 
 impl Table {
-    /// Adds a round.
-    pub fn add(&mut self, job: &Job, device: &str, ours: f64, plain: Option<f64>) {
-        let round = Round { ours, plain };
-        match self.rows.iter_mut().find(|row| row.job == job.title && row.device == device) {
-            Some(row) => row.rounds.push(round),
-            None => self.rows.push(Row {
-                job: job.title.clone(),
-                device: device.into(),
-                tokens: job.tokens,
-                rounds: vec![round],
-            }),
+    /// Adds a round of one side.
+    pub fn add(&mut self, job: &Job, side: &str, seconds: f64) {
+        let place = self.jobs.iter().position(|times| times.job == job.title).unwrap_or_else(|| {
+            self.jobs.push(Times { job: job.title.clone(), tokens: job.tokens, sides: Vec::new() });
+            self.jobs.len() - 1
+        });
+        let sides = &mut self.jobs[place].sides;
+        match sides.iter_mut().find(|(name, _)| name == side) {
+            Some((_, rounds)) => rounds.push(seconds),
+            None => sides.push((side.into(), vec![seconds])),
         }
     }
 }
@@ -43,34 +37,31 @@ impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "{:<36} {:<10} {:>9} {:>10} {:>7} {:>13} {:>16} {:>7}",
-            "job", "device", "ours, s", "PyTorch, s", "ratio", "ours, tok/s", "PyTorch, tok/s", "rounds"
+            "{:<38} {:<9} {:>10} {:>10} {:>7}   its time over the others'",
+            "job", "side", "seconds", "tokens/s", "rounds"
         )?;
-        for row in &self.rows {
-            let ours = median(row.rounds.iter().map(|round| round.ours));
-            let plain = row.rounds.iter().map(|round| round.plain).collect::<Option<Vec<_>>>();
-            let plain = plain.map(|plain| median(plain.into_iter()));
-            let speed = |seconds: f64| row.tokens as f64 / seconds;
-            let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".into());
-            writeln!(
-                f,
-                "{:<36} {:<10} {ours:>9.2} {:>10} {:>7} {:>13.0} {:>16} {:>7}",
-                row.job,
-                row.device,
-                or_dash(plain.map(|plain| format!("{plain:.2}"))),
-                or_dash(plain.map(|plain| format!("{:.2}", plain / ours))),
-                speed(ours),
-                or_dash(plain.map(|plain| format!("{:.0}", speed(plain)))),
-                row.rounds.len(),
-            )?;
+        for Times { job, tokens, sides } in &self.jobs {
+            for (side, rounds) in sides {
+                let seconds = median(rounds);
+                let ratio = |(other, rounds): &(String, Vec<f64>)| {
+                    (other != side).then(|| format!("{:.2} {other}", seconds / median(rounds)))
+                };
+                writeln!(
+                    f,
+                    "{job:<38} {side:<9} {seconds:>10.2} {:>10.0} {:>7}   {}",
+                    *tokens as f64 / seconds,
+                    rounds.len(),
+                    sides.iter().filter_map(ratio).collect::<Vec<_>>().join(", ")
+                )?;
+            }
         }
         Ok(())
     }
 }
 
 /// The middle value, or the mean of the two in the middle.
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
+fn median(values: &[f64]) -> f64 {
+    let mut values = values.to_vec();
     values.sort_by(f64::total_cmp);
     match values.len() {
         0 => f64::NAN,

@@ -1,4 +1,4 @@
-//! The other side: a Python process that is asked for one job at a time.
+//! [`OtherSide`]: a process that is asked for one job at a time.
 
 use std::error::Error;
 use std::io::{BufRead, BufReader, Write};
@@ -13,10 +13,14 @@ use crate::ours::Outcome;
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/compare/plain.py");
 
-/// A running `plain.py` with its model loaded.
-pub struct Plain {
+/// A running program with its model loaded.
+pub struct OtherSide {
+    /// What the table calls it.
+    pub name: &'static str,
     /// Versions and threads.
     pub about: String,
+    /// Whether it only generates.
+    only_generates: bool,
     process: Child,
     requests: Option<ChildStdin>,
     answers: BufReader<ChildStdout>,
@@ -35,28 +39,45 @@ struct Answer {
     values: Vec<f64>,
 }
 
-impl Plain {
+impl OtherSide {
+    /// PyTorch and transformers, by `plain.py`.
+    pub fn pytorch(python: &str, model: &Path, padding: u32) -> Result<Self, Box<dyn Error>> {
+        let mut command = Command::new(python);
+        command.args([SCRIPT.as_ref(), model.as_os_str()]).arg(padding.to_string());
+        let help = "give --python PROGRAM that has torch and transformers";
+        Self::start("PyTorch", command, false).map_err(|error| format!("{error}; {help}").into())
+    }
+
+    /// Candle, by the program in `candle/`.
+    pub fn candle(program: &Path, model: &Path) -> Result<Self, Box<dyn Error>> {
+        let mut command = Command::new(program);
+        command.arg(model);
+        Self::start("candle", command, true)
+    }
+
     /// Starts it and waits until it is ready.
-    pub fn start(python: &str, model: &Path, padding: u32) -> Result<Self, Box<dyn Error>> {
-        let mut process = Command::new(python)
-            .args([SCRIPT.as_ref(), model.as_os_str()])
-            .arg(padding.to_string())
+    fn start(name: &'static str, mut command: Command, only_generates: bool) -> Result<Self, Box<dyn Error>> {
+        let mut process = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .map_err(|error| format!("`{python}` cannot be started: {error}; give --python PROGRAM"))?;
+            .map_err(|error| format!("{:?} cannot be started: {error}", command.get_program()))?;
         let requests = process.stdin.take();
         let answers = process.stdout.take().ok_or("it has no stdout")?;
-        let mut plain = Self { about: String::new(), process, requests, answers: BufReader::new(answers) };
-        match plain.answer()? {
+        let answers = BufReader::new(answers);
+        let mut side = Self { name, about: String::new(), only_generates, process, requests, answers };
+        match side.answer()? {
             Hello::Ready { versions, threads } => {
-                plain.about = format!("{versions}, {threads} threads");
-                Ok(plain)
+                side.about = format!("{versions}, {threads} threads");
+                Ok(side)
             }
-            Hello::Failed { error } => {
-                Err(format!("{error}; give --python PROGRAM that has torch and transformers").into())
-            }
+            Hello::Failed { error } => Err(error.into()),
         }
+    }
+
+    /// Whether it does such jobs.
+    pub fn does(&self, work: &Work) -> bool {
+        !self.only_generates || matches!(work, Work::Generate(_))
     }
 
     /// Does a job, whose file is given.
@@ -78,13 +99,13 @@ impl Plain {
     fn answer<T: for<'a> Deserialize<'a>>(&mut self) -> Result<T, Box<dyn Error>> {
         let mut line = String::new();
         if self.answers.read_line(&mut line)? == 0 {
-            return Err("the Python process stopped; what it says about it is above".into());
+            return Err(format!("{} stopped; what it says about it is above", self.name).into());
         }
         Ok(serde_json::from_str(&line)?)
     }
 }
 
-impl Drop for Plain {
+impl Drop for OtherSide {
     /// Without further requests it ends by itself.
     fn drop(&mut self) {
         self.requests.take();
