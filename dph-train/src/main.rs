@@ -2,6 +2,8 @@
 
 #[path = "../../dph-eval/src/allocator.rs"]
 mod allocator;
+#[path = "../../dph-model/src/cli/terminal.rs"]
+mod terminal;
 
 use std::io::{IsTerminal, Write};
 use std::path::Path;
@@ -15,6 +17,7 @@ use dph_train::{
 
 fn main() -> ExitCode {
     allocator::keep_freed_memory();
+    terminal::install_hook();
     let arguments = Arguments::parse();
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
@@ -29,7 +32,7 @@ fn main() -> ExitCode {
     match work(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err((report, code)) => {
-            let _ = writeln!(std::io::stderr(), "{report:?}");
+            terminal::say(&format!("{report:?}"));
             ExitCode::from(code)
         }
     }
@@ -91,8 +94,7 @@ fn print(text: &str) {
 fn failures(failed: Vec<(String, TrainError)>, done: usize) -> Result<(), (miette::Report, u8)> {
     let (count, all) = (failed.len(), failed.len() + done);
     for (label, error) in failed {
-        let report = miette::Report::from(error).wrap_err(label);
-        let _ = writeln!(std::io::stderr(), "{report:?}");
+        terminal::say(&format!("{label}\n{:?}", miette::Report::from(error)));
     }
     match count {
         0 => Ok(()),

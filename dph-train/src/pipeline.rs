@@ -8,7 +8,7 @@ use burn::tensor::Device;
 use dph_data::{ChatTokenizer, Documents, LoadOptions, Task, World, add_special_tokens, train_tokenizer};
 use dph_eval::{Bench, BenchPlan};
 use dph_model::checkpoint::locate_here;
-use dph_model::{Backbone, CheckpointError, Family, ModelFiles};
+use dph_model::{Backbone, CheckpointError, DecoderConfig, Family, ModelFiles};
 
 use crate::TrainError;
 use crate::evaluation::evaluate;
@@ -96,8 +96,9 @@ impl<'a> Setting<'a> {
 
     /// Fails where the model cannot be had, or a stage cannot fit into memory.
     pub fn check(&self) -> Result<(), TrainError> {
-        let family = Family::parse(&base_config(self.experiment, self.data)?)?;
-        check_memory(self.experiment, &family, &family.causal_decoder()?)
+        let json = base_config(self.experiment, self.data)?;
+        let (family, config) = causal(self.experiment, &json)?;
+        check_memory(self.experiment, &family, &config)
     }
 
     /// Makes the model and runs the stages, as far as they are not done already. Gives the directory of the result, and
@@ -202,6 +203,19 @@ fn base_config(experiment: &Experiment, data: &Path) -> Result<String, TrainErro
     Ok(new_config(model.new.clone().unwrap_or_default(), &new_tokenizer(experiment, data)?))
 }
 
+/// What the `config.json` of the model that the first stage starts from describes.
+pub(crate) fn causal(experiment: &Experiment, json: &str) -> Result<(Family, DecoderConfig), TrainError> {
+    let described = || {
+        let family = Family::parse(json)?;
+        let config = family.causal_decoder()?;
+        Ok((family, config))
+    };
+    described().map_err(|source| match &experiment.model.path {
+        Some(path) => CheckpointError::Config { path: path.join("config.json"), source }.into(),
+        None => TrainError::Config(source),
+    })
+}
+
 /// The `config.json` of the model that the first stage starts from and its tokenizer, as far as they are there: without
 /// the model at `path`, `new` describes it, and without its tokenizer there is none.
 pub(crate) fn described_model(
@@ -214,7 +228,8 @@ pub(crate) fn described_model(
             let config = base_config(experiment, data)?;
             let dir = tempdir()?;
             copy_tokenizer(path, dir.path())?;
-            return Ok((config, Some(final_tokenizer(experiment, dir.path())?)));
+            let is_there = dir.path().join("tokenizer.json").is_file();
+            return Ok((config, is_there.then(|| final_tokenizer(experiment, dir.path())).transpose()?));
         }
         _ => {}
     }

@@ -193,6 +193,49 @@ fn a_dry_run_forecasts_and_leaves_nothing() {
 }
 
 #[test]
+fn a_configuration_alone_is_enough_for_a_forecast() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = std::fs::read_to_string(quickstart()).unwrap();
+    let start = text.find("[model.new]").unwrap();
+    let end = start + text[start..].find("\n[head]").unwrap();
+    let text =
+        (text[..start].to_string() + &text[end..]).replacen("tokenizer = \"world\"", "path = \"model\"", 1);
+    let forecast = |config: &str| {
+        std::fs::create_dir_all(dir.path().join("model")).unwrap();
+        std::fs::write(dir.path().join("model/config.json"), config).unwrap();
+        let mut command = train(dir.path(), &text);
+        command.current_dir(dir.path()).arg("--dry-run");
+        command
+    };
+    // Pythia-1.4B, LLaMA-13B and GPT-1, by their published configurations.
+    for (config, parameters) in [
+        (
+            r#"{"model_type": "gpt_neox", "vocab_size": 50304, "hidden_size": 2048, "intermediate_size": 8192,
+                "num_hidden_layers": 24, "num_attention_heads": 16, "tie_word_embeddings": false}"#,
+            "1,414,647,808 parameters",
+        ),
+        (
+            r#"{"model_type": "llama", "vocab_size": 32000, "hidden_size": 5120, "intermediate_size": 13824,
+                "num_hidden_layers": 40, "num_attention_heads": 40, "tie_word_embeddings": false}"#,
+            "13,015,864,320 parameters",
+        ),
+        (r#"{"model_type": "openai-gpt", "vocab_size": 40478}"#, "116,534,784 parameters"),
+    ] {
+        let output = succeed(&mut forecast(config));
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(said.contains(parameters) && said.contains("data or tokenizer not there"), "{said}");
+    }
+    // BERT-large is no backbone.
+    let bert = r#"{"model_type": "bert", "vocab_size": 30522, "hidden_size": 1024, "intermediate_size": 4096,
+        "num_hidden_layers": 24, "num_attention_heads": 16, "architectures": ["BertForMaskedLM"]}"#;
+    let said = fail(&mut forecast(bert), 2);
+    assert!(
+        said.contains("an encoder of 335141888 parameters") && said.contains("cannot be a backbone"),
+        "{said}"
+    );
+}
+
+#[test]
 fn help_is_stable() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_dph-train"));
     let output = succeed(command.arg("--help").env_remove("DPH_DATA"));

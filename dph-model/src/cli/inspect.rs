@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::digits::grouped;
 use super::failure::Failure;
 use super::summary::{Summary, Weights};
-use super::table::{grouped, print, print_pairs, printable};
+use super::table::{print, print_pairs, printable};
 use super::tokenizer::TokenizerSummary;
 
 /// Say what a model is: its family and sizes, its parameters, its tokenizer, and what a preference head would add

@@ -1,6 +1,7 @@
 //! The command line: flags, dispatch, and the one place that decides the exit status.
 
 mod convert;
+mod digits;
 mod failure;
 mod inspect;
 mod parts;

@@ -23,13 +23,6 @@ pub(crate) fn print_pairs(out: &mut dyn Write, pairs: &[(&str, String)]) -> io::
     pairs.iter().try_for_each(|(name, value)| writeln!(out, "{name:<width$}  {value}"))
 }
 
-/// A number with commas between its thousands.
-pub(crate) fn grouped(number: usize) -> String {
-    let digits = number.to_string();
-    let groups: Vec<_> = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy).collect();
-    groups.join(",")
-}
-
 /// Text from a model's files, made harmless for a terminal.
 pub(crate) fn printable(text: &str) -> String {
     text.chars()

@@ -40,12 +40,14 @@ pub enum ConfigError {
     },
     /// An encoder is asked to be a language model.
     #[error(
-        "model_type `{model_type}` is an encoder, whose tokens see the whole text: it has no log-likelihood and cannot be a \
+        "model_type `{model_type}` is an encoder of {parameters} parameters, whose tokens see the whole text: it has no log-likelihood and cannot be a \
          backbone; load it as an `Encoder` or a `Classifier`"
     )]
     NotCausal {
         /// As the file has it.
         model_type: String,
+        /// How many it has.
+        parameters: usize,
     },
     /// A language model is asked to be an encoder.
     #[error("model_type `{model_type}` is a causal language model, not an encoder; load it as a `Backbone`")]

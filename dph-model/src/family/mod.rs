@@ -131,7 +131,10 @@ impl Family {
     pub fn causal_decoder(&self) -> Result<DecoderConfig, ConfigError> {
         match self.decoder()? {
             config if config.causal => Ok(config),
-            _ => Err(ConfigError::NotCausal { model_type: self.model_type().into() }),
+            config => {
+                let (model_type, parameters) = (self.model_type().into(), config.param_count());
+                Err(ConfigError::NotCausal { model_type, parameters })
+            }
         }
     }
 

@@ -1,5 +1,7 @@
 //! What an experiment would do and what it would cost: `--dry-run`.
 
+#[path = "../../../dph-model/src/cli/digits.rs"]
+mod digits;
 mod memory;
 mod speed;
 mod trained;
@@ -10,11 +12,13 @@ use std::path::Path;
 use dph_core::{CandidateSet, Layer};
 use dph_data::{ChatTokenizer, DataError, LoadOptions, TaskData};
 use dph_eval::BenchPlan;
-use dph_model::{DecoderConfig, Family};
+use dph_model::DecoderConfig;
+
+use digits::grouped;
 
 use crate::TrainError;
 use crate::experiment::{Experiment, Stage, Trainable};
-use crate::pipeline::described_model;
+use crate::pipeline::{causal, described_model};
 use crate::progress::seconds;
 use crate::stages::data::StageData;
 use crate::stages::{head_config, trainable};
@@ -64,8 +68,8 @@ impl Forecast {
     /// Reads the experiment's data and the model's configuration, but no weights, and times one matrix product on the
     /// device.
     ///
-    /// What is not there yet does not stop it: without a model at `path` its `new` describes it, and without data a
-    /// stage is taken to fill the whole context.
+    /// What is not there yet does not stop it: without a model at `path` its `new` describes it, of a model its
+    /// `config.json` is enough, and without data, or a tokenizer to read it with, a stage is taken to fill the whole context.
     pub fn new(experiment: &Experiment, data: &Path) -> Result<Self, TrainError> {
         let device = dph_core::device(&experiment.device)?;
         let plan = BenchPlan::new(
@@ -75,8 +79,7 @@ impl Forecast {
         )?;
         let data = experiment.data.as_deref().unwrap_or(data);
         let (json, tokenizer) = described_model(experiment, data)?;
-        let family = Family::parse(&json)?;
-        let config = family.causal_decoder()?;
+        let (family, config) = causal(experiment, &json)?;
         head_config(experiment, &config).check()?;
         let speed = Speed::measure(&device, &config);
         let parameters = config.param_count();
@@ -107,8 +110,8 @@ impl Forecast {
         let precision = experiment.model.precision;
         Ok(Self {
             model: format!(
-                "{}, {} in {precision}",
-                count(parameters),
+                "{} parameters, {} in {precision}",
+                grouped(parameters),
                 bytes((precision.bytes() * parameters) as u64)
             ),
             stages,
@@ -207,7 +210,7 @@ impl fmt::Display for Forecast {
         for StageForecast { name, trained, load, memory, seconds: time } in &self.stages {
             let data = match load.sets {
                 Some(sets) => format!("{sets} sets, {:.1} epochs; {} tokens", load.epochs, load.tokens),
-                None => format!("data not there; at most {} tokens", load.tokens),
+                None => format!("data or tokenizer not there; at most {} tokens", load.tokens),
             };
             let (trained, time, memory) = (count(*trained), seconds(*time), bytes(*memory));
             writeln!(f, "stage {name:<5} trains {trained}; {data}, about {time}, {memory} of memory")?;
@@ -216,7 +219,7 @@ impl fmt::Display for Forecast {
             Some(EvalForecast { questions, tokens, seconds: time }) => {
                 writeln!(f, "evaluation  {questions} questions, {tokens} tokens, about {}", seconds(*time))?;
             }
-            None => writeln!(f, "evaluation  data not there")?,
+            None => writeln!(f, "evaluation  data or tokenizer not there")?,
         }
         write!(f, "memory      about {}", bytes(self.memory()))
     }
