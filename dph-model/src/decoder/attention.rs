@@ -43,45 +43,10 @@ impl Attention {
     /// that can be differentiated.
     ///
     /// With a cache (and this block's index in it) the tokens also see all that it holds, and are added to it.
-    pub fn forward(
-        &self,
-        states: Tensor<2>,
-        pass: &Pass,
-        mut cache: Option<(&mut Cache, usize)>,
-    ) -> Tensor<2> {
-        let device = states.device();
+    pub fn forward(&self, states: Tensor<2>, pass: &Pass, cache: Option<(&mut Cache, usize)>) -> Tensor<2> {
         let (rows, seq) = (pass.layout.rows, pass.layout.seq);
-        let qkv = linear(&self.qkv, states);
-        let heads = |first: usize, count: usize| {
-            let part = qkv.clone().narrow(1, first * self.head_dim, count * self.head_dim);
-            part.reshape([rows, seq, count, self.head_dim]).swap_dims(1, 2)
-        };
-        let query = heads(0, self.n_heads);
-        let mut key = heads(self.n_heads, self.n_kv_heads);
-        let mut value = heads(self.n_heads + self.n_kv_heads, self.n_kv_heads);
-        if let Some((cache, block)) = &mut cache
-            && !cache.is_turned()
-        {
-            (key, value) = cache.extend(*block, key, value);
-        }
-
-        let on_device = pass.on(&device, self.registers.as_ref().map_or(0, Registers::count));
-        let (query, key) = match &self.norm {
-            Some(norm) => norm.forward(query, key),
-            None => (query, key),
-        };
-        let (query, mut key) = match &on_device.rotation {
-            Some((cos, sin)) => {
-                let last = |table: &Tensor<4>| table.clone().narrow(2, table.dims()[2] - seq, seq);
-                (rotate(query, &last(cos), &last(sin)), rotate(key, cos, sin))
-            }
-            None => (query, key),
-        };
-        if let Some((cache, block)) = cache
-            && cache.is_turned()
-        {
-            (key, value) = cache.extend(block, key, value);
-        }
+        let on_device = pass.on(&states.device(), self.registers.as_ref().map_or(0, Registers::count));
+        let (query, mut key, mut value) = self.heads(linear(&self.qkv, states), on_device, cache);
         if let Some(registers) = &self.registers {
             key = Tensor::cat(vec![spread(&registers.keys, on_device), key], 2);
             value = Tensor::cat(vec![spread(&registers.values, on_device), value], 2);
@@ -90,6 +55,47 @@ impl Attention {
         let context = self.attend(query, key, value, on_device.bias.as_ref());
         let context = context.swap_dims(1, 2).reshape([rows * seq, self.n_heads * self.head_dim]);
         linear(&self.output, context)
+    }
+
+    /// Queries of the tokens of this pass, keys and values of all that they may see: `[rows, heads, tokens, head_dim]`,
+    /// normalised and turned. `qkv` is `[rows · seq, qkv width]`.
+    fn heads(
+        &self,
+        qkv: Tensor<2>,
+        on_device: &DeviceLayout,
+        mut cache: Option<(&mut Cache, usize)>,
+    ) -> (Tensor<4>, Tensor<4>, Tensor<4>) {
+        let rows = on_device.temperatures.dims()[0];
+        let seq = qkv.dims()[0] / rows;
+        let heads = |first: usize, count: usize| {
+            let part = qkv.clone().narrow(1, first * self.head_dim, count * self.head_dim);
+            part.reshape([rows, seq, count, self.head_dim]).swap_dims(1, 2)
+        };
+        let turn = |heads: Tensor<4>| match &on_device.rotation {
+            Some((cos, sin)) => rotate(heads, cos, sin),
+            None => heads,
+        };
+        let mut value = heads(self.n_heads + self.n_kv_heads, self.n_kv_heads);
+        let is_raw = cache.as_ref().is_some_and(|(cache, _)| !cache.is_turned());
+        let (query, mut key) = if is_raw || self.norm.is_some() {
+            let (query, mut key) = (heads(0, self.n_heads), heads(self.n_heads, self.n_kv_heads));
+            if is_raw && let Some((cache, block)) = &mut cache {
+                (key, value) = cache.extend(*block, key, value);
+            }
+            let (query, key) = match &self.norm {
+                Some(norm) => norm.forward(query, key),
+                None => (query, key),
+            };
+            (turn(query), turn(key))
+        } else {
+            // Neighbours, so that both are turned at once.
+            let both = turn(heads(0, self.n_heads + self.n_kv_heads));
+            (both.clone().narrow(1, 0, self.n_heads), both.narrow(1, self.n_heads, self.n_kv_heads))
+        };
+        if !is_raw && let Some((cache, block)) = cache {
+            (key, value) = cache.extend(block, key, value);
+        }
+        (query, key, value)
     }
 
     /// Weighted values for queries `[rows, n_heads, seq, head_dim]`. Without a bias a query sees the keys up to its own, and

@@ -60,7 +60,7 @@ pub struct Span {
 /// The geometry as tensors.
 #[derive(Debug)]
 pub struct DeviceLayout {
-    /// Cosines and sines of the keys of [`Layout::rotation`], `[rows, 1, keys, half]`; `None` where nothing is turned.
+    /// Cosines and sines for the keys of [`Layout::rotation`], `[rows, 1, keys, 2 · half]`; `None` where nothing is turned.
     pub rotation: Option<(Tensor<4>, Tensor<4>)>,
     /// Attention temperature of each row, `[rows, 1, 1, 1]`.
     pub temperatures: Tensor<4>,

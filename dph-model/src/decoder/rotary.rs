@@ -123,37 +123,40 @@ impl Rotation {
         Self { half: 0, cos, sin, entries: vec![0; tokens], temperatures: vec![1.0; rows] }
     }
 
-    /// Cosines and sines of every token, both `[rows, 1, seq, half]`; `None` where nothing is turned.
+    /// What [`rotate`] multiplies the components of every token by, both `[rows, 1, seq, 2 · half]`: cosines, and sines
+    /// with the sign of their component. `None` where nothing is turned.
     pub(crate) fn tensors(&self, device: &Device) -> Option<(Tensor<4>, Tensor<4>)> {
         if self.half == 0 {
             return None;
         }
         let rows = self.temperatures.len();
         let seq = self.entries.len() / rows.max(1);
-        let gather = |table: &[f32]| {
-            let values: Vec<f32> = self
-                .entries
-                .iter()
-                .flat_map(|&entry| &table[entry as usize * self.half..][..self.half])
-                .copied()
-                .collect();
-            Tensor::from_data(TensorData::new(values, [rows, 1, seq, self.half]), device)
+        let gather = |table: &[f32], sign: f32| {
+            let of_token = |&entry: &u32| {
+                let angles = &table[entry as usize * self.half..][..self.half];
+                angles.iter().map(move |value| sign * value).chain(angles.iter().copied())
+            };
+            let values: Vec<f32> = self.entries.iter().flat_map(of_token).collect();
+            Tensor::from_data(TensorData::new(values, [rows, 1, seq, 2 * self.half]), device)
         };
-        Some((gather(&self.cos), gather(&self.sin)))
+        Some((gather(&self.cos, 1.0), gather(&self.sin, -1.0)))
     }
 }
 
-/// Turns heads `[rows, heads, seq, head_dim]`: of the components that are turned the first half pairs with the second.
+/// Turns heads `[rows, heads, seq, head_dim]` by the last `seq` angles of [`Rotation::tensors`]: of the components that are
+/// turned the first half pairs with the second.
 pub(crate) fn rotate(heads: Tensor<4>, cos: &Tensor<4>, sin: &Tensor<4>) -> Tensor<4> {
-    let (half, head_dim) = (cos.dims()[3], heads.dims()[3]);
-    let x = heads.clone().narrow(3, 0, half);
-    let y = heads.clone().narrow(3, half, half);
-    let mut parts =
-        vec![x.clone() * cos.clone() - y.clone() * sin.clone(), y * cos.clone() + x * sin.clone()];
-    if head_dim > 2 * half {
-        parts.push(heads.narrow(3, 2 * half, head_dim - 2 * half));
+    let [_, _, seq, head_dim] = heads.dims();
+    let [_, _, angles, turned] = cos.dims();
+    let half = turned / 2;
+    let last = |table: &Tensor<4>| table.clone().narrow(2, angles - seq, seq);
+    let part = |first, count| heads.clone().narrow(3, first, count);
+    let partners = Tensor::cat(vec![part(half, half), part(0, half)], 3);
+    let rotated = part(0, turned) * last(cos) + partners * last(sin);
+    match head_dim == turned {
+        true => rotated,
+        false => Tensor::cat(vec![rotated, part(turned, head_dim - turned)], 3),
     }
-    Tensor::cat(parts, 3)
 }
 
 #[cfg(test)]
