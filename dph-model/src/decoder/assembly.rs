@@ -9,6 +9,7 @@ use super::{
     Attention, Block, BlockSlot, Decoder, DecoderConfig, Head, Input, Mlp, Norm, Part, Pooler, PoolerConfig,
     Positions, QueryKeyNorm, Registers, Slot,
 };
+use crate::kernels;
 
 impl Decoder {
     /// A decoder whose parameters come from `source`, which is asked once for each of
@@ -78,12 +79,14 @@ impl<E, F: FnMut(Slot, &[usize]) -> Result<TensorData, E>> Assembly<'_, F> {
         let shape = self.config.shape(slot(Part::Weight));
         let data = (self.source)(slot(Part::Weight), &shape)?;
         let (outputs, inputs) = (shape[0], shape[1]);
-        // Burn multiplies by `[inputs, outputs]`. A transposed view would do, but products with it are slower.
-        let data = match data.as_slice::<f32>() {
-            Ok(values) => TensorData::new(transpose(values, outputs, inputs), [inputs, outputs]),
+        let on_device = |data| Tensor::<2>::from_data(data, (self.device, self.matrices));
+        // Burn multiplies by `[inputs, outputs]`. A transposed view does it too, but slower on most devices.
+        let weight = match data.as_slice::<f32>() {
+            Ok(_) if kernels::wants_transposed(self.device) => on_device(data).transpose(),
+            Ok(values) => on_device(TensorData::new(transpose(values, outputs, inputs), [inputs, outputs])),
             Err(_) => unreachable!("sources answer in f32"),
         };
-        let weight = Param::from_tensor(Tensor::from_data(data, (self.device, self.matrices)));
+        let weight = Param::from_tensor(weight);
         let bias = if bias { Some(self.param(slot(Part::Bias))?) } else { None };
         Ok(Linear { weight, bias })
     }

@@ -4,18 +4,15 @@
 //! stream keep their digits and their range whatever the weights are.
 
 use burn::nn::Linear;
-use burn::tensor::{Tensor, module};
+use burn::tensor::Tensor;
+
+use crate::kernels;
 
 /// What a layer makes of states: `[tokens, inputs]` to `[tokens, outputs]`.
 pub(crate) fn linear(layer: &Linear, states: Tensor<2>) -> Tensor<2> {
-    let weight = layer.weight.val();
-    let bias = layer.bias.as_ref().map(|bias| bias.val());
-    if weight.dtype() == states.dtype() {
-        return module::linear(states, weight, bias);
-    }
-    let product = times(states, weight);
-    match bias {
-        Some(bias) => product + bias.unsqueeze(),
+    let product = times(states, layer.weight.val());
+    match &layer.bias {
+        Some(bias) => product + bias.val().unsqueeze(),
         None => product,
     }
 }
@@ -24,7 +21,7 @@ pub(crate) fn linear(layer: &Linear, states: Tensor<2>) -> Tensor<2> {
 pub(crate) fn times(states: Tensor<2>, matrix: Tensor<2>) -> Tensor<2> {
     let (of_states, of_matrix) = (states.dtype(), matrix.dtype());
     if of_states == of_matrix {
-        return states.matmul(matrix);
+        return kernels::product(&states, &matrix).unwrap_or_else(|| states.matmul(matrix));
     }
     states.cast(of_matrix).matmul(matrix).cast(of_states)
 }

@@ -1,4 +1,4 @@
-//! Fused steps for a device on which many small operations are slow.
+//! Faster ways for a device: fused steps on flex, where many small operations are slow, and products with few rows on libtorch.
 //!
 //! Every function here computes what the composed operations of [`decoder`](crate::decoder) compute, and says when it
 //! cannot: on other devices, and under automatic differentiation. The caller then composes. Tests hold the two ways
@@ -6,8 +6,10 @@
 
 #[cfg(feature = "flex")]
 mod flex;
+#[cfg(feature = "tch")]
+mod libtorch;
 
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 
 use crate::decoder::{Block, Cache, Pass};
 use crate::log_probs::Wanted;
@@ -42,6 +44,28 @@ pub(crate) fn log_probs(states: &Tensor<2>, matrix: &Tensor<2>, wanted: &[Wanted
     {
         let _ = (states, matrix, wanted);
         None
+    }
+}
+
+/// `states · matrix`, or `None`.
+pub(crate) fn product(states: &Tensor<2>, matrix: &Tensor<2>) -> Option<Tensor<2>> {
+    #[cfg(feature = "tch")]
+    return libtorch::product(states, matrix);
+    #[cfg(not(feature = "tch"))]
+    {
+        let _ = (states, matrix);
+        None
+    }
+}
+
+/// Whether [`product`] wants matrices to lie in memory transposed on this device.
+pub(crate) fn wants_transposed(device: &Device) -> bool {
+    #[cfg(feature = "tch")]
+    return libtorch::wants_transposed(device);
+    #[cfg(not(feature = "tch"))]
+    {
+        let _ = device;
+        false
     }
 }
 
