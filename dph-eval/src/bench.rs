@@ -221,6 +221,14 @@ impl Bench {
         self.documents.extend(documents);
     }
 
+    /// Reads what [`save`](Self::save) wrote into a directory.
+    ///
+    /// # Errors
+    /// A file is not there, or not what it should be.
+    pub fn load(dir: &Path) -> Result<Self, ResultsError> {
+        Ok(Self { results: Results::load(dir)?, documents: DocumentScores::load_all(dir)? })
+    }
+
     /// Writes `results.json` and `documents.jsonl` into a directory that exists, each atomically, the results last.
     ///
     /// # Errors

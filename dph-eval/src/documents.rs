@@ -1,6 +1,7 @@
 //! [`DocumentScores`]: every document's scores, one line each of `documents.jsonl`.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::Path;
 
 use dph_core::{CandidateScores, CandidateSet, write_atomically};
@@ -61,6 +62,17 @@ impl DocumentScores {
             score: None,
             candidates,
         }
+    }
+
+    /// Reads `documents.jsonl` in a directory.
+    ///
+    /// # Errors
+    /// No such file, or not such a file.
+    pub fn load_all(dir: &Path) -> Result<Vec<Self>, ResultsError> {
+        let path = dir.join(DOCUMENTS_FILE);
+        let json = fs::read(&path).map_err(|source| ResultsError::Io { path: path.clone(), source })?;
+        let documents = serde_json::Deserializer::from_slice(&json).into_iter();
+        documents.collect::<Result<_, _>>().map_err(|source| ResultsError::Json { path, source })
     }
 
     /// Writes `documents.jsonl` into a directory that exists, atomically.

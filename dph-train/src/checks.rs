@@ -300,4 +300,4 @@ impl Checks {
 }
 
 /// Names in a run directory that are no stage's.
-const RESERVED: [&str; 3] = ["base", "checkpoints", "features"];
+const RESERVED: [&str; 4] = ["base", "checkpoints", "evaluations", "features"];

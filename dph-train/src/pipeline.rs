@@ -125,9 +125,12 @@ impl<'a> Setting<'a> {
                 home.once(&stage.name, |export| context.run(stage, &model_dir, &checkpoints, export))?;
             let is_last = self.experiment.stages.last().is_some_and(|last| last.name == stage.name);
             if self.experiment.eval.after.contains(&stage.name) && !is_last {
-                let mut bench = evaluate(self, &[&model_dir])?.remove(0);
-                bench.results.name = stage.name.clone();
-                benches.push(bench);
+                let evaluation = homes.run().once(&format!("{EVALUATIONS}/{}", stage.name), |dir| {
+                    let mut bench = evaluate(self, &[&model_dir])?.remove(0);
+                    bench.results.name = stage.name.clone();
+                    Ok(bench.save(dir)?)
+                })?;
+                benches.push(Bench::load(&evaluation)?);
             }
         }
         Ok((model_dir, benches))
@@ -178,6 +181,8 @@ impl<'a> Setting<'a> {
 
 /// Name of a new model in a run.
 pub(crate) const BASE: &str = "base";
+/// Folder of the evaluations after single stages in a run.
+const EVALUATIONS: &str = "evaluations";
 
 /// The revision of the git repository that the program was started in.
 pub(crate) fn git_revision() -> Option<String> {

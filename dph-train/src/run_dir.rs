@@ -5,6 +5,7 @@
 //!               manifest.json    versions, hashes      metrics.jsonl  one line a step
 //!               base/            a new model           checkpoints/<stage>/
 //!               <stage>/         the exported model    results.json  documents.jsonl  report.md  report.html
+//!               evaluations/<stage>/   results.json and documents.jsonl after a stage
 //!               events.out.tfevents.*  the metrics for TensorBoard
 //! ```
 //!

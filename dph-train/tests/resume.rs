@@ -42,6 +42,8 @@ fn a_killed_run_resumes_to_the_same_bytes() {
         "head.dropout=0.1",
         "--set",
         "head.pooling=bert",
+        "--set",
+        "eval.after=['sft']",
     ];
     let whole = dir.path().join("whole/run");
     succeed(&mut small(&whole, &long));
@@ -60,14 +62,15 @@ fn a_killed_run_resumes_to_the_same_bytes() {
     assert_same_exports(&whole, &killed);
 
     // Once more: everything is there, and nothing is done again.
-    let before =
-        std::fs::metadata(killed.join("dph/preference_head.safetensors")).unwrap().modified().unwrap();
+    let made = || {
+        ["dph/preference_head.safetensors", "evaluations/sft/results.json"]
+            .map(|file| std::fs::metadata(killed.join(file)).unwrap().modified().unwrap())
+    };
+    let before = made();
     let mut resumed = small(&killed, &long);
     resumed.arg("--resume");
     succeed(&mut resumed);
-    let after =
-        std::fs::metadata(killed.join("dph/preference_head.safetensors")).unwrap().modified().unwrap();
-    assert_eq!(before, after);
+    assert_eq!(before, made());
     assert_same_exports(&whole, &killed);
 }
 

@@ -20,8 +20,9 @@ pub(super) fn model(cache: &Path, name: &HubName) -> Result<(), CheckpointError>
     let endpoint = endpoint.unwrap_or_else(|| ENDPOINT.into()).trim_end_matches('/').to_string();
     let failed = |error: ApiError| name.failed(explain(&error, &endpoint));
     let cache = Cache::new(cache.to_owned());
+    // With a bar on a terminal.
     let mut builder =
-        ApiBuilder::from_cache(cache.clone()).with_endpoint(endpoint.clone()).with_progress(false);
+        ApiBuilder::from_cache(cache.clone()).with_endpoint(endpoint.clone()).with_progress(true);
     if let Some(token) = std::env::var("HF_TOKEN").ok().filter(|token| !token.is_empty()) {
         builder = builder.with_token(Some(token));
     }
