@@ -94,9 +94,7 @@ impl Backbone {
     ///
     /// If a token or a layer does not exist, or learnt positions do not reach so far.
     pub fn hidden_states(&self, batch: &Batch, layers: &[Layer]) -> Result<Vec<Tensor<3>>, InputError> {
-        let ids = self.ids(&batch.tokens, batch.rows)?;
-        self.check_layers(layers)?;
-        self.check_length(batch.positions.iter().max().map_or(0, |&last| last as usize + 1))?;
+        let ids = self.checked_ids(batch, layers)?;
         let pass = Pass::of_batch(batch, self.config());
         let states = self.decoder.states(ids, &pass, layers, None);
         Ok(self.by_row(states, batch.rows))
@@ -226,6 +224,14 @@ impl Backbone {
     /// How the tensors of the files that the model was loaded from are named.
     pub(crate) fn naming(&self) -> Naming {
         self.origin.naming
+    }
+
+    /// The token ids of a batch, if there are such tokens, layers and positions.
+    pub(crate) fn checked_ids(&self, batch: &Batch, layers: &[Layer]) -> Result<Tensor<2, Int>, InputError> {
+        let ids = self.ids(&batch.tokens, batch.rows)?;
+        self.check_layers(layers)?;
+        self.check_length(batch.positions.iter().max().map_or(0, |&last| last as usize + 1))?;
+        Ok(ids)
     }
 
     fn ids(&self, tokens: &[i32], rows: usize) -> Result<Tensor<2, Int>, InputError> {

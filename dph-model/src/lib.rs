@@ -32,6 +32,7 @@ mod input;
 mod kernels;
 mod log_probs;
 mod origin;
+mod recompute;
 mod trainable;
 mod vocabulary;
 
@@ -43,4 +44,5 @@ pub use encoder::{Encoder, Text};
 pub use family::{ConfigError, Family, param_count};
 pub use generate::{Finish, GenerateError, Generated, Sampling};
 pub use input::InputError;
+pub use recompute::Recompute;
 pub use trainable::{LoraConfig, PatternError, fits};

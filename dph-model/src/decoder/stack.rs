@@ -67,15 +67,8 @@ impl Decoder {
         layers: &[Layer],
         mut cache: Option<&mut Cache>,
     ) -> Vec<Tensor<2>> {
-        let depth = self.blocks.len();
-        let needed = layers.iter().map(|layer| match layer {
-            Layer::At(index) => *index,
-            Layer::Last => depth,
-        });
         // A cache must hear of every block, or the next call would find holes in it.
-        let needed = if cache.is_some() { depth } else { needed.max().unwrap_or(0) };
-        assert!(needed <= depth, "layer {needed} was asked of a model with {depth} blocks");
-
+        let needed = if cache.is_some() { self.blocks.len() } else { self.blocks_needed(layers) };
         let mut found: Vec<Option<Tensor<2>>> = vec![None; layers.len()];
         let mut keep = |layer: Layer, state: &Tensor<2>| {
             for (place, _) in found.iter_mut().zip(layers).filter(|(_, wanted)| **wanted == layer) {
@@ -89,13 +82,33 @@ impl Decoder {
             keep(Layer::At(index + 1), &stream);
         }
         if layers.contains(&Layer::Last) {
-            let last = match &self.output_norm {
-                Some(norm) => norm.forward(stream),
-                None => stream,
-            };
-            keep(Layer::Last, &last);
+            keep(Layer::Last, &self.last(stream));
         }
         found.into_iter().flatten().collect()
+    }
+
+    /// How many blocks have to be run for these layers.
+    ///
+    /// # Panics
+    ///
+    /// If a layer does not exist.
+    pub(crate) fn blocks_needed(&self, layers: &[Layer]) -> usize {
+        let depth = self.blocks.len();
+        let needed = layers.iter().map(|layer| match layer {
+            Layer::At(index) => *index,
+            Layer::Last => depth,
+        });
+        let needed = needed.max().unwrap_or(0);
+        assert!(needed <= depth, "layer {needed} was asked of a model with {depth} blocks");
+        needed
+    }
+
+    /// The state of [`Layer::Last`] for what comes out of the last block, both `[tokens, d_model]`.
+    pub(crate) fn last(&self, stream: Tensor<2>) -> Tensor<2> {
+        match &self.output_norm {
+            Some(norm) => norm.forward(stream),
+            None => stream,
+        }
     }
 
     /// Logits for last states, `[tokens, d_model]` to `[tokens, vocab]`.
@@ -104,7 +117,8 @@ impl Decoder {
         times(states, self.head.matrix(&self.embedding).transpose())
     }
 
-    fn embed(&self, ids: Tensor<2, Int>) -> Tensor<2> {
+    /// Rows of the embedding for token ids, `[rows, seq]` to `[rows · seq, embedding width]`.
+    pub(crate) fn embed(&self, ids: Tensor<2, Int>) -> Tensor<2> {
         let [rows, seq] = ids.dims();
         let embedded = module::embedding(self.embedding.val(), ids);
         let width = embedded.dims()[2];

@@ -36,8 +36,8 @@ pub struct Stage {
     /// accumulated. More need more memory. A single set may have more.
     #[serde(default = "defaults::micro_batch")]
     pub micro_batch: usize,
-    /// Whether what a model that learns computes is computed again for its gradients instead of being kept, as far as
-    /// burn's checkpointing does it: less memory, more time.
+    /// Whether the blocks of a model that learns run again for their gradients, one after the other, instead of keeping what
+    /// they compute: less memory, more time.
     #[serde(default)]
     pub gradient_checkpointing: bool,
     /// The tasks to train on and their weights: `{ arc_easy = 1.0, "my/task.toml" = 0.5 }`.

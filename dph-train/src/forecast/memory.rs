@@ -35,8 +35,12 @@ pub(super) fn stage_memory(
     let (width, inner) = (config.d_model as u64, config.d_ffn as u64);
     // What burn keeps of a block for its gradients: states, projections, gates, and scores of the attention.
     let of_block = tokens * (16 * width + 8 * inner) + 3 * tokens * seq * config.n_heads as u64;
-    let of_block = if stage.gradient_checkpointing { of_block / 2 } else { of_block };
-    let activations = config.n_layers as u64 * of_block * F32;
+    let layers = config.n_layers as u64;
+    let activations = match stage.gradient_checkpointing {
+        true => layers * tokens * width + of_block,
+        false => layers * of_block,
+    };
+    let activations = activations * F32;
     let logits = tokens.min(512) * config.vocab as u64 * 4 * F32;
     weights + copies * trained as u64 * F32 + reference + activations + logits + OVERHEAD
 }

@@ -73,6 +73,7 @@ impl StageContext<'_> {
             reference,
             clip: super::clip(stage),
             seed,
+            gradient_checkpointing: stage.gradient_checkpointing,
             fault: trainer::Fault::default(),
         };
         let fault = settings.fault.clone();

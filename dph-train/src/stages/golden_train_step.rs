@@ -48,7 +48,9 @@ fn golden_train_step() {
         let json = golden.json(&format!("train_step/{name}.json"));
         let tensors = golden.tensors(&format!("train_step/{name}.safetensors"));
         if let (Some(json), Some(tensors)) = (json, tensors) {
-            Case { name, json, tensors }.check();
+            let case = Case { name, json, tensors };
+            case.check(false);
+            case.check(true);
         }
     }
 }
@@ -61,7 +63,7 @@ struct Case {
 }
 
 impl Case {
-    fn check(&self) {
+    fn check(&self, gradient_checkpointing: bool) {
         let device = golden::device().autodiff();
         let reference = match self.tensors.keys().any(|name| name.starts_with("ref.")) {
             true => "ref.",
@@ -76,6 +78,7 @@ impl Case {
             reference: None,
             clip: Some(stage.clip),
             seed: 0,
+            gradient_checkpointing,
             fault: Fault::default(),
         };
         let policy = backbone(&self.json["model"], &self.tensors, "init.", &device);

@@ -13,7 +13,7 @@ use dph_core::{
     OrpoObjective, OrthogonalityObjective, Pairs, PreferenceHead, PreferenceHeadConfig, SequenceReduction,
     SftObjective, SimctgObjective, SteerObjective, Term,
 };
-use dph_model::Backbone;
+use dph_model::{Backbone, Recompute};
 
 use super::head_terms::{HeadTerms, Judged};
 use crate::experiment::Objective;
@@ -40,6 +40,8 @@ pub(crate) struct JointSettings {
     pub clip: Option<f64>,
     /// Seed of the dropout.
     pub seed: u64,
+    /// Whether blocks run again for their gradients, so that what they compute need not be kept.
+    pub gradient_checkpointing: bool,
     /// Where a loss that is not finite is reported.
     pub fault: Fault,
 }
@@ -117,6 +119,8 @@ impl Objective {
     }
 }
 
+const CHECKED: &str = "sets were checked against the model when they were loaded";
+
 /// A term with its share in the step: that of its sets or targets in those of the whole step.
 struct Shared {
     term: Term,
@@ -128,24 +132,36 @@ impl JointTrainer {
         Self { backbone, head, settings }
     }
 
-    /// The terms of a batch, in the order of [`Objective::metrics`].
-    fn terms(&self, part: &JointBatch, of: Totals) -> (Vec<Shared>, Option<Tensor<2>>) {
+    /// The layers that the objectives read.
+    fn layers(&self) -> Vec<Layer> {
         let objective = &self.settings.objective;
         let mut layers: Vec<Layer> = Vec::new();
         if objective.trains_language() {
             layers.push(Layer::Last);
         }
-        let head = self.head.as_ref().filter(|_| objective.trains_head());
-        let head_layers = head.map_or(&[][..], |_| self.settings.head.aggregation.layers_needed());
-        for layer in head_layers {
+        for layer in self.head_layers() {
             if !layers.contains(layer) {
                 layers.push(*layer);
             }
         }
-        let states = self
-            .backbone
-            .hidden_states(&part.batch, &layers)
-            .expect("sets were checked against the model when they were loaded");
+        layers
+    }
+
+    fn head_layers(&self) -> &[Layer] {
+        match self.trained_head() {
+            Some(_) => self.settings.head.aggregation.layers_needed(),
+            None => &[],
+        }
+    }
+
+    fn trained_head(&self) -> Option<&PreferenceHead> {
+        self.head.as_ref().filter(|_| self.settings.objective.trains_head())
+    }
+
+    /// The terms of a batch, in the order of [`Objective::metrics`], and the rewards. `states` are those of
+    /// [`layers`](Self::layers).
+    fn terms(&self, part: &JointBatch, states: &[Tensor<3>], of: Totals) -> (Vec<Shared>, Option<Tensor<2>>) {
+        let (objective, layers) = (&self.settings.objective, self.layers());
         let of_layer = |layer| layers.iter().position(|&other| other == layer).map(|at| states[at].clone());
 
         let pairs = Pairs::all(part.sets.iter().cloned());
@@ -181,8 +197,8 @@ impl JointTrainer {
             }
         }
         let mut rewards = None;
-        if let Some(head) = head {
-            let states: Vec<_> = head_layers.iter().filter_map(|&layer| of_layer(layer)).collect();
+        if let Some(head) = self.trained_head() {
+            let states: Vec<_> = self.head_layers().iter().filter_map(|&layer| of_layer(layer)).collect();
             let all = head.forward_batch(&states, &part.batch);
             let judged = Judged { sets: &part.sets, attributes: &part.attributes };
             let of_head = HeadTerms::of(objective, head, &self.settings.head.rewards, &all, &judged);
@@ -192,6 +208,17 @@ impl JointTrainer {
             rewards = Some(all.detach());
         }
         (terms, rewards)
+    }
+
+    /// The states of all layers that are read, and how their gradients go on where they do not by themselves.
+    fn trained_states(&self, batch: &Batch) -> (Vec<Tensor<3>>, Option<Recompute>) {
+        let layers = self.layers();
+        if self.settings.gradient_checkpointing {
+            let (states, recompute) = self.backbone.recomputable_states(batch, &layers).expect(CHECKED);
+            (states, Some(recompute))
+        } else {
+            (self.backbone.hidden_states(batch, &layers).expect(CHECKED), None)
+        }
     }
 
     /// The reference's log-probabilities of the candidates.
@@ -299,14 +326,21 @@ impl TrainStep for JointTrainer {
         let mut accumulator = GradientsAccumulator::new();
         let mut sums: Option<Tensor<1>> = None;
         for part in &step.parts {
-            let (terms, _) = self.terms(part, totals);
+            let (states, recompute) = self.trained_states(&part.batch);
+            let (terms, _) = self.terms(part, &states, totals);
             let (loss, values) = total(&terms);
             let values = Tensor::cat(values, 0).without_autodiff();
             sums = Some(match sums {
                 Some(sums) => sums + values,
                 None => values,
             });
-            accumulator.accumulate(self, GradientsParams::from_grads(loss.backward(), self));
+            let mut gradients = loss.backward();
+            let mut add =
+                |gradients| accumulator.accumulate(self, GradientsParams::from_grads(gradients, self));
+            if let Some(recompute) = recompute {
+                recompute.backward(&self.backbone, &mut gradients, &mut add);
+            }
+            add(gradients);
         }
         let values = sums.expect("a step has sets");
         self.settings.fault.check(&values, step.step, || {
@@ -333,7 +367,8 @@ impl InferenceStep for JointTrainer {
     /// As in training, but that a head is right about a set where its gold candidate has the highest reward of all.
     fn step(&self, part: JointBatch) -> Readings {
         let totals = Totals::of(std::slice::from_ref(&part));
-        let (terms, rewards) = self.terms(&part, totals);
+        let states = self.backbone.hidden_states(&part.batch, &self.layers()).expect(CHECKED);
+        let (terms, rewards) = self.terms(&part, &states, totals);
         let (_, mut values) = total(&terms);
         if let (Some(rewards), Some(_)) = (rewards, &self.settings.objective.dph) {
             let right = super::share_right(&rewards, &part.sets);

@@ -88,7 +88,6 @@ impl StageContext<'_> {
             readings: stage.objective.metrics(),
             best_by: stage.objective.best_by(),
             device: self.device.clone(),
-            gradient_checkpointing: stage.gradient_checkpointing,
             optimiser,
             schedule,
             fault,

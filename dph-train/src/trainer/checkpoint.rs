@@ -1,7 +1,7 @@
 //! Checkpoints: model, optimiser, scheduler and validation history of a round, complete or not there at all.
 //!
-//! burn writes the three records from three threads. Here they are gathered, written into one temporary directory,
-//! synced and renamed together, so a kill at any instant leaves only complete checkpoints. The directories are
+//! burn writes the three records from three threads. Here they go into one temporary directory, which is renamed when all
+//! are there and synced, so a kill at any instant leaves only complete checkpoints. The directories are
 //! `step-<n>`; the last one and the best one are kept.
 
 use std::collections::BTreeMap;
@@ -58,8 +58,8 @@ pub(crate) struct CheckpointDir {
 struct State {
     /// Rounds with a complete checkpoint.
     complete: Vec<usize>,
-    /// Parts of rounds that are not complete yet.
-    pending: BTreeMap<usize, Vec<(&'static str, Vec<u8>)>>,
+    /// How many parts are written of rounds that are not complete yet.
+    pending: BTreeMap<usize, usize>,
     history: History,
 }
 
@@ -161,19 +161,28 @@ impl CheckpointDir {
         TrainError::Checkpoint { path: self.path(round), message: error.to_string() }
     }
 
-    fn write(&self, round: usize, parts: &[(&str, Vec<u8>)], history: &History) -> io::Result<()> {
-        let path = self.path(round);
-        let partial = path.with_extension("partial");
-        fs::create_dir_all(&partial)?;
-        let history = serde_json::to_vec(history)?;
-        for (name, bytes) in
-            parts.iter().map(|(name, bytes)| (*name, bytes)).chain([(HISTORY_FILE, &history)])
-        {
-            let mut file = fs::File::create(partial.join(name))?;
-            file.write_all(bytes)?;
-            file.sync_all()?;
-        }
-        fs::rename(&partial, &path)?;
+    /// Where a checkpoint is written.
+    fn partial(&self, round: usize) -> PathBuf {
+        self.path(round).with_extension("partial")
+    }
+
+    /// Writes one part of a checkpoint.
+    fn write<P: Part>(&self, round: usize, record: P) -> Result<(), CheckpointerError> {
+        let partial = self.partial(round);
+        let path = partial.join(P::FILE);
+        fs::create_dir_all(&partial).map_err(CheckpointerError::IOError)?;
+        // Directly into its file: a copy of a model and its averages is large.
+        record.save(path.clone())?;
+        fs::File::open(path).and_then(|file| file.sync_all()).map_err(CheckpointerError::IOError)
+    }
+
+    /// Makes a checkpoint of which all parts are written a complete one.
+    fn complete(&self, round: usize, history: &History) -> io::Result<()> {
+        let partial = self.partial(round);
+        let mut file = fs::File::create(partial.join(HISTORY_FILE))?;
+        file.write_all(&serde_json::to_vec(history)?)?;
+        file.sync_all()?;
+        fs::rename(&partial, self.path(round))?;
         fs::File::open(&self.dir)?.sync_all()
     }
 
@@ -193,27 +202,26 @@ impl CheckpointDir {
 
 impl<P: Part> Checkpointer<P> for CheckpointDir {
     fn save(&self, round: usize, record: P) -> Result<(), CheckpointerError> {
-        let bytes = record.checkpoint_into_bytes().map_err(CheckpointerError::Record)?;
+        self.state().pending.entry(round).or_default();
+        let failed = |error: &dyn std::fmt::Display| {
+            // Full disks are common enough to be worth a sentence.
+            let path = self.path(round);
+            CheckpointerError::Unknown(format!(
+                "cannot write {}: {error}; free some space and go on with --resume, earlier checkpoints are intact",
+                path.display()
+            ))
+        };
+        self.write(round, record).map_err(|error| failed(&error))?;
         let mut state = self.state();
         let parts = state.pending.entry(round).or_default();
-        parts.push((P::FILE, bytes.to_vec()));
-        if parts.len() < PARTS {
+        *parts += 1;
+        if *parts < PARTS {
             return Ok(());
         }
-        let parts = state.pending.remove(&round).unwrap_or_default();
-        self.write(round, &parts, &state.history)
-            .and_then(|()| {
-                state.complete.push(round);
-                self.prune(round, &mut state)
-            })
-            .map_err(|error| {
-                // Full disks are common enough to be worth a sentence.
-                let path = self.path(round);
-                CheckpointerError::Unknown(format!(
-                    "cannot write {}: {error}; free some space and go on with --resume, earlier checkpoints are intact",
-                    path.display()
-                ))
-            })
+        self.complete(round, &state.history).map_err(|error| failed(&error))?;
+        state.pending.remove(&round);
+        state.complete.push(round);
+        self.prune(round, &mut state).map_err(|error| failed(&error))
     }
 
     fn delete(&self, _round: usize) -> Result<(), CheckpointerError> {

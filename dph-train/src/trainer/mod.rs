@@ -52,8 +52,6 @@ pub(crate) struct StageTraining<'a> {
     pub schedule: ModuleLrScheduler,
     /// Where the model in training reports a loss that is not finite.
     pub fault: Fault,
-    /// Whether activations are computed again for the gradients.
-    pub gradient_checkpointing: bool,
     pub renderer: Box<dyn MetricsRenderer>,
 }
 
@@ -85,7 +83,6 @@ where
         checkpoints.load_model(shape.clone(), rounds)?
     } else {
         let device = stage.device.clone().autodiff();
-        let device = if stage.gradient_checkpointing { device.gradient_checkpointing() } else { device };
         let loader = Rounds::new(train, stage.steps, stage.steps_per_round, resumed.unwrap_or(0));
         let best_by = stage.readings.iter().find(|reading| reading.name == stage.best_by);
         let mut training = SupervisedTraining::<M>::new(
