@@ -19,8 +19,9 @@ use golden::{Golden, GoldenTensor, assert_close, number, say};
 use safetensors::tensor::{Dtype, TensorView};
 use serde_json::Value;
 
-use super::fine_tune::optimiser;
-use super::joint::{JointBatch, JointSettings, JointStep, JointTrainer};
+use super::groups::optimiser;
+use super::joint::{JointSettings, JointTrainer};
+use super::joint_batch::{JointBatch, JointStep};
 use crate::experiment::{HeadOptimiser, Objective, Optimiser, Stage};
 use crate::optimiser::DecayTowards;
 use crate::schedule::Schedule;

@@ -1,8 +1,5 @@
 //! Training a language model, alone or together with a preference head: all objectives of a set from one forward pass.
 
-use std::collections::BTreeMap;
-use std::ops::Range;
-
 use burn::module::Module;
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer};
@@ -16,6 +13,7 @@ use dph_core::{
 use dph_model::{Backbone, Recompute};
 
 use super::head_terms::{HeadTerms, Judged};
+use super::joint_batch::{JointBatch, JointStep, Totals};
 use crate::experiment::Objective;
 use crate::trainer::{Fault, LOSS, Readings};
 
@@ -44,53 +42,6 @@ pub(crate) struct JointSettings {
     pub gradient_checkpointing: bool,
     /// Where a loss that is not finite is reported.
     pub fault: Fault,
-}
-
-/// One optimiser step.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct JointStep {
-    /// Its number, from 1.
-    pub step: usize,
-    /// The sets of the step, in portions that go through the model at once.
-    pub parts: Vec<JointBatch>,
-}
-
-/// Candidate sets in training.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct JointBatch {
-    pub batch: Batch,
-    /// The candidates of each set, and the gold one within it.
-    pub sets: Vec<(Range<usize>, usize)>,
-    /// What the reference gives every candidate: the sum of the log-probabilities of its targets; empty where no
-    /// objective asks.
-    pub reference: Vec<f32>,
-    /// What people gave each gold candidate.
-    pub attributes: Vec<BTreeMap<String, f32>>,
-    /// Names of the sets, for messages.
-    pub ids: Vec<String>,
-}
-
-impl JointBatch {
-    /// The targets of gold candidates, as indices into the batch's targets.
-    fn gold_targets(&self) -> Vec<i32> {
-        let mut is_gold = vec![false; self.batch.candidates()];
-        for (candidates, gold) in &self.sets {
-            is_gold[candidates.start + gold] = true;
-        }
-        let targets = self.batch.targets.iter().enumerate();
-        targets.filter(|(_, target)| is_gold[target.candidate]).map(|(index, _)| index as i32).collect()
-    }
-
-    /// Where the tokens of each set's gold conversation are.
-    fn gold_conversations(&self) -> Vec<CandidateSpan> {
-        let spans = self.batch.spans();
-        self.sets.iter().map(|(candidates, gold)| spans[candidates.start + gold].clone()).collect()
-    }
-
-    /// Sets in which something is compared.
-    fn choices(&self) -> usize {
-        self.sets.iter().filter(|(candidates, _)| candidates.len() > 1).count()
-    }
 }
 
 impl Objective {
@@ -253,31 +204,6 @@ impl JointTrainer {
 
     fn device(&self) -> Device {
         self.backbone.device()
-    }
-}
-
-/// What the parts of a step have in all.
-#[derive(Clone, Copy)]
-struct Totals {
-    sets: usize,
-    /// Sets in which something is compared.
-    choices: usize,
-    /// Targets of gold answers.
-    targets: usize,
-}
-
-impl Totals {
-    fn of(parts: &[JointBatch]) -> Self {
-        Self {
-            sets: parts.iter().map(|part| part.sets.len()).sum(),
-            choices: parts.iter().map(JointBatch::choices).sum(),
-            targets: parts.iter().map(|part| part.gold_targets().len()).sum(),
-        }
-    }
-
-    /// What the readings are a mean over.
-    fn weight(self) -> usize {
-        if self.choices > 0 { self.choices } else { self.targets }
     }
 }
 

@@ -1,14 +1,17 @@
 //! The kinds of stages: each turns a model directory into an export.
 
+mod batches;
 pub(crate) mod data;
 mod fine_tune;
 mod frozen;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod golden_train_step;
+mod groups;
 mod head;
 mod head_terms;
 mod joint;
+mod joint_batch;
 mod reference;
 
 use std::ops::Range;
