@@ -39,11 +39,8 @@ impl Backbone {
         let blocks = self.decoder.blocks_needed(layers);
         // Not the one of `Recompute`, whose tensors are on the tape.
         let pass = Pass::of_batch(batch, self.config());
-        let frozen = self.decoder.valid();
-        let mut streams = vec![frozen.input.forward(frozen.embed(ids.clone().inner()), &pass.layout)];
-        for block in &frozen.blocks[..blocks] {
-            streams.push(block.forward(streams[streams.len() - 1].clone(), &pass, None));
-        }
+        let between: Vec<Layer> = (0..=blocks).map(Layer::At).collect();
+        let streams = self.decoder.valid().states(ids.clone().inner(), &pass, &between, None);
 
         let mut starts = vec![None; streams.len()];
         let mut start = |index: usize| -> Tensor<2> {
