@@ -2,9 +2,6 @@
 
 use burn::tensor::Device;
 
-#[cfg(feature = "tch")]
-use crate::allocation::keep_freed_memory;
-
 /// A device name that cannot be honoured.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -83,10 +80,7 @@ pub fn device(name: &str) -> Result<Device, DeviceError> {
         #[cfg(feature = "flex")]
         ("flex", None) => Ok(Device::flex()),
         #[cfg(feature = "tch")]
-        ("libtorch", None) => {
-            keep_freed_memory();
-            Ok(Device::libtorch())
-        }
+        ("libtorch", None) => Ok(Device::libtorch()),
         #[cfg(feature = "tch")]
         ("libtorch:cuda", index) => Ok(Device::libtorch_cuda(index.unwrap_or(0))),
         #[cfg(feature = "wgpu")]

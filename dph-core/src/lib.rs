@@ -27,8 +27,6 @@
 //! hidden state), `d_ffn` (inner size of a feed-forward network) and `heads` (reward heads).
 
 pub mod aggregation;
-#[cfg(feature = "tch")]
-mod allocation;
 mod atomic;
 pub mod batch;
 mod candidates;
@@ -41,6 +39,7 @@ mod preference_head;
 mod scores;
 mod slot;
 mod standardise;
+pub mod terminal;
 
 pub use aggregation::{
     Aggregation, AggregationError, Kept, KeptStates, KeptTokens, Layer, LayerPooling, TokenPooling,

@@ -33,6 +33,8 @@ mod data_error;
 mod document;
 mod documents;
 mod embedded;
+#[cfg(feature = "cli")]
+mod failure;
 mod few_shot;
 mod instruction;
 mod invalid_toml;

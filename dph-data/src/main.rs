@@ -4,6 +4,12 @@ mod cli;
 
 use std::process::ExitCode;
 
+use clap::Parser;
+use dph_core::terminal;
+
+#[global_allocator]
+static ALLOCATOR: terminal::Allocator = terminal::Allocator;
+
 fn main() -> ExitCode {
-    cli::main()
+    terminal::run(|out| cli::Cli::parse().run(out))
 }

@@ -28,6 +28,8 @@ mod bench_heads;
 mod bench_plan;
 mod bench_results;
 mod documents;
+#[cfg(feature = "cli")]
+mod failure;
 mod locate;
 mod mean_results;
 mod metrics;

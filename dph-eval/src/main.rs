@@ -1,11 +1,15 @@
-//! `dph-eval`: benchmarks, rankings and reports. All the work is in the library; here are flags and glue.
+//! `dph-eval`: benchmarks, rankings and reports. The work is in the library; here are flags and output.
 
-mod allocator;
 mod cli;
 
 use std::process::ExitCode;
 
+use clap::Parser;
+use dph_core::terminal;
+
+#[global_allocator]
+static ALLOCATOR: terminal::Allocator = terminal::Allocator;
+
 fn main() -> ExitCode {
-    allocator::keep_freed_memory();
-    cli::main()
+    terminal::run(|out| cli::Cli::parse().run(out))
 }

@@ -25,6 +25,8 @@ pub mod checkpoint;
 mod classifier;
 pub mod decoder;
 mod encoder;
+#[cfg(feature = "cli")]
+mod failure;
 pub mod family;
 mod generate;
 mod init;

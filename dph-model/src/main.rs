@@ -1,9 +1,15 @@
-//! `dph-model`: look at models and convert their files. All the work is in the library; here are flags and glue.
+//! `dph-model`: look at models and convert their files. The work is in the library; here are flags and output.
 
 mod cli;
 
 use std::process::ExitCode;
 
+use clap::Parser;
+use dph_core::terminal;
+
+#[global_allocator]
+static ALLOCATOR: terminal::Allocator = terminal::Allocator;
+
 fn main() -> ExitCode {
-    cli::main()
+    terminal::run(|out| cli::Cli::parse().run(out))
 }

@@ -25,12 +25,13 @@ use burn::optim::{RecordState, StateSink, StateSource};
 
 mod batch_file;
 mod checks;
-mod cli;
 mod error;
 mod evaluation;
 pub mod experiment;
 mod experiment_error;
 mod experiment_file;
+#[cfg(feature = "cli")]
+mod failure;
 mod features;
 mod forecast;
 mod homes;
@@ -44,7 +45,6 @@ mod stages;
 mod sweep;
 mod trainer;
 
-pub use cli::Arguments;
 pub use error::TrainError;
 pub use experiment::{Experiment, schema};
 pub use experiment_error::ExperimentError;

@@ -1,7 +1,4 @@
-//! Progress of a stage: a bar on a terminal, a line now and then elsewhere. Both go to stderr.
-
-use std::io::{IsTerminal, Write};
-use std::time::{Duration, Instant};
+//! [`StageProgress`]: progress of a stage or a computation, on stderr.
 
 use burn::train::LearnerSummary;
 use burn::train::logger::{EvaluationProgressLogger, TrainingProgressLogger};
@@ -9,19 +6,13 @@ use burn::train::metric::{MetricDefinition, NumericEntry};
 use burn::train::renderer::{
     EvaluationName, MetricState, MetricsRenderer, MetricsRendererEvaluation, MetricsRendererTraining,
 };
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-
-/// How often a line is printed where there is no terminal.
-const LINE_EVERY: Duration = Duration::from_secs(10);
+use dph_core::terminal::{Done, Progress};
 
 /// Shows what a stage or a computation is doing: how much, how fast, how long still, and the latest numbers.
 pub struct StageProgress {
     label: String,
     unit: &'static str,
-    bar: Option<ProgressBar>,
-    started: Instant,
-    printed: Instant,
-    first: u64,
+    shown: Progress,
     done: u64,
     total: u64,
     names: Vec<(String, String)>,
@@ -33,21 +24,10 @@ pub struct StageProgress {
 impl StageProgress {
     /// Progress of something with a name, counted in a unit.
     pub fn new(label: impl Into<String>, unit: &'static str) -> Self {
-        let now = Instant::now();
         Self {
             label: label.into(),
             unit,
-            bar: std::io::stderr().is_terminal().then(|| {
-                let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-                let template = "{prefix} {bar:24} {pos}/{len} {per_sec} ETA {eta} {msg}";
-                if let Ok(style) = ProgressStyle::with_template(template) {
-                    bar.set_style(style);
-                }
-                bar
-            }),
-            started: now,
-            printed: now,
-            first: 0,
+            shown: Progress::new(),
             done: 0,
             total: 0,
             names: Vec::new(),
@@ -59,63 +39,37 @@ impl StageProgress {
 
     /// Begins, with so much already done.
     pub fn begin(&mut self, done: u64, total: u64) {
-        (self.first, self.done, self.total) = (done, done, total);
-        (self.started, self.printed) = (Instant::now(), Instant::now());
-        if let Some(bar) = &self.bar {
-            bar.set_prefix(self.label.clone());
-            bar.set_length(total);
-            bar.set_position(done);
-            bar.reset_eta();
-        }
+        (self.done, self.total) = (done, total);
+        self.shown.start(done);
     }
 
     /// Says how much there is in all, where that was not known at the beginning.
     pub fn of(&mut self, total: u64) {
         self.total = total;
-        if let Some(bar) = &self.bar {
-            bar.set_prefix(self.label.clone());
-            bar.set_length(total);
-        }
     }
 
     /// Shows how much is done.
     pub fn advance(&mut self, done: u64) {
         self.done = done;
-        match &self.bar {
-            Some(bar) => {
-                bar.set_position(done);
-                bar.set_message(self.numbers());
-            }
-            None if self.printed.elapsed() >= LINE_EVERY => self.print(),
-            None => {}
-        }
+        self.show(Progress::update);
     }
 
     /// Ends, with a closing line that says how long it took.
     pub fn finish(&mut self) {
-        if let Some(bar) = self.bar.take() {
-            bar.finish_and_clear();
-        }
-        self.print();
+        self.show(Progress::finish_with);
     }
 
-    fn print(&mut self) {
-        self.printed = Instant::now();
-        let elapsed = self.started.elapsed().as_secs_f64();
-        let rate = (self.done - self.first) as f64 / elapsed.max(1e-9);
-        let left = match self.total.saturating_sub(self.done) {
-            0 => format!("in {}", seconds(elapsed)),
-            left => format!("{} left", seconds(left as f64 / rate.max(1e-9))),
+    fn show(&mut self, how: impl FnOnce(&mut Progress, &Done<'_>)) {
+        let note = self.numbers();
+        let done = Done {
+            what: &self.label,
+            count: self.done,
+            total: Some(self.total),
+            unit: self.unit,
+            share: None,
+            note: &note,
         };
-        let line = format!(
-            "{}: {}/{} {}, {rate:.1}/s, {left}{}",
-            self.label,
-            self.done,
-            self.total,
-            self.unit,
-            self.numbers()
-        );
-        let _ = writeln!(std::io::stderr(), "{line}");
+        how(&mut self.shown, &done);
     }
 
     fn numbers(&self) -> String {
@@ -149,14 +103,6 @@ impl StageProgress {
             Some((_, value)) => *value = number.current(),
             None => values.push((name.clone(), number.current())),
         }
-    }
-}
-
-pub(crate) fn seconds(seconds: f64) -> String {
-    match seconds as u64 {
-        0..60 => format!("{seconds:.1} s"),
-        60..3600 => format!("{}:{:02} min", seconds as u64 / 60, seconds as u64 % 60),
-        seconds => format!("{}:{:02} h", seconds / 3600, seconds / 60 % 60),
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::io::Write;
 
+use dph_core::terminal::{Failure, print_table};
 use dph_data::Task;
 use serde_json::json;
 
-use super::{Data, Failure, table};
+use super::Data;
 
 pub(crate) fn list(data: &Data, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
     let mut rows = Vec::new();
@@ -24,7 +25,7 @@ pub(crate) fn list(data: &Data, json: bool, out: &mut dyn Write) -> Result<(), F
         serde_json::to_writer_pretty(&mut *out, &values)?;
         writeln!(out)?;
     } else {
-        table::print(out, &["task", "kind", "splits here", "about"], &rows)?;
+        print_table(out, &["task", "kind", "splits here", "about"], &rows)?;
     }
     Ok(())
 }

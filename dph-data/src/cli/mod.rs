@@ -1,19 +1,15 @@
-//! The command line: flags, dispatch, and the one place that decides the exit status.
+//! The command line: flags and dispatch.
 
-mod failure;
 mod list;
 mod show;
 mod stats;
-mod table;
 mod validate;
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-
-pub(crate) use failure::Failure;
+use dph_core::terminal::Failure;
 
 /// Look at tasks and their data before training on them.
 ///
@@ -23,7 +19,7 @@ pub(crate) use failure::Failure;
 /// Exit status: 0 done, 1 the work failed (also: `validate` found a problem), 2 the request was wrong.
 #[derive(Debug, Parser)]
 #[command(name = "dph-data", version)]
-struct Cli {
+pub(crate) struct Cli {
     #[command(subcommand)]
     command: Command,
     /// Print JSON in place of tables and text
@@ -51,29 +47,14 @@ pub(crate) struct Data {
     pub root: PathBuf,
 }
 
-pub(crate) fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let mut out = io::BufWriter::new(io::stdout().lock());
-    let result = run(&cli, &mut out).and_then(|()| Ok(out.flush()?));
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        // The reader has seen enough.
-        Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-        Err(failure) => {
-            // What was printed before the failure belongs to the reader; that it may fail too changes nothing.
-            drop(out.flush());
-            drop(writeln!(io::stderr(), "{failure}"));
-            ExitCode::from(failure.status())
+impl Cli {
+    pub(crate) fn run(&self, out: &mut dyn Write) -> Result<(), Failure> {
+        match &self.command {
+            Command::List(data) => list::list(data, self.json, out),
+            Command::Show(show) => show.run(self.json, out),
+            Command::Validate(validate) => validate.run(self.json, out),
+            Command::Stats(stats) => stats.run(self.json, out),
         }
-    }
-}
-
-fn run(cli: &Cli, out: &mut dyn Write) -> Result<(), Failure> {
-    match &cli.command {
-        Command::List(data) => list::list(data, cli.json, out),
-        Command::Show(show) => show.run(cli.json, out),
-        Command::Validate(validate) => validate.run(cli.json, out),
-        Command::Stats(stats) => stats.run(cli.json, out),
     }
 }
 

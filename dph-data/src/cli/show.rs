@@ -3,11 +3,11 @@
 use std::io::Write;
 
 use clap::Args;
+use dph_core::terminal::{Failure, printable_text};
 use dph_data::{Document, Documents, LoadOptions, Task};
 use serde_json::json;
 
-use super::table::printable;
-use super::{Data, Failure};
+use super::Data;
 
 /// The flags of `show`.
 #[derive(Debug, Args)]
@@ -68,14 +68,14 @@ impl Show {
 }
 
 fn print(document: &Document, out: &mut dyn Write) -> std::io::Result<()> {
-    writeln!(out, "\n=== {}", printable(document.id.as_deref().unwrap_or_default()))?;
+    writeln!(out, "\n=== {}", printable_text(document.id.as_deref().unwrap_or_default()))?;
     for message in &document.prompt {
-        writeln!(out, "[{}]\n{}", printable(&message.role), printable(&message.content))?;
+        writeln!(out, "[{}]\n{}", printable_text(&message.role), printable_text(&message.content))?;
     }
     writeln!(out, "[candidates]")?;
     for (index, candidate) in document.candidates.iter().enumerate() {
         let mark = if document.gold == Some(index) { '*' } else { '-' };
-        writeln!(out, "{mark} {}", printable(candidate).replace('\n', "\n  "))?;
+        writeln!(out, "{mark} {}", printable_text(candidate).replace('\n', "\n  "))?;
     }
     Ok(())
 }

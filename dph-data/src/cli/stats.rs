@@ -4,10 +4,11 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Args;
+use dph_core::terminal::{Failure, print_table};
 use dph_data::{ChatTokenizer, Documents, LoadOptions, Task, TaskData};
 use serde_json::{Value, json};
 
-use super::{Data, Failure, table};
+use super::Data;
 
 /// The flags of `stats`.
 #[derive(Debug, Args)]
@@ -52,7 +53,7 @@ impl Stats {
         if tokenizer.is_some() {
             header.extend(["tokens: median", "mean", "max", "stored once: mean"]);
         }
-        table::print(out, &header, &counts.iter().map(Counts::cells).collect::<Vec<_>>())?;
+        print_table(out, &header, &counts.iter().map(Counts::cells).collect::<Vec<_>>())?;
         Ok(())
     }
 

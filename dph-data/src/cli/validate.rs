@@ -4,10 +4,9 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Args;
+use dph_core::terminal::Failure;
 use dph_data::{Documents, LoadOptions, Task, TaskError, read_rows};
 use serde_json::json;
-
-use super::Failure;
 
 /// The flags of `validate`.
 #[derive(Debug, Args)]
@@ -64,7 +63,7 @@ impl Validate {
         } else {
             writeln!(out, "{:?}", miette::Report::from(TaskError::Invalid(problems)))?;
         }
-        Err(Failure::Problems(count))
+        Err(problems_found(count))
     }
 
     fn rows(&self, task: &Task, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
@@ -114,6 +113,12 @@ impl Validate {
                 if unlabelled > 0 { format!(", {unlabelled} of them unlabelled") } else { String::new() }
             )?;
         }
-        if problems.is_empty() { Ok(()) } else { Err(Failure::Problems(problems.len())) }
+        if problems.is_empty() { Ok(()) } else { Err(problems_found(problems.len())) }
     }
+}
+
+/// The end after all problems have been printed.
+fn problems_found(count: usize) -> Failure {
+    let plural = if count == 1 { "" } else { "s" };
+    Failure::Partly(format!("Error: {count} problem{plural}"))
 }

@@ -1,14 +1,12 @@
 //! `dph-eval bench`.
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use dph_core::terminal::{Done, Failure, Progress, say};
 use dph_eval::{Bench, BenchOptions, BenchPlan, BenchProgress, ScorerChoice, Table, bench};
 
-use super::failure::Failure;
-use super::progress::ProgressLine;
-use super::terminal::say;
 use super::{DeviceArgs, positive};
 
 /// Evaluate a model on benchmark tasks, by its log-likelihood and by its preference head side by side
@@ -68,14 +66,14 @@ pub struct BenchArgs {
 }
 
 impl BenchArgs {
-    pub fn run(self) -> Result<(), Failure> {
+    pub fn run(self, out: &mut dyn Write) -> Result<(), Failure> {
         let plan = BenchPlan::new(&self.suite, &self.task, self.split.as_deref())?;
-        if let Some(out) = &self.out {
+        if let Some(dir) = &self.out {
             // Before hours of work, not after them.
-            std::fs::create_dir_all(out)
-                .map_err(|error| Failure::request(format!("--out {}: {error}", out.display())))?;
+            std::fs::create_dir_all(dir)
+                .map_err(|error| Failure::request(format!("--out {}: {error}", dir.display())))?;
         }
-        let mut line = ProgressLine::new();
+        let mut line = Progress::new();
         line.prepare("loading the model");
         let model = self.device.open(&self.dir)?;
         let options = BenchOptions {
@@ -91,26 +89,32 @@ impl BenchArgs {
         let found = found?;
 
         let table = Table::new(std::slice::from_ref(&found.results));
-        if let Some(out) = &self.out {
-            save(&found, &table, out)?;
+        if let Some(dir) = &self.out {
+            save(&found, &table, dir)?;
         }
         let text = if self.json { found.results.to_json() } else { table.to_text() };
-        io::stdout().write_all(text.as_bytes())?;
+        out.write_all(text.as_bytes())?;
         Ok(())
     }
 }
 
-fn show(line: &mut ProgressLine, progress: BenchProgress<'_>) {
+fn show(line: &mut Progress, progress: BenchProgress<'_>) {
     let BenchProgress { task, split, loading, overall } = progress;
     if loading {
         line.prepare(&format!("reading {task}/{split}"));
         // Scoring begins when the last task has been read.
-        line.start();
+        line.start(0);
         return;
     }
     let share = overall.tokens_done as f64 / overall.tokens_total.max(1) as f64;
-    let units = format!("of {} documents", overall.total);
-    line.update(&format!("{task}/{split}"), overall.done, &units, Some(share));
+    line.update(&Done {
+        what: &format!("{task}/{split}"),
+        count: overall.done as u64,
+        total: Some(overall.total as u64),
+        unit: "documents",
+        share: Some(share),
+        note: "",
+    });
 }
 
 fn save(found: &Bench, table: &Table, out: &Path) -> Result<(), Failure> {

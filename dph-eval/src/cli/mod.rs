@@ -1,23 +1,18 @@
-//! The command line: what can be asked, and how the answer ends.
+//! The command line: flags and dispatch.
 
 mod bench;
-mod failure;
-mod progress;
 mod rank;
 mod report;
 mod requests;
-#[path = "../../../dph-model/src/cli/terminal.rs"]
-mod terminal;
 
+use std::io::Write;
 use std::path::Path;
-use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use dph_core::terminal::Failure;
 use dph_data::ChatFormat;
 use dph_eval::{Model, OpenOptions};
 use dph_model::checkpoint::Precision;
-
-use failure::Failure;
 
 /// Evaluate and use Direct Preference Heads: benchmark a model and its head, rank answers, compare runs.
 ///
@@ -27,7 +22,7 @@ use failure::Failure;
 /// Tables and JSON go to stdout, everything else to stderr. Exit status: 0 done, 1 the work failed, 2 the request was wrong.
 #[derive(Debug, Parser)]
 #[command(name = "dph-eval", version)]
-struct Cli {
+pub(crate) struct Cli {
     #[command(subcommand)]
     command: Command,
 }
@@ -67,17 +62,13 @@ impl DeviceArgs {
     }
 }
 
-/// Runs the program and decides its exit status, here and nowhere else.
-pub fn main() -> ExitCode {
-    terminal::install_hook();
-    let outcome = match Cli::parse().command {
-        Command::Bench(args) => args.run(),
-        Command::Rank(args) => args.run(),
-        Command::Report(args) => args.run(),
-    };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.report(),
+impl Cli {
+    pub(crate) fn run(self, out: &mut dyn Write) -> Result<(), Failure> {
+        match self.command {
+            Command::Bench(args) => args.run(out),
+            Command::Rank(args) => args.run(out),
+            Command::Report(args) => args.run(out),
+        }
     }
 }
 

@@ -1,21 +1,19 @@
 //! `dph-eval rank`.
 
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::mpsc;
 use std::thread;
 
 use clap::Args;
 use dph_core::Scorer;
+use dph_core::terminal::{Done, Failure, Progress, say};
 use dph_data::Message;
 use dph_eval::{Model, RankRequest, Ranking, ScorerChoice, Scoring, ranking_order, score};
 use serde_json::json;
 
 use super::DeviceArgs;
-use super::failure::Failure;
-use super::progress::ProgressLine;
 use super::requests::{CHUNK, Item, Problem, Source, next_chunk};
-use super::terminal::say;
 
 /// Rank candidate answers: the one that people would prefer comes first
 ///
@@ -63,7 +61,7 @@ pub struct RankArgs {
 }
 
 impl RankArgs {
-    pub fn run(self) -> Result<(), Failure> {
+    pub fn run(self, out: &mut dyn Write) -> Result<(), Failure> {
         let source = self.source()?;
         let model = self.device.open(&self.dir)?;
         let scorers = self.scorers(&model)?;
@@ -73,8 +71,7 @@ impl RankArgs {
             rewards: scorers.iter().any(|scorer| matches!(scorer, Scorer::Reward { .. })),
         };
         let (eager, total, name) = (source.eager, source.bytes, source.name.clone());
-        let mut out = BufWriter::new(io::stdout().lock());
-        let mut line = ProgressLine::beside_output();
+        let mut line = Progress::beside_output();
         let (mut ranked, mut wrong) = (0, 0);
         let (send, receive) = mpsc::sync_channel(2 * CHUNK);
         let outcome = thread::scope(|scope| {
@@ -87,7 +84,7 @@ impl RankArgs {
                     match answer {
                         Ok((request, ranking)) => {
                             ranked += 1;
-                            write_ranking(&mut out, &request, &ranking, &scorers, self.json)?;
+                            write_ranking(out, &request, &ranking, &scorers, self.json)?;
                         }
                         Err(problem) => {
                             wrong += 1;
@@ -100,7 +97,7 @@ impl RankArgs {
                 }
                 out.flush()?;
                 let share = total.map(|total| read as f64 / total.max(1) as f64);
-                line.update("ranking", ranked, "sets", share);
+                line.update(&Done { what: "ranking", count: ranked, unit: "sets", share, ..Done::default() });
             }
             Ok::<(), Failure>(())
         });
@@ -108,10 +105,7 @@ impl RankArgs {
         outcome?;
         match wrong {
             0 => Ok(()),
-            _ => {
-                say(&format!("{wrong} of {} requests could not be ranked", ranked + wrong));
-                Err(Failure::Partly)
-            }
+            _ => Err(Failure::Partly(format!("{wrong} of {} requests could not be ranked", ranked + wrong))),
         }
     }
 
@@ -182,7 +176,7 @@ fn rank(
 }
 
 fn write_ranking(
-    out: &mut impl Write,
+    out: &mut dyn Write,
     request: &RankRequest,
     ranking: &Ranking,
     scorers: &[Scorer],

@@ -1,12 +1,11 @@
 //! `dph-eval report`.
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Args;
+use dph_core::terminal::Failure;
 use dph_eval::{HtmlReport, Results, ResultsError, Table};
-
-use super::failure::Failure;
 
 /// Print the results of several runs as one table
 #[derive(Debug, Args)]
@@ -29,7 +28,7 @@ pub struct ReportArgs {
 }
 
 impl ReportArgs {
-    pub fn run(self) -> Result<(), Failure> {
+    pub fn run(self, out: &mut dyn Write) -> Result<(), Failure> {
         let lists: Vec<_> = self.runs.iter().map(|run| Results::load_all(run)).collect::<Result<_, _>>()?;
         let runs: Vec<Results> = lists.into_iter().flatten().collect();
         let text = if self.json {
@@ -44,7 +43,7 @@ impl ReportArgs {
             dph_core::write_atomically(&path, page.as_bytes())
                 .map_err(|source| Failure::work(ResultsError::Io { path, source }))?;
         }
-        io::stdout().write_all(text.as_bytes())?;
+        out.write_all(text.as_bytes())?;
         Ok(())
     }
 }

@@ -3,10 +3,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use dph_core::terminal::{Failure, say};
 use dph_model::checkpoint::{ConvertOptions, Precision, convert};
-
-use super::failure::Failure;
-use super::terminal::say;
 
 /// Bytes in a megabyte.
 const MEGABYTE: u64 = 1_000_000;

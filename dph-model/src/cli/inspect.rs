@@ -4,11 +4,10 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Args;
+use dph_core::terminal::numbers::grouped;
+use dph_core::terminal::{Failure, print_pairs, print_table, printable_line};
 
-use super::digits::grouped;
-use super::failure::Failure;
 use super::summary::{Summary, Weights};
-use super::table::{print, print_pairs, printable};
 use super::tokenizer::TokenizerSummary;
 
 /// Say what a model is: its family and sizes, its parameters, its tokenizer, and what a preference head would add
@@ -35,7 +34,7 @@ impl Inspect {
         }
         let sizes = &summary.sizes;
         let mut pairs = vec![
-            ("family", printable(&summary.model_type)),
+            ("family", printable_line(&summary.model_type)),
             ("parameters", grouped(summary.parameters)),
             ("layers", sizes.layers.to_string()),
             ("hidden size", sizes.d_model.to_string()),
@@ -52,7 +51,7 @@ impl Inspect {
         pairs.extend(tokenizer(summary.tokenizer.as_ref()));
         print_pairs(out, &pairs)?;
 
-        let mut rows = vec![["part", "tensors", "parameters", "%", "type"].map(String::from).to_vec()];
+        let mut rows = Vec::new();
         for part in &summary.parts {
             let share = 100.0 * part.parameters as f64 / summary.parameters as f64;
             let types = if part.types.is_empty() { "-".into() } else { part.types.join(" ") };
@@ -65,15 +64,15 @@ impl Inspect {
             ]);
         }
         writeln!(out)?;
-        print(out, &rows)?;
+        print_table(out, &["part", "tensors", "parameters", "%", "type"], &rows)?;
 
-        let mut rows = vec![["preference head", "parameters"].map(String::from).to_vec()];
+        let mut rows = Vec::new();
         for head in &summary.heads {
             let name = serde_json::to_value(head.pooling)?;
             rows.push(vec![name.as_str().unwrap_or_default().into(), grouped(head.parameters)]);
         }
         writeln!(out)?;
-        print(out, &rows)?;
+        print_table(out, &["preference head", "parameters"], &rows)?;
         Ok(())
     }
 }
@@ -91,7 +90,7 @@ fn weights(weights: Option<&Weights>) -> String {
 fn tokenizer(tokenizer: Option<&TokenizerSummary>) -> Vec<(&'static str, String)> {
     let Some(tokenizer) = tokenizer else { return vec![("tokenizer", "none here".into())] };
     let special: Vec<_> =
-        tokenizer.special.iter().map(|(role, token)| format!("{role} {}", printable(token))).collect();
+        tokenizer.special.iter().map(|(role, token)| format!("{role} {}", printable_line(token))).collect();
     let special = if special.is_empty() { "none named".into() } else { special.join(", ") };
     vec![
         ("tokenizer", format!("{} tokens, {} of control", tokenizer.tokens, tokenizer.control_tokens)),

@@ -1,21 +1,15 @@
-//! The command line: flags, dispatch, and the one place that decides the exit status.
+//! The command line: flags and dispatch.
 
 mod convert;
-mod digits;
-mod failure;
 mod inspect;
 mod parts;
 mod summary;
-mod table;
-mod terminal;
 mod tokenizer;
 
-use std::io::{self, Write};
-use std::process::ExitCode;
+use std::io::Write;
 
 use clap::{Parser, Subcommand};
-
-use failure::Failure;
+use dph_core::terminal::Failure;
 
 /// Look at language models and convert their files.
 ///
@@ -26,7 +20,7 @@ use failure::Failure;
 /// Tables and JSON go to stdout, everything else to stderr. Exit status: 0 done, 1 the work failed, 2 the request was wrong.
 #[derive(Debug, Parser)]
 #[command(name = "dph-model", version)]
-struct Cli {
+pub(crate) struct Cli {
     #[command(subcommand)]
     command: Command,
 }
@@ -37,24 +31,11 @@ enum Command {
     Convert(convert::Convert),
 }
 
-/// Runs the program and decides its exit status, here and nowhere else.
-pub(crate) fn main() -> ExitCode {
-    terminal::install_hook();
-    let cli = Cli::parse();
-    let mut out = io::BufWriter::new(io::stdout().lock());
-    let result = match &cli.command {
-        Command::Inspect(inspect) => inspect.run(&mut out),
-        Command::Convert(convert) => convert.run(),
-    };
-    match result.and_then(|()| Ok(out.flush()?)) {
-        Ok(()) => ExitCode::SUCCESS,
-        // The reader has seen enough.
-        Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-        Err(failure) => {
-            // What was printed before the failure belongs to the reader; that it may fail too changes nothing.
-            drop(out.flush());
-            terminal::say(&failure.to_string());
-            ExitCode::from(failure.status())
+impl Cli {
+    pub(crate) fn run(&self, out: &mut dyn Write) -> Result<(), Failure> {
+        match &self.command {
+            Command::Inspect(inspect) => inspect.run(out),
+            Command::Convert(convert) => convert.run(),
         }
     }
 }

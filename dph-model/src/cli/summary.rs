@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use dph_core::terminal::Failure;
 use dph_core::{PoolingKind, PreferenceHeadConfig};
 use dph_model::checkpoint::TensorInfo;
 use dph_model::{CheckpointError, DecoderConfig, Family, ModelFiles};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::failure::Failure;
 use super::parts::{Part, parts};
 use super::tokenizer::TokenizerSummary;
 

@@ -7,8 +7,6 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints a table")]
 
-#[path = "../../../dph-eval/src/allocator.rs"]
-mod allocator;
 mod comparison;
 mod generation;
 mod job;
@@ -21,10 +19,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
+use dph_core::terminal;
 
 use comparison::{Comparison, OurModel};
 use job::JobKind;
 use other_side::OtherSide;
+
+#[global_allocator]
+static ALLOCATOR: terminal::Allocator = terminal::Allocator;
 
 /// Compare the speed of evaluation, training and generation with PyTorch and transformers, that of generation with candle as well.
 #[derive(Debug, Parser)]
@@ -62,7 +64,7 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    allocator::keep_freed_memory();
+    terminal::keep_freed_memory();
     let arguments = Arguments::parse();
     if !arguments.bench {
         // `cargo test --all-targets` starts benchmarks as well.

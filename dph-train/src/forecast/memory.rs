@@ -3,7 +3,9 @@
 use dph_model::DecoderConfig;
 use sysinfo::{MemoryRefreshKind, RefreshKind, System};
 
-use super::{bytes, trained::trained};
+use dph_core::terminal::numbers::bytes;
+
+use super::trained::trained;
 use crate::TrainError;
 use crate::experiment::{Experiment, Stage, Trainable};
 use crate::optimiser::DecayTowards;

@@ -1,7 +1,5 @@
 //! What an experiment would do and what it would cost: `--dry-run`.
 
-#[path = "../../../dph-model/src/cli/digits.rs"]
-mod digits;
 mod memory;
 mod speed;
 mod trained;
@@ -9,17 +7,15 @@ mod trained;
 use std::fmt;
 use std::path::Path;
 
+use dph_core::terminal::numbers::{abbreviated, bytes, duration, grouped};
 use dph_core::{CandidateSet, Layer};
 use dph_data::{ChatTokenizer, DataError, LoadOptions, TaskData};
 use dph_eval::BenchPlan;
 use dph_model::DecoderConfig;
 
-use digits::grouped;
-
 use crate::TrainError;
 use crate::experiment::{Experiment, Stage, Trainable};
 use crate::pipeline::{causal, described_model};
-use crate::progress::seconds;
 use crate::stages::data::StageData;
 use crate::stages::{head_config, trainable};
 pub(crate) use memory::check_memory;
@@ -212,31 +208,18 @@ impl fmt::Display for Forecast {
                 Some(sets) => format!("{sets} sets, {:.1} epochs; {} tokens", load.epochs, load.tokens),
                 None => format!("data or tokenizer not there; at most {} tokens", load.tokens),
             };
-            let (trained, time, memory) = (count(*trained), seconds(*time), bytes(*memory));
-            writeln!(f, "stage {name:<5} trains {trained}; {data}, about {time}, {memory} of memory")?;
+            let (trained, time, memory) = (abbreviated(*trained), duration(*time), bytes(*memory));
+            writeln!(
+                f,
+                "stage {name:<5} trains {trained} parameters; {data}, about {time}, {memory} of memory"
+            )?;
         }
         match &self.evaluation {
             Some(EvalForecast { questions, tokens, seconds: time }) => {
-                writeln!(f, "evaluation  {questions} questions, {tokens} tokens, about {}", seconds(*time))?;
+                writeln!(f, "evaluation  {questions} questions, {tokens} tokens, about {}", duration(*time))?;
             }
             None => writeln!(f, "evaluation  data or tokenizer not there")?,
         }
         write!(f, "memory      about {}", bytes(self.memory()))
-    }
-}
-
-fn count(parameters: usize) -> String {
-    match parameters {
-        0..10_000 => format!("{parameters} parameters"),
-        10_000..1_000_000 => format!("{:.1}k parameters", parameters as f64 / 1e3),
-        _ => format!("{:.1}M parameters", parameters as f64 / 1e6),
-    }
-}
-
-pub(crate) fn bytes(bytes: u64) -> String {
-    match bytes {
-        0..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
-        1_000_000..1_000_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
-        _ => format!("{:.1} GB", bytes as f64 / 1e9),
     }
 }

@@ -3,10 +3,11 @@
 use std::fmt;
 use std::path::Path;
 
+use dph_core::terminal::numbers::duration;
+
 use super::sharing::{Piece, pieces};
 use super::{Sweep, Variant};
 use crate::experiment::Trainable;
-use crate::progress::seconds;
 use crate::stages::trainable;
 use crate::{Forecast, TrainError};
 
@@ -67,6 +68,6 @@ impl fmt::Display for SweepForecast {
             write!(f, "\n            {variant}")?;
         }
         write!(f, "\n\nThe first of them alone:\n{}", self.first)?;
-        write!(f, "\n\nAll of them: about {}", seconds(self.seconds))
+        write!(f, "\n\nAll of them: about {}", duration(self.seconds))
     }
 }

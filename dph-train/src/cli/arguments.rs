@@ -1,4 +1,4 @@
-//! The command line of `dph-train`.
+//! The flags of `dph-train`.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use clap::Parser;
 /// the table.
 #[derive(Debug, Parser)]
 #[command(version)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     /// The experiment, such as experiments/quickstart.toml
     #[arg(required_unless_present = "schema")]
     pub experiment: Option<PathBuf>,

@@ -1,0 +1,47 @@
+//! Which errors mean that a request was wrong, and which that the work failed, for the programs.
+
+use dph_core::terminal::Failure;
+
+use crate::chat::ChatError;
+use crate::data_error::DataError;
+use crate::rows::RowsError;
+use crate::split::SplitNotFound;
+use crate::task_error::TaskError;
+
+impl From<TaskError> for Failure {
+    fn from(error: TaskError) -> Self {
+        Self::Request(error.into())
+    }
+}
+
+impl From<ChatError> for Failure {
+    fn from(error: ChatError) -> Self {
+        Self::request(error)
+    }
+}
+
+impl From<RowsError> for Failure {
+    fn from(error: RowsError) -> Self {
+        match error {
+            RowsError::Read { .. } | RowsError::UnknownFormat { .. } => Self::request(error),
+            error => Self::work(error),
+        }
+    }
+}
+
+impl From<SplitNotFound> for Failure {
+    fn from(error: SplitNotFound) -> Self {
+        Self::request(error)
+    }
+}
+
+impl From<DataError> for Failure {
+    fn from(error: DataError) -> Self {
+        match error {
+            DataError::Rows(error) => error.into(),
+            DataError::NotFound(error) => error.into(),
+            DataError::NoSyntheticSplit { .. } => Self::request(error),
+            error => Self::work(error),
+        }
+    }
+}

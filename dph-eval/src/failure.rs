@@ -1,0 +1,47 @@
+//! Which errors mean that a request was wrong, and which that the work failed, for the programs.
+
+use dph_core::terminal::Failure;
+use dph_data::DataError;
+
+use crate::bench::BenchError;
+use crate::bench_plan::PlanError;
+use crate::model_error::ModelError;
+use crate::results::ResultsError;
+
+impl From<ModelError> for Failure {
+    fn from(error: ModelError) -> Self {
+        match error {
+            ModelError::NotFound { .. } | ModelError::NotAModel { .. } => Self::request(error),
+            error => Self::work(error),
+        }
+    }
+}
+
+impl From<PlanError> for Failure {
+    fn from(error: PlanError) -> Self {
+        Self::Request(error.into())
+    }
+}
+
+impl From<BenchError> for Failure {
+    fn from(error: BenchError) -> Self {
+        match error {
+            BenchError::NoHead { .. }
+            | BenchError::Data(
+                DataError::NotFound(_)
+                | DataError::NoSyntheticSplit { .. }
+                | DataError::TooFewExamples { .. },
+            ) => Self::request(error),
+            error => Self::work(error),
+        }
+    }
+}
+
+impl From<ResultsError> for Failure {
+    fn from(error: ResultsError) -> Self {
+        match error {
+            ResultsError::Missing { .. } => Self::request(error),
+            error => Self::work(error),
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! The command line: what each flag leads to.
+
+mod arguments;
+
+use std::io::Write;
+use std::path::Path;
+
+use dph_core::terminal::{Failure, log_to_stderr, say};
+use dph_eval::{Results, Table};
+use dph_train::{ExperimentFile, Forecast, RunOptions, SweepForecast, TrainError, run, run_sweep, schema};
+
+pub(crate) use arguments::Arguments;
+
+/// What is logged where `RUST_LOG` is not set.
+const LOGGED: &str = "warn,dph_train=info";
+
+impl Arguments {
+    pub(crate) fn run(self, out: &mut dyn Write) -> Result<(), Failure> {
+        log_to_stderr(LOGGED);
+        let Some(experiment) = self.experiment else {
+            return Ok(writeln!(out, "{:#}", schema())?);
+        };
+        let mut overrides = self.overrides;
+        overrides.extend(self.device.map(|device| format!("device={device:?}")));
+        let file = ExperimentFile::read(&experiment, &overrides)?;
+        if self.dry_run {
+            return Ok(writeln!(out, "{}", forecast(&file, &self.data)?)?);
+        }
+        let options = RunOptions {
+            out: self.out.unwrap_or_else(|| format!("runs/{}", file.experiment.name).into()),
+            data: self.data,
+            resume: self.resume,
+        };
+        if file.sweep.is_some() {
+            let outcome = run_sweep(&file, &options)?;
+            let text = match self.json {
+                true => Results::list_to_json(&outcome.results),
+                false => outcome.table.to_text(),
+            };
+            writeln!(out, "{}", text.trim_end())?;
+            return failures(outcome.failed, outcome.results.len());
+        }
+        let benches = run(&file, &options)?;
+        let results: Vec<Results> = benches.into_iter().map(|bench| bench.results).collect();
+        let text = match (self.json, &results[..]) {
+            (true, [results]) => results.to_json(),
+            (true, results) => Results::list_to_json(results),
+            (false, results) => Table::new(results).to_text(),
+        };
+        Ok(writeln!(out, "{}", text.trim_end())?)
+    }
+}
+
+/// What the experiment would do. Whatever keeps that from being said is a wrong request.
+fn forecast(file: &ExperimentFile, data: &Path) -> Result<String, Failure> {
+    let forecast = match &file.sweep {
+        Some(sweep) => SweepForecast::new(sweep, data).map(|forecast| forecast.to_string()),
+        None => Forecast::new(&file.experiment, data).map(|forecast| forecast.to_string()),
+    };
+    forecast.map_err(|error| Failure::Request(error.into()))
+}
+
+/// Reports every variant that failed, and how many there are.
+fn failures(failed: Vec<(String, TrainError)>, done: usize) -> Result<(), Failure> {
+    let (count, all) = (failed.len(), failed.len() + done);
+    for (label, error) in failed {
+        say(&format!("{label}\n{:?}", miette::Report::from(error)));
+    }
+    match count {
+        0 => Ok(()),
+        _ => Err(Failure::work(format!("{count} of {all} variants failed; --resume tries them again"))),
+    }
+}

@@ -1,0 +1,21 @@
+//! Which errors mean that a request was wrong, and which that the work failed, for the program.
+
+use dph_core::terminal::Failure;
+
+use crate::error::TrainError;
+use crate::experiment_error::ExperimentError;
+
+impl From<ExperimentError> for Failure {
+    fn from(error: ExperimentError) -> Self {
+        Self::Request(error.into())
+    }
+}
+
+impl From<TrainError> for Failure {
+    fn from(error: TrainError) -> Self {
+        match error.is_request() {
+            true => Self::Request(error.into()),
+            false => Self::Work(error.into()),
+        }
+    }
+}
