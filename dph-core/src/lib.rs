@@ -40,6 +40,8 @@ mod scores;
 mod slot;
 mod standardise;
 pub mod terminal;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use aggregation::{
     Aggregation, AggregationError, Kept, KeptStates, KeptTokens, Layer, LayerPooling, TokenPooling,

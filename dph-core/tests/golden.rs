@@ -1,12 +1,9 @@
 //! The method against the numbers of the authors' implementation.
 #![allow(clippy::unwrap_used)]
 
-#[path = "support/golden.rs"]
-mod golden;
-
 use burn::tensor::{DType, Device, Tensor, TensorData};
+use dph_core::testing::{Golden, GoldenTensor, assert_close, device, number};
 use dph_core::*;
-use golden::{Golden, GoldenTensor, assert_close, device, number};
 use safetensors::tensor::{Dtype, TensorView};
 use serde_json::Value;
 

@@ -3,8 +3,6 @@
 
 #[path = "poolers/config.rs"]
 mod config;
-#[path = "support/golden.rs"]
-mod golden;
 #[path = "poolers/weights.rs"]
 mod weights;
 
@@ -13,8 +11,8 @@ use std::collections::BTreeMap;
 use aggregation::{MessageMarks, MessagePart, Messages, Running, Sequences, moving_average};
 use burn::module::Module;
 use burn::tensor::{DType, Device, Tensor, TensorData};
+use dph_core::testing::{Golden, GoldenTensor, assert_close, device, number};
 use dph_core::*;
-use golden::{Golden, GoldenTensor, assert_close, device, number};
 use serde_json::Value;
 
 /// A branch of the reference: its configurations, its inputs and outputs, and the weights of its cases.

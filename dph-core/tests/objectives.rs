@@ -16,5 +16,3 @@ mod golden_states;
 mod pairs;
 #[path = "objectives/properties.rs"]
 mod properties;
-#[path = "support/golden.rs"]
-mod support;

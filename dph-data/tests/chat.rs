@@ -3,7 +3,8 @@
 
 mod common;
 
-use common::{tokenizer_folder, world_tokenizer, write};
+use common::{world_tokenizer, write};
+use dph_core::testing::tokenizer_folder;
 use dph_data::{ChatFormat, ChatOptions, ChatTokenizer, Message, Supervise};
 use rayon::prelude::*;
 use serde_json::{Value as Json, json};

@@ -1,7 +1,6 @@
 //! Rendered messages, tokens and masks against those of the paper's authors (`golden/formatter`).
 #![allow(clippy::unwrap_used)]
 
-mod common;
 mod formatter;
 
 use dph_data::{Document, Message, SkipReason, Supervise};

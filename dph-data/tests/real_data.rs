@@ -5,7 +5,8 @@ mod common;
 
 use std::path::Path;
 
-use common::{data_root, tokenizer_folder, write};
+use common::write;
+use dph_core::testing::{data_root, tokenizer_folder};
 use dph_data::{
     ChatTokenizer, Documents, Kind, LoadOptions, SkipReason, Task, TaskData, plan_set_batches, read_rows,
 };

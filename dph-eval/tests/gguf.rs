@@ -4,15 +4,11 @@
 
 #[path = "support/command.rs"]
 mod command;
-#[path = "../../dph-data/tests/common/mod.rs"]
-mod common;
-#[path = "../../dph-model/tests/support/gguf.rs"]
-mod gguf;
 
 use std::fs;
 use std::path::Path;
 
-use common::tokenizer_folder;
+use dph_core::testing::tokenizer_folder;
 use dph_data::{ChatOptions, ChatTokenizer, Message};
 use dph_eval::{BackboneReference, Model, OpenOptions, export_head};
 use dph_model::ModelFiles;
@@ -20,7 +16,7 @@ use dph_model::checkpoint::Precision;
 use dph_model::checkpoint::{ConvertOptions, convert};
 use serde_json::Value;
 
-use gguf::{GgufWriter, llama, some_values};
+use dph_model::testing::gguf::{self, GgufWriter, llama, some_values};
 
 #[test]
 fn a_file_ranks_as_the_directory_that_it_stands_for() {

@@ -3,19 +3,17 @@
 #![cfg(feature = "flex")]
 #![allow(clippy::unwrap_used)]
 
-#[path = "../../dph-core/tests/support/golden.rs"]
-mod golden;
 mod support;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use dph_core::testing::{Golden, GoldenTensor, assert_close, device, number};
 use dph_core::{Candidate, CandidateSet, Scorer};
 use dph_data::{Metric, Task, World};
 use dph_eval::{
     Estimate, Model, Scoring, Suite, accuracy, f1, matthews, mean_of_metrics, pearson, score, spearman,
 };
-use golden::{Golden, GoldenTensor, assert_close, device, number};
 use serde_json::Value;
 
 /// Our names of the tasks and splits of the suites, and the authors'.

@@ -35,6 +35,8 @@ mod kernels;
 mod log_probs;
 mod origin;
 mod recompute;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod trainable;
 mod vocabulary;
 

@@ -4,10 +4,6 @@
 
 #[path = "broken_files/fuzz.rs"]
 mod fuzz;
-#[path = "support/gguf.rs"]
-mod gguf;
-#[path = "support/pickle.rs"]
-mod pickle;
 
 use std::fs;
 use std::path::Path;
@@ -16,7 +12,8 @@ use dph_model::checkpoint::{ConvertOptions, convert};
 use dph_model::{Backbone, LoadOptions, ModelFiles};
 use tempfile::TempDir;
 
-use gguf::{CONFIG, GgufWriter, llama, renamed, some_values, tensors};
+use dph_model::testing::gguf::{CONFIG, GgufWriter, llama, renamed, some_values, tensors};
+use dph_model::testing::pickle;
 
 /// A directory with the tiny Llama's configuration and some files.
 pub fn directory(files: &[(&str, &[u8])]) -> TempDir {

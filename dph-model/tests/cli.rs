@@ -4,8 +4,6 @@
 
 #[path = "support/command.rs"]
 mod command;
-#[path = "support/gguf.rs"]
-mod gguf;
 
 use std::fs;
 use std::path::Path;
@@ -15,7 +13,7 @@ use dph_model::Backbone;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use gguf::{CONFIG, llama, some_values};
+use dph_model::testing::gguf::{CONFIG, llama, some_values};
 
 fn place() -> TempDir {
     let place = tempfile::tempdir().unwrap();

@@ -2,9 +2,6 @@
 #![cfg(feature = "flex")]
 #![allow(clippy::unwrap_used)]
 
-#[path = "support/gguf.rs"]
-mod gguf;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -16,7 +13,7 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use gguf::{CONFIG, GgufWriter, llama, renamed, some_values, tensors};
+use dph_model::testing::gguf::{CONFIG, GgufWriter, llama, renamed, some_values, tensors};
 
 fn written(writer: &GgufWriter) -> (TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();

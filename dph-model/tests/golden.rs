@@ -13,5 +13,3 @@ mod hf;
 mod lswt;
 #[path = "golden/model.rs"]
 mod model;
-#[path = "../../dph-core/tests/support/golden.rs"]
-mod support;

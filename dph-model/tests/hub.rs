@@ -4,8 +4,6 @@
 
 #[path = "support/command.rs"]
 mod command;
-#[path = "support/gguf.rs"]
-mod gguf;
 #[path = "hub/server.rs"]
 mod server;
 
@@ -16,7 +14,7 @@ use command::{Run, run_with};
 use dph_model::checkpoint::{ConvertOptions, convert};
 use tempfile::TempDir;
 
-use gguf::{llama, some_values};
+use dph_model::testing::gguf::{llama, some_values};
 use server::Hub;
 
 /// A commit, as hubs name them.

@@ -2,9 +2,6 @@
 #![cfg(feature = "flex")]
 #![allow(clippy::unwrap_used)]
 
-#[path = "support/gguf.rs"]
-mod gguf;
-
 use std::fs;
 use std::path::PathBuf;
 
@@ -13,7 +10,7 @@ use dph_core::{Batch, Candidate, CandidateSet, Layer, TargetTokens};
 use dph_model::checkpoint::Precision;
 use dph_model::{Backbone, LoadOptions, LoraConfig, Sampling};
 
-use gguf::{llama, some_values};
+use dph_model::testing::gguf::{llama, some_values};
 
 struct Place {
     dir: tempfile::TempDir,

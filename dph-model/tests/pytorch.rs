@@ -2,11 +2,6 @@
 #![cfg(feature = "flex")]
 #![allow(clippy::unwrap_used)]
 
-#[path = "support/gguf.rs"]
-mod gguf;
-#[path = "support/pickle.rs"]
-mod pickle;
-
 use std::fs;
 use std::path::Path;
 
@@ -14,7 +9,8 @@ use dph_model::checkpoint::{ConvertOptions, convert};
 use dph_model::{Backbone, content_hash};
 use tempfile::TempDir;
 
-use gguf::{CONFIG, renamed, some_values, tensors};
+use dph_model::testing::gguf::{self, CONFIG, renamed, some_values, tensors};
+use dph_model::testing::pickle;
 
 fn state_dict() -> Vec<(String, Vec<usize>, Vec<f32>)> {
     let tensors = tensors().into_iter().map(|(name, shape)| {

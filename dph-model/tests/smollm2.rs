@@ -6,10 +6,8 @@
 #![cfg(feature = "flex")]
 #![allow(clippy::unwrap_used)]
 
-use std::io::Write;
-use std::path::PathBuf;
-
 use burn::tensor::Tensor;
+use dph_core::testing::{data_file, smollm2, smollm2_gguf};
 use dph_core::{Batch, Candidate, CandidateSet, Layer, TargetTokens};
 use dph_model::{Backbone, Cache, Sampling};
 use tokenizers::Tokenizer;
@@ -32,27 +30,9 @@ const PREDICTED: usize = 6836;
 /// 4.51.3 with f32 weights, `log_softmax` in f64.
 const MEAN_NLL: f64 = 3.875_696_999_113_87;
 
-fn directory() -> Option<PathBuf> {
-    let home = || std::env::home_dir().map(|home| home.join(".cache/dph/models/SmolLM2-135M-Instruct"));
-    let dir = std::env::var_os("DPH_SMOLLM2").map(PathBuf::from).or_else(home)?;
-    found(dir, "SmolLM2-135M-Instruct", "DPH_SMOLLM2")
-}
-
-/// The path, if there is something; otherwise what is missing is said, and is a failure in CI.
-fn found(path: PathBuf, what: &str, variable: &str) -> Option<PathBuf> {
-    if path.exists() {
-        return Some(path);
-    }
-    let message = format!("{what} is not in {:?}; set {variable}", path.display().to_string());
-    assert!(std::env::var_os("CI").is_none(), "{message}");
-    // Past the test harness, which would keep the output of a test that passes to itself.
-    std::io::stderr().write_all(format!("REAL MODEL: {message}. The test is left out\n").as_bytes()).unwrap();
-    None
-}
-
 #[test]
 fn a_real_model_continues_and_scores_as_in_transformers() {
-    let Some(dir) = directory() else { return };
+    let Some(dir) = smollm2() else { return };
     let model = Backbone::load(dir, &dph_core::device("flex").unwrap()).unwrap();
     assert_eq!(model.config().param_count(), 134_515_008);
 
@@ -85,9 +65,8 @@ fn a_real_model_continues_and_scores_as_in_transformers() {
 
 #[test]
 fn a_directory_and_a_gguf_file_say_the_same() {
-    let gguf = std::env::var_os("DPH_SMOLLM2_GGUF").unwrap_or_default().into();
-    let Some(gguf) = found(gguf, "SmolLM2-135M-Instruct.Q4_1.gguf", "DPH_SMOLLM2_GGUF") else { return };
-    let Some(dir) = directory() else { return };
+    let Some(gguf) = smollm2_gguf() else { return };
+    let Some(dir) = smollm2() else { return };
     let say = |path| {
         let model = Backbone::load(path, &dph_core::device("flex").unwrap()).unwrap();
         let sampling = Sampling { max_tokens: 64, ..Sampling::default() };
@@ -100,10 +79,8 @@ fn a_directory_and_a_gguf_file_say_the_same() {
 
 #[test]
 fn the_perplexity_of_real_text_is_that_of_transformers() {
-    let data = std::env::var_os("DPH_DATA").map_or(PathBuf::from("../../shared/data"), PathBuf::from);
-    let text = data.join("text/wikitext-2/wiki.test.raw");
-    let Some(text) = found(text, "the text of WikiText-2", "DPH_DATA") else { return };
-    let Some(dir) = directory() else { return };
+    let Some(text) = data_file("text/wikitext-2/wiki.test.raw") else { return };
+    let Some(dir) = smollm2() else { return };
     let tokenizer = Tokenizer::from_file(dir.join("tokenizer.json")).unwrap();
     let model = Backbone::load(dir, &dph_core::device("flex").unwrap()).unwrap();
     let text = std::fs::read_to_string(text).unwrap();

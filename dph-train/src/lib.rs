@@ -34,6 +34,9 @@ mod experiment_file;
 mod failure;
 mod features;
 mod forecast;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod golden_train_step;
 mod homes;
 pub mod optimiser;
 mod pipeline;

@@ -1,15 +1,13 @@
 //! A head on a model that is a GGUF file.
 #![allow(clippy::unwrap_used)]
 
-#[path = "../../dph-model/tests/support/gguf.rs"]
-mod gguf;
 mod support;
 
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use gguf::{llama, some_values};
+use dph_model::testing::gguf::{llama, some_values};
 use support::{fail, succeed};
 
 const EXPERIMENT: &str = r#"

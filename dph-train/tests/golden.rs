@@ -1,14 +1,11 @@
 //! The optimiser and its schedule against the numbers of the authors' implementation.
 #![allow(clippy::unwrap_used)]
 
-#[path = "../../dph-core/tests/support/golden.rs"]
-mod golden;
-
 use burn::optim::Optimizer;
 use burn::tensor::{Tensor, TensorData};
+use dph_core::testing::{Golden, assert_close, device, number};
 use dph_train::optimiser::{DecayTowards, LaPropConfig, LaPropState};
 use dph_train::{Schedule, Shape};
-use golden::{Golden, assert_close, device, number};
 
 fn numbers(value: &serde_json::Value) -> Vec<f64> {
     value.as_array().unwrap().iter().map(number).collect()

@@ -7,7 +7,7 @@ use burn::tensor::{DType, Gradients, Int, Tensor, TensorData, activation};
 use dph_core::{Target, Term};
 use serde_json::Value;
 
-use crate::support::{Golden, GoldenTensor, assert_close, device, number, say};
+use dph_core::testing::{Golden, GoldenTensor, assert_close, device, number, say};
 
 pub type Tensors = BTreeMap<String, GoldenTensor>;
 

@@ -4,7 +4,7 @@ use dph_core::*;
 use serde_json::Value;
 
 use crate::case::*;
-use crate::support::{Golden, number};
+use dph_core::testing::{Golden, number};
 
 #[test]
 fn golden_losses_dph() {

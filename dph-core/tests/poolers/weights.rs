@@ -6,7 +6,7 @@ use std::path::Path;
 use dph_core::*;
 use safetensors::tensor::{Dtype, TensorView};
 
-use crate::golden::{GoldenTensor, device};
+use dph_core::testing::{GoldenTensor, device};
 
 /// The head of a case with its weights, through a file.
 pub fn load(

@@ -6,7 +6,7 @@ use std::sync::Once;
 use dph_data::{ChatOptions, ChatTokenizer, Document, Kind, Message, RowProblem, Task, TokenData};
 use serde_json::Value as Json;
 
-use crate::common::{Golden, say};
+use dph_core::testing::{Golden, say};
 
 /// The files, and for each their name of a task and ours.
 const FILES: [(&str, &[(&str, &str)]); 2] = [
@@ -142,7 +142,9 @@ pub fn for_each_task(mut body: impl FnMut(&GoldenTask<'_>)) {
             json["left_out"].as_array().into_iter().flatten().filter_map(Json::as_str).collect();
         if !left_out.is_empty() {
             static SAID: Once = Once::new();
-            SAID.call_once(|| say("the tasks named under `left_out` in formatter/*.json are left out"));
+            SAID.call_once(|| {
+                say("GOLDEN: the tasks named under `left_out` in formatter/*.json are left out")
+            });
         }
         for (name, _) in names {
             if !tasks.contains_key(*name) && !left_out.contains(name) {

@@ -1,14 +1,10 @@
 //! The real program.
-#![allow(dead_code, clippy::unwrap_used)]
-
-#[path = "../../../dph-core/tests/support/run.rs"]
-mod run_of;
+#![allow(dead_code)]
 
 use std::path::Path;
+use std::process::Command;
 
-use assert_cmd::Command;
-
-pub use run_of::Run;
+pub use dph_core::testing::Run;
 
 /// Runs `dph-eval` in a directory.
 pub fn run(dir: &Path, args: &[&str]) -> Run {
@@ -17,7 +13,7 @@ pub fn run(dir: &Path, args: &[&str]) -> Run {
 
 /// Runs `dph-eval` in a directory, with something on stdin.
 pub fn run_with(dir: &Path, args: &[&str], stdin: &str) -> Run {
-    let mut command = Command::cargo_bin("dph-eval").unwrap();
-    command.current_dir(dir).env_remove("DPH_DATA").args(args).write_stdin(stdin);
-    Run::of(&mut command)
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dph-eval"));
+    command.current_dir(dir).env_remove("DPH_DATA").args(args);
+    Run::with_stdin(&mut command, stdin)
 }

@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
-use super::gguf::{CONFIG, llama, renamed, some_values, tensors};
-use super::{directory, pickle, read_all, safetensors_file};
+use super::{directory, read_all, safetensors_file};
+use dph_model::testing::gguf::{CONFIG, llama, renamed, some_values, tensors};
+use dph_model::testing::pickle;
 
 /// What no file of a few kilobytes may take, however slow the machine is.
 const LONGEST: Duration = Duration::from_secs(30);

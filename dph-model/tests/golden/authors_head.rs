@@ -10,7 +10,7 @@ use safetensors::tensor::{Dtype, TensorView};
 use serde_json::Value;
 
 use crate::model::{devices, rows, tensors_as_stored, values};
-use crate::support::{Golden, GoldenTensor, assert_close, number};
+use dph_core::testing::{Golden, GoldenTensor, assert_close, number};
 
 /// How far rewards may be off with weights rounded to f16, whose last bit is 5e-4 of a value.
 const F16_TOLERANCE: f64 = 2e-2;

@@ -4,7 +4,7 @@ use dph_core::{Batch, Candidate, CandidateSet, Layer, TargetTokens};
 use dph_model::Backbone;
 
 use crate::model::{devices, lswt, values};
-use crate::support::{Golden, GoldenTensor, assert_close, number, read_tensors};
+use dph_core::testing::{Golden, GoldenTensor, assert_close, number, read_tensors};
 
 #[test]
 fn golden_choice_separate_and_packed() {

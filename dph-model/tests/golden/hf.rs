@@ -8,7 +8,7 @@ use dph_model::{Backbone, Cache, Classifier, Encoder, Text};
 use serde_json::Value;
 
 use crate::model::{devices, rows, tensors_as_stored, values};
-use crate::support::{Golden, GoldenTensor, assert_close, number};
+use dph_core::testing::{Golden, GoldenTensor, assert_close, number};
 
 /// Runs `check` for every model whose class is one of causal models, or of encoders, on every way to compute.
 fn for_every_model(causal: bool, check: impl Fn(&Case)) {

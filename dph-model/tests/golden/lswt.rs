@@ -6,7 +6,7 @@ use dph_model::{Backbone, Cache, Family};
 use serde_json::Value;
 
 use crate::model::{columns, devices, lswt, rows, values};
-use crate::support::{Golden, GoldenTensor, assert_close, number, read_tensors};
+use dph_core::testing::{Golden, GoldenTensor, assert_close, number, read_tensors};
 
 /// Runs `check` for every case, on every way to compute.
 fn for_every_case(check: impl Fn(&Case)) {

@@ -10,7 +10,7 @@ use safetensors::SafeTensors;
 use safetensors::tensor::Dtype;
 use serde_json::Value;
 
-use crate::support::{GoldenTensor, device};
+use dph_core::testing::{GoldenTensor, device};
 
 /// The ways to compute: fused kernels, where the device has them, and operations that can be differentiated.
 pub fn devices() -> [(&'static str, Device); 2] {

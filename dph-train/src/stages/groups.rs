@@ -15,7 +15,7 @@ use crate::optimiser::LaPropConfig;
 /// The optimiser and the schedule of a stage with their groups: the head, and what does not decay.
 ///
 /// Groups go by paths, since the parameters of a resumed run get the ids of the interrupted one.
-pub(super) fn optimiser(stage: &Stage, model: &JointTrainer) -> (ModuleOptimizer, ModuleLrScheduler) {
+pub(crate) fn optimiser(stage: &Stage, model: &JointTrainer) -> (ModuleOptimizer, ModuleLrScheduler) {
     let settings = &stage.optimiser;
     let base = super::laprop(settings);
     let of_head = LaPropConfig {

@@ -4,14 +4,11 @@ mod batches;
 pub(crate) mod data;
 mod fine_tune;
 mod frozen;
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod golden_train_step;
-mod groups;
+pub(crate) mod groups;
 mod head;
 mod head_terms;
-mod joint;
-mod joint_batch;
+pub(crate) mod joint;
+pub(crate) mod joint_batch;
 mod reference;
 
 use std::ops::Range;

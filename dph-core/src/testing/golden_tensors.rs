@@ -1,28 +1,20 @@
-//! The golden vectors, for the golden tests of every crate: the [directory](Golden), its tensors, and comparisons.
-#![allow(dead_code, unused_imports, clippy::unwrap_used)]
-
-#[path = "golden_dir.rs"]
-mod golden_dir;
+//! The tensors and numbers of golden files.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use burn::tensor::Device;
-pub use golden_dir::{Golden, say};
 use safetensors::SafeTensors;
 use safetensors::tensor::Dtype;
 use serde_json::Value;
 
-/// The device that golden vectors are tried on: the one named by `DPH_TEST_DEVICE`, without it `flex`.
-pub fn device() -> Device {
-    let name = std::env::var("DPH_TEST_DEVICE").unwrap_or_else(|_| "flex".into());
-    dph_core::device(&name).unwrap_or_else(|error| panic!("DPH_TEST_DEVICE: {error}"))
-}
+use super::golden::Golden;
 
 /// A tensor of a golden file: its shape and values, widened to f64.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GoldenTensor {
+    /// Its shape.
     pub shape: Vec<usize>,
+    /// Its values, row by row.
     pub values: Vec<f64>,
 }
 
@@ -64,25 +56,5 @@ pub fn number(value: &Value) -> f64 {
     match value {
         Value::String(text) => text.parse().unwrap(),
         value => value.as_f64().unwrap_or_else(|| panic!("{value} is not a number")),
-    }
-}
-
-/// Asserts that two lists agree to an absolute or a relative tolerance, whichever is wider, and names the worst place.
-#[track_caller]
-pub fn assert_close(what: &str, actual: &[f64], expected: &[f64], absolute: f64, relative: f64) {
-    assert_eq!(actual.len(), expected.len(), "{what}: number of values");
-    let excess = |i: usize| (actual[i] - expected[i]).abs() - absolute.max(relative * expected[i].abs());
-    let bad = (0..actual.len()).filter(|&i| {
-        let same = actual[i] == expected[i] || (actual[i].is_nan() && expected[i].is_nan());
-        // Written so that a NaN on one side only is a failure.
-        !(same || excess(i) <= 0.0)
-    });
-    if let Some(i) = bad.max_by(|&a, &b| excess(a).total_cmp(&excess(b))) {
-        panic!(
-            "{what}: value {i} is {}, expected {} within {absolute:e} or {relative:e} of it (off by {:e})",
-            actual[i],
-            expected[i],
-            (actual[i] - expected[i]).abs()
-        );
     }
 }

@@ -1,8 +1,5 @@
 //! Training steps with the DPH and DPO objectives against the numbers of the authors' trainer.
 
-#[path = "../../../dph-core/tests/support/golden.rs"]
-mod golden;
-
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -10,21 +7,21 @@ use burn::module::{Module, ModuleMapper, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 use burn::train::TrainStep;
+use dph_core::testing::{self, Golden, GoldenTensor, assert_close, number, say};
 use dph_core::{
     Batch, CONFIG_FILE, DphForm, DphObjective, DpoObjective, Layer, PoolingKind, PreferenceHead,
     PreferenceHeadConfig, SequenceReduction, Target, WEIGHTS_FILE, batch::PROMPT_SEGMENT,
 };
 use dph_model::Backbone;
-use golden::{Golden, GoldenTensor, assert_close, number, say};
 use safetensors::tensor::{Dtype, TensorView};
 use serde_json::Value;
 
-use super::groups::optimiser;
-use super::joint::{JointSettings, JointTrainer};
-use super::joint_batch::{JointBatch, JointStep};
 use crate::experiment::{HeadOptimiser, Objective, Optimiser, Stage};
 use crate::optimiser::DecayTowards;
 use crate::schedule::Schedule;
+use crate::stages::groups::optimiser;
+use crate::stages::joint::{JointSettings, JointTrainer};
+use crate::stages::joint_batch::{JointBatch, JointStep};
 use crate::trainer::Fault;
 
 type Tensors = BTreeMap<String, GoldenTensor>;
@@ -35,7 +32,7 @@ fn golden_train_step() {
     let folder = golden.folder.join("train_step");
     if !folder.is_dir() {
         if golden.folder.ends_with("dph-core/tests/golden") {
-            return say("the compact vectors leave out train_step");
+            return say("GOLDEN: the compact vectors leave out train_step");
         }
         return golden.lacks("train_step");
     }
@@ -65,12 +62,12 @@ struct Case {
 
 impl Case {
     fn check(&self, gradient_checkpointing: bool) {
-        let device = golden::device().autodiff();
+        let device = testing::device().autodiff();
         let reference = match self.tensors.keys().any(|name| name.starts_with("ref.")) {
             true => "ref.",
             false => "init.",
         };
-        let reference = backbone(&self.json["model"], &self.tensors, reference, &golden::device());
+        let reference = backbone(&self.json["model"], &self.tensors, reference, &testing::device());
         let (head, head_config) = head(&self.json["model"], &self.tensors, &device);
         let stage = self.stage();
         let settings = JointSettings {
@@ -288,8 +285,8 @@ fn weights(model: &JointTrainer, config: &PreferenceHeadConfig) -> Tensors {
     let dir = tempfile::tempdir().unwrap();
     model.backbone.save(dir.path()).unwrap();
     model.head.as_ref().unwrap().save(config, dir.path()).unwrap();
-    let mut tensors = golden::read_tensors(&dir.path().join("model.safetensors"));
-    for (name, tensor) in golden::read_tensors(&dir.path().join(WEIGHTS_FILE)) {
+    let mut tensors = testing::read_tensors(&dir.path().join("model.safetensors"));
+    for (name, tensor) in testing::read_tensors(&dir.path().join(WEIGHTS_FILE)) {
         let theirs = match name.split('.').collect::<Vec<_>>()[..] {
             ["pooling", "dense", kind] => format!("pooler_pipeline.0.{kind}"),
             ["pooling", "up_gate", kind] => format!("pooler_pipeline.0.{kind}"),

@@ -1,5 +1,4 @@
 //! A writer of GGUF files, as small as tests need it.
-#![allow(dead_code, clippy::unwrap_used)]
 
 /// The numbers that the format has for kinds of values.
 const U32: u32 = 4;
@@ -15,44 +14,54 @@ pub const F32_TENSOR: u32 = 0;
 /// A GGUF file in the making.
 #[derive(Clone)]
 pub struct GgufWriter {
+    /// Version of the format.
     pub version: u32,
+    /// Bytes that tensors are aligned to.
     pub alignment: usize,
     pairs: Vec<Vec<u8>>,
     tensors: Vec<(String, Vec<u64>, u32, Vec<u8>)>,
 }
 
 impl GgufWriter {
+    /// A file for a model of this architecture.
     pub fn new(architecture: &str) -> Self {
         let mut writer = Self { version: 3, alignment: 32, pairs: Vec::new(), tensors: Vec::new() };
         writer.text("general.architecture", architecture);
         writer
     }
 
+    /// A pair whose value is a text.
     pub fn text(&mut self, key: &str, value: &str) -> &mut Self {
         self.pair(key, TEXT, &long(value.as_bytes()))
     }
 
+    /// A pair whose value is a `u32`.
     pub fn u32(&mut self, key: &str, value: u32) -> &mut Self {
         self.pair(key, U32, &value.to_le_bytes())
     }
 
+    /// A pair whose value is an `f32`.
     pub fn f32(&mut self, key: &str, value: f32) -> &mut Self {
         self.pair(key, F32, &value.to_le_bytes())
     }
 
+    /// A pair whose value is a `bool`.
     pub fn bool(&mut self, key: &str, value: bool) -> &mut Self {
         self.pair(key, BOOL, &[value.into()])
     }
 
+    /// A pair whose value is a list of texts.
     pub fn texts<T: AsRef<str>>(&mut self, key: &str, values: &[T]) -> &mut Self {
         let items = values.iter().flat_map(|text| long(text.as_ref().as_bytes())).collect();
         self.array(key, TEXT, values.len(), items)
     }
 
+    /// A pair whose value is a list of `i32`s.
     pub fn i32s(&mut self, key: &str, values: &[i32]) -> &mut Self {
         self.array(key, I32, values.len(), values.iter().flat_map(|value| value.to_le_bytes()).collect())
     }
 
+    /// A pair whose value is a list of `f32`s.
     pub fn f32s(&mut self, key: &str, values: &[f32]) -> &mut Self {
         self.array(key, F32, values.len(), values.iter().flat_map(|value| value.to_le_bytes()).collect())
     }
@@ -62,6 +71,7 @@ impl GgufWriter {
         self.pair(key, ARRAY, &[head, items].concat())
     }
 
+    /// A pair of any type.
     pub fn pair(&mut self, key: &str, kind: u32, value: &[u8]) -> &mut Self {
         self.pairs.push([long(key.as_bytes()), kind.to_le_bytes().to_vec(), value.to_vec()].concat());
         self
@@ -74,11 +84,13 @@ impl GgufWriter {
         self
     }
 
+    /// A tensor of `f32`s; the outermost axis comes first.
     pub fn f32_tensor(&mut self, name: &str, shape: &[usize], values: &[f32]) -> &mut Self {
         let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
         self.tensor(name, shape, F32_TENSOR, bytes)
     }
 
+    /// The file.
     pub fn bytes(&self) -> Vec<u8> {
         let mut out = b"GGUF".to_vec();
         out.extend(self.version.to_le_bytes());
@@ -106,11 +118,15 @@ fn long(bytes: &[u8]) -> Vec<u8> {
     [(bytes.len() as u64).to_le_bytes().to_vec(), bytes.to_vec()].concat()
 }
 
-/// Sizes of a tiny Llama.
+/// Tokens of a tiny Llama.
 pub const VOCAB: usize = 262;
+/// Size of its hidden states.
 pub const D_MODEL: usize = 8;
+/// Inner size of its feed-forward networks.
 pub const D_FFN: usize = 12;
+/// Its attention heads.
 pub const HEADS: usize = 2;
+/// Its heads of keys and values.
 pub const KV_HEADS: usize = 1;
 
 /// Its `config.json`, as Hugging Face would have it.

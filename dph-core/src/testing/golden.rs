@@ -3,12 +3,12 @@
 //! It is the one named by `DPH_GOLDEN`, relative to the workspace; without that, `shared/golden` beside the workspace;
 //! without that too, the compact copy in `dph-core/tests/golden`, so that a clone alone proves parity. Nothing may be
 //! lacking in the latter two, but for what the compact copy [leaves out](LEFT_OUT).
-#![allow(dead_code, clippy::unwrap_used)]
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
+
+use super::say::say;
 
 /// Files that the compact copy leaves out, by how their names begin.
 const LEFT_OUT: &[&str] =
@@ -16,6 +16,7 @@ const LEFT_OUT: &[&str] =
 
 /// A directory of golden vectors.
 pub struct Golden {
+    /// The directory.
     pub folder: PathBuf,
     /// Whether a section that lacks is a failure.
     pub complete: bool,
@@ -30,7 +31,8 @@ impl Golden {
     ///
     /// If `DPH_GOLDEN` names no directory.
     pub fn open() -> Self {
-        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let workspace = own.parent().unwrap();
         if let Some(folder) = std::env::var_os("DPH_GOLDEN") {
             // Tests run in the folders of their crates, whoever sets the variable sits in that of the workspace.
             let folder = workspace.join(folder);
@@ -41,9 +43,9 @@ impl Golden {
         if shared.is_dir() {
             return Self { folder: shared, complete: true, compact: false };
         }
-        let compact = workspace.join("dph-core/tests/golden");
+        let compact = own.join("tests/golden");
         say(&format!(
-            "only the compact vectors in {} are tested; its README.md names what is left out. DPH_GOLDEN=DIR tests others",
+            "GOLDEN: only the compact vectors in {} are tested; its README.md names what is left out. DPH_GOLDEN=DIR tests others",
             compact.display()
         ));
         Self { folder: compact, complete: true, compact: true }
@@ -78,13 +80,6 @@ impl Golden {
         let folder = self.folder.display();
         let left_out = self.compact && LEFT_OUT.iter().any(|start| what.starts_with(start));
         assert!(!self.complete || left_out, "{folder} lacks {what}; it must not");
-        say(&format!("{folder} lacks {what}: left out"));
+        say(&format!("GOLDEN: {folder} lacks {what}: left out"));
     }
-}
-
-/// Prints past the test harness, which would keep the output of a test that passes to itself.
-pub fn say(message: &str) {
-    // In one piece, as tests run side by side.
-    let line = format!("GOLDEN: {message}\n");
-    std::io::stderr().write_all(line.as_bytes()).unwrap();
 }

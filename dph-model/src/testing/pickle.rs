@@ -1,5 +1,4 @@
 //! A writer of `torch.save` files, as small as tests need it.
-#![allow(dead_code, clippy::unwrap_used)]
 
 use std::io::{Cursor, Write};
 

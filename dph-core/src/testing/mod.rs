@@ -1,0 +1,20 @@
+//! What the tests of all crates share: the golden vectors, real data and models, and the runner of real programs.
+//!
+//! What a test needs and does not find is reported on stderr, and fails the test where `CI` is set.
+#![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test ends with a panic")]
+
+mod close;
+mod device;
+mod golden;
+mod golden_tensors;
+mod real;
+mod run;
+mod say;
+
+pub use close::assert_close;
+pub use device::device;
+pub use golden::Golden;
+pub use golden_tensors::{GoldenTensor, number, read_tensors};
+pub use real::{data_file, data_root, smollm2, smollm2_gguf, tokenizer_folder};
+pub use run::Run;
+pub use say::say;
