@@ -206,6 +206,16 @@ impl Batch {
         self.ends.len()
     }
 
+    /// The sum over the targets of each candidate, `[candidates]`, of one value a target, in the order of
+    /// [`targets`](Self::targets): for log-probabilities, the log-likelihood of each candidate.
+    pub fn sum_by_candidate(&self, values: impl IntoIterator<Item = f64>) -> Vec<f64> {
+        let mut sums = vec![0.0; self.candidates()];
+        for (target, value) in self.targets.iter().zip(values) {
+            sums[target.candidate] += value;
+        }
+        sums
+    }
+
     /// Where each candidate and its prompt are. In rows of conversations the prompt is empty and the candidate all of it.
     pub fn spans(&self) -> Vec<CandidateSpan> {
         let mut spans = Vec::with_capacity(self.candidates());

@@ -44,7 +44,8 @@ pub mod terminal;
 pub mod testing;
 
 pub use aggregation::{
-    Aggregation, AggregationError, Kept, KeptStates, KeptTokens, Layer, LayerPooling, TokenPooling,
+    Aggregation, AggregationError, Kept, KeptStates, KeptTokens, Layer, LayerPooling, LayerStates,
+    TokenPooling,
 };
 pub use atomic::write_atomically;
 pub use batch::{Batch, CandidateSpan, Target, TargetTokens};

@@ -11,8 +11,9 @@ use crate::bench_results::{suite_result, task_results};
 use crate::documents::DocumentScores;
 use crate::model::Model;
 use crate::model_error::ModelError;
+use crate::pass::{Progress, ScoreError};
 use crate::results::{Results, ResultsError, SuiteResult};
-use crate::score::{HeadRef, Progress, ScoreError, Scoring, check, score_heads, workload};
+use crate::score::{HeadRef, Scoring, score_heads, workload};
 use crate::scorer_choice::ScorerChoice;
 
 /// How a benchmark is run.
@@ -133,23 +134,23 @@ pub(crate) fn evaluate(
     options: &BenchOptions,
     progress: &mut dyn FnMut(BenchProgress<'_>),
 ) -> Result<Vec<Bench>, BenchError> {
+    let scoring = Scoring {
+        token_budget: options.token_budget,
+        log_likelihood: options.scorers.log_likelihood(),
+        rewards: options.scorers.rewards(),
+    };
     let mut overall = Progress::default();
     let mut loaded = Vec::new();
     for planned in &plan.tasks {
         let (task, split) = (planned.task.name.as_str(), planned.split.as_str());
         progress(BenchProgress { task, split, loading: true, overall });
         let data = load(model, planned, options)?;
-        let work = workload(model, &data.sets);
+        let work = workload(model, &data.sets, &scoring).map_err(|source| planned.unscorable(source))?;
         overall.total += work.total;
         overall.tokens_total += work.tokens_total;
         loaded.push(data);
     }
 
-    let scoring = Scoring {
-        token_budget: options.token_budget,
-        log_likelihood: options.scorers.log_likelihood(),
-        rewards: options.scorers.rewards(),
-    };
     let heads: Vec<HeadRef> = subjects.iter().filter_map(|subject| subject.head).collect();
     let mut found: Vec<Bench> = subjects.iter().map(|subject| Bench::new(subject.name)).collect();
     for (planned, data) in plan.tasks.iter().zip(&loaded) {
@@ -253,7 +254,5 @@ fn load(model: &Model, planned: &PlannedTask, options: &BenchOptions) -> Result<
         max_len: Some(model.backbone.context()),
         ..LoadOptions::default()
     };
-    let data = TaskData::load(&planned.task, &options.data, &planned.split, &model.tokenizer, &load)?;
-    check(model, &data.sets).map_err(|source| planned.unscorable(source))?;
-    Ok(data)
+    Ok(TaskData::load(&planned.task, &options.data, &planned.split, &model.tokenizer, &load)?)
 }

@@ -10,7 +10,8 @@ use dph_model::{Backbone, LoadOptions, ModelFiles};
 
 use crate::backbone_reference::BackboneReference;
 use crate::locate::locate;
-use crate::model_error::{ModelError, Unscorable};
+use crate::model_error::ModelError;
+use crate::pass::{Unscorable, check_set};
 
 /// Everything that is needed to score candidates.
 #[derive(Debug)]
@@ -116,25 +117,7 @@ impl Model {
     /// # Errors
     /// Why it cannot.
     pub fn check(&self, set: &CandidateSet) -> Result<(), Unscorable> {
-        if set.candidates.is_empty() {
-            return Err(Unscorable::NoCandidate);
-        }
-        if set.prompt.is_empty() {
-            return Err(Unscorable::EmptyPrompt);
-        }
-        if let Some(candidate) = set.candidates.iter().position(|candidate| candidate.tokens.is_empty()) {
-            return Err(Unscorable::EmptyCandidate { candidate });
-        }
-        let (tokens, context) = (set.sequence_len(), self.backbone.context());
-        if tokens > context {
-            return Err(Unscorable::TooLong { tokens, context });
-        }
-        let vocab = self.backbone.vocab();
-        let answers = set.candidates.iter().flat_map(|candidate| &candidate.tokens);
-        match set.prompt.iter().chain(answers).find(|&&token| token as usize >= vocab) {
-            Some(&token) => Err(Unscorable::UnknownToken { token, vocab }),
-            None => Ok(()),
-        }
+        check_set(&self.backbone, set)
     }
 }
 
@@ -173,11 +156,7 @@ pub(crate) fn check_head(
     if config.d_model != d_model {
         return Err(ModelError::HeadSize { head: config.d_model, backbone: d_model });
     }
-    let missing = config.aggregation.layers_needed().iter().find_map(|layer| match layer {
-        Layer::At(layer) if *layer > n_layers => Some(*layer),
-        _ => None,
-    });
-    match missing {
+    match Layer::find_missing(config.aggregation.layers_needed(), n_layers) {
         Some(layer) => Err(ModelError::HeadLayer { layer, layers: n_layers }),
         None => Ok(()),
     }

@@ -1,4 +1,4 @@
-//! What can be wrong with a model, and with a candidate set for it.
+//! What can be wrong with a model.
 
 use std::io;
 use std::path::PathBuf;
@@ -120,41 +120,5 @@ pub enum ModelError {
         path: PathBuf,
         /// Where and why.
         source: serde_json::Error,
-    },
-}
-
-/// Why a candidate set cannot be scored by a model.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Unscorable {
-    /// There is nothing to score.
-    #[error("there is no candidate")]
-    NoCandidate,
-    /// Nothing predicts the first token of an answer.
-    #[error("the prompt has no tokens")]
-    EmptyPrompt,
-    /// A candidate has no tokens, not even one that ends it.
-    #[error("candidate {candidate} has no tokens")]
-    EmptyCandidate {
-        /// Index of the candidate.
-        candidate: usize,
-    },
-    /// Prompt and answer do not fit into the model's context.
-    #[error("prompt and longest answer have {tokens} tokens, the model's context only {context}")]
-    TooLong {
-        /// Length of the longest sequence.
-        tokens: usize,
-        /// What the model was made for.
-        context: usize,
-    },
-    /// A token that the model does not know.
-    #[error(
-        "token {token} is outside the model's vocabulary of {vocab}: the tokenizer belongs to another model"
-    )]
-    UnknownToken {
-        /// The token.
-        token: u32,
-        /// Size of the vocabulary.
-        vocab: usize,
     },
 }

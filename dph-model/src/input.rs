@@ -93,11 +93,7 @@ pub(crate) fn ids(
 
 /// Whether all layers exist in a model of `n_layers` blocks.
 pub(crate) fn check_layers(layers: &[Layer], n_layers: usize) -> Result<(), InputError> {
-    let missing = layers.iter().find_map(|layer| match *layer {
-        Layer::At(layer) if layer > n_layers => Some(layer),
-        _ => None,
-    });
-    match missing {
+    match Layer::find_missing(layers, n_layers) {
         Some(layer) => Err(InputError::Layer { layer, n_layers }),
         None => Ok(()),
     }

@@ -4,145 +4,104 @@
 //! little-endian, and nothing else, in the order in which the batches are computed. That order is a function of the sets
 //! alone, so files that were interrupted are gone on with behind their last whole batch.
 
-use std::borrow::Cow;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
-use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::sync_channel;
 
-use dph_core::{Batch, CandidateSet, TargetTokens};
-use dph_data::plan_set_batches;
-use dph_model::Backbone;
+use dph_core::{Batch, CandidateSet};
+use dph_eval::Pass;
+use dph_eval::pass::DEFAULT_TOKEN_BUDGET;
 use memmap2::Mmap;
+use serde::Serialize;
 
 use crate::{StageProgress, TrainError};
 
-/// Padded tokens in a batch.
-const TOKEN_BUDGET: usize = 4096;
+/// Tokens in a batch, padding included. It decides which batches there are, so it is part of the name of a file.
+pub(crate) const TOKEN_BUDGET: usize = DEFAULT_TOKEN_BUDGET;
 
-/// The sets of a pass over a model as rows of batches.
-pub(crate) struct BatchPass<'a> {
-    backbone: &'a Backbone,
-    /// Each set or, where the model's numbers depend on the length of a sequence, each candidate.
-    pub rows: Cow<'a, [CandidateSet]>,
-    /// The rows of every batch.
-    pub plan: Vec<Vec<usize>>,
-    targets: TargetTokens,
-}
-
-/// A file of such a pass.
+/// A file of a pass.
 pub(crate) struct BatchFile<'a> {
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
-    /// How many numbers a row has in it.
+    /// The number of values that a row of a batch has in it.
     pub floats: Box<dyn Fn(&CandidateSet) -> usize + 'a>,
 }
 
-impl<'a> BatchPass<'a> {
-    /// The rows and batches of `sets` for a model.
-    pub fn new(backbone: &'a Backbone, sets: &'a [CandidateSet], targets: TargetTokens) -> Self {
-        let rows: Cow<[CandidateSet]> = match backbone.is_packable() {
-            true => sets.into(),
-            false => sets.iter().flat_map(CandidateSet::one_by_one).collect(),
-        };
-        let plan = plan_set_batches(&rows, TOKEN_BUDGET);
-        Self { backbone, rows, plan, targets }
-    }
-
-    /// A name for a file: the hash of everything its numbers depend on. `what` says what they are.
-    pub fn key(what: &str, model_hash: &str, sets: &[CandidateSet]) -> String {
-        let mut hash = blake3::Hasher::new();
-        let mut part = |bytes: &[u8]| {
-            hash.update(&(bytes.len() as u64).to_le_bytes());
-            hash.update(bytes);
-        };
-        part(what.as_bytes());
-        part(&(TOKEN_BUDGET as u64).to_le_bytes());
-        part(model_hash.as_bytes());
-        let tokens =
-            |tokens: &[u32]| tokens.iter().flat_map(|token| token.to_le_bytes()).collect::<Vec<u8>>();
-        for set in sets {
-            part(&tokens(&set.prompt));
-            part(&(set.candidates.len() as u64).to_le_bytes());
-            for candidate in &set.candidates {
-                part(&tokens(&candidate.tokens));
-            }
+/// A name for a file: the hash of everything that its values depend on. `content` says what they are; its JSON is hashed,
+/// so it must have a version and keep its serialised form.
+pub(crate) fn file_key(content: &impl Serialize, model_hash: &str, sets: &[CandidateSet]) -> String {
+    let mut hash = blake3::Hasher::new();
+    let mut part = |bytes: &[u8]| {
+        hash.update(&(bytes.len() as u64).to_le_bytes());
+        hash.update(bytes);
+    };
+    part(&serde_json::to_vec(content).expect("a key has only fields that JSON can express"));
+    part(&(TOKEN_BUDGET as u64).to_le_bytes());
+    part(model_hash.as_bytes());
+    let bytes = |tokens: &[u32]| tokens.iter().flat_map(|token| token.to_le_bytes()).collect::<Vec<u8>>();
+    for set in sets {
+        part(&bytes(&set.prompt));
+        part(&(set.candidates.len() as u64).to_le_bytes());
+        for candidate in &set.candidates {
+            part(&bytes(&candidate.tokens));
         }
-        hash.finalize().to_hex()[..32].to_string()
     }
+    hash.finalize().to_hex()[..32].to_string()
+}
 
-    /// Computes those of `files` that are not there, in one pass.
-    ///
-    /// `compute` gives the numbers of a batch for every file in `missing`, places in `files`: one row behind the other.
-    pub fn fill(
-        &self,
-        files: &[BatchFile<'_>],
-        label: &str,
-        compute: impl Fn(&Batch, &[usize]) -> Result<Vec<Vec<f32>>, TrainError>,
-    ) -> Result<(), TrainError> {
-        let missing: Vec<usize> = (0..files.len()).filter(|&file| !files[file].path.is_file()).collect();
-        if missing.is_empty() {
-            return Ok(());
+/// Computes those of `files` that do not exist, in one pass.
+///
+/// `compute` gives the values of a batch for every file in `missing`, indices into `files`: one row behind the other.
+pub(crate) fn fill(
+    pass: &Pass<'_>,
+    files: &[BatchFile<'_>],
+    label: &str,
+    compute: impl Fn(&Batch, &[usize]) -> Result<Vec<Vec<f32>>, TrainError>,
+) -> Result<(), TrainError> {
+    let missing: Vec<usize> = (0..files.len()).filter(|&file| !files[file].path.is_file()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let partials = missing.iter().map(|&file| Partial::open(&files[file], batch_sizes(pass, &files[file])));
+    let mut partials = partials.collect::<Result<Vec<_>, _>>()?;
+    // All of them continue where the shortest one ends.
+    let done = partials.iter().map(Partial::whole_batches).min().unwrap_or(0);
+    partials.iter_mut().try_for_each(|partial| partial.cut(done))?;
+
+    let mut progress = StageProgress::new(label, "tokens");
+    let mut tokens = pass.tokens(0..done);
+    progress.begin(tokens as u64, pass.tokens(0..pass.batches()) as u64);
+    pass.run(done..pass.batches(), |index, batch| -> Result<(), TrainError> {
+        for (partial, floats) in partials.iter_mut().zip(compute(batch, &missing)?) {
+            partial.append(&floats)?;
         }
-        let partials = missing.iter().map(|&file| Partial::open(&files[file], self.sizes(&files[file])));
-        let mut partials = partials.collect::<Result<Vec<_>, _>>()?;
-        // All of them go on where the shortest one ends.
-        let done = partials.iter().map(Partial::whole_batches).min().unwrap_or(0);
-        partials.iter_mut().try_for_each(|partial| partial.cut(done))?;
+        tokens += pass.tokens(index..index + 1);
+        progress.advance(tokens as u64);
+        Ok(())
+    })?;
+    progress.finish();
+    partials.into_iter().try_for_each(Partial::finish)
+}
 
-        let tokens_of = |batches: Range<usize>| -> u64 {
-            self.plan[batches].iter().flatten().map(|&row| self.rows[row].packed_len() as u64).sum()
-        };
-        let mut progress = StageProgress::new(label, "tokens");
-        let mut tokens = tokens_of(0..done);
-        progress.begin(tokens, tokens_of(0..self.plan.len()));
-        let pad = self.backbone.pad_token();
-        std::thread::scope(|scope| -> Result<(), TrainError> {
-            let (sender, receiver) = sync_channel(2);
-            scope.spawn(move || {
-                for batch in &self.plan[done..] {
-                    let rows = batch.iter().map(|&row| &self.rows[row]);
-                    if sender.send(Batch::pack(rows, self.targets, pad)).is_err() {
-                        return;
-                    }
-                }
-            });
-            for (index, batch) in receiver.iter().enumerate() {
-                for (partial, floats) in partials.iter_mut().zip(compute(&batch, &missing)?) {
-                    partial.append(&floats)?;
-                }
-                tokens += tokens_of(done + index..done + index + 1);
-                progress.advance(tokens);
-            }
-            Ok(())
-        })?;
-        progress.finish();
-        partials.into_iter().try_for_each(Partial::finish)
+/// Maps a file that [`fill`] has computed.
+pub(crate) fn map(pass: &Pass<'_>, file: &BatchFile<'_>) -> Result<Mmap, TrainError> {
+    let error = |source| TrainError::io(&file.path, source);
+    let opened = File::open(&file.path).map_err(error)?;
+    let (length, expected) =
+        (opened.metadata().map_err(error)?.len(), batch_sizes(pass, file).iter().sum::<u64>());
+    if length != expected {
+        let message = format!("{length} bytes, expected {expected}; delete the file to compute it again");
+        return Err(error(io::Error::new(io::ErrorKind::InvalidData, message)));
     }
+    // SAFETY: these files are written under another name and never changed after they are renamed. Another
+    // program that truncates one while it is mapped would crash this one; nobody can promise that none does.
+    unsafe { Mmap::map(&opened) }.map_err(error)
+}
 
-    /// Maps a file that [`fill`](Self::fill) has computed.
-    pub fn map(&self, file: &BatchFile<'_>) -> Result<Mmap, TrainError> {
-        let error = |source| TrainError::io(&file.path, source);
-        let opened = File::open(&file.path).map_err(error)?;
-        let (length, expected) =
-            (opened.metadata().map_err(error)?.len(), self.sizes(file).iter().sum::<u64>());
-        if length != expected {
-            let message = format!("{length} bytes, expected {expected}; delete the file to compute it again");
-            return Err(error(io::Error::new(io::ErrorKind::InvalidData, message)));
-        }
-        // SAFETY: these files are written under another name and never changed after they are renamed. Another
-        // program that truncates one while it is mapped would crash this one; nobody can promise that none does.
-        unsafe { Mmap::map(&opened) }.map_err(error)
-    }
-
-    /// Bytes of every batch in a file.
-    fn sizes(&self, file: &BatchFile<'_>) -> Vec<u64> {
-        let bytes = |batch: &Vec<usize>| -> u64 {
-            batch.iter().map(|&row| ((file.floats)(&self.rows[row]) * size_of::<f32>()) as u64).sum()
-        };
-        self.plan.iter().map(bytes).collect()
-    }
+/// Bytes of every batch in a file.
+fn batch_sizes(pass: &Pass<'_>, file: &BatchFile<'_>) -> Vec<u64> {
+    let bytes = |batch| pass.rows(batch).map(|row| ((file.floats)(&row.set) * size_of::<f32>()) as u64).sum();
+    (0..pass.batches()).map(bytes).collect()
 }
 
 /// A file under the name that it has until it is whole.

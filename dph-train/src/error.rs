@@ -91,22 +91,46 @@ pub enum TrainError {
         /// The last checkpoint.
         checkpoint: Option<PathBuf>,
     },
-    /// A stage needs more memory than there is.
-    #[error("stage `{stage}` needs about {needed} of memory, and this machine has {total}")]
-    #[diagnostic(help(
-        "a smaller `micro_batch`, `trainable = \"lora\"`, `decay_towards = \"zero\"` or a smaller model needs less; --dry-run tells how much"
-    ))]
+    /// The weights of the model alone need more memory than there is.
+    #[error("the weights of the model need {needed} of memory, and this machine has {total}")]
+    #[diagnostic(help("`[model] precision = \"bf16\"` halves a frozen model; else choose a smaller one"))]
     DoesNotFit {
-        /// The stage.
-        stage: String,
-        /// What it needs.
+        /// What the weights need.
         needed: String,
         /// What there is.
         total: String,
     },
+    /// The tokenizer makes tokens that the model does not have.
+    #[error(
+        "the tokenizer makes token {token}, but the model has a vocabulary of {vocab}: the tokenizer belongs to another model"
+    )]
+    OtherTokenizer {
+        /// A token of a short conversation.
+        token: u32,
+        /// Size of the model's vocabulary.
+        vocab: usize,
+    },
+    /// The model's context is shorter than the shortest conversation.
+    #[error(
+        "the model's context of {context} tokens has no room for an answer: the shortest prompt has {tokens} tokens"
+    )]
+    NoRoom {
+        /// Tokens of the shortest prompt.
+        tokens: usize,
+        /// The model's context.
+        context: usize,
+    },
     /// A sweep is run as one experiment, or an experiment as a sweep.
     #[error("{0}")]
     Sweep(&'static str),
+    /// A variant of a sweep cannot run.
+    #[error("variant {variant}: {source}")]
+    Variant {
+        /// The variant.
+        variant: String,
+        /// The reason.
+        source: Box<TrainError>,
+    },
     /// A variant of a sweep shares something with another one that failed.
     #[error("for the same reason as {variant}: {message}")]
     AsAnother {
@@ -146,6 +170,9 @@ pub enum TrainError {
     /// A batch does not fit the language model.
     #[error(transparent)]
     Input(#[from] dph_model::InputError),
+    /// The language model cannot take a candidate set.
+    #[error(transparent)]
+    Sets(#[from] dph_eval::ScoreError),
     /// The exported model cannot be opened or written.
     #[error(transparent)]
     Model(#[from] dph_eval::ModelError),
@@ -176,6 +203,9 @@ impl TrainError {
 impl TrainError {
     /// Whether the request was wrong, rather than that the work failed.
     pub fn is_request(&self) -> bool {
+        if let Self::Variant { source, .. } = self {
+            return source.is_request();
+        }
         matches!(
             self,
             Self::NoModel { .. }
@@ -189,6 +219,8 @@ impl TrainError {
                 | Self::Mixture(_)
                 | Self::Aggregation(_)
                 | Self::DoesNotFit { .. }
+                | Self::OtherTokenizer { .. }
+                | Self::NoRoom { .. }
                 | Self::Pattern(_)
         )
     }

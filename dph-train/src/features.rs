@@ -9,15 +9,21 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use dph_core::{Batch, CandidateSet, CandidateSpan, Kept, KeptStates, KeptTokens, Layer, TargetTokens};
+use dph_core::{
+    Batch, CandidateSet, CandidateSpan, Kept, KeptStates, KeptTokens, Layer, LayerStates, TargetTokens,
+    TokenPooling,
+};
+use dph_eval::Pass;
 use dph_model::Backbone;
+use dph_model::checkpoint::Precision;
 use memmap2::Mmap;
+use serde::Serialize;
 
 use crate::TrainError;
-use crate::batch_file::{BatchFile, BatchPass, number};
+use crate::batch_file::{self, BatchFile, TOKEN_BUDGET, number};
 
 /// Raised when the meaning of a feature file changes.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 /// Where features are cached, and of which aggregations.
 #[derive(Debug, Clone)]
@@ -37,8 +43,8 @@ impl FeatureCache {
     /// What else there is to keep, as far as the model has such layers.
     fn others(&self, kept: &Kept, backbone: &Backbone) -> impl Iterator<Item = &Kept> {
         let n_layers = backbone.n_layers();
-        let exists = move |layer: &Layer| !matches!(layer, Layer::At(layer) if *layer > n_layers);
-        self.kept.iter().filter(move |other| *other != kept && other.layers.iter().all(exists))
+        let exists = move |other: &Kept| Layer::find_missing(&other.layers, n_layers).is_none();
+        self.kept.iter().filter(move |other| *other != kept && exists(other))
     }
 }
 
@@ -99,11 +105,11 @@ impl Features {
         sets: &[CandidateSet],
         label: &str,
     ) -> Result<Self, TrainError> {
-        let pass = BatchPass::new(backbone, sets, TargetTokens::None);
+        let pass = Pass::new(backbone, sets, TargetTokens::None, TOKEN_BUDGET)?;
         let d_model = backbone.d_model();
         let file = |kept: &Kept| {
-            let what = format!("features {FORMAT} {:?} {kept:?}", backbone.precision());
-            let key = BatchPass::key(&what, model_hash, sets);
+            let content = FeatureKey::new(kept, backbone.precision());
+            let key = batch_file::file_key(&content, model_hash, sets);
             let kept = kept.clone();
             let floats = move |row: &CandidateSet| {
                 let (spans, _) = kept.spans(row);
@@ -116,12 +122,12 @@ impl Features {
         if !files[0].path.is_file() {
             wanted.extend(cache.others(kept, backbone));
             files.extend(wanted[1..].iter().map(|kept| file(kept)));
-            pass.fill(&files, label, |batch, missing| {
+            batch_file::fill(&pass, &files, label, |batch, missing| {
                 let missing: Vec<&Kept> = missing.iter().map(|&place| wanted[place]).collect();
                 keep(backbone, batch, &missing)
             })?;
         }
-        let map = pass.map(&files[0])?;
+        let map = batch_file::map(&pass, &files[0])?;
         let firsts = sets.iter().scan(0, |count, set| {
             let first = *count;
             *count += set.candidates.len();
@@ -132,7 +138,7 @@ impl Features {
             kept: kept.clone(),
             d_model,
             firsts: Arc::new(firsts.collect()),
-            spans: Arc::new(spans(kept, &pass.rows, &pass.plan)),
+            spans: Arc::new(spans(kept, &pass)),
         })
     }
 
@@ -171,37 +177,66 @@ impl Features {
 
 /// What each of `kept` keeps of a batch.
 fn keep(backbone: &Backbone, batch: &Batch, kept: &[&Kept]) -> Result<Vec<Vec<f32>>, TrainError> {
-    let mut layers: Vec<Layer> = Vec::new();
-    for layer in kept.iter().flat_map(|kept| &kept.layers) {
-        if !layers.contains(layer) {
-            layers.push(*layer);
-        }
-    }
+    let layers = LayerStates::union(kept.iter().flat_map(|kept| &kept.layers));
     let states = backbone.hidden_states(batch, &layers)?;
-    let of_layer =
-        |layer: &Layer| layers.iter().position(|other| other == layer).map(|place| states[place].clone());
+    let states = LayerStates::new(layers, states);
     let floats = |kept: &&Kept| {
-        let states: Vec<_> = kept.layers.iter().filter_map(of_layer).collect();
-        kept.keep(&states, batch).values.into_data().iter::<f32>().collect()
+        kept.keep(&states.select(&kept.layers), batch).values.into_data().iter::<f32>().collect()
     };
     Ok(kept.iter().map(floats).collect())
 }
 
-/// The tokens of every candidate of `rows`, in their order, in a file that is written batch by batch.
-fn spans(kept: &Kept, rows: &[CandidateSet], plan: &[Vec<usize>]) -> Vec<CandidateSpan> {
-    let mut of_rows = vec![Vec::new(); rows.len()];
+/// The tokens of every candidate, in the order of the sets, in a file that is written batch by batch.
+fn spans(kept: &Kept, pass: &Pass<'_>) -> Vec<CandidateSpan> {
+    let mut all = vec![CandidateSpan::default(); pass.candidates()];
     let mut written = 0;
-    for &row in plan.iter().flatten() {
-        let (spans, _) = kept.spans(&rows[row]);
-        let end = spans.last().map_or(0, |span| span.answer.end);
-        let moved = |range: Range<usize>| range.start + written..range.end + written;
-        of_rows[row] = spans
-            .into_iter()
-            .map(|span| CandidateSpan { prompt: moved(span.prompt), answer: moved(span.answer) })
-            .collect();
-        written += end;
+    for batch in 0..pass.batches() {
+        let mut of_batch = Vec::new();
+        for row in pass.rows(batch) {
+            let (spans, _) = kept.spans(&row.set);
+            let moved = |range: &Range<usize>| range.start + written..range.end + written;
+            of_batch.extend(
+                spans
+                    .iter()
+                    .map(|span| CandidateSpan { prompt: moved(&span.prompt), answer: moved(&span.answer) }),
+            );
+            written += spans.last().map_or(0, |span| span.answer.end);
+        }
+        pass.scatter(batch, of_batch, &mut all);
     }
-    of_rows.into_iter().flatten().collect()
+    all
+}
+
+/// What the values of a feature file depend on beside model and sets; see [`batch_file::file_key`].
+#[derive(Serialize)]
+struct FeatureKey<'a> {
+    content: &'static str,
+    format: u32,
+    precision: Precision,
+    layers: &'a [Layer],
+    mean: bool,
+    tokens: TokensKey<'a>,
+    opening: usize,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum TokensKey<'a> {
+    Pooled(&'a TokenPooling),
+    Answer,
+    PromptAndAnswer,
+}
+
+impl<'a> FeatureKey<'a> {
+    fn new(kept: &'a Kept, precision: Precision) -> Self {
+        let tokens = match &kept.tokens {
+            KeptTokens::Pooled(pooling) => TokensKey::Pooled(pooling),
+            KeptTokens::Answer => TokensKey::Answer,
+            KeptTokens::PromptAndAnswer => TokensKey::PromptAndAnswer,
+        };
+        let (layers, mean, opening) = (&kept.layers, kept.mean, kept.opening);
+        Self { content: "features", format: FORMAT, precision, layers, mean, tokens, opening }
+    }
 }
 
 #[cfg(test)]
@@ -350,7 +385,8 @@ mod tests {
         let sets = sets(3);
         let last = Aggregation::default();
         let key_of = |model: &str, aggregation: &Aggregation, sets: &[CandidateSet]| {
-            BatchPass::key(&format!("{:?}", aggregation.kept()), model, sets)
+            let kept = aggregation.kept();
+            batch_file::file_key(&FeatureKey::new(&kept, Precision::F32), model, sets)
         };
         let base = key_of("a", &last, &sets);
         assert_eq!(base, key_of("a", &last, &sets.clone()));
@@ -368,5 +404,25 @@ mod tests {
         ] {
             assert_ne!(base, different);
         }
+    }
+
+    /// Files of earlier versions are found again: neither a renamed field nor another derive may change a key.
+    #[test]
+    fn the_serialised_form_of_a_key_is_fixed() {
+        let json = |aggregation: &Aggregation| {
+            serde_json::to_string(&FeatureKey::new(&aggregation.kept(), Precision::F32)).unwrap()
+        };
+        let expected = [
+            r#"{"content":"features","format":3,"precision":"f32","layers":["last"],"mean":false,"tokens":{"pooled":"end-of-turn"},"opening":0}"#,
+            r#"{"content":"features","format":3,"precision":"f32","layers":[1,"last"],"mean":false,"tokens":{"pooled":"mean"},"opening":0}"#,
+            r#"{"content":"features","format":3,"precision":"f32","layers":[1],"mean":false,"tokens":"answer","opening":2}"#,
+            r#"{"content":"features","format":3,"precision":"f32","layers":[1,"last"],"mean":false,"tokens":"prompt-and-answer","opening":0}"#,
+        ];
+        for (aggregation, expected) in aggregations().iter().zip(expected) {
+            assert_eq!(json(aggregation), expected);
+        }
+        let kept = Aggregation::default().kept();
+        let key = batch_file::file_key(&FeatureKey::new(&kept, Precision::F32), "model", &sets(2));
+        assert_eq!(key, "1f02d35358d1d58f9609afef00e297c7");
     }
 }

@@ -15,6 +15,16 @@ pub enum AggregationError {
         /// The layer.
         layer: Layer,
     },
+    /// A layer that the model does not have.
+    #[error(
+        "there is no layer {layer}: the model has {n_layers} blocks, so layers 0 (the embedding) to {n_layers}, and \"last\""
+    )]
+    MissingLayer {
+        /// The layer.
+        layer: usize,
+        /// Number of blocks of the model.
+        n_layers: usize,
+    },
     /// An attention pooling without layers.
     #[error(
         "`attention` has no layers: name at least one of \"self\", \"cross\", \"pool\", \"pool-linear\" and \"feed-forward\""

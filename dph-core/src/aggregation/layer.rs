@@ -18,6 +18,17 @@ pub enum Layer {
     Last,
 }
 
+impl Layer {
+    /// The first of `layers` that a model of `n_layers` blocks does not have. It has 0 (the embedding) to `n_layers`, and
+    /// [`Layer::Last`].
+    pub fn find_missing(layers: &[Layer], n_layers: usize) -> Option<usize> {
+        layers.iter().find_map(|layer| match *layer {
+            Layer::At(layer) if layer > n_layers => Some(layer),
+            _ => None,
+        })
+    }
+}
+
 impl fmt::Display for Layer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -23,6 +23,7 @@ mod error;
 mod kept;
 mod layer;
 mod layer_pooling;
+mod layer_states;
 mod messages;
 mod moving_average;
 mod norm;
@@ -39,6 +40,7 @@ pub use error::AggregationError;
 pub use kept::{Kept, KeptStates, KeptTokens};
 pub use layer::Layer;
 pub use layer_pooling::LayerPooling;
+pub use layer_states::LayerStates;
 pub use messages::{MessageMarks, MessagePart, MessageToken, Messages};
 pub use moving_average::{DecayLearning, MovingAverage, moving_average};
 pub use norm::NormPlace;
@@ -92,6 +94,18 @@ impl Aggregation {
         match &self.tokens {
             TokenPooling::Attention(attention) => attention.check_size(d_model),
             _ => Ok(()),
+        }
+    }
+
+    /// Whether a model of `n_layers` blocks has every layer that is read.
+    ///
+    /// # Errors
+    ///
+    /// The first layer that it does not have.
+    pub fn check_layers(&self, n_layers: usize) -> Result<(), AggregationError> {
+        match Layer::find_missing(self.layers_needed(), n_layers) {
+            Some(layer) => Err(AggregationError::MissingLayer { layer, n_layers }),
+            None => Ok(()),
         }
     }
 

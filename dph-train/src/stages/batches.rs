@@ -2,6 +2,7 @@
 
 use dph_core::{Batch, CandidateSet, TargetTokens};
 use dph_data::{TaskData, plan_batches, plan_rows};
+use dph_eval::pass::RowLayout;
 
 use super::compared;
 use super::joint_batch::JointBatch;
@@ -19,8 +20,7 @@ pub(super) struct Batches {
     pub seed: u64,
     /// Padded tokens in a batch.
     pub budget: usize,
-    pub pad: u32,
-    pub packable: bool,
+    pub layout: RowLayout,
     /// The training sets of each task, and what the reference gives them.
     pub sets: Vec<Vec<CandidateSet>>,
     pub references: Vec<Reference>,
@@ -69,14 +69,8 @@ impl Batches {
     fn pack_choices(&self, chosen: &[Chosen]) -> Vec<JointBatch> {
         let lengths: Vec<usize> = chosen.iter().map(|chosen| chosen.set.packed_len()).collect();
         let part = |plan: &Vec<usize>| {
-            let sets = || plan.iter().map(|&index| &chosen[index].set);
-            let batch = match self.packable {
-                true => Batch::pack(sets(), TargetTokens::Turn, self.pad),
-                false => {
-                    let rows: Vec<CandidateSet> = sets().flat_map(CandidateSet::one_by_one).collect();
-                    Batch::pack(&rows, TargetTokens::Turn, self.pad)
-                }
-            };
+            let sets = plan.iter().map(|&index| &chosen[index].set);
+            let batch = self.layout.batch(sets, TargetTokens::Turn);
             JointBatch::new(batch, plan.iter().map(|&index| &chosen[index]))
         };
         plan_batches(&lengths, self.budget).iter().map(part).collect()
@@ -85,7 +79,7 @@ impl Batches {
     /// Short conversations share a row.
     fn pack_conversations(&self, chosen: &[Chosen]) -> Vec<JointBatch> {
         let lengths: Vec<usize> = chosen.iter().map(|chosen| chosen.set.conversation_len()).collect();
-        let plan = match self.packable {
+        let plan = match self.layout.is_packed {
             true => plan_rows(&lengths, self.budget),
             false => {
                 let alone = |batch: Vec<usize>| batch.into_iter().map(|index| vec![index]).collect();
@@ -98,8 +92,8 @@ impl Batches {
         };
         let part = |rows: &Vec<Vec<usize>>| {
             let sets = |row: &Vec<usize>| row.iter().map(|&index| &chosen[index].set).collect();
-            let batch =
-                Batch::pack_conversations(&rows.iter().map(sets).collect::<Vec<_>>(), targets, self.pad);
+            let rows_of_sets: Vec<_> = rows.iter().map(sets).collect();
+            let batch = Batch::pack_conversations(&rows_of_sets, targets, self.layout.padding);
             JointBatch::new(batch, rows.iter().flatten().map(|&index| &chosen[index]))
         };
         plan.iter().map(part).collect()
@@ -159,8 +153,7 @@ mod tests {
             negatives: Negatives::All,
             seed: 0,
             budget: 16,
-            pad: 0,
-            packable,
+            layout: RowLayout { is_packed: packable, padding: 0 },
             sets: vec![vec![short.clone(), conversation, short]],
             references: vec![Reference::default()],
             validation_references: Vec::new(),

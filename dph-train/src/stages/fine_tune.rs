@@ -5,6 +5,7 @@ use std::path::Path;
 use burn::module::Module;
 use dph_core::{HeadFileError, PreferenceHead};
 use dph_data::{ChatTokenizer, TaskData};
+use dph_eval::pass::{RowLayout, check_sets};
 use dph_model::Backbone;
 
 use super::batches::Batches;
@@ -42,6 +43,10 @@ impl StageContext<'_> {
             &tokenizer,
             backbone.context(),
         )?;
+        data.training
+            .iter()
+            .chain(&data.validation)
+            .try_for_each(|data| check_sets(&backbone, &data.sets))?;
 
         let head_config = head_config(self.experiment, backbone.config());
         let head = match stage.objective.trains_head() {
@@ -135,8 +140,7 @@ impl StageContext<'_> {
             negatives: stage.negatives,
             seed: self.experiment.seed,
             budget: stage.micro_batch,
-            pad: backbone.pad_token(),
-            packable: backbone.is_packable(),
+            layout: RowLayout::new(backbone),
             references: reference(&data.training)?,
             validation_references: reference(&data.validation)?,
             sets: data.training.iter().map(|data| data.sets.clone()).collect(),

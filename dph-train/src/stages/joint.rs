@@ -6,9 +6,9 @@ use burn::optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData, activation};
 use burn::train::{InferenceStep, TrainOutput, TrainStep};
 use dph_core::{
-    AnswerLogProbs, Batch, CandidateSpan, DphObjective, DpoObjective, KlObjective, Layer, Metric,
-    OrpoObjective, OrthogonalityObjective, Pairs, PreferenceHead, PreferenceHeadConfig, SequenceReduction,
-    SftObjective, SimctgObjective, SteerObjective, Term,
+    AnswerLogProbs, Batch, CandidateSpan, DphObjective, DpoObjective, KlObjective, Layer, LayerStates,
+    Metric, OrpoObjective, OrthogonalityObjective, Pairs, PreferenceHead, PreferenceHeadConfig,
+    SequenceReduction, SftObjective, SimctgObjective, SteerObjective, Term,
 };
 use dph_model::{Backbone, Recompute};
 
@@ -85,17 +85,8 @@ impl JointTrainer {
 
     /// The layers that the objectives read.
     fn layers(&self) -> Vec<Layer> {
-        let objective = &self.settings.objective;
-        let mut layers: Vec<Layer> = Vec::new();
-        if objective.trains_language() {
-            layers.push(Layer::Last);
-        }
-        for layer in self.head_layers() {
-            if !layers.contains(layer) {
-                layers.push(*layer);
-            }
-        }
-        layers
+        let of_language = self.settings.objective.trains_language().then_some(&Layer::Last);
+        LayerStates::union(of_language.into_iter().chain(self.head_layers()))
     }
 
     fn head_layers(&self) -> &[Layer] {
@@ -109,17 +100,14 @@ impl JointTrainer {
         self.head.as_ref().filter(|_| self.settings.objective.trains_head())
     }
 
-    /// The terms of a batch, in the order of [`Objective::metrics`], and the rewards. `states` are those of
-    /// [`layers`](Self::layers).
-    fn terms(&self, part: &JointBatch, states: &[Tensor<3>], of: Totals) -> (Vec<Shared>, Option<Tensor<2>>) {
-        let (objective, layers) = (&self.settings.objective, self.layers());
-        let of_layer = |layer| layers.iter().position(|&other| other == layer).map(|at| states[at].clone());
-
+    /// The terms of a batch, in the order of [`Objective::metrics`], and the rewards.
+    fn terms(&self, part: &JointBatch, states: &LayerStates, of: Totals) -> (Vec<Shared>, Option<Tensor<2>>) {
+        let objective = &self.settings.objective;
         let pairs = Pairs::all(part.sets.iter().cloned());
         let choices = part.choices() as f64 / of.choices.max(1) as f64;
         let sets = part.sets.len() as f64 / of.sets.max(1) as f64;
         let mut terms = Vec::new();
-        if let Some(last) = of_layer(Layer::Last).filter(|_| objective.trains_language()) {
+        if let Some(last) = states.get(Layer::Last).filter(|_| objective.trains_language()) {
             let log_probs = self.backbone.log_probs(last.clone(), &part.batch.targets);
             let by_answer = |how: SequenceReduction| {
                 how.by_candidate(log_probs.clone(), &part.batch.targets, part.batch.candidates())
@@ -149,8 +137,7 @@ impl JointTrainer {
         }
         let mut rewards = None;
         if let Some(head) = self.trained_head() {
-            let states: Vec<_> = self.head_layers().iter().filter_map(|&layer| of_layer(layer)).collect();
-            let all = head.forward_batch(&states, &part.batch);
+            let all = head.forward_batch(&states.select(self.head_layers()), &part.batch);
             let judged = Judged { sets: &part.sets, attributes: &part.attributes };
             let of_head = HeadTerms::of(objective, head, &self.settings.head.rewards, &all, &judged);
             terms.extend(of_head.dph.map(|term| Shared { term, share: choices }));
@@ -162,14 +149,19 @@ impl JointTrainer {
     }
 
     /// The states of all layers that are read, and how their gradients go on where they do not by themselves.
-    fn trained_states(&self, batch: &Batch) -> (Vec<Tensor<3>>, Option<Recompute>) {
-        let layers = self.layers();
-        if self.settings.gradient_checkpointing {
-            let (states, recompute) = self.backbone.recomputable_states(batch, &layers).expect(CHECKED);
-            (states, Some(recompute))
-        } else {
-            (self.backbone.hidden_states(batch, &layers).expect(CHECKED), None)
+    fn trained_states(&self, batch: &Batch) -> (LayerStates, Option<Recompute>) {
+        if !self.settings.gradient_checkpointing {
+            return (self.states(batch), None);
         }
+        let layers = self.layers();
+        let (states, recompute) = self.backbone.recomputable_states(batch, &layers).expect(CHECKED);
+        (LayerStates::new(layers, states), Some(recompute))
+    }
+
+    fn states(&self, batch: &Batch) -> LayerStates {
+        let layers = self.layers();
+        let states = self.backbone.hidden_states(batch, &layers).expect(CHECKED);
+        LayerStates::new(layers, states)
     }
 
     /// The reference's log-probabilities of the candidates.
@@ -293,7 +285,7 @@ impl InferenceStep for JointTrainer {
     /// As in training, but that a head is right about a set where its gold candidate has the highest reward of all.
     fn step(&self, part: JointBatch) -> Readings {
         let totals = Totals::of(std::slice::from_ref(&part));
-        let states = self.backbone.hidden_states(&part.batch, &self.layers()).expect(CHECKED);
+        let states = self.states(&part.batch);
         let (terms, rewards) = self.terms(&part, &states, totals);
         let (_, mut values) = total(&terms);
         if let (Some(rewards), Some(_)) = (rewards, &self.settings.objective.dph) {

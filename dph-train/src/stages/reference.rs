@@ -3,10 +3,13 @@
 use std::path::Path;
 
 use dph_core::{Batch, CandidateSet, Layer, TargetTokens};
+use dph_eval::Pass;
 use dph_model::Backbone;
+use dph_model::checkpoint::Precision;
+use serde::Serialize;
 
 use crate::TrainError;
-use crate::batch_file::{BatchFile, BatchPass, number};
+use crate::batch_file::{self, BatchFile, TOKEN_BUDGET, number};
 
 /// The reference's log-probability of every candidate: the sum over the answer and its end-of-turn token.
 #[derive(Debug, Clone, Default)]
@@ -26,32 +29,27 @@ impl Reference {
         sets: &[CandidateSet],
         label: &str,
     ) -> Result<Self, TrainError> {
-        let pass = BatchPass::new(backbone, sets, TargetTokens::Turn);
-        let what = format!("reference {:?}", backbone.precision());
-        let path = dir.join(format!("{}.f32", BatchPass::key(&what, model_hash, sets)));
+        let pass = Pass::new(backbone, sets, TargetTokens::Turn, TOKEN_BUDGET)?;
+        let content = ReferenceKey { content: "reference", format: 1, precision: backbone.precision() };
+        let path = dir.join(format!("{}.f32", batch_file::file_key(&content, model_hash, sets)));
         let file = BatchFile { path, floats: Box::new(|row| row.candidates.len()) };
         let compute = |batch: &Batch, _: &[usize]| {
             let last = backbone.hidden_states(batch, &[Layer::Last])?.remove(0);
             let log_probs = backbone.log_probs(last, &batch.targets).into_data();
-            let mut sums = vec![0.0f64; batch.candidates()];
-            for (target, log_prob) in batch.targets.iter().zip(log_probs.iter::<f64>()) {
-                sums[target.candidate] += log_prob;
-            }
+            let sums = batch.sum_by_candidate(log_probs.iter::<f64>());
             Ok(vec![sums.into_iter().map(|sum| sum as f32).collect()])
         };
         let files = [file];
-        pass.fill(&files, label, compute)?;
-        let map = pass.map(&files[0])?;
+        batch_file::fill(&pass, &files, label, compute)?;
+        let map = batch_file::map(&pass, &files[0])?;
 
-        let mut starts = vec![0; pass.rows.len()];
+        let mut sums = vec![0.0; pass.candidates()];
         let mut written = 0;
-        for &row in pass.plan.iter().flatten() {
-            starts[row] = written;
-            written += pass.rows[row].candidates.len();
+        for batch in 0..pass.batches() {
+            let count: usize = pass.rows(batch).map(|row| row.candidates.len()).sum();
+            pass.scatter(batch, (written..written + count).map(|place| number(&map, place)), &mut sums);
+            written += count;
         }
-        let places =
-            pass.rows.iter().zip(starts).flat_map(|(row, start)| start..start + row.candidates.len());
-        let sums = places.map(|place| number(&map, place)).collect();
         let mut count = 0;
         let firsts = sets.iter().map(|set| {
             count += set.candidates.len();
@@ -60,8 +58,16 @@ impl Reference {
         Ok(Self { firsts: firsts.collect(), sums })
     }
 
-    /// That of a candidate; nothing where no reference was computed.
+    /// The sum of a candidate; nothing where no reference was computed.
     pub fn get(&self, set: usize, candidate: usize) -> Option<f32> {
         self.sums.get(self.firsts.get(set)? + candidate).copied()
     }
+}
+
+/// What the values of a reference file depend on beside model and sets; see [`batch_file::file_key`].
+#[derive(Serialize)]
+struct ReferenceKey {
+    content: &'static str,
+    format: u32,
+    precision: Precision,
 }

@@ -1,0 +1,90 @@
+//! [`check_sets`]: whether a language model can take candidate sets.
+
+use dph_core::CandidateSet;
+use dph_model::{Backbone, InputError};
+
+/// Sets that a model cannot score.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ScoreError {
+    /// The model cannot score a set.
+    #[error("document {id}: {source}")]
+    Set {
+        /// The set.
+        id: String,
+        /// The reason.
+        source: Unscorable,
+    },
+    /// The model refuses a batch.
+    #[error(transparent)]
+    Input(#[from] InputError),
+}
+
+/// Why a candidate set cannot be scored by a model.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Unscorable {
+    /// There is nothing to score.
+    #[error("there is no candidate")]
+    NoCandidate,
+    /// Nothing predicts the first token of an answer.
+    #[error("the prompt has no tokens")]
+    EmptyPrompt,
+    /// A candidate has no tokens, not even one that ends it.
+    #[error("candidate {candidate} has no tokens")]
+    EmptyCandidate {
+        /// Index of the candidate.
+        candidate: usize,
+    },
+    /// Prompt and answer do not fit into the model's context.
+    #[error("prompt and longest answer have {tokens} tokens, the model's context only {context}")]
+    TooLong {
+        /// Length of the longest sequence.
+        tokens: usize,
+        /// Longest sequence that the model takes.
+        context: usize,
+    },
+    /// A token that the model does not know.
+    #[error(
+        "token {token} is outside the model's vocabulary of {vocab}: the tokenizer belongs to another model"
+    )]
+    UnknownToken {
+        /// The token.
+        token: u32,
+        /// Size of the vocabulary.
+        vocab: usize,
+    },
+}
+
+/// Whether a model can take all of `sets`.
+///
+/// # Errors
+///
+/// The first set that it cannot take, and the reason.
+pub fn check_sets(backbone: &Backbone, sets: &[CandidateSet]) -> Result<(), ScoreError> {
+    sets.iter().try_for_each(|set| {
+        check_set(backbone, set).map_err(|source| ScoreError::Set { id: set.id.clone(), source })
+    })
+}
+
+pub(crate) fn check_set(backbone: &Backbone, set: &CandidateSet) -> Result<(), Unscorable> {
+    if set.candidates.is_empty() {
+        return Err(Unscorable::NoCandidate);
+    }
+    if set.prompt.is_empty() {
+        return Err(Unscorable::EmptyPrompt);
+    }
+    if let Some(candidate) = set.candidates.iter().position(|candidate| candidate.tokens.is_empty()) {
+        return Err(Unscorable::EmptyCandidate { candidate });
+    }
+    let (tokens, context) = (set.sequence_len(), backbone.context());
+    if tokens > context {
+        return Err(Unscorable::TooLong { tokens, context });
+    }
+    let vocab = backbone.vocab();
+    let answers = set.candidates.iter().flat_map(|candidate| &candidate.tokens);
+    match set.prompt.iter().chain(answers).find(|&&token| token as usize >= vocab) {
+        Some(&token) => Err(Unscorable::UnknownToken { token, vocab }),
+        None => Ok(()),
+    }
+}

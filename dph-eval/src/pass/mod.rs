@@ -1,0 +1,137 @@
+//! [`Pass`]: the one way of many candidate sets through a language model.
+//!
+//! Scores, the features of a frozen model and the reference log-probabilities of DPO are all made by a pass. Its plan is a
+//! function of all the sets and the token budget alone. It is made before anything is resumed or left out, so the numbers of
+//! a batch never depend on what else is computed: a batch is the unit of work.
+
+mod check;
+mod layout;
+mod progress;
+
+use std::borrow::Cow;
+use std::ops::Range;
+use std::sync::mpsc;
+use std::thread;
+
+use dph_core::{Batch, CandidateSet, TargetTokens};
+use dph_data::plan_batches;
+use dph_model::Backbone;
+
+pub(crate) use check::check_set;
+pub use check::{ScoreError, Unscorable, check_sets};
+pub use layout::RowLayout;
+pub use progress::Progress;
+pub(crate) use progress::ProgressCounter;
+
+/// Tokens in a batch, padding included, where nothing else is said.
+pub const DEFAULT_TOKEN_BUDGET: usize = 4096;
+
+/// Batches that are laid out ahead of the device.
+const AHEAD: usize = 2;
+
+/// Many candidate sets as the batches of a language model.
+#[derive(Debug)]
+pub struct Pass<'a> {
+    rows: Vec<PassRow<'a>>,
+    /// The rows of every batch.
+    plan: Vec<Vec<usize>>,
+    layout: RowLayout,
+    targets: TargetTokens,
+    candidates: usize,
+}
+
+/// A row of a batch: a candidate set, or one of its candidates where the model cannot pack them.
+#[derive(Debug, Clone)]
+pub struct PassRow<'a> {
+    /// The candidates of the row, with their prompt.
+    pub set: Cow<'a, CandidateSet>,
+    /// Index of the set that they are from.
+    pub owner: usize,
+    /// The candidates of the row, counted over all sets in their order.
+    pub candidates: Range<usize>,
+}
+
+impl<'a> Pass<'a> {
+    /// Plans the batches of `sets`: longest rows first, each batch within `token_budget` tokens, padding included; a single
+    /// row may have more. More tokens use the device better and need more memory.
+    ///
+    /// # Errors
+    ///
+    /// If the model cannot score one of the sets, see [`check_sets`].
+    pub fn new(
+        backbone: &Backbone,
+        sets: &'a [CandidateSet],
+        targets: TargetTokens,
+        token_budget: usize,
+    ) -> Result<Self, ScoreError> {
+        check_sets(backbone, sets)?;
+        let layout = RowLayout::new(backbone);
+        let (mut rows, mut candidates) = (Vec::new(), 0);
+        for (owner, set) in sets.iter().enumerate() {
+            for set in layout.rows(set) {
+                let first = candidates;
+                candidates += set.candidates.len();
+                rows.push(PassRow { set, owner, candidates: first..candidates });
+            }
+        }
+        let lengths: Vec<usize> = rows.iter().map(|row| row.set.packed_len()).collect();
+        Ok(Self { plan: plan_batches(&lengths, token_budget), rows, layout, targets, candidates })
+    }
+
+    /// Number of batches.
+    pub fn batches(&self) -> usize {
+        self.plan.len()
+    }
+
+    /// Number of candidates of all sets.
+    pub fn candidates(&self) -> usize {
+        self.candidates
+    }
+
+    /// The rows of a batch, in its order. The candidates of the batch are theirs, one row behind the other.
+    pub fn rows(&self, batch: usize) -> impl Iterator<Item = &PassRow<'a>> {
+        self.plan[batch].iter().map(|&row| &self.rows[row])
+    }
+
+    /// Number of tokens of some batches, without padding.
+    pub fn tokens(&self, batches: Range<usize>) -> usize {
+        batches.flat_map(|batch| self.rows(batch)).map(|row| row.set.packed_len()).sum()
+    }
+
+    /// Calls `compute` with every one of `batches`, in their order. Batches are laid out ahead of it on another thread.
+    ///
+    /// # Errors
+    ///
+    /// The first error of `compute`, which ends the pass.
+    pub fn run<E>(
+        &self,
+        batches: Range<usize>,
+        mut compute: impl FnMut(usize, &Batch) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let (send, receive) = mpsc::sync_channel(AHEAD);
+        thread::scope(|scope| {
+            scope.spawn(move || {
+                for index in batches {
+                    let sets = self.rows(index).map(|row| &*row.set);
+                    let batch = Batch::pack(sets, self.targets, self.layout.padding);
+                    if send.send((index, batch)).is_err() {
+                        return;
+                    }
+                }
+            });
+            receive.into_iter().try_for_each(|(index, batch)| compute(index, &batch))
+        })
+    }
+
+    /// Puts one value for each candidate of a batch where the candidate is among those of all sets.
+    pub fn scatter<T>(&self, batch: usize, values: impl IntoIterator<Item = T>, all: &mut [T]) {
+        let places = self.rows(batch).flat_map(|row| row.candidates.clone());
+        for (place, value) in places.zip(values) {
+            all[place] = value;
+        }
+    }
+
+    pub(crate) fn counter(&self) -> ProgressCounter {
+        ProgressCounter::new(&self.rows)
+    }
+}
