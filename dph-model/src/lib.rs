@@ -49,4 +49,4 @@ pub use family::{ConfigError, Family, param_count};
 pub use generate::{Finish, GenerateError, Generated, Sampling};
 pub use input::InputError;
 pub use recompute::Recompute;
-pub use trainable::{LoraConfig, PatternError, fits};
+pub use trainable::{LoraConfig, PatternError, check_lora, check_patterns, fits};

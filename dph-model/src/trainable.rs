@@ -6,7 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Backbone;
-use crate::decoder::{BlockSlot, Part, Slot};
+use crate::decoder::{BlockSlot, DecoderConfig, Part, Slot};
+use crate::family::Family;
 
 /// Low-rank adapters (LoRA, arXiv 2106.09685) beside frozen weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -68,19 +69,100 @@ pub fn fits(pattern: &str, name: &str) -> bool {
     })
 }
 
+/// Whether patterns name whole parameters of the models that a configuration describes, see
+/// [`Backbone::parameters_like`].
+///
+/// # Errors
+///
+/// A pattern that fits nothing, or only a part of a parameter.
+pub fn check_patterns(
+    family: &Family,
+    config: &DecoderConfig,
+    patterns: &[String],
+) -> Result<(), PatternError> {
+    matching(tensor_names(family, config), patterns).map(drop)
+}
+
+/// Whether adapters have matrices to stand beside, see [`Backbone::with_lora`].
+///
+/// # Errors
+///
+/// As [`check_patterns`]; also targets without any matrix of a block.
+pub fn check_lora(family: &Family, config: &DecoderConfig, lora: &LoraConfig) -> Result<(), PatternError> {
+    lora_targets(tensor_names(family, config), &lora.targets).map(drop)
+}
+
+/// A parameter, and the names of the tensors that it has in files.
+type Named = (Slot, Vec<String>);
+
+fn tensor_names(family: &Family, config: &DecoderConfig) -> Vec<Named> {
+    let names = |slot| family.tensors(slot, config).into_iter().map(|tensor| tensor.name).collect();
+    config.slots().into_iter().map(|slot| (slot, names(slot))).collect()
+}
+
+/// The parameters whose tensors all fit one of the patterns.
+fn matching(named: Vec<Named>, patterns: &[String]) -> Result<Vec<Named>, PatternError> {
+    for pattern in patterns {
+        let mut names = named.iter().flat_map(|(_, names)| names);
+        if !names.clone().any(|name| fits(pattern, name)) {
+            let examples = names.by_ref().step_by(3).take(3).cloned().collect();
+            return Err(PatternError::Nothing { pattern: pattern.clone(), examples });
+        }
+    }
+    let is_named = |name: &String| patterns.iter().any(|pattern| fits(pattern, name));
+    let mut found = Vec::new();
+    for (slot, names) in named {
+        let missing = names.iter().find(|name| !is_named(name));
+        match missing {
+            None => found.push((slot, names)),
+            Some(missing) if names.iter().any(is_named) => {
+                return Err(PatternError::Part { missing: missing.clone(), tensors: names });
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(found)
+}
+
+/// The matrices that get an adapter.
+fn lora_targets(named: Vec<Named>, targets: &[String]) -> Result<Vec<Slot>, PatternError> {
+    let is_matrix = |slot: &Slot| {
+        use BlockSlot::{AttentionOutput, MlpInput, MlpOutput, Qkv};
+        let Slot::Block(_, slot) = slot else { return false };
+        matches!(
+            slot,
+            Qkv(Part::Weight)
+                | AttentionOutput(Part::Weight)
+                | MlpInput(Part::Weight)
+                | MlpOutput(Part::Weight)
+        )
+    };
+    let found = match targets.is_empty() {
+        true => named,
+        false => matching(named, targets)?,
+    };
+    // A pattern such as `q_proj` fits a bias as well, which has no adapter.
+    let matrices: Vec<Slot> = found.iter().map(|(slot, _)| *slot).filter(is_matrix).collect();
+    match (matrices.is_empty(), found.first()) {
+        (true, Some((_, names))) => Err(PatternError::NoMatrix { tensor: names[0].clone() }),
+        _ => Ok(matrices),
+    }
+}
+
 impl Backbone {
     /// Every parameter with the names of the tensors that it has in files: several where they are one matrix here, such
     /// as the projections to queries, keys and values.
     pub fn parameter_names(&self) -> Vec<(ParamId, Vec<String>)> {
-        self.named().into_iter().map(|(_, id, names)| (id, names)).collect()
+        let named = self.named().into_iter();
+        named.zip(self.decoder.parameters()).map(|((_, names), (_, param))| (param.id(), names)).collect()
     }
 
-    fn named(&self) -> Vec<(Slot, ParamId, Vec<String>)> {
+    fn named(&self) -> Vec<Named> {
         let names = |slot| {
             let tensors = self.family().tensors(slot, self.config());
             tensors.into_iter().map(|tensor| tensor.name).collect()
         };
-        self.decoder.parameters().into_iter().map(|(slot, param)| (slot, param.id(), names(slot))).collect()
+        self.decoder.parameters().into_iter().map(|(slot, _)| (slot, names(slot))).collect()
     }
 
     /// The parameters whose tensors' names fit one of the patterns, see [`fits`].
@@ -89,32 +171,16 @@ impl Backbone {
     ///
     /// A pattern that fits nothing, or only a part of a parameter.
     pub fn parameters_like(&self, patterns: &[String]) -> Result<ParamGroup, PatternError> {
-        let found = self.matching(patterns)?;
-        Ok(ParamGroup::from_ids(found.into_iter().map(|(_, id, _)| id).collect()))
+        let found = matching(self.named(), patterns)?;
+        Ok(self.group(&found.into_iter().map(|(slot, _)| slot).collect::<Vec<_>>()))
     }
 
-    fn matching(&self, patterns: &[String]) -> Result<Vec<(Slot, ParamId, Vec<String>)>, PatternError> {
-        let named = self.named();
-        for pattern in patterns {
-            let mut names = named.iter().flat_map(|(_, _, names)| names);
-            if !names.clone().any(|name| fits(pattern, name)) {
-                let examples = names.by_ref().step_by(3).take(3).cloned().collect();
-                return Err(PatternError::Nothing { pattern: pattern.clone(), examples });
-            }
-        }
-        let is_named = |name: &String| patterns.iter().any(|pattern| fits(pattern, name));
-        let mut found = Vec::new();
-        for (slot, id, names) in named {
-            let missing = names.iter().find(|name| !is_named(name));
-            match missing {
-                None => found.push((slot, id, names)),
-                Some(missing) if names.iter().any(is_named) => {
-                    return Err(PatternError::Part { missing: missing.clone(), tensors: names });
-                }
-                Some(_) => {}
-            }
-        }
-        Ok(found)
+    /// The parameters in these places.
+    fn group(&self, slots: &[Slot]) -> ParamGroup {
+        let parameters = self.decoder.parameters().into_iter();
+        ParamGroup::from_ids(
+            parameters.filter(|(slot, _)| slots.contains(slot)).map(|(_, param)| param.id()).collect(),
+        )
     }
 
     /// The token embeddings and what stands between them and the blocks: the projections of a factored embedding, and
@@ -124,10 +190,8 @@ impl Backbone {
             use Slot::{Embedding, Head, HeadProjection, InputProjection};
             matches!(slot, Embedding | InputProjection | HeadProjection | Head)
         };
-        let named = self.named();
-        ParamGroup::from_ids(
-            named.into_iter().filter(|(slot, ..)| is_embedding(slot)).map(|(_, id, _)| id).collect(),
-        )
+        let slots = self.decoder.parameters().into_iter().map(|(slot, _)| slot).filter(is_embedding);
+        self.group(&slots.collect::<Vec<_>>())
     }
 
     /// The model with every parameter frozen and low-rank adapters beside some of its matrices, which do not change
@@ -137,28 +201,7 @@ impl Backbone {
     ///
     /// As [`parameters_like`](Self::parameters_like); also targets without any matrix of a block.
     pub fn with_lora(self, lora: &LoraConfig, seed: u64) -> Result<Self, PatternError> {
-        let is_matrix = |slot: &Slot| {
-            use BlockSlot::{AttentionOutput, MlpInput, MlpOutput, Qkv};
-            let Slot::Block(_, slot) = slot else { return false };
-            matches!(
-                slot,
-                Qkv(Part::Weight)
-                    | AttentionOutput(Part::Weight)
-                    | MlpInput(Part::Weight)
-                    | MlpOutput(Part::Weight)
-            )
-        };
-        let found = match lora.targets.is_empty() {
-            true => self.named(),
-            false => self.matching(&lora.targets)?,
-        };
-        // A pattern such as `q_proj` fits a bias as well, which has no adapter.
-        let targets: Vec<_> =
-            found.iter().filter(|(slot, ..)| is_matrix(slot)).map(|(_, id, _)| *id).collect();
-        if let (true, Some((_, _, names))) = (targets.is_empty(), found.first()) {
-            return Err(PatternError::NoMatrix { tensor: names[0].clone() });
-        }
-        let group = ParamGroup::from_ids(targets);
+        let group = self.group(&lora_targets(self.named(), &lora.targets)?);
         // In f32 beside matrices of fewer bits, too.
         let adapters = Lora::new(lora.rank, lora.alpha).set_dtype(FloatDType::F32);
         self.device().seed(seed);

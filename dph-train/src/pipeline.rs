@@ -5,21 +5,20 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use burn::tensor::Device;
-use dph_data::{ChatTokenizer, Documents, LoadOptions, Task, World, add_special_tokens, train_tokenizer};
 use dph_eval::{Bench, BenchPlan};
-use dph_model::checkpoint::locate_here;
-use dph_model::{Backbone, CheckpointError, DecoderConfig, Family, ModelFiles};
+use dph_model::Backbone;
 
 use crate::TrainError;
 use crate::evaluation::evaluate;
-use crate::experiment::{Experiment, TokenizerSource, TrainedTokenizer};
+use crate::experiment::Experiment;
 use crate::experiment_file::ExperimentFile;
 use crate::features::FeatureCache;
-use crate::forecast::check_memory;
 use crate::homes::Homes;
+use crate::model_source::{given_model, new_config, write_tokenizer};
+use crate::preflight::{Preflight, Preflights, Purpose};
 use crate::report;
 use crate::run_dir::{MANIFEST, METRICS, Manifest, RunDir, write_atomically};
-use crate::stages::{StageContext, copy_tokenizer, tokenizer};
+use crate::stages::{StageContext, tokenizer};
 
 /// Where and how an experiment runs.
 #[derive(Debug, Clone)]
@@ -53,9 +52,9 @@ pub fn run(file: &ExperimentFile, options: &RunOptions) -> Result<Vec<Bench>, Tr
         return Err(TrainError::Sweep("this experiment has a [sweep], which `run_sweep` runs"));
     }
     let experiment = &file.experiment;
-    let setting = Setting::new(experiment, &options.data)?;
-    // What can be seen to be wrong at once must not move an earlier run aside.
-    setting.check()?;
+    // What is wrong must not move an earlier run aside.
+    let checked = Preflights::new(&options.data, Purpose::Run).check(experiment)?;
+    let setting = Setting::new(experiment, &options.data, checked);
     let run = RunDir::open(&options.out, experiment, &file.source, options.resume)?;
     let homes = Homes::alone(&run);
     let (model_dir, mut benches) = setting.train(&homes, &FeatureCache::new(features_dir(&options.out)))?;
@@ -83,22 +82,11 @@ pub(crate) struct Setting<'a> {
 }
 
 impl<'a> Setting<'a> {
-    /// Fails where the device or something to be evaluated does not exist.
-    pub fn new(experiment: &'a Experiment, data: &'a Path) -> Result<Self, TrainError> {
-        let eval = &experiment.eval;
-        Ok(Self {
-            experiment,
-            data: experiment.data.as_deref().unwrap_or(data),
-            device: dph_core::device(&experiment.device)?,
-            plan: BenchPlan::new(&eval.suites, &eval.tasks, eval.split.as_deref())?,
-        })
-    }
-
-    /// Fails where the model cannot be had, or a stage cannot fit into memory.
-    pub fn check(&self) -> Result<(), TrainError> {
-        let json = base_config(self.experiment, self.data)?;
-        let (family, config) = causal(self.experiment, &json)?;
-        check_memory(self.experiment, &family, &config)
+    /// The setting of an experiment that was checked, whose warnings are logged.
+    pub fn new(experiment: &'a Experiment, data: &'a Path, checked: Preflight) -> Self {
+        let Preflight { device, plan, warnings, .. } = checked;
+        warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+        Self { experiment, data: experiment.data.as_deref().unwrap_or(data), device, plan }
     }
 
     /// Makes the model and runs the stages, as far as they are not done already. Gives the directory of the result, and
@@ -148,15 +136,15 @@ impl<'a> Setting<'a> {
 
     /// The directory of the model that the first stage starts from.
     fn base_model(&self, homes: &Homes<'_>) -> Result<PathBuf, TrainError> {
-        let (experiment, model) = (self.experiment, &self.experiment.model);
-        if let Some(path) = &model.path {
+        let experiment = self.experiment;
+        if let Some(path) = &experiment.model.path {
             let files = given_model(path)?;
             return fs::canonicalize(files.path()).map_err(|source| TrainError::io(files.path(), source));
         }
         homes.of(BASE).once(BASE, |dir| {
             write_tokenizer(experiment, self.data, dir)?;
             let tokenizer = tokenizer(experiment, dir)?;
-            let config = new_config(model.new.clone().unwrap_or_default(), &tokenizer);
+            let config = new_config(experiment, &tokenizer);
             Backbone::init(&config, experiment.seed, &self.device)?.save(dir)?;
             Ok(())
         })
@@ -189,112 +177,4 @@ pub(crate) fn git_revision() -> Option<String> {
     let revision =
         Command::new("git").args(["rev-parse", "HEAD"]).output().ok().filter(|out| out.status.success());
     revision.map(|out| String::from_utf8_lossy(&out.stdout).trim().to_string())
-}
-
-/// The files of the model that an experiment names.
-fn given_model(path: &Path) -> Result<ModelFiles, TrainError> {
-    ModelFiles::open(path).map_err(|error| match error {
-        CheckpointError::NotADirectory { path } => TrainError::NoModel { path },
-        error => error.into(),
-    })
-}
-
-/// The `config.json` of the model that the first stage starts from; nothing is loaded or kept.
-fn base_config(experiment: &Experiment, data: &Path) -> Result<String, TrainError> {
-    let model = &experiment.model;
-    if let Some(path) = &model.path {
-        return Ok(given_model(path)?.config_json()?);
-    }
-    Ok(new_config(model.new.clone().unwrap_or_default(), &new_tokenizer(experiment, data)?))
-}
-
-/// What the `config.json` of the model that the first stage starts from describes.
-pub(crate) fn causal(experiment: &Experiment, json: &str) -> Result<(Family, DecoderConfig), TrainError> {
-    let described = || {
-        let family = Family::parse(json)?;
-        let config = family.causal_decoder()?;
-        Ok((family, config))
-    };
-    described().map_err(|source| match &experiment.model.path {
-        Some(path) => CheckpointError::Config { path: path.join("config.json"), source }.into(),
-        None => TrainError::Config(source),
-    })
-}
-
-/// The `config.json` of the model that the first stage starts from and its tokenizer, as far as they are there: without
-/// the model at `path`, `new` describes it, and without its tokenizer there is none.
-pub(crate) fn described_model(
-    experiment: &Experiment,
-    data: &Path,
-) -> Result<(String, Option<ChatTokenizer>), TrainError> {
-    let model = &experiment.model;
-    match &model.path {
-        Some(path) if model.new.is_none() || locate_here(path).is_some() => {
-            let config = base_config(experiment, data)?;
-            let dir = tempdir()?;
-            copy_tokenizer(path, dir.path())?;
-            let is_there = dir.path().join("tokenizer.json").is_file();
-            return Ok((config, is_there.then(|| final_tokenizer(experiment, dir.path())).transpose()?));
-        }
-        _ => {}
-    }
-    let config = model.new.clone().unwrap_or_default();
-    let there = match &model.tokenizer {
-        Some(TokenizerSource::Given(name)) => name == "world" || Path::new(name).is_dir(),
-        _ => true,
-    };
-    if !there && config.contains_key("vocab_size") {
-        return Ok((serde_json::to_string(&config).unwrap_or_default(), None));
-    }
-    let dir = tempdir()?;
-    write_tokenizer(experiment, data, dir.path())?;
-    let config = new_config(config, &tokenizer(experiment, dir.path())?);
-    Ok((config, Some(final_tokenizer(experiment, dir.path())?)))
-}
-
-/// The tokenizer in a folder of its own with the tokens that all stages add.
-fn final_tokenizer(experiment: &Experiment, folder: &Path) -> Result<ChatTokenizer, TrainError> {
-    for stage in &experiment.stages {
-        add_special_tokens(folder, &stage.add_tokens)?;
-    }
-    tokenizer(experiment, folder)
-}
-
-fn tempdir() -> Result<tempfile::TempDir, TrainError> {
-    tempfile::tempdir().map_err(|source| TrainError::io(&std::env::temp_dir(), source))
-}
-
-/// The tokenizer of a new model.
-fn new_tokenizer(experiment: &Experiment, data: &Path) -> Result<ChatTokenizer, TrainError> {
-    let dir = tempdir()?;
-    write_tokenizer(experiment, data, dir.path())?;
-    tokenizer(experiment, dir.path())
-}
-
-fn write_tokenizer(experiment: &Experiment, data: &Path, dir: &Path) -> Result<(), TrainError> {
-    match &experiment.model.tokenizer {
-        None => Ok(World::default().write_tokenizer(dir)?),
-        Some(TokenizerSource::Given(name)) if name == "world" => Ok(World::default().write_tokenizer(dir)?),
-        Some(TokenizerSource::Given(tokenizer)) => copy_tokenizer(Path::new(tokenizer), dir),
-        Some(TokenizerSource::Trained(TrainedTokenizer { task, vocab })) => {
-            let options = LoadOptions::default();
-            let texts = Documents::load(&Task::find(task)?, data, "train", &options)?.documents;
-            let texts = texts.into_iter().flat_map(|document| document.candidates);
-            Ok(train_tokenizer(dir, texts, *vocab, &[])?)
-        }
-    }
-}
-
-/// The `config.json` of a new model, with what its tokenizer decides filled in.
-fn new_config(mut config: toml::Table, tokenizer: &ChatTokenizer) -> String {
-    let mut fill = |key: &str, value: Option<usize>| {
-        if let Some(value) = value {
-            config.entry(key).or_insert(toml::Value::Integer(value as i64));
-        }
-    };
-    fill("vocab_size", Some(tokenizer.vocab_size()));
-    fill("pad_token_id", tokenizer.pad_id().map(|id| id as usize));
-    fill("bos_token_id", tokenizer.bos_id().map(|id| id as usize));
-    fill("eos_token_id", tokenizer.eos_id().map(|id| id as usize));
-    serde_json::to_string_pretty(&config).unwrap_or_default()
 }

@@ -132,19 +132,24 @@ fn a_sweep_is_its_variants_and_does_once_what_they_share() {
 fn a_variant_that_fails_does_not_stop_the_others() {
     let dir = tempfile::tempdir().unwrap();
     let run = dir.path().join("run");
-    let swept = "\"head.aggregation.layers\" = [\"last\", 7, 1]\n";
-    let output = sweep(dir.path(), swept, &[]).output().unwrap();
+    let swept = "\"stage.dph.optimiser.lr\" = [1e-3, 1e30, 2e-3]\n";
+    let clip = ["--set", "stage.dph.clip=0", "--set", "stage.dph.schedule={ warmup = 0 }"];
+    let output = sweep(dir.path(), swept, &clip).output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", said(&output));
     assert!(stderr(&output).contains("1 of 3 variants failed"), "{}", said(&output));
     let table = stdout(&output);
-    assert!(table.contains("\nlast ") && table.contains("\n1 ") && !table.contains("\n7 "), "{table}");
-    assert!(table.contains("layers=7: failed: ") && table.contains("layer 7"), "{table}");
+    assert!(table.contains("\n1e-3 ") && table.contains("\n2e-3 ") && !table.contains("\n1e30 "), "{table}");
+    assert!(table.contains("lr=1e30: failed: ") && table.contains("is not finite"), "{table}");
     assert_eq!(json(run.join("results.json")).as_array().unwrap().len(), 2);
-    assert!(run.join("layers=1/results.json").is_file() && !run.join("layers=7/results.json").exists());
+    assert!(run.join("lr=2e-3/results.json").is_file() && !run.join("lr=1e30/results.json").exists());
 
     // What several variants need and cannot have is tried once.
     let swept = "\"head.pooling\" = [\"identity\", \"bert\"]\n\"stage.sft.mix\" = [{ arc_easy = 1.0 }, { world_chat = 1.0 }]\n";
-    let output = sweep(dir.path(), swept, &["--data", "nowhere"]).output().unwrap();
+    let rows = dir.path().join("data/arc_easy/train.jsonl");
+    fs::create_dir_all(rows.parent().unwrap()).unwrap();
+    fs::write(&rows, "no JSON\n").unwrap();
+    let data = dir.path().join("data");
+    let output = sweep(dir.path(), swept, &["--data", data.to_str().unwrap()]).output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", said(&output));
     assert!(stderr(&output).contains("2 of 4 variants failed"), "{}", said(&output));
     assert!(
@@ -153,6 +158,17 @@ fn a_variant_that_fails_does_not_stop_the_others() {
         said(&output)
     );
     assert_eq!(json(run.join("results.json")).as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn a_variant_that_cannot_run_is_named_before_any_runs() {
+    let dir = tempfile::tempdir().unwrap();
+    let swept = "\"head.aggregation.layers\" = [\"last\", 7, 1]\n";
+    for dry_run in [&[][..], &["--dry-run"]] {
+        let said = fail(&mut sweep(dir.path(), swept, dry_run), 2);
+        assert!(said.contains("variant layers=7: head.aggregation: there is no layer 7"), "{said}");
+    }
+    assert!(!dir.path().join("run").exists());
 }
 
 #[test]

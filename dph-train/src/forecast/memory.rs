@@ -1,13 +1,10 @@
-//! How much memory a stage takes, and whether that is there.
+//! How much memory a stage takes.
 
 use dph_model::DecoderConfig;
-use sysinfo::{MemoryRefreshKind, RefreshKind, System};
-
-use dph_core::terminal::numbers::bytes;
 
 use super::trained::trained;
-use crate::TrainError;
 use crate::experiment::{Experiment, Stage, Trainable};
+use crate::model_source::ModelSource;
 use crate::optimiser::DecayTowards;
 use crate::stages::trainable;
 
@@ -15,17 +12,19 @@ use crate::stages::trainable;
 const OVERHEAD: u64 = 700 << 20;
 const F32: u64 = size_of::<f32>() as u64;
 
-/// Estimated peak memory of a stage in bytes, of which `trained` parameters learn.
-pub(super) fn stage_memory(
-    experiment: &Experiment,
-    stage: &Stage,
-    config: &DecoderConfig,
-    trained: usize,
-) -> u64 {
-    let weights = (config.param_count() * experiment.model.precision.bytes()) as u64;
+/// Memory of the model's weights alone, in bytes.
+pub(crate) fn weights_memory(experiment: &Experiment, config: &DecoderConfig) -> u64 {
+    (config.param_count() * experiment.model.precision.bytes()) as u64
+}
+
+/// Estimated peak memory of a stage in bytes.
+pub(crate) fn stage_memory(experiment: &Experiment, stage: &Stage, source: &ModelSource) -> u64 {
+    let config = &source.config;
+    let weights = weights_memory(experiment, config);
     if trainable(experiment, stage) == Trainable::None {
         return weights + OVERHEAD;
     }
+    let trained = trained(experiment, stage, source);
     let optimiser = &stage.optimiser;
     let towards = optimiser.head.decay_towards.unwrap_or(optimiser.decay_towards);
     // The weights to decay towards.
@@ -45,29 +44,4 @@ pub(super) fn stage_memory(
     let activations = activations * F32;
     let logits = tokens.min(512) * config.vocab as u64 * 4 * F32;
     weights + copies * trained as u64 * F32 + reference + activations + logits + OVERHEAD
-}
-
-/// Refuses an experiment of which a stage cannot fit into the memory of this machine. What a GPU has is not known.
-pub(crate) fn check_memory(
-    experiment: &Experiment,
-    family: &dph_model::Family,
-    config: &DecoderConfig,
-) -> Result<(), TrainError> {
-    let on_host = experiment.device == "flex" || experiment.device == "libtorch";
-    let kind = RefreshKind::nothing().with_memory(MemoryRefreshKind::nothing().with_ram());
-    let total = System::new_with_specifics(kind).total_memory();
-    if !on_host || total == 0 {
-        return Ok(());
-    }
-    for stage in &experiment.stages {
-        let needed = stage_memory(experiment, stage, config, trained(experiment, stage, family, config));
-        if needed > total {
-            return Err(TrainError::DoesNotFit {
-                stage: stage.name.clone(),
-                needed: bytes(needed),
-                total: bytes(total),
-            });
-        }
-    }
-    Ok(())
 }

@@ -1,18 +1,15 @@
 //! How many parameters a stage trains.
 
 use dph_model::decoder::Slot;
-use dph_model::{DecoderConfig, Family, fits};
+use dph_model::fits;
 
 use crate::experiment::{Experiment, Stage, Trainable};
+use crate::model_source::ModelSource;
 use crate::stages::{head_config, trainable};
 
 /// The parameters that learn in a stage: of the language model, and of the head where it is trained.
-pub(super) fn trained(
-    experiment: &Experiment,
-    stage: &Stage,
-    family: &Family,
-    config: &DecoderConfig,
-) -> usize {
+pub(crate) fn trained(experiment: &Experiment, stage: &Stage, source: &ModelSource) -> usize {
+    let ModelSource { family, config, .. } = source;
     let named = |slot: Slot, patterns: &[String]| {
         let tensors = family.tensors(slot, config);
         tensors.iter().any(|tensor| patterns.iter().any(|pattern| fits(pattern, &tensor.name)))

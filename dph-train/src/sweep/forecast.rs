@@ -8,6 +8,7 @@ use dph_core::terminal::numbers::duration;
 use super::sharing::{Piece, pieces};
 use super::{Sweep, Variant};
 use crate::experiment::Trainable;
+use crate::preflight::Purpose;
 use crate::stages::trainable;
 use crate::{Forecast, TrainError};
 
@@ -29,8 +30,10 @@ impl SweepForecast {
     /// Reads the data of the first variant and the configuration of its model, but no weights. `data` is the root of the
     /// data sets where the experiment does not say.
     pub fn new(sweep: &Sweep, data: &Path) -> Result<Self, TrainError> {
-        let first = Forecast::new(&sweep.variants[0].experiment, data)?;
-        let pieces = pieces(&sweep.variants, data)?;
+        let checked = sweep.check(data, Purpose::Forecast)?;
+        let first = Forecast::from_preflight(&sweep.variants[0].experiment, data, &checked[0])?;
+        // No model is hashed: within a sweep its path tells it apart.
+        let pieces = pieces(&sweep.variants, data, |path| Ok(path.display().to_string()))?;
         let mut different: Vec<&Piece> = Vec::new();
         for piece in pieces.iter().flatten() {
             if !different.contains(&piece) {
@@ -45,7 +48,7 @@ impl SweepForecast {
             if trainable(experiment, stage) != Trainable::None {
                 models = trained;
             }
-            seconds += models as f64 * forecast.seconds;
+            seconds += models as f64 * forecast.cost.as_ref().map_or(0.0, |cost| cost.seconds);
             stages.push((stage.name.clone(), trained));
         }
         seconds += models as f64 * first.evaluation.as_ref().map_or(0.0, |evaluation| evaluation.seconds);
@@ -68,6 +71,9 @@ impl fmt::Display for SweepForecast {
             write!(f, "\n            {variant}")?;
         }
         write!(f, "\n\nThe first of them alone:\n{}", self.first)?;
-        write!(f, "\n\nAll of them: about {}", duration(self.seconds))
+        match self.seconds > 0.0 {
+            true => write!(f, "\n\nAll of them: about {}", duration(self.seconds)),
+            false => Ok(()),
+        }
     }
 }

@@ -14,10 +14,13 @@ mod run;
 mod sharing;
 
 use std::ops::Range;
+use std::path::Path;
 
 use toml_edit::Value;
 
+use crate::error::TrainError;
 use crate::experiment::Experiment;
+use crate::preflight::{Preflight, Preflights, Purpose};
 
 pub(crate) use axes::{axes, not_swept};
 pub(crate) use expand::expand;
@@ -60,6 +63,22 @@ pub struct Variant {
 }
 
 impl Sweep {
+    /// Checks every variant before any of them runs; an error names the variant.
+    pub(crate) fn check<'a>(
+        &'a self,
+        data: &'a Path,
+        purpose: Purpose,
+    ) -> Result<Vec<Preflight>, TrainError> {
+        let mut preflights = Preflights::new(data, purpose);
+        let mut check = |variant: &'a Variant| {
+            preflights.check(&variant.experiment).map_err(|source| TrainError::Variant {
+                variant: variant.label.clone(),
+                source: source.into(),
+            })
+        };
+        self.variants.iter().map(&mut check).collect()
+    }
+
     /// The experiment that stands for the whole sweep: the first variant, with the `[sweep]` of the file's text.
     pub(crate) fn representative(&self, text: &str) -> Experiment {
         let mut experiment = self.variants[0].experiment.clone();

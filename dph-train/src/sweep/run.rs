@@ -1,6 +1,6 @@
 //! Running a sweep.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use dph_core::Kept;
@@ -14,6 +14,7 @@ use crate::evaluation::evaluate;
 use crate::experiment_file::ExperimentFile;
 use crate::features::FeatureCache;
 use crate::pipeline::{RunOptions, Setting, features_dir, git_revision};
+use crate::preflight::Purpose;
 use crate::run_dir::{MANIFEST, RunDir, SweepManifest, write_atomically};
 
 /// What a sweep came to.
@@ -38,7 +39,7 @@ pub fn run_sweep(file: &ExperimentFile, options: &RunOptions) -> Result<SweepOut
     let none = TrainError::Sweep("this experiment has no [sweep]; it is one run, which `run` runs");
     let sweep = file.sweep.as_ref().ok_or(none)?;
     let settings = settings(sweep, &options.data)?;
-    let pieces = pieces(&sweep.variants, &options.data)?;
+    let pieces = pieces(&sweep.variants, &options.data, |path| Ok(dph_model::content_hash(path)?))?;
 
     let place = RunDir::open(&options.out, &file.experiment, &file.source, options.resume)?;
     write_manifest(sweep, place.path())?;
@@ -64,17 +65,11 @@ pub fn run_sweep(file: &ExperimentFile, options: &RunOptions) -> Result<SweepOut
     report::write(file, sweep, jobs, place.path())
 }
 
-/// The settings of all variants. What can be seen to be wrong at once must not move an earlier sweep aside.
+/// The settings of all variants. What is wrong must not move an earlier sweep aside.
 fn settings<'a>(sweep: &'a Sweep, data: &'a Path) -> Result<Vec<Setting<'a>>, TrainError> {
-    let mut seen = HashSet::new();
-    let setting = |variant: &'a Variant| {
-        let setting = Setting::new(&variant.experiment, data)?;
-        if seen.insert(format!("{:?} {:?}", variant.experiment.model, setting.data)) {
-            setting.check()?;
-        }
-        Ok(setting)
-    };
-    sweep.variants.iter().map(setting).collect()
+    let checked = sweep.check(data, Purpose::Run)?;
+    let settings = sweep.variants.iter().zip(checked);
+    Ok(settings.map(|(variant, checked)| Setting::new(&variant.experiment, data, checked)).collect())
 }
 
 /// What the aggregations of all variants need of a frozen model, each once.

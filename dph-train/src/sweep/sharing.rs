@@ -28,13 +28,17 @@ impl Piece {
 }
 
 /// The pieces of every variant, in the order in which they are made. `data` is the root of the data sets where the
-/// experiment does not say.
-pub(super) fn pieces(variants: &[Variant], data: &Path) -> Result<Vec<Vec<Piece>>, TrainError> {
+/// experiment does not say; `hash` identifies the model at a path, and is called once for each.
+pub(super) fn pieces(
+    variants: &[Variant],
+    data: &Path,
+    hash: impl Fn(&Path) -> Result<String, TrainError>,
+) -> Result<Vec<Vec<Piece>>, TrainError> {
     let mut hashes: HashMap<PathBuf, String> = HashMap::new();
     let mut hash = |path: &Path| match hashes.get(path) {
         Some(hash) => Ok(hash.clone()),
         None => {
-            let hash = dph_model::content_hash(path)?;
+            let hash = hash(path)?;
             hashes.insert(path.into(), hash.clone());
             Ok(hash)
         }
@@ -118,7 +122,8 @@ mod tests {
     fn numbered_of(experiment: &str, sweep: &str) -> Vec<Vec<String>> {
         let text = format!("{experiment}\n[sweep]\n{sweep}\n");
         let sweep = expand(&text, axes(&text).unwrap()).unwrap();
-        let pieces = pieces(&sweep.variants, Path::new("data")).unwrap();
+        let pieces =
+            pieces(&sweep.variants, Path::new("data"), |_| unreachable!("the model is new")).unwrap();
         let mut known: Vec<Piece> = Vec::new();
         let mut number = |piece: &Piece| {
             let at = known.iter().filter(|other| other.name == piece.name).position(|other| other == piece);

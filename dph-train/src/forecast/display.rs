@@ -1,0 +1,55 @@
+//! The text of a [`Forecast`].
+
+use std::fmt;
+
+use dph_core::terminal::numbers::{abbreviated, bytes, duration, grouped};
+
+use super::{EvalForecast, Forecast, ModelForecast, StageCost, StageForecast};
+
+impl fmt::Display for Forecast {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.model {
+            Some(ModelForecast { parameters, bytes: size, precision }) => writeln!(
+                f,
+                "model       {} parameters, {} in {precision}",
+                grouped(*parameters),
+                bytes(*size)
+            )?,
+            None => writeln!(f, "model       not there")?,
+        }
+        for stage in &self.stages {
+            writeln!(f, "{stage}")?;
+        }
+        match &self.evaluation {
+            Some(EvalForecast { questions, tokens, seconds: time }) => {
+                write!(f, "evaluation  {questions} questions, {tokens} tokens, about {}", duration(*time))?;
+            }
+            None => write!(f, "evaluation  data or tokenizer not there")?,
+        }
+        if self.memory() > 0 {
+            write!(f, "\nmemory      about {}", bytes(self.memory()))?;
+        }
+        for warning in &self.warnings {
+            write!(f, "\nwarning     {warning}")?;
+        }
+        for unchecked in &self.unchecked {
+            write!(f, "\nnot checked {unchecked}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for StageForecast {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, steps, batch, cost } = self;
+        let Some(StageCost { trained, sets, epochs, tokens, memory, seconds: time }) = cost else {
+            return write!(f, "stage {name:<5} {steps} steps of {batch} sets");
+        };
+        let data = match sets {
+            Some(sets) => format!("{sets} sets, {epochs:.1} epochs; {tokens} tokens"),
+            None => format!("data or tokenizer not there; at most {tokens} tokens"),
+        };
+        let (trained, time, memory) = (abbreviated(*trained), duration(*time), bytes(*memory));
+        write!(f, "stage {name:<5} trains {trained} parameters; {data}, about {time}, {memory} of memory")
+    }
+}

@@ -1,0 +1,55 @@
+//! [`EvalForecast`]: what the evaluation would be and what it would cost.
+
+use std::path::Path;
+
+use dph_core::{CandidateSet, Layer};
+use dph_data::{DataError, LoadOptions, TaskData};
+use dph_eval::BenchPlan;
+
+use super::speed::Speed;
+use crate::TrainError;
+use crate::experiment::Experiment;
+use crate::model_source::ModelSource;
+
+/// What the evaluation would be and what it would cost.
+#[derive(Debug, Clone)]
+pub struct EvalForecast {
+    /// Questions.
+    pub questions: usize,
+    /// Their tokens, each prompt counted once.
+    pub tokens: usize,
+    /// Estimated time in seconds, of all evaluations together.
+    pub seconds: f64,
+}
+
+impl EvalForecast {
+    /// `None` where there is no data, or no tokenizer to read it with.
+    pub(super) fn estimate(
+        experiment: &Experiment,
+        plan: &BenchPlan,
+        root: &Path,
+        source: &ModelSource,
+        speed: &Speed<'_>,
+    ) -> Result<Option<Self>, TrainError> {
+        let Some(tokenizer) = &source.tokenizer else { return Ok(None) };
+        let (mut questions, mut tokens) = (0, 0);
+        for planned in &plan.tasks {
+            let options = LoadOptions {
+                limit: experiment.eval.limit,
+                seed: experiment.eval.seed,
+                max_len: Some(source.config.context),
+                ..LoadOptions::default()
+            };
+            let data = match TaskData::load(&planned.task, root, &planned.split, tokenizer, &options) {
+                Ok(data) => data,
+                Err(DataError::NotFound(_)) => return Ok(None),
+                Err(error) => return Err(error.into()),
+            };
+            questions += data.sets.len();
+            tokens += data.sets.iter().map(CandidateSet::packed_len).sum::<usize>();
+        }
+        let times = 1 + experiment.eval.after.len();
+        let seconds = times as f64 * speed.forward(tokens, Layer::Last);
+        Ok(Some(Self { questions, tokens, seconds }))
+    }
+}

@@ -1,0 +1,117 @@
+//! [`StageForecast`]: what a stage would do and what it would cost.
+
+use std::path::Path;
+
+use dph_core::{CandidateSet, Layer};
+use dph_data::{DataError, TaskData};
+
+use super::memory::stage_memory;
+use super::speed::Speed;
+use super::trained::trained;
+use crate::TrainError;
+use crate::experiment::{Experiment, Stage, Trainable};
+use crate::model_source::ModelSource;
+use crate::stages::data::StageData;
+use crate::stages::trainable;
+
+/// What a stage would do and what it would cost.
+#[derive(Debug, Clone)]
+pub struct StageForecast {
+    /// Name of the stage.
+    pub name: String,
+    /// Number of its optimiser steps.
+    pub steps: usize,
+    /// Candidate sets in a step.
+    pub batch: usize,
+    /// What it would cost; `None` where the model is not there.
+    pub cost: Option<StageCost>,
+}
+
+/// What a stage would cost.
+#[derive(Debug, Clone)]
+pub struct StageCost {
+    /// Parameters that learn.
+    pub trained: usize,
+    /// Candidate sets to learn from; `None` where the data is not there.
+    pub sets: Option<usize>,
+    /// How often each set is seen on average.
+    pub epochs: f64,
+    /// Tokens that go through the model: once for all sets with a frozen model, in every step otherwise. Without data
+    /// the most that there can be.
+    pub tokens: usize,
+    /// Estimated peak memory in bytes.
+    pub memory: u64,
+    /// Estimated time in seconds.
+    pub seconds: f64,
+}
+
+impl StageForecast {
+    pub(super) fn new(stage: &Stage, cost: Option<StageCost>) -> Self {
+        Self { name: stage.name.clone(), steps: stage.steps, batch: stage.batch, cost }
+    }
+}
+
+impl StageCost {
+    pub(super) fn estimate(
+        stage: &Stage,
+        experiment: &Experiment,
+        data: &Path,
+        source: &ModelSource,
+        speed: &Speed<'_>,
+    ) -> Result<Self, TrainError> {
+        let load = Load::measure(stage, experiment, data, source)?;
+        let frozen = trainable(experiment, stage) == Trainable::None;
+        let deepest = experiment.head.aggregation.layers_needed().iter().max().copied();
+        let seconds = match frozen {
+            true => speed.forward(load.tokens, deepest.unwrap_or_default()),
+            // Twice as much for the gradients, and a pass for the reference.
+            false => {
+                let reference = if stage.objective.dpo.is_some() { load.set_tokens } else { 0 };
+                3.0 * speed.forward(load.tokens, Layer::Last) + speed.forward(reference, Layer::Last)
+            }
+        };
+        let trained = trained(experiment, stage, source);
+        let memory = stage_memory(experiment, stage, source);
+        let Load { sets, epochs, tokens, .. } = load;
+        Ok(Self { trained, sets, epochs, tokens, memory, seconds })
+    }
+}
+
+/// What goes through the model in a stage.
+struct Load {
+    sets: Option<usize>,
+    epochs: f64,
+    tokens: usize,
+    /// Tokens of all sets.
+    set_tokens: usize,
+}
+
+impl Load {
+    fn measure(
+        stage: &Stage,
+        experiment: &Experiment,
+        data: &Path,
+        source: &ModelSource,
+    ) -> Result<Self, TrainError> {
+        let seen = stage.steps * stage.batch;
+        let context = source.config.context;
+        let unknown = Self { sets: None, epochs: 0.0, tokens: seen * context, set_tokens: 0 };
+        let Some(tokenizer) = &source.tokenizer else { return Ok(unknown) };
+        let heads = &experiment.head.rewards;
+        let loaded = match StageData::load(stage, heads, experiment.seed, data, tokenizer, context) {
+            Ok(loaded) => loaded,
+            Err(TrainError::Data(DataError::NotFound(_))) => return Ok(unknown),
+            Err(error) => return Err(error),
+        };
+        let packed = |data: &[TaskData]| -> usize {
+            data.iter().flat_map(|data| &data.sets).map(CandidateSet::packed_len).sum()
+        };
+        let sets: usize = loaded.training.iter().map(|data| data.sets.len()).sum();
+        let set_tokens = packed(&loaded.training) + packed(&loaded.validation);
+        let tokens = match trainable(experiment, stage) {
+            Trainable::None => set_tokens,
+            _ => (packed(&loaded.training) as f64 / sets as f64 * seen as f64) as usize,
+        };
+        Ok(Self { sets: Some(sets), epochs: seen as f64 / sets as f64, tokens, set_tokens })
+    }
+}

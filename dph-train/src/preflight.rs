@@ -1,0 +1,200 @@
+//! [`Preflights`]: everything that an experiment, the model's `config.json` and the tokenizer already say is checked before
+//! the first stage runs, and by `--dry-run`.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use burn::tensor::Device;
+use dph_core::terminal::numbers::bytes;
+use dph_data::{DataError, Kind, Message, Task};
+use dph_eval::BenchPlan;
+use dph_model::{check_lora, check_patterns};
+use sysinfo::{MemoryRefreshKind, RefreshKind, System};
+
+use crate::TrainError;
+use crate::experiment::{Experiment, Model, Stage, Trainable};
+use crate::forecast::memory::{stage_memory, weights_memory};
+use crate::model_source::ModelSource;
+use crate::stages::{head_config, trainable};
+
+/// What an experiment is checked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// A run needs its model, its data and memory for the weights.
+    Run,
+    /// A forecast does without them.
+    Forecast,
+}
+
+/// What an experiment that was checked runs with.
+pub(crate) struct Preflight {
+    pub device: Device,
+    /// What is evaluated.
+    pub plan: BenchPlan,
+    /// The model; `None` if it is not there.
+    pub source: Option<Arc<ModelSource>>,
+    /// Stages that may need more memory than there is, in words.
+    pub warnings: Vec<String>,
+}
+
+/// Checks experiments. Those with the same model share what is read of it.
+pub(crate) struct Preflights<'a> {
+    data: &'a Path,
+    purpose: Purpose,
+    sources: Vec<(SourceKey<'a>, Option<Arc<ModelSource>>)>,
+}
+
+impl<'a> Preflights<'a> {
+    /// `data` is the root of the data sets where an experiment does not say.
+    pub fn new(data: &'a Path, purpose: Purpose) -> Self {
+        Self { data, purpose, sources: Vec::new() }
+    }
+
+    /// Checks an experiment.
+    ///
+    /// # Errors
+    ///
+    /// The first thing that is wrong.
+    pub fn check(&mut self, experiment: &'a Experiment) -> Result<Preflight, TrainError> {
+        let data = experiment.data.as_deref().unwrap_or(self.data);
+        let device = dph_core::device(&experiment.device)?;
+        let eval = &experiment.eval;
+        let plan = BenchPlan::new(&eval.suites, &eval.tasks, eval.split.as_deref())?;
+        let source = self.source(experiment, data)?;
+        let warnings = match &source {
+            Some(source) => check_model(experiment, source, self.purpose)?,
+            None => Vec::new(),
+        };
+        if self.purpose == Purpose::Run {
+            check_data(experiment, &plan, data)?;
+        }
+        Ok(Preflight { device, plan, source, warnings })
+    }
+
+    fn source(
+        &mut self,
+        experiment: &'a Experiment,
+        data: &'a Path,
+    ) -> Result<Option<Arc<ModelSource>>, TrainError> {
+        let key = SourceKey::new(experiment, data);
+        if let Some((_, source)) = self.sources.iter().find(|(other, _)| *other == key) {
+            return Ok(source.clone());
+        }
+        let source = match self.purpose {
+            Purpose::Run => Some(ModelSource::read(experiment, data)?),
+            Purpose::Forecast => ModelSource::read_local(experiment, data)?,
+        };
+        let source = source.map(Arc::new);
+        self.sources.push((key, source.clone()));
+        Ok(source)
+    }
+}
+
+/// What decides a [`ModelSource`].
+#[derive(PartialEq)]
+struct SourceKey<'a> {
+    model: &'a Model,
+    data: &'a Path,
+    added: Vec<&'a [String]>,
+}
+
+impl<'a> SourceKey<'a> {
+    fn new(experiment: &'a Experiment, data: &'a Path) -> Self {
+        let added = experiment.stages.iter().map(|stage| &stage.add_tokens[..]).collect();
+        Self { model: &experiment.model, data, added }
+    }
+}
+
+/// Checks an experiment against its model. Gives warnings.
+fn check_model(
+    experiment: &Experiment,
+    source: &ModelSource,
+    purpose: Purpose,
+) -> Result<Vec<String>, TrainError> {
+    let ModelSource { family, config, .. } = source;
+    for stage in &experiment.stages {
+        if stage.objective.trains_head() {
+            let head = head_config(experiment, config);
+            head.check()?;
+            head.aggregation.check_layers(config.n_layers)?;
+        }
+        check_patterns(family, config, &stage.freeze)?;
+        if trainable(experiment, stage) == Trainable::Lora {
+            check_lora(family, config, &experiment.model.lora)?;
+        }
+    }
+    check_tokenizer(experiment, source)?;
+    check_memory(experiment, source, purpose)
+}
+
+/// Whether conversations can be made for the model: it has their tokens, and room for them.
+fn check_tokenizer(experiment: &Experiment, source: &ModelSource) -> Result<(), TrainError> {
+    let Some(tokenizer) = &source.tokenizer else { return Ok(()) };
+    let is_text = |stage: &Stage| {
+        stage.mix.keys().all(|task| Task::find(task).is_ok_and(|task| task.kind == Kind::Text))
+    };
+    let tokens = match experiment.stages.iter().all(is_text) {
+        true => tokenizer.encode_text("text")?,
+        false => tokenizer.prompt(&[Message::user("text")])?,
+    };
+    // Stages that add tokens make the vocabulary as large as the tokenizer's.
+    let grows = experiment.stages.iter().any(|stage| !stage.add_tokens.is_empty());
+    let vocab = if grows { source.config.vocab.max(tokenizer.vocab_size()) } else { source.config.vocab };
+    if let Some(&token) = tokens.iter().find(|&&token| token as usize >= vocab) {
+        return Err(TrainError::OtherTokenizer { token, vocab });
+    }
+    let context = source.config.context;
+    match tokens.len() >= context {
+        true => Err(TrainError::NoRoom { tokens: tokens.len(), context }),
+        false => Ok(()),
+    }
+}
+
+/// Whether there are rows to train on and to evaluate with, before the first stage takes its time.
+fn check_data(experiment: &Experiment, plan: &BenchPlan, root: &Path) -> Result<(), TrainError> {
+    for stage in &experiment.stages {
+        for task in stage.mix.keys() {
+            Task::find(task)?.locate(root, &stage.split).map_err(DataError::NotFound)?;
+        }
+    }
+    for planned in &plan.tasks {
+        planned.task.locate(root, &planned.split).map_err(DataError::NotFound)?;
+    }
+    Ok(())
+}
+
+/// Refuses a model whose weights alone do not fit into the memory of this machine, and gives a warning for each stage that
+/// may not fit by an estimate. The memory of a GPU is not known.
+fn check_memory(
+    experiment: &Experiment,
+    source: &ModelSource,
+    purpose: Purpose,
+) -> Result<Vec<String>, TrainError> {
+    let on_host = experiment.device == "flex" || experiment.device == "libtorch";
+    let kind = RefreshKind::nothing().with_memory(MemoryRefreshKind::nothing().with_ram());
+    let total = System::new_with_specifics(kind).total_memory();
+    if !on_host || total == 0 {
+        return Ok(Vec::new());
+    }
+    let weights = weights_memory(experiment, &source.config);
+    if weights > total {
+        let error = TrainError::DoesNotFit { needed: bytes(weights), total: bytes(total) };
+        return match purpose {
+            Purpose::Run => Err(error),
+            Purpose::Forecast => Ok(vec![error.to_string()]),
+        };
+    }
+    let warning = |stage: &Stage| {
+        let needed = stage_memory(experiment, stage, source);
+        (needed > total).then(|| {
+            format!(
+                "stage `{}` may need about {} of memory, and this machine has {}; a smaller `micro_batch`, \
+                 `gradient_checkpointing`, `trainable = \"lora\"` or `decay_towards = \"zero\"` needs less",
+                stage.name,
+                bytes(needed),
+                bytes(total)
+            )
+        })
+    };
+    Ok(experiment.stages.iter().filter_map(warning).collect())
+}
