@@ -3,7 +3,7 @@
 use dph_core::terminal::Failure;
 
 use crate::error::TrainError;
-use crate::experiment_error::ExperimentError;
+use crate::experiment::error::ExperimentError;
 
 impl From<ExperimentError> for Failure {
     fn from(error: ExperimentError) -> Self {

@@ -18,7 +18,7 @@ use serde_json::Value;
 
 use crate::experiment::{HeadOptimiser, Objective, Optimiser, Stage};
 use crate::optimiser::DecayTowards;
-use crate::schedule::Schedule;
+use crate::optimiser::Schedule;
 use crate::stages::groups::optimiser;
 use crate::stages::joint::{JointSettings, JointTrainer};
 use crate::stages::joint_batch::{JointBatch, JointStep};

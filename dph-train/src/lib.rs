@@ -23,44 +23,37 @@
 // `derive(RecordState)` looks these up in the crate root.
 use burn::optim::{RecordState, StateSink, StateSource};
 
-mod batch_file;
-mod checks;
+mod atomic;
+mod cache;
 mod error;
-mod evaluation;
+mod estimate;
 pub mod experiment;
-mod experiment_error;
-mod experiment_file;
 #[cfg(feature = "cli")]
 mod failure;
-mod features;
 mod forecast;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod golden_train_step;
-mod homes;
-mod model_source;
+mod model;
 pub mod optimiser;
-mod pipeline;
-mod preflight;
 mod progress;
-mod report;
-mod run_dir;
-mod schedule;
+mod run;
 mod stages;
 mod sweep;
 mod trainer;
 
+pub use cache::features::{FeatureCache, Features, KeptFeatures};
 pub use error::TrainError;
+pub use experiment::error::ExperimentError;
+pub use experiment::file::ExperimentFile;
+pub use experiment::sweep::{Axis, Sweep, Variant};
 pub use experiment::{Experiment, schema};
-pub use experiment_error::ExperimentError;
-pub use experiment_file::ExperimentFile;
-pub use features::{FeatureCache, Features, KeptFeatures};
 pub use forecast::{EvalForecast, Forecast, ModelForecast, StageCost, StageForecast};
-pub use pipeline::{RunOptions, run};
+pub use optimiser::{Schedule, Shape, StepScheduler};
 pub use progress::StageProgress;
-pub use run_dir::{Manifest, SweepManifest};
-pub use schedule::{Schedule, Shape, StepScheduler};
-pub use sweep::{Axis, Sweep, SweepForecast, SweepOutcome, Variant, run_sweep};
+pub use run::run_dir::{Manifest, SweepManifest};
+pub use run::{RunOptions, run};
+pub use sweep::{SweepForecast, SweepOutcome, run_sweep};
 
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]

@@ -1,13 +1,20 @@
 //! The experiment file: one TOML file says what is trained, on what, and how it is evaluated.
 
+pub(crate) mod checks;
+pub(crate) mod error;
+pub(crate) mod file;
 mod head;
 mod model;
 mod objective;
 mod optimiser;
+pub(crate) mod parse;
 mod stage;
+pub(crate) mod sweep;
 
 use std::path::PathBuf;
 
+use dph_core::PreferenceHeadConfig;
+use dph_model::DecoderConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -48,6 +55,28 @@ pub struct Experiment {
     #[serde(default, skip_serializing_if = "toml::Table::is_empty")]
     #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
     pub sweep: toml::Table,
+}
+
+impl Experiment {
+    /// What of the language model learns in a stage.
+    pub(crate) fn trainable(&self, stage: &Stage) -> Trainable {
+        stage.trainable.unwrap_or(self.model.trainable)
+    }
+
+    /// The configuration of the head on a language model.
+    pub(crate) fn head_config(&self, backbone: &DecoderConfig) -> PreferenceHeadConfig {
+        let head = &self.head;
+        PreferenceHeadConfig {
+            d_model: backbone.d_model,
+            d_ffn: backbone.d_ffn,
+            aggregation: head.aggregation.clone(),
+            standardise: head.standardise,
+            pooling: head.pooling,
+            dropout: head.dropout,
+            rewards: head.rewards.clone(),
+            bias: head.bias,
+        }
+    }
 }
 
 /// The JSON schema of experiment files: every key with its documentation, for editors that know such schemas.

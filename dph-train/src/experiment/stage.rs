@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Objective, Optimiser, Trainable, defaults};
-use crate::schedule::Schedule;
+use crate::optimiser::Schedule;
 
 /// One phase of training.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

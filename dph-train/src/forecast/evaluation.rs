@@ -6,10 +6,10 @@ use dph_core::{CandidateSet, Layer};
 use dph_data::{DataError, LoadOptions, TaskData};
 use dph_eval::BenchPlan;
 
-use super::speed::Speed;
-use crate::TrainError;
+use crate::error::TrainError;
+use crate::estimate::speed::Speed;
 use crate::experiment::Experiment;
-use crate::model_source::ModelSource;
+use crate::model::source::ModelSource;
 
 /// What the evaluation would be and what it would cost.
 #[derive(Debug, Clone)]

@@ -2,19 +2,17 @@
 
 mod display;
 mod evaluation;
-pub(crate) mod memory;
-mod speed;
 mod stage;
-mod trained;
 
 use std::path::Path;
 
-use crate::TrainError;
+use crate::error::TrainError;
+use crate::estimate::memory::weights_memory;
+use crate::estimate::speed::Speed;
 use crate::experiment::Experiment;
-use crate::preflight::{Preflight, Preflights, Purpose};
+use crate::run::preflight::{Preflight, Preflights, Purpose};
 
 pub use evaluation::EvalForecast;
-use speed::Speed;
 pub use stage::{StageCost, StageForecast};
 
 /// What an experiment would do and what it would cost. Its text form is what `--dry-run` prints.
@@ -92,7 +90,7 @@ impl Forecast {
         }
         let model = ModelForecast {
             parameters: source.config.param_count(),
-            bytes: memory::weights_memory(experiment, &source.config),
+            bytes: weights_memory(experiment, &source.config),
             precision: experiment.model.precision,
         };
         Ok(Self { model: Some(model), stages, evaluation, unchecked, warnings })

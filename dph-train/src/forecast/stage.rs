@@ -5,14 +5,13 @@ use std::path::Path;
 use dph_core::{CandidateSet, Layer};
 use dph_data::{DataError, TaskData};
 
-use super::memory::stage_memory;
-use super::speed::Speed;
-use super::trained::trained;
-use crate::TrainError;
+use crate::error::TrainError;
+use crate::estimate::memory::stage_memory;
+use crate::estimate::speed::Speed;
+use crate::estimate::trained::trained;
 use crate::experiment::{Experiment, Stage, Trainable};
-use crate::model_source::ModelSource;
+use crate::model::source::ModelSource;
 use crate::stages::data::StageData;
-use crate::stages::trainable;
 
 /// What a stage would do and what it would cost.
 #[derive(Debug, Clone)]
@@ -60,7 +59,7 @@ impl StageCost {
         speed: &Speed<'_>,
     ) -> Result<Self, TrainError> {
         let load = Load::measure(stage, experiment, data, source)?;
-        let frozen = trainable(experiment, stage) == Trainable::None;
+        let frozen = experiment.trainable(stage) == Trainable::None;
         let deepest = experiment.head.aggregation.layers_needed().iter().max().copied();
         let seconds = match frozen {
             true => speed.forward(load.tokens, deepest.unwrap_or_default()),
@@ -108,7 +107,7 @@ impl Load {
         };
         let sets: usize = loaded.training.iter().map(|data| data.sets.len()).sum();
         let set_tokens = packed(&loaded.training) + packed(&loaded.validation);
-        let tokens = match trainable(experiment, stage) {
+        let tokens = match experiment.trainable(stage) {
             Trainable::None => set_tokens,
             _ => (packed(&loaded.training) as f64 / sets as f64 * seen as f64) as usize,
         };

@@ -2,6 +2,8 @@
 
 mod clip;
 mod laprop;
+mod schedule;
 
 pub use clip::clip_by_global_norm;
 pub use laprop::{DecayTowards, LaProp, LaPropConfig, LaPropState};
+pub use schedule::{Schedule, Shape, StepScheduler};

@@ -6,7 +6,7 @@ use dph_eval::pass::RowLayout;
 
 use super::compared;
 use super::joint_batch::JointBatch;
-use super::reference::Reference;
+use crate::cache::reference::Reference;
 use crate::experiment::{Answers, Negatives};
 
 /// Makes batches of the sets of a stage.

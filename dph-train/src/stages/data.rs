@@ -5,7 +5,7 @@ use std::path::Path;
 use dph_core::CandidateSet;
 use dph_data::{ChatTokenizer, DataError, LoadOptions, Mixture, Task, TaskData};
 
-use crate::TrainError;
+use crate::error::TrainError;
 use crate::experiment::Stage;
 
 /// The training and validation data of a stage.

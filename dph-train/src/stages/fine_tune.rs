@@ -8,15 +8,16 @@ use dph_data::{ChatTokenizer, TaskData};
 use dph_eval::pass::{RowLayout, check_sets};
 use dph_model::Backbone;
 
+use super::StageContext;
 use super::batches::Batches;
 use super::data::StageData;
 use super::groups::optimiser;
 use super::joint::{JointSettings, JointTrainer};
 use super::joint_batch::JointStep;
-use super::reference::Reference;
-use super::{StageContext, copy_tokenizer, head_config, trainable};
-use crate::TrainError;
+use crate::cache::reference::Reference;
+use crate::error::TrainError;
 use crate::experiment::{Keep, Stage, Trainable};
+use crate::model::tokenizer::{copy_tokenizer, tokenizer};
 use crate::trainer;
 
 impl StageContext<'_> {
@@ -48,7 +49,7 @@ impl StageContext<'_> {
             .chain(&data.validation)
             .try_for_each(|data| check_sets(&backbone, &data.sets))?;
 
-        let head_config = head_config(self.experiment, backbone.config());
+        let head_config = self.experiment.head_config(backbone.config());
         let head = match stage.objective.trains_head() {
             true => Some(match PreferenceHead::load(model_dir, self.device) {
                 Ok((head, config)) if config == head_config => head,
@@ -97,7 +98,7 @@ impl StageContext<'_> {
             true => None,
             false => Some(backbone.parameters_like(&stage.freeze)?),
         };
-        let backbone = match trainable(self.experiment, stage) {
+        let backbone = match self.experiment.trainable(stage) {
             Trainable::None => backbone.freeze(),
             Trainable::All => backbone,
             Trainable::Embeddings => {
@@ -158,6 +159,6 @@ impl StageContext<'_> {
         if !stage.add_tokens.is_empty() {
             dph_data::add_special_tokens(export, &stage.add_tokens)?;
         }
-        super::tokenizer(self.experiment, export)
+        tokenizer(self.experiment, export)
     }
 }

@@ -8,10 +8,11 @@ use dph_eval::BackboneReference;
 
 use super::data::StageData;
 use super::head::{GoldSets, HeadSettings, HeadStep, HeadTrainer};
-use super::{StageContext, compared, head_config, laprop, tokenizer};
-use crate::TrainError;
+use super::{StageContext, compared, laprop};
+use crate::cache::features::{Features, KeptFeatures};
+use crate::error::TrainError;
 use crate::experiment::{Keep, Stage};
-use crate::features::{Features, KeptFeatures};
+use crate::model::tokenizer::tokenizer;
 use crate::trainer;
 
 /// Tokens (or candidates, where one vector is kept of each) in a forward pass of the head in validation.
@@ -30,7 +31,7 @@ impl StageContext<'_> {
         let backbone = self.backbone(model_dir)?;
         let model_hash = dph_model::content_hash(model_dir)?;
         let tokenizer = tokenizer(self.experiment, model_dir)?;
-        let config = head_config(self.experiment, backbone.config());
+        let config = self.experiment.head_config(backbone.config());
         config.check()?;
         let kept = config.aggregation.kept();
 

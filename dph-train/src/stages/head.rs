@@ -13,8 +13,8 @@ use dph_core::{PreferenceHead, Term};
 
 use super::head_terms::{HeadTerms, Judged};
 use super::share_right;
+use crate::cache::features::KeptFeatures;
 use crate::experiment::Objective;
-use crate::features::KeptFeatures;
 use crate::trainer::{Fault, Readings};
 
 /// A preference head in training.

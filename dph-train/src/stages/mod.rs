@@ -9,7 +9,6 @@ mod head;
 mod head_terms;
 pub(crate) mod joint;
 pub(crate) mod joint_batch;
-mod reference;
 
 use std::ops::Range;
 use std::path::Path;
@@ -18,16 +17,16 @@ use burn::module::Module;
 use burn::optim::lr_scheduler::module_lr_scheduler::{ModuleLearningRate, ModuleLrScheduler};
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
-use dph_core::{CandidateSet, PreferenceHeadConfig};
-use dph_data::{ChatOptions, ChatTokenizer, draw_distractor};
-use dph_model::checkpoint::COMPANION_FILES;
-use dph_model::{Backbone, DecoderConfig, LoadOptions, ModelFiles};
+use dph_core::CandidateSet;
+use dph_data::draw_distractor;
+use dph_model::{Backbone, LoadOptions};
 
+use crate::cache::features::FeatureCache;
+use crate::error::TrainError;
 use crate::experiment::{Experiment, Negatives, Optimiser, Stage, Trainable};
-use crate::features::FeatureCache;
 use crate::optimiser::{LaPropConfig, clip_by_global_norm};
+use crate::progress::StageProgress;
 use crate::trainer::{Fault, StageTraining};
-use crate::{StageProgress, TrainError};
 
 /// What every stage of a run shares.
 pub(crate) struct StageContext<'a> {
@@ -52,7 +51,7 @@ impl StageContext<'_> {
         checkpoints: &Path,
         export: &Path,
     ) -> Result<(), TrainError> {
-        match trainable(self.experiment, stage) {
+        match self.experiment.trainable(stage) {
             Trainable::None => self.train_head(stage, model_dir, checkpoints, export)?,
             _ => self.fine_tune(stage, model_dir, checkpoints, export)?,
         }
@@ -93,33 +92,6 @@ impl StageContext<'_> {
             fault,
             renderer: Box::new(StageProgress::new(format!("stage {}", stage.name), "steps")),
         }
-    }
-}
-
-/// What of the language model learns in a stage.
-pub(crate) fn trainable(experiment: &Experiment, stage: &Stage) -> Trainable {
-    stage.trainable.unwrap_or(experiment.model.trainable)
-}
-
-/// The tokenizer in a folder, with the experiment's format of conversations.
-pub(crate) fn tokenizer(experiment: &Experiment, folder: &Path) -> Result<ChatTokenizer, TrainError> {
-    let options = ChatOptions { format: experiment.model.chat, text_only: true, ..ChatOptions::default() };
-    let files = ModelFiles::open(folder)?;
-    Ok(ChatTokenizer::from_files(folder, &|name| files.read(name), &options)?)
-}
-
-/// The configuration of the experiment's head on a backbone.
-pub(crate) fn head_config(experiment: &Experiment, backbone: &DecoderConfig) -> PreferenceHeadConfig {
-    let head = &experiment.head;
-    PreferenceHeadConfig {
-        d_model: backbone.d_model,
-        d_ffn: backbone.d_ffn,
-        aggregation: head.aggregation.clone(),
-        standardise: head.standardise,
-        pooling: head.pooling,
-        dropout: head.dropout,
-        rewards: head.rewards.clone(),
-        bias: head.bias,
     }
 }
 
@@ -170,20 +142,4 @@ fn share_right(rewards: &Tensor<2>, sets: &[(Range<usize>, usize)]) -> Tensor<1>
     };
     let right = sets.iter().filter(|(candidates, gold)| best(candidates.clone()) == *gold).count();
     Tensor::from_data([right as f32 / sets.len().max(1) as f32], &rewards.device())
-}
-
-/// Copies what belongs to the tokenizer of the model at `from` into a directory.
-pub(crate) fn copy_tokenizer(from: &Path, to: &Path) -> Result<(), TrainError> {
-    let files = ModelFiles::open(from)?;
-    for name in COMPANION_FILES {
-        match files.read(name) {
-            Ok(bytes) => {
-                let target = to.join(name);
-                std::fs::write(&target, bytes).map_err(|error| TrainError::io(&target, error))?;
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => return Err(TrainError::io(&files.path().join(name), error)),
-        }
-    }
-    Ok(())
 }

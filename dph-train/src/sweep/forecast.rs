@@ -5,11 +5,11 @@ use std::path::Path;
 
 use dph_core::terminal::numbers::duration;
 
+use super::preflight::check_variants;
 use super::sharing::{Piece, pieces};
-use super::{Sweep, Variant};
 use crate::experiment::Trainable;
-use crate::preflight::Purpose;
-use crate::stages::trainable;
+use crate::experiment::sweep::{Sweep, Variant};
+use crate::run::preflight::Purpose;
 use crate::{Forecast, TrainError};
 
 /// What a sweep would do. Its text form is what `--dry-run` prints.
@@ -30,7 +30,7 @@ impl SweepForecast {
     /// Reads the data of the first variant and the configuration of its model, but no weights. `data` is the root of the
     /// data sets where the experiment does not say.
     pub fn new(sweep: &Sweep, data: &Path) -> Result<Self, TrainError> {
-        let checked = sweep.check(data, Purpose::Forecast)?;
+        let checked = check_variants(sweep, data, Purpose::Forecast)?;
         let first = Forecast::from_preflight(&sweep.variants[0].experiment, data, &checked[0])?;
         // No model is hashed: within a sweep its path tells it apart.
         let pieces = pieces(&sweep.variants, data, |path| Ok(path.display().to_string()))?;
@@ -45,7 +45,7 @@ impl SweepForecast {
         let (mut stages, mut models, mut seconds) = (Vec::new(), 1, 0.0);
         for (stage, forecast) in experiment.stages.iter().zip(&first.stages) {
             let trained = times(&stage.name);
-            if trainable(experiment, stage) != Trainable::None {
+            if experiment.trainable(stage) != Trainable::None {
                 models = trained;
             }
             seconds += models as f64 * forecast.cost.as_ref().map_or(0.0, |cost| cost.seconds);

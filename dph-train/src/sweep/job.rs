@@ -7,12 +7,12 @@ use dph_core::{HeadFileError, PreferenceHeadConfig};
 use dph_eval::{BackboneReference, RESULTS_FILE, Results, SweepRow};
 use dph_model::checkpoint::locate_here;
 
-use super::Variant;
 use super::sharing::Piece;
-use crate::TrainError;
-use crate::homes::Homes;
-use crate::pipeline::Setting;
-use crate::run_dir::RunDir;
+use crate::error::TrainError;
+use crate::experiment::sweep::Variant;
+use crate::run::Setting;
+use crate::run::run_dir::RunDir;
+use crate::run::stage_dirs::Homes;
 
 /// A variant, where its pieces are made, and how far it has come.
 pub(super) struct Job<'a> {

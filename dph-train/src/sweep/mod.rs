@@ -1,91 +1,14 @@
-//! `[sweep]`: an experiment in many variants.
-//!
-//! The keys of `[sweep]` are those of `--set`, each with a list of values; every combination is a variant. Variants share
-//! what is the same for several of them: the features of a frozen model, a new model and the stages whose settings and
-//! beginnings are the same, and the pass over a frozen model in which their heads are evaluated.
+//! Running a sweep. Variants share what several of them have in common: the features of a frozen model, a new model, the
+//! stages whose settings and predecessors are the same, and the pass over a frozen model in which their heads are evaluated.
 
-mod axes;
-mod expand;
 mod forecast;
 mod job;
-mod label;
+mod outcome;
+mod preflight;
 mod report;
 mod run;
 mod sharing;
 
-use std::ops::Range;
-use std::path::Path;
-
-use toml_edit::Value;
-
-use crate::error::TrainError;
-use crate::experiment::Experiment;
-use crate::preflight::{Preflight, Preflights, Purpose};
-
-pub(crate) use axes::{axes, not_swept};
-pub(crate) use expand::expand;
 pub use forecast::SweepForecast;
-pub use run::{SweepOutcome, run_sweep};
-
-/// An experiment in many variants.
-#[derive(Debug, Clone)]
-pub struct Sweep {
-    /// What is varied, in the order of the file.
-    pub axes: Vec<Axis>,
-    /// Every combination of values; those of the last key change first.
-    pub variants: Vec<Variant>,
-}
-
-/// A key of the experiment and the values that it takes.
-#[derive(Debug, Clone)]
-pub struct Axis {
-    /// The key as for `--set`, such as `stage.dph.steps`.
-    pub key: String,
-    /// Its end, as far as it is needed to tell it from other swept keys.
-    pub name: String,
-    /// The values, in the order of the file.
-    pub(crate) values: Vec<Value>,
-    /// The key's place in the file.
-    pub(crate) span: Range<usize>,
-}
-
-/// One combination of values.
-#[derive(Debug, Clone)]
-pub struct Variant {
-    /// A name for it and its directory, such as `pooling=bert,form=separable`.
-    pub label: String,
-    /// The value of every axis, as text.
-    pub values: Vec<String>,
-    /// The experiment with these values, and without a sweep.
-    pub experiment: Experiment,
-    /// The same as the text of an experiment file.
-    pub source: String,
-}
-
-impl Sweep {
-    /// Checks every variant before any of them runs; an error names the variant.
-    pub(crate) fn check<'a>(
-        &'a self,
-        data: &'a Path,
-        purpose: Purpose,
-    ) -> Result<Vec<Preflight>, TrainError> {
-        let mut preflights = Preflights::new(data, purpose);
-        let mut check = |variant: &'a Variant| {
-            preflights.check(&variant.experiment).map_err(|source| TrainError::Variant {
-                variant: variant.label.clone(),
-                source: source.into(),
-            })
-        };
-        self.variants.iter().map(&mut check).collect()
-    }
-
-    /// The experiment that stands for the whole sweep: the first variant, with the `[sweep]` of the file's text.
-    pub(crate) fn representative(&self, text: &str) -> Experiment {
-        let mut experiment = self.variants[0].experiment.clone();
-        let sweep = text.parse::<toml::Table>().ok().and_then(|mut file| file.remove("sweep"));
-        if let Some(toml::Value::Table(sweep)) = sweep {
-            experiment.sweep = sweep;
-        }
-        experiment
-    }
-}
+pub use outcome::SweepOutcome;
+pub use run::run_sweep;

@@ -5,9 +5,10 @@ use std::path::Path;
 use dph_eval::{HTML_FILE, HtmlReport, Results, SweepRow, Table, results_plot};
 
 use super::job::Job;
-use super::{Axis, Sweep, SweepOutcome};
-use crate::TrainError;
-use crate::experiment_file::ExperimentFile;
+use super::outcome::SweepOutcome;
+use crate::error::TrainError;
+use crate::experiment::file::ExperimentFile;
+use crate::experiment::sweep::{Axis, Sweep};
 
 /// Writes `results.json`, `report.md` and `report.html` of a sweep into its directory.
 pub(super) fn write(
@@ -62,7 +63,7 @@ fn table(axes: &[Axis], found: Vec<SweepRow>) -> (Vec<SweepRow>, Table) {
     let rows = means(seeds, found);
     let note = format!(
         "means over the seeds {}; ± is the standard deviation over the seeds",
-        axes[seeds].values.iter().map(super::label::value_text).collect::<Vec<_>>().join(", ")
+        axes[seeds].values.iter().map(crate::experiment::sweep::value_text).collect::<Vec<_>>().join(", ")
     );
     let table = Table::of_sweep(&names(&others), &rows).with_note(note);
     (rows, table)

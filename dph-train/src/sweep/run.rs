@@ -4,29 +4,21 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use dph_core::Kept;
-use dph_eval::{Results, Table};
 
 use super::job::Job;
+use super::outcome::SweepOutcome;
+use super::preflight::check_variants;
+use super::report;
 use super::sharing::{Piece, pieces, shared};
-use super::{Sweep, Variant, report};
-use crate::TrainError;
-use crate::evaluation::evaluate;
-use crate::experiment_file::ExperimentFile;
-use crate::features::FeatureCache;
-use crate::pipeline::{RunOptions, Setting, features_dir, git_revision};
-use crate::preflight::Purpose;
-use crate::run_dir::{MANIFEST, RunDir, SweepManifest, write_atomically};
-
-/// What a sweep came to.
-#[derive(Debug)]
-pub struct SweepOutcome {
-    /// The results of every variant that went well, each called by its label.
-    pub results: Vec<Results>,
-    /// The table of all: a row for each variant.
-    pub table: Table,
-    /// The label of every variant that failed, and why.
-    pub failed: Vec<(String, TrainError)>,
-}
+use crate::atomic::write_atomically;
+use crate::cache::features::FeatureCache;
+use crate::error::TrainError;
+use crate::experiment::file::ExperimentFile;
+use crate::experiment::sweep::{Sweep, Variant};
+use crate::run::evaluation::evaluate;
+use crate::run::preflight::Purpose;
+use crate::run::run_dir::{MANIFEST, RunDir, SweepManifest};
+use crate::run::{RunOptions, Setting, features_dir, git_revision};
 
 /// Runs every variant of an experiment's `[sweep]` in a directory of its own, `<out>/<label>`, and writes `results.json`
 /// (the list of all), `report.md` and `report.html` into `<out>`.
@@ -67,7 +59,7 @@ pub fn run_sweep(file: &ExperimentFile, options: &RunOptions) -> Result<SweepOut
 
 /// The settings of all variants. What is wrong must not move an earlier sweep aside.
 fn settings<'a>(sweep: &'a Sweep, data: &'a Path) -> Result<Vec<Setting<'a>>, TrainError> {
-    let checked = sweep.check(data, Purpose::Run)?;
+    let checked = check_variants(sweep, data, Purpose::Run)?;
     let settings = sweep.variants.iter().zip(checked);
     Ok(settings.map(|(variant, checked)| Setting::new(&variant.experiment, data, checked)).collect())
 }

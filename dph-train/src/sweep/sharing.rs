@@ -5,11 +5,10 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::Variant;
-use crate::TrainError;
+use crate::error::TrainError;
+use crate::experiment::sweep::Variant;
 use crate::experiment::{Experiment, Trainable};
-use crate::pipeline::BASE;
-use crate::stages::trainable;
+use crate::run::BASE;
 
 /// A new model or a stage of a variant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,7 +77,7 @@ fn of_experiment(
         }
     }
     for stage in &experiment.stages {
-        let trainable = trainable(experiment, stage);
+        let trainable = experiment.trainable(stage);
         chain.add(stage).add(&trainable);
         if trainable == Trainable::Lora {
             chain.add(&model.lora);
@@ -111,8 +110,8 @@ impl Chain {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::super::{axes, expand};
     use super::*;
+    use crate::experiment::sweep::{axes, expand};
 
     /// The names of the pieces of each variant, with the same number for the same piece.
     fn numbered(sweep: &str) -> Vec<Vec<String>> {

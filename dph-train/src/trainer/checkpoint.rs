@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use dph_core::Metric;
 
-use crate::TrainError;
+use crate::error::TrainError;
 
 /// A kind of record, and its file in a checkpoint.
 pub(crate) trait Part: Checkpoint {

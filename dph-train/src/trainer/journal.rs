@@ -15,8 +15,8 @@ use burn::train::metric::{MetricDefinition, MetricId, NumericEntry};
 use serde_json::{Map, Value, json};
 
 use super::tensorboard::EventFile;
-use crate::TrainError;
-use crate::run_dir::write_atomically;
+use crate::atomic::write_atomically;
+use crate::error::TrainError;
 
 /// Removes what an interrupted run wrote behind the step from which `stage` goes on.
 pub(crate) fn truncate(path: &Path, stage: &str, steps_done: usize) -> Result<(), TrainError> {

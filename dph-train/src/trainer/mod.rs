@@ -22,7 +22,7 @@ use burn::train::{
     ExecutionStrategy, InferenceStep, Learner, LearnerModel, SupervisedTraining, TrainStep, TrainingStrategy,
 };
 
-use crate::TrainError;
+use crate::error::TrainError;
 use checkpoint::{CheckpointDir, SaveEveryRound};
 use dph_core::Metric;
 pub(crate) use fault::Fault;

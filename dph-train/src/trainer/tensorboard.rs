@@ -11,7 +11,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use prost::Message;
 use serde_json::Value;
 
-use crate::TrainError;
+use crate::error::TrainError;
 
 /// The name that TensorBoard looks for, as far as the last dot.
 const NAME: &str = "events.out.tfevents.0.dph";

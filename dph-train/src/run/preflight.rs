@@ -11,11 +11,10 @@ use dph_eval::BenchPlan;
 use dph_model::{check_lora, check_patterns};
 use sysinfo::{MemoryRefreshKind, RefreshKind, System};
 
-use crate::TrainError;
+use crate::error::TrainError;
+use crate::estimate::memory::{stage_memory, weights_memory};
 use crate::experiment::{Experiment, Model, Stage, Trainable};
-use crate::forecast::memory::{stage_memory, weights_memory};
-use crate::model_source::ModelSource;
-use crate::stages::{head_config, trainable};
+use crate::model::source::ModelSource;
 
 /// What an experiment is checked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,12 +113,12 @@ fn check_model(
     let ModelSource { family, config, .. } = source;
     for stage in &experiment.stages {
         if stage.objective.trains_head() {
-            let head = head_config(experiment, config);
+            let head = experiment.head_config(config);
             head.check()?;
             head.aggregation.check_layers(config.n_layers)?;
         }
         check_patterns(family, config, &stage.freeze)?;
-        if trainable(experiment, stage) == Trainable::Lora {
+        if experiment.trainable(stage) == Trainable::Lora {
             check_lora(family, config, &experiment.model.lora)?;
         }
     }

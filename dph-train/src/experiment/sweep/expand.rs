@@ -4,9 +4,9 @@ use dph_data::TomlProblem;
 use toml_edit::{DocumentMut, Value};
 
 use super::label::{label, value_text};
-use super::{Axis, Sweep, Variant};
+use super::variants::{Axis, Sweep, Variant};
 use crate::experiment::Experiment;
-use crate::experiment_file::{parse, set};
+use crate::experiment::parse::{parse, set};
 
 /// The variants of an experiment file, given its text and what it sweeps (at least one key).
 ///

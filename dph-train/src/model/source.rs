@@ -8,9 +8,9 @@ use dph_data::{
 use dph_model::checkpoint::locate_here;
 use dph_model::{CheckpointError, DecoderConfig, Family, ModelFiles};
 
-use crate::TrainError;
+use crate::error::TrainError;
 use crate::experiment::{Experiment, TokenizerSource, TrainedTokenizer};
-use crate::stages::{copy_tokenizer, tokenizer};
+use crate::model::tokenizer::{copy_tokenizer, tokenizer};
 
 /// The model that the first stage starts from, as its `config.json` and its tokenizer describe it.
 pub(crate) struct ModelSource {

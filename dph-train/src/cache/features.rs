@@ -19,8 +19,8 @@ use dph_model::checkpoint::Precision;
 use memmap2::Mmap;
 use serde::Serialize;
 
-use crate::TrainError;
-use crate::batch_file::{self, BatchFile, TOKEN_BUDGET, number};
+use crate::cache::batch_file::{self, BatchFile, TOKEN_BUDGET, number};
+use crate::error::TrainError;
 
 /// Raised when the meaning of a feature file changes.
 const FORMAT: u32 = 3;

@@ -1,94 +1,25 @@
-//! From an experiment to a run: the model, the stages, the evaluation, the report.
+//! The order of events in a run: the model, the stages, the evaluations, the results.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use burn::tensor::Device;
-use dph_eval::{Bench, BenchPlan};
+use dph_eval::Bench;
 use dph_model::Backbone;
 
-use crate::TrainError;
-use crate::evaluation::evaluate;
-use crate::experiment::Experiment;
-use crate::experiment_file::ExperimentFile;
-use crate::features::FeatureCache;
-use crate::homes::Homes;
-use crate::model_source::{given_model, new_config, write_tokenizer};
-use crate::preflight::{Preflight, Preflights, Purpose};
-use crate::report;
-use crate::run_dir::{MANIFEST, METRICS, Manifest, RunDir, write_atomically};
-use crate::stages::{StageContext, tokenizer};
+use crate::atomic::write_atomically;
+use crate::cache::features::FeatureCache;
+use crate::error::TrainError;
+use crate::model::source::{given_model, new_config, write_tokenizer};
+use crate::model::tokenizer::tokenizer;
+use crate::run::context::Setting;
+use crate::run::evaluation::evaluate;
+use crate::run::report;
+use crate::run::run_dir::{MANIFEST, METRICS, Manifest};
+use crate::run::stage_dirs::Homes;
+use crate::stages::StageContext;
 
-/// Where and how an experiment runs.
-#[derive(Debug, Clone)]
-pub struct RunOptions {
-    /// The run directory.
-    pub out: PathBuf,
-    /// Root of the data sets, where the experiment does not say.
-    pub data: PathBuf,
-    /// Go on with an interrupted run.
-    pub resume: bool,
-}
-
-/// Runs an experiment from its model to its report, and gives the results of its evaluations: those after single stages,
-/// then that of the last one.
-///
-/// ```no_run
-/// use dph_train::{ExperimentFile, RunOptions, run};
-///
-/// let file = ExperimentFile::read("experiments/quickstart.toml".as_ref(), &["seed=7".into()])?;
-/// let options = RunOptions { out: "runs/quickstart".into(), data: "data".into(), resume: false };
-/// for bench in run(&file, &options)? {
-///     print!("{}", dph_eval::Table::new(&[bench.results]).to_text());
-/// }
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-///
-/// # Errors
-/// What stopped it. An experiment with a `[sweep]` is many runs, for [`run_sweep`](crate::run_sweep).
-pub fn run(file: &ExperimentFile, options: &RunOptions) -> Result<Vec<Bench>, TrainError> {
-    if file.sweep.is_some() {
-        return Err(TrainError::Sweep("this experiment has a [sweep], which `run_sweep` runs"));
-    }
-    let experiment = &file.experiment;
-    // What is wrong must not move an earlier run aside.
-    let checked = Preflights::new(&options.data, Purpose::Run).check(experiment)?;
-    let setting = Setting::new(experiment, &options.data, checked);
-    let run = RunDir::open(&options.out, experiment, &file.source, options.resume)?;
-    let homes = Homes::alone(&run);
-    let (model_dir, mut benches) = setting.train(&homes, &FeatureCache::new(features_dir(&options.out)))?;
-    let mut bench = evaluate(&setting, &[&model_dir])?.remove(0);
-    if let (false, Some(last)) = (benches.is_empty(), experiment.stages.last()) {
-        bench.results.name = last.name.clone();
-    }
-    benches.push(bench);
-    setting.finish(&homes, &benches)?;
-    Ok(benches)
-}
-
-/// Where the features of the runs in a folder are kept: beside them.
-pub(crate) fn features_dir(run: &Path) -> PathBuf {
-    run.parent().unwrap_or(Path::new(".")).join("features")
-}
-
-/// An experiment, and what it needs to run.
-pub(crate) struct Setting<'a> {
-    pub experiment: &'a Experiment,
-    /// Root of the data sets.
-    pub data: &'a Path,
-    pub device: Device,
-    pub plan: BenchPlan,
-}
-
-impl<'a> Setting<'a> {
-    /// The setting of an experiment that was checked, whose warnings are logged.
-    pub fn new(experiment: &'a Experiment, data: &'a Path, checked: Preflight) -> Self {
-        let Preflight { device, plan, warnings, .. } = checked;
-        warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-        Self { experiment, data: experiment.data.as_deref().unwrap_or(data), device, plan }
-    }
-
+impl Setting<'_> {
     /// Makes the model and runs the stages, as far as they are not done already. Gives the directory of the result, and
     /// the evaluations after single stages.
     pub fn train(

@@ -5,7 +5,6 @@ use dph_eval::Suite;
 use dph_model::checkpoint::Precision;
 
 use crate::experiment::{Experiment, Stage, Trainable};
-use crate::stages::trainable;
 
 /// Something that is wrong, and the path of the key that it is about.
 pub(crate) struct Found {
@@ -137,7 +136,7 @@ impl Checks {
         }
         require(stage.validation.every > 0, &["validation", "every"], "`every` must be at least 1".into());
 
-        let trainable = trainable(experiment, stage);
+        let trainable = experiment.trainable(stage);
         let objective = &stage.objective;
         let frozen = trainable == Trainable::None;
         let by_trainable: &[&'static str] =

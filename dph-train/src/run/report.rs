@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use dph_eval::{Bench, Curve, HtmlReport, Results, Table, line_plot};
 use serde_json::Value;
 
-use crate::TrainError;
+use crate::error::TrainError;
 
 /// Points of a curve that a reader can still tell apart.
 const POINTS: usize = 400;

@@ -22,7 +22,7 @@ pub(super) fn short_names<'a>(keys: impl Iterator<Item = &'a str>) -> Vec<String
 }
 
 /// A value on one line: a string as it is, anything else as TOML.
-pub(super) fn value_text(value: &Value) -> String {
+pub(crate) fn value_text(value: &Value) -> String {
     match value {
         Value::String(text) => text.value().clone(),
         value => value.to_string().split_whitespace().collect::<Vec<_>>().join(" "),

@@ -4,9 +4,8 @@ use dph_model::DecoderConfig;
 
 use super::trained::trained;
 use crate::experiment::{Experiment, Stage, Trainable};
-use crate::model_source::ModelSource;
+use crate::model::source::ModelSource;
 use crate::optimiser::DecayTowards;
-use crate::stages::trainable;
 
 /// The program itself, data, and what a forward pass without gradients takes, in bytes.
 const OVERHEAD: u64 = 700 << 20;
@@ -21,7 +20,7 @@ pub(crate) fn weights_memory(experiment: &Experiment, config: &DecoderConfig) ->
 pub(crate) fn stage_memory(experiment: &Experiment, stage: &Stage, source: &ModelSource) -> u64 {
     let config = &source.config;
     let weights = weights_memory(experiment, config);
-    if trainable(experiment, stage) == Trainable::None {
+    if experiment.trainable(stage) == Trainable::None {
         return weights + OVERHEAD;
     }
     let trained = trained(experiment, stage, source);

@@ -8,8 +8,8 @@ use dph_model::Backbone;
 use dph_model::checkpoint::Precision;
 use serde::Serialize;
 
-use crate::TrainError;
-use crate::batch_file::{self, BatchFile, TOKEN_BUDGET, number};
+use crate::cache::batch_file::{self, BatchFile, TOKEN_BUDGET, number};
+use crate::error::TrainError;
 
 /// The reference's log-probability of every candidate: the sum over the answer and its end-of-turn token.
 #[derive(Debug, Clone, Default)]

@@ -14,7 +14,8 @@ use dph_eval::pass::DEFAULT_TOKEN_BUDGET;
 use memmap2::Mmap;
 use serde::Serialize;
 
-use crate::{StageProgress, TrainError};
+use crate::error::TrainError;
+use crate::progress::StageProgress;
 
 /// Tokens in a batch, padding included. It decides which batches there are, so it is part of the name of a file.
 pub(crate) const TOKEN_BUDGET: usize = DEFAULT_TOKEN_BUDGET;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use crate::experiment::Experiment;
-use crate::run_dir::{METRICS, RunDir};
+use crate::run::run_dir::{METRICS, RunDir};
 
 /// The directories in which the pieces of a run (a new model and the stages) are made: its own, but for those that it
 /// shares with other runs of a sweep.

@@ -5,8 +5,9 @@ use std::path::Path;
 use dph_core::PreferenceHead;
 use dph_eval::{Bench, BenchOptions, Model, NamedHead, ScorerChoice, bench, bench_heads};
 
-use crate::pipeline::Setting;
-use crate::{StageProgress, TrainError};
+use crate::error::TrainError;
+use crate::progress::StageProgress;
+use crate::run::context::Setting;
 
 /// Evaluates the models in these directories, which are one language model, each with a head of its own or all without: in
 /// one pass over it.

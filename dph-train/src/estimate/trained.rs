@@ -4,8 +4,7 @@ use dph_model::decoder::Slot;
 use dph_model::fits;
 
 use crate::experiment::{Experiment, Stage, Trainable};
-use crate::model_source::ModelSource;
-use crate::stages::{head_config, trainable};
+use crate::model::source::ModelSource;
 
 /// The parameters that learn in a stage: of the language model, and of the head where it is trained.
 pub(crate) fn trained(experiment: &Experiment, stage: &Stage, source: &ModelSource) -> usize {
@@ -18,7 +17,7 @@ pub(crate) fn trained(experiment: &Experiment, stage: &Stage, source: &ModelSour
     let of_slot = |slot: Slot| {
         let shape = config.shape(slot);
         let size: usize = shape.iter().product();
-        match trainable(experiment, stage) {
+        match experiment.trainable(stage) {
             Trainable::None => 0,
             Trainable::All => size,
             Trainable::Embeddings => match slot {
@@ -37,7 +36,7 @@ pub(crate) fn trained(experiment: &Experiment, stage: &Stage, source: &ModelSour
     };
     let slots = config.slots().into_iter().filter(|&slot| !named(slot, &stage.freeze));
     let of_head = match stage.objective.trains_head() {
-        true => head_config(experiment, config).parameters(),
+        true => experiment.head_config(config).parameters(),
         false => 0,
     };
     slots.map(of_slot).sum::<usize>() + of_head

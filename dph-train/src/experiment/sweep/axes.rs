@@ -5,8 +5,8 @@ use std::ops::Range;
 use dph_data::TomlProblem;
 use toml_edit::{Array, Document, Item, TableLike, Value};
 
-use super::Axis;
 use super::label::{short_names, value_text};
+use super::variants::Axis;
 
 /// What the text of an experiment file sweeps, in its order; nothing where it has no `[sweep]`.
 pub(crate) fn axes(text: &str) -> Result<Vec<Axis>, Vec<TomlProblem>> {

@@ -10,7 +10,7 @@ use dph_model::DecoderConfig;
 const EFFICIENCY: f64 = 0.6;
 
 /// How fast a model runs on a device.
-pub(super) struct Speed<'a> {
+pub(crate) struct Speed<'a> {
     /// Floating-point operations a second.
     flops: f64,
     config: &'a DecoderConfig,

@@ -24,7 +24,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::TrainError;
+use crate::atomic::write_atomically;
+use crate::error::TrainError;
 use crate::experiment::Experiment;
 
 /// A run directory that this process alone writes to.
@@ -201,9 +202,4 @@ fn compare(key: &str, a: &toml::Value, b: &toml::Value, differing: &mut Vec<Stri
         (a, b) if a == b => {}
         _ => differing.push(key.to_string()),
     }
-}
-
-/// Writes a file as [`dph_core::write_atomically`] does, so that a reader sees the old file or the new one.
-pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
-    dph_core::write_atomically(path, bytes).map_err(|source| TrainError::io(path, source))
 }

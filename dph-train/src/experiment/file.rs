@@ -1,0 +1,76 @@
+//! Reading an experiment file: overrides, and problems that point at their lines.
+
+use std::path::Path;
+
+use dph_data::TomlProblem;
+use toml_edit::{DocumentMut, Value};
+
+use crate::experiment::Experiment;
+use crate::experiment::error::{ExperimentError, invalid};
+use crate::experiment::parse::{parse, set};
+use crate::experiment::sweep::{self, Sweep};
+
+/// An experiment and the text that it was read from.
+#[derive(Debug, Clone)]
+pub struct ExperimentFile {
+    /// The experiment; of a sweep its first variant, with the sweep.
+    pub experiment: Experiment,
+    /// The file as given.
+    pub source: String,
+    /// The variants, where the experiment has a `[sweep]`.
+    pub sweep: Option<Sweep>,
+}
+
+impl ExperimentFile {
+    /// Reads a file and applies overrides of the form `key=value`, such as `model.path=DIR` or `stage.dph.steps=100`
+    /// (a stage is named by its name). A value that is no TOML is taken as a string. All variants of a sweep are checked.
+    pub fn read(path: &Path, overrides: &[String]) -> Result<Self, ExperimentError> {
+        let source = std::fs::read_to_string(path)
+            .map_err(|source| ExperimentError::Read { path: path.into(), source })?;
+        let (text, file) = overridden(&source, &path.display().to_string(), overrides)?;
+        let invalid = |problems| invalid(&file, &text, problems);
+        let axes = sweep::axes(&text).map_err(invalid)?;
+        for given in overrides {
+            sweep::not_swept(given, &axes)
+                .map_err(|message| ExperimentError::Override { given: given.clone(), message })?;
+        }
+        if axes.is_empty() {
+            let experiment = parse(&text).map_err(invalid)?;
+            return Ok(Self { experiment, source, sweep: None });
+        }
+        let sweep = sweep::expand(&text, axes).map_err(invalid)?;
+        let experiment = sweep.representative(&text);
+        Ok(Self { experiment, source, sweep: Some(sweep) })
+    }
+}
+
+/// The text of a file with overrides, and its name in messages.
+fn overridden(source: &str, file: &str, overrides: &[String]) -> Result<(String, String), ExperimentError> {
+    if overrides.is_empty() {
+        return Ok((source.into(), file.into()));
+    }
+    let mut document: DocumentMut = source.parse().map_err(|error: toml_edit::TomlError| {
+        let problem = TomlProblem::new(error.span().unwrap_or_default(), error.message());
+        invalid(file, source, vec![problem])
+    })?;
+    for given in overrides {
+        apply(&mut document, given)
+            .map_err(|message| ExperimentError::Override { given: given.clone(), message })?;
+    }
+    Ok((document.to_string(), format!("{file} with --set")))
+}
+
+/// Puts the value of `key=value` into a document.
+fn apply(document: &mut DocumentMut, given: &str) -> Result<(), String> {
+    let (key, value) = given.split_once('=').ok_or("expected key=value, such as model.path=DIR")?;
+    let value: Value = value.trim().parse().unwrap_or_else(|_| Value::from(value));
+    let keys: Vec<&str> = match key.trim().split_once('.') {
+        // What is swept is a key of the sweep as a whole.
+        Some(("sweep", swept)) => vec!["sweep", swept],
+        _ => key.trim().split('.').collect(),
+    };
+    if keys.iter().any(|key| key.is_empty()) {
+        return Err("a part of the key is empty".into());
+    }
+    set(document.as_table_mut(), &keys, value)
+}

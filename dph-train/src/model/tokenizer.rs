@@ -1,0 +1,33 @@
+//! The tokenizer of the model of a run.
+
+use std::path::Path;
+
+use dph_data::{ChatOptions, ChatTokenizer};
+use dph_model::ModelFiles;
+use dph_model::checkpoint::COMPANION_FILES;
+
+use crate::error::TrainError;
+use crate::experiment::Experiment;
+
+/// The tokenizer in a folder, with the experiment's format of conversations.
+pub(crate) fn tokenizer(experiment: &Experiment, folder: &Path) -> Result<ChatTokenizer, TrainError> {
+    let options = ChatOptions { format: experiment.model.chat, text_only: true, ..ChatOptions::default() };
+    let files = ModelFiles::open(folder)?;
+    Ok(ChatTokenizer::from_files(folder, &|name| files.read(name), &options)?)
+}
+
+/// Copies the tokenizer files of the model at `from` into a directory.
+pub(crate) fn copy_tokenizer(from: &Path, to: &Path) -> Result<(), TrainError> {
+    let files = ModelFiles::open(from)?;
+    for name in COMPANION_FILES {
+        match files.read(name) {
+            Ok(bytes) => {
+                let target = to.join(name);
+                std::fs::write(&target, bytes).map_err(|error| TrainError::io(&target, error))?;
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(TrainError::io(&files.path().join(name), error)),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,15 @@
+//! One run: what is checked before it, where its files are, the order of its events, its evaluation and its report.
+
+mod context;
+pub(crate) mod evaluation;
+mod one;
+pub(crate) mod preflight;
+mod report;
+pub(crate) mod run_dir;
+pub(crate) mod stage_dirs;
+mod train;
+
+pub(crate) use context::Setting;
+pub(crate) use one::features_dir;
+pub use one::{RunOptions, run};
+pub(crate) use train::{BASE, git_revision};

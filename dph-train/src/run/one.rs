@@ -1,0 +1,66 @@
+//! [`run`]: from an experiment to a run.
+
+use std::path::{Path, PathBuf};
+
+use dph_eval::Bench;
+
+use crate::cache::features::FeatureCache;
+use crate::error::TrainError;
+use crate::experiment::file::ExperimentFile;
+use crate::run::context::Setting;
+use crate::run::evaluation::evaluate;
+use crate::run::preflight::{Preflights, Purpose};
+use crate::run::run_dir::RunDir;
+use crate::run::stage_dirs::Homes;
+
+/// Where and how an experiment runs.
+#[derive(Debug, Clone)]
+pub struct RunOptions {
+    /// The run directory.
+    pub out: PathBuf,
+    /// Root of the data sets, where the experiment does not say.
+    pub data: PathBuf,
+    /// Go on with an interrupted run.
+    pub resume: bool,
+}
+
+/// Runs an experiment from its model to its report, and gives the results of its evaluations: those after single stages,
+/// then that of the last one.
+///
+/// ```no_run
+/// use dph_train::{ExperimentFile, RunOptions, run};
+///
+/// let file = ExperimentFile::read("experiments/quickstart.toml".as_ref(), &["seed=7".into()])?;
+/// let options = RunOptions { out: "runs/quickstart".into(), data: "data".into(), resume: false };
+/// for bench in run(&file, &options)? {
+///     print!("{}", dph_eval::Table::new(&[bench.results]).to_text());
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// What stopped it. An experiment with a `[sweep]` is many runs, for [`run_sweep`](crate::run_sweep).
+pub fn run(file: &ExperimentFile, options: &RunOptions) -> Result<Vec<Bench>, TrainError> {
+    if file.sweep.is_some() {
+        return Err(TrainError::Sweep("this experiment has a [sweep], which `run_sweep` runs"));
+    }
+    let experiment = &file.experiment;
+    // What is wrong must not move an earlier run aside.
+    let checked = Preflights::new(&options.data, Purpose::Run).check(experiment)?;
+    let setting = Setting::new(experiment, &options.data, checked);
+    let run = RunDir::open(&options.out, experiment, &file.source, options.resume)?;
+    let homes = Homes::alone(&run);
+    let (model_dir, mut benches) = setting.train(&homes, &FeatureCache::new(features_dir(&options.out)))?;
+    let mut bench = evaluate(&setting, &[&model_dir])?.remove(0);
+    if let (false, Some(last)) = (benches.is_empty(), experiment.stages.last()) {
+        bench.results.name = last.name.clone();
+    }
+    benches.push(bench);
+    setting.finish(&homes, &benches)?;
+    Ok(benches)
+}
+
+/// Where the features of the runs in a folder are kept: beside them.
+pub(crate) fn features_dir(run: &Path) -> PathBuf {
+    run.parent().unwrap_or(Path::new(".")).join("features")
+}
