@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use common::write;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 /// Runs the command in a folder: exit status, stdout and stderr.
 fn run(folder: &Path, arguments: &[&str]) -> (i32, String, String) {
@@ -64,8 +64,19 @@ fn list_show_and_stats() {
     insta::assert_snapshot!("show_piqa", out);
     let (_, out, _) = run(folder.path(), &["show", "piqa", "--limit", "1", "--json"]);
     let shown: Json = serde_json::from_str(&out).unwrap();
-    assert_eq!(shown[0]["candidates"][1], "hit\n\u{1b}[31mit");
-    assert_eq!((shown.as_array().unwrap().len(), &shown[0]["gold"]), (1, &0.into()));
+    let documents = shown["documents"].as_array().unwrap();
+    assert_eq!(documents[0]["candidates"][1], "hit\n\u{1b}[31mit");
+    assert_eq!((documents.len(), &documents[0]["gold"]), (1, &0.into()));
+    assert_eq!(shown["rows"], 4);
+    assert_eq!(shown["skipped"], json!({ "missing-field": 1, "gold-out-of-range": 1 }));
+    assert_eq!(
+        shown["skipped_rows"][0],
+        json!({
+            "place": "data/piqa/validation.jsonl:2",
+            "reason": "missing-field",
+            "message": "the row has no field `sol2` (for `candidates`)",
+        })
+    );
 
     let (status, out, _) = run(folder.path(), &["stats", "piqa"]);
     assert_eq!(status, 0);

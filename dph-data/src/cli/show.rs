@@ -4,7 +4,7 @@ use std::io::Write;
 
 use clap::Args;
 use dph_core::terminal::{Failure, printable_text};
-use dph_data::{Document, Documents, LoadOptions, Task};
+use dph_data::{Document, Documents, LoadOptions, Skipped, Task};
 use serde_json::json;
 
 use super::Data;
@@ -44,8 +44,15 @@ impl Show {
         let loaded = Documents::load(&task, &self.data.root, &split, &options)?;
         if json {
             let shown: Vec<_> = loaded.documents.iter().take(self.limit).map(to_json).collect();
-            serde_json::to_writer_pretty(&mut *out, &shown)?;
-            writeln!(out)?;
+            let report = json!({
+                "task": task.name,
+                "split": split,
+                "rows": loaded.rows,
+                "documents": shown,
+                "skipped": loaded.skipped,
+                "skipped_rows": skipped_rows(&loaded.skipped),
+            });
+            writeln!(out, "{report:#}")?;
             return Ok(());
         }
         writeln!(out, "{}, split {split}: {} documents", task.name, loaded.documents.len())?;
@@ -78,6 +85,13 @@ fn print(document: &Document, out: &mut dyn Write) -> std::io::Result<()> {
         writeln!(out, "{mark} {}", printable_text(candidate).replace('\n', "\n  "))?;
     }
     Ok(())
+}
+
+/// The first few skipped rows of each reason.
+fn skipped_rows(skipped: &Skipped) -> Vec<serde_json::Value> {
+    let reasons = skipped.counts().into_keys();
+    let rows = reasons.flat_map(|reason| skipped.examples(reason).iter().map(move |row| (reason, row)));
+    rows.map(|(reason, row)| json!({ "place": row.place, "reason": reason.as_str(), "message": row.message })).collect()
 }
 
 fn to_json(document: &Document) -> serde_json::Value {
