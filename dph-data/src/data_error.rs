@@ -26,6 +26,21 @@ pub enum DataError {
         /// The files.
         files: Vec<PathBuf>,
     },
+    /// The files hold rows, but all of them belong to other splits.
+    #[error(
+        "{}: no row belongs to the split `{split}` of `{task}`, by its key `keep`; {rows} belong to other splits. Name the right split",
+        files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(", ")
+    )]
+    OtherSplits {
+        /// The task.
+        task: String,
+        /// The split.
+        split: String,
+        /// Number of rows in the files.
+        rows: usize,
+        /// The files.
+        files: Vec<PathBuf>,
+    },
     /// There are rows, but none can be used.
     #[error(
         "none of the {rows} rows of `{task}`, split `{split}`, can be used ({skipped}). The first: {place}: {message}"

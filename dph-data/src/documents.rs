@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use serde_json::{Map, Value as Json};
 
+use crate::chat::check_role;
 use crate::data_error::DataError;
 use crate::document::Document;
 use crate::load::LoadOptions;
@@ -26,6 +27,8 @@ pub struct Documents {
     /// Number of rows of the split; rows inside of rows (key `rows`) are counted each, those of other splits (key `keep`)
     /// not at all.
     pub rows: usize,
+    /// Number of rows of the files that belong to other splits (key `keep`).
+    pub other_splits: usize,
     /// The files, in the order in which they were read; none for a synthetic task.
     pub files: Vec<PathBuf>,
 }
@@ -39,26 +42,37 @@ impl Documents {
     /// # Errors
     /// No file, a damaged file, an empty split, no usable row; with `options.strict` any unusable row.
     pub fn load(task: &Task, root: &Path, split: &str, options: &LoadOptions) -> Result<Self, DataError> {
-        let read = ReadRows::read(task, root, split)?;
-        let rendered: Vec<Result<Document, RowProblem>> = read
-            .rows
-            .par_iter()
-            .map(|ReadRow { row, .. }| {
-                let document = task.document(row.fields.as_ref().map_err(Clone::clone)?)?;
-                // Without any candidate there is nothing that could be kept.
-                let keep = options.keep_unlabelled && !document.candidates.is_empty();
-                if document.gold.is_none() && !keep {
-                    let gold = task.recipe.gold().unwrap_or_default();
-                    let message =
-                        format!("the row has no gold answer: `{gold}` is missing, null, empty or -1");
-                    return Err(RowProblem::new(SkipReason::Unlabelled, message));
-                }
-                Ok(document)
-            })
-            .collect();
+        Self::from_rows(task, split, ReadRows::read(task, root, split)?, options, |_, _| {})
+    }
 
-        let mut skipped = Skipped::default();
-        let mut first = None;
+    /// The documents of one file, as [`load`](Self::load) makes them of the files of a split.
+    ///
+    /// `on_problem` is called with the place of each row that cannot be used and what is wrong with it, in the order of the
+    /// file; [`skipped`](Self::skipped) has only the first few rows of each reason.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn from_file(
+        task: &Task,
+        file: &Path,
+        split: &str,
+        options: &LoadOptions,
+        on_problem: impl FnMut(&str, &RowProblem),
+    ) -> Result<Self, DataError> {
+        let read = ReadRows::from_files(task, vec![file.to_owned()], split)?;
+        Self::from_rows(task, split, read, options, on_problem)
+    }
+
+    fn from_rows(
+        task: &Task,
+        split: &str,
+        read: ReadRows,
+        options: &LoadOptions,
+        mut on_problem: impl FnMut(&str, &RowProblem),
+    ) -> Result<Self, DataError> {
+        let rendered: Vec<Result<Document, RowProblem>> =
+            read.rows.par_iter().map(|ReadRow { row, .. }| document(task, row, options)).collect();
+        let mut problems = Vec::new();
         let mut documents = Vec::with_capacity(rendered.len());
         let mut names = Names::default();
         for (index, document) in rendered.into_iter().enumerate() {
@@ -67,22 +81,27 @@ impl Documents {
                     document.id = Some(names.unique(document.id, read.rows[index].row.number));
                     documents.push((index, document));
                 }
-                Err(problem) => {
-                    let place = read.place(index);
-                    if options.strict {
-                        let RowProblem { reason, message } = problem;
-                        return Err(DataError::Strict { place, reason, message });
-                    }
-                    first.get_or_insert_with(|| (place.clone(), problem.message.clone()));
-                    skipped.add(place, problem);
-                }
+                Err(problem) => problems.push((index, problem)),
             }
         }
         if task.recipe.is_scored() {
-            documents = pair(documents, &mut skipped, |index| read.place(index));
-            if let Some((_, row)) = documents.is_empty().then(|| skipped.first()).flatten() {
-                first.get_or_insert_with(|| (row.place.clone(), row.message.clone()));
+            let (pairs, unpaired) = pair(&documents);
+            documents = pairs;
+            problems.extend(unpaired);
+            problems.sort_by_key(|(index, _)| *index);
+        }
+
+        let mut skipped = Skipped::default();
+        let mut first = None;
+        for (index, problem) in problems {
+            let place = read.place(index);
+            on_problem(&place, &problem);
+            if options.strict {
+                let RowProblem { reason, message } = problem;
+                return Err(DataError::Strict { place, reason, message });
             }
+            first.get_or_insert_with(|| (place.clone(), problem.message.clone()));
+            skipped.add(place, problem);
         }
         if let (true, Some((place, message))) = (documents.is_empty(), first) {
             return Err(DataError::NothingUsable {
@@ -95,14 +114,35 @@ impl Documents {
             });
         }
         let documents = documents.into_iter().map(|(_, document)| document).collect();
-        Ok(Self { documents, skipped, rows: read.rows.len(), files: read.files })
+        let ReadRows { rows, files, other_splits } = read;
+        Ok(Self { documents, skipped, rows: rows.len(), other_splits, files })
     }
 }
 
+/// The document in a row, if it can be used.
+fn document(task: &Task, row: &Row, options: &LoadOptions) -> Result<Document, RowProblem> {
+    let document = task.document(row.fields.as_ref().map_err(Clone::clone)?)?;
+    for message in &document.prompt {
+        check_role(&message.role)
+            .map_err(|error| RowProblem::new(SkipReason::WrongType, error.to_string()))?;
+    }
+    // Without any candidate there is nothing that could be kept.
+    let keep = options.keep_unlabelled && !document.candidates.is_empty();
+    if document.gold.is_none() && !keep {
+        let gold = task.recipe.gold().unwrap_or_default();
+        let message = format!("the row has no gold answer: `{gold}` is missing, null, empty or -1");
+        return Err(RowProblem::new(SkipReason::Unlabelled, message));
+    }
+    Ok(document)
+}
+
 /// The rows of a split.
+#[derive(Default)]
 struct ReadRows {
     rows: Vec<ReadRow>,
     files: Vec<PathBuf>,
+    /// Number of rows that belong to other splits.
+    other_splits: usize,
 }
 
 /// A row and where it is from.
@@ -127,17 +167,54 @@ impl ReadRows {
                 .into_iter()
                 .enumerate()
                 .map(|(index, fields)| Row { number: index + 1, fields: Ok(fields) });
-            return Ok(Self { rows: rows_of_split(task, split, 0, rows), files: Vec::new() });
+            let mut read = Self::default();
+            read.add(task, split, 0, rows);
+            return Ok(read);
         }
-        let files = task.locate(root, split)?;
-        let mut rows = Vec::new();
+        Self::from_files(task, task.locate(root, split)?, split)
+    }
+
+    fn from_files(task: &Task, files: Vec<PathBuf>, split: &str) -> Result<Self, DataError> {
+        let mut read = Self::default();
         for (file, path) in files.iter().enumerate() {
-            rows.extend(rows_of_split(task, split, file, read_rows(path)?));
+            read.add(task, split, file, read_rows(path)?);
         }
-        if rows.is_empty() {
-            return Err(DataError::Empty { task: task.name.clone(), split: split.to_owned(), files });
+        read.files = files;
+        if !read.rows.is_empty() {
+            return Ok(read);
         }
-        Ok(Self { rows, files })
+        let (task, split, files) = (task.name.clone(), split.to_owned(), read.files);
+        Err(match read.other_splits {
+            0 => DataError::Empty { task, split, files },
+            rows => DataError::OtherSplits { task, split, rows, files },
+        })
+    }
+
+    /// Adds the rows of a file that belong to the split, with the rows inside of them taken out.
+    fn add(&mut self, task: &Task, split: &str, file: usize, rows: impl IntoIterator<Item = Row>) {
+        for Row { number, fields } in rows {
+            let parts = match fields.and_then(|fields| task.unfold(fields)) {
+                Ok(parts) => parts.into_iter().map(Ok).collect(),
+                Err(problem) => vec![Err(problem)],
+            };
+            let alone = parts.len() == 1;
+            for (index, fields) in parts.into_iter().enumerate() {
+                let kept = |fields: Map<String, Json>| {
+                    let keeps = task.recipe.unfold.keeps(&fields, split)?;
+                    Ok(keeps.then_some(fields))
+                };
+                let fields = match fields.and_then(kept) {
+                    Ok(Some(fields)) => Ok(fields),
+                    Ok(None) => {
+                        self.other_splits += 1;
+                        continue;
+                    }
+                    Err(problem) => Err(problem),
+                };
+                let part = (!alone).then_some(index + 1);
+                self.rows.push(ReadRow { file, part, row: Row { number, fields } });
+            }
+        }
     }
 
     fn place(&self, index: usize) -> String {
@@ -148,32 +225,6 @@ impl ReadRows {
             .map_or_else(|| format!("row {}", row.number), |file| place(file, row.number));
         part.map_or_else(|| place.clone(), |part| format!("{place}, part {part}"))
     }
-}
-
-/// The rows of a file that belong to a split, with the rows inside of them taken out.
-fn rows_of_split(task: &Task, split: &str, file: usize, rows: impl IntoIterator<Item = Row>) -> Vec<ReadRow> {
-    let mut of_split = Vec::new();
-    for Row { number, fields } in rows {
-        let parts = match fields.and_then(|fields| task.unfold(fields)) {
-            Ok(parts) => parts.into_iter().map(Ok).collect(),
-            Err(problem) => vec![Err(problem)],
-        };
-        let alone = parts.len() == 1;
-        for (index, fields) in parts.into_iter().enumerate() {
-            let kept = |fields: Map<String, Json>| {
-                let keeps = task.recipe.unfold.keeps(&fields, split)?;
-                Ok(keeps.then_some(fields))
-            };
-            let fields = match fields.and_then(kept) {
-                Ok(Some(fields)) => Ok(fields),
-                Ok(None) => continue,
-                Err(problem) => Err(problem),
-            };
-            let part = (!alone).then_some(index + 1);
-            of_split.push(ReadRow { file, part, row: Row { number, fields } });
-        }
-    }
-    of_split
 }
 
 /// Gives every document a name that no other has.

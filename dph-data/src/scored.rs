@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::chat::Message;
 use crate::document::Document;
 use crate::preference::prompt_messages;
-use crate::skipped::{RowProblem, SkipReason, Skipped};
+use crate::skipped::{RowProblem, SkipReason};
 use crate::template::{Expr, Fields, Template, number_of};
 
 /// Where a row keeps its prompt, its answer and how good it is.
@@ -28,35 +28,31 @@ impl ScoredAnswer {
     }
 }
 
-/// Pairs of answers to the same prompt with different scores, the better one first.
+/// Pairs of answers to the same prompt with different scores, the better one first; and the answers without a partner and
+/// the pairs without a winner. All come with the number of the row of the first answer, in the order of the rows.
 ///
-/// Every answer is paired with every other one, in the order of the rows. `place` says where a document is from; answers
-/// without a partner and pairs without a winner are counted.
-pub(crate) fn pair(
-    answers: Vec<(usize, Document)>,
-    skipped: &mut Skipped,
-    place: impl Fn(usize) -> String,
-) -> Vec<(usize, Document)> {
+/// Every answer is paired with every other one to the same prompt.
+pub(crate) fn pair(answers: &[(usize, Document)]) -> (Vec<(usize, Document)>, Vec<(usize, RowProblem)>) {
     let mut by_prompt: HashMap<&[Message], Vec<usize>> = HashMap::new();
     for (position, (_, document)) in answers.iter().enumerate() {
         by_prompt.entry(&document.prompt).or_default().push(position);
     }
-    let mut pairs = Vec::new();
+    let (mut pairs, mut unpaired) = (Vec::new(), Vec::new());
     for (position, (row, document)) in answers.iter().enumerate() {
         let others = by_prompt.get(document.prompt.as_slice()).map_or(&[][..], Vec::as_slice);
         if others.len() < 2 {
             let problem =
                 RowProblem::new(SkipReason::NoPartner, "there is no other answer to the same prompt");
-            skipped.add(place(*row), problem);
+            unpaired.push((*row, problem));
         }
         for &other in others.iter().filter(|&&other| other > position) {
             match compare(document, &answers[other].1) {
                 Ok(pair) => pairs.push((*row, pair)),
-                Err(problem) => skipped.add(place(*row), problem),
+                Err(problem) => unpaired.push((*row, problem)),
             }
         }
     }
-    pairs
+    (pairs, unpaired)
 }
 
 fn compare(first: &Document, second: &Document) -> Result<Document, RowProblem> {

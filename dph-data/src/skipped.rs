@@ -117,11 +117,6 @@ impl Skipped {
         self.reasons.get(&reason).map_or(&[], |(_, rows)| rows)
     }
 
-    /// The first row that was skipped for the first reason there is.
-    pub(crate) fn first(&self) -> Option<(SkipReason, &SkippedRow)> {
-        self.reasons.iter().find_map(|(reason, (_, rows))| Some((*reason, rows.first()?)))
-    }
-
     pub(crate) fn add(&mut self, place: String, problem: RowProblem) {
         let (count, rows) = self.reasons.entry(problem.reason).or_default();
         *count += 1;

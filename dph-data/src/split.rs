@@ -82,16 +82,35 @@ impl Task {
         let Source::Files { splits, files, .. } = &self.source else {
             return World::splits(self.kind).iter().map(|split| (*split).to_owned()).collect();
         };
-        let mut known: Vec<String> = DEFAULT_SPLITS.iter().map(|(split, _)| (*split).to_owned()).collect();
-        known.extend(splits.keys().chain(files.keys()).cloned());
         let mut found = Vec::new();
-        for split in known {
+        for split in known_splits(splits, files) {
             if !found.contains(&split) && !root.is_file() && self.locate(root, &split).is_ok() {
                 found.push(split);
             }
         }
         found
     }
+
+    /// The split whose rows a file holds, going by its name: `dev.jsonl` and `validation-00000-of-00002.jsonl` hold
+    /// `validation`. `None` where the task knows no split by that name.
+    pub fn split_of_file(&self, file: &Path) -> Option<String> {
+        let Source::Files { splits, files, .. } = &self.source else { return None };
+        let stem = file.file_stem()?.to_str()?;
+        let stem = stem.split_once("-of-").and_then(|(shard, _)| shard.rsplit_once('-')).map_or(stem, |(stem, _)| stem);
+        known_splits(splits, files).find(|split| match files.get(split) {
+            Some(files) => files.iter().any(|own| own == file),
+            None => names(splits, split).iter().any(|name| name == stem),
+        })
+    }
+}
+
+/// The splits that a task with these keys knows; some may be there twice.
+fn known_splits<A, B>(
+    splits: &BTreeMap<String, A>,
+    files: &BTreeMap<String, B>,
+) -> impl Iterator<Item = String> {
+    let own: Vec<String> = splits.keys().chain(files.keys()).cloned().collect();
+    DEFAULT_SPLITS.iter().map(|(split, _)| (*split).to_owned()).chain(own)
 }
 
 const DEFAULT_SPLITS: [(&str, &[&str]); 3] =

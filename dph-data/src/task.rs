@@ -116,6 +116,11 @@ impl Task {
             .map_err(|problems| TaskError::Invalid(Box::new(InvalidToml::new(file, source, problems))))
     }
 
+    /// Whether rows are single answers with a score, of which [`Documents::load`](crate::Documents::load) makes pairs.
+    pub fn pairs_answers(&self) -> bool {
+        self.recipe.is_scored()
+    }
+
     /// The rows inside of a row, where the task's `rows` says that there are some (SQuAD's articles hold paragraphs, which
     /// hold questions); else the row itself.
     ///

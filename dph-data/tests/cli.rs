@@ -126,6 +126,61 @@ fn validate_reports_everything_and_fails() {
     assert_eq!((status, out.as_str()), (0, "good.toml: a valid task: x, text\n"));
 }
 
+/// What training refuses or skips, `validate` reports: it loads the rows in the same way.
+#[test]
+fn validate_judges_rows_as_training_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let validate = |rows: &str, arguments: &[&str]| {
+        write(folder.path(), "rows.jsonl", rows);
+        run(folder.path(), &[&["validate", "rows.jsonl", "--task", "task.toml"], arguments].concat())
+    };
+    let scored = "name = 'rated'\nkind = 'preference'\nanswer = '{{ answer }}'\nscore = 'score'\n";
+    write(folder.path(), "task.toml", scored);
+    let row = |prompt, answer, score| {
+        format!("{}\n", json!({ "prompt": prompt, "answer": answer, "score": score }))
+    };
+    let pair = row("p", "good", 2) + &row("p", "bad", 1);
+    let (status, out, _) = validate(&pair, &[]);
+    assert_eq!((status, out.as_str()), (0, "rows.jsonl: 2 rows make 1 pair for rated\n"));
+    let (status, out, err) = validate(&(pair.clone() + &row("q", "alone", 1)), &[]);
+    assert_eq!((status, err.as_str()), (1, "Error: 1 problem\n"));
+    assert_eq!(
+        out,
+        "rows.jsonl:3: there is no other answer to the same prompt (no-partner)\n\
+         rows.jsonl: 3 rows make 1 pair for rated\n"
+    );
+    let (status, out, _) = validate(&(row("p", "a", 1) + &row("p", "b", 1)), &["--json"]);
+    let report: Json = serde_json::from_str(&out).unwrap();
+    assert_eq!((status, &report["problems"][0]["reason"], &report["documents"]), (1, &"tied".into(), &0.into()));
+
+    let kept = "name = 'kept'\nkind = 'text'\ntext = '{{ text }}'\nkeep = 'part == split'\n";
+    write(folder.path(), "task.toml", kept);
+    let row = "{\"text\": \"a\", \"part\": \"test\"}\n";
+    let (status, out, err) = validate(row, &[]);
+    assert_eq!((status, out.as_str()), (1, ""));
+    let err = err.split_whitespace().collect::<Vec<_>>().join(" ").replace("│ ", "");
+    assert!(err.contains("no row belongs to the split `train` of `kept`, by its key `keep`; 1 belong to other splits."), "{err}");
+    let (status, out, _) = validate(row, &["--split", "test"]);
+    assert_eq!((status, out.as_str()), (0, "rows.jsonl: 1 of 1 rows can be used for kept\n"));
+    let (status, _, err) = validate("{\"text\": \"a\"}\n", &["--split", "test"]);
+    assert_eq!((status, err.as_str()), (1, "Error: 1 problem\n"));
+
+    // The file counts, not those that the task names; a role must be one; without a label there is nothing to learn.
+    write(folder.path(), "task.toml", "name = 'pairs'\nkind = 'preference'\n[files]\ntrain = 'nowhere.jsonl'\n");
+    let pair = |role: &str| {
+        let prompt = json!([{ "role": role, "content": "p" }]);
+        format!("{}\n", json!({ "prompt": prompt, "chosen": "a", "rejected": "b" }))
+    };
+    assert_eq!(validate(&pair("user"), &[]).0, 0);
+    let (status, out, _) = validate(&pair("no role"), &[]);
+    assert_eq!(status, 1);
+    assert!(out.starts_with("rows.jsonl:1: `no role` is not a role"), "{out}");
+    write(folder.path(), "task.toml", "name = 'x'\nkind = 'choice'\nuser = 'u'\ncandidates = ['a', 'b']\ngold = 'gold'\n");
+    let (status, out, err) = validate("{}\n{}\n", &[]);
+    assert_eq!((status, out.as_str()), (1, "rows.jsonl: 0 of 2 rows can be used for x; unlabelled: 2\n"));
+    assert!(err.contains("none of the 2 rows"), "{err}");
+}
+
 #[test]
 fn a_wrong_request_is_two_and_failed_work_is_one() {
     let folder = folder();

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use dph_core::terminal::Failure;
-use dph_data::{Documents, LoadOptions, Task, TaskError, read_rows};
+use dph_data::{DataError, Documents, LoadOptions, SkipReason, Task, TaskError};
 use serde_json::json;
 
 /// The flags of `validate`.
@@ -16,6 +16,9 @@ pub(crate) struct Validate {
     /// The task that the rows are for (needed for a file of rows)
     #[arg(long)]
     task: Option<String>,
+    /// The split that the rows are for [default: the task's split that goes by the file's name, else train]
+    #[arg(long, requires = "task")]
+    split: Option<String>,
 }
 
 impl Validate {
@@ -66,54 +69,61 @@ impl Validate {
         Err(problems_found(count))
     }
 
+    /// Loads the file as training does, and reports every row that it would skip.
     fn rows(&self, task: &Task, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
+        let split = self.split.clone().or_else(|| task.split_of_file(&self.file));
+        let split = split.unwrap_or_else(|| "train".to_owned());
         let mut problems = Vec::new();
-        let rows = read_rows(&self.file)?;
-        let lines = !matches!(self.file.extension().and_then(|e| e.to_str()), Some("json" | "parquet"));
-        let place = |number| {
-            let file = self.file.display();
-            if lines { format!("{file}:{number}") } else { format!("{file}, row {number}") }
-        };
         let mut unlabelled = 0;
-        let mut count = 0;
-        for row in rows {
-            let parts = match row.fields.and_then(|fields| task.unfold(fields)) {
-                Ok(parts) => parts.iter().map(|fields| task.document(fields)).collect(),
-                Err(problem) => vec![Err(problem)],
-            };
-            count += parts.len();
-            for document in parts {
-                match document {
-                    Ok(document) => unlabelled += usize::from(document.gold.is_none()),
-                    Err(problem) => problems.push((place(row.number), problem)),
-                }
+        let options = LoadOptions::default();
+        let loaded = Documents::from_file(task, &self.file, &split, &options, |place, problem| {
+            match problem.reason {
+                SkipReason::Unlabelled => unlabelled += 1,
+                _ => problems.push((place.to_owned(), problem.clone())),
             }
-        }
-        if count == 0 {
-            // The loader says what is wrong with an empty file.
-            Documents::load(task, &self.file, "rows", &LoadOptions::default())?;
-        }
+        });
+        let (rows, usable, other_splits) = match &loaded {
+            Ok(loaded) => (loaded.rows, loaded.documents.len(), loaded.other_splits),
+            Err(DataError::NothingUsable { rows, .. }) => (*rows, 0, 0),
+            Err(_) => return loaded.map(drop).map_err(Failure::from),
+        };
         if json {
             let listed: Vec<_> = problems
                 .iter()
                 .map(|(place, problem)| json!({ "place": place, "reason": problem.reason.as_str(), "message": problem.message }))
                 .collect();
-            let report =
-                json!({ "file": self.file, "rows": count, "unlabelled": unlabelled, "problems": listed });
+            let report = json!({
+                "file": self.file,
+                "split": split,
+                "rows": rows,
+                "other_splits": other_splits,
+                "documents": usable,
+                "unlabelled": unlabelled,
+                "problems": listed,
+            });
             writeln!(out, "{report:#}")?;
         } else {
             for (place, problem) in &problems {
                 writeln!(out, "{place}: {problem} ({})", problem.reason)?;
             }
-            let good = count - problems.len();
-            write!(out, "{}: {good} of {count} rows can be used for {}", self.file.display(), task.name)?;
-            writeln!(
-                out,
-                "{}",
-                if unlabelled > 0 { format!(", {unlabelled} of them unlabelled") } else { String::new() }
-            )?;
+            let file = self.file.display();
+            if task.pairs_answers() {
+                let pairs = if usable == 1 { "pair" } else { "pairs" };
+                write!(out, "{file}: {rows} rows make {usable} {pairs} for {}", task.name)?;
+            } else {
+                write!(out, "{file}: {usable} of {rows} rows can be used for {}", task.name)?;
+            }
+            for (what, count) in [("unlabelled", unlabelled), ("of other splits", other_splits)] {
+                if count > 0 {
+                    write!(out, "; {what}: {count}")?;
+                }
+            }
+            writeln!(out)?;
         }
-        if problems.is_empty() { Ok(()) } else { Err(problems_found(problems.len())) }
+        match problems.len() {
+            0 => loaded.map(drop).map_err(Failure::from),
+            count => Err(problems_found(count)),
+        }
     }
 }
 
