@@ -39,6 +39,7 @@ mod preference_head;
 mod scores;
 mod slot;
 mod standardise;
+pub mod suggestion;
 pub mod terminal;
 #[cfg(feature = "testing")]
 pub mod testing;

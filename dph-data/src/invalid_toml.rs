@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use miette::{LabeledSpan, NamedSource, SourceCode};
+use dph_core::suggestion::did_you_mean;
+use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
 
 /// A TOML file and everything that is wrong with it.
 #[derive(Debug)]
@@ -40,19 +41,17 @@ impl InvalidToml {
             source: NamedSource::new(file, source.to_owned()).with_language("TOML"),
         }
     }
+}
 
-    /// The file's text, for a report.
-    pub fn source_code(&self) -> &dyn SourceCode {
-        &self.source
+impl Diagnostic for InvalidToml {
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        Some(&self.source)
     }
 
-    /// The places of the problems, for a report.
-    pub fn labels(&self) -> Box<dyn Iterator<Item = LabeledSpan> + '_> {
-        Box::new(
-            self.problems
-                .iter()
-                .map(|problem| LabeledSpan::new_with_span(problem.help.clone(), problem.span.clone())),
-        )
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        let label =
+            |problem: &TomlProblem| LabeledSpan::new_with_span(problem.help.clone(), problem.span.clone());
+        Some(Box::new(self.problems.iter().map(label)))
     }
 }
 
@@ -66,6 +65,18 @@ impl TomlProblem {
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
+    }
+}
+
+/// What the TOML reader says, with the nearest name where it does not know one.
+impl From<toml::de::Error> for TomlProblem {
+    fn from(error: toml::de::Error) -> Self {
+        let message = error.message();
+        // serde names the unknown key or variant first, then those that it knows.
+        let mut names = message.split('`').skip(1).step_by(2);
+        let unknown = names.next().filter(|_| message.starts_with("unknown "));
+        let help = unknown.and_then(|unknown| did_you_mean(unknown, names));
+        Self { help, ..Self::new(error.span().unwrap_or(0..0), message) }
     }
 }
 

@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use miette::{Diagnostic, LabeledSpan, SourceCode};
+use miette::Diagnostic;
 
 use crate::invalid_toml::InvalidToml;
 
 /// A task that cannot be had.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Diagnostic)]
 #[non_exhaustive]
 pub enum TaskError {
     /// No embedded task has this name.
@@ -15,7 +15,7 @@ pub enum TaskError {
     Unknown {
         /// The name as given.
         name: String,
-        /// What to do: the nearest name, or all of them.
+        /// What to do.
         help: String,
     },
     /// The task file cannot be read.
@@ -28,21 +28,6 @@ pub enum TaskError {
     },
     /// The task file is wrong in one or several places.
     #[error(transparent)]
+    #[diagnostic(transparent)]
     Invalid(Box<InvalidToml>),
-}
-
-impl Diagnostic for TaskError {
-    fn source_code(&self) -> Option<&dyn SourceCode> {
-        match self {
-            Self::Invalid(invalid) => Some(invalid.source_code()),
-            _ => None,
-        }
-    }
-
-    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        match self {
-            Self::Invalid(invalid) => Some(invalid.labels()),
-            _ => None,
-        }
-    }
 }

@@ -61,4 +61,4 @@ pub use results::{RESULTS_FILE, RESULTS_FORMAT, Results, ResultsError, SuiteResu
 pub use score::{Scoring, score};
 pub use scorer_choice::ScorerChoice;
 pub use statistics::{Estimate, accuracy, chance, mean_of_metrics, weighted_mean};
-pub use suite::{InvalidSuite, Suite, SuiteError, SuiteTask};
+pub use suite::{Suite, SuiteError, SuiteTask};

@@ -1,10 +1,11 @@
 //! [`Suite`]: a list of tasks and how their scores combine, read from a TOML file.
 
-use std::fmt;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use dph_data::nearest;
-use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
+use dph_core::suggestion::did_you_mean;
+use dph_data::{InvalidToml, TomlProblem};
+use miette::Diagnostic;
 use serde::Deserialize;
 
 use crate::statistics::{Estimate, weighted_mean};
@@ -60,8 +61,8 @@ pub struct SuiteTask {
     pub weight: f64,
 }
 
-/// A suite that cannot be had.
-#[derive(Debug, thiserror::Error)]
+/// Why there is no such suite.
+#[derive(Debug, thiserror::Error, Diagnostic)]
 #[non_exhaustive]
 pub enum SuiteError {
     /// No embedded suite has this name.
@@ -82,20 +83,8 @@ pub enum SuiteError {
     },
     /// The file is not a suite.
     #[error(transparent)]
-    Invalid(Box<InvalidSuite>),
-}
-
-/// A suite's file and what is wrong with it.
-#[derive(Debug)]
-pub struct InvalidSuite {
-    /// The file's name.
-    pub file: String,
-    /// Line in the file, from 1.
-    pub line: usize,
-    /// What is wrong.
-    pub message: String,
-    span: std::ops::Range<usize>,
-    source: NamedSource<String>,
+    #[diagnostic(transparent)]
+    Invalid(Box<InvalidToml>),
 }
 
 impl Suite {
@@ -118,14 +107,13 @@ impl Suite {
                 .map_err(|source| SuiteError::Read { path: path.to_owned(), source })?;
             return Self::parse(&source, path);
         }
-        let names: Vec<&str> = Self::names().collect();
-        let help = match nearest(name_or_path, names.iter().copied()) {
-            Some(name) => format!("did you mean `{name}`?"),
-            None => format!(
+        let help = did_you_mean(name_or_path, Self::names()).unwrap_or_else(|| {
+            let names: Vec<&str> = Self::names().collect();
+            format!(
                 "the embedded ones are {}; your own is given by its path, ending in .toml",
                 names.join(", ")
-            ),
-        };
+            )
+        });
         Err(SuiteError::Unknown { name: name_or_path.to_owned(), help })
     }
 
@@ -134,30 +122,24 @@ impl Suite {
     /// # Errors
     /// [`SuiteError::Invalid`] with the line that is wrong.
     pub fn parse(source: &str, path: &Path) -> Result<Self, SuiteError> {
-        let invalid = |span: std::ops::Range<usize>, message: String| {
+        let invalid = |problem: TomlProblem| {
             let file = path.display().to_string();
-            SuiteError::Invalid(Box::new(InvalidSuite {
-                line: 1 + source[..span.start.min(source.len())].matches('\n').count(),
-                source: NamedSource::new(&file, source.to_owned()).with_language("TOML"),
-                file,
-                message,
-                span,
-            }))
+            SuiteError::Invalid(Box::new(InvalidToml::new(&file, source, vec![problem])))
         };
-        let file: SuiteFile = toml::from_str(source)
-            .map_err(|error| invalid(error.span().unwrap_or(0..0), error.message().to_owned()))?;
+        let problem = |span: Range<usize>, message: String| invalid(TomlProblem::new(span, message));
+        let file: SuiteFile = toml::from_str(source).map_err(|error| invalid(error.into()))?;
         let mut tasks: Vec<SuiteTask> = Vec::new();
         for entry in file.task {
             let span = entry.span();
             let mut entry = entry.into_inner();
             if !(entry.weight.is_finite() && entry.weight > 0.0) {
-                return Err(invalid(
+                return Err(problem(
                     span,
                     format!("weight = {}: a weight is a positive number", entry.weight),
                 ));
             }
             if tasks.iter().any(|task| task.task == entry.task && task.split == entry.split) {
-                return Err(invalid(span, format!("{}/{} stands here twice", entry.task, entry.split)));
+                return Err(problem(span, format!("{}/{} stands here twice", entry.task, entry.split)));
             }
             if entry.task.ends_with(".toml")
                 && let Some(folder) = path.parent()
@@ -167,7 +149,7 @@ impl Suite {
             tasks.push(entry);
         }
         if tasks.is_empty() {
-            return Err(invalid(0..0, "a suite needs at least one [[task]]".into()));
+            return Err(problem(0..0, "a suite needs at least one [[task]]".into()));
         }
         let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
         Ok(Self { name, about: file.about, tasks })
@@ -195,32 +177,6 @@ struct SuiteFile {
 
 fn one() -> f64 {
     1.0
-}
-
-impl fmt::Display for InvalidSuite {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: {}", self.file, self.line, self.message)
-    }
-}
-
-impl std::error::Error for InvalidSuite {}
-
-impl Diagnostic for SuiteError {
-    fn source_code(&self) -> Option<&dyn SourceCode> {
-        match self {
-            Self::Invalid(invalid) => Some(&invalid.source),
-            _ => None,
-        }
-    }
-
-    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        match self {
-            Self::Invalid(invalid) => {
-                Some(Box::new([LabeledSpan::new_with_span(None, invalid.span.clone())].into_iter()))
-            }
-            _ => None,
-        }
-    }
 }
 
 #[cfg(test)]
@@ -288,7 +244,7 @@ mod tests {
             ("", "x.toml:1: a suite needs at least one [[task]]".to_string()),
             (
                 "[[task]]\ntask = \"piqa\"\nsplt = \"test\"\n",
-                "x.toml:3: unknown field `splt`, expected one of `task`, `split`, `weight`".into(),
+                "x.toml:3: unknown field `splt`, expected one of `task`, `split`, `weight`; did you mean `split`?".into(),
             ),
             ("[[task]]\ntask = \"piqa\"\n", "x.toml:1: missing field `split`".into()),
             (

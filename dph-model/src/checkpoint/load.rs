@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use burn::tensor::{Device, TensorData};
+use dph_core::suggestion::nearest;
 use half::f16;
 use rayon::prelude::*;
 
@@ -12,8 +13,6 @@ use super::{CONFIG_FILE, CheckpointError, Misfit, ModelFiles, Precision};
 use crate::decoder::{Decoder, DecoderConfig, Part, Slot};
 use crate::family::{ConfigError, Family, FileTensor, Naming};
 
-/// Similarity from which a name is suggested for another.
-const SIMILAR: f64 = 0.7;
 /// Numbers checked by one thread at a time.
 const PART: usize = 1 << 16;
 
@@ -125,7 +124,7 @@ pub(super) fn fit(
             None => {
                 misfit
                     .missing
-                    .push((tensor.name.clone(), nearest(&tensor.name, &superfluous).map(str::to_string)));
+                    .push((tensor.name.clone(), nearest(&tensor.name, superfluous.iter().copied()).map(str::to_string)));
             }
             Some(info) if info.shape != tensor.shape => {
                 misfit.misshapen.push((tensor.name.clone(), tensor.shape.clone(), info.shape.clone()));
@@ -160,15 +159,6 @@ pub(super) fn is_second_embedding(
     Ok(tensors.info(first).is_some()
         && tensors.info(first) == tensors.info(name)
         && tensors.bytes(first)? == tensors.bytes(name)?)
-}
-
-fn nearest<'a>(name: &str, candidates: &[&'a str]) -> Option<&'a str> {
-    candidates
-        .iter()
-        .map(|candidate| (strsim::jaro(name, candidate), *candidate))
-        .filter(|(similarity, _)| *similarity > SIMILAR)
-        .max_by(|(a, _), (b, _)| a.total_cmp(b))
-        .map(|(_, candidate)| candidate)
 }
 
 /// The values of tensors one after another, as f32 and in our order.

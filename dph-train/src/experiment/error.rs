@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use dph_data::{InvalidToml, TomlProblem};
-use miette::{Diagnostic, LabeledSpan, SourceCode};
+use miette::Diagnostic;
 
 /// Why an experiment file cannot be used.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Diagnostic)]
 #[non_exhaustive]
 pub enum ExperimentError {
     /// The file cannot be read.
@@ -27,26 +27,11 @@ pub enum ExperimentError {
     },
     /// The file is wrong in one or several places.
     #[error(transparent)]
+    #[diagnostic(transparent)]
     Invalid(Box<InvalidToml>),
 }
 
 /// The error that tells of these problems with a file and its text.
 pub(crate) fn invalid(file: &str, source: &str, problems: Vec<TomlProblem>) -> ExperimentError {
     ExperimentError::Invalid(Box::new(InvalidToml::new(file, source, problems)))
-}
-
-impl Diagnostic for ExperimentError {
-    fn source_code(&self) -> Option<&dyn SourceCode> {
-        match self {
-            Self::Invalid(invalid) => Some(invalid.source_code()),
-            _ => None,
-        }
-    }
-
-    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        match self {
-            Self::Invalid(invalid) => Some(invalid.labels()),
-            _ => None,
-        }
-    }
 }

@@ -10,10 +10,7 @@ use super::checks;
 
 /// Parses and checks the text of an experiment file.
 pub(crate) fn parse(text: &str) -> Result<Experiment, Vec<TomlProblem>> {
-    let experiment: Experiment = toml::from_str(text).map_err(|error| {
-        let help = suggestion(error.message());
-        vec![TomlProblem { help, ..TomlProblem::new(error.span().unwrap_or_default(), error.message()) }]
-    })?;
+    let experiment: Experiment = toml::from_str(text).map_err(|error| vec![TomlProblem::from(error)])?;
     let document = Document::parse(text).ok();
     let problem = |found: checks::Found| {
         let span = document.as_ref().and_then(|document| span(document, &found.path));
@@ -93,12 +90,4 @@ fn span_in(table: &Table, path: &[String]) -> Option<Range<usize>> {
         }
     }
     span
-}
-
-/// "Did you mean": the nearest of the names in serde's message about an unknown one.
-fn suggestion(message: &str) -> Option<String> {
-    let mut names = message.split('`').skip(1).step_by(2);
-    let unknown = names.next().filter(|_| message.starts_with("unknown "))?;
-    let nearest = dph_data::nearest(unknown, names)?;
-    Some(format!("did you mean `{nearest}`?"))
 }
