@@ -77,6 +77,5 @@ pub use split::SplitNotFound;
 pub use synthetic::World;
 pub use task::{Kind, Task};
 pub use task_error::TaskError;
-pub use task_file::nearest;
 pub use tokenize::{ChatOptions, ChatTokenizer};
 pub use train_tokenizer::{TokenizerError, train_tokenizer};

@@ -73,7 +73,8 @@ impl TaskData {
         tokenizer: &ChatTokenizer,
         options: &LoadOptions,
     ) -> Result<Self, DataError> {
-        let Documents { documents, mut skipped, rows, files, .. } = Documents::load(task, root, split, options)?;
+        let Documents { documents, mut skipped, rows, files, .. } =
+            Documents::load(task, root, split, options)?;
         let examples = Examples::load(task, root, split, options)?;
         let chosen: Vec<&Document> = match options.limit {
             Some(limit) => {

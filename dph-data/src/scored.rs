@@ -28,11 +28,14 @@ impl ScoredAnswer {
     }
 }
 
+/// Things with the numbers of their rows.
+type Numbered<T> = Vec<(usize, T)>;
+
 /// Pairs of answers to the same prompt with different scores, the better one first; and the answers without a partner and
 /// the pairs without a winner. All come with the number of the row of the first answer, in the order of the rows.
 ///
 /// Every answer is paired with every other one to the same prompt.
-pub(crate) fn pair(answers: &[(usize, Document)]) -> (Vec<(usize, Document)>, Vec<(usize, RowProblem)>) {
+pub(crate) fn pair(answers: &[(usize, Document)]) -> (Numbered<Document>, Numbered<RowProblem>) {
     let mut by_prompt: HashMap<&[Message], Vec<usize>> = HashMap::new();
     for (position, (_, document)) in answers.iter().enumerate() {
         by_prompt.entry(&document.prompt).or_default().push(position);

@@ -96,7 +96,10 @@ impl Task {
     pub fn split_of_file(&self, file: &Path) -> Option<String> {
         let Source::Files { splits, files, .. } = &self.source else { return None };
         let stem = file.file_stem()?.to_str()?;
-        let stem = stem.split_once("-of-").and_then(|(shard, _)| shard.rsplit_once('-')).map_or(stem, |(stem, _)| stem);
+        let stem = stem
+            .split_once("-of-")
+            .and_then(|(shard, _)| shard.rsplit_once('-'))
+            .map_or(stem, |(stem, _)| stem);
         known_splits(splits, files).find(|split| match files.get(split) {
             Some(files) => files.iter().any(|own| own == file),
             None => names(splits, split).iter().any(|name| name == stem),

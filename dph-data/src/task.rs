@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use dph_core::suggestion::did_you_mean;
 use serde_json::{Map, Value as Json};
 
 use crate::document::{Document, Recipe};
@@ -13,10 +14,10 @@ use crate::metric::Metric;
 use crate::skipped::RowProblem;
 use crate::task_builder::compile;
 use crate::task_error::TaskError;
-use crate::task_file::{KEYS, nearest};
+use crate::task_file;
 
 /// What the rows of a task are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// One prompt and several answers, one of them right.
@@ -73,9 +74,11 @@ impl Task {
         embedded::source(name)
     }
 
-    /// The keys that a task file may have.
-    pub fn keys() -> &'static [&'static str] {
-        &KEYS
+    /// The JSON schema of task files: every key with its documentation, for editors that know such schemas.
+    ///
+    /// A property's `x-kinds` lists the kinds of tasks that have the key; without it, all have.
+    pub fn schema() -> Json {
+        task_file::schema()
     }
 
     /// An embedded task by its name, or any task by the path of its file (which ends in `.toml`).
@@ -89,11 +92,9 @@ impl Task {
         if Path::new(name_or_path).extension().is_some_and(|extension| extension == "toml") {
             return Self::from_file(Path::new(name_or_path));
         }
-        let help = match nearest(name_or_path, Self::names()) {
-            Some(name) => format!("did you mean `{name}`?"),
-            None => "`dph-data list` shows the embedded ones; your own is given by its path, ending in .toml"
-                .into(),
-        };
+        let help = did_you_mean(name_or_path, Self::names()).unwrap_or_else(|| {
+            "`dph-data list` shows the embedded ones; your own is given by its path, ending in .toml".into()
+        });
         Err(TaskError::Unknown { name: name_or_path.to_owned(), help })
     }
 
@@ -142,13 +143,19 @@ impl Task {
     }
 }
 
+impl Kind {
+    /// All kinds by their names.
+    pub(crate) const ALL: [(&'static str, Self); 4] = [
+        ("choice", Self::Choice),
+        ("preference", Self::Preference),
+        ("instruction", Self::Instruction),
+        ("text", Self::Text),
+    ];
+}
+
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Choice => "choice",
-            Self::Preference => "preference",
-            Self::Instruction => "instruction",
-            Self::Text => "text",
-        })
+        let name = Self::ALL.iter().find(|(_, kind)| kind == self).map_or("", |(name, _)| name);
+        f.pad(name)
     }
 }

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::path::Path;
 
+use dph_core::suggestion::did_you_mean;
 use toml::Spanned;
 use toml::de::DeTable;
 
@@ -11,45 +12,48 @@ use crate::document::Recipe;
 use crate::invalid_toml::TomlProblem;
 use crate::metric::Metric;
 use crate::task::{Kind, Source, Task};
-use crate::task_file::{KEYS, ListKey, TaskFile, nearest};
+use crate::task_file::{KEYS, ListKey, TaskFile};
 use crate::template::{Expr, Template};
 use crate::unfold::Unfold;
 
 /// The task in a TOML text, or everything that is wrong with it. Files of the task are relative to the folder of `file`.
 pub(crate) fn compile(source: &str, file: &str) -> Result<Task, Vec<TomlProblem>> {
-    let mut problems = unknown_keys(source).map_err(|problem| vec![problem])?;
+    let table = DeTable::parse(source).map_err(|error| {
+        let message = format!("not valid TOML: {}", error.message());
+        vec![TomlProblem::new(error.span().unwrap_or(0..0), message)]
+    })?;
+    let table = table.get_ref();
+    let mut problems = unknown_keys(table);
     let parsed = match toml::from_str::<TaskFile>(source) {
         Ok(parsed) => parsed,
         Err(error) => {
-            problems.push(TomlProblem::new(error.span().unwrap_or(0..0), error.message()));
+            problems.push(error.into());
             return Err(problems);
         }
     };
     let folder = Path::new(file).parent().unwrap_or(Path::new(""));
-    let task = Builder { file: parsed, problems: &mut problems }.build(folder);
+    let task = Builder { file: parsed, table, problems: &mut problems }.build(folder);
     task.filter(|_| problems.is_empty()).ok_or(problems)
 }
 
-/// A problem for each key that no task has, or the one problem that keeps the file from being TOML.
-fn unknown_keys(source: &str) -> Result<Vec<TomlProblem>, TomlProblem> {
-    let table = DeTable::parse(source).map_err(|error| {
-        TomlProblem::new(error.span().unwrap_or(0..0), format!("not valid TOML: {}", error.message()))
-    })?;
-    let unknown = table.get_ref().keys().filter(|key| !KEYS.contains(&key.get_ref().as_ref()));
-    Ok(unknown
+/// A problem for each key that no task has.
+fn unknown_keys(table: &DeTable<'_>) -> Vec<TomlProblem> {
+    let known = || KEYS.iter().map(|key| key.name.as_str());
+    let unknown = table.keys().filter(|key| !known().any(|known| known == key.get_ref()));
+    unknown
         .map(|key| {
-            let help = match nearest(key.get_ref(), KEYS) {
-                Some(known) => format!("did you mean `{known}`?"),
-                None => format!("the keys of a task are {}", KEYS.join(", ")),
-            };
+            let all = || format!("the keys of a task are {}", known().collect::<Vec<_>>().join(", "));
+            let help = did_you_mean(key.get_ref(), known()).unwrap_or_else(all);
             TomlProblem::new(key.span(), format!("unknown key `{}`", key.get_ref())).help(help)
         })
-        .collect())
+        .collect()
 }
 
 /// Compiles a task and notes every problem on the way.
 pub(crate) struct Builder<'a> {
     pub file: TaskFile,
+    /// The same file, with the places of its keys.
+    pub table: &'a DeTable<'a>,
     pub problems: &'a mut Vec<TomlProblem>,
 }
 
@@ -83,14 +87,8 @@ impl Builder<'_> {
     }
 
     fn kind(&mut self) -> Option<Kind> {
-        const KINDS: [(&str, Kind); 4] = [
-            ("choice", Kind::Choice),
-            ("preference", Kind::Preference),
-            ("instruction", Kind::Instruction),
-            ("text", Kind::Text),
-        ];
         let key = self.file.kind.clone();
-        self.one_of("kind", key.get_ref(), key.span(), &KINDS)
+        self.one_of("kind", key.get_ref(), key.span(), &Kind::ALL)
     }
 
     fn metrics(&mut self, kind: Kind) -> Vec<Metric> {
@@ -222,11 +220,9 @@ impl Builder<'_> {
         if let Some((_, value)) = known.iter().find(|(known, _)| *known == given) {
             return Some(*value);
         }
-        let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
-        let help = match nearest(given, names.iter().copied()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("it is one of {}", names.join(", ")),
-        };
+        let names = || known.iter().map(|(name, _)| *name);
+        let all = || format!("it is one of {}", names().collect::<Vec<_>>().join(", "));
+        let help = did_you_mean(given, names()).unwrap_or_else(all);
         self.problems.push(TomlProblem::new(span, format!("there is no {name} `{given}`")).help(help));
         None
     }

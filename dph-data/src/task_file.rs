@@ -1,119 +1,148 @@
-//! The keys of a task's TOML file.
+//! The keys of a task's TOML file: the one place that defines and documents them.
 //!
-//! A complete task:
-//!
-//! ```toml
-//! name       = "trivia"
-//! kind       = "choice"
-//! user       = "Question: {{ question }}"
-//! candidates = "options"        # the field that holds the list of answers
-//! gold       = "answer"         # the field that says which one is right: 0 is the first
-//! ```
-//!
-//! Two little languages are used, both from Jinja (minijinja): a *template* is text with `{{ … }}` in it; an
-//! *expression* is what stands between such braces: `choices.text`, or `label if label is defined else answer`.
-//! Both see the row's fields by name. A field that is not there is an error of that row, unless the template asks
-//! first (`is defined`). Methods of Python's strings work (`sentence.split("_", 1)`), and so does
-//! `letters`, the list `["A", "B", …]`.
+//! The reader, the errors about unknown and misplaced keys, the JSON schema and the table in TASKS.md are made from
+//! [`TaskFile`]. `x-kinds` in the schema lists the kinds of tasks that have the key (all kinds where it is missing), and
+//! `x-value` says what the value is: text, a template or an expression.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
 
-/// One task. Which keys are needed depends on `kind`; all others are optional.
-#[derive(Debug, Deserialize)]
+use crate::task::Kind;
+
+const CHOICE: &[Kind] = &[Kind::Choice];
+const PREFERENCE: &[Kind] = &[Kind::Preference];
+const INSTRUCTION: &[Kind] = &[Kind::Instruction];
+const TEXT: &[Kind] = &[Kind::Text];
+const JUDGED: &[Kind] = &[Kind::Choice, Kind::Preference];
+const PROMPTED: &[Kind] = &[Kind::Choice, Kind::Preference, Kind::Instruction];
+
+/// A task: a data set and how its rows become prompts and answers.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields, title = "Task")]
 pub(crate) struct TaskFile {
-    /// The task's name, as experiments and commands use it. Needed.
+    /// The name of the task in experiments and commands: letters, digits, `_`, `-` and `.`. Required.
+    #[schemars(with = "String", extend("x-value" = "text"))]
     pub name: Spanned<String>,
-    /// What the task is, in a line.
+    /// What the task is, in one line.
+    #[schemars(extend("x-value" = "text"))]
     pub about: Option<String>,
-    /// What the rows are: `choice` (one prompt, several answers, one of them right), `preference` (one prompt, a chosen
-    /// and a rejected answer), `instruction` (one prompt, one answer) or `text` (plain text). Needed.
+    /// What the rows are: `choice` (one prompt and several answers, one of which is correct), `preference` (one prompt, a
+    /// chosen and a rejected answer), `instruction` (one prompt and one answer) or `text` (plain text). Required.
+    #[schemars(with = "String", extend("x-value" = "text"))]
     pub kind: Spanned<String>,
-    /// How predictions are judged, by one metric or by several: `accuracy` (the default for `choice` and `preference`), `f1`
-    /// (of the second candidate), `matthews`, `pearson`, `spearman` (of the position and `score`).
+    /// One metric or several: `accuracy` (the default) and, for a `choice`, `f1` (of the second candidate), `matthews`,
+    /// `pearson` and `spearman` (both of the chosen position and `score`).
+    #[schemars(with = "Option<OneOrMany>", extend("x-value" = "text or list of texts", "x-kinds" = JUDGED))]
     pub metric: Option<Spanned<OneOrMany>>,
-    /// Where the rows come from: `files` (the default) or `synthetic` (the little world made by this crate).
+    /// Where the rows come from: `files` (the default) or `synthetic` (the synthetic world that this crate generates).
+    #[schemars(with = "Option<String>", extend("x-value" = "text"))]
     pub source: Option<Spanned<String>>,
-    /// The folders below the data root that may hold the files, tried in this order. The default is the name.
+    /// The folders below the data root that are searched for the files, in this order. The default is the task's name.
+    #[schemars(with = "Option<Vec<String>>", extend("x-value" = "list of texts"))]
     pub folders: Option<Spanned<Vec<String>>>,
-    /// For each split the file names to look for, without extension, tried in this order. The defaults:
-    /// `train = ["train"]`, `validation = ["validation", "valid", "val", "dev"]`, `test = ["test"]`; any other split is looked
-    /// for under its own name.
+    /// For each split, the file names to search for, without extension, in this order. The default is `["train"]` for
+    /// `train`, `["validation", "valid", "val", "dev"]` for `validation`, and the split's own name for any other split.
     #[serde(default)]
+    #[schemars(extend("x-value" = "table"))]
     pub splits: BTreeMap<String, Vec<String>>,
-    /// For each split the very file, relative to this TOML file's folder: then neither the data root nor `folders` nor
-    /// `splits` matter.
+    /// For each split, the file or files that hold it, relative to the folder of this TOML file. The data root, `folders`
+    /// and `splits` are not used for such a split.
     #[serde(default)]
+    #[schemars(extend("x-value" = "table"))]
     pub files: BTreeMap<String, OneOrMany>,
-    /// Expression or list of expressions: rows that stand inside of a row. Each gives a list of objects, from the outside
-    /// in; each object is a row of its own with the fields around it. Where there is no such field, the row is one already.
+    /// Rows that are nested in a row. Each expression gives a list of objects, the outermost first. Each object becomes a
+    /// row that also has the fields around it (SQuAD: `["paragraphs", "qas"]`). A row without such a field is used as it is.
+    #[schemars(with = "Option<ListKey>", extend("x-value" = "expression or list of expressions"))]
     pub rows: Option<Spanned<ListKey>>,
-    /// Expression: whether a row belongs to the split, whose name is `split`. The default is that all do.
+    /// Whether a row belongs to the split; the variable `split` is the split's name. The default keeps all rows.
+    #[schemars(with = "Option<String>", extend("x-value" = "expression"))]
     pub keep: Option<Spanned<String>>,
-    /// Expression: a name for the row, for reports. The default is its line number.
+    /// The name of the row in reports. The default is its line number.
+    #[schemars(with = "Option<String>", extend("x-value" = "expression"))]
     pub id: Option<Spanned<String>>,
-    /// Template: the system message. The default is none.
+    /// The system message. The default is none.
+    #[schemars(with = "Option<String>", extend("x-value" = "template", "x-kinds" = PROMPTED))]
     pub system: Option<Spanned<String>>,
-    /// Template: the user's message. In a `choice` task it also sees `answers`, the list of the candidates as they are
-    /// written (`{{ answers | join("\n") }}`).
+    /// The user's message. In a `choice` the variable `answers` is the list of the candidates as they are written
+    /// (`{{ answers | join("\n") }}`).
+    #[schemars(with = "Option<String>", extend("x-value" = "template", "x-kinds" = PROMPTED))]
     pub user: Option<Spanned<String>>,
-    /// `choice`: an expression that gives the list of candidates, or a list of templates, one for each.
+    /// The candidate answers: an expression that gives the list, or one template for each candidate.
+    #[schemars(with = "Option<ListKey>", extend("x-value" = "expression or list of templates", "x-kinds" = CHOICE))]
     pub candidates: Option<Spanned<ListKey>>,
-    /// `choice`, template: how a candidate is written, seeing `candidate`, its `index` from 0 and its `label`. The default
-    /// is `{{ candidate }}`. `preference` with `score`: the answer in the row.
+    /// In a `choice`, how a candidate is written, with the variables `candidate`, `index` (from 0) and `label`; the default
+    /// is `{{ candidate }}`. In a `preference` with `score`, the answer that the row holds.
+    #[schemars(with = "Option<String>", extend("x-value" = "template", "x-kinds" = JUDGED))]
     pub answer: Option<Spanned<String>>,
-    /// `choice`: what `gold` calls the candidates, as an expression that gives a list, or a list of texts. Without it `gold`
-    /// is a position, counted from 0, and the labels of `answer` are A, B, C, ….
+    /// The names by which `gold` refers to the candidates; `letters` is the list A, B, C and so on. Without this key `gold`
+    /// is a position, counted from 0, and `label` is a letter.
+    #[schemars(with = "Option<ListKey>", extend("x-value" = "expression or list of texts", "x-kinds" = CHOICE))]
     pub labels: Option<Spanned<ListKey>>,
-    /// `choice`, expression: which candidate is right: one of the labels, or the position from 0 (also as text; false and
-    /// true are 0 and 1). A row where it is missing, null, empty or -1 is unlabelled.
+    /// The correct candidate: one of the labels, or its position (a number, text or boolean). A row in which it is missing,
+    /// null, empty or -1 is unlabelled.
+    #[schemars(with = "Option<String>", extend("x-value" = "expression", "x-kinds" = CHOICE))]
     pub gold: Option<Spanned<String>>,
-    /// Expression, a number. `choice`: what the metrics `pearson` and `spearman` measure predictions against; the candidates
-    /// then stand for evenly spaced scores, lowest first. `preference`: how good the one answer in the row is; every two
-    /// answers to the same prompt with different scores make a pair.
+    /// A number. In a `choice`, `pearson` and `spearman` compare predictions with it; the candidates stand for evenly spaced
+    /// scores, the lowest first. In a `preference`, it is the rating of the row's `answer`; any two answers to the same
+    /// prompt with different ratings make a pair, the better one first.
+    #[schemars(with = "Option<String>", extend("x-value" = "expression", "x-kinds" = JUDGED))]
     pub score: Option<Spanned<String>>,
-    /// `preference`, expression: what comes before the answers: text, a list of messages (`role` and `content`, or `from` and
-    /// `value`), or a transcript ("\n\nHuman: …\n\nAssistant: …"). The default is `prompt` where there is such a field; rows whose
-    /// answers are whole conversations need none.
+    /// What precedes the answers: text, messages or a transcript. The default is the field `prompt`, which may be missing
+    /// where the answers are whole conversations.
+    #[schemars(with = "Option<String>", extend("x-value" = "expression", "x-kinds" = PREFERENCE))]
     pub prompt: Option<Spanned<String>>,
-    /// `preference`, expression: the preferred answer: text, a message, or the whole conversation that ends with it. The
-    /// default is `chosen`.
+    /// The preferred answer: text, a message, or the conversation that ends with it. The default is the field `chosen`.
+    #[schemars(with = "Option<String>", extend("x-value" = "expression", "x-kinds" = PREFERENCE))]
     pub chosen: Option<Spanned<String>>,
-    /// `preference`, expression: the other answer, likewise. The default is `rejected`.
+    /// The other answer, in the same forms. The default is the field `rejected`.
+    #[schemars(with = "Option<String>", extend("x-value" = "expression", "x-kinds" = PREFERENCE))]
     pub rejected: Option<Spanned<String>>,
-    /// `instruction`, template: the answer to learn.
+    /// The answer to learn.
+    #[schemars(with = "Option<String>", extend("x-value" = "template", "x-kinds" = INSTRUCTION))]
     pub target: Option<Spanned<String>>,
-    /// `instruction`, expression: in place of `target` a list of answers that are all right, of which the first is learnt; where
-    /// it is empty, the row is unlabelled.
+    /// Instead of `target`, a list of correct answers. The first one is learnt; a row with an empty list is unlabelled.
+    #[schemars(with = "Option<String>", extend("x-value" = "expression", "x-kinds" = INSTRUCTION))]
     pub targets: Option<Spanned<String>>,
-    /// `instruction`, expression: a list of wrong answers to the same prompt. The default is none.
+    /// A list of wrong answers to the same prompt, from which heads learn. The default is none.
+    #[schemars(with = "Option<String>", extend("x-value" = "expression", "x-kinds" = INSTRUCTION))]
     pub distractors: Option<Spanned<String>>,
-    /// `instruction`, expression: a list with an entry for each turn of a conversation. `user` and `target` are written once for
-    /// each, seeing it as `turn` and its `index` from 0; the last target is the answer to learn.
+    /// A list with an entry for each turn of a conversation. `user` and `target` are written once for each entry, with the
+    /// variables `turn` and `index` (from 0). The last target is the answer to learn.
+    #[schemars(with = "Option<String>", extend("x-value" = "expression", "x-kinds" = INSTRUCTION))]
     pub turns: Option<Spanned<String>>,
-    /// `instruction`, expression: in place of `user` and `target` a whole conversation (a list of messages or a transcript), of
-    /// which the last message is the answer to learn.
+    /// Instead of `user` and `target`, a whole conversation: messages or a transcript. Its last message is the answer to
+    /// learn.
+    #[schemars(with = "Option<String>", extend("x-value" = "expression", "x-kinds" = INSTRUCTION))]
     pub messages: Option<Spanned<String>>,
-    /// `instruction`, table of expressions, each a number: the values that people gave to attributes of the answer, such as
-    /// `{ helpfulness = "helpfulness" }`. The objective `steer` teaches them to the reward heads of these names.
+    /// Numbers that people gave to attributes of the answer, such as `{ verbosity = "verbosity" }`. The objective `steer`
+    /// trains the reward heads of these names on them.
+    #[schemars(
+        with = "Option<BTreeMap<String, String>>",
+        extend("x-value" = "table of expressions", "x-kinds" = INSTRUCTION)
+    )]
     pub attributes: Option<Spanned<BTreeMap<String, Spanned<String>>>>,
-    /// `text`, template: the text to learn.
+    /// The text to learn.
+    #[schemars(with = "Option<String>", extend("x-value" = "template", "x-kinds" = TEXT))]
     pub text: Option<Spanned<String>>,
 }
 
 /// A list that is computed from the row, or written out.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "expected an expression (a string) or a list of strings")]
+#[schemars(inline)]
 pub(crate) enum ListKey {
     Expression(String),
     Items(Vec<String>),
 }
 
 /// One name, or several.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "expected a name or a list of names")]
+#[schemars(inline)]
 pub(crate) enum OneOrMany {
     One(String),
     Many(Vec<String>),
@@ -128,58 +157,27 @@ impl OneOrMany {
     }
 }
 
-/// All keys, for suggestions. A test holds this list and the fields above together.
-pub(crate) const KEYS: [&str; 28] = [
-    "name",
-    "about",
-    "kind",
-    "metric",
-    "source",
-    "folders",
-    "splits",
-    "files",
-    "rows",
-    "keep",
-    "id",
-    "system",
-    "user",
-    "candidates",
-    "answer",
-    "labels",
-    "gold",
-    "score",
-    "prompt",
-    "chosen",
-    "rejected",
-    "target",
-    "targets",
-    "distractors",
-    "turns",
-    "messages",
-    "attributes",
-    "text",
-];
-
-/// The entry of `known` that was probably meant by `given`.
-pub fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let given = given.to_lowercase();
-    known
-        .into_iter()
-        .map(|name| (strsim::jaro(&given, name), name))
-        .filter(|(similarity, _)| *similarity > 0.7)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, name)| name)
+/// A key of a task file.
+pub(crate) struct Key {
+    pub name: String,
+    /// The kinds of tasks that have the key.
+    pub kinds: Vec<Kind>,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// All keys, in the order of [`TaskFile`].
+pub(crate) static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
+    let schema = schema();
+    let properties = schema["properties"].as_object().into_iter().flatten();
+    let kinds = |property: &serde_json::Value| Vec::<Kind>::deserialize(&property["x-kinds"]);
+    properties
+        .map(|(name, property)| Key {
+            name: name.clone(),
+            kinds: kinds(property).unwrap_or_else(|_| Kind::ALL.map(|(_, kind)| kind).into()),
+        })
+        .collect()
+});
 
-    #[test]
-    fn suggestions_are_near_or_absent() {
-        assert_eq!(nearest("candidate", KEYS), Some("candidates"));
-        assert_eq!(nearest("Gold", KEYS), Some("gold"));
-        assert_eq!(nearest("spilts", KEYS), Some("splits"));
-        assert_eq!(nearest("zzz", KEYS), None);
-    }
+/// The JSON schema of task files.
+pub(crate) fn schema() -> serde_json::Value {
+    schemars::schema_for!(TaskFile).to_value()
 }

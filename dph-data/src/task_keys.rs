@@ -2,51 +2,23 @@
 
 use std::ops::Range;
 
-use toml::Spanned;
-
 use crate::invalid_toml::TomlProblem;
 use crate::metric::Metric;
 use crate::task::Kind;
 use crate::task_builder::Builder;
-use crate::task_file::ListKey;
+use crate::task_file::KEYS;
 
 impl Builder<'_> {
-    /// Every key that this kind of task never looks at is a mistake.
+    /// A problem for each key that is not for this kind of task, and for keys that contradict each other.
     pub(crate) fn keys_fit(&mut self, kind: Kind) {
-        let f = &self.file;
-        let span = |key: &Option<Spanned<String>>| key.as_ref().map(Spanned::span);
-        let list_span = |key: &Option<Spanned<ListKey>>| key.as_ref().map(Spanned::span);
-        use Kind::{Choice, Instruction, Preference, Text};
-        type Key<'a> = (&'a str, Option<Range<usize>>, &'a [Kind]);
-        let keys: [Key<'_>; 18] = [
-            ("system", span(&f.system), &[Choice, Preference, Instruction]),
-            ("user", span(&f.user), &[Choice, Preference, Instruction]),
-            ("metric", f.metric.as_ref().map(Spanned::span), &[Choice, Preference]),
-            ("candidates", list_span(&f.candidates), &[Choice]),
-            ("answer", span(&f.answer), &[Choice, Preference]),
-            ("labels", list_span(&f.labels), &[Choice]),
-            ("gold", span(&f.gold), &[Choice]),
-            ("score", span(&f.score), &[Choice, Preference]),
-            ("prompt", span(&f.prompt), &[Preference]),
-            ("chosen", span(&f.chosen), &[Preference]),
-            ("rejected", span(&f.rejected), &[Preference]),
-            ("target", span(&f.target), &[Instruction]),
-            ("targets", span(&f.targets), &[Instruction]),
-            ("distractors", span(&f.distractors), &[Instruction]),
-            ("turns", span(&f.turns), &[Instruction]),
-            ("messages", span(&f.messages), &[Instruction]),
-            ("attributes", f.attributes.as_ref().map(Spanned::span), &[Instruction]),
-            ("text", span(&f.text), &[Text]),
-        ];
-        let misplaced = keys.into_iter().filter(|(_, _, kinds)| !kinds.contains(&kind));
-        let problems: Vec<_> = misplaced
-            .filter_map(|(key, span, kinds)| {
-                let kinds: Vec<String> = kinds.iter().map(|kind| format!("`{kind}`")).collect();
-                let message = format!("`{key}` has no meaning in a task of kind `{kind}`");
-                Some(TomlProblem::new(span?, message).help(format!("it belongs to {}", kinds.join(", "))))
-            })
-            .collect();
-        self.problems.extend(problems);
+        for (key, value) in self.table {
+            let known = KEYS.iter().find(|known| known.name == *key.get_ref());
+            let Some(known) = known.filter(|known| !known.kinds.contains(&kind)) else { continue };
+            let kinds: Vec<String> = known.kinds.iter().map(|kind| format!("`{kind}`")).collect();
+            let message = format!("`{}` has no meaning in a task of kind `{kind}`", known.name);
+            let help = format!("it belongs to {}", kinds.join(", "));
+            self.problems.push(TomlProblem::new(value.span(), message).help(help));
+        }
         if let (Some(_), Some(prompt)) = (&self.file.user, &self.file.prompt) {
             let span = prompt.span();
             self.problem(span, "`user` and `prompt` both say what comes before the answers; keep one");

@@ -151,7 +151,10 @@ fn validate_judges_rows_as_training_does() {
     );
     let (status, out, _) = validate(&(row("p", "a", 1) + &row("p", "b", 1)), &["--json"]);
     let report: Json = serde_json::from_str(&out).unwrap();
-    assert_eq!((status, &report["problems"][0]["reason"], &report["documents"]), (1, &"tied".into(), &0.into()));
+    assert_eq!(
+        (status, &report["problems"][0]["reason"], &report["documents"]),
+        (1, &"tied".into(), &0.into())
+    );
 
     let kept = "name = 'kept'\nkind = 'text'\ntext = '{{ text }}'\nkeep = 'part == split'\n";
     write(folder.path(), "task.toml", kept);
@@ -159,14 +162,23 @@ fn validate_judges_rows_as_training_does() {
     let (status, out, err) = validate(row, &[]);
     assert_eq!((status, out.as_str()), (1, ""));
     let err = err.split_whitespace().collect::<Vec<_>>().join(" ").replace("│ ", "");
-    assert!(err.contains("no row belongs to the split `train` of `kept`, by its key `keep`; 1 belong to other splits."), "{err}");
+    assert!(
+        err.contains(
+            "no row belongs to the split `train` of `kept`, by its key `keep`; 1 belong to other splits."
+        ),
+        "{err}"
+    );
     let (status, out, _) = validate(row, &["--split", "test"]);
     assert_eq!((status, out.as_str()), (0, "rows.jsonl: 1 of 1 rows can be used for kept\n"));
     let (status, _, err) = validate("{\"text\": \"a\"}\n", &["--split", "test"]);
     assert_eq!((status, err.as_str()), (1, "Error: 1 problem\n"));
 
     // The file counts, not those that the task names; a role must be one; without a label there is nothing to learn.
-    write(folder.path(), "task.toml", "name = 'pairs'\nkind = 'preference'\n[files]\ntrain = 'nowhere.jsonl'\n");
+    write(
+        folder.path(),
+        "task.toml",
+        "name = 'pairs'\nkind = 'preference'\n[files]\ntrain = 'nowhere.jsonl'\n",
+    );
     let pair = |role: &str| {
         let prompt = json!([{ "role": role, "content": "p" }]);
         format!("{}\n", json!({ "prompt": prompt, "chosen": "a", "rejected": "b" }))
@@ -175,7 +187,11 @@ fn validate_judges_rows_as_training_does() {
     let (status, out, _) = validate(&pair("no role"), &[]);
     assert_eq!(status, 1);
     assert!(out.starts_with("rows.jsonl:1: `no role` is not a role"), "{out}");
-    write(folder.path(), "task.toml", "name = 'x'\nkind = 'choice'\nuser = 'u'\ncandidates = ['a', 'b']\ngold = 'gold'\n");
+    write(
+        folder.path(),
+        "task.toml",
+        "name = 'x'\nkind = 'choice'\nuser = 'u'\ncandidates = ['a', 'b']\ngold = 'gold'\n",
+    );
     let (status, out, err) = validate("{}\n{}\n", &[]);
     assert_eq!((status, out.as_str()), (1, "rows.jsonl: 0 of 2 rows can be used for x; unlabelled: 2\n"));
     assert!(err.contains("none of the 2 rows"), "{err}");

@@ -127,18 +127,43 @@ fn a_template_that_fails_names_itself_and_the_mistake() {
     assert_eq!(problem("{{ d }}"), "wrong-type: `text`: null stands where text is needed");
 }
 
-/// The list of keys and the fields of the struct that reads them.
+/// The table of keys in the guide is made from the schema; `UPDATE_GUIDE=1` writes it anew.
 #[test]
-fn every_documented_key_is_known() {
-    let source = include_str!("../src/task_file.rs");
-    let fields = source.split("struct TaskFile {").nth(1).unwrap().split("\n}").next().unwrap();
-    let fields: Vec<&str> = fields
-        .lines()
-        .filter_map(|line| line.trim().strip_prefix("pub ").and_then(|field| field.split(':').next()))
-        .collect();
-    assert_eq!(fields, Task::keys());
-    let guide = include_str!("../TASKS.md");
-    for key in Task::keys() {
-        assert!(guide.contains(&format!("| `{key}` | ")), "the guide does not explain `{key}`");
+fn the_guide_documents_every_key() {
+    let schema = Task::schema();
+    let mut table = "| key | for | is | meaning |\n|---|---|---|---|\n".to_owned();
+    for (key, property) in schema["properties"].as_object().unwrap() {
+        let kinds: Vec<&str> =
+            property["x-kinds"].as_array().into_iter().flatten().map(|kind| kind.as_str().unwrap()).collect();
+        let kinds = if kinds.is_empty() { "all".to_owned() } else { kinds.join(", ") };
+        let value = property["x-value"].as_str().unwrap_or_else(|| panic!("{key} has no `x-value`"));
+        let meaning =
+            property["description"].as_str().unwrap_or_else(|| panic!("{key} has no documentation"));
+        let meaning = meaning.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|");
+        table += &format!("| `{key}` | {kinds} | {value} | {meaning} |\n");
+    }
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/TASKS.md");
+    let guide = std::fs::read_to_string(path).unwrap();
+    let start = guide.find("| key |").unwrap();
+    let length = guide[start..].find("\n\n").unwrap() + 1;
+    if std::env::var_os("UPDATE_GUIDE").is_some() {
+        std::fs::write(path, format!("{}{table}{}", &guide[..start], &guide[start + length..])).unwrap();
+    } else {
+        assert_eq!(&guide[start..start + length], table, "run this test with UPDATE_GUIDE=1");
+    }
+}
+
+#[test]
+fn every_key_of_the_embedded_tasks_is_in_the_schema_for_their_kind() {
+    let schema = Task::schema();
+    for name in Task::names() {
+        let task: toml::Table = Task::embedded_source(name).unwrap().parse().unwrap();
+        for key in task.keys() {
+            let property = &schema["properties"][key];
+            assert!(property.is_object(), "{name}: {key}");
+            let kinds = property["x-kinds"].as_array();
+            let kind = task["kind"].as_str().unwrap();
+            assert!(kinds.is_none_or(|kinds| kinds.iter().any(|known| known == kind)), "{name}: {key}");
+        }
     }
 }

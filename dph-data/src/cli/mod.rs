@@ -10,6 +10,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use dph_core::terminal::Failure;
+use dph_data::Task;
 
 /// Look at tasks and their data before training on them.
 ///
@@ -37,6 +38,8 @@ enum Command {
     Validate(validate::Validate),
     /// Count rows, skipped rows by reason, candidates and tokens
     Stats(stats::Stats),
+    /// Print the JSON schema of task files: every key with its documentation
+    Schema,
 }
 
 /// Where the data sets are.
@@ -54,6 +57,7 @@ impl Cli {
             Command::Show(show) => show.run(self.json, out),
             Command::Validate(validate) => validate.run(self.json, out),
             Command::Stats(stats) => stats.run(self.json, out),
+            Command::Schema => Ok(writeln!(out, "{:#}", Task::schema())?),
         }
     }
 }

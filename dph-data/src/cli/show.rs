@@ -91,7 +91,8 @@ fn print(document: &Document, out: &mut dyn Write) -> std::io::Result<()> {
 fn skipped_rows(skipped: &Skipped) -> Vec<serde_json::Value> {
     let reasons = skipped.counts().into_keys();
     let rows = reasons.flat_map(|reason| skipped.examples(reason).iter().map(move |row| (reason, row)));
-    rows.map(|(reason, row)| json!({ "place": row.place, "reason": reason.as_str(), "message": row.message })).collect()
+    rows.map(|(reason, row)| json!({ "place": row.place, "reason": reason.as_str(), "message": row.message }))
+        .collect()
 }
 
 fn to_json(document: &Document) -> serde_json::Value {

@@ -76,12 +76,11 @@ impl Validate {
         let mut problems = Vec::new();
         let mut unlabelled = 0;
         let options = LoadOptions::default();
-        let loaded = Documents::from_file(task, &self.file, &split, &options, |place, problem| {
-            match problem.reason {
+        let loaded =
+            Documents::from_file(task, &self.file, &split, &options, |place, problem| match problem.reason {
                 SkipReason::Unlabelled => unlabelled += 1,
                 _ => problems.push((place.to_owned(), problem.clone())),
-            }
-        });
+            });
         let (rows, usable, other_splits) = match &loaded {
             Ok(loaded) => (loaded.rows, loaded.documents.len(), loaded.other_splits),
             Err(DataError::NothingUsable { rows, .. }) => (*rows, 0, 0),

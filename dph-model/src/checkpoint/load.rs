@@ -122,9 +122,10 @@ pub(super) fn fit(
     for tensor in needed {
         match tensors.info(&tensor.name) {
             None => {
-                misfit
-                    .missing
-                    .push((tensor.name.clone(), nearest(&tensor.name, superfluous.iter().copied()).map(str::to_string)));
+                misfit.missing.push((
+                    tensor.name.clone(),
+                    nearest(&tensor.name, superfluous.iter().copied()).map(str::to_string),
+                ));
             }
             Some(info) if info.shape != tensor.shape => {
                 misfit.misshapen.push((tensor.name.clone(), tensor.shape.clone(), info.shape.clone()));
