@@ -1,17 +1,8 @@
-//! From a row to a document: the messages, the candidate answers and the gold one.
+//! [`Document`]: a row in words.
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value as Json};
-
 use crate::chat::Message;
-use crate::choice::Choice;
-use crate::instruction::Instruction;
-use crate::preference::{self, Preference};
-use crate::scored::ScoredAnswer;
-use crate::skipped::{RowProblem, SkipReason};
-use crate::template::{Expr, Fields, Template, number_of, text_of};
-use crate::unfold::Unfold;
 
 /// A row in words: what is asked, what may be answered, and which answer is right.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,84 +45,5 @@ impl Document {
     pub fn conversation(&self, candidate: usize) -> Option<Vec<Message>> {
         let answer = Message::assistant(self.candidates.get(candidate)?);
         Some(self.prompt.iter().cloned().chain([answer]).collect())
-    }
-}
-
-/// How a task makes documents of rows.
-#[derive(Debug)]
-pub(crate) struct Recipe {
-    pub unfold: Unfold,
-    pub id: Option<Expr>,
-    pub system: Option<Template>,
-    pub attributes: Vec<(String, Expr)>,
-    pub body: Body,
-}
-
-/// The part of a recipe that depends on the task's kind.
-#[derive(Debug)]
-pub(crate) enum Body {
-    Choice(Box<Choice>),
-    Preference { user: Option<Template>, layout: Preference },
-    Scored(ScoredAnswer),
-    Instruction(Box<Instruction>),
-    Conversation { messages: Expr },
-    Text { text: Template },
-}
-
-impl Recipe {
-    /// The expression for the gold answer, where there is one.
-    pub(crate) fn gold(&self) -> Option<&str> {
-        match &self.body {
-            Body::Choice(choice) => Some(choice.gold.source()),
-            Body::Instruction(instruction) => Some(instruction.target.source()),
-            _ => None,
-        }
-    }
-
-    /// Whether a row is one answer of several, which are yet to be paired.
-    pub(crate) fn is_scored(&self) -> bool {
-        matches!(self.body, Body::Scored(_))
-    }
-
-    pub(crate) fn document(&self, row: &Map<String, Json>) -> Result<Document, RowProblem> {
-        let fields = Fields::new(row);
-        let mut document = self.body.document(&fields)?;
-        if let Some(system) = &self.system
-            && document.prompt.first().is_none_or(|message| message.role != preference::SYSTEM)
-        {
-            document.prompt.insert(0, Message::system(system.render(&fields)?));
-        }
-        for (name, value) in &self.attributes {
-            let value = number_of(name, &value.require(&fields)?)?;
-            document.attributes.insert(name.clone(), value);
-        }
-        // A row without a name is still a good row; it goes by its line number.
-        if let Some(id) = &self.id {
-            document.id = text_of("id", &id.eval(&fields)?).ok();
-        }
-        Ok(document)
-    }
-}
-
-impl Body {
-    fn document(&self, fields: &Fields<'_>) -> Result<Document, RowProblem> {
-        Ok(match self {
-            Self::Choice(choice) => choice.document(fields)?,
-            Self::Preference { user, layout } => {
-                let user = user.as_ref().map(|user| user.render(fields)).transpose()?;
-                let pair = layout.pair(user, fields)?;
-                Document::new(pair.prompt, vec![pair.chosen, pair.rejected])
-            }
-            Self::Scored(answer) => answer.document(fields)?,
-            Self::Instruction(instruction) => instruction.document(fields)?,
-            Self::Conversation { messages } => {
-                let (prompt, answer) = preference::answer("messages", messages, fields)?;
-                if prompt.is_empty() {
-                    return Err(RowProblem::new(SkipReason::MissingField, "nothing comes before the answer"));
-                }
-                Document::new(prompt, vec![answer])
-            }
-            Self::Text { text } => Document::new(Vec::new(), vec![text.render(fields)?]),
-        })
     }
 }

@@ -3,10 +3,10 @@
 use dph_core::terminal::Failure;
 
 use crate::chat::ChatError;
-use crate::data_error::DataError;
+use crate::load::DataError;
 use crate::rows::RowsError;
-use crate::split::SplitNotFound;
-use crate::task_error::TaskError;
+use crate::load::SplitNotFound;
+use crate::task::TaskError;
 
 impl From<TaskError> for Failure {
     fn from(error: TaskError) -> Self {

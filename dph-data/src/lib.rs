@@ -17,65 +17,41 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The way of the data: a [`Task`] (a TOML file) finds the files of a split and makes a [`Document`] of each row;
-//! a [`ChatTokenizer`] makes a [`CandidateSet`] of each document; [`TaskData`] is the whole of it, with a report of the rows
-//! that were [`Skipped`]. [`plan_batches`] groups sets for the device, [`Mixture`] says which set comes next.
+//! The rooms, in the order in which data go through them:
+//!
+//! - `task/`: a [`Task`] is a TOML file; `recipe/` is what it says about rows, compiled, and makes a [`Document`] of each row.
+//! - `rows/` reads the files: [`read_rows`], with a [`RowProblem`] for each row that cannot be used.
+//! - `load/` locates the files of a split and loads it: [`Documents`] (words), [`TaskData`] (tokens), and what was [`Skipped`].
+//! - `chat/` has messages and the [`ChatTokenizer`], which makes a [`CandidateSet`] of each document.
+//! - `order/`: [`plan_batches`] groups sets for the device, [`Mixture`] says which set comes next.
+//! - `synthetic/` generates a [`World`] to learn in: rows for every kind of task without any file.
+//! - `cli/` is the program `dph-data`.
+//!
 //! Nothing here knows of tensors.
 
-mod add_tokens;
-mod batch;
 mod chat;
-mod chat_jinja;
-mod chat_template;
-mod choice;
-mod content;
-mod data_error;
 mod document;
-mod documents;
-mod embedded;
 #[cfg(feature = "cli")]
 mod failure;
-mod few_shot;
-mod instruction;
 mod invalid_toml;
 mod load;
-mod metric;
-mod mixture;
-mod preference;
+mod order;
 mod random;
 mod rows;
-mod scored;
-mod skipped;
-mod split;
 mod synthetic;
 mod task;
-mod task_body;
-mod task_builder;
-mod task_error;
-mod task_file;
-mod task_keys;
-mod template;
-mod tokenize;
-mod tokenizer_files;
-mod train_tokenizer;
-mod unfold;
 
-pub use add_tokens::add_special_tokens;
-pub use batch::{plan_batches, plan_rows, plan_set_batches};
-pub use chat::{CHAT_FILE, ChatError, ChatFormat, Message, Supervise, TokenData};
-pub use data_error::DataError;
+pub use chat::{
+    CHAT_FILE, ChatError, ChatFormat, ChatOptions, ChatTokenizer, Message, Supervise, TokenData,
+    TokenizerError, add_special_tokens, train_tokenizer,
+};
 pub use document::Document;
-pub use documents::Documents;
 pub use dph_core::{Candidate, CandidateSet};
 pub use invalid_toml::{InvalidToml, TomlProblem};
-pub use load::{LoadOptions, TaskData};
-pub use metric::Metric;
-pub use mixture::{Mixture, MixtureError, MixtureItem, draw_distractor};
-pub use rows::{Row, RowsError, read_rows};
-pub use skipped::{RowProblem, SkipReason, Skipped, SkippedRow};
-pub use split::SplitNotFound;
+pub use load::{DataError, Documents, LoadOptions, SplitNotFound, TaskData};
+pub use order::{
+    Mixture, MixtureError, MixtureItem, draw_distractor, plan_batches, plan_rows, plan_set_batches,
+};
+pub use rows::{Row, RowProblem, RowsError, SkipReason, Skipped, SkippedRow, read_rows};
 pub use synthetic::World;
-pub use task::{Kind, Task};
-pub use task_error::TaskError;
-pub use tokenize::{ChatOptions, ChatTokenizer};
-pub use train_tokenizer::{TokenizerError, train_tokenizer};
+pub use task::{Kind, Metric, Task, TaskError};

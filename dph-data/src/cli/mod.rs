@@ -1,16 +1,18 @@
 //! The command line: flags and dispatch.
 
+mod data;
 mod list;
 mod show;
 mod stats;
 mod validate;
 
 use std::io::Write;
-use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 use dph_core::terminal::Failure;
 use dph_data::Task;
+
+pub(crate) use data::Data;
 
 /// Look at tasks and their data before training on them.
 ///
@@ -40,14 +42,6 @@ enum Command {
     Stats(stats::Stats),
     /// Print the JSON schema of task files: every key with its documentation
     Schema,
-}
-
-/// Where the data sets are.
-#[derive(Debug, Args)]
-pub(crate) struct Data {
-    /// Root of the data sets, or one file of rows
-    #[arg(long = "data", value_name = "DIR", env = "DPH_DATA", default_value = "data")]
-    pub root: PathBuf,
 }
 
 impl Cli {

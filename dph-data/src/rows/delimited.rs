@@ -5,8 +5,9 @@ use std::path::Path;
 use csv::{ByteRecord, ReaderBuilder};
 use serde_json::{Map, Value as Json};
 
-use super::{Row, RowsError};
-use crate::skipped::{RowProblem, SkipReason};
+use super::error::RowsError;
+use super::problem::{RowProblem, SkipReason};
+use super::row::Row;
 
 /// Comma-separated values with quotes as in RFC 4180.
 pub(super) fn parse_csv(path: &Path, bytes: &[u8]) -> Result<Vec<Row>, RowsError> {

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use serde_json::Value as Json;
 
-use super::{Row, RowsError, object};
+use super::error::RowsError;
+use super::row::{Row, object};
 
 pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<Vec<Row>, RowsError> {
     let damaged = |line, message: String| RowsError::Damaged { path: path.to_owned(), line, message };

@@ -4,8 +4,9 @@ use std::path::Path;
 
 use serde_json::Value as Json;
 
-use super::{Row, RowsError, object};
-use crate::skipped::{RowProblem, SkipReason};
+use super::error::RowsError;
+use super::problem::{RowProblem, SkipReason};
+use super::row::{Row, object};
 
 /// Lines end at `\n` only: strings may hold other Unicode line separators. Blank lines are no rows.
 pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<Vec<Row>, RowsError> {

@@ -1,127 +1,19 @@
-//! Rows of jsonl, json, csv, tsv, parquet and txt files, all as JSON objects.
+//! Rows of jsonl, json, csv, tsv, parquet and txt files, all as JSON objects; and the rows that cannot be used.
 
 mod delimited;
+mod error;
 mod json;
 mod jsonl;
 mod parquet;
+mod problem;
+mod read;
+mod row;
+mod skipped;
 mod txt;
 
-use std::fs;
-use std::path::{Path, PathBuf};
-
-use serde_json::{Map, Value as Json};
-
-use crate::skipped::{RowProblem, SkipReason};
-
-/// The file formats, in the order in which they are preferred where several files fit.
-pub(crate) const EXTENSIONS: [&str; 6] = ["jsonl", "json", "csv", "tsv", "parquet", "txt"];
-
-/// One row of a file.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Row {
-    /// Where the row starts: its line, from 1; in json and parquet, which have no lines for rows, its number, from 1.
-    pub number: usize,
-    /// The row's fields, or what is wrong with it.
-    pub fields: Result<Map<String, Json>, RowProblem>,
-}
-
-/// A file that cannot be read as rows.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum RowsError {
-    /// The file cannot be read.
-    #[error("cannot read {}: {source}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// The file's name does not say what it is.
-    #[error("{}: rows are read from .jsonl, .json, .csv, .tsv, .parquet and .txt files; rename the file, or convert it", path.display())]
-    UnknownFormat {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The file is not what its name says.
-    #[error("{}: this is not {expected} but {found}; {remedy}", path.display())]
-    OtherFormat {
-        /// The file.
-        path: PathBuf,
-        /// What the name says.
-        expected: &'static str,
-        /// What it is.
-        found: &'static str,
-        /// What to do.
-        remedy: &'static str,
-    },
-    /// The file is damaged, or no file of its kind.
-    #[error("{}{}: {message}", path.display(), line.map(|line| format!(":{line}")).unwrap_or_default())]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// The line, where there is one.
-        line: Option<usize>,
-        /// What is wrong and what to do.
-        message: String,
-    },
-}
-
-/// All rows of a file, in its order; the format goes by the file's extension.
-///
-/// A row that cannot be read is kept as a [`RowProblem`]: the others can still be used.
-///
-/// # Errors
-/// A file that cannot be read, or that as a whole is not of its format.
-pub fn read_rows(path: &Path) -> Result<Vec<Row>, RowsError> {
-    let extension = path.extension().and_then(|extension| extension.to_str()).map(str::to_lowercase);
-    let parse: fn(&Path, &[u8]) -> Result<Vec<Row>, RowsError> = match extension.as_deref() {
-        Some("jsonl" | "ndjson") => jsonl::parse,
-        Some("json") => json::parse,
-        Some("csv") => delimited::parse_csv,
-        Some("tsv") => delimited::parse_tsv,
-        Some("txt") => txt::parse,
-        Some("parquet") => return parquet::read(path),
-        _ => return Err(RowsError::UnknownFormat { path: path.to_owned() }),
-    };
-    let bytes = fs::read(path).map_err(|source| RowsError::Read { path: path.to_owned(), source })?;
-    check_text(path, &bytes)?;
-    parse(path, bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes))
-}
-
-/// What a row is called in messages: formats without lines count rows.
-pub(crate) fn place(path: &Path, number: usize) -> String {
-    match path.extension().and_then(|extension| extension.to_str()) {
-        Some("json" | "parquet") => format!("{}, row {number}", path.display()),
-        _ => format!("{}:{number}", path.display()),
-    }
-}
-
-/// Recognises files that are commonly met under a wrong name.
-fn check_text(path: &Path, bytes: &[u8]) -> Result<(), RowsError> {
-    let other = |found, remedy| {
-        Err(RowsError::OtherFormat { path: path.to_owned(), expected: "text", found, remedy })
-    };
-    match bytes {
-        [b'P', b'A', b'R', b'1', ..] => other("a parquet file", "rename it to .parquet"),
-        [0x1F, 0x8B, ..] => other("a gzip archive", "unpack it first (gzip -d)"),
-        [b'P', b'K', 3, 4, ..] => other("a zip archive", "unpack it first"),
-        [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => {
-            other("UTF-16", "convert it to UTF-8 (iconv -f utf-16 -t utf-8)")
-        }
-        _ if bytes.starts_with(b"version https://git-lfs") => {
-            other("a pointer of Git LFS", "fetch the file itself (git lfs pull)")
-        }
-        _ if bytes.starts_with(b"<!DOCTYPE") || bytes.starts_with(b"<html") => {
-            other("a web page", "download the data itself")
-        }
-        _ => Ok(()),
-    }
-}
-
-fn object(value: Json) -> Result<Map<String, Json>, RowProblem> {
-    match value {
-        Json::Object(fields) => Ok(fields),
-        _ => Err(RowProblem::new(SkipReason::NotAnObject, "the row is not a JSON object ({\"field\": …})")),
-    }
-}
+pub use error::RowsError;
+pub use problem::{RowProblem, SkipReason};
+pub use read::read_rows;
+pub(crate) use read::{EXTENSIONS, place};
+pub use row::Row;
+pub use skipped::{Skipped, SkippedRow};

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use parquet::file::reader::{FileReader, SerializedFileReader};
 
-use super::{Row, RowsError, object};
+use super::error::RowsError;
+use super::row::{Row, object};
 
 pub(super) fn read(path: &Path) -> Result<Vec<Row>, RowsError> {
     let damaged = |error: parquet::errors::ParquetError| RowsError::Damaged {

@@ -5,8 +5,9 @@ use std::path::Path;
 
 use serde_json::{Map, Value as Json};
 
-use super::{Row, RowsError};
-use crate::skipped::{RowProblem, SkipReason};
+use super::error::RowsError;
+use super::problem::{RowProblem, SkipReason};
+use super::row::Row;
 
 const SEPARATOR: &str = "<|endoftext|>";
 

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use serde_json::Value as Json;
 
-use super::World;
+use super::world::World;
+use crate::chat::{TokenizerError, train_tokenizer};
 use crate::task::Kind;
-use crate::train_tokenizer::{TokenizerError, train_tokenizer};
 
 /// The most tokens the vocabulary may have; enough for every word of the world.
 const VOCABULARY: usize = 768;

@@ -1,0 +1,30 @@
+//! More control tokens for a tokenizer.
+
+use std::path::Path;
+
+use dph_core::write_atomically;
+use tokenizers::{AddedToken, Tokenizer};
+
+use super::error::ChatError;
+
+/// Adds special tokens to the `tokenizer.json` of a folder, which is replaced atomically, and gives the number of those
+/// that were not there yet.
+///
+/// # Errors
+/// A file that cannot be read, parsed or written.
+pub fn add_special_tokens(folder: &Path, tokens: &[String]) -> Result<usize, ChatError> {
+    let path = folder.join("tokenizer.json");
+    let invalid = |error: tokenizers::Error| ChatError::Invalid {
+        path: path.clone(),
+        what: "tokenizer",
+        message: error.to_string(),
+    };
+    let json = std::fs::read(&path).map_err(|source| ChatError::Read { path: path.clone(), source })?;
+    let mut tokenizer = Tokenizer::from_bytes(json).map_err(invalid)?;
+    let special: Vec<AddedToken> =
+        tokens.iter().map(|token| AddedToken::from(token.as_str(), true)).collect();
+    let added = tokenizer.add_special_tokens(special).map_err(invalid)?;
+    let json = tokenizer.to_string(true).map_err(invalid)?;
+    write_atomically(&path, json.as_bytes()).map_err(|source| ChatError::Write { path, source })?;
+    Ok(added)
+}

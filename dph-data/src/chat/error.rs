@@ -1,0 +1,82 @@
+//! [`ChatError`]: what makes a tokenizer or a conversation unusable.
+
+use std::io;
+use std::path::PathBuf;
+
+/// What makes a tokenizer or a conversation unusable.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ChatError {
+    /// A file of the tokenizer cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file of the tokenizer is not what it should be.
+    #[error("{} is not a valid {what}: {message}", path.display())]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// What was expected.
+        what: &'static str,
+        /// What the parser said.
+        message: String,
+    },
+    /// Nothing says how this tokenizer's conversations look.
+    #[error(
+        "{} has no chat format: its tokenizer_config.json has no `chat_template` and its vocabulary no <|im_start|> and <|im_end|>; \
+         add a `chat_template`, or add the two tokens and train their embeddings", path.display()
+    )]
+    NoFormat {
+        /// The tokenizer's folder.
+        path: PathBuf,
+    },
+    /// A file of the tokenizer cannot be written.
+    #[error("cannot write {}: {source}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The tokenizer lacks a token that is asked for.
+    #[error("the tokenizer has no token `{token}`, which {needed_by} needs")]
+    NoToken {
+        /// The token.
+        token: String,
+        /// Who needs it.
+        needed_by: &'static str,
+    },
+    /// The chat template cannot be compiled, or refuses the conversation.
+    #[error("the chat template {what}{}: {message}", in_conversation(roles))]
+    Template {
+        /// What went wrong with it.
+        what: &'static str,
+        /// The roles of the conversation.
+        roles: Vec<String>,
+        /// What the template engine said.
+        message: String,
+    },
+    /// A role could smuggle in control tokens or line breaks.
+    #[error("`{role}` is not a role: a role consists of letters, digits, `_` and `-`")]
+    Role {
+        /// The role as given.
+        role: String,
+    },
+    /// The conversation has no message to answer.
+    #[error("a conversation needs at least one message")]
+    Empty,
+    /// The text cannot be tokenised.
+    #[error("cannot tokenise the text: {message}")]
+    Tokenise {
+        /// What the tokenizer said.
+        message: String,
+    },
+}
+
+fn in_conversation(roles: &[String]) -> String {
+    if roles.is_empty() { String::new() } else { format!(" (roles: {})", roles.join(", ")) }
+}

@@ -1,0 +1,131 @@
+//! The files of a Hugging Face tokenizer, as far as conversations need them.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value as Json;
+
+use super::error::ChatError;
+use super::format::{CHAT_FILE, ChatFormat};
+use super::template::NamedTokens;
+
+/// The contents of a file by its name; of one that is not there the error `NotFound`.
+pub(crate) type ReadFile<'a> = &'a dyn Fn(&str) -> io::Result<Vec<u8>>;
+
+/// What a folder says about its tokenizer.
+pub(crate) struct TokenizerFiles {
+    pub folder: PathBuf,
+    /// `tokenizer.json`.
+    pub tokenizer: Json,
+    /// The chat template, from `chat_template.jinja` or `tokenizer_config.json`.
+    pub chat_template: Option<String>,
+    /// What `chat.json` says.
+    pub chat_format: Option<ChatFormat>,
+    /// Tokens by name, from `tokenizer_config.json`, then `special_tokens_map.json`.
+    pub tokens: NamedTokens,
+    /// Ids by name (`bos_token_id`, …), from `generation_config.json`, then `config.json`.
+    ids: Vec<Json>,
+}
+
+impl TokenizerFiles {
+    /// The files of a folder, which may be one in name only: what `read` gives.
+    pub(crate) fn read(folder: &Path, read: ReadFile<'_>) -> Result<Self, ChatError> {
+        let files = Files { folder, read };
+        let tokenizer = files.json("tokenizer.json", "tokenizer")?;
+        let config = files.optional("tokenizer_config.json", "tokenizer configuration")?;
+        let map = files.optional("special_tokens_map.json", "map of special tokens")?;
+        let token = |name: &str| [&config, &map].into_iter().find_map(|file| token_text(&file[name]));
+        let tokens = NamedTokens {
+            bos: token("bos_token"),
+            eos: token("eos_token"),
+            pad: token("pad_token"),
+            unk: token("unk_token"),
+        };
+        Ok(Self {
+            chat_template: chat_template(&files, &config)?,
+            chat_format: ChatFormat::of_file(read(CHAT_FILE), folder.join(CHAT_FILE))?,
+            tokenizer,
+            tokens,
+            ids: vec![
+                files.optional("generation_config.json", "generation configuration")?,
+                files.optional("config.json", "model configuration")?,
+            ],
+            folder: folder.to_owned(),
+        })
+    }
+
+    /// An id that the model's own configuration gives; the first where there are several.
+    pub(crate) fn id(&self, name: &str) -> Option<u32> {
+        self.ids.iter().find_map(|file| {
+            let id = &file[name];
+            id.as_u64().or_else(|| id[0].as_u64()).and_then(|id| u32::try_from(id).ok())
+        })
+    }
+}
+
+/// A token is written as text, or as an object that describes it.
+fn token_text(value: &Json) -> Option<String> {
+    value.as_str().or_else(|| value["content"].as_str()).map(str::to_owned)
+}
+
+fn chat_template(files: &Files<'_>, config: &Json) -> Result<Option<String>, ChatError> {
+    let folder = files.folder;
+    if let Some(source) = files.bytes("chat_template.jinja")? {
+        return Ok(Some(String::from_utf8_lossy(&source).into_owned()));
+    }
+    let invalid = |message: &str| ChatError::Invalid {
+        path: folder.join("tokenizer_config.json"),
+        what: "tokenizer configuration",
+        message: message.to_owned(),
+    };
+    match &config["chat_template"] {
+        Json::Null => Ok(None),
+        Json::String(source) => Ok(Some(source.clone())),
+        Json::Array(named) => {
+            let default = named.iter().find(|entry| entry["name"] == "default");
+            let source = default.and_then(|entry| entry["template"].as_str());
+            source.map(|source| Some(source.to_owned())).ok_or_else(|| {
+                invalid(
+                    "`chat_template` is a list without an entry named \"default\"; name the one to use so",
+                )
+            })
+        }
+        _ => Err(invalid("`chat_template` must be text or a list of named templates")),
+    }
+}
+
+struct Files<'a> {
+    folder: &'a Path,
+    read: ReadFile<'a>,
+}
+
+impl Files<'_> {
+    fn bytes(&self, name: &str) -> Result<Option<Vec<u8>>, ChatError> {
+        match (self.read)(name) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(ChatError::Read { path: self.folder.join(name), source }),
+        }
+    }
+
+    fn optional(&self, name: &str, what: &'static str) -> Result<Json, ChatError> {
+        match self.bytes(name)? {
+            Some(bytes) => self.parse(name, what, &bytes),
+            None => Ok(Json::Null),
+        }
+    }
+
+    fn json(&self, name: &str, what: &'static str) -> Result<Json, ChatError> {
+        let bytes =
+            (self.read)(name).map_err(|source| ChatError::Read { path: self.folder.join(name), source })?;
+        self.parse(name, what, &bytes)
+    }
+
+    fn parse(&self, name: &str, what: &'static str, bytes: &[u8]) -> Result<Json, ChatError> {
+        serde_json::from_slice(bytes).map_err(|error| ChatError::Invalid {
+            path: self.folder.join(name),
+            what,
+            message: error.to_string(),
+        })
+    }
+}

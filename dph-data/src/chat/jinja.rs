@@ -1,0 +1,41 @@
+//! The Jinja that chat templates are written for: transformers' environment.
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::{Environment, Error, ErrorKind, Value};
+
+use super::python_json::to_json;
+use super::strftime::strftime;
+
+/// An environment as transformers sets it up, at a given date.
+pub(crate) fn environment(date: [u16; 3]) -> Result<Environment<'static>, Error> {
+    let mut environment = Environment::new();
+    environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
+    environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+    environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+    environment.add_function("raise_exception", |message: String| -> Result<Value, Error> {
+        Err(Error::new(ErrorKind::InvalidOperation, message))
+    });
+    environment.add_function("strftime_now", move |format: String| strftime(&format, date));
+    environment.add_filter("tojson", to_json);
+    Ok(environment)
+}
+
+/// Templates mark what the assistant says with `{% generation %}`, a tag of transformers' own; it prints nothing.
+pub(crate) fn without_generation_tags(source: &str) -> String {
+    let mut out = String::with_capacity(source.len());
+    let mut rest = source;
+    while let Some(start) = rest.find("{%") {
+        let Some(length) = rest[start..].find("%}") else { break };
+        let tag = &rest[start..start + length + 2];
+        let word = tag[2..tag.len() - 2].trim_matches(['-', '+']).trim();
+        out.push_str(&rest[..start]);
+        match word {
+            "generation" => out.push_str(&tag.replace("generation", "if true")),
+            "endgeneration" => out.push_str(&tag.replace("endgeneration", "endif")),
+            _ => out.push_str(tag),
+        }
+        rest = &rest[start + length + 2..];
+    }
+    out.push_str(rest);
+    out
+}

@@ -1,0 +1,44 @@
+//! [`Message`]: one message of a conversation.
+
+use super::error::ChatError;
+
+pub(crate) const SYSTEM: &str = "system";
+pub(crate) const USER: &str = "user";
+pub(crate) const ASSISTANT: &str = "assistant";
+
+/// One message of a conversation.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+pub struct Message {
+    /// Who speaks: `system`, `user`, `assistant`, or another role of letters, digits, `_` and `-`.
+    pub role: String,
+    /// What is said. It is text to the last character: no token of control can come of it.
+    pub content: String,
+}
+
+impl Message {
+    /// A message of any role.
+    pub fn new(role: impl Into<String>, content: impl Into<String>) -> Self {
+        Self { role: role.into(), content: content.into() }
+    }
+
+    /// A system message.
+    pub fn system(content: impl Into<String>) -> Self {
+        Self::new(SYSTEM, content)
+    }
+
+    /// A user's message.
+    pub fn user(content: impl Into<String>) -> Self {
+        Self::new(USER, content)
+    }
+
+    /// An answer.
+    pub fn assistant(content: impl Into<String>) -> Self {
+        Self::new(ASSISTANT, content)
+    }
+}
+
+/// Refuses roles that would have to be escaped.
+pub(crate) fn check_role(role: &str) -> Result<(), ChatError> {
+    let plain = !role.is_empty() && role.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+    plain.then_some(()).ok_or_else(|| ChatError::Role { role: role.to_owned() })
+}

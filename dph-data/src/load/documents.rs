@@ -1,0 +1,135 @@
+//! [`Documents`]: a split of a task in words.
+
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+
+use super::error::DataError;
+use super::names::Names;
+use super::options::LoadOptions;
+use super::pairs::pair;
+use super::split_rows::{SplitRow, SplitRows};
+use crate::chat::check_role;
+use crate::document::Document;
+use crate::rows::{Row, RowProblem, SkipReason, Skipped};
+use crate::task::Task;
+
+/// A split in words: what [`TaskData`](crate::TaskData) is before tokenisation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Documents {
+    /// The usable documents, in the order of the rows; each has an id, unique in the split. Of answers that are paired there
+    /// are as many as there are pairs.
+    pub documents: Vec<Document>,
+    /// The rows that cannot be used.
+    pub skipped: Skipped,
+    /// Number of rows of the split; rows inside of rows (key `rows`) are counted each, those of other splits (key `keep`)
+    /// not at all.
+    pub rows: usize,
+    /// Number of rows of the files that belong to other splits (key `keep`).
+    pub other_splits: usize,
+    /// The files, in the order in which they were read; none for a synthetic task.
+    pub files: Vec<PathBuf>,
+}
+
+impl Documents {
+    /// The documents of a split: every row rendered or counted.
+    ///
+    /// `root` is the data root, or the very file. `options.limit` and `options.max_len` do not apply: they belong to
+    /// [`TaskData::load`](crate::TaskData::load).
+    ///
+    /// # Errors
+    /// No file, a damaged file, an empty split, no usable row; with `options.strict` any unusable row.
+    pub fn load(task: &Task, root: &Path, split: &str, options: &LoadOptions) -> Result<Self, DataError> {
+        Self::from_rows(task, split, SplitRows::read(task, root, split)?, options, |_, _| {})
+    }
+
+    /// The documents of one file, as [`load`](Self::load) makes them of the files of a split.
+    ///
+    /// `on_problem` is called with the place of each row that cannot be used and what is wrong with it, in the order of the
+    /// file; [`skipped`](Self::skipped) has only the first few rows of each reason.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn from_file(
+        task: &Task,
+        file: &Path,
+        split: &str,
+        options: &LoadOptions,
+        on_problem: impl FnMut(&str, &RowProblem),
+    ) -> Result<Self, DataError> {
+        let read = SplitRows::from_files(task, vec![file.to_owned()], split)?;
+        Self::from_rows(task, split, read, options, on_problem)
+    }
+
+    fn from_rows(
+        task: &Task,
+        split: &str,
+        read: SplitRows,
+        options: &LoadOptions,
+        mut on_problem: impl FnMut(&str, &RowProblem),
+    ) -> Result<Self, DataError> {
+        let rendered: Vec<Result<Document, RowProblem>> =
+            read.rows.par_iter().map(|SplitRow { row, .. }| document(task, row, options)).collect();
+        let mut problems = Vec::new();
+        let mut documents = Vec::with_capacity(rendered.len());
+        let mut names = Names::default();
+        for (index, document) in rendered.into_iter().enumerate() {
+            match document {
+                Ok(mut document) => {
+                    document.id = Some(names.unique(document.id, read.rows[index].row.number));
+                    documents.push((index, document));
+                }
+                Err(problem) => problems.push((index, problem)),
+            }
+        }
+        if task.recipe.is_scored() {
+            let (pairs, unpaired) = pair(&documents);
+            documents = pairs;
+            problems.extend(unpaired);
+            problems.sort_by_key(|(index, _)| *index);
+        }
+
+        let mut skipped = Skipped::default();
+        let mut first = None;
+        for (index, problem) in problems {
+            let place = read.place(index);
+            on_problem(&place, &problem);
+            if options.strict {
+                let RowProblem { reason, message } = problem;
+                return Err(DataError::Strict { place, reason, message });
+            }
+            first.get_or_insert_with(|| (place.clone(), problem.message.clone()));
+            skipped.add(place, problem);
+        }
+        if let (true, Some((place, message))) = (documents.is_empty(), first) {
+            return Err(DataError::NothingUsable {
+                task: task.name.clone(),
+                split: split.to_owned(),
+                rows: read.rows.len(),
+                skipped: Box::new(skipped),
+                place,
+                message,
+            });
+        }
+        let documents = documents.into_iter().map(|(_, document)| document).collect();
+        let SplitRows { rows, files, other_splits } = read;
+        Ok(Self { documents, skipped, rows: rows.len(), other_splits, files })
+    }
+}
+
+/// The document in a row, if it can be used.
+fn document(task: &Task, row: &Row, options: &LoadOptions) -> Result<Document, RowProblem> {
+    let document = task.document(row.fields.as_ref().map_err(Clone::clone)?)?;
+    for message in &document.prompt {
+        check_role(&message.role)
+            .map_err(|error| RowProblem::new(SkipReason::WrongType, error.to_string()))?;
+    }
+    // Without any candidate there is nothing that could be kept.
+    let keep = options.keep_unlabelled && !document.candidates.is_empty();
+    if document.gold.is_none() && !keep {
+        let gold = task.recipe.gold().unwrap_or_default();
+        let message = format!("the row has no gold answer: `{gold}` is missing, null, empty or -1");
+        return Err(RowProblem::new(SkipReason::Unlabelled, message));
+    }
+    Ok(document)
+}

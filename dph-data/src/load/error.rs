@@ -1,0 +1,93 @@
+//! Why a split cannot be loaded.
+
+use std::path::PathBuf;
+
+use super::locate::SplitNotFound;
+use crate::rows::{RowsError, SkipReason, Skipped};
+
+/// Why a split cannot be loaded.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DataError {
+    /// There is no file.
+    #[error(transparent)]
+    NotFound(#[from] SplitNotFound),
+    /// A file is not what it should be.
+    #[error(transparent)]
+    Rows(#[from] RowsError),
+    /// The files hold no row.
+    #[error("{}: the split `{split}` of `{task}` is empty; is the file complete?", files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(", "))]
+    Empty {
+        /// The task.
+        task: String,
+        /// The split.
+        split: String,
+        /// The files.
+        files: Vec<PathBuf>,
+    },
+    /// The files hold rows, but all of them belong to other splits.
+    #[error(
+        "{}: no row belongs to the split `{split}` of `{task}`, by its key `keep`; {rows} belong to other splits. Name the right split",
+        files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(", ")
+    )]
+    OtherSplits {
+        /// The task.
+        task: String,
+        /// The split.
+        split: String,
+        /// Number of rows in the files.
+        rows: usize,
+        /// The files.
+        files: Vec<PathBuf>,
+    },
+    /// There are rows, but none can be used.
+    #[error(
+        "none of the {rows} rows of `{task}`, split `{split}`, can be used ({skipped}). The first: {place}: {message}"
+    )]
+    NothingUsable {
+        /// The task.
+        task: String,
+        /// The split.
+        split: String,
+        /// Number of rows.
+        rows: usize,
+        /// The reasons.
+        skipped: Box<Skipped>,
+        /// The first row that cannot be used.
+        place: String,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// A row cannot be used, and `strict` was asked for.
+    #[error("{place}: {message} ({reason}); without `strict` the row would be skipped and counted")]
+    Strict {
+        /// The row.
+        place: String,
+        /// The kind of problem.
+        reason: SkipReason,
+        /// The problem in words.
+        message: String,
+    },
+    /// The synthetic world has no such split.
+    #[error("the synthetic task `{task}` has no split `{split}`; it has {}", splits.join(", "))]
+    NoSyntheticSplit {
+        /// The task.
+        task: String,
+        /// The split asked for.
+        split: String,
+        /// The splits that there are.
+        splits: &'static [&'static str],
+    },
+    /// There are too few documents to draw examples from.
+    #[error(
+        "{wanted} few-shot examples are wanted for `{task}`, but its train split has only {available} answered documents"
+    )]
+    TooFewExamples {
+        /// The task.
+        task: String,
+        /// Examples wanted.
+        wanted: usize,
+        /// Documents that could serve.
+        available: usize,
+    },
+}

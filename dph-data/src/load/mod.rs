@@ -1,0 +1,18 @@
+//! From files to documents and candidate sets: a split is located, read, templated, sampled and tokenised.
+
+mod documents;
+mod error;
+mod few_shot;
+mod locate;
+mod names;
+mod options;
+mod pairs;
+mod sets;
+mod split_rows;
+mod task_data;
+
+pub use documents::Documents;
+pub use error::DataError;
+pub use locate::SplitNotFound;
+pub use options::LoadOptions;
+pub use task_data::TaskData;

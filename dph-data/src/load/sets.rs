@@ -1,0 +1,71 @@
+//! From documents to candidate sets.
+
+use dph_core::{Candidate, CandidateSet};
+
+use super::few_shot::Examples;
+use super::options::LoadOptions;
+use crate::chat::{ChatError, ChatTokenizer, SYSTEM};
+use crate::document::Document;
+use crate::rows::{RowProblem, SkipReason};
+
+/// The prompt of a document, behind its examples, with the candidates.
+pub(super) fn conversation_set(
+    document: &Document,
+    examples: &Examples,
+    tokenizer: &ChatTokenizer,
+    options: &LoadOptions,
+) -> Result<CandidateSet, RowProblem> {
+    let mut messages = if options.few_shot > 0 { examples.draw(document, options) } else { Vec::new() };
+    messages.extend(document.prompt.iter().cloned());
+    if !options.repeat_system {
+        let mut first = true;
+        messages.retain(|message| std::mem::take(&mut first) || message.role != SYSTEM);
+    }
+    let id = document.id.clone().unwrap_or_default();
+    let mut set =
+        tokenizer.candidate_set(id, &messages, &document.candidates, document.gold).map_err(chat_problem)?;
+    set.attributes = document.attributes.iter().map(|(name, value)| (name.clone(), *value as f32)).collect();
+    match options.max_len {
+        Some(max_len) if set.sequence_len() > max_len => Err(RowProblem::new(
+            SkipReason::TooLong,
+            format!("prompt and answer have {} tokens, {max_len} are allowed", set.sequence_len()),
+        )),
+        _ => Ok(set),
+    }
+}
+
+/// Plain text as sets of one candidate; text that is too long is cut.
+pub(super) fn text_sets(
+    document: &Document,
+    tokenizer: &ChatTokenizer,
+    max_len: Option<usize>,
+) -> Result<Vec<CandidateSet>, RowProblem> {
+    let text = document.candidates.first().map_or("", String::as_str);
+    let mut tokens = tokenizer.encode_text(text).map_err(chat_problem)?;
+    tokens.extend(tokenizer.eos_id());
+    let prompt: Vec<u32> = tokenizer.start_id().into_iter().collect();
+    let piece = max_len.map_or(tokens.len(), |max_len| max_len.saturating_sub(prompt.len())).max(1);
+    let id = document.id.clone().unwrap_or_default();
+    let pieces = tokens.chunks(piece).enumerate();
+    Ok(pieces
+        .map(|(index, tokens)| CandidateSet {
+            id: if index == 0 { id.clone() } else { format!("{id}/{index}") },
+            prompt: prompt.clone(),
+            // The text's bytes are counted once, with its first piece.
+            candidates: vec![Candidate {
+                tokens: tokens.to_vec(),
+                bytes: if index == 0 { text.len() } else { 0 },
+            }],
+            gold: Some(0),
+            ..CandidateSet::default()
+        })
+        .collect())
+}
+
+fn chat_problem(error: ChatError) -> RowProblem {
+    let reason = match error {
+        ChatError::Empty | ChatError::Role { .. } => SkipReason::WrongType,
+        _ => SkipReason::Chat,
+    };
+    RowProblem::new(reason, error.to_string())
+}

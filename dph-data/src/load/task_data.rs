@@ -1,0 +1,109 @@
+//! From a task to candidate sets: rows are read, templated, sampled and tokenised, in parallel and in order.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use dph_core::CandidateSet;
+use rayon::prelude::*;
+
+use super::documents::Documents;
+use super::error::DataError;
+use super::few_shot::Examples;
+use super::options::LoadOptions;
+use super::sets::{conversation_set, text_sets};
+use crate::chat::ChatTokenizer;
+use crate::document::Document;
+use crate::random::{below, mix};
+use crate::rows::{RowProblem, Skipped};
+use crate::task::{Kind, Task};
+
+/// A split as candidate sets.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TaskData {
+    /// The task's name.
+    pub task: String,
+    /// The split.
+    pub split: String,
+    /// The sets, in the order of the rows.
+    pub sets: Vec<CandidateSet>,
+    /// For tasks with a `score`, the score of each set by its id.
+    pub scores: BTreeMap<String, f64>,
+    /// The rows that cannot be used. Rows that are broken or unlabelled are counted over the whole split, those that are
+    /// too long among the sampled ones.
+    pub skipped: Skipped,
+    /// Number of rows, see [`Documents::rows`].
+    pub rows: usize,
+    /// The files, in the order in which they were read; none for a synthetic task.
+    pub files: Vec<PathBuf>,
+}
+
+impl TaskData {
+    /// A split of a task as candidate sets.
+    ///
+    /// `root` is the data root (`<root>/<task>/<split>.jsonl`, see [`Task::locate`]) or the very file; a synthetic task
+    /// needs none. Instructions become sets with one candidate; plain text becomes sets whose prompt is the start token
+    /// and whose one candidate is the text and the end-of-text token.
+    ///
+    /// # Errors
+    /// As [`Documents::load`]; also if all documents are too long, or too few examples can be drawn.
+    pub fn load(
+        task: &Task,
+        root: &Path,
+        split: &str,
+        tokenizer: &ChatTokenizer,
+        options: &LoadOptions,
+    ) -> Result<Self, DataError> {
+        let Documents { documents, mut skipped, rows, files, .. } =
+            Documents::load(task, root, split, options)?;
+        let examples = Examples::load(task, root, split, options)?;
+        let chosen: Vec<&Document> = match options.limit {
+            Some(limit) => {
+                spread(documents.len(), limit, options.seed).map(|index| &documents[index]).collect()
+            }
+            None => documents.iter().collect(),
+        };
+        let tokenised: Vec<Result<Vec<CandidateSet>, RowProblem>> = chosen
+            .par_iter()
+            .map(|document| match task.kind {
+                Kind::Text => text_sets(document, tokenizer, options.max_len),
+                _ => Ok(vec![conversation_set(document, &examples, tokenizer, options)?]),
+            })
+            .collect();
+
+        let scores =
+            chosen.iter().filter_map(|document| Some((document.id.clone()?, document.score?))).collect();
+        let mut sets = Vec::with_capacity(tokenised.len());
+        let mut first = None;
+        for (document, result) in chosen.iter().zip(tokenised) {
+            match result {
+                Ok(more) => sets.extend(more),
+                Err(problem) => {
+                    let place = format!("document {}", document.id.as_deref().unwrap_or_default());
+                    first.get_or_insert_with(|| (place.clone(), problem.message.clone()));
+                    skipped.add(place, problem);
+                }
+            }
+        }
+        if let (true, Some((place, message))) = (sets.is_empty(), first) {
+            return Err(DataError::NothingUsable {
+                task: task.name.clone(),
+                split: split.to_owned(),
+                rows,
+                skipped: Box::new(skipped),
+                place,
+                message,
+            });
+        }
+        Ok(Self { task: task.name.clone(), split: split.to_owned(), sets, scores, skipped, rows, files })
+    }
+}
+
+/// `limit` positions of `0..len`, one from each of `limit` equal stretches, in order.
+fn spread(len: usize, limit: usize, seed: u64) -> impl Iterator<Item = usize> {
+    let limit = limit.min(len);
+    (0..limit).map(move |stretch| {
+        let start = stretch * len / limit;
+        let end = (stretch + 1) * len / limit;
+        start + below(mix(seed, &[stretch as u64]), end - start)
+    })
+}

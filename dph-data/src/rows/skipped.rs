@@ -1,0 +1,65 @@
+//! Rows that cannot be used: counted by reason, never dropped in silence.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+use super::problem::{RowProblem, SkipReason};
+
+/// How many examples of each reason are kept.
+const KEPT: usize = 5;
+
+/// A row that was skipped: where it is and what is wrong.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SkippedRow {
+    /// The file and line (`data/x.jsonl:12`), or the file and row for formats without lines.
+    pub place: String,
+    /// The problem in words.
+    pub message: String,
+}
+
+/// The rows that were skipped, by reason. Serialises as `{"too-long": 3}`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Skipped {
+    reasons: BTreeMap<SkipReason, (usize, Vec<SkippedRow>)>,
+}
+
+impl Skipped {
+    /// Number of rows skipped, for whatever reason.
+    pub fn total(&self) -> usize {
+        self.reasons.values().map(|(count, _)| count).sum()
+    }
+
+    /// Number of rows skipped for each reason.
+    pub fn counts(&self) -> BTreeMap<SkipReason, usize> {
+        self.reasons.iter().map(|(&reason, (count, _))| (reason, *count)).collect()
+    }
+
+    /// The first few rows that were skipped for a reason.
+    pub fn examples(&self, reason: SkipReason) -> &[SkippedRow] {
+        self.reasons.get(&reason).map_or(&[], |(_, rows)| rows)
+    }
+
+    pub(crate) fn add(&mut self, place: String, problem: RowProblem) {
+        let (count, rows) = self.reasons.entry(problem.reason).or_default();
+        *count += 1;
+        if rows.len() < KEPT {
+            rows.push(SkippedRow { place, message: problem.message });
+        }
+    }
+}
+
+impl Serialize for Skipped {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.counts().iter().map(|(reason, count)| (reason.as_str(), count)))
+    }
+}
+
+impl fmt::Display for Skipped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let counts: Vec<String> =
+            self.counts().iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+        f.write_str(&counts.join(", "))
+    }
+}

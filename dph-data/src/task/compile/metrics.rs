@@ -1,0 +1,47 @@
+//! Compiles `metric`.
+
+use std::ops::Range;
+
+use super::compiler::Compiler;
+use crate::invalid_toml::TomlProblem;
+use crate::task::kind::Kind;
+use crate::task::metric::Metric;
+
+/// The metrics of a task, or those that its kind has by default.
+pub(super) fn metrics(c: &mut Compiler<'_>, kind: Kind) -> Vec<Metric> {
+    let Some(key) = c.file.metric.take() else {
+        return match kind {
+            Kind::Choice | Kind::Preference => vec![Metric::Accuracy],
+            Kind::Instruction | Kind::Text => Vec::new(),
+        };
+    };
+    let span = key.span();
+    let names = key.into_inner().into_vec();
+    let mut metrics = Vec::new();
+    for name in names {
+        let Some(metric) = c.one_of("metric", &name, span.clone(), &Metric::ALL) else { continue };
+        if metrics.contains(&metric) {
+            c.problem(span.clone(), format!("the metric `{metric}` stands here twice"));
+        }
+        metrics.push(metric);
+    }
+    metrics_fit(c, kind, &metrics, span);
+    metrics
+}
+
+/// Every metric needs something to compare predictions with, and every score a metric.
+fn metrics_fit(c: &mut Compiler<'_>, kind: Kind, metrics: &[Metric], span: Range<usize>) {
+    for metric in metrics {
+        if kind == Kind::Preference && *metric != Metric::Accuracy {
+            let message = format!("the metric `{metric}` has no meaning for pairs");
+            c.problems.push(
+                TomlProblem::new(span.clone(), message)
+                    .help("the better answer of a pair is always the first: use `accuracy`"),
+            );
+        }
+        if kind == Kind::Choice && metric.needs_score() && c.file.score.is_none() {
+            let message = format!("the metric `{metric}` needs the key `score`");
+            c.problem(span.clone(), message);
+        }
+    }
+}

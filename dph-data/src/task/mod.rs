@@ -1,0 +1,17 @@
+//! Tasks: TOML files that say where rows are and how they become documents.
+
+mod compile;
+mod definition;
+mod embedded;
+mod error;
+mod keys;
+mod kind;
+mod metric;
+mod read;
+mod recipe;
+
+pub(crate) use definition::Source;
+pub use definition::Task;
+pub use error::TaskError;
+pub use kind::Kind;
+pub use metric::Metric;

@@ -1,0 +1,67 @@
+//! Where tasks come from: the embedded ones by name, and files.
+
+use std::path::Path;
+
+use dph_core::suggestion::did_you_mean;
+use serde_json::Value as Json;
+
+use super::compile::compile;
+use super::definition::Task;
+use super::error::TaskError;
+use super::{embedded, keys};
+use crate::invalid_toml::InvalidToml;
+
+impl Task {
+    /// The names of the embedded tasks.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        embedded::TASKS.iter().map(|(name, _)| *name)
+    }
+
+    /// The TOML source of an embedded task, to look at or to start from.
+    pub fn embedded_source(name: &str) -> Option<&'static str> {
+        embedded::source(name)
+    }
+
+    /// The JSON schema of task files: every key with its documentation, for editors that know such schemas.
+    ///
+    /// A property's `x-kinds` lists the kinds of tasks that have the key; without it, all have.
+    pub fn schema() -> Json {
+        keys::schema()
+    }
+
+    /// An embedded task by its name, or any task by the path of its file (which ends in `.toml`).
+    ///
+    /// # Errors
+    /// [`TaskError::Unknown`] with the nearest name; otherwise as [`from_file`](Self::from_file).
+    pub fn find(name_or_path: &str) -> Result<Self, TaskError> {
+        if let Some(source) = embedded::source(name_or_path) {
+            return Self::parse(source, &format!("{name_or_path}.toml"));
+        }
+        if Path::new(name_or_path).extension().is_some_and(|extension| extension == "toml") {
+            return Self::from_file(Path::new(name_or_path));
+        }
+        let help = did_you_mean(name_or_path, Self::names()).unwrap_or_else(|| {
+            "`dph-data list` shows the embedded ones; your own is given by its path, ending in .toml".into()
+        });
+        Err(TaskError::Unknown { name: name_or_path.to_owned(), help })
+    }
+
+    /// A task from a TOML file.
+    ///
+    /// # Errors
+    /// The file cannot be read, or it is not a valid task: then all its problems are listed.
+    pub fn from_file(path: &Path) -> Result<Self, TaskError> {
+        let source = std::fs::read_to_string(path)
+            .map_err(|source| TaskError::Read { path: path.to_owned(), source })?;
+        Self::parse(&source, &path.display().to_string())
+    }
+
+    /// A task from TOML text. `file` names it in messages, and the task's own files are relative to its folder.
+    ///
+    /// # Errors
+    /// [`TaskError::Invalid`] with everything that is wrong.
+    pub fn parse(source: &str, file: &str) -> Result<Self, TaskError> {
+        compile(source, file)
+            .map_err(|problems| TaskError::Invalid(Box::new(InvalidToml::new(file, source, problems))))
+    }
+}

@@ -1,0 +1,94 @@
+//! [`Recipe`]: how a task makes a document of a row.
+
+use serde_json::{Map, Value as Json};
+
+use super::choice::Choice;
+use super::instruction::Instruction;
+use super::messages::answer;
+use super::nested_rows::Unfold;
+use super::preference::Preference;
+use super::scored_answer::ScoredAnswer;
+use super::template::{Expr, Fields, Template};
+use super::values::{number_of, text_of};
+use crate::chat::{Message, SYSTEM};
+use crate::document::Document;
+use crate::rows::{RowProblem, SkipReason};
+
+/// How a task makes documents of rows.
+#[derive(Debug)]
+pub(crate) struct Recipe {
+    pub unfold: Unfold,
+    pub id: Option<Expr>,
+    pub system: Option<Template>,
+    pub attributes: Vec<(String, Expr)>,
+    pub body: Body,
+}
+
+/// The part of a recipe that depends on the task's kind.
+#[derive(Debug)]
+pub(crate) enum Body {
+    Choice(Box<Choice>),
+    Preference { user: Option<Template>, layout: Preference },
+    Scored(ScoredAnswer),
+    Instruction(Box<Instruction>),
+    Conversation { messages: Expr },
+    Text { text: Template },
+}
+
+impl Recipe {
+    /// The expression for the gold answer, where there is one.
+    pub(crate) fn gold(&self) -> Option<&str> {
+        match &self.body {
+            Body::Choice(choice) => Some(choice.gold.source()),
+            Body::Instruction(instruction) => Some(instruction.target.source()),
+            _ => None,
+        }
+    }
+
+    /// Whether a row is one answer of several, which are yet to be paired.
+    pub(crate) fn is_scored(&self) -> bool {
+        matches!(self.body, Body::Scored(_))
+    }
+
+    pub(crate) fn document(&self, row: &Map<String, Json>) -> Result<Document, RowProblem> {
+        let fields = Fields::new(row);
+        let mut document = self.body.document(&fields)?;
+        if let Some(system) = &self.system
+            && document.prompt.first().is_none_or(|message| message.role != SYSTEM)
+        {
+            document.prompt.insert(0, Message::system(system.render(&fields)?));
+        }
+        for (name, value) in &self.attributes {
+            let value = number_of(name, &value.require(&fields)?)?;
+            document.attributes.insert(name.clone(), value);
+        }
+        // A row without a name is still a good row; it goes by its line number.
+        if let Some(id) = &self.id {
+            document.id = text_of("id", &id.eval(&fields)?).ok();
+        }
+        Ok(document)
+    }
+}
+
+impl Body {
+    fn document(&self, fields: &Fields<'_>) -> Result<Document, RowProblem> {
+        Ok(match self {
+            Self::Choice(choice) => choice.document(fields)?,
+            Self::Preference { user, layout } => {
+                let user = user.as_ref().map(|user| user.render(fields)).transpose()?;
+                let pair = layout.pair(user, fields)?;
+                Document::new(pair.prompt, vec![pair.chosen, pair.rejected])
+            }
+            Self::Scored(answer) => answer.document(fields)?,
+            Self::Instruction(instruction) => instruction.document(fields)?,
+            Self::Conversation { messages } => {
+                let (prompt, answer) = answer("messages", messages, fields)?;
+                if prompt.is_empty() {
+                    return Err(RowProblem::new(SkipReason::MissingField, "nothing comes before the answer"));
+                }
+                Document::new(prompt, vec![answer])
+            }
+            Self::Text { text } => Document::new(Vec::new(), vec![text.render(fields)?]),
+        })
+    }
+}

@@ -1,0 +1,116 @@
+//! One prompt, several answers, one of them right.
+
+use minijinja::context;
+use minijinja::value::ValueKind;
+
+use super::list::List;
+use super::template::{Expr, Fields, Template};
+use super::values::{number_of, text_of};
+use crate::chat::Message;
+use crate::document::Document;
+use crate::rows::{RowProblem, SkipReason};
+
+/// Where a row keeps its question, its candidates and which of them is right.
+#[derive(Debug)]
+pub(crate) struct Choice {
+    pub user: Template,
+    pub candidates: List,
+    pub answer: Option<Template>,
+    pub labels: Option<List>,
+    pub gold: Expr,
+    pub score: Option<Expr>,
+}
+
+impl Choice {
+    pub(crate) fn document(&self, fields: &Fields<'_>) -> Result<Document, RowProblem> {
+        let labels = self.labels.as_ref().map(|labels| labels.texts("labels", fields)).transpose()?;
+        let labels = labels.as_deref();
+        let answers = answers(&self.candidates, self.answer.as_ref(), labels, fields)?;
+        let gold = resolve_gold(&self.gold, labels, answers.len(), fields)?;
+        let score = match &self.score {
+            // An unlabelled row has no score either, whatever stands in its place.
+            Some(score) if gold.is_some() => Some(number_of("score", &score.require(fields)?)?),
+            _ => None,
+        };
+        let user = self.user.render_with(fields, context! { answers => answers.clone() })?;
+        Ok(Document { gold, score, ..Document::new(vec![Message::user(user)], answers) })
+    }
+}
+
+fn answers(
+    candidates: &List,
+    answer: Option<&Template>,
+    labels: Option<&[String]>,
+    fields: &Fields<'_>,
+) -> Result<Vec<String>, RowProblem> {
+    let candidates = candidates.values(fields)?;
+    if candidates.len() < 2 {
+        return Err(RowProblem::new(
+            SkipReason::TooFewCandidates,
+            format!("there is nothing to choose: {} candidate(s), at least 2 are needed", candidates.len()),
+        ));
+    }
+    candidates
+        .into_iter()
+        .enumerate()
+        .map(|(index, candidate)| {
+            let Some(answer) = answer else { return text_of("candidates", &candidate) };
+            let label = match labels {
+                Some(labels) => labels.get(index).cloned().ok_or_else(|| {
+                    RowProblem::new(
+                        SkipReason::WrongType,
+                        format!("candidate {index} has no label: there are only {}", labels.len()),
+                    )
+                })?,
+                None => letter(index),
+            };
+            answer.render_with(fields, context! { candidate, index, label })
+        })
+        .collect()
+}
+
+fn letter(index: usize) -> String {
+    u8::try_from(index)
+        .ok()
+        .filter(|index| *index < 26)
+        .map_or_else(|| (index + 1).to_string(), |index| char::from(b'A' + index).to_string())
+}
+
+fn resolve_gold(
+    gold: &Expr,
+    labels: Option<&[String]>,
+    candidates: usize,
+    fields: &Fields<'_>,
+) -> Result<Option<usize>, RowProblem> {
+    let value = gold.eval(fields)?;
+    if value.is_undefined() || value.is_none() {
+        return Ok(None);
+    }
+    let text = text_of("gold", &value)?;
+    let index = match labels {
+        Some(labels) => labels.iter().position(|label| *label == text),
+        None if value.kind() == ValueKind::Bool => Some(usize::from(value.is_true())),
+        // A column of whole numbers with a gap becomes one of floats in many tools: 2.0 is 2.
+        None => text.strip_suffix(".0").unwrap_or(&text).parse().ok(),
+    };
+    match index {
+        Some(index) if index < candidates => Ok(Some(index)),
+        None if text.trim().is_empty() || text == "-1" || text == "-1.0" => Ok(None),
+        _ => Err(RowProblem::new(
+            SkipReason::GoldOutOfRange,
+            match labels {
+                Some(labels) if index.is_none() => {
+                    format!(
+                        "the gold answer `{text}` (`{}`) is none of the labels {}",
+                        gold.source(),
+                        labels.join(", ")
+                    )
+                }
+                _ => format!(
+                    "the gold answer `{text}` (`{}`) is not one of the {candidates} candidates, which are counted from 0",
+                    gold.source()
+                ),
+            },
+        )),
+    }
+}

@@ -1,0 +1,29 @@
+//! A list of candidates or labels.
+
+use minijinja::Value;
+
+use super::template::{Expr, Fields, Template};
+use super::values::text_of;
+use crate::rows::RowProblem;
+
+/// A list that is computed from the row, or the same kind of thing for every row.
+#[derive(Debug)]
+pub(crate) enum List {
+    Expression(Expr),
+    Templates(Vec<Template>),
+}
+
+impl List {
+    pub(super) fn values(&self, fields: &Fields<'_>) -> Result<Vec<Value>, RowProblem> {
+        match self {
+            Self::Expression(expression) => expression.list(fields),
+            Self::Templates(templates) => {
+                templates.iter().map(|template| template.render(fields).map(Value::from)).collect()
+            }
+        }
+    }
+
+    pub(super) fn texts(&self, key: &str, fields: &Fields<'_>) -> Result<Vec<String>, RowProblem> {
+        self.values(fields)?.iter().map(|value| text_of(key, value)).collect()
+    }
+}

@@ -1,0 +1,21 @@
+//! How a task makes documents of rows: what its file says, compiled.
+
+mod body;
+mod choice;
+mod instruction;
+mod list;
+mod messages;
+mod nested_rows;
+mod preference;
+mod scored_answer;
+mod template;
+mod values;
+
+pub(crate) use body::{Body, Recipe};
+pub(crate) use choice::Choice;
+pub(crate) use instruction::{Instruction, Target};
+pub(crate) use list::List;
+pub(crate) use nested_rows::Unfold;
+pub(crate) use preference::Preference;
+pub(crate) use scored_answer::ScoredAnswer;
+pub(crate) use template::{Expr, Template};

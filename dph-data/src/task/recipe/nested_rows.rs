@@ -1,0 +1,77 @@
+//! Which rows there are: rows inside of rows, and rows of another split.
+
+use minijinja::{Value, context};
+use serde_json::{Map, Value as Json};
+
+use super::template::{Expr, Fields};
+use super::values::kind_name;
+use crate::rows::{RowProblem, SkipReason};
+
+/// How the rows of a file become those of a split.
+#[derive(Debug, Default)]
+pub(crate) struct Unfold {
+    /// Lists of rows inside of a row, from the outside in.
+    pub rows: Vec<Expr>,
+    /// Whether a row belongs to the split.
+    pub keep: Option<Expr>,
+}
+
+impl Unfold {
+    /// The rows inside of a row, each with the fields around it; the row itself where there are none.
+    ///
+    /// A field that is taken apart is not copied into its parts.
+    pub(crate) fn rows(&self, row: Map<String, Json>) -> Result<Vec<Map<String, Json>>, RowProblem> {
+        let mut rows = vec![row];
+        for list in &self.rows {
+            let mut parts = Vec::new();
+            for row in rows {
+                match inner(list, &row)? {
+                    Some(inner) => parts.extend(join(list, row, inner)),
+                    None => parts.push(row),
+                }
+            }
+            rows = parts;
+        }
+        Ok(rows)
+    }
+
+    /// Whether a row belongs to a split.
+    pub(crate) fn keeps(&self, row: &Map<String, Json>, split: &str) -> Result<bool, RowProblem> {
+        match &self.keep {
+            Some(keep) => Ok(keep.eval_with(&Fields::new(row), context! { split })?.is_true()),
+            None => Ok(true),
+        }
+    }
+}
+
+/// The objects in the list; `None` where the row has no such list, and so is one of them itself.
+fn inner(list: &Expr, row: &Map<String, Json>) -> Result<Option<Vec<Map<String, Json>>>, RowProblem> {
+    let fields = Fields::new(row);
+    if list.eval(&fields)?.is_undefined() {
+        return Ok(None);
+    }
+    list.list(&fields)?.iter().map(|value| object(list, value)).collect::<Result<_, _>>().map(Some)
+}
+
+fn object(list: &Expr, value: &Value) -> Result<Map<String, Json>, RowProblem> {
+    match serde_json::to_value(value) {
+        Ok(Json::Object(object)) => Ok(object),
+        _ => Err(RowProblem::new(
+            SkipReason::WrongType,
+            format!("`rows` must give a list of objects, but `{}` holds {}", list.source(), kind_name(value)),
+        )),
+    }
+}
+
+fn join(
+    list: &Expr,
+    mut row: Map<String, Json>,
+    inner: Vec<Map<String, Json>>,
+) -> impl Iterator<Item = Map<String, Json>> {
+    row.remove(list.source());
+    inner.into_iter().map(move |part| {
+        let mut whole = row.clone();
+        whole.extend(part);
+        whole
+    })
+}

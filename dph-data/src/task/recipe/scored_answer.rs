@@ -1,0 +1,27 @@
+//! [`ScoredAnswer`]: a row with one answer and its score.
+
+use super::messages::prompt_messages;
+use super::template::{Expr, Fields, Template};
+use super::values::number_of;
+use crate::document::Document;
+use crate::rows::RowProblem;
+
+/// Where a row keeps its prompt, its answer and how good it is.
+#[derive(Debug)]
+pub(crate) struct ScoredAnswer {
+    pub user: Option<Template>,
+    pub prompt: Expr,
+    pub answer: Template,
+    pub score: Expr,
+}
+
+impl ScoredAnswer {
+    /// The one answer of a row, with its score.
+    pub(crate) fn document(&self, fields: &Fields<'_>) -> Result<Document, RowProblem> {
+        let user = self.user.as_ref().map(|user| user.render(fields)).transpose()?;
+        let prompt = prompt_messages(user, &self.prompt, fields)?;
+        let answer = self.answer.render(fields)?;
+        let score = number_of("score", &self.score.require(fields)?)?;
+        Ok(Document { score: Some(score), ..Document::new(prompt, vec![answer]) })
+    }
+}

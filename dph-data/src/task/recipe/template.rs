@@ -1,0 +1,207 @@
+//! Jinja for task files: strict about what a row lacks, and told apart by reason when it fails.
+
+use std::sync::LazyLock;
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::{Serde, ValueKind};
+use minijinja::{Environment, Error, ErrorKind, Expression, UndefinedBehavior, Value};
+use serde_json::{Map, Value as Json};
+
+use super::values::kind_name;
+use crate::rows::{RowProblem, SkipReason};
+
+/// Names that templates may use besides the row's fields.
+const BUILT_IN: [&str; 7] = ["letters", "answers", "candidate", "index", "label", "turn", "split"];
+
+/// The environment that expressions live in; templates live in a copy of it, one for each task.
+static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    // What is written between the quotes of the TOML is what the model sees, to the last newline.
+    if let Ok(syntax) = SyntaxConfig::builder().keep_trailing_newline(true).build() {
+        environment.set_syntax(syntax);
+    }
+    environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+    environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+    environment.set_formatter(|output, state, value| match value.kind() {
+        // Jinja would write "none" or a list's brackets into the prompt, and nobody would notice.
+        ValueKind::None | ValueKind::Seq | ValueKind::Map | ValueKind::Iterable => Err(Error::new(
+            ErrorKind::BadSerialization,
+            format!("{} stands where text is needed", kind_name(value)),
+        )),
+        _ => minijinja::escape_formatter(output, state, value),
+    });
+    environment.add_global("letters", Value::from_iter(('A'..='Z').map(String::from)));
+    environment
+});
+
+/// A row, in the form in which templates see it.
+pub(crate) struct Fields<'a> {
+    json: &'a Map<String, Json>,
+    value: Value,
+}
+
+impl<'a> Fields<'a> {
+    pub(crate) fn new(row: &'a Map<String, Json>) -> Self {
+        Self { json: row, value: Value::from(Serde(row)) }
+    }
+
+    /// The row with further names; these come before the row's own.
+    pub(crate) fn with(&self, names: Value) -> Value {
+        minijinja::context! { ..names, ..self.value.clone() }
+    }
+
+    fn lacks(&self, path: &str) -> bool {
+        let mut steps = path.split('.');
+        let mut found = steps.next().and_then(|first| self.json.get(first));
+        for step in steps {
+            // Only the fields of objects can be missing; the rest of a path may be a method.
+            found = match found {
+                Some(Json::Object(object)) => object.get(step),
+                other => return other.is_none(),
+            };
+        }
+        found.is_none()
+    }
+}
+
+/// A compiled template.
+#[derive(Debug)]
+pub(crate) struct Template {
+    environment: Environment<'static>,
+    key: &'static str,
+}
+
+impl Template {
+    /// Compiles a template; the error is a sentence.
+    pub(crate) fn compile(key: &'static str, source: &str) -> Result<Self, String> {
+        let mut environment = ENVIRONMENT.clone();
+        environment
+            .add_template_owned(key, source.to_owned())
+            .map_err(|error| format!("the template of `{key}` is not valid Jinja: {}", describe(&error)))?;
+        Ok(Self { environment, key })
+    }
+
+    pub(crate) fn render(&self, fields: &Fields<'_>) -> Result<String, RowProblem> {
+        self.render_with(fields, minijinja::context! {})
+    }
+
+    pub(crate) fn render_with(&self, fields: &Fields<'_>, names: Value) -> Result<String, RowProblem> {
+        let template = self.environment.get_template(self.key);
+        let rendered = template.and_then(|template| {
+            template
+                .render(fields.with(names))
+                .map_err(|error| attach(error, template.undeclared_variables(true)))
+        });
+        rendered.map_err(|error| row_problem(self.key, error, fields))
+    }
+}
+
+/// A compiled expression.
+#[derive(Debug)]
+pub(crate) struct Expr {
+    expression: Expression<'static, 'static>,
+    key: &'static str,
+    source: String,
+}
+
+impl Expr {
+    /// Compiles an expression; the error is a sentence.
+    pub(crate) fn compile(key: &'static str, source: &str) -> Result<Self, String> {
+        let expression = ENVIRONMENT
+            .compile_expression_owned(source.to_owned())
+            .map_err(|error| format!("`{key}` is not a valid Jinja expression: {}", describe(&error)))?;
+        Ok(Self { expression, key, source: source.to_owned() })
+    }
+
+    /// The value for a row; undefined where the expression names a field that is not there.
+    pub(crate) fn eval(&self, fields: &Fields<'_>) -> Result<Value, RowProblem> {
+        self.eval_in(&fields.value, fields)
+    }
+
+    /// The value for a row with further names, see [`Fields::with`].
+    pub(crate) fn eval_with(&self, fields: &Fields<'_>, names: Value) -> Result<Value, RowProblem> {
+        self.eval_in(&fields.with(names), fields)
+    }
+
+    fn eval_in(&self, context: &Value, fields: &Fields<'_>) -> Result<Value, RowProblem> {
+        self.expression.eval(context).map_err(|error| {
+            let names = self.expression.undeclared_variables(true);
+            row_problem(self.key, attach(error, names), fields)
+        })
+    }
+
+    /// The value for a row, which must be there and not null.
+    pub(crate) fn require(&self, fields: &Fields<'_>) -> Result<Value, RowProblem> {
+        let value = self.eval(fields)?;
+        if value.is_undefined() {
+            return Err(RowProblem::new(
+                SkipReason::MissingField,
+                format!("the row has no field `{}` (for `{}`)", self.source, self.key),
+            ));
+        }
+        if value.is_none() {
+            return Err(RowProblem::new(
+                SkipReason::WrongType,
+                format!("the field `{}` (for `{}`) is null", self.source, self.key),
+            ));
+        }
+        Ok(value)
+    }
+
+    /// The value for a row, which must be a list.
+    pub(crate) fn list(&self, fields: &Fields<'_>) -> Result<Vec<Value>, RowProblem> {
+        let value = self.require(fields)?;
+        match value.kind() {
+            ValueKind::Seq | ValueKind::Iterable => {
+                value.try_iter().map(Iterator::collect).map_err(|error| row_problem(self.key, error, fields))
+            }
+            _ => Err(RowProblem::new(
+                SkipReason::WrongType,
+                format!("`{}` must give a list, but `{}` is {}", self.key, self.source, kind_name(&value)),
+            )),
+        }
+    }
+
+    /// The expression as it was written.
+    pub(crate) fn source(&self) -> &str {
+        &self.source
+    }
+}
+
+/// The names that a failed template uses, carried inside its error.
+#[derive(Debug, thiserror::Error)]
+#[error("uses {0:?}")]
+struct Names(Vec<String>);
+
+fn attach(error: Error, names: impl IntoIterator<Item = String>) -> Error {
+    let mut names: Vec<String> = names.into_iter().collect();
+    names.sort();
+    error.with_source(Names(names))
+}
+
+fn row_problem(key: &str, error: Error, fields: &Fields<'_>) -> RowProblem {
+    let names = std::error::Error::source(&error).and_then(|source| source.downcast_ref::<Names>());
+    match error.kind() {
+        ErrorKind::UndefinedError => {
+            let missing = names.into_iter().flat_map(|names| &names.0).find(|name| {
+                !BUILT_IN.contains(&name.split('.').next().unwrap_or_default()) && fields.lacks(name)
+            });
+            let what =
+                missing.map_or_else(|| describe(&error), |name| format!("the row has no field `{name}`"));
+            RowProblem::new(SkipReason::MissingField, format!("{what} (for `{key}`)"))
+        }
+        ErrorKind::BadSerialization | ErrorKind::NonPrimitive => {
+            RowProblem::new(SkipReason::WrongType, format!("`{key}`: {}", describe(&error)))
+        }
+        _ => RowProblem::new(SkipReason::Template, format!("`{key}`: {}", describe(&error))),
+    }
+}
+
+fn describe(error: &Error) -> String {
+    let what = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
+    match error.line() {
+        Some(line) if line > 1 => format!("{what} (line {line} of the template)"),
+        _ => what,
+    }
+}
