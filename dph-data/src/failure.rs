@@ -4,8 +4,8 @@ use dph_core::terminal::Failure;
 
 use crate::chat::ChatError;
 use crate::load::DataError;
-use crate::rows::RowsError;
 use crate::load::SplitNotFound;
+use crate::rows::RowsError;
 use crate::task::TaskError;
 
 impl From<TaskError> for Failure {

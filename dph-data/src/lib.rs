@@ -48,7 +48,7 @@ pub use chat::{
 pub use document::Document;
 pub use dph_core::{Candidate, CandidateSet};
 pub use invalid_toml::{InvalidToml, TomlProblem};
-pub use load::{DataError, Documents, LoadOptions, SplitNotFound, TaskData};
+pub use load::{DataError, Documents, Holdout, HoldoutSide, LoadOptions, SplitNotFound, TaskData};
 pub use order::{
     Mixture, MixtureError, MixtureItem, draw_distractor, plan_batches, plan_rows, plan_set_batches,
 };

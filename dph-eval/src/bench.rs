@@ -254,5 +254,5 @@ fn load(model: &Model, planned: &PlannedTask, options: &BenchOptions) -> Result<
         max_len: Some(model.backbone.context()),
         ..LoadOptions::default()
     };
-    Ok(TaskData::load(&planned.task, &options.data, &planned.split, &model.tokenizer, &load)?)
+    Ok(planned.load(&options.data, &model.tokenizer, load)?)
 }

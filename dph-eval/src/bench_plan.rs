@@ -1,11 +1,16 @@
 //! [`BenchPlan`]: which splits of which tasks are evaluated, and for which suites.
 
-use dph_data::{Task, TaskError};
+use std::path::Path;
+
+use dph_data::{ChatTokenizer, DataError, Holdout, HoldoutSide, LoadOptions, Task, TaskData, TaskError};
 
 use crate::suite::{Suite, SuiteError};
 
 /// The split where nothing says which.
 const DEFAULT_SPLIT: &str = "test";
+
+/// The split of rows that training held out, in results and tables.
+pub const HELD_OUT: &str = "held-out";
 
 /// The splits that stand for a whole task.
 const WHOLE_SPLITS: [&str; 2] = ["validation", "test"];
@@ -26,8 +31,21 @@ pub struct PlannedTask {
     pub asked: String,
     /// The task.
     pub task: Task,
-    /// The split.
+    /// The split; [`HELD_OUT`] for rows that training held out.
     pub split: String,
+    /// The rows of another split that training held out, which are evaluated in place of a split.
+    pub held_out: Option<HeldOut>,
+}
+
+/// The rows that training held out of a split.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HeldOut {
+    /// The split that training is on.
+    pub split: String,
+    /// The share of the split's prompts.
+    pub share: f64,
+    /// Seed of the choice.
+    pub seed: u64,
 }
 
 /// Something that was asked for and does not exist or cannot be evaluated.
@@ -88,10 +106,27 @@ impl BenchPlan {
         Ok(plan)
     }
 
+    /// Adds the rows of a task that training held out. A task without a choice has nothing to add, see
+    /// [`PlanError::NothingToChoose`].
+    ///
+    /// # Errors
+    /// A task that does not exist, or that has the name of another one.
+    pub fn add_held_out(&mut self, asked: &str, held_out: HeldOut) -> Result<(), PlanError> {
+        let is_there = |task: &PlannedTask| task.asked == asked && task.held_out.as_ref() == Some(&held_out);
+        if self.tasks.iter().any(is_there) || Task::find(asked)?.metrics.is_empty() {
+            return Ok(());
+        }
+        self.push(asked, HELD_OUT.to_owned(), Some(held_out))
+    }
+
     fn add(&mut self, asked: &str, split: String) -> Result<(), PlanError> {
         if self.tasks.iter().any(|task| task.asked == asked && task.split == split) {
             return Ok(());
         }
+        self.push(asked, split, None)
+    }
+
+    fn push(&mut self, asked: &str, split: String, held_out: Option<HeldOut>) -> Result<(), PlanError> {
         let task = Task::find(asked)?;
         if task.metrics.is_empty() {
             return Err(PlanError::NothingToChoose { task: task.name, kind: task.kind.to_string() });
@@ -101,8 +136,34 @@ impl BenchPlan {
             let (first, second) = (other.asked.clone(), asked.to_owned());
             return Err(PlanError::SameName { name: task.name, first, second });
         }
-        self.tasks.push(PlannedTask { asked: asked.to_owned(), task, split });
+        self.tasks.push(PlannedTask { asked: asked.to_owned(), task, split, held_out });
         Ok(())
+    }
+}
+
+impl PlannedTask {
+    /// The split whose files hold the rows.
+    pub fn data_split(&self) -> &str {
+        self.held_out.as_ref().map_or(&self.split, |held_out| &held_out.split)
+    }
+
+    /// The rows to evaluate, as candidate sets.
+    ///
+    /// # Errors
+    /// As [`TaskData::load`].
+    pub fn load(
+        &self,
+        root: &Path,
+        tokenizer: &ChatTokenizer,
+        options: LoadOptions,
+    ) -> Result<TaskData, DataError> {
+        let holdout = |HeldOut { share, seed, .. }: &HeldOut| Holdout {
+            share: *share,
+            seed: *seed,
+            side: HoldoutSide::HeldOut,
+        };
+        let options = LoadOptions { holdout: self.held_out.as_ref().map(holdout), ..options };
+        TaskData::load(&self.task, root, self.data_split(), tokenizer, &options)
     }
 }
 

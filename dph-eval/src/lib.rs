@@ -48,7 +48,7 @@ mod suite;
 pub use backbone_reference::{BACKBONE_FILE, BackboneReference, export_head};
 pub use bench::{Bench, BenchError, BenchOptions, BenchProgress, bench};
 pub use bench_heads::{NamedHead, bench_heads};
-pub use bench_plan::{BenchPlan, PlanError, PlannedTask};
+pub use bench_plan::{BenchPlan, HELD_OUT, HeldOut, PlanError, PlannedTask};
 pub use documents::{DOCUMENTS_FILE, DocumentScores, ScoredCandidate};
 pub use metrics::{f1, matthews, pearson, spearman};
 pub use model::{Model, OpenOptions};
@@ -60,5 +60,5 @@ pub use report::{Curve, HTML_FILE, HtmlReport, REPORT_FILE, SweepRow, Table, lin
 pub use results::{RESULTS_FILE, RESULTS_FORMAT, Results, ResultsError, SuiteResult, TaskResult};
 pub use score::{Scoring, score};
 pub use scorer_choice::ScorerChoice;
-pub use statistics::{Estimate, accuracy, chance, mean_of_metrics, weighted_mean};
+pub use statistics::{Estimate, accuracy, chance, mean_of_metrics, weighted_mean, wilson_interval};
 pub use suite::{Suite, SuiteError, SuiteTask};

@@ -27,6 +27,23 @@ pub fn accuracy(correct: usize, documents: usize) -> Option<Estimate> {
     Some(Estimate { value, stderr })
 }
 
+/// The 95 % interval of a share among `documents` (Wilson's score interval, 1927), which lies between 0 and 1 for few
+/// documents too.
+///
+/// ```
+/// let (low, high) = dph_eval::wilson_interval(0.8, 10).unwrap();
+/// assert_eq!((format!("{low:.3}"), format!("{high:.3}")), ("0.490".into(), "0.943".into()));
+/// assert_eq!(dph_eval::wilson_interval(0.0, 0), None);
+/// ```
+pub fn wilson_interval(share: f64, documents: usize) -> Option<(f64, f64)> {
+    const Z: f64 = 1.959_963_984_540_054;
+    let n = documents as f64;
+    let centre = share + Z * Z / (2.0 * n);
+    let half = Z * (share * (1.0 - share) / n + Z * Z / (4.0 * n * n)).sqrt();
+    let scale = 1.0 + Z * Z / n;
+    (documents > 0).then(|| ((centre - half) / scale, (centre + half) / scale))
+}
+
 /// The mean of estimates that are independent of one another, by weight: `Σ w x / Σ w`, with the standard error
 /// `sqrt(Σ w² s²) / Σ w`.
 ///

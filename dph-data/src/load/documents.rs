@@ -34,7 +34,7 @@ pub struct Documents {
 impl Documents {
     /// The documents of a split: every row rendered or counted.
     ///
-    /// `root` is the data root, or the very file. `options.limit` and `options.max_len` do not apply: they belong to
+    /// `root` is the data root, or the very file. `options.limit`, `options.max_len` and `options.holdout` do not apply: they belong to
     /// [`TaskData::load`](crate::TaskData::load).
     ///
     /// # Errors

@@ -78,6 +78,16 @@ pub enum DataError {
         /// The splits that there are.
         splits: &'static [&'static str],
     },
+    /// All documents have the same prompt, so that none can be held out.
+    #[error(
+        "nothing of `{task}`, split `{split}`, can be held out: all of its rows have the same prompt; add rows with other prompts, or leave `holdout` out"
+    )]
+    OnePrompt {
+        /// The task.
+        task: String,
+        /// The split.
+        split: String,
+    },
     /// There are too few documents to draw examples from.
     #[error(
         "{wanted} few-shot examples are wanted for `{task}`, but its train split has only {available} answered documents"

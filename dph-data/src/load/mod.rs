@@ -3,6 +3,7 @@
 mod documents;
 mod error;
 mod few_shot;
+mod holdout;
 mod locate;
 mod names;
 mod options;
@@ -13,6 +14,7 @@ mod task_data;
 
 pub use documents::Documents;
 pub use error::DataError;
+pub use holdout::{Holdout, HoldoutSide};
 pub use locate::SplitNotFound;
 pub use options::LoadOptions;
 pub use task_data::TaskData;

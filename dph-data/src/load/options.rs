@@ -1,5 +1,7 @@
 //! [`LoadOptions`]: how a split is loaded.
 
+use super::holdout::Holdout;
+
 /// How a split is loaded.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct LoadOptions {
@@ -18,4 +20,6 @@ pub struct LoadOptions {
     pub strict: bool,
     /// Whether rows without a gold answer are kept, with `gold` empty.
     pub keep_unlabelled: bool,
+    /// Which side of a holdout is loaded. `None` loads all rows.
+    pub holdout: Option<Holdout>,
 }

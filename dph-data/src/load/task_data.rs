@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use super::documents::Documents;
 use super::error::DataError;
 use super::few_shot::Examples;
+use super::holdout::select;
 use super::options::LoadOptions;
 use super::sets::{conversation_set, text_sets};
 use crate::chat::ChatTokenizer;
@@ -55,6 +56,11 @@ impl TaskData {
     ) -> Result<Self, DataError> {
         let Documents { documents, mut skipped, rows, files, .. } =
             Documents::load(task, root, split, options)?;
+        let one_prompt = || DataError::OnePrompt { task: task.name.clone(), split: split.to_owned() };
+        let documents = match &options.holdout {
+            Some(holdout) => select(documents, holdout).ok_or_else(one_prompt)?,
+            None => documents,
+        };
         let examples = Examples::load(task, root, split, options)?;
         let chosen: Vec<&Document> = match options.limit {
             Some(limit) => {

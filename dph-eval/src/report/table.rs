@@ -5,9 +5,11 @@ use std::path::Path;
 
 use dph_core::write_atomically;
 
+use crate::bench_plan::HELD_OUT;
 use crate::report::Columns;
 use crate::report::html::escape;
 use crate::results::{Results, ResultsError, TaskResult};
+use crate::statistics::wilson_interval;
 
 /// File name of the table, beside `results.json`.
 pub const REPORT_FILE: &str = "report.md";
@@ -211,8 +213,29 @@ pub(super) fn percent(value: Option<f64>, stderr: Option<f64>) -> String {
     }
 }
 
-/// What the table leaves out: the documents that could not be used.
+/// What the cells leave out: the interval of an accuracy on held-out rows, and the documents that could not be used.
 pub(super) fn notes(runs: &[Results]) -> Vec<String> {
+    let held_out = runs.iter().flat_map(|run| {
+        let name = if runs.len() > 1 { format!("{}: ", run.name) } else { String::new() };
+        run.results.iter().filter_map(move |result| Some(format!("{name}{}", held_out(result)?)))
+    });
+    held_out.chain(skipped(runs)).collect()
+}
+
+/// What a scorer reaches on rows that training held out, with its interval.
+fn held_out(result: &TaskResult) -> Option<String> {
+    let TaskResult { task, split, scorer, metric, value, documents, .. } = result;
+    let (low, high) =
+        wilson_interval(*value, *documents).filter(|_| split == HELD_OUT && metric == USUAL_METRIC)?;
+    Some(format!(
+        "{task}/{split}: {scorer} is right on {:.1} % of {documents} held-out documents, 95 % interval {:.1} to {:.1}",
+        100.0 * value,
+        100.0 * low,
+        100.0 * high
+    ))
+}
+
+fn skipped(runs: &[Results]) -> Vec<String> {
     let mut skipped: BTreeMap<String, &BTreeMap<String, usize>> = BTreeMap::new();
     for run in runs {
         for result in run.results.iter().filter(|result| !result.skipped.is_empty()) {

@@ -261,6 +261,25 @@ impl Checks {
             &["mix"],
             "the mixture is empty; name a task, such as { arc_easy = 1.0 }".into(),
         );
+        require(
+            stage.holdout.is_none_or(|share| share > 0.0 && share < 1.0),
+            &["holdout"],
+            "`holdout` is the share of the prompts that is held out: it must be greater than 0 and less than 1"
+                .into(),
+        );
+        for other in &experiment.stages[..index] {
+            let both = |task: &&String| other.mix.contains_key(*task) && other.split == stage.split;
+            if let Some(task) = stage.mix.keys().find(both).filter(|_| other.holdout != stage.holdout) {
+                require(
+                    false,
+                    &[if stage.holdout.is_some() { "holdout" } else { "mix" }],
+                    format!(
+                        "the stages `{}` and `{}` both train on `{task}`, but do not hold out the same rows: give both the same `holdout`",
+                        other.name, stage.name
+                    ),
+                );
+            }
+        }
         for (task, weight) in &stage.mix {
             let path: &[&'static str] = &["mix"];
             let mut path: Vec<String> = at(path);

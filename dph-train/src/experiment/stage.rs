@@ -48,6 +48,12 @@ pub struct Stage {
     /// Use at most so many rows of each task, spread over its file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
+    /// Hold out this share of the prompts of each task, such as `0.1`, for data without a validation split. The rows of a
+    /// prompt stay together, and the experiment's seed chooses. Training does not see the held-out rows; they take the place
+    /// of `validation.split`, and the evaluation at the end gives the accuracy on them with its 95 % interval. With
+    /// `keep = "best"` they also choose the weights, which makes that accuracy a little too high; `keep = "last"` avoids this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holdout: Option<f64>,
     /// The optimiser.
     #[serde(default)]
     pub optimiser: Optimiser,

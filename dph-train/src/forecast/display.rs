@@ -41,12 +41,14 @@ impl fmt::Display for Forecast {
 
 impl fmt::Display for StageForecast {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, steps, batch, cost } = self;
+        let Self { name, steps, batch, holdout, cost } = self;
+        let holdout =
+            holdout.map_or(String::new(), |share| format!(" ({}% of the prompts held out)", 100.0 * share));
         let Some(StageCost { trained, sets, epochs, tokens, memory, seconds: time }) = cost else {
-            return write!(f, "stage {name:<5} {steps} steps of {batch} sets");
+            return write!(f, "stage {name:<5} {steps} steps of {batch} sets{holdout}");
         };
         let data = match sets {
-            Some(sets) => format!("{sets} sets, {epochs:.1} epochs; {tokens} tokens"),
+            Some(sets) => format!("{sets} sets{holdout}, {epochs:.1} epochs; {tokens} tokens"),
             None => format!("data or tokenizer not there; at most {tokens} tokens"),
         };
         let (trained, time, memory) = (abbreviated(*trained), duration(*time), bytes(*memory));

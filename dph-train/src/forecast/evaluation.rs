@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use dph_core::{CandidateSet, Layer};
-use dph_data::{DataError, LoadOptions, TaskData};
+use dph_data::{DataError, LoadOptions};
 use dph_eval::BenchPlan;
 
 use crate::error::TrainError;
@@ -40,7 +40,7 @@ impl EvalForecast {
                 max_len: Some(source.config.context),
                 ..LoadOptions::default()
             };
-            let data = match TaskData::load(&planned.task, root, &planned.split, tokenizer, &options) {
+            let data = match planned.load(root, tokenizer, options) {
                 Ok(data) => data,
                 Err(DataError::NotFound(_)) => return Ok(None),
                 Err(error) => return Err(error.into()),

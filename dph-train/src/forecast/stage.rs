@@ -22,6 +22,8 @@ pub struct StageForecast {
     pub steps: usize,
     /// Candidate sets in a step.
     pub batch: usize,
+    /// The share of the prompts that is held out of training, if any is.
+    pub holdout: Option<f64>,
     /// What it would cost; `None` where the model is not there.
     pub cost: Option<StageCost>,
 }
@@ -46,7 +48,8 @@ pub struct StageCost {
 
 impl StageForecast {
     pub(super) fn new(stage: &Stage, cost: Option<StageCost>) -> Self {
-        Self { name: stage.name.clone(), steps: stage.steps, batch: stage.batch, cost }
+        let (name, holdout) = (stage.name.clone(), stage.holdout);
+        Self { name, steps: stage.steps, batch: stage.batch, holdout, cost }
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod context;
 pub(crate) mod evaluation;
+pub(crate) mod evaluation_plan;
 mod one;
 pub(crate) mod preflight;
 mod report;

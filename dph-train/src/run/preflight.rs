@@ -15,6 +15,7 @@ use crate::error::TrainError;
 use crate::estimate::memory::{stage_memory, weights_memory};
 use crate::experiment::{Experiment, Model, Stage, Trainable};
 use crate::model::source::ModelSource;
+use crate::run::evaluation_plan::evaluation_plan;
 
 /// What an experiment is checked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,8 +58,7 @@ impl<'a> Preflights<'a> {
     pub fn check(&mut self, experiment: &'a Experiment) -> Result<Preflight, TrainError> {
         let data = experiment.data.as_deref().unwrap_or(self.data);
         let device = dph_core::device(&experiment.device)?;
-        let eval = &experiment.eval;
-        let plan = BenchPlan::new(&eval.suites, &eval.tasks, eval.split.as_deref())?;
+        let plan = evaluation_plan(experiment)?;
         let source = self.source(experiment, data)?;
         let warnings = match &source {
             Some(source) => check_model(experiment, source, self.purpose)?,
@@ -157,7 +157,7 @@ fn check_data(experiment: &Experiment, plan: &BenchPlan, root: &Path) -> Result<
         }
     }
     for planned in &plan.tasks {
-        planned.task.locate(root, &planned.split).map_err(DataError::NotFound)?;
+        planned.task.locate(root, planned.data_split()).map_err(DataError::NotFound)?;
     }
     Ok(())
 }

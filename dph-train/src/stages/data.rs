@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use dph_core::CandidateSet;
-use dph_data::{ChatTokenizer, DataError, LoadOptions, Mixture, Task, TaskData};
+use dph_data::{ChatTokenizer, DataError, Holdout, HoldoutSide, LoadOptions, Mixture, Task, TaskData};
+use dph_eval::HELD_OUT;
 
 use crate::error::TrainError;
 use crate::experiment::Stage;
@@ -14,7 +15,7 @@ pub(crate) struct StageData {
     pub training: Vec<TaskData>,
     /// Which set is the n-th of the stage.
     pub mixture: Mixture,
-    /// Those tasks that have a validation split.
+    /// The held-out rows of the tasks or, without `holdout`, the validation split of those that have one.
     pub validation: Vec<TaskData>,
 }
 
@@ -30,7 +31,15 @@ impl StageData {
         tokenizer: &ChatTokenizer,
         context: usize,
     ) -> Result<Self, TrainError> {
-        let options = |limit| LoadOptions { limit, seed, max_len: Some(context), ..LoadOptions::default() };
+        let options = |limit, side| LoadOptions {
+            limit,
+            seed,
+            max_len: Some(context),
+            holdout: stage.holdout.map(|share| Holdout { share, seed, side }),
+            ..LoadOptions::default()
+        };
+        let validation_split = if stage.holdout.is_some() { &stage.split } else { &stage.validation.split };
+        let validation_name = if stage.holdout.is_some() { HELD_OUT } else { validation_split };
         // A comparison needs a choice, a language model an answer.
         let choices = stage.objective.compares();
         let attributes = if stage.objective.steer.is_some() { attributes } else { &[] };
@@ -41,7 +50,8 @@ impl StageData {
         let (mut training, mut weights, mut validation) = (Vec::new(), Vec::new(), Vec::new());
         for (name, &weight) in &stage.mix {
             let task = Task::find(name)?;
-            let mut data = TaskData::load(&task, root, &stage.split, tokenizer, &options(stage.limit))?;
+            let training_rows = options(stage.limit, HoldoutSide::Training);
+            let mut data = TaskData::load(&task, root, &stage.split, tokenizer, &training_rows)?;
             data.sets.retain(usable);
             tracing::info!("{name} {}: {}", stage.split, summary(&data));
             if data.sets.is_empty() {
@@ -63,15 +73,17 @@ impl StageData {
             weights.push((weight, data.sets.len()));
             training.push(data);
             if stage.validation.limit > 0 {
-                let limit = options(Some(stage.validation.limit));
-                match TaskData::load(&task, root, &stage.validation.split, tokenizer, &limit) {
+                let validation_rows = options(Some(stage.validation.limit), HoldoutSide::HeldOut);
+                match TaskData::load(&task, root, validation_split, tokenizer, &validation_rows) {
                     Ok(mut data) => {
                         data.sets.retain(usable);
-                        tracing::info!("{name} {}: {}", stage.validation.split, summary(&data));
+                        tracing::info!("{name} {validation_name}: {}", summary(&data));
                         validation.push(data);
                     }
                     Err(DataError::NotFound(_) | DataError::NoSyntheticSplit { .. }) => {
-                        tracing::info!("{name} {}: no such split, not validated on", stage.validation.split);
+                        tracing::info!(
+                            "{name} {validation_split}: no such split, not validated on; `holdout` makes one"
+                        );
                     }
                     Err(error) => return Err(error.into()),
                 }
