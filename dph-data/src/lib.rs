@@ -1,13 +1,13 @@
 //! Benchmark and preference rows as candidate sets for Direct Preference Heads.
 //!
 //! ```
-//! use dph_data::{ChatTokenizer, LoadOptions, Mixture, Task, TaskData, World, plan_set_batches};
+//! use dph_data::{ChatTokenizer, TaskLoadOptions, Mixture, Task, TaskData, World, plan_set_batches};
 //!
 //! let folder = std::env::temp_dir().join(format!("dph-data-example-{}", std::process::id()));
 //! World::default().write_tokenizer(&folder)?;                  // or any Hugging Face model directory
 //! let tokenizer = ChatTokenizer::from_dir(&folder)?;
 //! let task = Task::find("world")?;                           // or "hellaswag", …, or "my_task.toml"
-//! let data = TaskData::load(&task, "data".as_ref(), "train", &tokenizer, &LoadOptions::default())?;
+//! let data = TaskData::load(&task, "data".as_ref(), "train", &tokenizer, &TaskLoadOptions::default())?;
 //! for batch in plan_set_batches(&data.sets, 4096).iter().take(3) {
 //!     assert!(batch.iter().all(|&index| data.sets[index].gold.is_some()));
 //! }
@@ -48,10 +48,10 @@ pub use chat::{
 pub use document::Document;
 pub use dph_core::{Candidate, CandidateSet};
 pub use invalid_toml::{InvalidToml, TomlProblem};
-pub use load::{DataError, Documents, Holdout, HoldoutSide, LoadOptions, SplitNotFound, TaskData};
+pub use load::{DataError, Documents, Holdout, HoldoutSide, SplitNotFound, TaskData, TaskLoadOptions};
 pub use order::{
     Mixture, MixtureError, MixtureItem, draw_distractor, plan_batches, plan_rows, plan_set_batches,
 };
 pub use rows::{Row, RowProblem, RowsError, SkipReason, Skipped, SkippedRow, read_rows};
 pub use synthetic::World;
-pub use task::{Kind, Metric, Task, TaskError};
+pub use task::{Kind, Task, TaskError, TaskMetric};

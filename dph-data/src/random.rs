@@ -15,7 +15,7 @@ pub(crate) fn mix(seed: u64, keys: &[u64]) -> u64 {
 }
 
 /// A key for [`mix`] from a name.
-pub(crate) fn key_of(name: &str) -> u64 {
+pub(crate) fn hash_name(name: &str) -> u64 {
     // FNV-1a, finished once more because its high bits are weak for short names.
     let hash = name.bytes().fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)

@@ -4,7 +4,7 @@
 mod common;
 
 use common::write;
-use dph_data::{Documents, LoadOptions, SkipReason, Task, TaskData, read_rows};
+use dph_data::{Documents, SkipReason, Task, TaskData, TaskLoadOptions, read_rows};
 
 /// Every way for a whole file to be wrong: name, content, what it is.
 const FILES: [(&str, &[u8], &str); 18] = [
@@ -36,7 +36,7 @@ fn files_that_are_wrong_as_a_whole() {
     for (name, content, what) in FILES {
         let path = write(folder.path(), name, content);
         let error =
-            Documents::load(&task, &path, "validation", &LoadOptions::default()).unwrap_err().to_string();
+            Documents::load(&task, &path, "validation", &TaskLoadOptions::default()).unwrap_err().to_string();
         messages += &format!("{what}\n  {}\n", error.replace(folder.path().to_str().unwrap(), "DIR"));
     }
     let error = read_rows(&folder.path().join("missing.jsonl")).unwrap_err().to_string();
@@ -69,7 +69,7 @@ fn rows_that_are_wrong_are_counted_with_their_lines() {
     let bytes: Vec<u8> = [rows.join("\r\n").as_bytes(), b"\n{\"question\": \"\xFF\"}\n\n"].concat();
     let path = write(folder.path(), "arc_easy/train.jsonl", [b"\xEF\xBB\xBF", bytes.as_slice()].concat());
     let task = Task::find("arc_easy").unwrap();
-    let data = Documents::load(&task, folder.path(), "train", &LoadOptions::default()).unwrap();
+    let data = Documents::load(&task, folder.path(), "train", &TaskLoadOptions::default()).unwrap();
     assert_eq!((data.rows, data.documents.len(), data.skipped.total()), (18, 1, 17));
     let mut report = format!("{}\n", data.skipped);
     for reason in data.skipped.counts().keys() {
@@ -81,7 +81,7 @@ fn rows_that_are_wrong_are_counted_with_their_lines() {
     let json = serde_json::to_value(&data.skipped).unwrap();
     assert_eq!(json["unlabelled"], 3);
 
-    let strict = LoadOptions { strict: true, ..LoadOptions::default() };
+    let strict = TaskLoadOptions { strict: true, ..TaskLoadOptions::default() };
     let error = Documents::load(&task, folder.path(), "train", &strict).unwrap_err().to_string();
     insta::assert_snapshot!(error.replace(path.to_str().unwrap(), "FILE"), @"FILE:2: the gold answer `E` (`answerKey`) is none of the labels A, B (gold-out-of-range); without `strict` the row would be skipped and counted");
 }
@@ -119,8 +119,9 @@ fn a_split_that_is_not_there() {
     let load = |task: &str, split: &str, root: &str| {
         let task = Task::find(task).unwrap();
         let root = folder.path().join(root);
-        let error =
-            TaskData::load(&task, &root, split, &tokenizer, &LoadOptions::default()).unwrap_err().to_string();
+        let error = TaskData::load(&task, &root, split, &tokenizer, &TaskLoadOptions::default())
+            .unwrap_err()
+            .to_string();
         error.replace(folder.path().to_str().unwrap(), "ROOT")
     };
     write(folder.path(), "race/middle/notes.md", "");

@@ -5,7 +5,7 @@
 mod common;
 
 use common::write;
-use dph_data::{Document, Documents, LoadOptions, Message, RowProblem, SkipReason, Task};
+use dph_data::{Document, Documents, Message, RowProblem, SkipReason, Task, TaskLoadOptions};
 use serde_json::{Map, Value as Json, json};
 
 fn task(keys: &str) -> Task {
@@ -24,7 +24,7 @@ fn load(task: &Task, rows: &[Json], split: &str) -> Documents {
     let folder = tempfile::tempdir().unwrap();
     let lines: String = rows.iter().map(|row| format!("{row}\n")).collect();
     let path = write(folder.path(), "x.jsonl", lines);
-    Documents::load(task, &path, split, &LoadOptions::default()).unwrap_or_else(|error| panic!("{error}"))
+    Documents::load(task, &path, split, &TaskLoadOptions::default()).unwrap_or_else(|error| panic!("{error}"))
 }
 
 #[test]
@@ -44,7 +44,8 @@ fn inner_rows_see_the_fields_around_them() {
     assert_eq!(ids, ["1", "1#2", "1#3", "2"]);
     assert_eq!(data.rows, 4);
     // What was taken apart is not copied into every part.
-    let parts = task.unfold(object(json!({ "chapters": [{ "lines": [{ "line": "a" }] }], "k": 1 }))).unwrap();
+    let parts =
+        task.nested_rows(object(json!({ "chapters": [{ "lines": [{ "line": "a" }] }], "k": 1 }))).unwrap();
     assert_eq!(parts, [object(json!({ "k": 1, "line": "a" }))]);
 }
 
@@ -133,7 +134,7 @@ fn several_right_answers_and_wrong_ones() {
     let data = load(&task, &rows, "train");
     assert_eq!(data.skipped.counts(), [(SkipReason::Unlabelled, 1)].into());
     assert_eq!(document(&task, rows[0].clone()).unwrap().candidates, Vec::<String>::new());
-    let keep = LoadOptions { keep_unlabelled: true, ..LoadOptions::default() };
+    let keep = TaskLoadOptions { keep_unlabelled: true, ..TaskLoadOptions::default() };
     let folder = tempfile::tempdir().unwrap();
     let path = write(folder.path(), "x.jsonl", format!("{}\n{}\n", rows[0], rows[1]));
     assert_eq!(Documents::load(&task, &path, "train", &keep).unwrap().documents.len(), 1);
@@ -175,7 +176,7 @@ fn answers_to_one_prompt_are_paired_by_score() {
 
     let folder = tempfile::tempdir().unwrap();
     let path = write(folder.path(), "x.jsonl", format!("{}\n", rows[1]));
-    let error = Documents::load(&task, &path, "train", &LoadOptions::default()).unwrap_err().to_string();
+    let error = Documents::load(&task, &path, "train", &TaskLoadOptions::default()).unwrap_err().to_string();
     assert!(
         error.contains("(1 no-partner)") && error.contains("no other answer to the same prompt"),
         "{error}"

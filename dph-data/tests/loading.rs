@@ -4,7 +4,7 @@
 mod common;
 
 use common::{world_tokenizer, write};
-use dph_data::{DataError, Documents, LoadOptions, SkipReason, Task, TaskData};
+use dph_data::{DataError, Documents, SkipReason, Task, TaskData, TaskLoadOptions};
 
 const TASK: &str = r#"
 name       = "sums"
@@ -48,7 +48,7 @@ impl Fixture {
         }
     }
 
-    fn load(&self, split: &str, options: &LoadOptions) -> Result<TaskData, DataError> {
+    fn load(&self, split: &str, options: &TaskLoadOptions) -> Result<TaskData, DataError> {
         TaskData::load(&self.task, self.folder.path(), split, &self.tokenizer, options)
     }
 
@@ -60,12 +60,12 @@ impl Fixture {
 #[test]
 fn the_order_is_the_files_and_limits_spread_over_it() {
     let fixture = Fixture::new();
-    let all = fixture.load("test", &LoadOptions::default()).unwrap();
+    let all = fixture.load("test", &TaskLoadOptions::default()).unwrap();
     let ids: Vec<_> = all.sets.iter().map(|set| set.id.clone()).collect();
     assert_eq!(ids, (100..200).map(|i| format!("n{i}")).collect::<Vec<_>>());
 
     let sample = |seed, limit| {
-        let options = LoadOptions { limit: Some(limit), seed, ..LoadOptions::default() };
+        let options = TaskLoadOptions { limit: Some(limit), seed, ..TaskLoadOptions::default() };
         fixture.load("test", &options).unwrap().sets
     };
     let some = sample(1, 10);
@@ -83,9 +83,9 @@ fn the_order_is_the_files_and_limits_spread_over_it() {
 #[test]
 fn long_sets_are_skipped_and_counted() {
     let fixture = Fixture::new();
-    let all = fixture.load("test", &LoadOptions::default()).unwrap();
+    let all = fixture.load("test", &TaskLoadOptions::default()).unwrap();
     let longest = all.sets.iter().map(dph_data::CandidateSet::sequence_len).max().unwrap();
-    let options = LoadOptions { max_len: Some(longest - 1), strict: true, ..LoadOptions::default() };
+    let options = TaskLoadOptions { max_len: Some(longest - 1), strict: true, ..TaskLoadOptions::default() };
     let data = fixture.load("test", &options).unwrap();
     let too_long = all.sets.iter().filter(|set| set.sequence_len() == longest).count();
     assert_eq!(data.skipped.counts(), [(SkipReason::TooLong, too_long)].into());
@@ -95,7 +95,7 @@ fn long_sets_are_skipped_and_counted() {
         all.sets.iter().filter(|set| set.sequence_len() < longest).cloned().collect::<Vec<_>>()
     );
 
-    let options = LoadOptions { max_len: Some(3), ..LoadOptions::default() };
+    let options = TaskLoadOptions { max_len: Some(3), ..TaskLoadOptions::default() };
     let error = fixture.load("test", &options).unwrap_err().to_string();
     assert!(
         error.starts_with("none of the 100 rows of `sums`, split `test`, can be used (100 too-long)."),
@@ -106,7 +106,7 @@ fn long_sets_are_skipped_and_counted() {
 #[test]
 fn examples_come_from_the_train_split_and_are_drawn_by_seed() {
     let fixture = Fixture::new();
-    let options = LoadOptions { few_shot: 3, seed: 5, ..LoadOptions::default() };
+    let options = TaskLoadOptions { few_shot: 3, seed: 5, ..TaskLoadOptions::default() };
     let data = fixture.load("test", &options).unwrap();
     assert_eq!(data, fixture.load("test", &options).unwrap());
     let prompt = fixture.prompt(&data, 0);
@@ -130,18 +130,18 @@ fn examples_come_from_the_train_split_and_are_drawn_by_seed() {
         "{prompt}"
     );
 
-    let other = fixture.load("test", &LoadOptions { seed: 6, ..options.clone() }).unwrap();
+    let other = fixture.load("test", &TaskLoadOptions { seed: 6, ..options.clone() }).unwrap();
     assert_ne!(fixture.prompt(&data, 0), fixture.prompt(&other, 0));
     assert_ne!(prompt.split("100 + 1").next(), fixture.prompt(&data, 1).split("101 + 1").next());
 
-    let repeated = fixture.load("test", &LoadOptions { repeat_system: true, ..options.clone() }).unwrap();
+    let repeated = fixture.load("test", &TaskLoadOptions { repeat_system: true, ..options.clone() }).unwrap();
     assert_eq!(fixture.prompt(&repeated, 0).matches("<|im_start|>system\nAdd.").count(), 4);
 }
 
 #[test]
 fn a_training_question_is_never_its_own_example() {
     let fixture = Fixture::new();
-    let options = LoadOptions { few_shot: 39, ..LoadOptions::default() };
+    let options = TaskLoadOptions { few_shot: 39, ..TaskLoadOptions::default() };
     let data = fixture.load("train", &options).unwrap();
     for set in 0..data.sets.len() {
         let own = format!("{} + 1<|im_end|>", &data.sets[set].id[1..]);
@@ -152,7 +152,7 @@ fn a_training_question_is_never_its_own_example() {
             "{own}"
         );
     }
-    let error = fixture.load("train", &LoadOptions { few_shot: 40, ..options }).unwrap_err().to_string();
+    let error = fixture.load("train", &TaskLoadOptions { few_shot: 40, ..options }).unwrap_err().to_string();
     assert_eq!(
         error,
         "40 few-shot examples are wanted for `sums`, but its train split has only 39 answered documents"
@@ -180,7 +180,7 @@ fn folders_names_extensions_and_shards_in_their_order() {
     write(folder.path(), "first/test-00000-of-00002.jsonl", rows(0..2));
     let shards = ["first/test-00000-of-00002.jsonl", "first/test-00001-of-00002.jsonl"];
     assert_eq!(located("test"), shards);
-    let data = Documents::load(&task, folder.path(), "test", &LoadOptions::default()).unwrap();
+    let data = Documents::load(&task, folder.path(), "test", &TaskLoadOptions::default()).unwrap();
     let ids: Vec<_> = data.documents.iter().filter_map(|document| document.id.clone()).collect();
     assert_eq!(ids, ["n0", "n1", "n2", "n3"]);
     write(folder.path(), "first/test.tsv", "");
@@ -200,7 +200,7 @@ fn a_task_can_name_its_own_files() {
     write(folder.path(), "mine/pairs.jsonl", rows(0..5));
     let task = write(folder.path(), "mine/task.toml", format!("{TASK}[files]\ntrain = 'pairs.jsonl'\n"));
     let task = Task::find(task.to_str().unwrap()).unwrap();
-    let data = Documents::load(&task, "nowhere".as_ref(), "train", &LoadOptions::default()).unwrap();
+    let data = Documents::load(&task, "nowhere".as_ref(), "train", &TaskLoadOptions::default()).unwrap();
     assert_eq!(data.documents.len(), 5);
 }
 
@@ -219,7 +219,7 @@ fn ids_are_unique_whatever_the_file_says() {
     ];
     let path = write(folder.path(), "x.jsonl", named.map(row).concat());
     let task = Task::parse(TASK, "sums.toml").unwrap();
-    let data = Documents::load(&task, &path, "test", &LoadOptions::default()).unwrap();
+    let data = Documents::load(&task, &path, "test", &TaskLoadOptions::default()).unwrap();
     let mut ids: Vec<_> = data.documents.iter().filter_map(|document| document.id.clone()).collect();
     assert_eq!(ids[..3], ["a", "a#2", "3"]);
     ids.sort_unstable();
@@ -230,10 +230,10 @@ fn ids_are_unique_whatever_the_file_says() {
 #[test]
 fn the_synthetic_tasks_load_without_any_file() {
     let (_folder, tokenizer) = world_tokenizer();
-    let load = |task: &str, split: &str, options: &LoadOptions| {
+    let load = |task: &str, split: &str, options: &TaskLoadOptions| {
         TaskData::load(&Task::find(task).unwrap(), "nowhere".as_ref(), split, &tokenizer, options).unwrap()
     };
-    let default = LoadOptions::default();
+    let default = TaskLoadOptions::default();
     let questions = load("world", "test", &default);
     assert!(questions.sets.iter().all(|set| set.candidates.len() == 4 && set.gold.is_some()));
     assert!(questions.files.is_empty());
@@ -255,12 +255,12 @@ fn the_synthetic_tasks_load_without_any_file() {
     );
     assert_eq!(
         questions,
-        load("world", "test", &LoadOptions { seed: 9, ..default.clone() }),
+        load("world", "test", &TaskLoadOptions { seed: 9, ..default.clone() }),
         "one world for all seeds"
     );
 
     // Text is cut, not skipped; nothing is lost.
-    let cut = load("world_text", "validation", &LoadOptions { max_len: Some(16), ..default });
+    let cut = load("world_text", "validation", &TaskLoadOptions { max_len: Some(16), ..default });
     assert!(cut.sets.iter().all(|set| set.sequence_len() <= 16));
     let all = |data: &TaskData| -> Vec<u32> {
         data.sets.iter().flat_map(|set| set.candidates[0].tokens.clone()).collect()

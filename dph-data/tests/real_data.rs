@@ -8,7 +8,7 @@ use std::path::Path;
 use common::write;
 use dph_core::testing::{data_root, tokenizer_folder};
 use dph_data::{
-    ChatTokenizer, Documents, Kind, LoadOptions, SkipReason, Task, TaskData, plan_set_batches, read_rows,
+    ChatTokenizer, Documents, Kind, SkipReason, Task, TaskData, TaskLoadOptions, plan_set_batches, read_rows,
 };
 use serde_json::Value as Json;
 
@@ -99,7 +99,7 @@ fn every_row_is_rendered_or_counted() {
     let Some(root) = data_root() else { return };
     for (name, split, rows, expected) in SPLITS {
         let task = Task::find(name).unwrap();
-        let options = LoadOptions { keep_unlabelled: true, ..LoadOptions::default() };
+        let options = TaskLoadOptions { keep_unlabelled: true, ..TaskLoadOptions::default() };
         let data = Documents::load(&task, &root, split, &options).unwrap();
         let unlabelled = data.documents.iter().filter(|document| document.gold.is_none()).count();
         let mut skipped: Vec<_> = data.skipped.counts().into_iter().collect();
@@ -131,7 +131,7 @@ fn every_row_is_rendered_or_counted() {
 fn a_test_split_without_labels_says_so() {
     let Some(root) = data_root() else { return };
     let task = Task::find("winogrande").unwrap();
-    let error = Documents::load(&task, &root, "test", &LoadOptions::default()).unwrap_err().to_string();
+    let error = Documents::load(&task, &root, "test", &TaskLoadOptions::default()).unwrap_err().to_string();
     let error = error.replace(root.to_str().unwrap(), "ROOT");
     assert_eq!(
         error,
@@ -144,9 +144,13 @@ fn a_test_split_without_labels_says_so() {
 fn the_other_files_of_the_data_directory() {
     let Some(root) = data_root() else { return };
     let used = |task: &str, file: &str| {
-        let data =
-            Documents::load(&Task::find(task).unwrap(), &root.join(file), "rows", &LoadOptions::default())
-                .unwrap();
+        let data = Documents::load(
+            &Task::find(task).unwrap(),
+            &root.join(file),
+            "rows",
+            &TaskLoadOptions::default(),
+        )
+        .unwrap();
         (data.documents.len(), data.skipped.to_string())
     };
     let none = String::new();
@@ -166,7 +170,7 @@ fn the_other_files_of_the_data_directory() {
 fn questions_are_taken_out_of_their_paragraphs() {
     let Some(root) = data_root() else { return };
     let task = Task::find("squad").unwrap();
-    let data = Documents::load(&task, &root, "xquad", &LoadOptions::default()).unwrap();
+    let data = Documents::load(&task, &root, "xquad", &TaskLoadOptions::default()).unwrap();
     let file: Json = serde_json::from_slice(&std::fs::read(&data.files[0]).unwrap()).unwrap();
     let list = |value: &Json, key: &str| value[key].as_array().unwrap().clone();
     let mut documents = data.documents.iter();
@@ -198,7 +202,7 @@ fn the_share_of_each_gold_position_is_plausible() {
     let Some(root) = data_root() else { return };
     let firsts = |task: &str, split: &str| {
         let task = Task::find(task).unwrap();
-        let data = Documents::load(&task, &root, split, &LoadOptions::default()).unwrap();
+        let data = Documents::load(&task, &root, split, &TaskLoadOptions::default()).unwrap();
         data.documents.iter().filter(|document| document.gold == Some(0)).count()
     };
     // As counted in the files: "A>B", two votes for 1, a score that Python rounds to 0.
@@ -214,7 +218,7 @@ fn scores_are_kept_beside_the_sets() {
     let Some(folder) = tokenizer_folder("smollm2") else { return };
     let tokenizer = ChatTokenizer::from_dir(folder.path()).unwrap();
     let task = Task::find("stsb").unwrap();
-    let options = LoadOptions { limit: Some(50), ..LoadOptions::default() };
+    let options = TaskLoadOptions { limit: Some(50), ..TaskLoadOptions::default() };
     let data = TaskData::load(&task, &root, "validation", &tokenizer, &options).unwrap();
     assert_eq!((data.sets.len(), data.scores.len()), (50, 50));
     for set in &data.sets {
@@ -245,7 +249,7 @@ fn parquet_has_the_rows_of_the_json_lines() {
     ];
     for (name, split, jsonl, first) in pairs {
         let task = Task::find(name).unwrap();
-        let options = LoadOptions::default();
+        let options = TaskLoadOptions::default();
         let parquet = Documents::load(&task, &root.join("parquet"), split, &options).unwrap();
         assert_eq!(parquet.files.len(), 1);
         assert_eq!(parquet.files[0].extension().unwrap(), "parquet", "{name}");
@@ -286,7 +290,7 @@ fn tables_as_published_by_glue() {
 fn csv_and_tsv_give_the_documents_of_the_json_lines() {
     let Some(root) = data_root() else { return };
     let task = Task::find("sst2").unwrap();
-    let json_lines = Documents::load(&task, &root, "validation", &LoadOptions::default()).unwrap();
+    let json_lines = Documents::load(&task, &root, "validation", &TaskLoadOptions::default()).unwrap();
     let rows: Vec<Json> = read_rows(&json_lines.files[0])
         .unwrap()
         .into_iter()
@@ -305,8 +309,9 @@ fn csv_and_tsv_give_the_documents_of_the_json_lines() {
         data.documents.iter().map(|document| (document.prompt.clone(), document.gold)).collect()
     };
     for format in ["tsv", "csv"] {
-        let data = Documents::load(&task, &folder.path().join(format), "validation", &LoadOptions::default())
-            .unwrap();
+        let data =
+            Documents::load(&task, &folder.path().join(format), "validation", &TaskLoadOptions::default())
+                .unwrap();
         assert_eq!(contents(&data), contents(&json_lines), "{format}");
     }
 }
@@ -319,7 +324,7 @@ fn tokenised_with_a_real_tokenizer() {
     for name in ["arc_challenge", "race_high", "ultrafeedback"] {
         let task = Task::find(name).unwrap();
         let split = if task.kind == Kind::Preference { "test" } else { "validation" };
-        let options = LoadOptions { limit: Some(60), max_len: Some(700), ..LoadOptions::default() };
+        let options = TaskLoadOptions { limit: Some(60), max_len: Some(700), ..TaskLoadOptions::default() };
         let data = TaskData::load(&task, &root, split, &tokenizer, &options).unwrap();
         let too_long = data.skipped.counts().get(&SkipReason::TooLong).copied().unwrap_or(0);
         assert_eq!(data.sets.len() + too_long, 60, "{name}");

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use dph_core::CandidateScores;
-use dph_data::{DataError, LoadOptions, TaskData};
+use dph_data::{DataError, TaskData, TaskLoadOptions};
 
 use crate::bench_plan::{BenchPlan, PlannedTask};
 use crate::bench_results::{suite_result, task_results};
@@ -247,12 +247,12 @@ impl PlannedTask {
 }
 
 fn load(model: &Model, planned: &PlannedTask, options: &BenchOptions) -> Result<TaskData, BenchError> {
-    let load = LoadOptions {
+    let load = TaskLoadOptions {
         limit: options.limit,
         seed: options.seed,
         few_shot: options.few_shot,
         max_len: Some(model.backbone.context()),
-        ..LoadOptions::default()
+        ..TaskLoadOptions::default()
     };
     Ok(planned.load(&options.data, &model.tokenizer, load)?)
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use dph_data::{ChatTokenizer, DataError, Holdout, HoldoutSide, LoadOptions, Task, TaskData, TaskError};
+use dph_data::{ChatTokenizer, DataError, Holdout, HoldoutSide, Task, TaskData, TaskError, TaskLoadOptions};
 
 use crate::suite::{Suite, SuiteError};
 
@@ -155,14 +155,14 @@ impl PlannedTask {
         &self,
         root: &Path,
         tokenizer: &ChatTokenizer,
-        options: LoadOptions,
+        options: TaskLoadOptions,
     ) -> Result<TaskData, DataError> {
         let holdout = |HeldOut { share, seed, .. }: &HeldOut| Holdout {
             share: *share,
             seed: *seed,
             side: HoldoutSide::HeldOut,
         };
-        let options = LoadOptions { holdout: self.held_out.as_ref().map(holdout), ..options };
+        let options = TaskLoadOptions { holdout: self.held_out.as_ref().map(holdout), ..options };
         TaskData::load(&self.task, root, self.data_split(), tokenizer, &options)
     }
 }

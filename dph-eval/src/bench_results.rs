@@ -1,7 +1,7 @@
 //! From the scores of a benchmark's documents to its results.
 
 use dph_core::{CandidateScores, Scorer};
-use dph_data::{Kind, Metric, TaskData};
+use dph_data::{Kind, TaskData, TaskMetric};
 
 use crate::bench_plan::{BenchPlan, PlannedTask};
 use crate::metrics::{Outcome, guessing, measure};
@@ -26,7 +26,7 @@ pub(crate) fn task_results(
         })
         .collect();
     let skipped = data.skipped.counts();
-    let result = |metric: &Metric| {
+    let result = |metric: &TaskMetric| {
         let estimate = measure(*metric, &outcomes)?;
         Some(TaskResult {
             task: planned.task.name.clone(),

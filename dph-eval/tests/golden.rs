@@ -10,7 +10,7 @@ use std::path::Path;
 
 use dph_core::testing::{Golden, GoldenTensor, assert_close, device, number};
 use dph_core::{Candidate, CandidateSet, Scorer};
-use dph_data::{Metric, Task, World};
+use dph_data::{Task, TaskMetric, World};
 use dph_eval::{
     Estimate, Model, Scoring, Suite, accuracy, f1, matthews, mean_of_metrics, pearson, score, spearman,
 };
@@ -40,13 +40,13 @@ const TASKS: [(&str, &str, &str); 19] = [
 ];
 
 /// Their name of a metric.
-fn theirs(metric: Metric) -> &'static str {
+fn theirs(metric: TaskMetric) -> &'static str {
     match metric {
-        Metric::Accuracy => "accuracy",
-        Metric::F1 => "f1",
-        Metric::Matthews => "matthews_correlation",
-        Metric::Pearson => "pearson",
-        Metric::Spearman => "spearmanr",
+        TaskMetric::Accuracy => "accuracy",
+        TaskMetric::F1 => "f1",
+        TaskMetric::Matthews => "matthews_correlation",
+        TaskMetric::Pearson => "pearson",
+        TaskMetric::Spearman => "spearmanr",
     }
 }
 

@@ -43,7 +43,7 @@ impl TokenizerFiles {
         };
         Ok(Self {
             chat_template: chat_template(&files, &config)?,
-            chat_format: ChatFormat::of_file(read(CHAT_FILE), folder.join(CHAT_FILE))?,
+            chat_format: ChatFormat::parse_file(read(CHAT_FILE), folder.join(CHAT_FILE))?,
             tokenizer,
             tokens,
             ids: vec![

@@ -36,11 +36,14 @@ impl ChatFormat {
     /// A file that cannot be read or says something else.
     pub fn load(folder: &Path) -> Result<Option<Self>, ChatError> {
         let path = folder.join(CHAT_FILE);
-        Self::of_file(fs::read(&path), path)
+        Self::parse_file(fs::read(&path), path)
     }
 
     /// What the [`CHAT_FILE`] with these contents says.
-    pub(crate) fn of_file(contents: io::Result<Vec<u8>>, path: PathBuf) -> Result<Option<Self>, ChatError> {
+    pub(crate) fn parse_file(
+        contents: io::Result<Vec<u8>>,
+        path: PathBuf,
+    ) -> Result<Option<Self>, ChatError> {
         match contents {
             Ok(json) => match serde_json::from_slice::<ChatFile>(&json) {
                 Ok(file) => Ok(Some(file.format)),

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use clap::Args;
 use dph_core::terminal::{Failure, printable_text};
-use dph_data::{Document, Documents, LoadOptions, Skipped, Task};
+use dph_data::{Document, Documents, Skipped, Task, TaskLoadOptions};
 use serde_json::json;
 
 use super::Data;
@@ -40,7 +40,7 @@ impl Show {
             let first = there.first().map_or("validation", String::as_str);
             preferred.unwrap_or(first).to_owned()
         });
-        let options = LoadOptions { keep_unlabelled: true, ..LoadOptions::default() };
+        let options = TaskLoadOptions { keep_unlabelled: true, ..TaskLoadOptions::default() };
         let loaded = Documents::load(&task, &self.data.root, &split, &options)?;
         if json {
             let shown: Vec<_> = loaded.documents.iter().take(self.limit).map(to_json).collect();

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use dph_core::terminal::{Failure, print_table};
-use dph_data::{ChatTokenizer, Documents, LoadOptions, Task, TaskData};
+use dph_data::{ChatTokenizer, Documents, Task, TaskData, TaskLoadOptions};
 use serde_json::{Value, json};
 
 use super::Data;
@@ -58,7 +58,8 @@ impl Stats {
     }
 
     fn count(&self, task: &Task, split: &str, tokenizer: Option<&ChatTokenizer>) -> Result<Counts, Failure> {
-        let options = LoadOptions { keep_unlabelled: true, max_len: self.max_len, ..LoadOptions::default() };
+        let options =
+            TaskLoadOptions { keep_unlabelled: true, max_len: self.max_len, ..TaskLoadOptions::default() };
         let unlabelled;
         let (rows, used, skipped, candidates, tokens) = match tokenizer {
             Some(tokenizer) => {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use dph_core::terminal::Failure;
-use dph_data::{DataError, Documents, LoadOptions, SkipReason, Task, TaskError};
+use dph_data::{DataError, Documents, SkipReason, Task, TaskError, TaskLoadOptions};
 use serde_json::json;
 
 /// The flags of `validate`.
@@ -75,7 +75,7 @@ impl Validate {
         let split = split.unwrap_or_else(|| "train".to_owned());
         let mut problems = Vec::new();
         let mut unlabelled = 0;
-        let options = LoadOptions::default();
+        let options = TaskLoadOptions::default();
         let loaded =
             Documents::from_file(task, &self.file, &split, &options, |place, problem| match problem.reason {
                 SkipReason::Unlabelled => unlabelled += 1,

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::error::DataError;
 use super::names::Names;
-use super::options::LoadOptions;
+use super::options::TaskLoadOptions;
 use super::pairs::pair;
 use super::split_rows::{SplitRow, SplitRows};
 use crate::chat::check_role;
@@ -39,7 +39,7 @@ impl Documents {
     ///
     /// # Errors
     /// No file, a damaged file, an empty split, no usable row; with `options.strict` any unusable row.
-    pub fn load(task: &Task, root: &Path, split: &str, options: &LoadOptions) -> Result<Self, DataError> {
+    pub fn load(task: &Task, root: &Path, split: &str, options: &TaskLoadOptions) -> Result<Self, DataError> {
         Self::from_rows(task, split, SplitRows::read(task, root, split)?, options, |_, _| {})
     }
 
@@ -54,7 +54,7 @@ impl Documents {
         task: &Task,
         file: &Path,
         split: &str,
-        options: &LoadOptions,
+        options: &TaskLoadOptions,
         on_problem: impl FnMut(&str, &RowProblem),
     ) -> Result<Self, DataError> {
         let read = SplitRows::from_files(task, vec![file.to_owned()], split)?;
@@ -65,7 +65,7 @@ impl Documents {
         task: &Task,
         split: &str,
         read: SplitRows,
-        options: &LoadOptions,
+        options: &TaskLoadOptions,
         mut on_problem: impl FnMut(&str, &RowProblem),
     ) -> Result<Self, DataError> {
         let rendered: Vec<Result<Document, RowProblem>> =
@@ -118,7 +118,7 @@ impl Documents {
 }
 
 /// The document in a row, if it can be used.
-fn document(task: &Task, row: &Row, options: &LoadOptions) -> Result<Document, RowProblem> {
+fn document(task: &Task, row: &Row, options: &TaskLoadOptions) -> Result<Document, RowProblem> {
     let document = task.document(row.fields.as_ref().map_err(Clone::clone)?)?;
     for message in &document.prompt {
         check_role(&message.role)

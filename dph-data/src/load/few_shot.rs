@@ -4,10 +4,10 @@ use std::path::Path;
 
 use super::documents::Documents;
 use super::error::DataError;
-use super::options::LoadOptions;
+use super::options::TaskLoadOptions;
 use crate::chat::Message;
 use crate::document::Document;
-use crate::random::{below, key_of, mix};
+use crate::random::{below, hash_name, mix};
 use crate::task::Task;
 
 /// The split from which few-shot examples are drawn.
@@ -24,13 +24,13 @@ impl Examples {
         task: &Task,
         root: &Path,
         split: &str,
-        options: &LoadOptions,
+        options: &TaskLoadOptions,
     ) -> Result<Self, DataError> {
         let same_split = split == EXAMPLES_FROM;
         if options.few_shot == 0 {
             return Ok(Self { documents: Vec::new(), same_split });
         }
-        let options = LoadOptions { keep_unlabelled: false, ..options.clone() };
+        let options = TaskLoadOptions { keep_unlabelled: false, ..options.clone() };
         let documents = Documents::load(task, root, EXAMPLES_FROM, &options)?.documents;
         let available = documents.len() - usize::from(same_split);
         if available < options.few_shot {
@@ -44,12 +44,12 @@ impl Examples {
     }
 
     /// The messages before a document's own, drawn by its id.
-    pub(crate) fn draw(&self, document: &Document, options: &LoadOptions) -> Vec<Message> {
+    pub(crate) fn draw(&self, document: &Document, options: &TaskLoadOptions) -> Vec<Message> {
         let id = document.id.as_deref().unwrap_or_default();
         let mut drawn: Vec<usize> = Vec::with_capacity(options.few_shot);
         let mut attempt = 0;
         while drawn.len() < options.few_shot {
-            let index = below(mix(options.seed, &[key_of(id), attempt]), self.documents.len());
+            let index = below(mix(options.seed, &[hash_name(id), attempt]), self.documents.len());
             attempt += 1;
             let itself = self.same_split && self.documents[index].id == document.id;
             if !itself && !drawn.contains(&index) {

@@ -1,7 +1,7 @@
 //! [`Holdout`]: rows that training does not see, for data without a validation split.
 
 use crate::document::Document;
-use crate::random::{key_of, mix};
+use crate::random::{hash_name, mix};
 
 /// A share of a split's prompts that is held out of training, and the side of it that is loaded.
 ///
@@ -29,7 +29,7 @@ pub enum HoldoutSide {
 /// The documents on a side, in their order; `None` where all have the same prompt.
 pub(super) fn select(documents: Vec<Document>, holdout: &Holdout) -> Option<Vec<Document>> {
     let ranks: Vec<u64> =
-        documents.iter().map(|document| mix(holdout.seed, &[key_of(&prompt_text(document))])).collect();
+        documents.iter().map(|document| mix(holdout.seed, &[hash_name(&prompt_text(document))])).collect();
     let mut prompts = ranks.clone();
     prompts.sort_unstable();
     prompts.dedup();

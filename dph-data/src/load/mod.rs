@@ -16,5 +16,5 @@ pub use documents::Documents;
 pub use error::DataError;
 pub use holdout::{Holdout, HoldoutSide};
 pub use locate::SplitNotFound;
-pub use options::LoadOptions;
+pub use options::TaskLoadOptions;
 pub use task_data::TaskData;

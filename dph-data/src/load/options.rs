@@ -1,10 +1,10 @@
-//! [`LoadOptions`]: how a split is loaded.
+//! [`TaskLoadOptions`]: how a split is loaded.
 
 use super::holdout::Holdout;
 
 /// How a split is loaded.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct LoadOptions {
+pub struct TaskLoadOptions {
     /// At most so many documents: a seeded sample spread evenly over the usable rows (one from each of `limit` equal
     /// stretches), in the order of the file. `None` takes all.
     pub limit: Option<usize>,

@@ -3,7 +3,7 @@
 use dph_core::{Candidate, CandidateSet};
 
 use super::few_shot::Examples;
-use super::options::LoadOptions;
+use super::options::TaskLoadOptions;
 use crate::chat::{ChatError, ChatTokenizer, SYSTEM};
 use crate::document::Document;
 use crate::rows::{RowProblem, SkipReason};
@@ -13,7 +13,7 @@ pub(super) fn conversation_set(
     document: &Document,
     examples: &Examples,
     tokenizer: &ChatTokenizer,
-    options: &LoadOptions,
+    options: &TaskLoadOptions,
 ) -> Result<CandidateSet, RowProblem> {
     let mut messages = if options.few_shot > 0 { examples.draw(document, options) } else { Vec::new() };
     messages.extend(document.prompt.iter().cloned());

@@ -66,14 +66,14 @@ impl SplitRows {
     /// Adds the rows of a file that belong to the split, with the rows inside of them taken out.
     fn add(&mut self, task: &Task, split: &str, file: usize, rows: impl IntoIterator<Item = Row>) {
         for Row { number, fields } in rows {
-            let parts = match fields.and_then(|fields| task.unfold(fields)) {
+            let parts = match fields.and_then(|fields| task.nested_rows(fields)) {
                 Ok(parts) => parts.into_iter().map(Ok).collect(),
                 Err(problem) => vec![Err(problem)],
             };
             let alone = parts.len() == 1;
             for (index, fields) in parts.into_iter().enumerate() {
                 let kept = |fields: Map<String, Json>| {
-                    let keeps = task.recipe.unfold.keeps(&fields, split)?;
+                    let keeps = task.recipe.selection.keeps(&fields, split)?;
                     Ok(keeps.then_some(fields))
                 };
                 let fields = match fields.and_then(kept) {

@@ -10,7 +10,7 @@ use super::documents::Documents;
 use super::error::DataError;
 use super::few_shot::Examples;
 use super::holdout::select;
-use super::options::LoadOptions;
+use super::options::TaskLoadOptions;
 use super::sets::{conversation_set, text_sets};
 use crate::chat::ChatTokenizer;
 use crate::document::Document;
@@ -52,7 +52,7 @@ impl TaskData {
         root: &Path,
         split: &str,
         tokenizer: &ChatTokenizer,
-        options: &LoadOptions,
+        options: &TaskLoadOptions,
     ) -> Result<Self, DataError> {
         let Documents { documents, mut skipped, rows, files, .. } =
             Documents::load(task, root, split, options)?;

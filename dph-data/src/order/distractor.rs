@@ -2,7 +2,7 @@
 
 use dph_core::CandidateSet;
 
-use crate::random::{below, key_of, mix};
+use crate::random::{below, hash_name, mix};
 
 /// One wrong answer of a set, the same for the same seed and epoch, another for other epochs.
 ///
@@ -11,7 +11,7 @@ use crate::random::{below, key_of, mix};
 pub fn draw_distractor(set: &CandidateSet, seed: u64, epoch: u64) -> Option<usize> {
     let gold = set.gold?;
     let distractors = set.candidates.len().checked_sub(1).filter(|&count| count > 0)?;
-    let drawn = below(mix(seed, &[key_of(&set.id), epoch]), distractors);
+    let drawn = below(mix(seed, &[hash_name(&set.id), epoch]), distractors);
     Some(if drawn < gold { drawn } else { drawn + 1 })
 }
 

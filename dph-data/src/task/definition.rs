@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde_json::{Map, Value as Json};
 
 use super::kind::Kind;
-use super::metric::Metric;
+use super::metric::TaskMetric;
 use super::recipe::Recipe;
 use crate::document::Document;
 use crate::rows::RowProblem;
@@ -26,7 +26,7 @@ pub struct Task {
     /// What its rows are.
     pub kind: Kind,
     /// How predictions are judged; empty where there is nothing to predict.
-    pub metrics: Vec<Metric>,
+    pub metrics: Vec<TaskMetric>,
     pub(crate) source: Source,
     pub(crate) recipe: Recipe,
 }
@@ -55,11 +55,11 @@ impl Task {
     ///
     /// # Errors
     /// What should be a list of objects is something else.
-    pub fn unfold(&self, row: Map<String, Json>) -> Result<Vec<Map<String, Json>>, RowProblem> {
-        self.recipe.unfold.rows(row)
+    pub fn nested_rows(&self, row: Map<String, Json>) -> Result<Vec<Map<String, Json>>, RowProblem> {
+        self.recipe.selection.nested_rows(row)
     }
 
-    /// The document in a row, as [`unfold`](Self::unfold) gives it.
+    /// The document in a row, as [`nested_rows`](Self::nested_rows) gives it.
     ///
     /// Where rows are single answers with a score, it is that answer alone; [`Documents::load`](crate::Documents::load)
     /// makes the pairs.

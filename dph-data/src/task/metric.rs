@@ -1,11 +1,11 @@
-//! [`Metric`]: how predictions are judged.
+//! [`TaskMetric`]: how predictions are judged.
 
 use std::fmt;
 
 /// How predictions are judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Metric {
+pub enum TaskMetric {
     /// The share of documents whose best candidate is the gold one.
     Accuracy,
     /// The F1 score of the second candidate: the harmonic mean of its precision and its recall.
@@ -18,7 +18,7 @@ pub enum Metric {
     Spearman,
 }
 
-impl Metric {
+impl TaskMetric {
     /// All metrics by their names.
     pub(crate) const ALL: [(&'static str, Self); 5] = [
         ("accuracy", Self::Accuracy),
@@ -34,7 +34,7 @@ impl Metric {
     }
 }
 
-impl fmt::Display for Metric {
+impl fmt::Display for TaskMetric {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = Self::ALL.iter().find(|(_, metric)| metric == self).map_or("", |(name, _)| name);
         f.pad(name)

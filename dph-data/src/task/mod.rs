@@ -14,4 +14,4 @@ pub(crate) use definition::Source;
 pub use definition::Task;
 pub use error::TaskError;
 pub use kind::Kind;
-pub use metric::Metric;
+pub use metric::TaskMetric;

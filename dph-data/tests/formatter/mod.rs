@@ -198,7 +198,7 @@ impl GoldenTask<'_> {
 
 impl Case<'_> {
     pub fn document(&self) -> Result<Document, RowProblem> {
-        let mut rows = self.task.unfold(self.json["doc"].as_object().unwrap().clone())?;
+        let mut rows = self.task.nested_rows(self.json["doc"].as_object().unwrap().clone())?;
         assert_eq!(rows.len(), 1, "{}", self.what);
         self.task.document(&rows.remove(0))
     }

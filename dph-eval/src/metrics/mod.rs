@@ -8,7 +8,7 @@ pub use classification::{f1, matthews};
 pub use correlation::{pearson, spearman};
 
 use dph_core::CandidateSet;
-use dph_data::Metric;
+use dph_data::TaskMetric;
 
 use crate::statistics::{Estimate, accuracy, chance};
 
@@ -27,16 +27,16 @@ pub(crate) struct Outcome {
 ///
 /// A correlation that is undefined, as one side is the same everywhere, is 0, as in the reference's benchmarks. `None` without
 /// documents.
-pub(crate) fn measure(metric: Metric, outcomes: &[Outcome]) -> Option<Estimate> {
+pub(crate) fn measure(metric: TaskMetric, outcomes: &[Outcome]) -> Option<Estimate> {
     match metric {
-        Metric::Accuracy => {
+        TaskMetric::Accuracy => {
             let right = outcomes.iter().filter(|outcome| outcome.predicted == Some(outcome.gold)).count();
             accuracy(right, outcomes.len())
         }
-        Metric::F1 => jackknife::estimate(&classes(outcomes), classification::weighted_f1),
-        Metric::Matthews => jackknife::estimate(&classes(outcomes), classification::weighted_matthews),
-        Metric::Pearson => jackknife::estimate(&numbers(outcomes), correlation::weighted_pearson),
-        Metric::Spearman => jackknife::estimate(&numbers(outcomes), correlation::weighted_spearman),
+        TaskMetric::F1 => jackknife::estimate(&classes(outcomes), classification::weighted_f1),
+        TaskMetric::Matthews => jackknife::estimate(&classes(outcomes), classification::weighted_matthews),
+        TaskMetric::Pearson => jackknife::estimate(&numbers(outcomes), correlation::weighted_pearson),
+        TaskMetric::Spearman => jackknife::estimate(&numbers(outcomes), correlation::weighted_spearman),
     }
 }
 
@@ -44,15 +44,15 @@ pub(crate) fn measure(metric: Metric, outcomes: &[Outcome]) -> Option<Estimate> 
 ///
 /// For F1 it is the value that many documents tend to, `2 p q / (p + q)` with a share `p` of positive documents and a share
 /// `q` of positive guesses. `None` without sets.
-pub(crate) fn guessing(metric: Metric, sets: &[CandidateSet]) -> Option<f64> {
+pub(crate) fn guessing(metric: TaskMetric, sets: &[CandidateSet]) -> Option<f64> {
     let guesses = chance(sets)?;
     match metric {
-        Metric::Accuracy => Some(guesses),
-        Metric::F1 => {
+        TaskMetric::Accuracy => Some(guesses),
+        TaskMetric::F1 => {
             let positive = sets.iter().filter(|set| set.gold == Some(1)).count() as f64 / sets.len() as f64;
             Some(2.0 * positive * guesses / (positive + guesses))
         }
-        Metric::Matthews | Metric::Pearson | Metric::Spearman => Some(0.0),
+        TaskMetric::Matthews | TaskMetric::Pearson | TaskMetric::Spearman => Some(0.0),
     }
 }
 
@@ -83,27 +83,29 @@ mod tests {
     fn every_metric_of_the_same_outcomes() {
         let outcomes = [outcome(1, 1), outcome(0, 1), outcome(0, 0), outcome(0, 0)];
         let value = |metric| measure(metric, &outcomes).unwrap().value;
-        assert_eq!(value(Metric::Accuracy), 0.75);
-        assert_eq!(value(Metric::F1), 2.0 / 3.0);
+        assert_eq!(value(TaskMetric::Accuracy), 0.75);
+        assert_eq!(value(TaskMetric::F1), 2.0 / 3.0);
         // Of two classes all three correlations are the phi coefficient.
-        for metric in [Metric::Matthews, Metric::Pearson, Metric::Spearman] {
+        for metric in [TaskMetric::Matthews, TaskMetric::Pearson, TaskMetric::Spearman] {
             assert!((value(metric) - 1.0 / 3.0_f64.sqrt()).abs() < 1e-12, "{metric}");
         }
-        assert!(Metric::needs_score(Metric::Pearson) && !Metric::needs_score(Metric::Matthews));
+        assert!(
+            TaskMetric::needs_score(TaskMetric::Pearson) && !TaskMetric::needs_score(TaskMetric::Matthews)
+        );
     }
 
     #[test]
     fn what_is_undefined_is_nothing() {
         let constant = [outcome(1, 0), outcome(1, 1), outcome(1, 1)];
-        for metric in [Metric::Matthews, Metric::Pearson, Metric::Spearman] {
+        for metric in [TaskMetric::Matthews, TaskMetric::Pearson, TaskMetric::Spearman] {
             assert_eq!(measure(metric, &constant).unwrap().value, 0.0, "{metric}");
         }
         let lost = Outcome { predicted: None, gold: 1, score: Some(1.0) };
         let outcomes = [outcome(1, 1), outcome(0, 0), lost];
-        assert_eq!(measure(Metric::Pearson, &outcomes).unwrap().value, 0.0);
-        assert_eq!(measure(Metric::F1, &outcomes).unwrap().value, 2.0 / 3.0);
-        assert!(measure(Metric::Matthews, &outcomes).unwrap().value < 1.0);
-        for metric in [Metric::Accuracy, Metric::F1, Metric::Spearman] {
+        assert_eq!(measure(TaskMetric::Pearson, &outcomes).unwrap().value, 0.0);
+        assert_eq!(measure(TaskMetric::F1, &outcomes).unwrap().value, 2.0 / 3.0);
+        assert!(measure(TaskMetric::Matthews, &outcomes).unwrap().value < 1.0);
+        for metric in [TaskMetric::Accuracy, TaskMetric::F1, TaskMetric::Spearman] {
             assert_eq!(measure(metric, &[]), None);
             assert_eq!(measure(metric, &[outcome(1, 1)]).unwrap().stderr, None);
         }
@@ -118,10 +120,10 @@ mod tests {
                 ..CandidateSet::default()
             })
             .collect();
-        assert_eq!(guessing(Metric::Accuracy, &sets), Some(0.5));
+        assert_eq!(guessing(TaskMetric::Accuracy, &sets), Some(0.5));
         // Of four documents one is positive: of four guesses two, a quarter of them right: precision 1/4, recall 1/2.
-        assert_eq!(guessing(Metric::F1, &sets), Some(1.0 / 3.0));
-        assert_eq!(guessing(Metric::Matthews, &sets), Some(0.0));
-        assert_eq!(guessing(Metric::F1, &[]), None);
+        assert_eq!(guessing(TaskMetric::F1, &sets), Some(1.0 / 3.0));
+        assert_eq!(guessing(TaskMetric::Matthews, &sets), Some(0.0));
+        assert_eq!(guessing(TaskMetric::F1, &[]), None);
     }
 }

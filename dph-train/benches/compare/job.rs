@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use dph_core::CandidateSet;
-use dph_data::{LoadOptions, Mixture, Task, TaskData, draw_distractor};
+use dph_data::{Mixture, Task, TaskData, TaskLoadOptions, draw_distractor};
 use dph_eval::Model;
 use dph_train::ExperimentFile;
 use serde_json::{Value, json};
@@ -205,6 +205,6 @@ fn load(
     model: &Model,
 ) -> Result<Vec<CandidateSet>, Box<dyn Error>> {
     let max_len = Some(model.backbone.context());
-    let options = LoadOptions { limit: Some(limit), seed, max_len, ..LoadOptions::default() };
+    let options = TaskLoadOptions { limit: Some(limit), seed, max_len, ..TaskLoadOptions::default() };
     Ok(TaskData::load(&Task::find(task)?, data, split, &model.tokenizer, &options)?.sets)
 }

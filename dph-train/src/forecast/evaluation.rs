@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use dph_core::{CandidateSet, Layer};
-use dph_data::{DataError, LoadOptions};
+use dph_data::{DataError, TaskLoadOptions};
 use dph_eval::BenchPlan;
 
 use crate::error::TrainError;
@@ -34,11 +34,11 @@ impl EvalForecast {
         let Some(tokenizer) = &source.tokenizer else { return Ok(None) };
         let (mut questions, mut tokens) = (0, 0);
         for planned in &plan.tasks {
-            let options = LoadOptions {
+            let options = TaskLoadOptions {
                 limit: experiment.eval.limit,
                 seed: experiment.eval.seed,
                 max_len: Some(source.config.context),
-                ..LoadOptions::default()
+                ..TaskLoadOptions::default()
             };
             let data = match planned.load(root, tokenizer, options) {
                 Ok(data) => data,

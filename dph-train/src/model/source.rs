@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use dph_data::{
-    ChatTokenizer, DataError, Documents, LoadOptions, Task, World, add_special_tokens, train_tokenizer,
+    ChatTokenizer, DataError, Documents, Task, TaskLoadOptions, World, add_special_tokens, train_tokenizer,
 };
 use dph_model::checkpoint::locate_here;
 use dph_model::{CheckpointError, DecoderConfig, Family, ModelFiles};
@@ -106,7 +106,7 @@ pub(crate) fn write_tokenizer(experiment: &Experiment, data: &Path, dir: &Path) 
         Some(TokenizerSource::Given(name)) if name == "world" => Ok(World::default().write_tokenizer(dir)?),
         Some(TokenizerSource::Given(tokenizer)) => copy_tokenizer(Path::new(tokenizer), dir),
         Some(TokenizerSource::Trained(TrainedTokenizer { task, vocab })) => {
-            let options = LoadOptions::default();
+            let options = TaskLoadOptions::default();
             let texts = Documents::load(&Task::find(task)?, data, "train", &options)?.documents;
             let texts = texts.into_iter().flat_map(|document| document.candidates);
             Ok(train_tokenizer(dir, texts, *vocab, &[])?)

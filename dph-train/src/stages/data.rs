@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use dph_core::CandidateSet;
-use dph_data::{ChatTokenizer, DataError, Holdout, HoldoutSide, LoadOptions, Mixture, Task, TaskData};
+use dph_data::{ChatTokenizer, DataError, Holdout, HoldoutSide, Mixture, Task, TaskData, TaskLoadOptions};
 use dph_eval::HELD_OUT;
 
 use crate::error::TrainError;
@@ -31,12 +31,12 @@ impl StageData {
         tokenizer: &ChatTokenizer,
         context: usize,
     ) -> Result<Self, TrainError> {
-        let options = |limit, side| LoadOptions {
+        let options = |limit, side| TaskLoadOptions {
             limit,
             seed,
             max_len: Some(context),
             holdout: stage.holdout.map(|share| Holdout { share, seed, side }),
-            ..LoadOptions::default()
+            ..TaskLoadOptions::default()
         };
         let validation_split = if stage.holdout.is_some() { &stage.split } else { &stage.validation.split };
         let validation_name = if stage.holdout.is_some() { HELD_OUT } else { validation_split };

@@ -5,13 +5,13 @@ use std::ops::Range;
 use super::compiler::Compiler;
 use crate::invalid_toml::TomlProblem;
 use crate::task::kind::Kind;
-use crate::task::metric::Metric;
+use crate::task::metric::TaskMetric;
 
 /// The metrics of a task, or those that its kind has by default.
-pub(super) fn metrics(c: &mut Compiler<'_>, kind: Kind) -> Vec<Metric> {
+pub(super) fn metrics(c: &mut Compiler<'_>, kind: Kind) -> Vec<TaskMetric> {
     let Some(key) = c.file.metric.take() else {
         return match kind {
-            Kind::Choice | Kind::Preference => vec![Metric::Accuracy],
+            Kind::Choice | Kind::Preference => vec![TaskMetric::Accuracy],
             Kind::Instruction | Kind::Text => Vec::new(),
         };
     };
@@ -19,7 +19,7 @@ pub(super) fn metrics(c: &mut Compiler<'_>, kind: Kind) -> Vec<Metric> {
     let names = key.into_inner().into_vec();
     let mut metrics = Vec::new();
     for name in names {
-        let Some(metric) = c.one_of("metric", &name, span.clone(), &Metric::ALL) else { continue };
+        let Some(metric) = c.one_of("metric", &name, span.clone(), &TaskMetric::ALL) else { continue };
         if metrics.contains(&metric) {
             c.problem(span.clone(), format!("the metric `{metric}` stands here twice"));
         }
@@ -30,9 +30,9 @@ pub(super) fn metrics(c: &mut Compiler<'_>, kind: Kind) -> Vec<Metric> {
 }
 
 /// Every metric needs something to compare predictions with, and every score a metric.
-fn metrics_fit(c: &mut Compiler<'_>, kind: Kind, metrics: &[Metric], span: Range<usize>) {
+fn metrics_fit(c: &mut Compiler<'_>, kind: Kind, metrics: &[TaskMetric], span: Range<usize>) {
     for metric in metrics {
-        if kind == Kind::Preference && *metric != Metric::Accuracy {
+        if kind == Kind::Preference && *metric != TaskMetric::Accuracy {
             let message = format!("the metric `{metric}` has no meaning for pairs");
             c.problems.push(
                 TomlProblem::new(span.clone(), message)

@@ -20,7 +20,7 @@ use self::source::source;
 use super::definition::Task;
 use super::keys::{KEYS, ListKey, TaskFile};
 use super::kind::Kind;
-use super::recipe::{Expr, Recipe, Unfold};
+use super::recipe::{Expr, Recipe, RowSelection};
 use crate::invalid_toml::TomlProblem;
 
 /// The task in a TOML text, or everything that is wrong with it. Files of the task are relative to the folder of `file`.
@@ -64,7 +64,7 @@ fn task(c: &mut Compiler<'_>, folder: &Path) -> Option<Task> {
     let kind = kind(c);
     let source = source(c, folder, kind);
     keys_fit(c, kind?);
-    let unfold = nested_rows(c);
+    let selection = selection(c);
     let id = c.file.id.take().and_then(|key| c.expression("id", &key));
     let system = c.file.system.take().and_then(|key| c.template("system", &key));
     let attributes = c.file.attributes.take().map(Spanned::into_inner).unwrap_or_default();
@@ -80,7 +80,7 @@ fn task(c: &mut Compiler<'_>, folder: &Path) -> Option<Task> {
         kind: kind?,
         metrics,
         source: source?,
-        recipe: Recipe { unfold, id, system, attributes, body: body? },
+        recipe: Recipe { selection, id, system, attributes, body: body? },
     })
 }
 
@@ -90,7 +90,7 @@ fn kind(c: &mut Compiler<'_>) -> Option<Kind> {
 }
 
 /// Which rows there are.
-fn nested_rows(c: &mut Compiler<'_>) -> Unfold {
+fn selection(c: &mut Compiler<'_>) -> RowSelection {
     let rows = match c.file.rows.take() {
         Some(key) => {
             let span = key.span();
@@ -104,5 +104,5 @@ fn nested_rows(c: &mut Compiler<'_>) -> Unfold {
         None => Vec::new(),
     };
     let keep = c.file.keep.take().and_then(|key| c.expression("keep", &key));
-    Unfold { rows, keep }
+    RowSelection { rows, keep }
 }

@@ -5,11 +5,11 @@ use serde_json::{Map, Value as Json};
 use super::choice::Choice;
 use super::instruction::Instruction;
 use super::messages::answer;
-use super::nested_rows::Unfold;
 use super::preference::Preference;
 use super::scored_answer::ScoredAnswer;
+use super::selection::RowSelection;
 use super::template::{Expr, Fields, Template};
-use super::values::{number_of, text_of};
+use super::values::{to_number, to_text};
 use crate::chat::{Message, SYSTEM};
 use crate::document::Document;
 use crate::rows::{RowProblem, SkipReason};
@@ -17,7 +17,7 @@ use crate::rows::{RowProblem, SkipReason};
 /// How a task makes documents of rows.
 #[derive(Debug)]
 pub(crate) struct Recipe {
-    pub unfold: Unfold,
+    pub selection: RowSelection,
     pub id: Option<Expr>,
     pub system: Option<Template>,
     pub attributes: Vec<(String, Expr)>,
@@ -59,12 +59,12 @@ impl Recipe {
             document.prompt.insert(0, Message::system(system.render(&fields)?));
         }
         for (name, value) in &self.attributes {
-            let value = number_of(name, &value.require(&fields)?)?;
+            let value = to_number(name, &value.require(&fields)?)?;
             document.attributes.insert(name.clone(), value);
         }
         // A row without a name is still a good row; it goes by its line number.
         if let Some(id) = &self.id {
-            document.id = text_of("id", &id.eval(&fields)?).ok();
+            document.id = to_text("id", &id.eval(&fields)?).ok();
         }
         Ok(document)
     }

@@ -5,7 +5,7 @@ use minijinja::value::ValueKind;
 
 use super::list::List;
 use super::template::{Expr, Fields, Template};
-use super::values::{number_of, text_of};
+use super::values::{to_number, to_text};
 use crate::chat::Message;
 use crate::document::Document;
 use crate::rows::{RowProblem, SkipReason};
@@ -29,7 +29,7 @@ impl Choice {
         let gold = resolve_gold(&self.gold, labels, answers.len(), fields)?;
         let score = match &self.score {
             // An unlabelled row has no score either, whatever stands in its place.
-            Some(score) if gold.is_some() => Some(number_of("score", &score.require(fields)?)?),
+            Some(score) if gold.is_some() => Some(to_number("score", &score.require(fields)?)?),
             _ => None,
         };
         let user = self.user.render_with(fields, context! { answers => answers.clone() })?;
@@ -54,7 +54,7 @@ fn answers(
         .into_iter()
         .enumerate()
         .map(|(index, candidate)| {
-            let Some(answer) = answer else { return text_of("candidates", &candidate) };
+            let Some(answer) = answer else { return to_text("candidates", &candidate) };
             let label = match labels {
                 Some(labels) => labels.get(index).cloned().ok_or_else(|| {
                     RowProblem::new(
@@ -86,7 +86,7 @@ fn resolve_gold(
     if value.is_undefined() || value.is_none() {
         return Ok(None);
     }
-    let text = text_of("gold", &value)?;
+    let text = to_text("gold", &value)?;
     let index = match labels {
         Some(labels) => labels.iter().position(|label| *label == text),
         None if value.kind() == ValueKind::Bool => Some(usize::from(value.is_true())),

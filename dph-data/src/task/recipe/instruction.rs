@@ -3,7 +3,7 @@
 use minijinja::{Value, context};
 
 use super::template::{Expr, Fields, Template};
-use super::values::text_of;
+use super::values::to_text;
 use crate::chat::Message;
 use crate::document::Document;
 use crate::rows::{RowProblem, SkipReason};
@@ -87,5 +87,5 @@ impl Target {
 }
 
 fn texts(key: &str, list: &Expr, fields: &Fields<'_>) -> Result<Vec<String>, RowProblem> {
-    list.list(fields)?.iter().map(|value| text_of(key, value)).collect()
+    list.list(fields)?.iter().map(|value| to_text(key, value)).collect()
 }

@@ -3,7 +3,7 @@
 use minijinja::Value;
 
 use super::template::{Expr, Fields, Template};
-use super::values::text_of;
+use super::values::to_text;
 use crate::rows::RowProblem;
 
 /// A list that is computed from the row, or the same kind of thing for every row.
@@ -24,6 +24,6 @@ impl List {
     }
 
     pub(super) fn texts(&self, key: &str, fields: &Fields<'_>) -> Result<Vec<String>, RowProblem> {
-        self.values(fields)?.iter().map(|value| text_of(key, value)).collect()
+        self.values(fields)?.iter().map(|value| to_text(key, value)).collect()
     }
 }

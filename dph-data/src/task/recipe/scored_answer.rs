@@ -2,7 +2,7 @@
 
 use super::messages::prompt_messages;
 use super::template::{Expr, Fields, Template};
-use super::values::number_of;
+use super::values::to_number;
 use crate::document::Document;
 use crate::rows::RowProblem;
 
@@ -21,7 +21,7 @@ impl ScoredAnswer {
         let user = self.user.as_ref().map(|user| user.render(fields)).transpose()?;
         let prompt = prompt_messages(user, &self.prompt, fields)?;
         let answer = self.answer.render(fields)?;
-        let score = number_of("score", &self.score.require(fields)?)?;
+        let score = to_number("score", &self.score.require(fields)?)?;
         Ok(Document { score: Some(score), ..Document::new(prompt, vec![answer]) })
     }
 }

@@ -6,7 +6,7 @@ use minijinja::value::ValueKind;
 use crate::rows::{RowProblem, SkipReason};
 
 /// A value as text, if it is text, a number or a boolean.
-pub(crate) fn text_of(key: &str, value: &Value) -> Result<String, RowProblem> {
+pub(crate) fn to_text(key: &str, value: &Value) -> Result<String, RowProblem> {
     match value.kind() {
         ValueKind::String | ValueKind::Number | ValueKind::Bool => Ok(value.to_string()),
         _ => Err(RowProblem::new(
@@ -17,7 +17,7 @@ pub(crate) fn text_of(key: &str, value: &Value) -> Result<String, RowProblem> {
 }
 
 /// A value as a number, if it is one or a text that says one.
-pub(crate) fn number_of(key: &str, value: &Value) -> Result<f64, RowProblem> {
+pub(crate) fn to_number(key: &str, value: &Value) -> Result<f64, RowProblem> {
     let number = match value.kind() {
         ValueKind::Number => f64::try_from(value.clone()).ok(),
         ValueKind::String => value.as_str().and_then(|text| text.trim().parse().ok()),

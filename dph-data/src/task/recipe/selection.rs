@@ -9,18 +9,18 @@ use crate::rows::{RowProblem, SkipReason};
 
 /// How the rows of a file become those of a split.
 #[derive(Debug, Default)]
-pub(crate) struct Unfold {
+pub(crate) struct RowSelection {
     /// Lists of rows inside of a row, from the outside in.
     pub rows: Vec<Expr>,
     /// Whether a row belongs to the split.
     pub keep: Option<Expr>,
 }
 
-impl Unfold {
+impl RowSelection {
     /// The rows inside of a row, each with the fields around it; the row itself where there are none.
     ///
     /// A field that is taken apart is not copied into its parts.
-    pub(crate) fn rows(&self, row: Map<String, Json>) -> Result<Vec<Map<String, Json>>, RowProblem> {
+    pub(crate) fn nested_rows(&self, row: Map<String, Json>) -> Result<Vec<Map<String, Json>>, RowProblem> {
         let mut rows = vec![row];
         for list in &self.rows {
             let mut parts = Vec::new();
