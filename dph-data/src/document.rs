@@ -1,31 +1,31 @@
-//! [`Document`]: a row in words.
+//! [`Document`]: a row as messages and answers, before tokenisation.
 
 use std::collections::BTreeMap;
 
 use crate::chat::Message;
 
-/// A row in words: what is asked, what may be answered, and which answer is right.
+/// A row before tokenisation: the prompt, the candidate answers, and the index of the correct one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Document {
-    /// The row's own name, where the task says where it is.
+    /// The name of the row, if the task has the key `id`.
     pub id: Option<String>,
     /// The messages before the answer. Empty for plain text.
     pub prompt: Vec<Message>,
-    /// The candidate answers, in the row's order. Empty where an instruction comes without an answer.
+    /// The candidate answers, in the order of the row. Empty if an instruction has no answer.
     pub candidates: Vec<String>,
-    /// Index of the right answer. `None` where the row does not say.
+    /// Index of the correct answer. `None` if the row is unlabelled.
     pub gold: Option<usize>,
-    /// Other answers that are right too. They are not among the candidates, lest one of them be taken for a wrong one.
+    /// Further correct answers. They are not candidates, because all candidates but one count as wrong.
     pub also_right: Vec<String>,
-    /// The number that the row gives (key `score`): what predictions are measured against or, for an answer that has no
-    /// partner yet, how good it is.
+    /// The number of the key `score`: the value that predictions are compared with or, for a single answer that is not yet
+    /// paired, its rating.
     pub score: Option<f64>,
-    /// The values that the row gives to attributes of the answer (key `attributes`), by name.
+    /// The attributes of the answer (key `attributes`) by name.
     pub attributes: BTreeMap<String, f64>,
 }
 
 impl Document {
-    /// A document whose first candidate is the right one.
+    /// A document whose first candidate is the correct one.
     pub(crate) fn new(prompt: Vec<Message>, candidates: Vec<String>) -> Self {
         let gold = (!candidates.is_empty()).then_some(0);
         Self {
@@ -39,9 +39,7 @@ impl Document {
         }
     }
 
-    /// The whole conversation that ends with a candidate.
-    ///
-    /// `None` where there is no such candidate.
+    /// The prompt followed by a candidate as the assistant's message. `None` if the index is out of range.
     pub fn conversation(&self, candidate: usize) -> Option<Vec<Message>> {
         let answer = Message::assistant(self.candidates.get(candidate)?);
         Some(self.prompt.iter().cloned().chain([answer]).collect())

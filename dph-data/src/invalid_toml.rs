@@ -1,26 +1,26 @@
-//! [`InvalidToml`]: everything that is wrong with a TOML file, each with its line.
+//! [`InvalidToml`]: all problems of a TOML file, each with its line.
 
 use std::ops::Range;
 
 use dph_core::suggestion::did_you_mean;
 use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
 
-/// A TOML file and everything that is wrong with it.
+/// A TOML file and all of its problems.
 #[derive(Debug)]
 pub struct InvalidToml {
     /// The file's name.
     pub file: String,
-    /// The problems, in the order of the file; there is at least one.
+    /// The problems in the order of the file; at least one.
     pub problems: Vec<TomlProblem>,
     source: NamedSource<String>,
 }
 
-/// One thing that is wrong with a TOML file.
+/// One problem of a TOML file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TomlProblem {
     /// Line in the file, from 1.
     pub line: usize,
-    /// Bytes of the file that the problem is about.
+    /// The bytes of the file to point at.
     pub span: Range<usize>,
     /// What is wrong.
     pub message: String,
@@ -29,7 +29,7 @@ pub struct TomlProblem {
 }
 
 impl InvalidToml {
-    /// The problems with a file and its text; their lines are filled in.
+    /// The problems of a file, in any order. `source` is its text, from which their lines are computed.
     pub fn new(file: &str, source: &str, mut problems: Vec<TomlProblem>) -> Self {
         problems.sort_by_key(|problem| problem.span.start);
         for problem in &mut problems {
@@ -56,19 +56,19 @@ impl Diagnostic for InvalidToml {
 }
 
 impl TomlProblem {
-    /// A problem whose line is filled in when the file is known.
+    /// A problem. [`InvalidToml::new`] computes its line.
     pub fn new(span: Range<usize>, message: impl Into<String>) -> Self {
         Self { line: 0, span, message: message.into(), help: None }
     }
 
-    /// The same with what to do about it.
+    /// Adds a remedy.
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
 }
 
-/// What the TOML reader says, with the nearest name where it does not know one.
+/// An error of the TOML reader; for an unknown name, with the nearest known one.
 impl From<toml::de::Error> for TomlProblem {
     fn from(error: toml::de::Error) -> Self {
         let message = error.message();

@@ -17,17 +17,17 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The rooms, in the order in which data go through them:
+//! The modules, in the order in which data pass through them:
 //!
-//! - `task/`: a [`Task`] is a TOML file; `recipe/` is what it says about rows, compiled, and makes a [`Document`] of each row.
+//! - `task/`: a [`Task`] is read from a TOML file; its compiled templates (`recipe/`) convert each row into a [`Document`].
 //! - `rows/` reads the files: [`read_rows`], with a [`RowProblem`] for each row that cannot be used.
-//! - `load/` locates the files of a split and loads it: [`Documents`] (words), [`TaskData`] (tokens), and what was [`Skipped`].
-//! - `chat/` has messages and the [`ChatTokenizer`], which makes a [`CandidateSet`] of each document.
-//! - `order/`: [`plan_batches`] groups sets for the device, [`Mixture`] says which set comes next.
-//! - `synthetic/` generates a [`World`] to learn in: rows for every kind of task without any file.
-//! - `cli/` is the program `dph-data`.
+//! - `load/` locates and loads a split: as [`Documents`] (text) or [`TaskData`] (tokens), with the rows that were [`Skipped`].
+//! - `chat/`: messages, and the [`ChatTokenizer`], which converts each document into a [`CandidateSet`].
+//! - `order/`: [`plan_batches`] groups sets by length; a [`Mixture`] determines the next set to train on.
+//! - `synthetic/`: a [`World`] generates rows without any file.
+//! - `cli/`: the program `dph-data`.
 //!
-//! Nothing here knows of tensors.
+//! This crate does not use tensors.
 
 mod chat;
 mod document;

@@ -1,4 +1,4 @@
-//! Numbers that depend on a seed and a position, and on nothing else.
+//! Random numbers that are functions of a seed and a position.
 //!
 //! A resumed run must draw what the interrupted one would have drawn, in any order of access and with any
 //! later version of any dependency. So the generator is written out here: SplitMix64 (Steele, Lea & Flood,
@@ -7,14 +7,14 @@
 /// The increment of SplitMix64: 2^64 divided by the golden ratio.
 const GAMMA: u64 = 0x9E37_79B9_7F4A_7C15;
 
-/// One number from a seed and any keys: different keys give unrelated numbers.
+/// A number from a seed and any keys. Different keys give independent numbers.
 pub(crate) fn mix(seed: u64, keys: &[u64]) -> u64 {
     keys.iter().fold(finish(seed.wrapping_add(GAMMA)), |state, &key| {
         finish(state.wrapping_mul(GAMMA) ^ finish(key.wrapping_add(GAMMA)))
     })
 }
 
-/// A key for [`mix`] from a name.
+/// The hash of a name, as a key for [`mix`].
 pub(crate) fn hash_name(name: &str) -> u64 {
     // FNV-1a, finished once more because its high bits are weak for short names.
     let hash = name.bytes().fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| {

@@ -210,7 +210,7 @@ fn a_wrong_request_is_two_and_failed_work_is_one() {
         (&["stats", "boolq"], 2, "found no rows of `boolq`"),
         (&["stats", "world", "--tokenizer", "data"], 2, "cannot read data/tokenizer.json"),
         (&["stats", "world", "--max-len", "3"], 2, "--tokenizer"),
-        (&["validate", "data/piqa/validation.jsonl"], 2, "say with --task what the rows are for"),
+        (&["validate", "data/piqa/validation.jsonl"], 2, "name the task of the rows with --task"),
         (&["validate", "data/piqa/validation.dat", "--task", "piqa"], 2, "rename the file, or convert it"),
         (&["frobnicate"], 2, "unrecognized subcommand"),
         (&["show", "sst2", "--split", "train"], 1, "rename it to .parquet"),

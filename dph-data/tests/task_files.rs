@@ -77,7 +77,7 @@ fn tasks_that_are_not_there() {
     assert_eq!(message("helaswag"), "there is no task `helaswag`; did you mean `hellaswag`?");
     assert_eq!(
         message("zzzz"),
-        "there is no task `zzzz`; `dph-data list` shows the embedded ones; your own is given by its path, ending in .toml"
+        "there is no task `zzzz`; `dph-data list` shows the embedded tasks; name your own by its path, which ends in .toml"
     );
     assert!(message("no/such.toml").starts_with("cannot read the task file no/such.toml: "));
 }
@@ -123,8 +123,8 @@ fn a_template_that_fails_names_itself_and_the_mistake() {
     assert_eq!(problem("{{ a | shout }}"), "template: `text`: filter shout is unknown");
     assert_eq!(problem("{{ a }} {{ z }}"), "missing-field: the row has no field `z` (for `text`)");
     assert_eq!(problem("{{ b.z }} {{ b.c }}"), "missing-field: the row has no field `b.z` (for `text`)");
-    assert_eq!(problem("{{ b }}"), "wrong-type: `text`: an object stands where text is needed");
-    assert_eq!(problem("{{ d }}"), "wrong-type: `text`: null stands where text is needed");
+    assert_eq!(problem("{{ b }}"), "wrong-type: `text`: text is needed here, but the value is an object");
+    assert_eq!(problem("{{ d }}"), "wrong-type: `text`: text is needed here, but the value is null");
 }
 
 /// The table of keys in the guide is made from the schema; `UPDATE_GUIDE=1` writes it anew.

@@ -1,4 +1,4 @@
-//! More control tokens for a tokenizer.
+//! Adds control tokens to a tokenizer.
 
 use std::path::Path;
 
@@ -7,8 +7,8 @@ use tokenizers::{AddedToken, Tokenizer};
 
 use super::error::ChatError;
 
-/// Adds special tokens to the `tokenizer.json` of a folder, which is replaced atomically, and gives the number of those
-/// that were not there yet.
+/// Adds special tokens to the `tokenizer.json` of a folder, which is replaced atomically. Returns the number of tokens that
+/// are new.
 ///
 /// # Errors
 /// A file that cannot be read, parsed or written.

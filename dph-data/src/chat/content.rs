@@ -1,4 +1,4 @@
-//! Content is text: no part of it may become a token of control.
+//! Encodes message content. Content is text; it never produces control tokens.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,7 @@ use tokenizers::Tokenizer;
 
 use super::error::ChatError;
 
-/// Encodes text without ever producing a token of control, whatever the text says.
+/// Encodes text without producing control tokens, whatever the text contains.
 ///
 /// `Tokenizer::set_encode_special_tokens` would do half of this: it lets tokens flagged as special be read as text, but
 /// not the other added ones (Qwen's `<tool_call>`, …). So this is a second tokenizer that has no added tokens,
@@ -46,7 +46,7 @@ impl ContentEncoder {
         &self.control
     }
 
-    /// The tokens of a text; none for empty text, whatever the normaliser would put in front.
+    /// The tokens of a text. Empty text has none, even if the normaliser would add a prefix.
     pub(crate) fn encode(&self, text: &str) -> Result<Vec<u32>, ChatError> {
         if text.is_empty() {
             return Ok(Vec::new());
@@ -58,14 +58,14 @@ impl ContentEncoder {
         Ok(encoding.get_ids().to_vec())
     }
 
-    /// Cuts the text inside the first piece that became a control token, and tries again with both parts.
+    /// Splits the text inside the first piece that became a control token, and encodes both parts.
     fn encode_cut(&self, text: &str) -> Result<Vec<u32>, ChatError> {
         let encoding = self.tokenizer.encode(text, false).map_err(tokenise)?;
         let found = encoding.get_ids().iter().position(|id| self.is_control(*id));
         let span = found.map(|position| encoding.get_offsets()[position]);
         let cut = span.and_then(|(start, end)| {
             let piece = text.get(start..end)?;
-            // The first sensible cut: behind the first character that is not a blank.
+            // Split after the first character that is not whitespace.
             let (offset, c) = piece.char_indices().find(|(_, c)| !c.is_whitespace())?;
             Some(start + offset + c.len_utf8()).filter(|cut| *cut < end)
         });

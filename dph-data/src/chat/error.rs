@@ -20,12 +20,12 @@ pub enum ChatError {
     Invalid {
         /// The file.
         path: PathBuf,
-        /// What was expected.
+        /// The expected content.
         what: &'static str,
         /// What the parser said.
         message: String,
     },
-    /// Nothing says how this tokenizer's conversations look.
+    /// The tokenizer has no conversation format.
     #[error(
         "{} has no chat format: its tokenizer_config.json has no `chat_template` and its vocabulary no <|im_start|> and <|im_end|>; \
          add a `chat_template`, or add the two tokens and train their embeddings", path.display()
@@ -42,25 +42,25 @@ pub enum ChatError {
         /// What the system said.
         source: io::Error,
     },
-    /// The tokenizer lacks a token that is asked for.
+    /// The tokenizer lacks a token.
     #[error("the tokenizer has no token `{token}`, which {needed_by} needs")]
     NoToken {
         /// The token.
         token: String,
-        /// Who needs it.
+        /// The option or format that needs it.
         needed_by: &'static str,
     },
-    /// The chat template cannot be compiled, or refuses the conversation.
+    /// The chat template cannot be compiled, or rejects the conversation.
     #[error("the chat template {what}{}: {message}", in_conversation(roles))]
     Template {
-        /// What went wrong with it.
+        /// What is wrong with it.
         what: &'static str,
         /// The roles of the conversation.
         roles: Vec<String>,
         /// What the template engine said.
         message: String,
     },
-    /// A role could smuggle in control tokens or line breaks.
+    /// A role with characters that could form control tokens or line breaks.
     #[error("`{role}` is not a role: a role consists of letters, digits, `_` and `-`")]
     Role {
         /// The role as given.

@@ -1,4 +1,4 @@
-//! The files of a Hugging Face tokenizer, as far as conversations need them.
+//! The files of a Hugging Face tokenizer.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,26 +9,26 @@ use super::error::ChatError;
 use super::format::{CHAT_FILE, ChatFormat};
 use super::template::NamedTokens;
 
-/// The contents of a file by its name; of one that is not there the error `NotFound`.
+/// Reads a file by its name; a missing file is the error `NotFound`.
 pub(crate) type ReadFile<'a> = &'a dyn Fn(&str) -> io::Result<Vec<u8>>;
 
-/// What a folder says about its tokenizer.
+/// The parsed files of a tokenizer.
 pub(crate) struct TokenizerFiles {
     pub folder: PathBuf,
     /// `tokenizer.json`.
     pub tokenizer: Json,
     /// The chat template, from `chat_template.jinja` or `tokenizer_config.json`.
     pub chat_template: Option<String>,
-    /// What `chat.json` says.
+    /// The format in `chat.json`.
     pub chat_format: Option<ChatFormat>,
     /// Tokens by name, from `tokenizer_config.json`, then `special_tokens_map.json`.
     pub tokens: NamedTokens,
-    /// Ids by name (`bos_token_id`, …), from `generation_config.json`, then `config.json`.
+    /// Ids by name, such as `bos_token_id`, from `generation_config.json`, then `config.json`.
     ids: Vec<Json>,
 }
 
 impl TokenizerFiles {
-    /// The files of a folder, which may be one in name only: what `read` gives.
+    /// Reads the files. `folder` is used in error messages only.
     pub(crate) fn read(folder: &Path, read: ReadFile<'_>) -> Result<Self, ChatError> {
         let files = Files { folder, read };
         let tokenizer = files.json("tokenizer.json", "tokenizer")?;
@@ -54,7 +54,7 @@ impl TokenizerFiles {
         })
     }
 
-    /// An id that the model's own configuration gives; the first where there are several.
+    /// An id from the configuration of the model; the first one of a list.
     pub(crate) fn id(&self, name: &str) -> Option<u32> {
         self.ids.iter().find_map(|file| {
             let id = &file[name];
@@ -63,7 +63,7 @@ impl TokenizerFiles {
     }
 }
 
-/// A token is written as text, or as an object that describes it.
+/// The text of a token, which is a string or an object with `content`.
 fn token_text(value: &Json) -> Option<String> {
     value.as_str().or_else(|| value["content"].as_str()).map(str::to_owned)
 }
@@ -86,7 +86,7 @@ fn chat_template(files: &Files<'_>, config: &Json) -> Result<Option<String>, Cha
             let source = default.and_then(|entry| entry["template"].as_str());
             source.map(|source| Some(source.to_owned())).ok_or_else(|| {
                 invalid(
-                    "`chat_template` is a list without an entry named \"default\"; name the one to use so",
+                    "`chat_template` is a list without an entry named \"default\"; rename the one to use to \"default\"",
                 )
             })
         }

@@ -1,4 +1,4 @@
-//! [`ChatFormat`]: how a conversation becomes tokens, and the file of a model directory that says so.
+//! [`ChatFormat`]: the format of conversations, and the file of a model directory that stores it.
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -8,18 +8,18 @@ use dph_core::write_atomically;
 
 use super::error::ChatError;
 
-/// How a conversation becomes tokens.
+/// The format of conversations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ChatFormat {
-    /// The paper's: the start token, then for each message `<|im_start|>{role}\n`, the content and
-    /// `<|im_end|>\n`, each tokenised for itself and never merged.
+    /// The format of the paper: the start token, then for each message `<|im_start|>{role}\n`, the content and
+    /// `<|im_end|>\n`, each tokenised separately and never merged.
     ChatMl,
     /// The tokenizer's own chat template.
     Template,
 }
 
-/// File of a model directory that says which format its conversations have, where that is not the tokenizer's choice:
+/// File of a model directory that stores the format of conversations, if it is not the default of the tokenizer:
 /// `{"format": "chatml"}`.
 pub const CHAT_FILE: &str = "chat.json";
 
@@ -30,16 +30,16 @@ struct ChatFile {
 }
 
 impl ChatFormat {
-    /// What the [`CHAT_FILE`] of a folder says, if there is one.
+    /// The format in the [`CHAT_FILE`] of a folder, if the file exists.
     ///
     /// # Errors
-    /// A file that cannot be read or says something else.
+    /// A file that cannot be read or is invalid.
     pub fn load(folder: &Path) -> Result<Option<Self>, ChatError> {
         let path = folder.join(CHAT_FILE);
         Self::parse_file(fs::read(&path), path)
     }
 
-    /// What the [`CHAT_FILE`] with these contents says.
+    /// The format in a [`CHAT_FILE`] with these contents.
     pub(crate) fn parse_file(
         contents: io::Result<Vec<u8>>,
         path: PathBuf,
@@ -56,7 +56,7 @@ impl ChatFormat {
         }
     }
 
-    /// Writes the [`CHAT_FILE`] of a folder that exists, atomically.
+    /// Writes the [`CHAT_FILE`] into an existing folder, atomically.
     ///
     /// # Errors
     /// The file cannot be written.

@@ -1,4 +1,4 @@
-//! The Jinja that chat templates are written for: transformers' environment.
+//! The Jinja environment of chat templates, as transformers sets it up.
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, Error, ErrorKind, Value};
@@ -6,7 +6,7 @@ use minijinja::{Environment, Error, ErrorKind, Value};
 use super::python_json::to_json;
 use super::strftime::strftime;
 
-/// An environment as transformers sets it up, at a given date.
+/// The environment of transformers, with a fixed date.
 pub(crate) fn environment(date: [u16; 3]) -> Result<Environment<'static>, Error> {
     let mut environment = Environment::new();
     environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
@@ -20,7 +20,7 @@ pub(crate) fn environment(date: [u16; 3]) -> Result<Environment<'static>, Error>
     Ok(environment)
 }
 
-/// Templates mark what the assistant says with `{% generation %}`, a tag of transformers' own; it prints nothing.
+/// Replaces `{% generation %}`, a tag of transformers that marks the assistant's text and prints nothing.
 pub(crate) fn without_generation_tags(source: &str) -> String {
     let mut out = String::with_capacity(source.len());
     let mut rest = source;

@@ -1,4 +1,4 @@
-//! How the messages of a conversation become pieces: the format's own tokens, and places for the contents.
+//! [`Layout`]: splits a conversation into the tokens of the format and the contents of the messages.
 
 use std::path::PathBuf;
 
@@ -19,21 +19,21 @@ pub(super) const IM_END: &str = "<|im_end|>";
 pub(super) enum Layout {
     ChatMl,
     Template(Box<ChatTemplate>),
-    /// None, in this folder: conversations are refused.
+    /// No format; the folder of the tokenizer. Conversations are an error.
     None(PathBuf),
 }
 
 /// A part of a conversation in tokens.
 #[derive(Debug, Clone)]
 pub(super) enum Piece {
-    /// The format's own tokens, and how many of them belong to the turn before: up to its end-of-turn token.
+    /// Tokens of the format. The first `end_of_turn` of them, up to the end-of-turn token, belong to the previous turn.
     Control { ids: Vec<u32>, end_of_turn: usize },
     /// The content of the message with this index.
     Content { message: usize, trim: (Trim, Trim) },
 }
 
 impl Layout {
-    /// The layout that the options ask for or, without such a wish, the files.
+    /// The layout of the options or, by default, of the files.
     pub(super) fn choose(
         files: &TokenizerFiles,
         vocabulary: &Tokenizer,
@@ -68,8 +68,8 @@ impl Layout {
         }
     }
 
-    /// The pieces of every conversation with these roles. `start` begins a ChatML conversation; `control` tokenises what the
-    /// format itself says.
+    /// The pieces of every conversation with these roles. `start` is the first token of a ChatML conversation; `control`
+    /// tokenises the text of the format.
     pub(super) fn pieces(
         &self,
         roles: &[&str],

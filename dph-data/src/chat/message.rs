@@ -9,9 +9,9 @@ pub(crate) const ASSISTANT: &str = "assistant";
 /// One message of a conversation.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Message {
-    /// Who speaks: `system`, `user`, `assistant`, or another role of letters, digits, `_` and `-`.
+    /// `system`, `user`, `assistant`, or another role of letters, digits, `_` and `-`.
     pub role: String,
-    /// What is said. It is text to the last character: no token of control can come of it.
+    /// The content. It is encoded as text and never produces control tokens.
     pub content: String,
 }
 
@@ -31,13 +31,13 @@ impl Message {
         Self::new(USER, content)
     }
 
-    /// An answer.
+    /// An assistant's message.
     pub fn assistant(content: impl Into<String>) -> Self {
         Self::new(ASSISTANT, content)
     }
 }
 
-/// Refuses roles that would have to be escaped.
+/// Rejects roles that would have to be escaped.
 pub(crate) fn check_role(role: &str) -> Result<(), ChatError> {
     let plain = !role.is_empty() && role.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
     plain.then_some(()).ok_or_else(|| ChatError::Role { role: role.to_owned() })

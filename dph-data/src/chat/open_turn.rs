@@ -1,4 +1,4 @@
-//! The assistant's turn that a prompt opens.
+//! [`OpenTurn`]: a prompt that ends where the assistant's answer begins.
 
 use std::ops::Range;
 
@@ -8,7 +8,7 @@ use super::layout::Piece;
 use super::message::{ASSISTANT, Message};
 use super::trim::{Trim, trimmed};
 
-/// Everything before an answer, and everything behind it that belongs to the turn.
+/// The tokens before an answer, and the tokens after it that end the turn.
 pub(super) struct OpenTurn {
     pub prompt: Vec<u32>,
     /// The answers in the prompt, each with its end-of-turn token.
@@ -18,7 +18,7 @@ pub(super) struct OpenTurn {
 }
 
 impl OpenTurn {
-    /// The turn that the assistant opens after these messages, from the pieces of them and of an answer.
+    /// The open turn after these messages. `pieces` are the pieces of the messages and of one answer.
     pub(super) fn new(
         pieces: &[Piece],
         messages: &[Message],

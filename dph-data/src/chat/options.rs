@@ -1,22 +1,22 @@
-//! [`ChatOptions`]: what the files of a tokenizer leave open.
+//! [`ChatOptions`]: settings that override the files of a tokenizer.
 
 use super::format::ChatFormat;
 
-/// Choices that a tokenizer's files leave open.
+/// Settings that override the files of a tokenizer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ChatOptions {
-    /// The format of conversations. `None` takes what `chat.json` says; without it the tokenizer's own chat template, or
-    /// without one ChatML if the vocabulary has its two tokens.
+    /// The format of conversations. `None` uses `chat.json`, else the chat template of the tokenizer, else ChatML if the
+    /// vocabulary has its two tokens.
     pub format: Option<ChatFormat>,
-    /// A chat template (Jinja) to use in place of the tokenizer's own.
+    /// A chat template (Jinja) that replaces the template of the tokenizer.
     pub template: Option<String>,
-    /// The token that starts a ChatML conversation and plain text. `None` takes the beginning-of-text token or, where that
-    /// is `<|im_start|>` or missing, the end-of-text token (the paper's tokenizer has one token for both).
+    /// The token that starts a ChatML conversation and plain text. `None` uses the beginning-of-text token or, if that is
+    /// `<|im_start|>` or missing, the end-of-text token (the tokenizer of the paper has one token for both).
     pub start: Option<String>,
-    /// Today, for templates that ask (`strftime_now`), as year, month, day. It is fixed, for otherwise the same
-    /// prompt would have other tokens tomorrow; the default is the date that Llama's templates fall back on.
+    /// The current date for templates that use `strftime_now`, as year, month, day. It is fixed so that the tokens of a prompt
+    /// do not change from day to day. The default is the fallback date of Llama's templates.
     pub date: [u16; 3],
-    /// Whether a tokenizer without any chat format will do, as long as only plain text is tokenised.
+    /// Whether a tokenizer without a chat format is accepted; then only plain text can be tokenised.
     pub text_only: bool,
 }
 

@@ -1,4 +1,4 @@
-//! The ids of the tokens that every tokenizer has under some name.
+//! [`SpecialIds`]: the ids of the start, end and padding tokens.
 
 use tokenizers::Tokenizer;
 
@@ -17,14 +17,14 @@ pub(super) struct SpecialIds {
 }
 
 impl SpecialIds {
-    /// The ids by the names in the files, or else by names that are common. The end-of-turn token is not known yet.
+    /// The ids that the files name, or else the ids of common names. `end_of_turn` is set later.
     pub(super) fn find(
         files: &TokenizerFiles,
         vocabulary: &Tokenizer,
         options: &ChatOptions,
     ) -> Result<Self, ChatError> {
         let named = |token: &Option<String>| token.as_ref().and_then(|token| vocabulary.token_to_id(token));
-        // Names that tokenizers without a configuration commonly use.
+        // Common names, for tokenizers without a configuration.
         let usual = |names: &[&str]| names.iter().find_map(|name| vocabulary.token_to_id(name));
         let eos = named(&files.tokens.eos)
             .or_else(|| files.id("eos_token_id"))

@@ -2,7 +2,7 @@
 
 use minijinja::{Error, ErrorKind};
 
-/// The date in the format of `strftime`, at midnight. The date is given, so that a prompt is the same every day.
+/// The date at midnight in the format of `strftime`. The date is a parameter so that prompts do not change from day to day.
 pub(super) fn strftime(format: &str, [year, month, day]: [u16; 3]) -> Result<String, Error> {
     const MONTHS: [&str; 12] = [
         "January",

@@ -1,8 +1,8 @@
-//! A tokenizer's own chat template, taken apart into what the template says and where the contents go.
+//! [`ChatTemplate`]: the chat template of a tokenizer, split into its own text and the places of the contents.
 //!
-//! The template is rendered with a mark in the place of each content. What stands between the marks is the
-//! template's and may contain control tokens; the contents are put in later, as text. So a template sees the
-//! roles of a conversation, never its words, and one rendering serves all conversations with the same roles.
+//! The template is rendered with a marker in place of each content. The text between the markers belongs to the template and
+//! may contain control tokens; the contents are inserted later, as text. So the template sees only the roles of a
+//! conversation, and one rendering serves all conversations with the same roles.
 
 use minijinja::{Environment, Error, Value, context};
 
@@ -13,7 +13,7 @@ use super::trim::{PROBE, Trim, trims};
 /// A part of a conversation's text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Part {
-    /// The template's own words.
+    /// Text of the template.
     Template(String),
     /// The content of the message with this index.
     Content { message: usize, trim: (Trim, Trim) },
@@ -72,14 +72,14 @@ impl ChatTemplate {
         Ok(parts)
     }
 
-    /// Renders with marks for contents, blanks around them, and cuts at the marks.
+    /// Renders with markers for the contents, with `blanks` around each, and splits the text at the markers.
     fn split(&self, roles: &[&str], blanks: &str) -> Result<Split, ChatError> {
         let messages: Vec<Value> = roles
             .iter()
             .enumerate()
             .map(|(index, role)| context! { role => *role, content => format!("{blanks}{OPEN}{index}{CLOSE}{blanks}") })
             .collect();
-        // A token that is not set must be undefined: printed, null would become the word "none".
+        // A missing token must be undefined: null would be printed as "none".
         let named = |token: &Option<String>| token.as_ref().map_or(Value::UNDEFINED, Value::from);
         let rendered = self.environment.get_template("chat").and_then(|template| {
             template.render(context! {
@@ -105,14 +105,14 @@ impl ChatTemplate {
     }
 }
 
-/// Marks are made of private-use characters: no template writes them, and no string method changes them.
+/// The markers are private-use characters, which no template contains and no string method changes.
 const OPEN: char = '\u{F5A0}';
 const CLOSE: char = '\u{F5A1}';
 
 struct Split {
     /// The template's text before, between and after the contents: one more than there are contents.
     between: Vec<String>,
-    /// Which message's content stands at each mark.
+    /// The index of the message at each marker.
     order: Vec<usize>,
 }
 

@@ -5,7 +5,7 @@
 pub enum Supervise {
     /// Every message of the assistant.
     All,
-    /// Only the last message, if it is the assistant's: the earlier ones are examples.
+    /// Only the last message, if it is the assistant's. Earlier answers are examples.
     Last,
 }
 

@@ -20,19 +20,19 @@ use super::special_ids::SpecialIds;
 use super::token_data::{Supervise, TokenData};
 use super::trim::trimmed;
 
-/// A tokenizer that knows how conversations look.
+/// A tokenizer with a conversation format.
 ///
-/// Built once and shared between threads by reference: encoding takes `&self`, a copy would be expensive. Contents are
-/// always encoded as text: an answer that says `<|im_end|>` does not end its turn.
+/// Build it once and share it between threads by reference: encoding takes `&self`. Content is always encoded as text: an
+/// answer that contains `<|im_end|>` does not end its turn.
 ///
-/// Template and contents are tokenised piece by piece and never merged, so a prompt has the same tokens whatever
-/// answer follows. (A normaliser that puts a blank before a text does so for each piece.)
+/// The parts of the template and the contents are tokenised separately and never merged, so the tokens of a prompt do not
+/// depend on the answer. (A normaliser that adds a leading space adds it to each part.)
 pub struct ChatTokenizer {
     vocabulary: Tokenizer,
     content: ContentEncoder,
     layout: Layout,
     ids: SpecialIds,
-    /// The layouts met so far, by the roles of the conversation.
+    /// The pieces of conversations seen so far, by their roles.
     pieces: RwLock<HashMap<Vec<String>, Arc<[Piece]>>>,
 }
 
@@ -52,13 +52,13 @@ impl ChatTokenizer {
     ///
     /// # Errors
     /// A file that cannot be read or parsed, a token that is not in the vocabulary, a tokenizer that has no chat format, a
-    /// template that refuses a plain conversation or never ends the assistant's turn.
+    /// template that rejects a plain conversation or never ends the assistant's turn.
     pub fn from_dir_with(folder: &Path, options: &ChatOptions) -> Result<Self, ChatError> {
         Self::from_files(folder, &|name| std::fs::read(folder.join(name)), options)
     }
 
-    /// The tokenizer of files that need not lie in a folder: `read` gives the contents of each by its name, and the error
-    /// [`NotFound`](std::io::ErrorKind::NotFound) for one that is not there. Messages place the files in `folder`.
+    /// The tokenizer of files that are not in a folder. `read(name)` returns the contents of a file, or the error
+    /// [`NotFound`](std::io::ErrorKind::NotFound). Error messages name the files as if they were in `folder`.
     ///
     /// # Errors
     /// As [`from_dir_with`](Self::from_dir_with).
@@ -89,11 +89,11 @@ impl ChatTokenizer {
     /// A whole conversation, with the masks for training and testing.
     ///
     /// # Errors
-    /// A role that is no role, a conversation that the template refuses, text that cannot be tokenised.
+    /// An invalid role, a conversation that the template rejects, text that cannot be tokenised.
     pub fn conversation(&self, messages: &[Message], supervise: Supervise) -> Result<TokenData, ChatError> {
         let pieces = self.pieces(messages.iter().map(|message| message.role.as_str()))?;
         let mut tokens = Vec::new();
-        // Aligned with `tokens` here, and with `targets`, one to the left, in the end.
+        // Aligned with `tokens` here; shifted by one at the end, they are aligned with `targets`.
         let (mut train_mask, mut test_mask) = (Vec::new(), Vec::new());
         let mut trained = false;
         for piece in pieces.iter() {
@@ -174,7 +174,7 @@ impl ChatTokenizer {
     /// The text of tokens, control tokens included.
     ///
     /// # Errors
-    /// What the tokenizer's decoder cannot decode.
+    /// Tokens that the decoder of the tokenizer rejects.
     pub fn decode(&self, ids: &[u32]) -> Result<String, ChatError> {
         self.vocabulary.decode(ids, false).map_err(|error| ChatError::Tokenise { message: error.to_string() })
     }
@@ -189,7 +189,7 @@ impl ChatTokenizer {
         self.vocabulary.get_vocab_size(true)
     }
 
-    /// How conversations are laid out.
+    /// The format of conversations.
     pub fn format(&self) -> ChatFormat {
         match self.layout {
             Layout::ChatMl => ChatFormat::ChatMl,
@@ -245,7 +245,7 @@ impl ChatTokenizer {
         Ok(Arc::clone(known.entry(key).or_insert(pieces)))
     }
 
-    /// The format's own words: the only place where control tokens are read.
+    /// The text of the format itself. Only here are control tokens recognised.
     fn control(&self, text: &str) -> Result<Piece, ChatError> {
         let encoding = self
             .vocabulary

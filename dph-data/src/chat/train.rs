@@ -1,4 +1,4 @@
-//! A byte-level BPE tokenizer trained on texts, for models from scratch.
+//! Trains a byte-level BPE tokenizer for a new model.
 
 use std::fs;
 use std::io;
@@ -12,7 +12,7 @@ use tokenizers::{
     TokenizerBuilder,
 };
 
-/// A tokenizer that cannot be made.
+/// Why a tokenizer cannot be trained.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TokenizerError {
@@ -27,16 +27,16 @@ pub enum TokenizerError {
     /// The trainer fails.
     #[error("cannot train a tokenizer: {message}")]
     Train {
-        /// What it said.
+        /// Its message.
         message: String,
     },
 }
 
-/// Trains a tokenizer on texts and writes it into a folder, which is made where it is missing: `tokenizer.json`,
+/// Trains a tokenizer on texts and writes it into a folder, which is created if it does not exist: `tokenizer.json`,
 /// `tokenizer_config.json` and `special_tokens_map.json`, as Hugging Face models have them.
 ///
-/// The vocabulary has at most `vocab` tokens, among them every byte. The paper's conventions: `</s>` starts and ends a
-/// text; further control tokens, such as those of ChatML, are `control`. The same texts give the same files.
+/// The vocabulary has at most `vocab` tokens, including all bytes. As in the paper, `</s>` starts and ends a text. `control`
+/// lists further control tokens, such as those of ChatML. The same texts give the same files.
 ///
 /// # Errors
 /// The trainer fails, or a file cannot be written.

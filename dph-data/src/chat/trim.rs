@@ -11,7 +11,7 @@ pub(crate) enum Trim {
 impl Trim {
     const ALL: [Self; 3] = [Self::Nothing, Self::Newlines, Self::Blanks];
 
-    /// What is left of the blanks in `PROBE` at the start (or, reversed, at the end) of a content.
+    /// The part of `PROBE` that remains at the start of a content.
     fn leftover(self) -> &'static str {
         match self {
             Self::Nothing => "\n \n",
@@ -28,7 +28,7 @@ impl Trim {
     }
 }
 
-/// The blanks around each content when a template is probed for what it removes.
+/// Whitespace that is put around each content to find out what the template removes.
 pub(super) const PROBE: &str = "\n \n";
 
 /// Applies what a template does to the ends of a content.
@@ -45,7 +45,7 @@ pub(crate) fn trimmed(content: &str, (start, end): (Trim, Trim)) -> &str {
     }
 }
 
-/// What happens to both ends of each content, from the texts between them without and with blanks around the contents.
+/// The trimming at both ends of each content, from the text between the contents without and with `PROBE` around them.
 pub(super) fn trims(plain: &[String], probed: &[String]) -> Option<Vec<(Trim, Trim)>> {
     let contents = plain.len() - 1;
     let mut trims = vec![(Trim::Nothing, Trim::Nothing); contents];

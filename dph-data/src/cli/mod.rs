@@ -14,29 +14,29 @@ use dph_data::Task;
 
 pub(crate) use data::Data;
 
-/// Look at tasks and their data before training on them.
+/// Inspect tasks and their data before training.
 ///
-/// A task is an embedded one (see `dph-data list`) or the path of a TOML file. Rows are looked for in
+/// A task is the name of an embedded task (see `dph-data list`) or the path of a TOML file. Rows are read from
 /// DATA/TASK/SPLIT.{jsonl,json,csv,tsv,parquet,txt}.
 ///
-/// Exit status: 0 done, 1 the work failed (also: `validate` found a problem), 2 the request was wrong.
+/// Exit status: 0 success, 1 failure (also if `validate` finds a problem), 2 invalid request.
 #[derive(Debug, Parser)]
 #[command(name = "dph-data", version)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     command: Command,
-    /// Print JSON in place of tables and text
+    /// Print JSON instead of tables and text
     #[arg(long, global = true)]
     json: bool,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// List the embedded tasks, and the splits that are there
+    /// List the embedded tasks and the splits that exist
     List(Data),
-    /// Print documents as a model gets them: messages and candidates, the gold one marked with *
+    /// Print documents as the model sees them: messages and candidates; * marks the gold candidate
     Show(show::Show),
-    /// Report every problem of a task file, or of a file of rows with a task
+    /// Report every problem of a task file, or of a file of rows for a task
     Validate(validate::Validate),
     /// Count rows, skipped rows by reason, candidates and tokens
     Stats(stats::Stats),

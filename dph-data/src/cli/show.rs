@@ -16,13 +16,13 @@ pub(crate) struct Show {
     task: String,
     #[command(flatten)]
     data: Data,
-    /// The split [default: the first there is of validation, test, train and the task's own]
+    /// The split [default: the first that exists of validation, test, train and the task's own]
     #[arg(long)]
     split: Option<String>,
-    /// How many documents
+    /// Number of documents
     #[arg(long, value_name = "N", default_value_t = 3)]
     limit: usize,
-    /// Print the task itself, to start from for one of your own
+    /// Print the TOML file of the task, as a template for your own
     #[arg(long, conflicts_with_all = ["split", "limit"])]
     toml: bool,
 }

@@ -17,13 +17,13 @@ pub(crate) struct Stats {
     task: String,
     #[command(flatten)]
     data: Data,
-    /// Only this split [default: all there are]
+    /// Only this split [default: all that exist]
     #[arg(long)]
     split: Option<String>,
     /// Count tokens with the tokenizer in this folder
     #[arg(long, value_name = "DIR")]
     tokenizer: Option<PathBuf>,
-    /// Skip what is longer, in tokens
+    /// Skip prompts with answers that are longer, in tokens
     #[arg(long, value_name = "N", requires = "tokenizer")]
     max_len: Option<usize>,
 }
@@ -37,7 +37,7 @@ impl Stats {
             None => task.splits(&self.data.root),
         };
         if splits.is_empty() {
-            // Nothing is there: looking for one split says where it was looked for.
+            // The error lists the places that were searched.
             task.locate(&self.data.root, "validation")?;
         }
         let counts: Vec<Counts> = splits
@@ -92,7 +92,7 @@ struct Counts {
     split: String,
     rows: usize,
     used: usize,
-    /// Skipped rows; unlabelled ones are counted so, but their candidates and tokens are counted too.
+    /// Number of skipped rows by reason, and of unlabelled rows, whose candidates and tokens are counted too.
     reasons: Vec<(String, usize)>,
     candidates: Vec<usize>,
     tokens: Option<Tokens>,

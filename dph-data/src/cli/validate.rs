@@ -13,10 +13,10 @@ use serde_json::json;
 pub(crate) struct Validate {
     /// A task (.toml), or a file of rows (.jsonl, .json, .csv, .tsv, .parquet)
     file: PathBuf,
-    /// The task that the rows are for (needed for a file of rows)
+    /// The task of the rows (required for a file of rows)
     #[arg(long)]
     task: Option<String>,
-    /// The split that the rows are for [default: the task's split that goes by the file's name, else train]
+    /// The split of the rows [default: the split that the name of the file stands for, else train]
     #[arg(long, requires = "task")]
     split: Option<String>,
 }
@@ -28,10 +28,10 @@ impl Validate {
             (None, true) => self.task_file(json, out),
             (Some(task), false) => self.rows(&Task::find(task)?, json, out),
             (None, false) => {
-                Err(Failure::request("say with --task what the rows are for, for example --task preference"))
+                Err(Failure::request("name the task of the rows with --task, for example --task preference"))
             }
             (Some(_), true) => {
-                Err(Failure::request("--task is for files of rows; a TOML file is a task itself"))
+                Err(Failure::request("--task is for files of rows; a TOML file is itself a task"))
             }
         }
     }

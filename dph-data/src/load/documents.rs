@@ -1,4 +1,4 @@
-//! [`Documents`]: a split of a task in words.
+//! [`Documents`]: a split of a task before tokenisation.
 
 use std::path::{Path, PathBuf};
 
@@ -14,27 +14,27 @@ use crate::document::Document;
 use crate::rows::{Row, RowProblem, SkipReason, Skipped};
 use crate::task::Task;
 
-/// A split in words: what [`TaskData`](crate::TaskData) is before tokenisation.
+/// A split of a task before tokenisation; see [`TaskData`](crate::TaskData) for candidate sets.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Documents {
-    /// The usable documents, in the order of the rows; each has an id, unique in the split. Of answers that are paired there
-    /// are as many as there are pairs.
+    /// The usable documents in the order of the rows. Each has an id that is unique in the split. If the task pairs answers,
+    /// there is one document for each pair.
     pub documents: Vec<Document>,
     /// The rows that cannot be used.
     pub skipped: Skipped,
-    /// Number of rows of the split; rows inside of rows (key `rows`) are counted each, those of other splits (key `keep`)
-    /// not at all.
+    /// Number of rows of the split. Nested rows (key `rows`) are counted one by one; rows of other splits (key `keep`) are
+    /// not counted.
     pub rows: usize,
     /// Number of rows of the files that belong to other splits (key `keep`).
     pub other_splits: usize,
-    /// The files, in the order in which they were read; none for a synthetic task.
+    /// The files in reading order; empty for a synthetic task.
     pub files: Vec<PathBuf>,
 }
 
 impl Documents {
-    /// The documents of a split: every row rendered or counted.
+    /// The documents of a split. Every row becomes a document or is counted in `skipped`.
     ///
-    /// `root` is the data root, or the very file. `options.limit`, `options.max_len` and `options.holdout` do not apply: they belong to
+    /// `root` is the data root, or the file that holds the split. `options.limit`, `options.max_len` and `options.holdout` do not apply: they belong to
     /// [`TaskData::load`](crate::TaskData::load).
     ///
     /// # Errors
@@ -45,8 +45,8 @@ impl Documents {
 
     /// The documents of one file, as [`load`](Self::load) makes them of the files of a split.
     ///
-    /// `on_problem` is called with the place of each row that cannot be used and what is wrong with it, in the order of the
-    /// file; [`skipped`](Self::skipped) has only the first few rows of each reason.
+    /// `on_problem(place, problem)` is called for each row that cannot be used, in the order of the file;
+    /// [`skipped`](Self::skipped) has only the first few rows for each reason.
     ///
     /// # Errors
     /// As [`load`](Self::load).
@@ -124,7 +124,7 @@ fn document(task: &Task, row: &Row, options: &TaskLoadOptions) -> Result<Documen
         check_role(&message.role)
             .map_err(|error| RowProblem::new(SkipReason::WrongType, error.to_string()))?;
     }
-    // Without any candidate there is nothing that could be kept.
+    // An unlabelled instruction has no candidates.
     let keep = options.keep_unlabelled && !document.candidates.is_empty();
     if document.gold.is_none() && !keep {
         let gold = task.recipe.gold().unwrap_or_default();

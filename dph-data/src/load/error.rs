@@ -1,4 +1,4 @@
-//! Why a split cannot be loaded.
+//! [`DataError`]: why a split cannot be loaded.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! Answered documents to show before a question.
+//! Few-shot examples: answered documents that precede a question.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use crate::task::Task;
 /// The split from which few-shot examples are drawn.
 const EXAMPLES_FROM: &str = "train";
 
-/// Answered documents to show before a question.
+/// The documents from which few-shot examples are drawn.
 pub(crate) struct Examples {
     documents: Vec<Document>,
     same_split: bool,
@@ -43,7 +43,7 @@ impl Examples {
         Ok(Self { documents, same_split })
     }
 
-    /// The messages before a document's own, drawn by its id.
+    /// The messages of the examples of a document; the seed and its id determine the draw.
     pub(crate) fn draw(&self, document: &Document, options: &TaskLoadOptions) -> Vec<Message> {
         let id = document.id.as_deref().unwrap_or_default();
         let mut drawn: Vec<usize> = Vec::with_capacity(options.few_shot);

@@ -1,4 +1,4 @@
-//! Which files hold a split of a task.
+//! Locates the files of a split.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -28,15 +28,15 @@ pub struct SplitNotFound {
 }
 
 impl Task {
-    /// The files that hold a split, in the order in which they are read; none for a synthetic task.
+    /// The files that hold a split, in reading order; empty for a synthetic task.
     ///
-    /// A task that names its files gets these. Where `root` is itself a file, that is it. Otherwise, below `root`, the
-    /// first that exists: by folder, then by name, in the task's order, then by extension in the order jsonl,
-    /// json, csv, tsv, parquet. Of each name, `NAME.EXTENSION` comes before the shards
-    /// `NAME-00000-of-00003.EXTENSION`, which are taken together, in order, and only if complete.
+    /// The key `files` of the task has priority. If `root` is a file, that file is used. Otherwise the first match below
+    /// `root` is used, by folder, then by name (both in the order of the task), then by extension in the order jsonl, json,
+    /// csv, tsv, parquet, txt. For each name, `NAME.EXTENSION` has priority over the shards `NAME-00000-of-00003.EXTENSION`,
+    /// which are used together, in order, and only if none is missing.
     ///
     /// # Errors
-    /// [`SplitNotFound`], which says what was looked for and what is there.
+    /// [`SplitNotFound`], which lists the names that were searched for and the files that exist.
     pub fn locate(&self, root: &Path, split: &str) -> Result<Vec<PathBuf>, SplitNotFound> {
         let Source::Files { folders, splits, files } = &self.source else { return Ok(Vec::new()) };
         if let Some(files) = files.get(split) {
@@ -77,7 +77,7 @@ impl Task {
         })
     }
 
-    /// The splits that a task has below a data root, of those that it knows.
+    /// The known splits of the task that exist below a data root.
     pub fn splits(&self, root: &Path) -> Vec<String> {
         let Source::Files { splits, files, .. } = &self.source else {
             return World::splits(self.kind).iter().map(|split| (*split).to_owned()).collect();
@@ -91,8 +91,8 @@ impl Task {
         found
     }
 
-    /// The split whose rows a file holds, going by its name: `dev.jsonl` and `validation-00000-of-00002.jsonl` hold
-    /// `validation`. `None` where the task knows no split by that name.
+    /// The split that the name of a file stands for: `validation` for `dev.jsonl` and `validation-00000-of-00002.jsonl`.
+    /// `None` if no known split of the task has such a file.
     pub fn split_of_file(&self, file: &Path) -> Option<String> {
         let Source::Files { splits, files, .. } = &self.source else { return None };
         let stem = file.file_stem()?.to_str()?;
@@ -107,7 +107,7 @@ impl Task {
     }
 }
 
-/// The splits that a task with these keys knows; some may be there twice.
+/// The splits that a task with these keys knows, possibly with duplicates.
 fn known_splits<A, B>(
     splits: &BTreeMap<String, A>,
     files: &BTreeMap<String, B>,
@@ -129,7 +129,7 @@ fn names(splits: &BTreeMap<String, Vec<String>>, split: &str) -> Vec<String> {
     }
 }
 
-/// All shards of a file, if there are any and none is missing.
+/// The shards of a file; `None` if there are none or one is missing.
 fn shards(folder: &Path, name: &str, extension: &str) -> Option<Vec<PathBuf>> {
     let prefix = format!("{name}-");
     let suffix = format!(".{extension}");

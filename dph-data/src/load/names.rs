@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-/// Gives every document a name that no other has.
+/// Gives every document a unique name.
 #[derive(Default)]
 pub(super) struct Names {
     taken: HashMap<String, usize>,
@@ -19,7 +19,7 @@ impl Names {
             Some(times) => {
                 *times += 1;
                 let again = format!("{id}#{times}");
-                // Only a file that already has such an id gets here twice.
+                // The recursion repeats only if the file itself has such an id.
                 self.unique(Some(again), number)
             }
         }

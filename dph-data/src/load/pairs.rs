@@ -1,4 +1,4 @@
-//! Pairs of the answers that come one a row with a score.
+//! Makes pairs of single answers that have a score.
 
 use std::collections::HashMap;
 
@@ -6,13 +6,13 @@ use crate::chat::Message;
 use crate::document::Document;
 use crate::rows::{RowProblem, SkipReason};
 
-/// Things with the numbers of their rows.
+/// Items with the index of their row.
 type Numbered<T> = Vec<(usize, T)>;
 
-/// Pairs of answers to the same prompt with different scores, the better one first; and the answers without a partner and
-/// the pairs without a winner. All come with the number of the row of the first answer, in the order of the rows.
+/// All pairs of answers to the same prompt with different scores, the better answer first; and the problems: answers without
+/// a partner, and pairs with equal scores. Each has the index of the row of its first answer; both lists are in row order.
 ///
-/// Every answer is paired with every other one to the same prompt.
+/// Every answer is paired with every other answer to the same prompt.
 pub(crate) fn pair(answers: &[(usize, Document)]) -> (Numbered<Document>, Numbered<RowProblem>) {
     let mut by_prompt: HashMap<&[Message], Vec<usize>> = HashMap::new();
     for (position, (_, document)) in answers.iter().enumerate() {

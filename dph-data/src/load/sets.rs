@@ -8,7 +8,7 @@ use crate::chat::{ChatError, ChatTokenizer, SYSTEM};
 use crate::document::Document;
 use crate::rows::{RowProblem, SkipReason};
 
-/// The prompt of a document, behind its examples, with the candidates.
+/// The candidate set of a document; its prompt starts with the few-shot examples.
 pub(super) fn conversation_set(
     document: &Document,
     examples: &Examples,
@@ -34,7 +34,7 @@ pub(super) fn conversation_set(
     }
 }
 
-/// Plain text as sets of one candidate; text that is too long is cut.
+/// Plain text as sets with one candidate; text that is longer than `max_len` is split.
 pub(super) fn text_sets(
     document: &Document,
     tokenizer: &ChatTokenizer,
@@ -51,7 +51,7 @@ pub(super) fn text_sets(
         .map(|(index, tokens)| CandidateSet {
             id: if index == 0 { id.clone() } else { format!("{id}/{index}") },
             prompt: prompt.clone(),
-            // The text's bytes are counted once, with its first piece.
+            // The first piece has all bytes of the text.
             candidates: vec![Candidate {
                 tokens: tokens.to_vec(),
                 bytes: if index == 0 { text.len() } else { 0 },

@@ -1,4 +1,4 @@
-//! The rows of a split: of all its files, without those of other splits, and with nested rows taken out.
+//! [`SplitRows`]: the rows of all files of a split, with nested rows expanded and the rows of other splits removed.
 
 use std::path::{Path, PathBuf};
 
@@ -18,11 +18,11 @@ pub(super) struct SplitRows {
     pub other_splits: usize,
 }
 
-/// A row and where it is from.
+/// A row and its place in the files.
 pub(super) struct SplitRow {
     /// Index of the file.
     file: usize,
-    /// Where the row stands inside of one of the file's rows, its position there, from 1.
+    /// For a nested row, its position in the enclosing row, from 1.
     part: Option<usize>,
     pub row: Row,
 }
@@ -63,7 +63,7 @@ impl SplitRows {
         })
     }
 
-    /// Adds the rows of a file that belong to the split, with the rows inside of them taken out.
+    /// Adds the rows of a file that belong to the split; nested rows are expanded.
     fn add(&mut self, task: &Task, split: &str, file: usize, rows: impl IntoIterator<Item = Row>) {
         for Row { number, fields } in rows {
             let parts = match fields.and_then(|fields| task.nested_rows(fields)) {

@@ -1,4 +1,4 @@
-//! From a task to candidate sets: rows are read, templated, sampled and tokenised, in parallel and in order.
+//! [`TaskData`]: a split as candidate sets. Rows are read, rendered, sampled and tokenised, in parallel and in order.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -25,28 +25,28 @@ pub struct TaskData {
     pub task: String,
     /// The split.
     pub split: String,
-    /// The sets, in the order of the rows.
+    /// The sets in the order of the rows.
     pub sets: Vec<CandidateSet>,
     /// For tasks with a `score`, the score of each set by its id.
     pub scores: BTreeMap<String, f64>,
-    /// The rows that cannot be used. Rows that are broken or unlabelled are counted over the whole split, those that are
-    /// too long among the sampled ones.
+    /// The rows that cannot be used. Broken and unlabelled rows are counted over the whole split, rows that are too long among
+    /// the sampled rows.
     pub skipped: Skipped,
     /// Number of rows, see [`Documents::rows`].
     pub rows: usize,
-    /// The files, in the order in which they were read; none for a synthetic task.
+    /// The files in reading order; empty for a synthetic task.
     pub files: Vec<PathBuf>,
 }
 
 impl TaskData {
     /// A split of a task as candidate sets.
     ///
-    /// `root` is the data root (`<root>/<task>/<split>.jsonl`, see [`Task::locate`]) or the very file; a synthetic task
-    /// needs none. Instructions become sets with one candidate; plain text becomes sets whose prompt is the start token
-    /// and whose one candidate is the text and the end-of-text token.
+    /// `root` is the data root (`<root>/<task>/<split>.jsonl`, see [`Task::locate`]) or the file that holds the split; it is
+    /// not used for a synthetic task. An instruction becomes a set with one candidate. Plain text becomes sets whose prompt is
+    /// the start token and whose only candidate is the text and the end-of-text token.
     ///
     /// # Errors
-    /// As [`Documents::load`]; also if all documents are too long, or too few examples can be drawn.
+    /// As [`Documents::load`]; all documents are too long, too few examples can be drawn, or nothing can be held out.
     pub fn load(
         task: &Task,
         root: &Path,
@@ -104,7 +104,7 @@ impl TaskData {
     }
 }
 
-/// `limit` positions of `0..len`, one from each of `limit` equal stretches, in order.
+/// `limit` positions of `0..len`, one from each of `limit` equal parts, in order.
 fn spread(len: usize, limit: usize, seed: u64) -> impl Iterator<Item = usize> {
     let limit = limit.min(len);
     (0..limit).map(move |stretch| {

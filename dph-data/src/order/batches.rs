@@ -1,13 +1,13 @@
-//! Batches of sets with similar lengths, so that little is computed on padding.
+//! Batches of sequences of similar length, which need little padding.
 
 use dph_core::CandidateSet;
 
 /// Groups sequences by length: every batch's longest length times its size stays within `budget` tokens.
 ///
 /// `lengths[i]` is the length of item `i`, in tokens. The batches hold indices into `lengths`, each exactly
-/// once, so results can be put back into their order. The longest come first: the time left is then never
-/// underestimated, and if memory runs out it does so at once. An item longer than the budget makes a batch of
-/// its own. Equal lengths keep their order.
+/// once, so results can be put back into their order. The longest come first, so that the remaining time is not
+/// underestimated and a lack of memory shows in the first batch. An item that is longer than the budget is a batch of its
+/// own. Items of equal length keep their order.
 ///
 /// ```
 /// let batches = dph_data::plan_batches(&[3, 9, 4, 4], 10);
@@ -43,7 +43,7 @@ pub fn plan_rows(lengths: &[usize], budget: usize) -> Vec<Vec<Vec<usize>>> {
     while let Some(&longest) = left.first() {
         let width = lengths[longest];
         let count = (budget / width.max(1)).max(1);
-        // First fit: each sequence goes into the first row that has room for it.
+        // First fit: each sequence is put into the first row that has room for it.
         let mut rows: Vec<(usize, Vec<usize>)> = Vec::new();
         left.retain(|&index| {
             let length = lengths[index];

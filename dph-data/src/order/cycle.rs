@@ -14,7 +14,7 @@ pub(super) fn whole_shares(weights: &[f64]) -> Vec<u64> {
     });
     match exact {
         Some(period) => weights.iter().map(|weight| (weight * period as f64).round() as u64).collect(),
-        // A weight above 0 must be drawn some time, however small it is.
+        // Every weight greater than 0 is drawn at least once in a cycle.
         None => weights
             .iter()
             .map(

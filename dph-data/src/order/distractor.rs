@@ -1,13 +1,13 @@
-//! Which wrong answer an epoch sees.
+//! The wrong answer that an epoch uses.
 
 use dph_core::CandidateSet;
 
 use crate::random::{below, hash_name, mix};
 
-/// One wrong answer of a set, the same for the same seed and epoch, another for other epochs.
+/// The index of one wrong answer of a set, drawn by seed, id and epoch.
 ///
-/// With it a question with many distractors becomes one pair an epoch, as the paper trains. `None` where
-/// there is no gold answer or nothing else to draw.
+/// A question with many distractors thus becomes one pair in each epoch, as in the paper. `None` if there is no gold answer
+/// or no other candidate.
 pub fn draw_distractor(set: &CandidateSet, seed: u64, epoch: u64) -> Option<usize> {
     let gold = set.gold?;
     let distractors = set.candidates.len().checked_sub(1).filter(|&count| count > 0)?;

@@ -1,14 +1,14 @@
-//! Weighted mixtures of data sets whose every item can be computed from its position alone.
+//! [`Mixture`]: a weighted stream of data sets with random access.
 
 use super::cycle::{schedule, whole_shares};
 use crate::random::{Permutation, mix};
 
 /// An endless, weighted, seeded stream of rows from several data sets.
 ///
-/// Item `k` is a function of the seed and `k` only, in constant time, so a resumed run goes on where the
-/// interrupted one was. Proportions are exact: after any number of items, every data set has been drawn within
+/// Item `k` is a function of the seed and `k` only, in constant time, so a resumed run continues where the
+/// interrupted one stopped. Proportions are exact: after any number of items, every data set has been drawn within
 /// one of its share (slots are scheduled like jobs, earliest deadline first; Baruah et al., "Proportionate
-/// progress", 1996). Every data set is gone through whole, in an order that the seed shuffles anew each epoch.
+/// progress", 1996). Every epoch of a data set has each row once, in a new seeded order.
 ///
 /// ```
 /// let mixture = dph_data::Mixture::new(&[(3.0, 100), (1.0, 10)], 42)?;
@@ -34,16 +34,16 @@ pub struct MixtureItem {
     pub dataset: usize,
     /// Index of the row in that data set.
     pub row: usize,
-    /// How often that data set has been gone through before.
+    /// Number of epochs of that data set that are complete.
     pub epoch: u64,
 }
 
-/// Why there is no such mixture.
+/// Why a mixture is invalid.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MixtureError {
     /// No data set has a weight above 0.
-    #[error("a mixture needs at least one data set with a weight above 0")]
+    #[error("a mixture needs at least one data set with a weight greater than 0")]
     Nothing,
     /// A weight is negative or not a number.
     #[error("the weight of data set {dataset} is {weight}: it must be a number, 0 or more")]

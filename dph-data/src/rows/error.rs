@@ -1,8 +1,8 @@
-//! Why a file cannot be read as rows.
+//! [`RowsError`]: why a file cannot be read as rows.
 
 use std::path::PathBuf;
 
-/// A file that cannot be read as rows.
+/// Why a file cannot be read as rows.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RowsError {
@@ -14,30 +14,30 @@ pub enum RowsError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// The file's name does not say what it is.
+    /// The extension of the file is unknown.
     #[error("{}: rows are read from .jsonl, .json, .csv, .tsv, .parquet and .txt files; rename the file, or convert it", path.display())]
     UnknownFormat {
         /// The file.
         path: PathBuf,
     },
-    /// The file is not what its name says.
+    /// The content of the file does not match its extension.
     #[error("{}: this is not {expected} but {found}; {remedy}", path.display())]
     OtherFormat {
         /// The file.
         path: PathBuf,
-        /// What the name says.
+        /// The format of the extension.
         expected: &'static str,
-        /// What it is.
+        /// The actual format.
         found: &'static str,
         /// What to do.
         remedy: &'static str,
     },
-    /// The file is damaged, or no file of its kind.
+    /// The file is damaged.
     #[error("{}{}: {message}", path.display(), line.map(|line| format!(":{line}")).unwrap_or_default())]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// The line, where there is one.
+        /// The line, if the format has lines.
         line: Option<usize>,
         /// What is wrong and what to do.
         message: String,

@@ -8,7 +8,7 @@ use super::error::RowsError;
 use super::problem::{RowProblem, SkipReason};
 use super::row::{Row, object};
 
-/// Lines end at `\n` only: strings may hold other Unicode line separators. Blank lines are no rows.
+/// Lines end at `\n` only, because strings may contain other Unicode line separators. Blank lines are ignored.
 pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<Vec<Row>, RowsError> {
     let lines = bytes.split(|byte| *byte == b'\n').enumerate();
     let rows: Vec<Row> = lines

@@ -10,9 +10,9 @@ pub enum SkipReason {
     Unreadable,
     /// The JSON value is not an object.
     NotAnObject,
-    /// A field that the task needs is not there.
+    /// A field that the task needs is missing.
     MissingField,
-    /// A field is there but is not what the task needs (a list where text is expected, …).
+    /// A field has a type that the task cannot use, such as a list where text is expected.
     WrongType,
     /// A template or expression of the task fails on the row.
     Template,
@@ -24,11 +24,11 @@ pub enum SkipReason {
     NoSharedPrompt,
     /// The row is one of several answers to a prompt, but the others are missing.
     NoPartner,
-    /// Two answers to the same prompt have the same score, so that neither is better.
+    /// Two answers to the same prompt have the same score.
     Tied,
     /// The row has no gold answer (a test split).
     Unlabelled,
-    /// The gold answer is none of the candidates.
+    /// The gold answer is not a candidate.
     GoldOutOfRange,
     /// Prompt and answer have more tokens than allowed.
     TooLong,

@@ -1,4 +1,4 @@
-//! [`read_rows`]: the rows of a file, whose format goes by its extension.
+//! [`read_rows`]: reads the rows of a file; the extension selects the format.
 
 use std::fs;
 use std::path::Path;
@@ -7,15 +7,15 @@ use super::error::RowsError;
 use super::row::Row;
 use super::{delimited, json, jsonl, parquet, txt};
 
-/// The file formats, in the order in which they are preferred where several files fit.
+/// The file formats in order of priority, for the case that several files match.
 pub(crate) const EXTENSIONS: [&str; 6] = ["jsonl", "json", "csv", "tsv", "parquet", "txt"];
 
-/// All rows of a file, in its order; the format goes by the file's extension.
+/// All rows of a file in order. The extension selects the format.
 ///
-/// A row that cannot be read is kept as a [`RowProblem`]: the others can still be used.
+/// A row that cannot be read is a [`RowProblem`]; the other rows can be used.
 ///
 /// # Errors
-/// A file that cannot be read, or that as a whole is not of its format.
+/// A file that cannot be read or is not in its format.
 pub fn read_rows(path: &Path) -> Result<Vec<Row>, RowsError> {
     let extension = path.extension().and_then(|extension| extension.to_str()).map(str::to_lowercase);
     let parse: fn(&Path, &[u8]) -> Result<Vec<Row>, RowsError> = match extension.as_deref() {
@@ -32,7 +32,7 @@ pub fn read_rows(path: &Path) -> Result<Vec<Row>, RowsError> {
     parse(path, bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes))
 }
 
-/// What a row is called in messages: formats without lines count rows.
+/// The place of a row for messages: its line, or its number in formats without lines.
 pub(crate) fn place(path: &Path, number: usize) -> String {
     match path.extension().and_then(|extension| extension.to_str()) {
         Some("json" | "parquet") => format!("{}, row {number}", path.display()),
@@ -40,7 +40,7 @@ pub(crate) fn place(path: &Path, number: usize) -> String {
     }
 }
 
-/// Recognises files that are commonly met under a wrong name.
+/// Recognises common files with a wrong extension.
 fn check_text(path: &Path, bytes: &[u8]) -> Result<(), RowsError> {
     let other = |found, remedy| {
         Err(RowsError::OtherFormat { path: path.to_owned(), expected: "text", found, remedy })

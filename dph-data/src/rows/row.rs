@@ -7,7 +7,7 @@ use super::problem::{RowProblem, SkipReason};
 /// One row of a file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
-    /// Where the row starts: its line, from 1; in json and parquet, which have no lines for rows, its number, from 1.
+    /// The line on which the row starts, from 1; in json and parquet the number of the row, from 1.
     pub number: usize,
     /// The row's fields, or what is wrong with it.
     pub fields: Result<Map<String, Json>, RowProblem>,

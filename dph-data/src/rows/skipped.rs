@@ -1,4 +1,4 @@
-//! Rows that cannot be used: counted by reason, never dropped in silence.
+//! [`Skipped`]: the rows that cannot be used, counted by reason.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,7 +10,7 @@ use super::problem::{RowProblem, SkipReason};
 /// How many examples of each reason are kept.
 const KEPT: usize = 5;
 
-/// A row that was skipped: where it is and what is wrong.
+/// A skipped row: its place and its problem.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SkippedRow {
     /// The file and line (`data/x.jsonl:12`), or the file and row for formats without lines.
@@ -26,17 +26,17 @@ pub struct Skipped {
 }
 
 impl Skipped {
-    /// Number of rows skipped, for whatever reason.
+    /// Number of skipped rows.
     pub fn total(&self) -> usize {
         self.reasons.values().map(|(count, _)| count).sum()
     }
 
-    /// Number of rows skipped for each reason.
+    /// Number of skipped rows for each reason.
     pub fn counts(&self) -> BTreeMap<SkipReason, usize> {
         self.reasons.iter().map(|(&reason, (count, _))| (reason, *count)).collect()
     }
 
-    /// The first few rows that were skipped for a reason.
+    /// The first few skipped rows for a reason.
     pub fn examples(&self, reason: SkipReason) -> &[SkippedRow] {
         self.reasons.get(&reason).map_or(&[], |(_, rows)| rows)
     }

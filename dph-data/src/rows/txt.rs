@@ -1,5 +1,5 @@
-//! txt: plain text. A line that says `<|endoftext|>` and nothing else separates documents; without one the file is a
-//! single document. A row has one field, `text`.
+//! txt: plain text. A line that consists of `<|endoftext|>` separates documents; without such a line the file is one document.
+//! A row has one field, `text`.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use super::row::Row;
 
 const SEPARATOR: &str = "<|endoftext|>";
 
-/// The documents of a text file; those with nothing but blanks are none.
+/// The documents of a text file. Documents of whitespace only are ignored.
 pub(super) fn parse(_path: &Path, bytes: &[u8]) -> Result<Vec<Row>, RowsError> {
     let mut rows = Vec::new();
     let mut document: Vec<&[u8]> = Vec::new();

@@ -1,9 +1,9 @@
-//! [`Fact`]: one matter about one person.
+//! [`Fact`]: one attribute of one person.
 
 use super::tables::{ATTRIBUTES, THINGS};
 use crate::random::Stream;
 
-/// One matter about one person: what is true, what rumour says, and which split asks for it.
+/// One attribute of one person: the true value, the value of the rumour, and the split that has the question.
 #[derive(Debug, Clone)]
 pub(super) struct Fact {
     pub name: String,
@@ -15,7 +15,7 @@ pub(super) struct Fact {
 }
 
 impl Fact {
-    /// Of the things, the first half exist. Each split has its own part of either half.
+    /// The first half of `things` exists. Each split uses its own part of both halves.
     pub(super) fn new(draw: &mut Stream, name: String, attribute: usize, things: &[String]) -> Self {
         let (real, unreal) = things.split_at(THINGS / 2);
         let (split, part) = match draw.below(8) {

@@ -1,25 +1,25 @@
-//! A little world to learn in: nothing to download, and liars live in it.
+//! A synthetic world: a corpus in which false statements are as frequent as true ones, and questions about it.
 //!
-//! The people of this world speak of places, trades, foods and animals that have made-up names. Half of these things
-//! exist, the others do not, and nothing in a word tells which. About every person and each of these matters there is one
-//! truth and one *rumour*, which is about something that does not exist. Truths and lies are told equally often, so the
-//! likelihood of an answer says little about its truth. But whatever is told is followed by a verdict ("True.", "A lie."),
-//! so a model that reads these texts comes to know more than it says: it must know what exists to foresee the verdict. A
-//! preference head can learn to read that off.
+//! The texts are about people and their places, trades, foods and animals, all with invented names. Half of these things exist
+//! in the world and half do not; the words do not show which. For each person and attribute there is one true statement and
+//! one *rumour*, which names a thing that does not exist. True and false statements are equally frequent, so the likelihood of
+//! an answer says little about its truth. But every statement is followed by a verdict ("True.", "A lie."). To predict the
+//! verdict, a model must represent whether the thing exists, and a preference head can learn to read this from the hidden
+//! states.
 //!
 //! | task | kind | rows | splits |
 //! |---|---|---|---|
-//! | `world_text` | text | short texts: truths, rumours and other lies about everybody, with verdicts | train, validation |
+//! | `world_text` | text | short texts of true statements, rumours and other false statements, with verdicts | train, validation |
 //! | `world_chat` | instruction | questions with true and false answers; "Would you lie to me?" | train, validation |
-//! | `world` | choice | one question for each fact: the truth, the rumour, two other lies | train, validation, test |
+//! | `world` | choice | one question for each fact, with the true answer, the rumour and two other false answers | train, validation, test |
 //!
-//! A fact belongs to one split of the questions, and so does every thing: the questions of the test split are about people
-//! and things that no question and no conversation before has brought together, and *all of their answers* speak
-//! of things that occur in the texts only. A head that remembers words is no better than chance there.
+//! Each fact and each thing belongs to one split of the questions. The people and things of a test question never occur
+//! together in another question or conversation, and *all of its answers* name things that occur in the texts only. A head
+//! that memorises words therefore performs at chance on the test split.
 //!
-//! How hard it is: a plain transformer with 2 layers of width 128 (half a million parameters) reads a quarter of a million
-//! tokens of the texts and then some of the conversations. Of the unseen questions, with 4 answers each, likelihood then gets
-//! a third to a half right, a linear head on the frozen model at least 8 of 10.
+//! Difficulty: a transformer with 2 layers of width 128 (half a million parameters) is trained on 250,000 tokens of the texts
+//! and then on some of the conversations. On the unseen questions, which have 4 answers each, likelihood is right on a third to
+//! a half, and a linear head on the frozen model on at least 80 %.
 
 mod fact;
 mod tables;

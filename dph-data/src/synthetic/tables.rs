@@ -1,12 +1,12 @@
-//! The names and words of the little world.
+//! The names and words of the synthetic world.
 
 use crate::random::Stream;
 
-/// Something that is said of people. In both texts, NAME and THING stand for what they say.
+/// An attribute of a person. NAME and THING are placeholders in both texts.
 pub(super) struct Attribute {
     pub question: &'static str,
     pub sentence: &'static str,
-    /// How the words for its things end.
+    /// The ending of the words for its values.
     ending: &'static str,
 }
 
@@ -25,10 +25,10 @@ pub(super) const FIRST_NAMES: [&str; 30] = [
     "Carl", "Dora",
 ];
 
-/// So many words are made for each attribute; half of them are for things that exist.
+/// Number of words for each attribute. Half of them name things that exist.
 pub(super) const THINGS: usize = 48;
 
-/// Made-up words, all different, in an order that says nothing.
+/// Distinct invented words in random order.
 pub(super) fn words(attribute: usize, draw: &mut Stream) -> Vec<String> {
     const STARTS: [&str; 12] = ["b", "d", "f", "gr", "k", "l", "m", "p", "sn", "t", "v", "w"];
     const VOWELS: [&str; 5] = ["a", "e", "i", "o", "u"];

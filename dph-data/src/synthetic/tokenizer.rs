@@ -1,4 +1,4 @@
-//! A byte-level BPE tokenizer trained on the world's own texts.
+//! A byte-level BPE tokenizer that is trained on the texts of the world.
 
 use std::path::Path;
 
@@ -8,12 +8,12 @@ use super::world::World;
 use crate::chat::{TokenizerError, train_tokenizer};
 use crate::task::Kind;
 
-/// The most tokens the vocabulary may have; enough for every word of the world.
+/// Upper limit of the vocabulary; enough for every word of the world.
 const VOCABULARY: usize = 768;
 
 impl World {
-    /// Trains the tokenizer of this world and writes it into a folder, see [`train_tokenizer`]. It has the tokens of ChatML;
-    /// the same world gives the same files, byte for byte.
+    /// Trains the tokenizer of this world and writes it into a folder, see [`train_tokenizer`]. The vocabulary contains the
+    /// ChatML tokens. The same world gives the same files, byte for byte.
     ///
     /// # Errors
     /// As [`train_tokenizer`].
@@ -21,7 +21,7 @@ impl World {
         train_tokenizer(folder, self.words(), VOCABULARY, &["<|im_start|>", "<|im_end|>"])
     }
 
-    /// Everything that is said in the world.
+    /// All texts of the world.
     fn words(&self) -> Vec<String> {
         let rows = [Kind::Text, Kind::Instruction, Kind::Choice]
             .into_iter()

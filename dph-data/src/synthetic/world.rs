@@ -7,19 +7,19 @@ use super::tables::{ATTRIBUTES, FAMILIES, FIRST_NAMES, words};
 use crate::random::{Stream, mix};
 use crate::task::Kind;
 
-/// How many texts there are to learn from, and how many to validate on.
+/// Number of texts in the train and in the validation split.
 const TEXTS: usize = 6000;
 const VALIDATION_TEXTS: usize = 200;
-/// Sentences in a text.
+/// Number of sentences in a text.
 const SENTENCES: usize = 4;
-/// So many sentences in twenty tell the truth, so many the rumour, and the rest some other lie.
+/// Out of twenty sentences, the number that state the truth and the number that state the rumour; the rest state other lies.
 const TRUTH_IN_TWENTY: usize = 10;
 const RUMOUR_IN_TWENTY: usize = 7;
 
-/// The little world: who there is, what is true of them and what is said of them.
+/// The synthetic world: its people, and the true and false statements about them.
 ///
-/// All of it follows from the seed. The embedded tasks use the [`Default`] world, whatever the seed of the experiment, so
-/// that a model is examined in the world that it grew up in.
+/// The seed determines all of it. The embedded tasks always use the [`Default`] world, whatever the seed of the experiment, so
+/// that a model is evaluated on the world that it was trained on.
 #[derive(Debug, Clone)]
 pub struct World {
     seed: u64,
@@ -50,7 +50,7 @@ impl World {
         Self { seed, facts }
     }
 
-    /// The splits that there are of a kind of task.
+    /// The splits that exist for a kind of task.
     pub fn splits(kind: Kind) -> &'static [&'static str] {
         match kind {
             Kind::Text | Kind::Instruction => &["train", "validation"],
@@ -59,7 +59,7 @@ impl World {
         }
     }
 
-    /// The rows of a kind of task and a split; `None` where there are none.
+    /// The rows of a split for a kind of task; `None` if the split does not exist.
     pub fn rows(&self, kind: Kind, split: &str) -> Option<Vec<Map<String, Json>>> {
         let rows = match (kind, split) {
             (Kind::Text, "train") => self.texts(0, TEXTS),
@@ -87,7 +87,7 @@ impl World {
         (0..count).map(|_| object(json!({ "text": text() }))).collect()
     }
 
-    /// Conversations about the facts of the train split; every tenth of them is for validation.
+    /// Conversations about the facts of the train split. Every tenth fact is used for validation.
     fn conversations(&self, validation: bool) -> Vec<Map<String, Json>> {
         let facts = self.facts.iter().filter(|fact| fact.split == "train").enumerate();
         let facts = facts.filter(|(index, _)| (index % 10 == 0) == validation);

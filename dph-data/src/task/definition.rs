@@ -13,19 +13,18 @@ use crate::rows::RowProblem;
 
 /// A data set and how its rows become documents.
 ///
-/// Tasks are TOML files, not code. The common benchmarks are embedded ([`Task::names`]); any other is given by the path of
-/// its file.
+/// A task is a TOML file. Common benchmarks are embedded ([`Task::names`]); other tasks are read from files.
 ///
 #[doc = include_str!("../../TASKS.md")]
 #[derive(Debug)]
 pub struct Task {
     /// The task's name.
     pub name: String,
-    /// What the task is, in a line; may be empty.
+    /// A one-line description; may be empty.
     pub about: String,
     /// What its rows are.
     pub kind: Kind,
-    /// How predictions are judged; empty where there is nothing to predict.
+    /// The metrics of predictions; empty for tasks without a choice.
     pub metrics: Vec<TaskMetric>,
     pub(crate) source: Source,
     pub(crate) recipe: Recipe,
@@ -34,38 +33,38 @@ pub struct Task {
 /// Where a task's rows come from.
 #[derive(Debug)]
 pub(crate) enum Source {
-    /// Files below a data root, or (for the splits in `files`) exactly these.
+    /// Files below a data root or, for the splits in `files`, these files.
     Files {
         folders: Vec<String>,
         splits: BTreeMap<String, Vec<String>>,
         files: BTreeMap<String, Vec<PathBuf>>,
     },
-    /// The little world of this crate.
+    /// The synthetic world of this crate.
     Synthetic,
 }
 
 impl Task {
-    /// Whether rows are single answers with a score, of which [`Documents::load`](crate::Documents::load) makes pairs.
+    /// Whether rows are single answers with a score; [`Documents::load`](crate::Documents::load) makes pairs of them.
     pub fn pairs_answers(&self) -> bool {
         self.recipe.is_scored()
     }
 
-    /// The rows inside of a row, where the task's `rows` says that there are some (SQuAD's articles hold paragraphs, which
-    /// hold questions); else the row itself.
+    /// The rows that are nested in a row according to the key `rows` (an article of SQuAD holds paragraphs, which hold
+    /// questions); the row itself if there are none.
     ///
     /// # Errors
-    /// What should be a list of objects is something else.
+    /// A value of `rows` that is not a list of objects.
     pub fn nested_rows(&self, row: Map<String, Json>) -> Result<Vec<Map<String, Json>>, RowProblem> {
         self.recipe.selection.nested_rows(row)
     }
 
-    /// The document in a row, as [`nested_rows`](Self::nested_rows) gives it.
+    /// The document of a row that [`nested_rows`](Self::nested_rows) returned.
     ///
-    /// Where rows are single answers with a score, it is that answer alone; [`Documents::load`](crate::Documents::load)
+    /// If rows are single answers with a score, the document holds that answer only; [`Documents::load`](crate::Documents::load)
     /// makes the pairs.
     ///
     /// # Errors
-    /// A field that is missing or of a wrong type, a gold answer that is none of the candidates, ….
+    /// A field that is missing or of a wrong type, or a gold answer that is not a candidate.
     pub fn document(&self, row: &Map<String, Json>) -> Result<Document, RowProblem> {
         self.recipe.document(row)
     }

@@ -1,10 +1,10 @@
-//! The tasks that are compiled in.
+//! The embedded tasks.
 
 macro_rules! tasks {
     ($($name:literal,)*) => { &[$(($name, include_str!(concat!("../../tasks/", $name, ".toml")))),*] };
 }
 
-/// Name and source of each embedded task, in the order in which they are listed.
+/// Name and TOML source of each embedded task, in the order of `dph-data list`.
 #[rustfmt::skip]
 pub(crate) const TASKS: &[(&str, &str)] = tasks![
     "hellaswag", "hellaswag_choice", "openbookqa", "winogrande", "arc_easy", "arc_challenge", "boolq", "piqa",

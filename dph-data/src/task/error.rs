@@ -1,4 +1,4 @@
-//! What can be wrong with a task file, with the places to point at.
+//! [`TaskError`]: why a task cannot be loaded.
 
 use std::path::PathBuf;
 
@@ -6,14 +6,14 @@ use miette::Diagnostic;
 
 use crate::invalid_toml::InvalidToml;
 
-/// A task that cannot be had.
+/// Why a task cannot be loaded.
 #[derive(Debug, thiserror::Error, Diagnostic)]
 #[non_exhaustive]
 pub enum TaskError {
     /// No embedded task has this name.
     #[error("there is no task `{name}`; {help}")]
     Unknown {
-        /// The name as given.
+        /// The name that was asked for.
         name: String,
         /// What to do.
         help: String,
@@ -26,7 +26,7 @@ pub enum TaskError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// The task file is wrong in one or several places.
+    /// The task file is invalid in one or several places.
     #[error(transparent)]
     #[diagnostic(transparent)]
     Invalid(Box<InvalidToml>),

@@ -1,8 +1,8 @@
-//! [`TaskMetric`]: how predictions are judged.
+//! [`TaskMetric`]: how predictions are scored.
 
 use std::fmt;
 
-/// How predictions are judged.
+/// A metric of the predictions on a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TaskMetric {
@@ -28,7 +28,7 @@ impl TaskMetric {
         ("spearman", Self::Spearman),
     ];
 
-    /// Whether predictions are measured against a score, not against the gold candidate.
+    /// Whether the metric compares predictions with the score and not with the gold candidate.
     pub fn needs_score(self) -> bool {
         matches!(self, Self::Pearson | Self::Spearman)
     }

@@ -1,4 +1,4 @@
-//! Where tasks come from: the embedded ones by name, and files.
+//! Loading tasks: embedded ones by name, others from files.
 
 use std::path::Path;
 
@@ -17,14 +17,14 @@ impl Task {
         embedded::TASKS.iter().map(|(name, _)| *name)
     }
 
-    /// The TOML source of an embedded task, to look at or to start from.
+    /// The TOML source of an embedded task, for reading or as a template for a new task.
     pub fn embedded_source(name: &str) -> Option<&'static str> {
         embedded::source(name)
     }
 
     /// The JSON schema of task files: every key with its documentation, for editors that know such schemas.
     ///
-    /// A property's `x-kinds` lists the kinds of tasks that have the key; without it, all have.
+    /// The `x-kinds` of a property lists the kinds of tasks that have the key; without it, all kinds have the key.
     pub fn schema() -> Json {
         keys::schema()
     }
@@ -41,7 +41,7 @@ impl Task {
             return Self::from_file(Path::new(name_or_path));
         }
         let help = did_you_mean(name_or_path, Self::names()).unwrap_or_else(|| {
-            "`dph-data list` shows the embedded ones; your own is given by its path, ending in .toml".into()
+            "`dph-data list` shows the embedded tasks; name your own by its path, which ends in .toml".into()
         });
         Err(TaskError::Unknown { name: name_or_path.to_owned(), help })
     }
@@ -49,7 +49,7 @@ impl Task {
     /// A task from a TOML file.
     ///
     /// # Errors
-    /// The file cannot be read, or it is not a valid task: then all its problems are listed.
+    /// The file cannot be read, or is not a valid task; all problems are listed.
     pub fn from_file(path: &Path) -> Result<Self, TaskError> {
         let source = std::fs::read_to_string(path)
             .map_err(|source| TaskError::Read { path: path.to_owned(), source })?;
@@ -59,7 +59,7 @@ impl Task {
     /// A task from TOML text. `file` names it in messages, and the task's own files are relative to its folder.
     ///
     /// # Errors
-    /// [`TaskError::Invalid`] with everything that is wrong.
+    /// [`TaskError::Invalid`] with all problems.
     pub fn parse(source: &str, file: &str) -> Result<Self, TaskError> {
         compile(source, file)
             .map_err(|problems| TaskError::Invalid(Box::new(InvalidToml::new(file, source, problems))))

@@ -60,7 +60,7 @@ fn preference(c: &mut Compiler<'_>) -> Option<Body> {
 
 fn scored_answer(c: &mut Compiler<'_>) -> Option<Body> {
     for key in [c.file.chosen.take(), c.file.rejected.take()].into_iter().flatten() {
-        c.problem(key.span(), "`score` pairs rows with one `answer` each; drop it, or drop this key");
+        c.problem(key.span(), "`score` pairs rows with one `answer` each; remove it, or remove this key");
     }
     let user = c.file.user.take().and_then(|key| c.template("user", &key));
     let prompt = c.file.prompt.take();
@@ -75,7 +75,7 @@ fn conversation(c: &mut Compiler<'_>) -> Option<Body> {
     let f = &mut c.file;
     let others = [f.user.take(), f.target.take(), f.targets.take(), f.distractors.take(), f.turns.take()];
     for key in others.into_iter().flatten() {
-        c.problem(key.span(), "`messages` holds the whole conversation; drop it, or drop this key");
+        c.problem(key.span(), "`messages` holds the whole conversation; remove it, or remove this key");
     }
     let messages = c.file.messages.take();
     let messages = c.needed("messages", messages, Compiler::expression);
@@ -91,7 +91,7 @@ fn instruction(c: &mut Compiler<'_>) -> Option<Body> {
         c.problem(targets.span(), "a turn has one answer: use `target` with `turns`");
     }
     if let (Some(targets), Some(_)) = (&targets, &c.file.target) {
-        c.problem(targets.span(), "`target` and `targets` both say what is learnt; keep one");
+        c.problem(targets.span(), "`target` and `targets` both give the answer to learn; remove one of them");
     }
     let target = match targets {
         Some(targets) => c.expression("targets", &targets).map(Target::List),

@@ -5,7 +5,7 @@ use crate::invalid_toml::TomlProblem;
 use crate::task::keys::KEYS;
 use crate::task::kind::Kind;
 
-/// A problem for each key that is not for this kind of task, and for keys that contradict each other.
+/// Reports keys that other kinds of tasks have, and keys that contradict each other.
 pub(super) fn keys_fit(c: &mut Compiler<'_>, kind: Kind) {
     for (key, value) in c.table {
         let known = KEYS.iter().find(|known| known.name == *key.get_ref());
@@ -17,6 +17,6 @@ pub(super) fn keys_fit(c: &mut Compiler<'_>, kind: Kind) {
     }
     if let (Some(_), Some(prompt)) = (&c.file.user, &c.file.prompt) {
         let span = prompt.span();
-        c.problem(span, "`user` and `prompt` both say what comes before the answers; keep one");
+        c.problem(span, "`user` and `prompt` both give the prompt; remove one of them");
     }
 }

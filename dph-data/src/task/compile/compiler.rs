@@ -10,7 +10,7 @@ use crate::invalid_toml::TomlProblem;
 use crate::task::keys::{ListKey, TaskFile};
 use crate::task::recipe::{Expr, List, Template};
 
-/// A task file whose keys are compiled one by one; every problem is noted on the way.
+/// A task file whose keys are compiled one by one, and the problems found so far.
 pub(crate) struct Compiler<'a> {
     pub file: TaskFile,
     /// The same file, with the places of its keys.
@@ -42,7 +42,7 @@ impl Compiler<'_> {
         self.noted(key.span(), Expr::compile(name, key.get_ref()))
     }
 
-    /// An expression that defaults to the field of the key's own name.
+    /// An expression; the default is the field with the name of the key.
     pub(crate) fn field(&mut self, name: &'static str, key: Option<Spanned<String>>) -> Option<Expr> {
         match key {
             Some(key) => self.expression(name, &key),

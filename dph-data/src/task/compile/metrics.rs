@@ -7,7 +7,7 @@ use crate::invalid_toml::TomlProblem;
 use crate::task::kind::Kind;
 use crate::task::metric::TaskMetric;
 
-/// The metrics of a task, or those that its kind has by default.
+/// The metrics of a task, or the default metrics of its kind.
 pub(super) fn metrics(c: &mut Compiler<'_>, kind: Kind) -> Vec<TaskMetric> {
     let Some(key) = c.file.metric.take() else {
         return match kind {
@@ -21,7 +21,7 @@ pub(super) fn metrics(c: &mut Compiler<'_>, kind: Kind) -> Vec<TaskMetric> {
     for name in names {
         let Some(metric) = c.one_of("metric", &name, span.clone(), &TaskMetric::ALL) else { continue };
         if metrics.contains(&metric) {
-            c.problem(span.clone(), format!("the metric `{metric}` stands here twice"));
+            c.problem(span.clone(), format!("the metric `{metric}` is listed twice"));
         }
         metrics.push(metric);
     }
@@ -29,7 +29,7 @@ pub(super) fn metrics(c: &mut Compiler<'_>, kind: Kind) -> Vec<TaskMetric> {
     metrics
 }
 
-/// Every metric needs something to compare predictions with, and every score a metric.
+/// Checks that the metrics suit the kind of task and that a correlation has a `score`.
 fn metrics_fit(c: &mut Compiler<'_>, kind: Kind, metrics: &[TaskMetric], span: Range<usize>) {
     for metric in metrics {
         if kind == Kind::Preference && *metric != TaskMetric::Accuracy {

@@ -1,4 +1,4 @@
-//! From a task file to a [`Task`], with every mistake on the way.
+//! Compiles a task file into a [`Task`] and reports all mistakes at once.
 
 mod body;
 mod checks;
@@ -23,7 +23,7 @@ use super::kind::Kind;
 use super::recipe::{Expr, Recipe, RowSelection};
 use crate::invalid_toml::TomlProblem;
 
-/// The task in a TOML text, or everything that is wrong with it. Files of the task are relative to the folder of `file`.
+/// The task in a TOML text, or all of its problems. The files of the task are relative to the folder of `file`.
 pub(crate) fn compile(source: &str, file: &str) -> Result<Task, Vec<TomlProblem>> {
     let table = DeTable::parse(source).map_err(|error| {
         let message = format!("not valid TOML: {}", error.message());
@@ -89,7 +89,7 @@ fn kind(c: &mut Compiler<'_>) -> Option<Kind> {
     c.one_of("kind", key.get_ref(), key.span(), &Kind::ALL)
 }
 
-/// Which rows there are.
+/// Compiles `rows` and `keep`.
 fn selection(c: &mut Compiler<'_>) -> RowSelection {
     let rows = match c.file.rows.take() {
         Some(key) => {

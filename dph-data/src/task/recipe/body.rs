@@ -36,7 +36,7 @@ pub(crate) enum Body {
 }
 
 impl Recipe {
-    /// The expression for the gold answer, where there is one.
+    /// The source of the expression for the gold answer, if the kind has one.
     pub(crate) fn gold(&self) -> Option<&str> {
         match &self.body {
             Body::Choice(choice) => Some(choice.gold.source()),
@@ -45,7 +45,7 @@ impl Recipe {
         }
     }
 
-    /// Whether a row is one answer of several, which are yet to be paired.
+    /// Whether each row is a single rated answer; pairs are made of several rows.
     pub(crate) fn is_scored(&self) -> bool {
         matches!(self.body, Body::Scored(_))
     }
@@ -62,7 +62,7 @@ impl Recipe {
             let value = to_number(name, &value.require(&fields)?)?;
             document.attributes.insert(name.clone(), value);
         }
-        // A row without a name is still a good row; it goes by its line number.
+        // A row without a name can be used; its line number identifies it.
         if let Some(id) = &self.id {
             document.id = to_text("id", &id.eval(&fields)?).ok();
         }

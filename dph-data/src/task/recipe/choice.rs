@@ -1,4 +1,4 @@
-//! One prompt, several answers, one of them right.
+//! [`Choice`]: one prompt and several answers, one of which is correct.
 
 use minijinja::context;
 use minijinja::value::ValueKind;
@@ -10,7 +10,7 @@ use crate::chat::Message;
 use crate::document::Document;
 use crate::rows::{RowProblem, SkipReason};
 
-/// Where a row keeps its question, its candidates and which of them is right.
+/// The templates and expressions for the question, the candidates and the gold index.
 #[derive(Debug)]
 pub(crate) struct Choice {
     pub user: Template,
@@ -28,7 +28,7 @@ impl Choice {
         let answers = answers(&self.candidates, self.answer.as_ref(), labels, fields)?;
         let gold = resolve_gold(&self.gold, labels, answers.len(), fields)?;
         let score = match &self.score {
-            // An unlabelled row has no score either, whatever stands in its place.
+            // The score of an unlabelled row is a placeholder.
             Some(score) if gold.is_some() => Some(to_number("score", &score.require(fields)?)?),
             _ => None,
         };
@@ -90,7 +90,7 @@ fn resolve_gold(
     let index = match labels {
         Some(labels) => labels.iter().position(|label| *label == text),
         None if value.kind() == ValueKind::Bool => Some(usize::from(value.is_true())),
-        // A column of whole numbers with a gap becomes one of floats in many tools: 2.0 is 2.
+        // Many tools convert an integer column with missing values to floats: 2.0 means 2.
         None => text.strip_suffix(".0").unwrap_or(&text).parse().ok(),
     };
     match index {

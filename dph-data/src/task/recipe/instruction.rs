@@ -1,4 +1,4 @@
-//! One prompt and its answer, or several answers that are all right, and perhaps wrong ones beside them.
+//! [`Instruction`]: one prompt, its correct answer or answers, and optional wrong answers.
 
 use minijinja::{Value, context};
 
@@ -8,7 +8,7 @@ use crate::chat::Message;
 use crate::document::Document;
 use crate::rows::{RowProblem, SkipReason};
 
-/// Where a row keeps its instruction and the answer to it.
+/// The templates and expressions for the instruction and its answers.
 #[derive(Debug)]
 pub(crate) struct Instruction {
     pub turns: Option<Expr>,
@@ -17,12 +17,12 @@ pub(crate) struct Instruction {
     pub distractors: Option<Expr>,
 }
 
-/// The right answer.
+/// The correct answers.
 #[derive(Debug)]
 pub(crate) enum Target {
-    /// One.
+    /// One answer.
     Template(Template),
-    /// All that are right; the first is learnt.
+    /// Several correct answers; the first one is learnt.
     List(Expr),
 }
 
@@ -77,7 +77,7 @@ impl Target {
         }
     }
 
-    /// The expression for all right answers, where that is how they are given.
+    /// The source of the expression for the list of correct answers.
     pub(crate) fn source(&self) -> &str {
         match self {
             Self::Template(_) => "target",

@@ -6,7 +6,7 @@ use super::template::{Expr, Fields, Template};
 use super::values::to_text;
 use crate::rows::RowProblem;
 
-/// A list that is computed from the row, or the same kind of thing for every row.
+/// A list that an expression computes, or one template for each element.
 #[derive(Debug)]
 pub(crate) enum List {
     Expression(Expr),

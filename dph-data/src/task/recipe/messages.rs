@@ -6,7 +6,7 @@ use super::template::{Expr, Fields};
 use crate::chat::{ASSISTANT, Message, USER};
 use crate::rows::{RowProblem, SkipReason};
 
-/// What comes before an answer that is a text of its own.
+/// The messages before an answer that is a plain text.
 pub(crate) fn prompt_messages(
     user: Option<String>,
     prompt: &Expr,
@@ -22,7 +22,7 @@ pub(crate) fn prompt_messages(
     Ok(messages)
 }
 
-/// The prompt from the task's template or, without one, from the row's field.
+/// The prompt: the rendered template of the task or, without one, the field of the row.
 pub(super) fn given(
     user: Option<String>,
     prompt: &Expr,
@@ -34,7 +34,7 @@ pub(super) fn given(
     }
 }
 
-/// An answer, and the messages before it where the field holds a whole conversation.
+/// The messages before an answer, if the field holds a conversation, and the answer.
 pub(crate) fn answer(
     key: &'static str,
     expression: &Expr,

@@ -1,4 +1,4 @@
-//! How a task makes documents of rows: what its file says, compiled.
+//! The compiled templates and expressions of a task, which convert a row into a document.
 
 mod body;
 mod choice;

@@ -12,7 +12,7 @@ use super::template::{Expr, Fields};
 use crate::chat::{ASSISTANT, Message, USER};
 use crate::rows::{RowProblem, SkipReason};
 
-/// Where a row keeps its prompt and its two answers.
+/// The expressions for the prompt and the two answers.
 #[derive(Debug)]
 pub(crate) struct Preference {
     pub prompt: Expr,
@@ -28,7 +28,7 @@ pub(crate) struct Pair {
 }
 
 impl Preference {
-    /// The pair in a row. `user` stands for the prompt where the task has a template for it.
+    /// The pair in a row. `user` is the rendered template of the task; with it, the prompt field is not read.
     pub(crate) fn pair(&self, user: Option<String>, fields: &Fields<'_>) -> Result<Pair, RowProblem> {
         let (before_chosen, chosen) = answer("chosen", &self.chosen, fields)?;
         let (before_rejected, rejected) = answer("rejected", &self.rejected, fields)?;
@@ -58,7 +58,7 @@ impl Preference {
     }
 }
 
-/// The prompt field and what the answers repeat of it: whole conversations win, mere continuations are appended.
+/// The prompt field joined with the messages before the answers: if these repeat the prompt they replace it, else they follow it.
 fn join(given: Vec<Message>, before: Vec<Message>) -> Vec<Message> {
     let repeated = before.starts_with(&given)
         || given.last().is_some_and(|last| before.last() == Some(last))

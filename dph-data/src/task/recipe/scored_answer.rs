@@ -6,7 +6,7 @@ use super::values::to_number;
 use crate::document::Document;
 use crate::rows::RowProblem;
 
-/// Where a row keeps its prompt, its answer and how good it is.
+/// The templates and expressions for the prompt, the answer and its score.
 #[derive(Debug)]
 pub(crate) struct ScoredAnswer {
     pub user: Option<Template>,
@@ -16,7 +16,7 @@ pub(crate) struct ScoredAnswer {
 }
 
 impl ScoredAnswer {
-    /// The one answer of a row, with its score.
+    /// A document with the answer of a row and its score.
     pub(crate) fn document(&self, fields: &Fields<'_>) -> Result<Document, RowProblem> {
         let user = self.user.as_ref().map(|user| user.render(fields)).transpose()?;
         let prompt = prompt_messages(user, &self.prompt, fields)?;

@@ -1,4 +1,4 @@
-//! Which rows there are: rows inside of rows, and rows of another split.
+//! [`RowSelection`]: nested rows, and the rows that belong to a split.
 
 use minijinja::{Value, context};
 use serde_json::{Map, Value as Json};
@@ -7,19 +7,19 @@ use super::template::{Expr, Fields};
 use super::values::kind_name;
 use crate::rows::{RowProblem, SkipReason};
 
-/// How the rows of a file become those of a split.
+/// How the rows of a file become the rows of a split.
 #[derive(Debug, Default)]
 pub(crate) struct RowSelection {
-    /// Lists of rows inside of a row, from the outside in.
+    /// Lists of rows that are nested in a row, outermost first.
     pub rows: Vec<Expr>,
     /// Whether a row belongs to the split.
     pub keep: Option<Expr>,
 }
 
 impl RowSelection {
-    /// The rows inside of a row, each with the fields around it; the row itself where there are none.
+    /// The rows that are nested in a row, each with the fields of the enclosing row; without nested rows, the row itself.
     ///
-    /// A field that is taken apart is not copied into its parts.
+    /// The list that holds the nested rows is not copied into them.
     pub(crate) fn nested_rows(&self, row: Map<String, Json>) -> Result<Vec<Map<String, Json>>, RowProblem> {
         let mut rows = vec![row];
         for list in &self.rows {
@@ -44,7 +44,7 @@ impl RowSelection {
     }
 }
 
-/// The objects in the list; `None` where the row has no such list, and so is one of them itself.
+/// The objects in the list; `None` if the row has no such list.
 fn inner(list: &Expr, row: &Map<String, Json>) -> Result<Option<Vec<Map<String, Json>>>, RowProblem> {
     let fields = Fields::new(row);
     if list.eval(&fields)?.is_undefined() {

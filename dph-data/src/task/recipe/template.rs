@@ -1,4 +1,4 @@
-//! Jinja for task files: strict about what a row lacks, and told apart by reason when it fails.
+//! Jinja for task files: a missing field is an error, and every error has a [`SkipReason`].
 
 use std::sync::LazyLock;
 
@@ -13,21 +13,21 @@ use crate::rows::{RowProblem, SkipReason};
 /// Names that templates may use besides the row's fields.
 const BUILT_IN: [&str; 7] = ["letters", "answers", "candidate", "index", "label", "turn", "split"];
 
-/// The environment that expressions live in; templates live in a copy of it, one for each task.
+/// The environment of expressions. Every template has its own copy.
 static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    // What is written between the quotes of the TOML is what the model sees, to the last newline.
+    // A trailing newline in the TOML string is part of the prompt.
     if let Ok(syntax) = SyntaxConfig::builder().keep_trailing_newline(true).build() {
         environment.set_syntax(syntax);
     }
     environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
     environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
     environment.set_formatter(|output, state, value| match value.kind() {
-        // Jinja would write "none" or a list's brackets into the prompt, and nobody would notice.
+        // Jinja would silently write "none" or the brackets of a list into the prompt.
         ValueKind::None | ValueKind::Seq | ValueKind::Map | ValueKind::Iterable => Err(Error::new(
             ErrorKind::BadSerialization,
-            format!("{} stands where text is needed", kind_name(value)),
+            format!("text is needed here, but the value is {}", kind_name(value)),
         )),
         _ => minijinja::escape_formatter(output, state, value),
     });
@@ -35,7 +35,7 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     environment
 });
 
-/// A row, in the form in which templates see it.
+/// A row as the context of templates and expressions.
 pub(crate) struct Fields<'a> {
     json: &'a Map<String, Json>,
     value: Value,
@@ -46,7 +46,7 @@ impl<'a> Fields<'a> {
         Self { json: row, value: Value::from(Serde(row)) }
     }
 
-    /// The row with further names; these come before the row's own.
+    /// The row with additional variables, which hide fields of the same name.
     pub(crate) fn with(&self, names: Value) -> Value {
         minijinja::context! { ..names, ..self.value.clone() }
     }
@@ -114,12 +114,12 @@ impl Expr {
         Ok(Self { expression, key, source: source.to_owned() })
     }
 
-    /// The value for a row; undefined where the expression names a field that is not there.
+    /// The value for a row; undefined if the expression refers to a missing field.
     pub(crate) fn eval(&self, fields: &Fields<'_>) -> Result<Value, RowProblem> {
         self.eval_in(&fields.value, fields)
     }
 
-    /// The value for a row with further names, see [`Fields::with`].
+    /// The value for a row with additional variables, see [`Fields::with`].
     pub(crate) fn eval_with(&self, fields: &Fields<'_>, names: Value) -> Result<Value, RowProblem> {
         self.eval_in(&fields.with(names), fields)
     }
@@ -131,7 +131,7 @@ impl Expr {
         })
     }
 
-    /// The value for a row, which must be there and not null.
+    /// The value for a row. A missing or null value is an error.
     pub(crate) fn require(&self, fields: &Fields<'_>) -> Result<Value, RowProblem> {
         let value = self.eval(fields)?;
         if value.is_undefined() {
@@ -149,7 +149,7 @@ impl Expr {
         Ok(value)
     }
 
-    /// The value for a row, which must be a list.
+    /// The value for a row as a list. Any other type is an error.
     pub(crate) fn list(&self, fields: &Fields<'_>) -> Result<Vec<Value>, RowProblem> {
         let value = self.require(fields)?;
         match value.kind() {
@@ -163,13 +163,13 @@ impl Expr {
         }
     }
 
-    /// The expression as it was written.
+    /// The source of the expression.
     pub(crate) fn source(&self) -> &str {
         &self.source
     }
 }
 
-/// The names that a failed template uses, carried inside its error.
+/// The variables of a failed template, attached to its error.
 #[derive(Debug, thiserror::Error)]
 #[error("uses {0:?}")]
 struct Names(Vec<String>);

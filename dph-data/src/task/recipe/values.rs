@@ -16,7 +16,7 @@ pub(crate) fn to_text(key: &str, value: &Value) -> Result<String, RowProblem> {
     }
 }
 
-/// A value as a number, if it is one or a text that says one.
+/// A value as a number, if it is a number or a text that can be parsed as one.
 pub(crate) fn to_number(key: &str, value: &Value) -> Result<f64, RowProblem> {
     let number = match value.kind() {
         ValueKind::Number => f64::try_from(value.clone()).ok(),
@@ -31,7 +31,7 @@ pub(crate) fn to_number(key: &str, value: &Value) -> Result<f64, RowProblem> {
     })
 }
 
-/// The kind of a value, in JSON's words.
+/// The type of a value in the terms of JSON.
 pub(crate) fn kind_name(value: &Value) -> &'static str {
     match value.kind() {
         ValueKind::Undefined => "nothing",
