@@ -29,6 +29,7 @@
 pub mod aggregation;
 mod atomic;
 pub mod batch;
+mod best;
 mod candidates;
 mod device;
 mod head_file;
@@ -50,6 +51,7 @@ pub use aggregation::{
 };
 pub use atomic::write_atomically;
 pub use batch::{Batch, CandidateSpan, Target, TargetTokens};
+pub use best::{best_first, best_index};
 pub use candidates::{Candidate, CandidateSet};
 pub use device::{DeviceError, device, known_devices};
 pub use head_file::{CONFIG_FILE, HeadFileError, WEIGHTS_FILE};

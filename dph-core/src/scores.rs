@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::best::best_index;
+
 /// What is known about one candidate after a forward pass.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct CandidateScores {
@@ -54,17 +56,9 @@ impl Scorer {
         }
     }
 
-    /// Index of the best candidate; of equals the first. `None` without candidates. A value that is not a number
-    /// never wins against one that is.
+    /// Index of the best candidate by the rule of [`best_index`]; `None` if no candidate has a value that is a number.
     pub fn choose(&self, candidates: &[CandidateScores]) -> Option<usize> {
-        let mut best: Option<(usize, f64)> = None;
-        for (index, scores) in candidates.iter().enumerate() {
-            let value = self.value(scores);
-            if best.is_none_or(|(_, best)| value > best || (best.is_nan() && !value.is_nan())) {
-                best = Some((index, value));
-            }
-        }
-        best.map(|(index, _)| index)
+        best_index(candidates.iter().map(|scores| self.value(scores)))
     }
 }
 
@@ -109,6 +103,7 @@ mod tests {
         assert_eq!(Scorer::LoglikSum.choose(&tie), Some(0));
         let nan = [scores(f64::NAN, 1, 0.0), scores(-50.0, 1, 0.0)];
         assert_eq!(Scorer::LoglikSum.choose(&nan), Some(1));
+        assert_eq!(Scorer::LoglikSum.choose(&nan[..1]), None);
         assert_eq!(Scorer::LoglikSum.choose(&[]), None);
     }
 }

@@ -46,13 +46,12 @@ pub(crate) fn task_results(
 /// The candidate that a scorer picks.
 ///
 /// Of equals it is the first, as in the reference implementation. In a pair the gold answer is always the first, so there a
-/// tie picks nothing; and neither does what is not a number.
+/// tie picks nothing. Nothing is picked either if no value is a number.
 fn prediction(kind: Kind, scorer: &Scorer, scores: &[CandidateScores]) -> Option<usize> {
     let picked = scorer.choose(scores)?;
     let value = scorer.value(&scores[picked]);
     let tie = || (0..scores.len()).any(|index| index != picked && scorer.value(&scores[index]) == value);
-    let nothing = value.is_nan() || (kind == Kind::Preference && tie());
-    (!nothing).then_some(picked)
+    (kind != Kind::Preference || !tie()).then_some(picked)
 }
 
 /// What a scorer reaches on a suite, given the results of its tasks; nothing where one is missing.

@@ -1,9 +1,8 @@
 //! [`Ranking`]: candidates in the order in which a scorer prefers them.
 
-use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use dph_core::{CandidateScores, Scorer};
+use dph_core::{CandidateScores, Scorer, best_first};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -49,20 +48,22 @@ impl Ranking {
     pub fn new(request: &RankRequest, scores: &[CandidateScores], scorers: &[Scorer]) -> Self {
         let by = scorers.first();
         let finite = |value: f64| Some(value).filter(|value| value.is_finite());
-        let candidates = request.candidates.iter().zip(scores).enumerate();
-        let mut ranking: Vec<RankedCandidate> = candidates
-            .map(|(index, (candidate, scores))| RankedCandidate {
+        let value = |index: usize| by.map_or(f64::NAN, |scorer| scorer.value(&scores[index]));
+        let mut order: Vec<usize> = (0..request.candidates.len().min(scores.len())).collect();
+        order.sort_by(|&a, &b| best_first(value(a), value(b)));
+        let ranking = order
+            .into_iter()
+            .map(|index| RankedCandidate {
                 index,
-                candidate: candidate.clone(),
-                score: by.and_then(|scorer| finite(scorer.value(scores))),
+                candidate: request.candidates[index].clone(),
+                score: finite(value(index)),
                 scores: scorers
                     .iter()
-                    .map(|scorer| (scorer.to_string(), finite(scorer.value(scores))))
+                    .map(|scorer| (scorer.to_string(), finite(scorer.value(&scores[index]))))
                     .collect(),
-                tokens: scores.tokens,
+                tokens: scores[index].tokens,
             })
             .collect();
-        ranking.sort_by(|a, b| descending(a.score, b.score));
         Self { id: request.id.clone(), scorer: by.map(Scorer::to_string).unwrap_or_default(), ranking }
     }
 
@@ -103,13 +104,6 @@ fn shortened(text: &str, width: usize) -> String {
     }
 }
 
-fn descending(a: Option<f64>, b: Option<f64>) -> Ordering {
-    match (a, b) {
-        (Some(a), Some(b)) => b.total_cmp(&a),
-        (a, b) => b.is_some().cmp(&a.is_some()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -144,6 +138,15 @@ mod tests {
         assert_eq!(ranking.scorer, "reward:preference");
         assert_eq!(ranking.ranking[0].candidate, "answer 2");
         assert_eq!(ranking.ranking[3].score, None);
+    }
+
+    #[test]
+    fn the_first_of_a_ranking_is_what_the_scorer_chooses() {
+        for values in [[f32::NAN, f32::INFINITY, 1.0], [-0.0, 0.0, f32::NEG_INFINITY]] {
+            let scores = rewards(&values);
+            let ranking = Ranking::new(&request(3), &scores, &[head()]);
+            assert_eq!(Some(ranking.ranking[0].index), head().choose(&scores), "{values:?}");
+        }
     }
 
     #[test]

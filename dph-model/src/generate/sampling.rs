@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use dph_core::best_index;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -108,10 +109,11 @@ impl<'a> Sampler<'a> {
 
     fn choose(&mut self, logits: &[f32]) -> u32 {
         let Sampling { temperature, top_k, top_p, .. } = *self.sampling;
-        if temperature == 0.0 || top_k == 1 {
+        if temperature == 0.0 || top_k == 1 || logits.iter().all(|logit| logit.is_nan()) {
             return most_likely(logits);
         }
-        let mut candidates: Vec<(u32, f32)> = (0..).zip(logits.iter().copied()).collect();
+        let numbers = (0..).zip(logits.iter().copied()).filter(|(_, logit)| !logit.is_nan());
+        let mut candidates: Vec<(u32, f32)> = numbers.collect();
         // By likelihood; equals in the order of their ids, so that the choice does not depend on the sort.
         let order = |a: &(u32, f32), b: &(u32, f32)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
         if top_k > 0 && top_k < candidates.len() {
@@ -148,10 +150,9 @@ fn nucleus(weights: &[f64], share: f64) -> usize {
     (short.count() + 1).min(weights.len())
 }
 
-/// The first of the largest.
+/// The token with the largest logit; the first one if no logit is a number.
 fn most_likely(logits: &[f32]) -> u32 {
-    let best = |best: usize, next: usize| if logits[next] > logits[best] { next } else { best };
-    (0..logits.len()).reduce(best).unwrap_or(0) as u32
+    best_index(logits.iter().copied()).unwrap_or(0) as u32
 }
 
 #[cfg(test)]
@@ -172,7 +173,16 @@ mod tests {
     #[test]
     fn a_temperature_of_zero_is_greedy() {
         assert_eq!(draw(&Sampling::default(), &[], 3), [1, 1, 1]);
-        assert_eq!(most_likely(&[1.0, 3.0, 3.0]), 1);
+        assert_eq!(most_likely(&[f32::NAN, 1.0, 3.0, 3.0]), 2);
+    }
+
+    #[test]
+    fn a_logit_that_is_not_a_number_is_never_drawn() {
+        let sampling = Sampling { temperature: 1.0, ..Sampling::default() };
+        let mut sampler = Sampler::new(&sampling, 0, &[]);
+        let drawn: BTreeSet<u32> = (0..100).map(|_| sampler.next(&[f32::NAN, 1.0, f32::NAN, 1.0])).collect();
+        assert_eq!(drawn, [1, 3].into());
+        assert_eq!(sampler.next(&[f32::NAN; 2]), 0);
     }
 
     #[test]

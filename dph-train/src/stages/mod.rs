@@ -17,7 +17,7 @@ use burn::module::Module;
 use burn::optim::lr_scheduler::module_lr_scheduler::{ModuleLearningRate, ModuleLrScheduler};
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
-use dph_core::CandidateSet;
+use dph_core::{CandidateSet, best_index};
 use dph_data::draw_distractor;
 use dph_model::{Backbone, LoadOptions};
 
@@ -133,13 +133,28 @@ fn compared(set: &CandidateSet, negatives: Negatives, seed: u64, epoch: u64) -> 
     }
 }
 
-/// The share of sets, `[1]`, whose gold candidate has the highest reward of all by the first head, the first of equals.
+/// The share of sets, `[1]`, whose gold candidate has the best reward of the first head, by the rule of [`best_index`]. A set
+/// of which no reward is a number counts as wrong.
 fn share_right(rewards: &Tensor<2>, sets: &[(Range<usize>, usize)]) -> Tensor<1> {
     let host: Vec<f32> = rewards.clone().narrow(1, 0, 1).into_data().iter::<f32>().collect();
-    let best = |candidates: Range<usize>| {
-        let first = candidates.start;
-        candidates.fold(first, |best, other| if host[other] > host[best] { other } else { best }) - first
-    };
-    let right = sets.iter().filter(|(candidates, gold)| best(candidates.clone()) == *gold).count();
+    let best = |candidates: &Range<usize>| best_index(host[candidates.clone()].iter().copied());
+    let right = sets.iter().filter(|(candidates, gold)| best(candidates) == Some(*gold)).count();
     Tensor::from_data([right as f32 / sets.len().max(1) as f32], &rewards.device())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reward_that_is_not_a_number_never_makes_a_choice_right() {
+        let nan = f32::NAN;
+        let rewards = [[nan, 9.0], [1.0, 9.0], [nan, 9.0], [nan, 9.0], [2.0, 9.0], [2.0, 9.0]];
+        let rewards = Tensor::from_data(rewards, &Device::flex());
+        let share = |sets: &[(Range<usize>, usize)]| share_right(&rewards, sets).into_scalar::<f32>();
+        assert_eq!(share(&[(0..2, 0)]), 0.0, "a leading NaN loses");
+        assert_eq!(share(&[(0..2, 1)]), 1.0);
+        assert_eq!(share(&[(2..4, 0), (2..4, 1)]), 0.0, "nothing is chosen where nothing is a number");
+        assert_eq!(share(&[(4..6, 0), (4..6, 1)]), 0.5, "the first of equals");
+    }
 }

@@ -20,7 +20,7 @@ use burn::train::checkpoint::{
 use burn::train::metric::store::{Aggregate, EventStoreClient, Split};
 use serde::{Deserialize, Serialize};
 
-use dph_core::Metric;
+use dph_core::{Metric, best_index};
 
 use crate::error::TrainError;
 
@@ -70,15 +70,9 @@ struct History {
 }
 
 impl History {
-    /// The round with the best value, the first of equals.
+    /// The round with the best value, the first of equals; `None` if no value is a number.
     fn best(&self) -> Option<usize> {
-        let mut best: Option<(usize, f64)> = None;
-        for &(round, value) in &self.validations {
-            if best.is_none_or(|(_, best)| value > best) {
-                best = Some((round, value));
-            }
-        }
-        best.map(|(round, _)| round)
+        best_index(self.validations.iter().map(|(_, value)| *value)).map(|index| self.validations[index].0)
     }
 }
 
