@@ -18,28 +18,30 @@
 //! # Ok::<(), dph_core::DeviceError>(())
 //! ```
 //!
-//! The path of the data: a [`CandidateSet`] (one prompt, its candidate answers) is laid out in a [`Batch`]; a
-//! backbone turns the batch into hidden states; the [`aggregation`] picks one vector a candidate; the
-//! [`PreferenceHead`] turns vectors into rewards; [`CandidateScores`] holds them beside the log-likelihood, and a
-//! [`Scorer`] chooses.
+//! The path of the data, by module:
+//!
+//! | module | what it does |
+//! |---|---|
+//! | `candidates` | a [`CandidateSet`] (one prompt, its candidate answers) is laid out in a [`Batch`]; a backbone turns the batch into hidden states |
+//! | [`aggregation`] | picks one vector for each candidate out of the hidden states |
+//! | `head` | the [`PreferenceHead`]: aggregation, [`Standardise`], [`Pooling`] and reward heads turn states into rewards; its files |
+//! | `scores` | [`CandidateScores`] holds the rewards and the log-likelihood of a candidate, and a [`Scorer`] chooses |
+//! | `objective` | what training minimises: each objective gives a [`Term`] |
+//! | `parameters` | initial values of the head's parameters, and their names in files |
+//! | `device`, `select`, `atomic` | a [`device`] by its name, rows by indices, files that are replaced atomically |
 //!
 //! Shapes are written with `rows` (candidate sets in a batch), `seq` (padded tokens a row), `d_model` (size of a
 //! hidden state), `d_ffn` (inner size of a feed-forward network) and `heads` (reward heads).
 
 pub mod aggregation;
 mod atomic;
-pub mod batch;
-mod best;
 mod candidates;
 mod device;
-mod head_file;
-mod init;
+mod head;
 mod objective;
-mod pooling;
-mod preference_head;
+mod parameters;
 mod scores;
-mod slot;
-mod standardise;
+mod select;
 pub mod suggestion;
 pub mod terminal;
 #[cfg(feature = "testing")]
@@ -50,18 +52,19 @@ pub use aggregation::{
     TokenPooling,
 };
 pub use atomic::write_atomically;
-pub use batch::{Batch, CandidateSpan, Target, TargetTokens};
-pub use best::{best_first, best_index};
-pub use candidates::{Candidate, CandidateSet};
+pub use candidates::{
+    Batch, Candidate, CandidateSet, CandidateSpan, PADDING_SEGMENT, PROMPT_SEGMENT, Target, TargetTokens,
+};
 pub use device::{DeviceError, device, known_devices};
-pub use head_file::{CONFIG_FILE, HeadFileError, WEIGHTS_FILE};
-pub use init::WeightInit;
+pub use head::{
+    HEAD_CONFIG_FILE, HEAD_WEIGHTS_FILE, HeadFileError, Pooling, PoolingKind, PreferenceHead,
+    PreferenceHeadConfig, Standardise,
+};
 pub use objective::{
     AnswerLogProbs, DphForm, DphObjective, DpoObjective, KlObjective, Metric, OrpoObjective,
     OrthogonalityObjective, Pairs, Penalised, SequenceReduction, SftObjective, SimctgObjective, SteerBatch,
     SteerLoss, SteerObjective, Term, token_accuracy,
 };
-pub use pooling::{Pooling, PoolingKind};
-pub use preference_head::{PreferenceHead, PreferenceHeadConfig};
-pub use scores::{CandidateScores, Scorer};
-pub use standardise::Standardise;
+pub use parameters::WeightInit;
+pub use scores::{CandidateScores, Scorer, best_first, best_index};
+pub use select::{index_tensor, select_rows};

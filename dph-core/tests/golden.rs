@@ -98,8 +98,8 @@ fn write_head(
     let views = tensors.iter().map(|(name, shape, bytes)| {
         (name.as_str(), TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap())
     });
-    std::fs::write(dir.join(WEIGHTS_FILE), safetensors::serialize(views, None).unwrap()).unwrap();
-    std::fs::write(dir.join(CONFIG_FILE), serde_json::to_vec(config).unwrap()).unwrap();
+    std::fs::write(dir.join(HEAD_WEIGHTS_FILE), safetensors::serialize(views, None).unwrap()).unwrap();
+    std::fs::write(dir.join(HEAD_CONFIG_FILE), serde_json::to_vec(config).unwrap()).unwrap();
 }
 
 #[test]

@@ -279,9 +279,9 @@ impl Branch {
             let (start, end) = segment(&all[row]);
             batch.tokens.extend(&all[row]);
             batch.segments.extend((0..seq).map(|column| match column {
-                column if column < start => batch::PROMPT_SEGMENT,
+                column if column < start => PROMPT_SEGMENT,
                 column if column <= end => 1,
-                _ => batch::PADDING_SEGMENT,
+                _ => PADDING_SEGMENT,
             }));
             batch.ends.push(index * seq + end);
             batch.sets.push(index..index + 1);

@@ -19,7 +19,7 @@ fn config() -> PreferenceHeadConfig {
 
 /// Gives the reward heads of a file weights other than 0.
 fn fill_rewards(dir: &std::path::Path) {
-    let path = dir.join(WEIGHTS_FILE);
+    let path = dir.join(HEAD_WEIGHTS_FILE);
     let mut bytes = fs::read(&path).unwrap();
     let header = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
     let json: serde_json::Value = serde_json::from_slice(&bytes[8..header]).unwrap();
@@ -53,7 +53,7 @@ fn a_saved_head_gives_the_same_rewards() {
     // Saving what was loaded gives the same bytes.
     let again = tempfile::tempdir().unwrap();
     loaded.save(&loaded_config, again.path()).unwrap();
-    for file in [WEIGHTS_FILE, CONFIG_FILE] {
+    for file in [HEAD_WEIGHTS_FILE, HEAD_CONFIG_FILE] {
         assert!(
             fs::read(dir.path().join(file)).unwrap() == fs::read(again.path().join(file)).unwrap(),
             "{file}"
@@ -80,7 +80,7 @@ fn damaged_heads_are_named_with_file_and_tensor() {
     error("no preference head here");
 
     config().init(1, &device).save(&config(), dir.path()).unwrap();
-    let weights = dir.path().join(WEIGHTS_FILE);
+    let weights = dir.path().join(HEAD_WEIGHTS_FILE);
     let bytes = fs::read(&weights).unwrap();
     fs::write(&weights, &bytes[..bytes.len() - 1]).unwrap();
     error("copy it again from its source");
@@ -88,7 +88,7 @@ fn damaged_heads_are_named_with_file_and_tensor() {
 
     let change = |from: &str, to: &str| {
         config().init(1, &device).save(&config(), dir.path()).unwrap();
-        let path = dir.path().join(CONFIG_FILE);
+        let path = dir.path().join(HEAD_CONFIG_FILE);
         let json = fs::read_to_string(&path).unwrap();
         assert!(json.contains(from), "{json}");
         fs::write(&path, json.replacen(from, to, 1)).unwrap();

@@ -47,7 +47,7 @@ struct Manifest {
 }
 
 fn holds_model(dir: &Path) -> bool {
-    [dph_core::CONFIG_FILE, "config.json"].iter().any(|file| dir.join(file).is_file())
+    [dph_core::HEAD_CONFIG_FILE, "config.json"].iter().any(|file| dir.join(file).is_file())
 }
 
 #[cfg(test)]
@@ -70,7 +70,7 @@ mod tests {
                 .starts_with("RUN: no stage of this run has been exported yet (looked for sft, dph, more)")
         );
 
-        for (stage, file) in [("sft", "config.json"), ("dph", dph_core::CONFIG_FILE)] {
+        for (stage, file) in [("sft", "config.json"), ("dph", dph_core::HEAD_CONFIG_FILE)] {
             std::fs::create_dir(run.join(stage)).unwrap();
             std::fs::write(run.join(stage).join(file), "{}").unwrap();
             assert_eq!(locate(run).unwrap(), run.join(stage));

@@ -211,12 +211,12 @@ fn reference_model(json: &Value, weights: &Path) -> Model {
     World::default().write_tokenizer(dir.path()).unwrap();
     std::fs::write(dir.path().join("config.json"), config.to_string()).unwrap();
     std::fs::copy(weights, dir.path().join("model.safetensors")).unwrap();
-    std::fs::write(dir.path().join(dph_core::CONFIG_FILE), head.to_string()).unwrap();
+    std::fs::write(dir.path().join(dph_core::HEAD_CONFIG_FILE), head.to_string()).unwrap();
     let bytes = std::fs::read(weights).unwrap();
     let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
     let rewards = file.iter().filter(|(name, _)| name.starts_with("reward_heads."));
     let rewards = safetensors::serialize(rewards, None).unwrap();
-    std::fs::write(dir.path().join(dph_core::WEIGHTS_FILE), rewards).unwrap();
+    std::fs::write(dir.path().join(dph_core::HEAD_WEIGHTS_FILE), rewards).unwrap();
     Model::open(dir.path(), &device()).unwrap()
 }
 

@@ -117,7 +117,7 @@ fn a_head_that_does_not_fit_is_an_error() {
     let place = tempfile::tempdir().unwrap();
     let dir = place.path();
     write_model_with_head(dir, &lswt(), &["preference"]);
-    let json = fs::read_to_string(dir.join(dph_core::CONFIG_FILE)).unwrap();
+    let json = fs::read_to_string(dir.join(dph_core::HEAD_CONFIG_FILE)).unwrap();
     let (head, mut config) = head(Layer::At(4), &["preference"]);
     head.save(&config, dir).unwrap();
     let error = open(dir).unwrap_err();
@@ -129,7 +129,7 @@ fn a_head_that_does_not_fit_is_an_error() {
     assert!(matches!(error, ModelError::HeadSize { head: 48, backbone: 32 }), "{error}");
 
     // The configuration of one head and the weights of another.
-    fs::write(dir.join(dph_core::CONFIG_FILE), json).unwrap();
+    fs::write(dir.join(dph_core::HEAD_CONFIG_FILE), json).unwrap();
     let message = open(dir).unwrap_err().to_string();
     assert!(message.contains("preference_head.safetensors: tensor `pooling."), "{message}");
 }
@@ -151,7 +151,7 @@ fn what_is_no_model_says_what_is_missing() {
     // An export whose head has been lost.
     write_run(&dir.join("run"));
     let export = dir.join("run/dph");
-    fs::remove_file(export.join(dph_core::WEIGHTS_FILE)).unwrap();
+    fs::remove_file(export.join(dph_core::HEAD_WEIGHTS_FILE)).unwrap();
     assert!(message(&export).contains("preference_head.safetensors: No such file"));
     fs::write(export.join(BACKBONE_FILE), "{}").unwrap();
     assert!(message(&export).contains("backbone.json: missing field `path`"));

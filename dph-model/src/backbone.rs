@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use burn::module::Module;
-use burn::tensor::{Device, Int, Tensor, TensorData};
-use dph_core::{Batch, Layer, Target};
+use burn::tensor::{Device, Int, Tensor};
+use dph_core::{Batch, Layer, Target, select_rows};
 use serde_json::{Map, Value};
 
 use crate::checkpoint::{self, CheckpointError, LoadOptions, Precision};
@@ -130,9 +130,7 @@ impl Backbone {
     /// - states: flat indices (`row * seq + column`)
     pub fn logits_at(&self, last: Tensor<3>, states: &[usize]) -> Tensor<2> {
         let [rows, seq, d_model] = last.dims();
-        let indices: Vec<i32> = states.iter().map(|&state| state as i32).collect();
-        let indices = Tensor::<1, Int>::from_data(TensorData::new(indices, [states.len()]), &last.device());
-        self.decoder.logits(last.reshape([rows * seq, d_model]).select(0, indices))
+        self.decoder.logits(select_rows(last.reshape([rows * seq, d_model]), states.iter().copied()))
     }
 
     /// The states of `layers` for further tokens of sequences, each `[rows, seq, d_model]`, which are then added to the

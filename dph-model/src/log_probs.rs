@@ -1,7 +1,7 @@
 //! Log-probabilities of tokens, only where they are asked for.
 
-use burn::tensor::{Int, Tensor, TensorData};
-use dph_core::Target;
+use burn::tensor::{Tensor, TensorData};
+use dph_core::{Target, select_rows};
 
 use crate::decoder::{Decoder, times};
 use crate::kernels;
@@ -32,18 +32,16 @@ pub(crate) fn log_probs(decoder: &Decoder, last: Tensor<2>, targets: &[Target]) 
     let mut order: Vec<usize> = (0..targets.len()).collect();
     order.sort_by_key(|&index| targets[index].state);
     // The first tokens of all candidates are predicted by one state: it is computed once.
-    let mut states: Vec<i32> = Vec::new();
+    let mut states: Vec<usize> = Vec::new();
     let mut wanted = Vec::with_capacity(targets.len());
     for &index in &order {
         let Target { state, token, .. } = targets[index];
-        if states.last() != Some(&(state as i32)) {
-            states.push(state as i32);
+        if states.last() != Some(&state) {
+            states.push(state);
         }
         wanted.push(Wanted { state: states.len() - 1, token });
     }
-    let count = states.len();
-    let states = last.select(0, Tensor::<1, Int>::from_data(TensorData::new(states, [count]), &device));
-    let states = decoder.head.project(states);
+    let states = decoder.head.project(select_rows(last, states));
     let matrix = decoder.head.matrix(&decoder.embedding);
 
     let sorted = match kernels::log_probs(&states, &matrix, &wanted) {
@@ -55,14 +53,13 @@ pub(crate) fn log_probs(decoder: &Decoder, last: Tensor<2>, targets: &[Target]) 
     };
     let mut back = vec![0; order.len()];
     for (place, &index) in order.iter().enumerate() {
-        back[index] = place as i32;
+        back[index] = place;
     }
-    sorted.select(0, Tensor::<1, Int>::from_data(TensorData::new(back, [order.len()]), &device))
+    select_rows(sorted, back)
 }
 
 /// Out of operations that every backend has and that can be differentiated, chunk by chunk.
 pub(crate) fn compose(states: Tensor<2>, matrix: Tensor<2>, wanted: &[Wanted], elements: usize) -> Tensor<1> {
-    let device = states.device();
     let [vocab, _] = matrix.dims();
     let chunk = (elements / vocab).max(1);
     let mut parts = Vec::new();
@@ -73,14 +70,10 @@ pub(crate) fn compose(states: Tensor<2>, matrix: Tensor<2>, wanted: &[Wanted], e
         let total = (logits.clone() - peak.clone()).exp().sum_dim(1).log() + peak;
         let here: Vec<_> =
             wanted.iter().filter(|wanted| (first..first + count).contains(&wanted.state)).collect();
-        let index = |of: &dyn Fn(&Wanted) -> usize| {
-            let indices: Vec<i32> = here.iter().map(|wanted| of(wanted) as i32).collect();
-            Tensor::<1, Int>::from_data(TensorData::new(indices, [here.len()]), &device)
-        };
-        let places = index(&|wanted| (wanted.state - first) * vocab + wanted.token as usize);
-        let rows = index(&|wanted| wanted.state - first);
-        let picked = logits.reshape([count * vocab]).select(0, places);
-        parts.push(picked - total.reshape([count]).select(0, rows));
+        let places = here.iter().map(|wanted| (wanted.state - first) * vocab + wanted.token as usize);
+        let rows = here.iter().map(|wanted| wanted.state - first);
+        let picked = select_rows(logits.reshape([count * vocab]), places);
+        parts.push(picked - select_rows(total.reshape([count]), rows));
     }
     Tensor::cat(parts, 0)
 }

@@ -92,7 +92,7 @@ impl Recompute {
 
 #[cfg(test)]
 mod tests {
-    use dph_core::{Candidate, CandidateSet, TargetTokens};
+    use dph_core::{Candidate, CandidateSet, TargetTokens, select_rows};
 
     use super::*;
     use crate::decoder::Parameter;
@@ -129,13 +129,8 @@ mod tests {
         // Of answers alone, as the state of padding is unspecified; the last layer by way of the embedding too.
         let picked = states.iter().map(|states| {
             let [rows, seq, width] = states.dims();
-            let answers: Vec<i32> = batch.targets.iter().map(|target| target.state as i32).collect();
-            let count = answers.len();
-            let answers = Tensor::<1, Int>::from_data(
-                burn::tensor::TensorData::new(answers, [count]),
-                &states.device(),
-            );
-            states.clone().reshape([rows * seq, width]).select(0, answers).sin().sum()
+            let answers = batch.targets.iter().map(|target| target.state);
+            select_rows(states.clone().reshape([rows * seq, width]), answers).sin().sum()
         });
         let log_probs = model.log_probs(states[states.len() - 1].clone(), &batch.targets);
         let loss = picked.fold(log_probs.sum(), |sum, of_layer| sum + of_layer);

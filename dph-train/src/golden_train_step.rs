@@ -9,8 +9,8 @@ use burn::tensor::{Device, Tensor};
 use burn::train::TrainStep;
 use dph_core::testing::{self, Golden, GoldenTensor, assert_close, number, say};
 use dph_core::{
-    Batch, CONFIG_FILE, DphForm, DphObjective, DpoObjective, Layer, PoolingKind, PreferenceHead,
-    PreferenceHeadConfig, SequenceReduction, Target, WEIGHTS_FILE, batch::PROMPT_SEGMENT,
+    Batch, DphForm, DphObjective, DpoObjective, HEAD_CONFIG_FILE, HEAD_WEIGHTS_FILE, Layer, PROMPT_SEGMENT,
+    PoolingKind, PreferenceHead, PreferenceHeadConfig, SequenceReduction, Target,
 };
 use dph_model::Backbone;
 use safetensors::tensor::{Dtype, TensorView};
@@ -286,7 +286,7 @@ fn weights(model: &JointTrainer, config: &PreferenceHeadConfig) -> Tensors {
     model.backbone.save(dir.path()).unwrap();
     model.head.as_ref().unwrap().save(config, dir.path()).unwrap();
     let mut tensors = testing::read_tensors(&dir.path().join("model.safetensors"));
-    for (name, tensor) in testing::read_tensors(&dir.path().join(WEIGHTS_FILE)) {
+    for (name, tensor) in testing::read_tensors(&dir.path().join(HEAD_WEIGHTS_FILE)) {
         let theirs = match name.split('.').collect::<Vec<_>>()[..] {
             ["pooling", "dense", kind] => format!("pooler_pipeline.0.{kind}"),
             ["pooling", "up_gate", kind] => format!("pooler_pipeline.0.{kind}"),
@@ -328,8 +328,8 @@ fn head(model: &Value, tensors: &Tensors, device: &Device) -> (PreferenceHead, P
         _ => None,
     };
     let dir = tempfile::tempdir().unwrap();
-    write(tensors, ours, &dir.path().join(WEIGHTS_FILE));
-    std::fs::write(dir.path().join(CONFIG_FILE), serde_json::to_vec(&config).unwrap()).unwrap();
+    write(tensors, ours, &dir.path().join(HEAD_WEIGHTS_FILE));
+    std::fs::write(dir.path().join(HEAD_CONFIG_FILE), serde_json::to_vec(&config).unwrap()).unwrap();
     PreferenceHead::load(dir.path(), device).unwrap()
 }
 

@@ -8,9 +8,8 @@ use super::layer_pooling::LayerMix;
 use super::moving_average::Averager;
 use super::norm::Norms;
 use super::{Aggregation, Kept, KeptStates, KeptTokens, Messages, Sequences, TokenPooling};
-use crate::Batch;
-use crate::init::WeightInit;
-use crate::slot::Slots;
+use crate::candidates::Batch;
+use crate::parameters::{Slots, WeightInit};
 
 /// The part of an aggregation that may learn: from kept states to vectors.
 ///

@@ -2,10 +2,10 @@
 
 use burn::tensor::Tensor;
 
-use super::sequences::{Sequences, select};
+use super::sequences::Sequences;
 use super::{Layer, TokenPooling};
-use crate::batch::CandidateSpan;
-use crate::{Batch, CandidateSet};
+use crate::candidates::{Batch, CandidateSet, CandidateSpan};
+use crate::select::select_rows;
 
 /// What an aggregation needs of the backbone's states: all that a cache has to keep, and no more. Aggregations that need
 /// the same can learn from one cache.
@@ -52,26 +52,18 @@ impl Kept {
     /// Where the tokens that are kept of a set stand, one behind the other in the order in which [`keep`](Self::keep) has
     /// them, and their ids where the prompt is kept.
     pub fn spans(&self, set: &CandidateSet) -> (Vec<CandidateSpan>, Vec<i32>) {
-        let of_prompt = match self.tokens {
-            KeptTokens::Pooled(_) => return (pooled_spans(set.candidates.len()), Vec::new()),
-            KeptTokens::Answer => self.opening.min(set.prompt.len()),
-            KeptTokens::PromptAndAnswer => set.prompt.len(),
-        };
-        let mut at = of_prompt;
-        let spans = set.candidates.iter().map(|candidate| {
-            let start = at;
-            at += candidate.tokens.len();
-            CandidateSpan { prompt: 0..of_prompt, answer: start..at }
-        });
-        let spans = spans.collect();
-        let ids = match self.tokens {
+        if let KeptTokens::Pooled(_) = self.tokens {
+            return (pooled_spans(set.candidates.len()), Vec::new());
+        }
+        let places = Places::new(set.packed_spans(), self.prompt_tokens());
+        let ids: Vec<i32> = match self.tokens {
             KeptTokens::PromptAndAnswer => {
-                let answers = set.candidates.iter().flat_map(|candidate| &candidate.tokens);
-                set.prompt.iter().chain(answers).map(|&token| token as i32).collect()
+                let tokens: Vec<u32> = set.packed_tokens().collect();
+                places.indices.iter().map(|&index| tokens[index] as i32).collect()
             }
             _ => Vec::new(),
         };
-        (spans, ids)
+        (places.candidates, ids)
     }
 
     /// Takes what is kept out of a batch. Gradients flow through it.
@@ -88,58 +80,67 @@ impl Kept {
             })
             .collect();
         let pick = |indices: &[usize]| self.pick(&flat, indices);
-        match &self.tokens {
-            KeptTokens::Pooled(TokenPooling::EndOfTurn) => KeptStates::vectors(pick(&batch.ends)),
-            KeptTokens::Pooled(pooling) => {
-                let (indices, _, candidates) = self.places(batch, self.opening);
-                let states = KeptStates { values: pick(&indices), tokens: Vec::new(), candidates };
-                let (sequences, gather) = states.lay_out(self.opening, &|_, _| Vec::new());
-                let [_, vectors, d_model] = states.values.dims();
-                let flat = gather(states.values.flatten(1, 2));
-                KeptStates::vectors(pooling.last(flat, &sequences).reshape([
-                    -1,
-                    vectors as i32,
-                    d_model as i32,
-                ]))
-            }
-            KeptTokens::Answer => {
-                let (indices, _, candidates) = self.places(batch, self.opening);
-                KeptStates { values: pick(&indices), tokens: Vec::new(), candidates }
-            }
-            KeptTokens::PromptAndAnswer => {
-                let (indices, tokens, candidates) = self.places(batch, usize::MAX);
-                KeptStates { values: pick(&indices), tokens, candidates }
-            }
+        if let KeptTokens::Pooled(TokenPooling::EndOfTurn) = self.tokens {
+            return KeptStates::vectors(pick(&batch.ends));
+        }
+        let Places { indices, candidates } = Places::new(batch.spans(), self.prompt_tokens());
+        let values = pick(&indices);
+        let tokens = match self.tokens {
+            KeptTokens::PromptAndAnswer => indices.iter().map(|&index| batch.tokens[index]).collect(),
+            _ => Vec::new(),
+        };
+        let states = KeptStates { values, tokens, candidates };
+        let KeptTokens::Pooled(pooling) = &self.tokens else { return states };
+        let (sequences, gather) = states.lay_out(self.opening, &|_, _| Vec::new());
+        let [_, vectors, d_model] = states.values.dims();
+        let pooled = pooling.last(gather(states.values.flatten(1, 2)), &sequences);
+        KeptStates::vectors(pooled.reshape([-1, vectors as i32, d_model as i32]))
+    }
+
+    /// Of how many of the prompt's last tokens something is kept.
+    fn prompt_tokens(&self) -> usize {
+        match self.tokens {
+            KeptTokens::PromptAndAnswer => usize::MAX,
+            _ => self.opening,
         }
     }
 
     /// The states at flat token indices: `[rows * seq, d_model]` for each layer to `[tokens, vectors, d_model]`.
     fn pick(&self, states: &[Tensor<2>], indices: &[usize]) -> Tensor<3> {
-        let picked = states.iter().map(|states| select(states.clone(), indices)).collect();
+        let picked =
+            states.iter().map(|states| select_rows(states.clone(), indices.iter().copied())).collect();
         let picked: Tensor<3> = Tensor::stack(picked, 1);
         if self.mean { picked.mean_dim(1) } else { picked }
     }
+}
 
-    /// The flat indices and the ids of all answers' tokens and of at most the last `of_prompt` tokens of every prompt,
-    /// and where among them each candidate's are.
-    fn places(&self, batch: &Batch, of_prompt: usize) -> (Vec<usize>, Vec<i32>, Vec<CandidateSpan>) {
-        let mut indices = Vec::new();
-        let mut candidates = Vec::new();
-        let mut prompt = (usize::MAX, 0..0);
-        for span in batch.spans() {
-            let kept = span.prompt.len().min(of_prompt);
-            if prompt.0 != span.prompt.start {
-                prompt = (span.prompt.start, indices.len()..indices.len() + kept);
-                indices.extend(span.prompt.end - kept..span.prompt.end);
+/// The tokens of which something is kept.
+struct Places {
+    /// Their places in a flat list of tokens.
+    indices: Vec<usize>,
+    /// Where among the indices those of each candidate are.
+    candidates: Vec<CandidateSpan>,
+}
+
+impl Places {
+    /// All tokens of the answers, and at most the last `prompt_tokens` of every prompt. Neighbouring candidates of one prompt
+    /// share its tokens.
+    fn new(spans: impl IntoIterator<Item = CandidateSpan>, prompt_tokens: usize) -> Self {
+        let (mut indices, mut candidates) = (Vec::new(), Vec::new());
+        let mut last_prompt = None;
+        let mut prompt = 0..0;
+        for span in spans {
+            if last_prompt != Some(span.prompt.start) {
+                last_prompt = Some(span.prompt.start);
+                let first = span.prompt.end - span.prompt.len().min(prompt_tokens);
+                prompt = indices.len()..indices.len() + span.prompt.end - first;
+                indices.extend(first..span.prompt.end);
             }
-            candidates.push(CandidateSpan {
-                prompt: prompt.1.clone(),
-                answer: indices.len()..indices.len() + span.answer.len(),
-            });
+            let answer = indices.len()..indices.len() + span.answer.len();
+            candidates.push(CandidateSpan { prompt: prompt.clone(), answer });
             indices.extend(span.answer);
         }
-        let tokens = indices.iter().map(|&index| batch.tokens[index]).collect();
-        (indices, tokens, candidates)
+        Self { indices, candidates }
     }
 }
 
@@ -177,7 +178,7 @@ impl KeptStates {
         }
         let gather = move |values: Tensor<2>| {
             let width = values.dims()[1];
-            select(values, &indices).reshape([count, len, width])
+            select_rows(values, indices.iter().copied()).reshape([count, len, width])
         };
         (sequences, gather)
     }

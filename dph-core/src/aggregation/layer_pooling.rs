@@ -10,7 +10,7 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::{AggregationError, Layer};
-use crate::slot::{Slot, Slots};
+use crate::parameters::{Slot, Slots};
 
 /// The layers that are read, and how they are mixed.
 ///

@@ -29,6 +29,7 @@ mod moving_average;
 mod norm;
 mod running;
 mod sequences;
+mod shift;
 mod token_pooling;
 
 use schemars::JsonSchema;

@@ -8,9 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::AggregationError;
 use super::sequences::Sequences;
-use super::token_pooling::later;
-use crate::init::WeightInit;
-use crate::slot::{Slot, Slots};
+use super::shift::shift;
+use crate::parameters::{Slot, Slots, WeightInit};
 
 /// A mean over the answer that forgets: a token counts less by the factor β with every token behind it.
 ///
@@ -214,9 +213,9 @@ pub fn moving_average(
     let (mut sum, mut weight) = (states * gains.clone(), gains);
     let mut step = 1;
     while step < len {
-        sum = sum.clone() + decay.clone() * later(sum, step, 0.0);
-        weight = weight.clone() + decay.clone() * later(weight, step, 0.0);
-        decay = decay.clone() * later(decay, step, 0.0);
+        sum = sum.clone() + decay.clone() * shift(sum, step, 0.0);
+        weight = weight.clone() + decay.clone() * shift(weight, step, 0.0);
+        decay = decay.clone() * shift(decay, step, 0.0);
         step *= 2;
     }
     sum / weight.clamp_min(SMALLEST)

@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::slot::{Slot, Slots};
+use crate::parameters::{Slot, Slots};
 
 /// Whether states are normalised before a step, after it, or both, by layer norms that learn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]

@@ -1,8 +1,9 @@
 //! [`Sequences`]: which tokens of a batch of whole sequences an aggregation reads, and how.
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 
 use super::MessageToken;
+use crate::select::select_rows;
 
 /// The layout of sequences, one a row, for an aggregation. It lies in host memory.
 ///
@@ -37,8 +38,8 @@ impl Sequences {
     /// The states of the last tokens, `[count, len, d_model]` to `[count, d_model]`.
     pub fn select_last(&self, states: Tensor<3>) -> Tensor<2> {
         let [count, len, d_model] = states.dims();
-        let indices: Vec<usize> = self.last.iter().enumerate().map(|(row, last)| row * len + last).collect();
-        select(states.reshape([count * len, d_model]), &indices)
+        let indices = self.last.iter().enumerate().map(|(row, last)| row * len + last);
+        select_rows(states.reshape([count * len, d_model]), indices)
     }
 
     /// 1 in the answer and 0 outside of it, `[count, len, 1]`.
@@ -59,11 +60,4 @@ impl Sequences {
         }
         places
     }
-}
-
-/// The rows of a matrix at these indices, in their order: `[n, width]` to `[indices, width]`.
-pub(super) fn select(rows: Tensor<2>, indices: &[usize]) -> Tensor<2> {
-    let values: Vec<i32> = indices.iter().map(|&index| index as i32).collect();
-    let indices = Tensor::<1, Int>::from_data(TensorData::new(values, [indices.len()]), &rows.device());
-    rows.select(0, indices)
 }

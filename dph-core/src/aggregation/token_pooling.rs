@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::sequences::Sequences;
+use super::shift::shift;
 use super::{AttentionPooling, MovingAverage};
 
 /// How the states of a sequence's tokens become one vector.
@@ -106,7 +107,7 @@ impl TokenPooling {
                 let mut running = self.shown(states, sequences);
                 let mut step = 1;
                 while step < sequences.len {
-                    let earlier = later(running.clone(), step, -HIDDEN);
+                    let earlier = shift(running.clone(), step, -HIDDEN);
                     running = running.max_pair(earlier);
                     step *= 2;
                 }
@@ -150,11 +151,4 @@ const HIDDEN: f64 = 1e9;
 
 fn matrix(values: Vec<f32>, shape: [usize; 3], device: &Device) -> Tensor<3> {
     Tensor::from_data(TensorData::new(values, shape), device)
-}
-
-/// The states moved to later tokens by so many places, with `fill` in the places that become free.
-pub(super) fn later(states: Tensor<3>, by: usize, fill: f64) -> Tensor<3> {
-    let [count, len, width] = states.dims();
-    let free = Tensor::full([count, by, width], fill, &states.device());
-    Tensor::cat(vec![free, states.narrow(1, 0, len - by)], 1)
 }

@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData};
+
+use crate::select::select_rows;
 
 /// Pairs of a preferred candidate and another one, as indices into the candidates of a batch.
 ///
@@ -21,8 +23,8 @@ use burn::tensor::{Int, Tensor, TensorData};
 /// ```
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Pairs {
-    chosen: Vec<i32>,
-    rejected: Vec<i32>,
+    chosen: Vec<usize>,
+    rejected: Vec<usize>,
     /// What each pair counts, together 1; `None` if all count the same.
     weights: Option<Vec<f64>>,
 }
@@ -68,10 +70,7 @@ impl Pairs {
 
     /// The pairs as `(chosen, rejected)`.
     pub fn iter(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
-        self.chosen
-            .iter()
-            .zip(&self.rejected)
-            .map(|(&chosen, &rejected)| (chosen as usize, rejected as usize))
+        self.chosen.iter().copied().zip(self.rejected.iter().copied())
     }
 
     /// The values of the chosen and of the rejected candidates.
@@ -81,10 +80,7 @@ impl Pairs {
     /// - values: `[candidates]`
     /// - output: `[pairs]` and `[pairs]`
     pub fn split(&self, values: &Tensor<1>) -> (Tensor<1>, Tensor<1>) {
-        let select = |indices: &[i32]| {
-            let data = TensorData::new(indices.to_vec(), [indices.len()]);
-            values.clone().select(0, Tensor::<1, Int>::from_data(data, &values.device()))
-        };
+        let select = |indices: &[usize]| select_rows(values.clone(), indices.iter().copied());
         (select(&self.chosen), select(&self.rejected))
     }
 
@@ -98,8 +94,8 @@ impl Pairs {
 
     fn extend(&mut self, pairs: impl Iterator<Item = (usize, usize)>) {
         for (chosen, rejected) in pairs {
-            self.chosen.push(chosen as i32);
-            self.rejected.push(rejected as i32);
+            self.chosen.push(chosen);
+            self.rejected.push(rejected);
         }
     }
 }

@@ -1,10 +1,11 @@
 //! From numbers of tokens to one number for each answer.
 
-use burn::tensor::{IndexingUpdateOp, Int, Tensor, TensorData};
+use burn::tensor::{IndexingUpdateOp, Tensor, TensorData};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::Target;
+use crate::candidates::Target;
+use crate::select::index_tensor;
 
 /// How the numbers of an answer's tokens become one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
@@ -39,9 +40,8 @@ impl SequenceReduction {
         if targets.is_empty() {
             return zeros;
         }
-        let of: Vec<i32> = targets.iter().map(|target| target.candidate as i32).collect();
-        let of = Tensor::<1, Int>::from_data(TensorData::new(of, [targets.len()]), place.0);
-        let sums = zeros.select_assign(0, of, values, IndexingUpdateOp::Add);
+        let candidate_of = index_tensor(targets.iter().map(|target| target.candidate), place.0);
+        let sums = zeros.select_assign(0, candidate_of, values, IndexingUpdateOp::Add);
         match self {
             SequenceReduction::Sum => sums,
             SequenceReduction::Mean => {

@@ -1,10 +1,11 @@
 //! Regression of several attributes of an answer, each with a reward head of its own.
 
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::term::{Metric, Term};
+use crate::select::select_rows;
 
 /// Multi-attribute steering: reward heads learn the values that people gave to the attributes of an answer, such as
 /// helpfulness, humour and verbosity.
@@ -68,9 +69,7 @@ impl SteerObjective {
             let term = Term::new(self.weight, rewards.sum(), Self::METRICS, []);
             return SteerLoss { term, attributes };
         }
-        let sequences: Vec<i32> = sequences.into_iter().map(|sequence| sequence as i32).collect();
-        let of = Tensor::<1, Int>::from_data(TensorData::new(sequences, [positions]), &rewards.device());
-        let errors = (rewards - labels.select(0, of)).square() * weights.reshape([positions, 1]);
+        let errors = (rewards - select_rows(labels, sequences)).square() * weights.reshape([positions, 1]);
         let by_attribute: Tensor<1> = errors.sum_dim(0).squeeze_dim(0) / count as f64;
         let term = Term::new(self.weight, by_attribute.clone().mean(), Self::METRICS, []);
         SteerLoss { term, attributes: by_attribute.detach() }

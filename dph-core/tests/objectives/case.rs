@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use burn::tensor::{DType, Gradients, Int, Tensor, TensorData, activation};
-use dph_core::{Target, Term};
+use burn::tensor::{DType, Gradients, Tensor, TensorData, activation};
+use dph_core::{Target, Term, index_tensor, select_rows};
 use serde_json::Value;
 
 use dph_core::testing::{Golden, GoldenTensor, assert_close, device, number, say};
@@ -126,19 +126,13 @@ pub fn targets(labels: &GoldenTensor) -> Vec<Target> {
 /// The logits of the targets, `[targets, vocab]`.
 pub fn logits_at(logits: &Tensor<3>, targets: &[Target]) -> Tensor<2> {
     let [rows, seq, vocab] = logits.dims();
-    let states: Vec<i32> = targets.iter().map(|target| target.state as i32).collect();
-    logits.clone().reshape([rows * seq, vocab]).select(0, ints(states, logits))
+    select_rows(logits.clone().reshape([rows * seq, vocab]), targets.iter().map(|target| target.state))
 }
 
 /// The log-probabilities of the targets, `[targets]`.
 pub fn log_probs(logits: &Tensor<3>, targets: &[Target]) -> Tensor<1> {
     let count = targets.len();
     let distributions = activation::log_softmax(logits_at(logits, targets), 1);
-    let tokens = targets.iter().map(|target| target.token as i32).collect();
-    distributions.gather(1, ints(tokens, logits).reshape([count, 1])).squeeze_dim(1)
-}
-
-pub fn ints<const D: usize>(values: Vec<i32>, like: &Tensor<D>) -> Tensor<1, Int> {
-    let count = values.len();
-    Tensor::from_data(TensorData::new(values, [count]), &like.device())
+    let tokens = index_tensor(targets.iter().map(|target| target.token as usize), &logits.device());
+    distributions.gather(1, tokens.reshape([count, 1])).squeeze_dim(1)
 }

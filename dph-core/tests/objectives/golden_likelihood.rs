@@ -174,7 +174,7 @@ fn golden_losses_accuracy() {
             [("accuracy.policy_pos", targets(&tensors["in.pos_labels"])), ("accuracy.all_ignored", vec![])]
         {
             let Some(expected) = tensors.get(name) else { continue };
-            let tokens = ints(labels.iter().map(|target| target.token as i32).collect(), &logits);
+            let tokens = index_tensor(labels.iter().map(|target| target.token as usize), &logits.device());
             precision.check(name, token_accuracy(logits_at(&logits, &labels), tokens), &expected.values);
         }
     }

@@ -35,9 +35,8 @@ fn check_steer(name: &str, case: &Value, precision: &Precision, tensors: &Tensor
     let selected = &tensors["steer.selected_idx"];
     let (per_row, positions) = (selected.shape[1], selected.values.len());
     let sequences: Vec<usize> = (0..positions).map(|position| position / per_row).collect();
-    let flat =
-        sequences.iter().zip(&selected.values).map(|(row, column)| (row * seq) as i32 + *column as i32);
-    let at = states.clone().reshape([rows * seq, d_model]).select(0, ints(flat.collect(), &states));
+    let flat = sequences.iter().zip(&selected.values).map(|(row, column)| row * seq + *column as usize);
+    let at = select_rows(states.clone().reshape([rows * seq, d_model]), flat);
     let rewards = heads
         .iter()
         .map(|(weight, bias)| at.clone().matmul(weight.clone().transpose()) + bias.clone().reshape([1, 1]));

@@ -128,6 +128,6 @@ fn write(tensors: &[Named], config: &PreferenceHeadConfig, dir: &Path) {
     let views = tensors.iter().zip(&bytes).map(|((name, shape, _), bytes)| {
         (name.as_str(), TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap())
     });
-    std::fs::write(dir.join(WEIGHTS_FILE), safetensors::serialize(views, None).unwrap()).unwrap();
-    std::fs::write(dir.join(CONFIG_FILE), serde_json::to_vec(config).unwrap()).unwrap();
+    std::fs::write(dir.join(HEAD_WEIGHTS_FILE), safetensors::serialize(views, None).unwrap()).unwrap();
+    std::fs::write(dir.join(HEAD_CONFIG_FILE), serde_json::to_vec(config).unwrap()).unwrap();
 }

@@ -22,7 +22,7 @@ use super::{
 };
 
 /// The files of a preference head.
-const HEAD_FILES: [&str; 2] = [dph_core::CONFIG_FILE, dph_core::WEIGHTS_FILE];
+const HEAD_FILES: [&str; 2] = [dph_core::HEAD_CONFIG_FILE, dph_core::HEAD_WEIGHTS_FILE];
 
 /// Choices about what is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

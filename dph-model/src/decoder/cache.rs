@@ -1,6 +1,7 @@
 //! [`Cache`]: keys and values of tokens that were fed before.
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
+use dph_core::index_tensor;
 
 /// Tokens for which room is made at a time.
 const ROOM: usize = 128;
@@ -83,9 +84,7 @@ impl Cache {
     /// Forgets all rows but these, which come in this order.
     pub fn keep_rows(&mut self, rows: &[usize]) {
         let Some(first) = self.layers.first() else { return };
-        let indices: Vec<i32> = rows.iter().map(|&row| row as i32).collect();
-        let data = TensorData::new(indices, [rows.len()]);
-        let indices = Tensor::<1, Int>::from_data(data, &first.keys.device());
+        let indices = index_tensor(rows.iter().copied(), &first.keys.device());
         for layer in &mut self.layers {
             let select = |cached: &Tensor<4>| cached.clone().select(0, indices.clone());
             *layer = CachedLayer { keys: select(&layer.keys), values: select(&layer.values), ..*layer };

@@ -2,7 +2,8 @@
 
 use burn::module::{Module, Param};
 use burn::nn::Linear;
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::Tensor;
+use dph_core::select_rows;
 
 use super::product::linear;
 use super::{Layout, Norm};
@@ -31,27 +32,16 @@ impl Input {
             None => embedded,
         };
         if let Some(table) = &self.positions {
-            let rows = layout.positions.iter().map(|position| position + self.offset as i32).collect();
-            stream = stream + pick(table, rows);
+            let rows = layout.positions.iter().map(|&position| position as usize + self.offset);
+            stream = stream + select_rows(table.val(), rows);
         }
         if let Some(table) = &self.token_types {
-            let types = match layout.token_types.is_empty() {
-                true => vec![0; layout.rows * layout.seq],
-                false => layout.token_types.clone(),
-            };
-            stream = stream + pick(table, types);
+            let type_of = |token: usize| layout.token_types.get(token).map_or(0, |&kind| kind as usize);
+            stream = stream + select_rows(table.val(), (0..layout.rows * layout.seq).map(type_of));
         }
         match &self.norm {
             Some(norm) => norm.forward(stream),
             None => stream,
         }
     }
-}
-
-/// Rows of a table.
-fn pick(table: &Param<Tensor<2>>, rows: Vec<i32>) -> Tensor<2> {
-    let table = table.val();
-    let count = rows.len();
-    let rows = Tensor::<1, Int>::from_data(TensorData::new(rows, [count]), &table.device());
-    table.select(0, rows)
 }

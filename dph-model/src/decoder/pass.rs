@@ -3,8 +3,7 @@
 use std::cell::OnceCell;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use dph_core::Batch;
-use dph_core::batch::{PADDING_SEGMENT, PROMPT_SEGMENT};
+use dph_core::{Batch, PADDING_SEGMENT, PROMPT_SEGMENT};
 
 use super::rotary::Rotation;
 use super::{Cache, DecoderConfig};

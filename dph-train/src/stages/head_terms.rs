@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
-use dph_core::{Pairs, PreferenceHead, SteerBatch, SteerObjective, Term};
+use burn::tensor::{Device, Tensor, TensorData};
+use dph_core::{Pairs, PreferenceHead, SteerBatch, SteerObjective, Term, select_rows};
 
 use crate::experiment::Objective;
 
@@ -51,12 +51,10 @@ impl HeadTerms {
 /// The rewards of each set's gold candidate against what people gave it.
 fn steered(steer: SteerObjective, names: &[String], rewards: &Tensor<2>, judged: &Judged<'_>) -> Term {
     let device = rewards.device();
-    let gold = judged.sets.iter().map(|(candidates, gold)| (candidates.start + gold) as i32);
-    let gold: Vec<i32> = gold.collect();
-    let count = gold.len();
-    let gold = Tensor::<1, Int>::from_data(TensorData::new(gold, [count]), &device);
+    let gold = judged.sets.iter().map(|(candidates, gold)| candidates.start + gold);
+    let count = judged.sets.len();
     let batch = SteerBatch {
-        rewards: rewards.clone().select(0, gold),
+        rewards: select_rows(rewards.clone(), gold),
         weights: Tensor::ones([count], &device),
         sequences: (0..count).collect(),
         labels: labels(names, judged.attributes, &device),

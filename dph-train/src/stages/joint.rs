@@ -3,12 +3,12 @@
 use burn::module::Module;
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer};
-use burn::tensor::{Bool, Device, Int, Tensor, TensorData, activation};
+use burn::tensor::{Bool, Device, Tensor, TensorData, activation};
 use burn::train::{InferenceStep, TrainOutput, TrainStep};
 use dph_core::{
     AnswerLogProbs, Batch, CandidateSpan, DphObjective, DpoObjective, KlObjective, Layer, LayerStates,
     Metric, OrpoObjective, OrthogonalityObjective, Pairs, PreferenceHead, PreferenceHeadConfig,
-    SequenceReduction, SftObjective, SimctgObjective, SteerObjective, Term,
+    SequenceReduction, SftObjective, SimctgObjective, SteerObjective, Term, select_rows,
 };
 use dph_model::{Backbone, Recompute};
 
@@ -115,7 +115,7 @@ impl JointTrainer {
             if let Some(sft) = &objective.sft {
                 let gold = part.gold_targets();
                 let share = gold.len() as f64 / of.targets.max(1) as f64;
-                terms.push(Shared { term: sft.forward(select(&log_probs, gold)), share });
+                terms.push(Shared { term: sft.forward(select_rows(log_probs.clone(), gold)), share });
             }
             if let Some(dpo) = &objective.dpo {
                 let reference = self.reference(part, dpo.log_probs);
@@ -207,19 +207,13 @@ fn as_rows(states: Tensor<3>, conversations: &[CandidateSpan]) -> (Tensor<3>, Te
     let (mut indices, mut tokens) = (Vec::new(), Vec::new());
     for span in conversations {
         let length = places(span).count();
-        indices.extend(places(span).map(|place| place as i32).chain((length..longest).map(|_| 0)));
+        indices.extend(places(span).chain((length..longest).map(|_| 0)));
         tokens.extend((0..longest).map(|column| column < length));
     }
     let (count, device) = (conversations.len(), states.device());
-    let indices = Tensor::<1, Int>::from_data(TensorData::new(indices, [count * longest]), &device);
-    let states = states.reshape([rows * seq, d_model]).select(0, indices).reshape([count, longest, d_model]);
+    let states = select_rows(states.reshape([rows * seq, d_model]), indices);
+    let states = states.reshape([count, longest, d_model]);
     (states, Tensor::from_data(TensorData::new(tokens, [count, longest]), &device))
-}
-
-fn select(values: &Tensor<1>, indices: Vec<i32>) -> Tensor<1> {
-    let count = indices.len();
-    let indices = Tensor::<1, Int>::from_data(TensorData::new(indices, [count]), &values.device());
-    values.clone().select(0, indices)
 }
 
 /// The loss and the readings of some terms: weighted by their shares.

@@ -31,13 +31,13 @@ pub(crate) struct JointBatch {
 
 impl JointBatch {
     /// The targets of gold candidates, as indices into the batch's targets.
-    pub fn gold_targets(&self) -> Vec<i32> {
+    pub fn gold_targets(&self) -> Vec<usize> {
         let mut is_gold = vec![false; self.batch.candidates()];
         for (candidates, gold) in &self.sets {
             is_gold[candidates.start + gold] = true;
         }
         let targets = self.batch.targets.iter().enumerate();
-        targets.filter(|(_, target)| is_gold[target.candidate]).map(|(index, _)| index as i32).collect()
+        targets.filter(|(_, target)| is_gold[target.candidate]).map(|(index, _)| index).collect()
     }
 
     /// Where the tokens of each set's gold conversation are.

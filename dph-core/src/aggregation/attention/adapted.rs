@@ -5,8 +5,7 @@ use burn::nn::Linear;
 use burn::tensor::{Device, Tensor};
 
 use super::AttentionPooling;
-use crate::init::WeightInit;
-use crate::slot::{Slot, Slots};
+use crate::parameters::{Slot, Slots, WeightInit};
 
 /// A linear layer with what every repeat adds to it.
 #[derive(Module, Debug)]

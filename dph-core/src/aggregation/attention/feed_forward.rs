@@ -5,8 +5,7 @@ use burn::tensor::{Device, Tensor, activation};
 
 use super::AttentionPooling;
 use super::adapted::AdaptedLinear;
-use crate::init::WeightInit;
-use crate::slot::Slots;
+use crate::parameters::{Slots, WeightInit};
 
 /// SwiGLU: `down(up(x) ∘ silu(gate(x)))`.
 #[derive(Module, Debug)]

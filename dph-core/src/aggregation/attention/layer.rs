@@ -6,8 +6,7 @@ use burn::tensor::{Device, Tensor, activation};
 
 use super::adapted::{AdaptedLinear, AdaptedVector};
 use super::{AttentionKind, AttentionPooling};
-use crate::init::WeightInit;
-use crate::slot::{Slot, Slots};
+use crate::parameters::{Slot, Slots, WeightInit};
 
 /// Multi-head attention: softmax(scores + sight) of the values, each head scaled by its gate.
 #[derive(Module, Debug)]

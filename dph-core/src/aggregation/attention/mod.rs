@@ -16,8 +16,7 @@ use sight::Sight;
 
 use super::norm::Norms;
 use super::sequences::Sequences;
-use crate::init::WeightInit;
-use crate::slot::Slots;
+use crate::parameters::{Slots, WeightInit};
 
 /// The layers of an attention pooling with their weights.
 #[derive(Module, Debug)]

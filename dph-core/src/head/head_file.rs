@@ -13,22 +13,22 @@ use burn::nn::Linear;
 use burn::tensor::{Device, Tensor, TensorData};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
+use super::preference_head::{PreferenceHead, PreferenceHeadConfig, REWARDS};
 use crate::aggregation::AggregationError;
-use crate::preference_head::REWARDS;
-use crate::slot::Slot;
-use crate::{PreferenceHead, PreferenceHeadConfig, write_atomically};
+use crate::atomic::write_atomically;
+use crate::parameters::Slot;
 
 /// File name of the configuration.
-pub const CONFIG_FILE: &str = "preference_head.json";
+pub const HEAD_CONFIG_FILE: &str = "preference_head.json";
 /// File name of the weights.
-pub const WEIGHTS_FILE: &str = "preference_head.safetensors";
+pub const HEAD_WEIGHTS_FILE: &str = "preference_head.safetensors";
 
 /// Why a preference head could not be read or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HeadFileError {
     /// The directory holds no preference head.
-    #[error("{}: no preference head here ({CONFIG_FILE} is missing); train one with `dph-train`", dir.display())]
+    #[error("{}: no preference head here ({HEAD_CONFIG_FILE} is missing); train one with `dph-train`", dir.display())]
     Missing {
         /// The directory.
         dir: PathBuf,
@@ -76,7 +76,7 @@ pub enum HeadFileError {
         found: Vec<String>,
     },
     /// A tensor has no place in a head of this configuration.
-    #[error("{}: unexpected tensor `{name}`; {CONFIG_FILE} describes another head", path.display())]
+    #[error("{}: unexpected tensor `{name}`; {HEAD_CONFIG_FILE} describes another head", path.display())]
     UnexpectedTensor {
         /// The file.
         path: PathBuf,
@@ -106,11 +106,11 @@ impl PreferenceHead {
             let view = TensorView::new(Dtype::F32, shape.clone(), bytes);
             (name.as_str(), view.expect("the bytes are those of the shape"))
         });
-        let weights_path = dir.join(WEIGHTS_FILE);
+        let weights_path = dir.join(HEAD_WEIGHTS_FILE);
         let weights = safetensors::serialize(views, None)
             .map_err(|source| HeadFileError::Damaged { path: weights_path.clone(), source })?;
         replace(&weights_path, &weights)?;
-        let config_path = dir.join(CONFIG_FILE);
+        let config_path = dir.join(HEAD_CONFIG_FILE);
         let mut json = serde_json::to_vec_pretty(config)
             .map_err(|source| HeadFileError::Config { path: config_path.clone(), source })?;
         json.push(b'\n');
@@ -122,8 +122,8 @@ impl PreferenceHead {
         let config = PreferenceHeadConfig::load(dir)?;
         config
             .check()
-            .map_err(|source| HeadFileError::Aggregation { path: dir.join(CONFIG_FILE), source })?;
-        let path = dir.join(WEIGHTS_FILE);
+            .map_err(|source| HeadFileError::Aggregation { path: dir.join(HEAD_CONFIG_FILE), source })?;
+        let path = dir.join(HEAD_WEIGHTS_FILE);
         let bytes = fs::read(&path).map_err(|source| HeadFileError::Io { path: path.clone(), source })?;
         let head = Self::from_safetensors(&bytes, &path, &config, device)?;
         Ok((head, config))
@@ -184,7 +184,7 @@ impl PreferenceHead {
 impl PreferenceHeadConfig {
     /// Reads the configuration of the head in a directory.
     pub fn load(dir: &Path) -> Result<Self, HeadFileError> {
-        let path = dir.join(CONFIG_FILE);
+        let path = dir.join(HEAD_CONFIG_FILE);
         let json = match fs::read(&path) {
             Ok(json) => json,
             Err(source)

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use super::span::CandidateSpan;
+
 /// A prompt, tokenised, and the candidate answers to it: the unit of all work.
 ///
 /// A training pair is a set with two candidates, a benchmark question one with two to six, best-of-n one
@@ -44,6 +46,22 @@ impl CandidateSet {
     /// Number of tokens when the prompt is stored once.
     pub fn packed_len(&self) -> usize {
         self.prompt.len() + self.candidates.iter().map(|c| c.tokens.len()).sum::<usize>()
+    }
+
+    /// The tokens of the set when the prompt is stored once: the prompt, then the candidates one after another.
+    pub fn packed_tokens(&self) -> impl Iterator<Item = u32> + '_ {
+        let answers = self.candidates.iter().flat_map(|candidate| &candidate.tokens);
+        self.prompt.iter().chain(answers).copied()
+    }
+
+    /// Where each candidate and the prompt are among the [`packed_tokens`](Self::packed_tokens).
+    pub fn packed_spans(&self) -> impl Iterator<Item = CandidateSpan> + '_ {
+        let mut end = self.prompt.len();
+        self.candidates.iter().map(move |candidate| {
+            let start = end;
+            end += candidate.tokens.len();
+            CandidateSpan { prompt: 0..self.prompt.len(), answer: start..end }
+        })
     }
 
     /// Length of the prompt followed by the first candidate.

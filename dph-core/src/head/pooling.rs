@@ -17,8 +17,7 @@ use burn::tensor::{Device, Tensor, activation};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::init::WeightInit;
-use crate::slot::{Slot, Slots};
+use crate::parameters::{Slot, Slots, WeightInit};
 
 /// Which pooling function, by its name in configuration files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]

@@ -18,7 +18,8 @@
 
 use std::ops::Range;
 
-use crate::CandidateSet;
+use super::candidate_set::CandidateSet;
+use super::span::CandidateSpan;
 
 /// Segment number of a prompt; candidates count from 1 within their row.
 pub const PROMPT_SEGMENT: i32 = 0;
@@ -67,15 +68,6 @@ pub struct Target {
     pub token: u32,
     /// The candidate it belongs to, counted over the whole batch.
     pub candidate: usize,
-}
-
-/// The tokens of a candidate, as ranges of a flat list of tokens.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct CandidateSpan {
-    /// Those of its prompt, which other candidates may share.
-    pub prompt: Range<usize>,
-    /// Its own, up to the end of its turn.
-    pub answer: Range<usize>,
 }
 
 /// Candidate sets laid out for one forward pass. See the [module documentation](self) for the layout.
@@ -248,7 +240,7 @@ impl Batch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Candidate;
+    use crate::candidates::Candidate;
 
     fn set(prompt: &[u32], candidates: &[&[u32]]) -> CandidateSet {
         CandidateSet {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::best::best_index;
+use super::best::best_index;
 
 /// What is known about one candidate after a forward pass.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]

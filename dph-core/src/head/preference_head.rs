@@ -5,12 +5,13 @@ use burn::nn::Linear;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use crate::Batch;
+use super::pooling::{Pooling, PoolingKind};
+use super::standardise::Standardise;
 use crate::aggregation::{Aggregation, AggregationError, Aggregator, KeptStates, Sequences};
-use crate::init::WeightInit;
-use crate::pooling::{Pooling, PoolingKind};
-use crate::slot::{Slot, Slots};
-use crate::standardise::Standardise;
+use crate::candidates::Batch;
+use crate::candidates::Batch;
+use crate::parameters::WeightInit;
+use crate::parameters::{Slot, Slots};
 
 /// Everything that defines a preference head but its weights: the contents of `preference_head.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
