@@ -14,39 +14,33 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! There is one [`decoder`], which is configured; a model [`family`] only translates a `config.json` and names
-//! tensors; the [`checkpoint`] module reads the files of models, whatever they come in, and writes them in the layout of
-//! Hugging Face. An [`Encoder`] (BERT) has the same blocks, but no log-probabilities.
+//! The way of a model, by module:
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`checkpoint`] | reads the files of a model (Hugging Face directory, GGUF, hub repository), and writes them in the layout of Hugging Face |
+//! | [`family`] | translates a `config.json` into a [`DecoderConfig`], and names the tensors of the files |
+//! | [`decoder`] | the one configurable decoder: parameters, blocks, key/value cache, and kernels for single devices |
+//! | `backbone` | [`Backbone`]: hidden states and log-probabilities of a batch; what of it learns |
+//! | `generate` | [`Backbone::generate`]: continues prompts token by token |
+//! | `encoder` | [`Encoder`] (BERT) and [`Classifier`]: the same blocks, but no log-probabilities |
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod backbone;
 pub mod checkpoint;
-mod classifier;
 pub mod decoder;
 mod encoder;
 #[cfg(feature = "cli")]
 mod failure;
 pub mod family;
 mod generate;
-mod init;
-mod input;
-mod kernels;
-mod log_probs;
-mod origin;
-mod recompute;
 #[cfg(feature = "testing")]
 pub mod testing;
-mod trainable;
-mod vocabulary;
 
-pub use backbone::Backbone;
+pub use backbone::{Backbone, LoraConfig, PatternError, Recompute, check_lora, check_patterns, fits};
 pub use checkpoint::{CheckpointError, LoadOptions, ModelFiles, authors_head, content_hash};
-pub use classifier::Classifier;
-pub use decoder::{Cache, DecoderConfig};
-pub use encoder::{Encoder, Text};
+pub use decoder::{Cache, DecoderConfig, InputError};
+pub use encoder::{Classifier, Encoder, Text};
 pub use family::{ConfigError, Family, param_count};
 pub use generate::{Finish, GenerateError, Generated, Sampling};
-pub use input::InputError;
-pub use recompute::Recompute;
-pub use trainable::{LoraConfig, PatternError, check_lora, check_patterns, fits};

@@ -9,9 +9,7 @@ use super::pooling::{Pooling, PoolingKind};
 use super::standardise::Standardise;
 use crate::aggregation::{Aggregation, AggregationError, Aggregator, KeptStates, Sequences};
 use crate::candidates::Batch;
-use crate::candidates::Batch;
-use crate::parameters::WeightInit;
-use crate::parameters::{Slot, Slots};
+use crate::parameters::{Slot, Slots, WeightInit};
 
 /// Everything that defines a preference head but its weights: the contents of `preference_head.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -8,6 +8,7 @@ use dph_core::suggestion::nearest;
 use half::f16;
 use rayon::prelude::*;
 
+use super::origin::Origin;
 use super::tensors::Tensors;
 use super::{CONFIG_FILE, CheckpointError, Misfit, ModelFiles, Precision};
 use crate::decoder::{Decoder, DecoderConfig, Part, Slot};
@@ -30,30 +31,16 @@ pub struct LoadOptions {
     pub precision: Precision,
 }
 
-/// What the files of a model hold.
-pub(crate) struct Loaded {
-    /// The text of its configuration.
-    pub json: String,
-    /// The family in it.
-    pub family: Family,
-    /// The decoder's configuration.
-    pub config: DecoderConfig,
-    /// How its tensors are named.
-    pub naming: Naming,
-    /// The decoder.
-    pub decoder: Decoder,
-}
-
 /// The shape of the models that are wanted, or why a family has none: [`Family::causal_decoder`], [`Family::encoder`].
 pub(crate) type Shape = fn(&Family) -> Result<DecoderConfig, ConfigError>;
 
-/// Loads a model: one parameter after the other, so that there is never a second copy of more than one of them.
+/// Loads a model and where it comes from: one parameter after the other, so that there is never a second copy of more than one of them.
 pub(crate) fn load(
     path: &Path,
     device: &Device,
     shape: Shape,
     options: LoadOptions,
-) -> Result<Loaded, CheckpointError> {
+) -> Result<(Decoder, Origin), CheckpointError> {
     if !device.supports_dtype(options.precision.dtype()) {
         return Err(CheckpointError::Precision { precision: options.precision.torch_name() });
     }
@@ -66,7 +53,7 @@ pub(crate) fn load(
         let values = read(&family.named_tensors(slot, &config, naming), &tensors, options)?;
         Ok::<_, CheckpointError>(TensorData::new(values, shape.to_vec()))
     })?;
-    Ok(Loaded { json, family, config, naming, decoder })
+    Ok((decoder, Origin { json, family, config, naming }))
 }
 
 /// How the tensors of a model are named, and its shape: without a pooler if none is stored, as configurations do not say

@@ -11,29 +11,24 @@ use safetensors::tensor::{TensorView, View};
 use safetensors::{Dtype, serialize_to_file};
 use serde_json::{Map, Value};
 
+use super::origin::Origin;
 use super::{CONFIG_FILE, CheckpointError, WEIGHTS_FILE};
-use crate::decoder::{Decoder, DecoderConfig};
-use crate::family::{Family, FileTensor, Naming, Order};
+use crate::decoder::Decoder;
+use crate::family::{FileTensor, Order};
 
 /// Writes `config.json` and `model.safetensors` into a directory, which is made if need be.
 ///
-/// The weights are f32 under the family's names, in the given variant; `json` keeps all its keys but the number type. Each file is written
+/// The weights are f32 under the names that the model came with; its configuration keeps all its keys but the number type. Each file is written
 /// beside its place, synced and renamed: it is there whole or not at all.
-pub(crate) fn save(
-    dir: &Path,
-    json: &str,
-    family: &Family,
-    config: &DecoderConfig,
-    naming: Naming,
-    decoder: &Decoder,
-) -> Result<(), CheckpointError> {
+pub(crate) fn save(dir: &Path, origin: &Origin, decoder: &Decoder) -> Result<(), CheckpointError> {
+    let Origin { json, family, config, naming } = origin;
     fs::create_dir_all(dir).map_err(|source| CheckpointError::Io { path: dir.into(), source })?;
     let parameters: Vec<_> =
         decoder.parameters().into_iter().map(|(slot, parameter)| (slot, parameter.data())).collect();
     let mut tensors = Vec::new();
     for (slot, data) in &parameters {
         let mut bytes = &data.bytes()[..];
-        for tensor in family.named_tensors(*slot, config, naming) {
+        for tensor in family.named_tensors(*slot, config, *naming) {
             let (own, rest) = bytes.split_at(4 * tensor.shape.iter().product::<usize>());
             tensors.push((in_file_order(own, &tensor), tensor));
             bytes = rest;

@@ -7,9 +7,8 @@ use burn::tensor::{DType, Device, Tensor, TensorData};
 use super::transpose::transpose;
 use super::{
     Attention, Block, BlockSlot, Decoder, DecoderConfig, Head, Input, Mlp, Norm, Part, Pooler, PoolerConfig,
-    Positions, QueryKeyNorm, Registers, Slot,
+    Positions, QueryKeyNorm, Registers, Slot, kernels,
 };
-use crate::kernels;
 
 impl Decoder {
     /// A decoder whose parameters come from `source`, which is asked once for each of

@@ -4,7 +4,6 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 
 use super::{Attention, Cache, Mlp, Norm, Pass, Residual};
-use crate::kernels;
 
 /// Attention and a feed-forward network, each with a norm and added to the residual stream.
 #[derive(Module, Debug)]
@@ -23,28 +22,9 @@ pub struct Block {
 }
 
 impl Block {
-    /// The residual stream behind the block, `[rows · seq, d_model]` like `stream`.
-    ///
-    /// Fused kernels do it where there are some for the device and no gradient is wanted; the state of padding is then
-    /// unspecified.
-    pub fn forward(
-        &self,
-        stream: Tensor<2>,
-        pass: &Pass,
-        mut cache: Option<(&mut Cache, usize)>,
-    ) -> Tensor<2> {
-        let for_kernel = cache.as_mut().map(|(cache, index)| (&mut **cache, *index));
-        kernels::block(self, stream, pass, for_kernel)
-            .unwrap_or_else(|stream| self.compose(stream, pass, cache))
-    }
-
-    /// [`forward`](Self::forward) out of operations that every backend has.
-    pub(crate) fn compose(
-        &self,
-        stream: Tensor<2>,
-        pass: &Pass,
-        cache: Option<(&mut Cache, usize)>,
-    ) -> Tensor<2> {
+    /// The residual stream behind the block, `[rows · seq, d_model]` like `stream`, out of operations that every backend
+    /// has and that can be differentiated.
+    pub fn forward(&self, stream: Tensor<2>, pass: &Pass, cache: Option<(&mut Cache, usize)>) -> Tensor<2> {
         let attend = |states: Tensor<2>| self.attention.forward(states, pass, cache);
         match self.residual {
             Residual::PreNorm => {

@@ -6,7 +6,7 @@
 use burn::nn::Linear;
 use burn::tensor::Tensor;
 
-use crate::kernels;
+use super::kernels;
 
 /// What a layer makes of states: `[tokens, inputs]` to `[tokens, outputs]`.
 pub(crate) fn linear(layer: &Linear, states: Tensor<2>) -> Tensor<2> {

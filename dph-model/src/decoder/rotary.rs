@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::{DynamicScaling, RotaryConfig, RotaryScaling};
+use super::rotary_config::{DynamicScaling, RotaryConfig, RotaryScaling};
 
 /// The rotations of the tokens of one forward pass.
 ///

@@ -6,7 +6,7 @@ use burn::tensor::{DType, FloatDType, Int, Tensor, module};
 use dph_core::Layer;
 
 use super::product::times;
-use super::{Block, BlockSlot, Cache, Head, Input, Norm, Parameter, Part, Pass, Pooler, Slot};
+use super::{Block, BlockSlot, Cache, Head, Input, Norm, Parameter, Part, Pass, Pooler, Slot, kernels};
 
 /// A stack of blocks: token ids to hidden states.
 #[derive(Module, Debug)]
@@ -78,7 +78,7 @@ impl Decoder {
         let mut stream = self.input.forward(self.embed(ids), &pass.layout);
         keep(Layer::At(0), &stream);
         for (index, block) in self.blocks[..needed].iter().enumerate() {
-            stream = block.forward(stream, pass, cache.as_deref_mut().map(|cache| (cache, index)));
+            stream = run(block, stream, pass, cache.as_deref_mut().map(|cache| (cache, index)));
             keep(Layer::At(index + 1), &stream);
         }
         if layers.contains(&Layer::Last) {
@@ -128,6 +128,14 @@ impl Decoder {
             _ => embedded,
         }
     }
+}
+
+/// The residual stream behind a block: by a fused kernel where there is one for the device and no gradient is wanted. The
+/// state of padding is then unspecified.
+fn run(block: &Block, stream: Tensor<2>, pass: &Pass, mut cache: Option<(&mut Cache, usize)>) -> Tensor<2> {
+    let for_kernel = cache.as_mut().map(|(cache, index)| (&mut **cache, *index));
+    kernels::block(block, stream, pass, for_kernel)
+        .unwrap_or_else(|stream| block.forward(stream, pass, cache))
 }
 
 fn block_parameters(block: &Block) -> impl Iterator<Item = (BlockSlot, Parameter<'_>)> {

@@ -5,7 +5,8 @@ mod sampling;
 use burn::tensor::Tensor;
 use dph_core::Layer;
 
-use crate::{Backbone, Cache, InputError};
+use crate::backbone::Backbone;
+use crate::decoder::{Cache, InputError};
 
 use sampling::Sampler;
 pub use sampling::{Sampling, SamplingError};

@@ -1,5 +1,10 @@
 //! [`Backbone`]: a language model as the rest of the workspace sees it.
 
+mod log_probs;
+mod recompute;
+mod trainable;
+mod vocabulary;
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -8,12 +13,14 @@ use burn::tensor::{Device, Int, Tensor};
 use dph_core::{Batch, Layer, Target, select_rows};
 use serde_json::{Map, Value};
 
-use crate::checkpoint::{self, CheckpointError, LoadOptions, Precision};
-use crate::decoder::{Cache, Decoder, DecoderConfig, Pass};
+use crate::checkpoint::{self, CheckpointError, LoadOptions, Origin, Precision};
+use crate::decoder::{
+    Cache, Decoder, DecoderConfig, InputError, Pass, by_row, check_layers, check_length, ids, random_decoder,
+};
 use crate::family::{ConfigError, Family, Naming};
-use crate::input::{InputError, by_row, check_layers, check_length, ids};
-use crate::origin::Origin;
-use crate::{init, log_probs};
+
+pub use recompute::Recompute;
+pub use trainable::{LoraConfig, PatternError, check_lora, check_patterns, fits};
 
 /// A causal language model: token ids to hidden states, and to log-probabilities.
 ///
@@ -48,8 +55,7 @@ impl Backbone {
         device: &Device,
         options: LoadOptions,
     ) -> Result<Self, CheckpointError> {
-        let loaded = checkpoint::load(path.as_ref(), device, Family::causal_decoder, options)?;
-        let (decoder, origin) = Origin::of(loaded);
+        let (decoder, origin) = checkpoint::load(path.as_ref(), device, Family::causal_decoder, options)?;
         Ok(Self { decoder, origin: Arc::new(origin) })
     }
 
@@ -62,7 +68,7 @@ impl Backbone {
     ///
     /// If a file cannot be written; what was there before is then still there.
     pub fn save(&self, dir: impl AsRef<Path>) -> Result<(), CheckpointError> {
-        self.origin.save(dir.as_ref(), &self.decoder)
+        checkpoint::save(dir.as_ref(), &self.origin, &self.decoder)
     }
 
     /// A new model with random weights, from the text of a `config.json`. The same seed gives the same weights on
@@ -77,7 +83,7 @@ impl Backbone {
     /// If the configuration is wrong or not supported.
     pub fn init(json: &str, seed: u64, device: &Device) -> Result<Self, ConfigError> {
         let origin = Origin::causal(json, Naming::default())?;
-        Ok(Self { decoder: init::decoder(&origin.config, seed, device), origin: Arc::new(origin) })
+        Ok(Self { decoder: random_decoder(&origin.config, seed, device), origin: Arc::new(origin) })
     }
 
     /// A model of a decoder and the text of the configuration that it was made by.

@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use dph_core::Layer;
 
-use crate::decoder::DecoderConfig;
+use super::DecoderConfig;
 
 /// Why a model cannot be run on some tokens.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -105,10 +105,4 @@ pub(crate) fn check_length(tokens: usize, config: &DecoderConfig) -> Result<(), 
         Some(limit) if tokens > limit => Err(InputError::TooLong { tokens, limit }),
         _ => Ok(()),
     }
-}
-
-/// `[rows · seq, d]` to `[rows, seq, d]`.
-pub(crate) fn by_row(states: Tensor<2>, rows: usize) -> Tensor<3> {
-    let [tokens, width] = states.dims();
-    states.reshape([rows, tokens / rows, width])
 }

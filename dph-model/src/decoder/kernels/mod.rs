@@ -4,70 +4,19 @@
 //! cannot: on other devices, and under automatic differentiation. The caller then composes. Tests hold the two ways
 //! against each other.
 
+mod block;
 #[cfg(feature = "flex")]
 mod flex;
 #[cfg(feature = "tch")]
 mod libtorch;
+mod log_probs;
+mod product;
+mod target_token;
 
-use burn::tensor::{Device, Tensor};
-
-use crate::decoder::{Block, Cache, Pass};
-use crate::log_probs::Wanted;
-
-/// The residual stream behind a block, or the stream given back.
-#[allow(clippy::result_large_err, reason = "the other variant is as large")]
-pub(crate) fn block(
-    block: &Block,
-    stream: Tensor<2>,
-    pass: &Pass,
-    cache: Option<(&mut Cache, usize)>,
-) -> Result<Tensor<2>, Tensor<2>> {
-    #[cfg(feature = "flex")]
-    return flex::block(block, stream, &pass.layout, cache);
-    #[cfg(not(feature = "flex"))]
-    {
-        let _ = (block, pass, cache);
-        Err(stream)
-    }
-}
-
-/// Log-probabilities of the wanted tokens, in their order, or `None`.
-///
-/// # Shapes
-///
-/// - states: `[states, width]`, one for each distinct state of `wanted`
-/// - matrix: `[vocab, width]`
-pub(crate) fn log_probs(states: &Tensor<2>, matrix: &Tensor<2>, wanted: &[Wanted]) -> Option<Vec<f32>> {
-    #[cfg(feature = "flex")]
-    return flex::log_probs(states, matrix, wanted);
-    #[cfg(not(feature = "flex"))]
-    {
-        let _ = (states, matrix, wanted);
-        None
-    }
-}
-
-/// `states · matrix`, or `None`.
-pub(crate) fn product(states: &Tensor<2>, matrix: &Tensor<2>) -> Option<Tensor<2>> {
-    #[cfg(feature = "tch")]
-    return libtorch::product(states, matrix);
-    #[cfg(not(feature = "tch"))]
-    {
-        let _ = (states, matrix);
-        None
-    }
-}
-
-/// Whether [`product`] wants matrices to lie in memory transposed on this device.
-pub(crate) fn wants_transposed(device: &Device) -> bool {
-    #[cfg(feature = "tch")]
-    return libtorch::wants_transposed(device);
-    #[cfg(not(feature = "tch"))]
-    {
-        let _ = device;
-        false
-    }
-}
+pub(super) use block::block;
+pub(crate) use log_probs::log_probs;
+pub(super) use product::{product, wants_transposed};
+pub(crate) use target_token::Wanted;
 
 #[cfg(all(test, feature = "flex"))]
 mod tests {

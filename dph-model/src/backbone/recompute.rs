@@ -4,9 +4,8 @@ use burn::module::Module;
 use burn::tensor::{Gradients, Int, Tensor};
 use dph_core::{Batch, Layer};
 
-use crate::Backbone;
-use crate::decoder::Pass;
-use crate::input::{InputError, by_row};
+use super::Backbone;
+use crate::decoder::{InputError, Pass, by_row};
 
 /// A forward pass of which only the states between blocks were kept (gradient checkpointing, Chen et al., arXiv
 /// 1604.06174).

@@ -6,10 +6,10 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use dph_core::Layer;
 
+use super::{Encoder, Text};
 use crate::checkpoint::{CONFIG_FILE, CheckpointError};
-use crate::encoder::{Encoder, Text};
+use crate::decoder::InputError;
 use crate::family::{ConfigError, Family};
-use crate::input::InputError;
 
 /// An encoder with a classification head, such as `BertForSequenceClassification`.
 #[derive(Module, Debug)]

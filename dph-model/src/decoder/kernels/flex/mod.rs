@@ -8,11 +8,13 @@ mod activation;
 mod attention;
 mod block;
 mod cache;
+mod heads;
 mod log_probs;
 mod matrix;
 mod scratch;
 mod simd;
 mod slices;
+mod weights;
 
 pub(super) use block::block;
 pub(super) use log_probs::log_probs;

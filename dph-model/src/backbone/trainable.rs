@@ -5,7 +5,7 @@ use burn::tensor::FloatDType;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::Backbone;
+use super::Backbone;
 use crate::decoder::{BlockSlot, DecoderConfig, Part, Slot};
 use crate::family::Family;
 

@@ -3,7 +3,7 @@
 use burn::backend::Flex;
 use burn::tensor::{Device, Tensor};
 
-use super::attention::Heads;
+use super::heads::Heads;
 use super::matrix::Matrix;
 use super::slices::{Primitive, compact, elements};
 use crate::decoder::{Cache, CachedLayer, Layout};

@@ -5,10 +5,10 @@ use std::convert::Infallible;
 use burn::tensor::{DType, Device, TensorData};
 use dph_core::WeightInit;
 
-use crate::decoder::{BlockSlot, Decoder, DecoderConfig, Part, Slot};
+use super::{BlockSlot, Decoder, DecoderConfig, Part, Slot};
 
 /// A decoder with random weights; see [`Backbone::init`](crate::Backbone::init) for the scheme.
-pub(crate) fn decoder(config: &DecoderConfig, seed: u64, device: &Device) -> Decoder {
+pub(crate) fn random_decoder(config: &DecoderConfig, seed: u64, device: &Device) -> Decoder {
     let mut init = WeightInit::new(seed);
     let decoder = Decoder::assemble(config, device, DType::F32, |slot, shape| {
         let count: usize = shape.iter().product();

@@ -6,8 +6,9 @@ use burn::tensor::TensorData;
 use dph_core::WeightInit;
 use serde_json::{Map, Value};
 
+use super::Backbone;
 use crate::decoder::{Decoder, Slot};
-use crate::{Backbone, ConfigError};
+use crate::family::{ConfigError, Family};
 
 impl Backbone {
     /// The model with a vocabulary of `vocab` tokens. The rows of new tokens in the embedding (and in the output matrix of
@@ -25,7 +26,7 @@ impl Backbone {
         let mut keys: Map<String, Value> = serde_json::from_str(self.config_json())?;
         keys.insert("vocab_size".into(), vocab.into());
         let json = serde_json::to_string(&keys)?;
-        let config = crate::Family::parse(&json)?.causal_decoder()?;
+        let config = Family::parse(&json)?.causal_decoder()?;
         let mut known: std::collections::HashMap<Slot, TensorData> =
             self.decoder.parameters().into_iter().map(|(slot, parameter)| (slot, parameter.data())).collect();
         let mut init = WeightInit::new(seed);

@@ -2,38 +2,15 @@
 
 use rayon::prelude::*;
 
-use super::block::{QueryKeySlices, RegisterSlices};
 use super::cache::{Cached, Past};
+use super::heads::Heads;
 use super::matrix::{Matrix, Output, Threads, multiply};
+use super::weights::{QueryKeySlices, RegisterSlices};
 use super::{scratch, simd};
-use crate::decoder::{Attention, Layout, Rotation, Span};
+use crate::decoder::{Layout, Rotation, Span};
 
 /// Queries computed together: their scores against some thousand keys stay in the cache.
 const QUERIES: usize = 64;
-
-/// Where the heads lie in a row of queries, keys and values.
-#[derive(Clone, Copy)]
-pub(super) struct Heads {
-    pub n_heads: usize,
-    pub n_kv_heads: usize,
-    pub head_dim: usize,
-}
-
-impl Heads {
-    pub fn of(attention: &Attention) -> Self {
-        Self { n_heads: attention.n_heads, n_kv_heads: attention.n_kv_heads, head_dim: attention.head_dim }
-    }
-
-    /// Floats a token in the joint projection.
-    pub fn width(&self) -> usize {
-        (self.n_heads + 2 * self.n_kv_heads) * self.head_dim
-    }
-
-    /// Floats a token in the output.
-    fn context_width(&self) -> usize {
-        self.n_heads * self.head_dim
-    }
-}
 
 /// Norm and rotation of all queries and keys, in place, and the scale `1 / √head_dim` of the queries.
 pub(super) fn rotate_heads(

@@ -3,20 +3,11 @@
 use burn::tensor::{Tensor, TensorData};
 use dph_core::{Target, select_rows};
 
+use crate::decoder::kernels::{self, Wanted};
 use crate::decoder::{Decoder, times};
-use crate::kernels;
 
 /// Logits held at once, in elements: 64 MiB.
 const CHUNK_ELEMENTS: usize = 1 << 24;
-
-/// A token whose log-probability is wanted, and the state that predicts it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Wanted {
-    /// Index into the distinct states, which are in ascending order.
-    pub state: usize,
-    /// The token.
-    pub token: u32,
-}
 
 /// Log-probability (natural logarithm) of each target, in their order.
 ///

@@ -1,5 +1,7 @@
 //! [`Encoder`]: a model whose tokens see the whole text, such as BERT.
 
+mod classifier;
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -7,12 +9,13 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use dph_core::Layer;
 
-use crate::checkpoint::{self, CheckpointError, LoadOptions};
-use crate::decoder::{Decoder, DecoderConfig, Pass};
+use crate::checkpoint::{self, CheckpointError, LoadOptions, Origin};
+use crate::decoder::{
+    Decoder, DecoderConfig, InputError, Pass, by_row, check_layers, check_length, ids, random_decoder,
+};
 use crate::family::{ConfigError, Family};
-use crate::init;
-use crate::input::{InputError, by_row, check_layers, check_length, ids};
-use crate::origin::Origin;
+
+pub use classifier::Classifier;
 
 /// An encoder: texts to hidden states, and to one vector each.
 ///
@@ -62,8 +65,8 @@ impl Encoder {
     ///
     /// See [`CheckpointError`]; every tensor that does not fit is named. A causal language model is no encoder.
     pub fn load(dir: impl AsRef<Path>, device: &Device) -> Result<Self, CheckpointError> {
-        let loaded = checkpoint::load(dir.as_ref(), device, Family::encoder, LoadOptions::default())?;
-        let (stack, origin) = Origin::of(loaded);
+        let (stack, origin) =
+            checkpoint::load(dir.as_ref(), device, Family::encoder, LoadOptions::default())?;
         Ok(Self { stack, origin: Arc::new(origin) })
     }
 
@@ -73,7 +76,7 @@ impl Encoder {
     ///
     /// If a file cannot be written; what was there before is then still there.
     pub fn save(&self, dir: impl AsRef<Path>) -> Result<(), CheckpointError> {
-        self.origin.save(dir.as_ref(), &self.stack)
+        checkpoint::save(dir.as_ref(), &self.origin, &self.stack)
     }
 
     /// A new model with random weights, from the text of a `config.json`; see [`Backbone::init`](crate::Backbone::init).
@@ -83,7 +86,7 @@ impl Encoder {
     /// If the configuration is wrong or not supported.
     pub fn init(json: &str, seed: u64, device: &Device) -> Result<Self, ConfigError> {
         let origin = Origin::encoder(json)?;
-        Ok(Self { stack: init::decoder(&origin.config, seed, device), origin: Arc::new(origin) })
+        Ok(Self { stack: random_decoder(&origin.config, seed, device), origin: Arc::new(origin) })
     }
 
     /// The states of `layers` for texts, in their order, each `[texts, longest text, d_model]`. [`Layer::At`] 0 is the

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::matrix::{Matrix, Output, Threads, multiply};
 use super::slices::{compact, elements, matrix, primitive};
 use super::{scratch, simd};
-use crate::log_probs::Wanted;
+use crate::decoder::kernels::Wanted;
 
 /// Logits of a state computed together.
 const TILE: usize = 1024;
@@ -15,7 +15,7 @@ const TILE: usize = 1024;
 const STATES: usize = 512;
 
 /// Log-probabilities of the wanted tokens (in ascending order of their states), in their order. Shapes as in
-/// [`kernels::log_probs`](crate::kernels::log_probs).
+/// [`kernels::log_probs`](crate::decoder::kernels::log_probs).
 pub(crate) fn log_probs(states: &Tensor<2>, vocabulary: &Tensor<2>, wanted: &[Wanted]) -> Option<Vec<f32>> {
     let states = compact(states.clone())?;
     let vocabulary = primitive(vocabulary.clone())?;

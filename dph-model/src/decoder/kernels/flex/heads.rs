@@ -1,0 +1,27 @@
+//! [`Heads`]: how attention heads lie in memory.
+
+use crate::decoder::Attention;
+
+/// Where the heads lie in a row of queries, keys and values.
+#[derive(Clone, Copy)]
+pub(super) struct Heads {
+    pub n_heads: usize,
+    pub n_kv_heads: usize,
+    pub head_dim: usize,
+}
+
+impl Heads {
+    pub fn of(attention: &Attention) -> Self {
+        Self { n_heads: attention.n_heads, n_kv_heads: attention.n_kv_heads, head_dim: attention.head_dim }
+    }
+
+    /// Floats a token in the joint projection.
+    pub fn width(&self) -> usize {
+        (self.n_heads + 2 * self.n_kv_heads) * self.head_dim
+    }
+
+    /// Floats a token in the output.
+    pub fn context_width(&self) -> usize {
+        self.n_heads * self.head_dim
+    }
+}

@@ -1,0 +1,21 @@
+//! Log-probabilities without the logits of all tokens in memory.
+
+use burn::tensor::Tensor;
+
+use super::target_token::Wanted;
+
+/// Log-probabilities of the wanted tokens, in their order, or `None`.
+///
+/// # Shapes
+///
+/// - states: `[states, width]`, one for each distinct state of `wanted`
+/// - matrix: `[vocab, width]`
+pub(crate) fn log_probs(states: &Tensor<2>, matrix: &Tensor<2>, wanted: &[Wanted]) -> Option<Vec<f32>> {
+    #[cfg(feature = "flex")]
+    return super::flex::log_probs(states, matrix, wanted);
+    #[cfg(not(feature = "flex"))]
+    {
+        let _ = (states, matrix, wanted);
+        None
+    }
+}
