@@ -1,27 +1,13 @@
 //! [`ModelFiles`]: the files of a model, wherever it comes from.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::error::CheckpointError;
+use super::file_names::{CONFIG_FILE, TOKENIZER_FILE};
 use super::gguf::{Gguf, is_gguf};
-use super::tensors::Tensors;
-use super::{CONFIG_FILE, CheckpointError, TensorInfo, hub};
-
-/// Name of the file with the tokenizer.
-pub const TOKENIZER_FILE: &str = "tokenizer.json";
-
-/// The files that a model may have beside its configuration and its weights: its tokenizer, and how it talks.
-pub const COMPANION_FILES: [&str; 7] = [
-    TOKENIZER_FILE,
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "generation_config.json",
-    "chat_template.jinja",
-    "chat.json",
-];
+use super::hub;
 
 /// The files of a model in the layout of Hugging Face: those of a directory, or those that a GGUF file stands for.
 ///
@@ -109,16 +95,6 @@ impl ModelFiles {
         text.map(String::into_bytes).ok_or_else(|| {
             io::Error::new(io::ErrorKind::NotFound, format!("there is no {name} in {}", self.path.display()))
         })
-    }
-
-    /// Type and shape of every tensor in the weight files, by its Hugging Face name. No weight is read.
-    ///
-    /// # Errors
-    ///
-    /// If there are no weights, or a file is broken.
-    pub fn tensors(&self) -> Result<BTreeMap<String, TensorInfo>, CheckpointError> {
-        let tensors = Tensors::open(self)?;
-        Ok(tensors.iter().map(|(name, info)| (name.to_string(), info.clone())).collect())
     }
 
     /// The GGUF file, where the model is one.

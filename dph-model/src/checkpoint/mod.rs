@@ -9,6 +9,7 @@ mod authors_head;
 mod convert;
 mod element;
 mod error;
+mod file_names;
 mod files;
 mod gguf;
 mod hash;
@@ -20,6 +21,7 @@ mod precision;
 mod pytorch;
 mod safetensors;
 mod save;
+mod tensor_info;
 mod tensors;
 mod weight_files;
 
@@ -27,7 +29,8 @@ pub use authors_head::authors_head;
 pub use convert::{ConvertOptions, convert};
 pub use element::ElementType;
 pub use error::{CheckpointError, Misfit};
-pub use files::{COMPANION_FILES, ModelFiles, TOKENIZER_FILE};
+pub use file_names::{COMPANION_FILES, CONFIG_FILE, INDEX_FILE, TOKENIZER_FILE, WEIGHTS_FILE};
+pub use files::ModelFiles;
 pub use gguf::{BlockType, is_gguf};
 pub use hash::content_hash;
 pub use hub::{locate, locate_here};
@@ -36,11 +39,4 @@ pub(crate) use load::load;
 pub(crate) use origin::Origin;
 pub use precision::Precision;
 pub(crate) use save::save;
-pub use tensors::TensorInfo;
-
-/// Name of the file with the configuration.
-pub const CONFIG_FILE: &str = "config.json";
-/// Name of the file with all weights.
-pub const WEIGHTS_FILE: &str = "model.safetensors";
-/// Name of the file that says which shard holds which weights.
-pub const INDEX_FILE: &str = "model.safetensors.index.json";
+pub use tensor_info::TensorInfo;

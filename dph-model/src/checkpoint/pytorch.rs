@@ -8,7 +8,9 @@ use std::path::Path;
 
 use pytorch_reader::{DType, PickleError, PickleValue, PytorchError, PytorchReader};
 
-use super::{CheckpointError, ElementType, TensorInfo};
+use super::element::ElementType;
+use super::error::CheckpointError;
+use super::tensor_info::TensorInfo;
 
 /// Modules whose classes may lie in a checkpoint beside the tensors.
 const HARMLESS: [&str; 4] = ["torch.", "collections.", "numpy.", "_codecs."];

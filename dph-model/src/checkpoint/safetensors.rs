@@ -5,8 +5,10 @@ use std::path::Path;
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, SafeTensors};
 
+use super::element::ElementType;
+use super::error::CheckpointError;
 use super::mapped::Mapped;
-use super::{CheckpointError, ElementType, TensorInfo};
+use super::tensor_info::TensorInfo;
 
 /// One mapped file with its parsed header.
 #[derive(Debug)]

@@ -5,20 +5,13 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::gguf::{Gguf, RowOrder};
+use super::error::CheckpointError;
+use super::files::ModelFiles;
+use super::gguf::GgufTensors;
 use super::pytorch::Pickled;
 use super::safetensors::Shard;
+use super::tensor_info::TensorInfo;
 use super::weight_files::{Format, weight_files};
-use super::{CheckpointError, ElementType, ModelFiles};
-
-/// What a tensor looks like in its file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TensorInfo {
-    /// Its shape, outermost axis first.
-    pub shape: Vec<usize>,
-    /// How its numbers are kept.
-    pub element: ElementType,
-}
 
 /// The tensors of a model by their Hugging Face names. Opening reads tables alone; numbers are read when asked for.
 #[derive(Debug)]
@@ -32,15 +25,13 @@ pub(crate) struct Tensors {
 enum WeightFile {
     Safetensors(Shard),
     Pytorch(Pickled),
-    Gguf(Arc<Gguf>),
+    Gguf(GgufTensors),
 }
 
 #[derive(Debug)]
 struct Place {
     info: TensorInfo,
     file: usize,
-    /// In a GGUF file: what it is called there, and how its rows lie.
-    raw: Option<(String, RowOrder)>,
 }
 
 impl Tensors {
@@ -48,43 +39,39 @@ impl Tensors {
     pub fn open(model: &ModelFiles) -> Result<Self, CheckpointError> {
         let mut tensors = Self { path: model.path().to_owned(), files: Vec::new(), tensors: BTreeMap::new() };
         if let Some(gguf) = model.gguf() {
-            for renamed in gguf.renamed() {
-                let raw = Some((renamed.raw, renamed.rows));
-                tensors.add(renamed.name, Place { info: renamed.info, file: 0, raw })?;
-            }
-            tensors.files.push(WeightFile::Gguf(Arc::clone(gguf)));
+            let gguf = GgufTensors::new(Arc::clone(gguf));
+            let infos = gguf.tensors().collect();
+            tensors.add(WeightFile::Gguf(gguf), infos)?;
             return Ok(tensors);
         }
         let (format, paths) = weight_files(model.path())?;
-        for (file, path) in paths.iter().enumerate() {
-            let (opened, infos): (_, Vec<_>) = match format {
+        for path in &paths {
+            match format {
                 Format::Safetensors => {
                     let shard = Shard::open(path)?;
                     let infos = shard.tensors().collect();
-                    (WeightFile::Safetensors(shard), infos)
+                    tensors.add(WeightFile::Safetensors(shard), infos)?;
                 }
                 Format::Pytorch => {
                     let pickled = Pickled::open(path)?;
                     let infos = pickled.tensors().collect();
-                    (WeightFile::Pytorch(pickled), infos)
+                    tensors.add(WeightFile::Pytorch(pickled), infos)?;
                 }
-            };
-            tensors.files.push(opened);
-            for (name, info) in infos {
-                tensors.add(name, Place { info, file, raw: None })?;
             }
         }
         Ok(tensors)
     }
 
-    fn add(&mut self, name: String, place: Place) -> Result<(), CheckpointError> {
-        match self.tensors.insert(name.clone(), place) {
-            None => Ok(()),
-            Some(_) => {
+    fn add(&mut self, file: WeightFile, infos: Vec<(String, TensorInfo)>) -> Result<(), CheckpointError> {
+        for (name, info) in infos {
+            let place = Place { info, file: self.files.len() };
+            if self.tensors.insert(name.clone(), place).is_some() {
                 let problem = format!("the tensor {name} is in several files");
-                Err(CheckpointError::Index { path: self.path.clone(), problem })
+                return Err(CheckpointError::Index { path: self.path.clone(), problem });
             }
         }
+        self.files.push(file);
+        Ok(())
     }
 
     /// All names with what stands behind them, sorted.
@@ -107,10 +94,7 @@ impl Tensors {
                 Some(Err(source)) => Err(CheckpointError::Io { path: self.path.clone(), source }),
                 None => Ok(Cow::Borrowed(&[])),
             },
-            WeightFile::Gguf(gguf) => match &place.raw {
-                Some((raw, rows)) => gguf.bytes(raw, *rows),
-                None => Ok(Cow::Borrowed(&[])),
-            },
+            WeightFile::Gguf(gguf) => gguf.bytes(name),
         }
     }
 
@@ -138,5 +122,17 @@ impl Tensors {
     /// Where the model is.
     pub fn path(&self) -> &std::path::Path {
         &self.path
+    }
+}
+
+impl ModelFiles {
+    /// Type and shape of every tensor in the weight files, by its Hugging Face name. No weight is read.
+    ///
+    /// # Errors
+    ///
+    /// If there are no weights, or a file is broken.
+    pub fn tensors(&self) -> Result<BTreeMap<String, TensorInfo>, CheckpointError> {
+        let tensors = Tensors::open(self)?;
+        Ok(tensors.iter().map(|(name, info)| (name.to_string(), info.clone())).collect())
     }
 }

@@ -1,6 +1,6 @@
 //! What can be wrong with a `config.json`.
 
-use super::SUPPORTED_MODEL_TYPES;
+use super::model_types::SUPPORTED_MODEL_TYPES;
 
 /// Why a `config.json` cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -9,11 +9,13 @@ mod gpt2;
 mod gpt_neox;
 mod llama;
 mod lswt;
+mod model_types;
 mod naming;
 mod openai_gpt;
 mod opt;
 mod qwen;
 mod settings;
+mod translation;
 
 use serde_json::{Map, Value};
 
@@ -27,15 +29,13 @@ pub use gpt2::Gpt2Config;
 pub use llama::LlamaConfig;
 pub use lswt::LswtConfig;
 pub(crate) use lswt::{POOLER, REWARDS};
+pub use model_types::SUPPORTED_MODEL_TYPES;
 pub use naming::Naming;
 pub use openai_gpt::OpenAiGptConfig;
 pub use opt::OptConfig;
 pub use qwen::QwenConfig;
 pub use settings::RopeScaling;
-
-/// The `model_type`s that [`Family::parse`] understands.
-pub const SUPPORTED_MODEL_TYPES: &[&str] =
-    &["llama", "qwen2", "qwen3", "gpt_neox", "gpt2", "openai-gpt", "opt", "bert", "lsw_transformer", "lswt"];
+use translation::Translation;
 
 /// A model family with its configuration, as `config.json` has it.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,30 +59,6 @@ pub enum Family {
     Bert(Box<BertConfig>),
     /// The paper's own model.
     Lswt(LswtConfig),
-}
-
-/// All that a family has to say.
-trait Translation {
-    /// The decoder that computes a model.
-    fn decoder(&self) -> Result<DecoderConfig, ConfigError>;
-
-    /// The tensors of a parameter; see [`Family::tensors`].
-    fn tensors(&self, slot: Slot, config: &DecoderConfig) -> Vec<FileTensor>;
-
-    /// What most names begin with, which some files leave away.
-    fn prefix(&self) -> &'static str {
-        ""
-    }
-
-    /// See [`Family::is_harmless`].
-    fn is_harmless(&self, _name: &str) -> bool {
-        false
-    }
-
-    /// See [`Family::tied_head_name`].
-    fn tied_head_name(&self) -> Option<&'static str> {
-        Some("lm_head.weight")
-    }
 }
 
 impl Family {

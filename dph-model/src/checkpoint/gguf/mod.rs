@@ -25,7 +25,7 @@ use super::CheckpointError;
 use super::mapped::Mapped;
 use cursor::{Cursor, Malformed};
 use metadata::Metadata;
-pub(super) use names::RowOrder;
+pub(super) use rows::GgufTensors;
 use tensors::RawTensor;
 
 /// A GGUF file, memory-mapped.

@@ -1,22 +1,47 @@
-//! The bytes of a tensor in the order that Hugging Face has.
+//! [`GgufTensors`]: the tensors of a GGUF file under the names and in the order that Hugging Face has.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use super::names::RowOrder;
+use super::names::{Renamed, RowOrder};
 use super::{Gguf, RawTensor};
-use crate::checkpoint::{CheckpointError, ElementType};
+use crate::checkpoint::mapped::Mapped;
+use crate::checkpoint::{CheckpointError, ElementType, TensorInfo};
 use crate::decoder::transpose;
 
-impl Gguf {
-    /// The bytes of the tensor that is called `raw` in the file.
-    pub fn bytes(&self, raw: &str, rows: RowOrder) -> Result<Cow<'_, [u8]>, CheckpointError> {
-        let Some(tensor) = self.tensors.get(raw) else { return Ok(Cow::Borrowed(&[])) };
-        let bytes = &self.map.bytes()[tensor.bytes.clone()];
+/// The tensors of a file as Hugging Face would have them.
+#[derive(Debug)]
+pub(crate) struct GgufTensors {
+    gguf: Arc<Gguf>,
+    tensors: BTreeMap<String, Renamed>,
+}
+
+impl GgufTensors {
+    pub fn new(gguf: Arc<Gguf>) -> Self {
+        let tensors = gguf.renamed().into_iter().map(|renamed| (renamed.name.clone(), renamed)).collect();
+        Self { gguf, tensors }
+    }
+
+    pub fn map(&self) -> &Mapped {
+        self.gguf.map()
+    }
+
+    /// All tensors. Two of one name are both among them.
+    pub fn tensors(&self) -> impl Iterator<Item = (String, TensorInfo)> {
+        self.gguf.renamed().into_iter().map(|renamed| (renamed.name, renamed.info))
+    }
+
+    /// The bytes of a tensor; none for one that is not there.
+    pub fn bytes(&self, name: &str) -> Result<Cow<'_, [u8]>, CheckpointError> {
+        let Some(Renamed { raw, rows, .. }) = self.tensors.get(name) else { return Ok(Cow::Borrowed(&[])) };
+        let (rows, tensor) = (*rows, &self.gguf.tensors[raw]);
+        let bytes = &self.gguf.map.bytes()[tensor.bytes.clone()];
         let count = tensor.shape.first().copied().unwrap_or(0);
         if !rows.fits(count) {
-            return Err(
-                self.unsupported(format!("{raw} has {count} rows, which its heads do not share evenly"))
-            );
+            return Err(self
+                .gguf
+                .unsupported(format!("{raw} has {count} rows, which its heads do not share evenly")));
         }
         Ok(match rows {
             RowOrder::Same => Cow::Borrowed(bytes),

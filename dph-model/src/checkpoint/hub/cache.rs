@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::HubName;
+use super::name::HubName;
+use crate::checkpoint::file_names::{CONFIG_FILE, TOKENIZER_FILE};
+use crate::checkpoint::gguf::is_gguf;
 use crate::checkpoint::weight_files::weight_files;
-use crate::checkpoint::{CONFIG_FILE, TOKENIZER_FILE};
 
 /// A model in the cache.
 #[derive(Debug)]
@@ -31,7 +32,7 @@ pub(super) fn model(cache: &Path, name: &HubName) -> Option<Cached> {
         return Some(Cached { path: snapshot, complete });
     }
     let files = std::fs::read_dir(&snapshot).ok()?.filter_map(Result::ok).map(|entry| entry.path());
-    let mut ggufs = files.filter(|path| super::super::gguf::is_gguf(path));
+    let mut ggufs = files.filter(|path| is_gguf(path));
     match (ggufs.next(), ggufs.next()) {
         (Some(path), None) => Some(Cached { path, complete: true }),
         _ => None,

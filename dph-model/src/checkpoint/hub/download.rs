@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use hf_hub::api::sync::{ApiBuilder, ApiError};
 use hf_hub::{Cache, Repo, RepoType};
 
-use super::HubName;
+use super::name::HubName;
 use crate::checkpoint::weight_files::shard_names;
 use crate::checkpoint::{COMPANION_FILES, CONFIG_FILE, CheckpointError, INDEX_FILE, WEIGHTS_FILE};
 

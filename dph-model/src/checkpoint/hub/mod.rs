@@ -5,25 +5,12 @@
 mod cache;
 #[cfg(feature = "hub")]
 mod download;
+mod name;
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::CheckpointError;
-
-/// What such a name starts with.
-const PREFIX: &str = "hf:";
-/// The revision where none is given.
-const MAIN: &str = "main";
-
-/// A repository at a revision.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct HubName {
-    /// `owner/name`, or the name alone.
-    pub repository: String,
-    /// A branch, a tag or a commit.
-    pub revision: String,
-}
+use super::error::CheckpointError;
+use name::HubName;
 
 /// What the environment says about the hub and its cache.
 #[derive(Debug)]
@@ -45,8 +32,7 @@ struct Settings {
 ///
 /// If there is no such repository, it has no model, or it cannot be had.
 pub fn locate(path: &Path) -> Result<PathBuf, CheckpointError> {
-    let Some(name) = path.to_str().and_then(|path| path.strip_prefix(PREFIX)) else { return Ok(path.into()) };
-    let name = HubName::parse(name)?;
+    let Some(name) = HubName::of_path(path)? else { return Ok(path.into()) };
     let settings = Settings::from_env()
         .ok_or_else(|| name.failed("there is no home directory for the cache; set HF_HOME"))?;
     let cached = cache::model(&settings.cache, &name);
@@ -71,10 +57,7 @@ pub fn locate(path: &Path) -> Result<PathBuf, CheckpointError> {
 
 /// The same without any request: `None` where the path or the whole model is not there.
 pub fn locate_here(path: &Path) -> Option<PathBuf> {
-    let Some(name) = path.to_str().and_then(|path| path.strip_prefix(PREFIX)) else {
-        return path.exists().then(|| path.into());
-    };
-    let name = HubName::parse(name).ok()?;
+    let Some(name) = HubName::of_path(path).ok()? else { return path.exists().then(|| path.into()) };
     Some(cache::model(&Settings::from_env()?.cache, &name)?.path)
 }
 
@@ -95,39 +78,6 @@ fn download(settings: &Settings, name: &HubName) -> Result<PathBuf, CheckpointEr
     )))
 }
 
-impl HubName {
-    fn parse(text: &str) -> Result<Self, CheckpointError> {
-        let (repository, revision) = text.split_once('@').unwrap_or((text, MAIN));
-        let name = Self { repository: repository.into(), revision: revision.into() };
-        let plain = |part: &str| {
-            let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-            !part.is_empty() && part.chars().all(plain) && !part.starts_with('.') && !part.contains("..")
-        };
-        let parts = repository.split('/').count();
-        match repository.split('/').all(plain) && parts <= 2 && revision.split('/').all(plain) {
-            true => Ok(name),
-            false => {
-                Err(name
-                    .failed("this is no name of a repository: write hf:owner/name or hf:owner/name@revision"))
-            }
-        }
-    }
-
-    fn failed(&self, problem: impl Into<String>) -> CheckpointError {
-        CheckpointError::Hub { name: self.to_string(), problem: problem.into() }
-    }
-}
-
-impl fmt::Display for HubName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{PREFIX}{}", self.repository)?;
-        match self.revision.as_str() {
-            MAIN => Ok(()),
-            revision => write!(f, "@{revision}"),
-        }
-    }
-}
-
 impl Settings {
     fn from_env() -> Option<Self> {
         let path = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
@@ -142,21 +92,5 @@ impl Settings {
             cache: path("HF_HUB_CACHE").or_else(|| Some(home()?.join("hub")))?,
             offline: matches!(offline.as_str(), "1" | "true" | "yes" | "on"),
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_have_an_owner_and_a_revision() {
-        let name = HubName::parse("owner/some-model@refs/pr/1").unwrap();
-        assert_eq!((name.repository.as_str(), name.revision.as_str()), ("owner/some-model", "refs/pr/1"));
-        assert_eq!(HubName::parse("gpt2").unwrap().to_string(), "hf:gpt2");
-        for wrong in ["", "a/b/c", "../x", "a/..", "a/b@../../x", "a b", "a/b@", "/etc/passwd"] {
-            assert!(HubName::parse(wrong).is_err(), "{wrong}");
-        }
-        assert_eq!(locate(Path::new("some/folder")).unwrap(), Path::new("some/folder"));
     }
 }

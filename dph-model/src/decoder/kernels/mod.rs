@@ -20,7 +20,10 @@ pub(crate) use target_token::Wanted;
 
 #[cfg(all(test, feature = "flex"))]
 mod tests {
+    use burn::tensor::Tensor;
+
     use super::*;
+    use crate::decoder::pass::Pass;
     use crate::decoder::DecoderConfig;
     use crate::{Backbone, Family};
 

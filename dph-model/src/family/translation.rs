@@ -1,0 +1,29 @@
+//! [`Translation`]: what a family has to say.
+
+use super::error::ConfigError;
+use super::file_tensor::FileTensor;
+use crate::decoder::{DecoderConfig, Slot};
+
+/// All that a family has to say.
+pub(super) trait Translation {
+    /// The decoder that computes a model.
+    fn decoder(&self) -> Result<DecoderConfig, ConfigError>;
+
+    /// The tensors of a parameter; see [`Family::tensors`](super::Family::tensors).
+    fn tensors(&self, slot: Slot, config: &DecoderConfig) -> Vec<FileTensor>;
+
+    /// What most names begin with, which some files leave away.
+    fn prefix(&self) -> &'static str {
+        ""
+    }
+
+    /// See [`Family::is_harmless`](super::Family::is_harmless).
+    fn is_harmless(&self, _name: &str) -> bool {
+        false
+    }
+
+    /// See [`Family::tied_head_name`](super::Family::tied_head_name).
+    fn tied_head_name(&self) -> Option<&'static str> {
+        Some("lm_head.weight")
+    }
+}
