@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use dph_core::testing::{Golden, GoldenTensor, assert_close, device, number};
+use dph_core::testing::{Golden, GoldenTensor, assert_close, device, entries, number};
 use dph_core::*;
 use safetensors::tensor::{Dtype, TensorView};
 use serde_json::Value;
@@ -43,7 +43,7 @@ fn golden_lswt_pooler_rewards() {
     };
     let sequences = aggregation::Sequences { last: ends, ..aggregation::Sequences::padding(rows, seq) };
     let limit = number(&json["tolerance_float32"]["rewards"]);
-    for (name, pooler) in json["poolers"].as_object().unwrap() {
+    for (name, pooler) in entries(&json["poolers"]) {
         let file = format!("lswt/pooler_{name}.weights.safetensors");
         let Some(weights) = golden.tensors(&file) else { continue };
         let config = PreferenceHeadConfig {
@@ -107,7 +107,7 @@ fn golden_parameter_counts_of_the_poolers() {
     let golden = Golden::open();
     let Some(counts) = golden.json("lswt/param_counts_551m.json") else { return };
     let size = |name: &str| counts["config"][name].as_u64().unwrap() as usize;
-    for (name, added) in counts["added_by_pooler_1head"].as_object().unwrap() {
+    for (name, added) in entries(&counts["added_by_pooler_1head"]) {
         let config = PreferenceHeadConfig {
             pooling: serde_json::from_value(Value::String(name.replace('_', "-"))).unwrap(),
             rewards: vec!["reward_head".into()],

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use aggregation::{MessageMarks, MessagePart, Messages, Running, Sequences, moving_average};
 use burn::module::Module;
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use dph_core::testing::{Golden, GoldenTensor, assert_close, device, number};
+use dph_core::testing::{Golden, GoldenTensor, assert_close, device, entries, number};
 use dph_core::*;
 use serde_json::Value;
 
@@ -232,8 +232,7 @@ impl Branch {
 
     /// Every case with its head, whose number of parameters is checked.
     fn heads(&self) -> Vec<(&str, PreferenceHeadConfig, PreferenceHead)> {
-        let cases = self.json["cases"].as_object().unwrap();
-        assert!(!cases.is_empty());
+        let cases = entries(&self.json["cases"]);
         let of_case = |(case, value): (&'_ String, &Value)| {
             let config = config::head_config(&self.json, value);
             let head = weights::load(&config, case, &self.weights);

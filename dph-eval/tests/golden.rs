@@ -8,7 +8,7 @@ mod support;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use dph_core::testing::{Golden, GoldenTensor, assert_close, device, number};
+use dph_core::testing::{Golden, GoldenTensor, assert_close, device, entries, list, number};
 use dph_core::{Candidate, CandidateSet, Scorer};
 use dph_data::{Task, TaskMetric, World};
 use dph_eval::{
@@ -55,15 +55,13 @@ fn golden_metrics_cases() {
     let golden = Golden::open();
     let Some(json) = golden.json("metrics/metrics.json") else { return };
     let tolerance = number(&json["tolerance_abs"]);
-    let cases = json["cases"].as_array().unwrap();
-    assert!(!cases.is_empty());
-    for case in cases {
+    for case in list(&json["cases"]) {
         let what = format!("{} {}", case["task"], case["case"]);
         let numbers = |key: &str| -> Vec<f64> { case[key].as_array().unwrap().iter().map(number).collect() };
         let (predictions, references) = (numbers("predictions"), numbers("references"));
         let classes = |values: &[f64]| -> Vec<usize> { values.iter().map(|value| *value as usize).collect() };
         let right = predictions.iter().zip(&references).filter(|(a, b)| a == b).count();
-        for (metric, expected) in case["result"].as_object().unwrap() {
+        for (metric, expected) in entries(&case["result"]) {
             let value = match metric.as_str() {
                 "accuracy" => accuracy(right, predictions.len()).unwrap().value,
                 "f1" => f1(&classes(&predictions), &classes(&references)),
@@ -91,8 +89,6 @@ fn golden_metrics_suites() {
     let golden = Golden::open();
     let Some(json) = golden.json("metrics/metrics.json") else { return };
     let tolerance = number(&json["tolerance_abs"]);
-    let aggregates = json["aggregates"].as_array().unwrap();
-    assert!(!aggregates.is_empty());
     // During training the authors weigh RACE by thousands of questions.
     let race = "[[task]]\ntask = \"race_middle\"\nsplit = \"test\"\nweight = 1.44\n\
                 [[task]]\ntask = \"race_high\"\nsplit = \"test\"\nweight = 3.45\n";
@@ -104,7 +100,7 @@ fn golden_metrics_suites() {
         ("glue_no_wnli", find("glue_no_wnli")),
         ("race_avg", race),
     ];
-    for case in aggregates {
+    for case in list(&json["aggregates"]) {
         let combined = |suite: &Suite, scorer: &str| -> f64 {
             let estimate = suite.combine(|part| {
                 let known =
@@ -123,7 +119,7 @@ fn golden_metrics_suites() {
             });
             100.0 * estimate.unwrap().value
         };
-        for (key, expected) in case["aggregates"].as_object().unwrap() {
+        for (key, expected) in entries(&case["aggregates"]) {
             let (scorer, name) = key.strip_prefix("validation/").unwrap().split_once('_').unwrap();
             let (_, suite) = suites.iter().find(|(theirs, _)| *theirs == name).unwrap();
             assert_close(key, &[combined(suite, scorer)], &[number(expected)], tolerance, 0.0);
@@ -137,7 +133,7 @@ fn golden_metrics_suites() {
 fn golden_reward_bench() {
     let golden = Golden::open();
     let Some(json) = golden.json("metrics/reward_bench.json") else { return };
-    for (category, subsets) in json["subset_mapping"].as_object().unwrap() {
+    for (category, subsets) in entries(&json["subset_mapping"]) {
         let name = format!("reward_bench_{}", category.to_lowercase().replace(' ', "_"));
         let suite = Suite::find(&name).unwrap();
         let splits: Vec<&str> = suite.tasks.iter().map(|part| part.split.as_str()).collect();
@@ -166,8 +162,7 @@ fn golden_choice_documents() {
         return;
     };
     let model = reference_model(&json, &weights);
-    let documents = json["documents"].as_array().unwrap();
-    assert!(!documents.is_empty());
+    let documents = list(&json["documents"]);
     let sets: Vec<CandidateSet> =
         (0..documents.len()).map(|index| candidate_set(index, &documents[index], &tensors, &json)).collect();
     // Together and one after the other: neither the order nor the company matters.

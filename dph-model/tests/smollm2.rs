@@ -8,7 +8,7 @@
 
 use burn::tensor::Tensor;
 use dph_core::testing::{data_file, smollm2, smollm2_gguf};
-use dph_core::{Batch, Candidate, CandidateSet, Layer, TargetTokens};
+use dph_core::{Batch, Candidate, CandidateSet, Layer, TargetTokens, best_index};
 use dph_model::{Backbone, Cache, Sampling};
 use tokenizers::Tokenizer;
 
@@ -42,7 +42,7 @@ fn a_real_model_continues_and_scores_as_in_transformers() {
     for _ in 0..CONTINUATION.len() {
         let last = model.extend(&fed, 1, &mut cache, &[Layer::Last]).unwrap().remove(0);
         let logits = floats(model.logits(last.narrow(1, fed.len() - 1, 1)));
-        let best = (0..logits.len()).max_by(|&a, &b| logits[a].total_cmp(&logits[b])).unwrap();
+        let best = best_index(logits).unwrap();
         found.push(best as u32);
         fed = vec![best as i32];
     }

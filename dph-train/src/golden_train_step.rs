@@ -82,7 +82,7 @@ impl Case {
         let policy = backbone(&self.json["model"], &self.tensors, "init.", &device);
         let mut model = JointTrainer::new(policy, Some(head), settings);
         let (mut optimiser, mut schedule) = optimiser(&stage, &model);
-        for log in self.json["log"].as_array().unwrap() {
+        for log in testing::list(&self.json["log"]) {
             let number_of = log["step"].as_u64().unwrap() as usize;
             let lr = schedule.step();
             assert_close("lr", &[lr.base()], &[number(&log["lr"])], 1e-12, 0.0);
@@ -212,7 +212,7 @@ impl Case {
     /// Our readings are means over the whole step, theirs are told by sub-step.
     fn check_log(&self, step: usize, log: &Value, objective: &Objective, values: &Tensor<1>) {
         let limit = number(&self.json["tolerance_float32"]["loss_abs"]);
-        let sub_steps = log["sub_steps"].as_array().unwrap();
+        let sub_steps = testing::list(&log["sub_steps"]);
         let mean = |name: &str| {
             sub_steps.iter().map(|sub_step| number(&sub_step[name])).sum::<f64>() / sub_steps.len() as f64
         };

@@ -3,7 +3,13 @@
 
 mod support;
 
+use std::path::Path;
+
+use dph_core::{HEAD_WEIGHTS_FILE, PreferenceHeadConfig};
+use safetensors::SafeTensors;
 use support::{fail, small, succeed};
+
+const SEED: u64 = 7;
 
 #[test]
 fn aggregations_that_learn_are_trained_and_evaluated() {
@@ -24,15 +30,35 @@ fn aggregations_that_learn_are_trained_and_evaluated() {
     {
         let run = dir.path().join(format!("{index}/run"));
         let aggregation = format!("head.aggregation={aggregation}");
-        succeed(&mut small(&run, &["--set", &aggregation]));
-        let weights = std::fs::read(run.join("dph/preference_head.safetensors")).unwrap();
-        let trained = String::from_utf8_lossy(&weights).contains(&format!("\"{tensor}\""));
-        assert!(trained, "{tensor} is not in the head of {aggregation}");
+        succeed(&mut small(&run, &["--set", &aggregation, "--set", &format!("seed={SEED}")]));
+        let trained = run.join("dph");
+        let initial = dir.path().join(format!("{index}/initial"));
+        write_initial_head(&trained, &initial);
+        let (before, after) = (values(&initial, tensor), values(&trained, tensor));
+        assert_eq!(before.len(), after.len(), "{tensor}");
+        assert!(after.iter().all(|value| value.is_finite()), "{tensor}");
+        assert_ne!(before, after, "{tensor} has not learnt in {aggregation}");
         let results: serde_json::Value =
             serde_json::from_slice(&std::fs::read(run.join("results.json")).unwrap()).unwrap();
         let rewards = results["results"].as_array().unwrap().iter();
         assert!(rewards.map(|result| &result["scorer"]).any(|scorer| scorer == "reward:preference"));
     }
+}
+
+/// The head that a stage with `SEED` begins with, for the configuration of a trained one.
+fn write_initial_head(trained: &Path, initial: &Path) {
+    std::fs::create_dir_all(initial).unwrap();
+    let config = PreferenceHeadConfig::load(trained).unwrap();
+    let head = config.init(SEED, &dph_core::device("flex").unwrap());
+    head.save(&config, initial).unwrap();
+}
+
+/// The values of a tensor in the head of a directory.
+fn values(dir: &Path, tensor: &str) -> Vec<f32> {
+    let bytes = std::fs::read(dir.join(HEAD_WEIGHTS_FILE)).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let data = file.tensor(tensor).unwrap_or_else(|error| panic!("{tensor}: {error}")).data();
+    data.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
 }
 
 #[test]

@@ -3,12 +3,12 @@
 
 use burn::optim::Optimizer;
 use burn::tensor::{Tensor, TensorData};
-use dph_core::testing::{Golden, assert_close, device, number};
+use dph_core::testing::{Golden, assert_close, device, entries, list, number};
 use dph_train::optimiser::{DecayTowards, LaPropConfig, LaPropState};
 use dph_train::{Schedule, Shape};
 
 fn numbers(value: &serde_json::Value) -> Vec<f64> {
-    value.as_array().unwrap().iter().map(number).collect()
+    list(value).iter().map(number).collect()
 }
 
 #[test]
@@ -28,8 +28,7 @@ fn golden_optimizer_laprop() {
     let values = |tensor: &Tensor<1>| tensor.to_data().iter::<f64>().collect::<Vec<_>>();
     let tolerance = (number(&json["tolerance"]["float32_abs"]), number(&json["tolerance"]["float32_rel"]));
     let steps = json["steps"].as_u64().unwrap();
-    let mut tried = 0;
-    for (case, config) in json["cases"].as_object().unwrap() {
+    for (case, config) in entries(&json["cases"]) {
         let optimiser = LaPropConfig {
             betas: numbers(&config["betas"]).try_into().unwrap(),
             eps: number(&config["eps"]),
@@ -42,7 +41,7 @@ fn golden_optimizer_laprop() {
         }
         .build();
         let (rates, average_rates) = (numbers(&config["lr"]), numbers(&config["exp_avg_lr"]));
-        for param in json["shapes"].as_object().unwrap().keys() {
+        for param in entries(&json["shapes"]).keys() {
             let mut weights = tensor(format!("init.{param}"));
             let mut state: Option<LaPropState<1>> = None;
             for step in 0..steps as usize {
@@ -65,17 +64,15 @@ fn golden_optimizer_laprop() {
                     tolerance.1,
                 );
             }
-            tried += 1;
         }
     }
-    assert!(tried > 0);
 }
 
 #[test]
 fn golden_optimizer_schedule() {
     let Some(json) = Golden::open().json("optimizer/schedule.json") else { return };
     let tolerance = number(&json["tolerance_rel"]);
-    for case in json["cases"].as_array().unwrap() {
+    for case in list(&json["cases"]) {
         let config = |name: &str| number(&case["config"][name]);
         let schedule = Schedule {
             warmup: config("lr_warmup_steps") as usize,
@@ -84,7 +81,7 @@ fn golden_optimizer_schedule() {
         };
         let tokens_per_step = config("batch_size") * config("length_sequence");
         let end = config("lr_cooldown_tokens") / tokens_per_step;
-        for (step, expected) in case["steps"].as_array().unwrap().iter().zip(numbers(&case["ratio"])) {
+        for (step, expected) in list(&case["steps"]).iter().zip(numbers(&case["ratio"])) {
             let ratio = schedule.ratio(step.as_u64().unwrap() as usize, end);
             assert_close(
                 &format!("step {step} of {}", case["config"]),

@@ -3,24 +3,30 @@
 
 mod support;
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use support::{assert_same_exports, fail, small, succeed};
 
-/// Starts a command and kills it with SIGKILL as soon as a stage has a checkpoint of this step or a later one.
-fn kill_at(command: &mut Command, checkpoints: &Path, step: usize) {
+/// Starts a command and kills it with SIGKILL as soon as `is_due` says so, which is before the run ends.
+fn kill_when(command: &mut Command, what: &str, is_due: impl Fn() -> bool) {
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let start = Instant::now();
-    while last_step(checkpoints) < Some(step) {
-        let place = checkpoints.display();
-        assert!(start.elapsed() < Duration::from_secs(300), "{place} never came to step {step}");
-        assert!(child.try_wait().unwrap().is_none(), "the run ended before {place} came to step {step}");
+    while !is_due() {
+        assert!(child.try_wait().unwrap().is_none(), "the run ended before {what}");
         std::thread::sleep(Duration::from_millis(1));
     }
     child.kill().unwrap();
     child.wait().unwrap();
+}
+
+/// Starts a command and kills it as soon as a stage has a checkpoint of this step or a later one.
+fn kill_at(command: &mut Command, checkpoints: &Path, step: usize) {
+    let what = format!("{} came to step {step}", checkpoints.display());
+    kill_when(command, &what, || last_step(checkpoints) >= Some(step));
 }
 
 /// The last step with a checkpoint; earlier ones are removed as a stage goes on.
@@ -75,10 +81,15 @@ fn a_killed_run_resumes_to_the_same_bytes() {
 }
 
 /// A run in which all weights learn, by DPO and the head's objective, is killed at so many random moments as `DPH_KILLS`
-/// says (3 by default), and resumed after each.
+/// says (3 by default), and resumed after each. The moments are numbers of lines in the metrics and some milliseconds; they are
+/// drawn from `DPH_SEED`, which is printed.
 #[test]
 fn a_run_killed_at_random_moments_resumes_to_the_same_bytes() {
-    let kills: u32 = std::env::var("DPH_KILLS").map_or(3, |kills| kills.parse().unwrap());
+    let from_env = |name: &str| std::env::var(name).ok().map(|value| value.parse::<u64>().unwrap());
+    let kills = from_env("DPH_KILLS").unwrap_or(3);
+    let seed = from_env("DPH_SEED").unwrap_or_else(|| RandomState::new().build_hasher().finish());
+    println!("DPH_SEED={seed}");
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
     let changes = [
         "head.standardise=false",
         "head.pooling=bert",
@@ -93,28 +104,34 @@ fn a_run_killed_at_random_moments_resumes_to_the_same_bytes() {
     let changes: Vec<&str> = changes.iter().flat_map(|change| ["--set", change]).collect();
     let dir = tempfile::tempdir().unwrap();
     let whole = dir.path().join("whole/run");
-    let start = Instant::now();
     succeed(&mut small(&whole, &changes));
-    let length = start.elapsed();
+    let lines = metrics(&whole);
+    assert!(lines > 60 * kills as usize, "only {lines} lines of metrics");
 
     let killed = dir.path().join("killed/run");
-    let mut interrupted = 0;
-    for kill in 0..kills {
-        // Moments that differ from run to run: the machine's timing is random enough.
-        let share = f64::from(start.elapsed().subsec_nanos() % 1000) / 1000.0;
-        let mut command = small(&killed, &changes);
-        command.arg("--resume").stdout(Stdio::null()).stderr(Stdio::null());
-        let mut child = command.spawn().unwrap();
-        // Long enough to come a little further than the last time, and no more.
-        std::thread::sleep(Duration::from_millis(300) + length.mul_f64(share * 1.5 / f64::from(kills)));
-        interrupted += u32::from(child.try_wait().unwrap().is_none());
-        child.kill().unwrap();
-        child.wait().unwrap();
-        println!("kill {}: {interrupted} of them in the middle of the run", kill + 1);
+    // The last lines are left alone, as the run may end while they are waited for.
+    let mut moments: Vec<usize> = (0..kills).map(|_| random.random_range(0..lines * 9 / 10)).collect();
+    moments.sort_unstable();
+    for line in moments {
+        let delay = Duration::from_micros(random.random_range(0..20_000));
+        let what = format!("line {line} of the metrics");
+        println!("kill at {what} and {delay:?}");
+        kill_when(small(&killed, &changes).arg("--resume"), &what, || {
+            let is_due = metrics(&killed) >= line;
+            if is_due {
+                std::thread::sleep(delay);
+            }
+            is_due
+        });
     }
     succeed(small(&killed, &changes).arg("--resume"));
     assert_same_exports(&whole, &killed);
-    assert!(interrupted > 0, "the run was over before it was killed once");
+}
+
+/// Number of lines that a run has written to its metrics so far.
+fn metrics(run: &Path) -> usize {
+    std::fs::read(run.join("metrics.jsonl"))
+        .map_or(0, |text| text.iter().filter(|&&byte| byte == b'\n').count())
 }
 
 #[test]

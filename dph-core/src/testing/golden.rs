@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::say::say;
 
@@ -81,5 +81,31 @@ impl Golden {
         let left_out = self.compact && LEFT_OUT.iter().any(|start| what.starts_with(start));
         assert!(!self.complete || left_out, "{folder} lacks {what}; it must not");
         say(&format!("GOLDEN: {folder} lacks {what}: left out"));
+    }
+}
+
+/// The elements of a list in a golden file.
+///
+/// # Panics
+///
+/// If it is no list, or empty: a test that loops over nothing proves nothing.
+#[track_caller]
+pub fn list(value: &Value) -> &[Value] {
+    match value.as_array() {
+        Some(list) if !list.is_empty() => list,
+        _ => panic!("{value} is no list with elements"),
+    }
+}
+
+/// The entries of an object in a golden file, such as its cases by their names.
+///
+/// # Panics
+///
+/// If it is no object, or empty: a test that loops over nothing proves nothing.
+#[track_caller]
+pub fn entries(value: &Value) -> &Map<String, Value> {
+    match value.as_object() {
+        Some(entries) if !entries.is_empty() => entries,
+        _ => panic!("{value} is no object with entries"),
     }
 }

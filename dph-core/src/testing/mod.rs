@@ -13,7 +13,7 @@ mod say;
 
 pub use close::assert_close;
 pub use device::device;
-pub use golden::Golden;
+pub use golden::{Golden, entries, list};
 pub use golden_tensors::{GoldenTensor, number, read_tensors};
 pub use real::{data_file, data_root, smollm2, smollm2_gguf, tokenizer_folder};
 pub use run::Run;

@@ -166,6 +166,7 @@ fn golden_losses_answer_log_probs() {
 
 #[test]
 fn golden_losses_accuracy() {
+    let mut tried = 0;
     for file in ["dpo", "extended"] {
         let Some((json, tensors)) = losses(file) else { continue };
         let precision = Precision::single(&json);
@@ -176,6 +177,10 @@ fn golden_losses_accuracy() {
             let Some(expected) = tensors.get(name) else { continue };
             let tokens = index_tensor(labels.iter().map(|target| target.token as usize), &logits.device());
             precision.check(name, token_accuracy(logits_at(&logits, &labels), tokens), &expected.values);
+            tried += 1;
         }
+    }
+    if tried == 0 {
+        Golden::open().lacks("accuracies of tokens");
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Once;
 use dph_data::{ChatOptions, ChatTokenizer, Document, Kind, Message, RowProblem, Task, TokenData};
 use serde_json::Value as Json;
 
-use dph_core::testing::{Golden, say};
+use dph_core::testing::{Golden, entries, list, say};
 
 /// The files, and for each their name of a task and ours.
 const FILES: [(&str, &[(&str, &str)]); 2] = [
@@ -127,8 +127,7 @@ pub fn for_each_task(mut body: impl FnMut(&GoldenTask<'_>)) {
     let golden = Golden::open();
     for (file, names) in FILES {
         let Some(Formatter { json, tokenizer }) = Formatter::open(file) else { continue };
-        let tasks = json["tasks"].as_object().unwrap();
-        assert!(!tasks.is_empty(), "{file}");
+        let tasks = entries(&json["tasks"]);
         for (name, of_task) in tasks {
             let (_, ours) = names
                 .iter()
@@ -186,7 +185,7 @@ impl GoldenTask<'_> {
     }
 
     pub fn cases(&self) -> Vec<Case<'_>> {
-        let docs = self.json["docs"].as_array().unwrap().iter().enumerate();
+        let docs = list(&self.json["docs"]).iter().enumerate();
         docs.map(|(index, json)| Case {
             what: format!("{}, document {index}", self.theirs),
             json,

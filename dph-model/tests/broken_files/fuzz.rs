@@ -1,10 +1,10 @@
-//! Random bytes, and valid files with random damage: no reader panics, takes long, or takes much memory.
+//! Random bytes, and valid files with random damage: no reader panics or takes much memory. One that hangs never lets the
+//! test end.
 //!
 //! `PROPTEST_CASES` sets the number of files for each reader.
 
 use std::fs;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
@@ -12,8 +12,6 @@ use super::{directory, read_all, safetensors_file};
 use dph_model::testing::gguf::{CONFIG, llama, renamed, some_values, tensors};
 use dph_model::testing::pickle;
 
-/// What no file of a few kilobytes may take, however slow the machine is.
-const LONGEST: Duration = Duration::from_secs(30);
 /// Memory of the whole process, which holds a tiny model now and then.
 const MOST_MEMORY: usize = 600 << 20;
 
@@ -98,10 +96,8 @@ fn noise(start: &'static [u8]) -> impl Strategy<Value = Vec<u8>> {
 
 /// Reads a file and holds the reader to its promises.
 fn check(path: &Path) -> Result<(), TestCaseError> {
-    let start = Instant::now();
     // Whether it is an error depends on what was hit; that it is no panic is what is asked.
     let said = read_all(path);
-    prop_assert!(start.elapsed() < LONGEST, "took {:?}: {said:?}", start.elapsed());
     if let Some(memory) = peak_memory() {
         prop_assert!(memory < MOST_MEMORY, "{} MB of memory: {said:?}", memory >> 20);
     }

@@ -10,7 +10,7 @@ use safetensors::tensor::{Dtype, TensorView};
 use serde_json::Value;
 
 use crate::model::{devices, rows, tensors_as_stored, values};
-use dph_core::testing::{Golden, GoldenTensor, assert_close, number};
+use dph_core::testing::{Golden, GoldenTensor, assert_close, entries, number};
 
 /// How far rewards may be off with weights rounded to f16, whose last bit is 5e-4 of a value.
 const F16_TOLERANCE: f64 = 2e-2;
@@ -26,7 +26,7 @@ fn golden_authors_checkpoints_are_model_and_head() {
         return;
     };
     let limit = number(&json["tolerance_float32"]["rewards"]);
-    for (name, pooler) in json["poolers"].as_object().unwrap() {
+    for (name, pooler) in entries(&json["poolers"]) {
         let Some(weights) = golden.path(&format!("lswt/pooler_{name}.weights.safetensors")) else { continue };
         for (dtype, tolerance) in [(Dtype::F32, limit), (Dtype::F16, F16_TOLERANCE)] {
             let dir = tempfile::tempdir().unwrap();

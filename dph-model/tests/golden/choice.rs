@@ -1,10 +1,10 @@
 //! Choices between candidates: every candidate in a row of its own, and all behind one prompt.
 
-use dph_core::{Batch, Candidate, CandidateSet, Layer, TargetTokens};
+use dph_core::{Batch, Candidate, CandidateSet, Layer, TargetTokens, best_index};
 use dph_model::Backbone;
 
 use crate::model::{devices, lswt, values};
-use dph_core::testing::{Golden, GoldenTensor, assert_close, number, read_tensors};
+use dph_core::testing::{Golden, GoldenTensor, assert_close, list, number, read_tensors};
 
 #[test]
 fn golden_choice_separate_and_packed() {
@@ -20,7 +20,7 @@ fn golden_choice_separate_and_packed() {
     let reward_weight = &read_tensors(&weights)["reward_heads.reward_head.weight"].values;
     for (way, device) in devices() {
         let model = lswt(&json["config"], &weights, &device);
-        for (index, document) in json["documents"].as_array().unwrap().iter().enumerate() {
+        for (index, document) in list(&json["documents"]).iter().enumerate() {
             let what = format!("{} ({way})", document["task"]);
             let tensor = |name: &str| &tensors[&format!("{index}.{name}")];
             let set = candidate_set(tensor("tokens"), tensor("targets"), tensor("train_mask"));
@@ -128,7 +128,6 @@ fn score(model: &Backbone, sets: &[&CandidateSet], reward_weight: &[f64]) -> Sco
     Scores { log_probs, by_candidate, rewards: batch.ends.iter().map(reward).collect() }
 }
 
-/// The largest; of equals the first.
 fn best(scores: &[f64]) -> usize {
-    (0..scores.len()).rev().max_by(|&a, &b| scores[a].total_cmp(&scores[b])).unwrap()
+    best_index(scores.iter().copied()).unwrap()
 }

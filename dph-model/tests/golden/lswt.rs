@@ -6,13 +6,13 @@ use dph_model::{Backbone, Cache, Family};
 use serde_json::Value;
 
 use crate::model::{columns, devices, lswt, rows, values};
-use dph_core::testing::{Golden, GoldenTensor, assert_close, number, read_tensors};
+use dph_core::testing::{Golden, GoldenTensor, assert_close, entries, number, read_tensors};
 
 /// Runs `check` for every case, on every way to compute.
 fn for_every_case(check: impl Fn(&Case)) {
     let golden = Golden::open();
     let Some(json) = golden.json("lswt/lswt.json") else { return };
-    for (name, case) in json["cases"].as_object().unwrap() {
+    for (name, case) in entries(&json["cases"]) {
         let weights = golden.path(&format!("lswt/{name}.weights.safetensors"));
         let io = golden.tensors(&format!("lswt/{name}.io.safetensors"));
         let (Some(weights), Some(io)) = (weights, io) else { continue };

@@ -23,8 +23,8 @@ mod tests {
     use burn::tensor::Tensor;
 
     use super::*;
-    use crate::decoder::pass::Pass;
     use crate::decoder::DecoderConfig;
+    use crate::decoder::pass::Pass;
     use crate::{Backbone, Family};
 
     /// Whether the fused kernel takes a block of this model on this device.
