@@ -1,4 +1,4 @@
-//! Files that a reader sees whole or not at all.
+//! Files that are replaced atomically.
 
 use std::fs::Permissions;
 use std::io::{self, Write};
@@ -6,19 +6,18 @@ use std::path::Path;
 
 /// Writes a file under a temporary name beside `path`, syncs it and renames it.
 ///
-/// The promise: whoever opens `path` reads the old bytes or the new ones, never a part of either, whenever this
-/// process is killed, the machine loses power or the disk fills up. After an error the old file is as it was, and no
-/// temporary file stays; a process that is killed may leave one. After a power cut soon after the return it may be the
-/// old file that is there: the directory is not synced.
+/// A reader of `path` sees either the old bytes or the new ones, even if this process is killed, the machine loses
+/// power or the disk is full. After an error the old file is unchanged and the temporary file is removed; a killed
+/// process may leave the temporary file. The directory is not synced: after a power failure shortly after the return,
+/// `path` may still be the old file.
 ///
-/// The price: the bytes are synced to the disk, which takes milliseconds on a fast one, so this is for files that are
-/// written now and then; there must be room for both files; and `path` becomes a new file, with the permissions that
-/// the umask gives to new files, so a symbolic link is replaced rather than followed and hard links part.
+/// The bytes are synced to the disk, which takes milliseconds, and there must be space for both files. `path` becomes
+/// a new file with the permissions that the umask gives to new files: a symbolic link is replaced, not followed, and
+/// a hard link is broken.
 ///
 /// # Errors
 ///
-/// What the system says where the directory of `path` does not exist or cannot be written to, the disk is full, or
-/// `path` is a directory.
+/// If the directory of `path` does not exist or is not writable, the disk is full, or `path` is a directory.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
@@ -32,7 +31,7 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// Temporary files are private by default; what is written here is for whoever the umask allows.
+/// Temporary files are private by default. The final file has the permissions that the umask allows.
 #[cfg(unix)]
 fn for_everybody() -> Option<Permissions> {
     use std::os::unix::fs::PermissionsExt;

@@ -1,8 +1,8 @@
-//! Devices by the name that a configuration file gives them.
+//! Devices by their names in configuration files.
 
 use burn::tensor::Device;
 
-/// A device name that cannot be honoured.
+/// An unknown device name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DeviceError {
@@ -16,10 +16,10 @@ pub enum DeviceError {
         name: String,
         /// What this build accepts.
         known: Vec<&'static str>,
-        /// The Cargo feature that would bring the device, where there is one.
+        /// The Cargo feature that adds the device, if there is one.
         feature: Option<&'static str>,
     },
-    /// The part behind the colon is not a device number.
+    /// The part after the colon is not a device number.
     #[error("device `{name}`: `{index}` is not a device number")]
     Index {
         /// The name as given.
@@ -50,8 +50,8 @@ pub fn known_devices() -> Vec<&'static str> {
     known
 }
 
-/// The device with a given name: `flex`, `libtorch`, `libtorch:cuda:0`, `wgpu`, `wgpu:1`, `vulkan` or `cuda:0`, as
-/// far as their backends are compiled in.
+/// The device with a given name: `flex`, `libtorch`, `libtorch:cuda:0`, `wgpu`, `wgpu:1`, `vulkan` or `cuda:0`, if
+/// the backend is compiled in.
 ///
 /// ```
 /// # if cfg!(feature = "flex") {

@@ -1,4 +1,4 @@
-//! Direct Preference Heads (arXiv 2405.20053) on burn: the method itself, free of any particular language model.
+//! Direct Preference Heads (arXiv 2405.20053) on burn: the method itself, independent of any language model.
 //!
 //! A head scores the hidden states of candidate answers:
 //!
@@ -23,15 +23,15 @@
 //! | module | what it does |
 //! |---|---|
 //! | `candidates` | a [`CandidateSet`] (one prompt, its candidate answers) is laid out in a [`Batch`]; a backbone turns the batch into hidden states |
-//! | [`aggregation`] | picks one vector for each candidate out of the hidden states |
+//! | [`aggregation`] | computes one vector for each candidate from the hidden states |
 //! | `head` | the [`PreferenceHead`]: aggregation, [`Standardise`], [`Pooling`] and reward heads turn states into rewards; its files |
 //! | `scores` | [`CandidateScores`] holds the rewards and the log-likelihood of a candidate, and a [`Scorer`] chooses |
 //! | `objective` | what training minimises: each objective gives a [`Term`] |
 //! | `parameters` | initial values of the head's parameters, and their names in files |
 //! | `device`, `select`, `atomic` | a [`device`] by its name, rows by indices, files that are replaced atomically |
 //!
-//! Shapes are written with `rows` (candidate sets in a batch), `seq` (padded tokens a row), `d_model` (size of a
-//! hidden state), `d_ffn` (inner size of a feed-forward network) and `heads` (reward heads).
+//! Shapes use `rows` (candidate sets in a batch), `seq` (padded tokens per row), `d_model` (size of a hidden state),
+//! `d_ffn` (inner size of a feed-forward network) and `heads` (reward heads).
 
 pub mod aggregation;
 mod atomic;

@@ -77,7 +77,7 @@ fn damaged_heads_are_named_with_file_and_tensor() {
         let error = PreferenceHead::load(dir.path(), &device).err().unwrap().to_string();
         assert!(error.contains(what), "expected {what:?} in {error:?}");
     };
-    error("no preference head here");
+    error("there is no preference head");
 
     config().init(1, &device).save(&config(), dir.path()).unwrap();
     let weights = dir.path().join(HEAD_WEIGHTS_FILE);

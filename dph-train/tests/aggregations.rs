@@ -72,7 +72,7 @@ fn an_aggregation_that_cannot_be_is_refused_before_anything_is_done() {
     let said = refused(r#"{ tokens = "averge" }"#);
     assert!(said.contains("unknown variant `averge`, expected one of `end-of-turn`, `mean`"), "{said}");
     let said = refused(r#"{ layers = { weighted = [1, 1] } }"#);
-    assert!(said.contains("layer 1 is there twice in `layers`"), "{said}");
+    assert!(said.contains("layer 1 occurs twice in `layers`"), "{said}");
     let said = refused(r#"{ tokens = { attention = { layers = ["pool"], heads = 7 } } }"#);
     assert!(said.contains("7 attention `heads` do not divide hidden states of size 32"), "{said}");
 }

@@ -11,10 +11,10 @@ use super::{Aggregation, Kept, KeptStates, KeptTokens, Messages, Sequences, Toke
 use crate::candidates::Batch;
 use crate::parameters::{Slots, WeightInit};
 
-/// The part of an aggregation that may learn: from kept states to vectors.
+/// The learned part of an aggregation: from selected states to vectors.
 ///
-/// In this order: norm, mix of layers, norm, norm, tokens, norm. What comes before the tokens is done for every token that
-/// is kept, whether a sequence shares it or not.
+/// The order is: norm, layer pooling, norm, norm, token pooling, norm. All steps before token pooling run once per
+/// selected token, even if several sequences share it.
 #[derive(Module, Debug)]
 pub(crate) struct Aggregator {
     mix: LayerMix,
@@ -27,7 +27,7 @@ pub(crate) struct Aggregator {
     kept: Kept,
 }
 
-/// A choice over tokens that learns.
+/// A token pooling with parameters.
 #[derive(Module, Debug)]
 enum Learned {
     Attention(AttentionStack),
@@ -61,17 +61,17 @@ impl Aggregator {
         }
     }
 
-    /// What the aggregation needs of a batch.
+    /// The states of a batch that the aggregation reads.
     pub fn keep(&self, states: &[Tensor<3>], batch: &Batch) -> KeptStates {
         self.kept.keep(states, batch)
     }
 
-    /// Number of vectors that are kept of a token.
+    /// Number of selected vectors per token.
     pub fn vectors(&self) -> usize {
         self.kept.vectors()
     }
 
-    /// The states of the layers as they are kept: `[count, len, d_model]` each to `[count, len, layers, d_model]`.
+    /// Joins the states of the layers: `[count, len, d_model]` each to `[count, len, layers, d_model]`.
     pub fn join(&self, states: &[Tensor<3>]) -> Tensor<4> {
         let states: Tensor<4> = Tensor::stack(states.to_vec(), 2);
         if self.kept.mean { states.mean_dim(2) } else { states }
@@ -81,7 +81,7 @@ impl Aggregator {
     ///
     /// # Shapes
     ///
-    /// - states: `[tokens, layers, d_model]`, what was kept
+    /// - states: `[tokens, layers, d_model]`, the selected states
     /// - output: `[candidates, d_model]`
     pub fn forward(&self, states: Tensor<3>, kept: &KeptStates) -> Tensor<2> {
         let mixed = self.mix(states);

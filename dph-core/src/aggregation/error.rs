@@ -1,16 +1,16 @@
-//! Choices that do not make an aggregation.
+//! [`AggregationError`]: an invalid aggregation.
 
 use super::Layer;
 
-/// An aggregation that cannot be.
+/// An invalid aggregation.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AggregationError {
-    /// A mix of no layers.
-    #[error("there is no layer in `layers`: name at least one, such as [16, 20, \"last\"]")]
+    /// `layers` is empty.
+    #[error("`layers` is empty; name at least one layer, such as [16, 20, \"last\"]")]
     NoLayers,
-    /// A layer stands in a mix twice.
-    #[error("layer {layer} is there twice in `layers`")]
+    /// `layers` names a layer twice.
+    #[error("layer {layer} occurs twice in `layers`")]
     LayerTwice {
         /// The layer.
         layer: Layer,
@@ -30,12 +30,12 @@ pub enum AggregationError {
         "`attention` has no layers: name at least one of \"self\", \"cross\", \"pool\", \"pool-linear\" and \"feed-forward\""
     )]
     NoAttentionLayers,
-    /// Attention layers that are never applied.
-    #[error("`repeats` is 0: the attention layers are applied at least once")]
+    /// `repeats` is 0.
+    #[error("`repeats` must be at least 1")]
     NoRepeats,
-    /// Hidden states that do not divide into attention heads.
+    /// The number of attention heads does not divide the size of the hidden states.
     #[error(
-        "{heads} attention `heads` do not divide hidden states of size {d_model}; choose a divisor of it"
+        "{heads} attention `heads` do not divide hidden states of size {d_model}; choose a divisor of {d_model}"
     )]
     Heads {
         /// The number of heads.
@@ -43,13 +43,15 @@ pub enum AggregationError {
         /// Size of a hidden state.
         d_model: usize,
     },
-    /// A decay that is no share.
-    #[error("`decay` is {decay}: it lies between 0 and 1, without the two; 0.9 looks back about ten tokens")]
+    /// `decay` is out of range.
+    #[error(
+        "`decay` is {decay}; it must be greater than 0 and less than 1 (0.9 averages over about ten tokens)"
+    )]
     Decay {
         /// The decay.
         decay: f64,
     },
-    /// An expansion that leads nowhere.
+    /// `expansion` contradicts other keys.
     #[error("`expansion` is {expansion}, which needs {needs}")]
     Expansion {
         /// The expansion.
@@ -57,7 +59,7 @@ pub enum AggregationError {
         /// What it needs.
         needs: &'static str,
     },
-    /// A gate's bias without a gate.
-    #[error("`gate_bias` without `gate`: a bias needs a gate to belong to")]
+    /// `gate_bias` without `gate`.
+    #[error("`gate_bias` requires `gate = true`")]
     BiasWithoutGate,
 }

@@ -1,4 +1,4 @@
-//! What has to be kept of a frozen backbone's states so that an aggregation can learn from it.
+//! The hidden states of a frozen backbone that an aggregation is trained on.
 
 use burn::tensor::Tensor;
 
@@ -7,50 +7,50 @@ use super::{Layer, TokenPooling};
 use crate::candidates::{Batch, CandidateSet, CandidateSpan};
 use crate::select::select_rows;
 
-/// What an aggregation needs of the backbone's states: all that a cache has to keep, and no more. Aggregations that need
-/// the same can learn from one cache.
+/// The hidden states that an aggregation reads. A feature cache stores exactly these, and aggregations with equal
+/// selections share one cache.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Kept {
     /// The layers that are read.
     pub layers: Vec<Layer>,
-    /// Whether their mean is kept, instead of every one of them.
+    /// Whether only the mean of the layers is selected.
     pub mean: bool,
-    /// What is kept of the tokens.
+    /// The tokens whose states are selected.
     pub tokens: KeptTokens,
-    /// So many of the prompt's last tokens belong to the answer.
+    /// Number of tokens at the end of the prompt that count as part of the answer.
     pub opening: usize,
 }
 
-/// Which tokens' states are kept of a candidate.
+/// The tokens of a candidate whose states are selected.
 #[derive(Debug, Clone, PartialEq)]
 pub enum KeptTokens {
-    /// One vector: the tokens are pooled before anything learns.
+    /// One vector per candidate: the tokens are pooled without parameters.
     Pooled(TokenPooling),
-    /// Those of the answer.
+    /// The tokens of the answer.
     Answer,
-    /// Those of the prompt, once for all its candidates, and of the answer, with their ids.
+    /// The tokens of the prompt, stored once for all candidates, and of the answer, with their ids.
     PromptAndAnswer,
 }
 
-/// Kept states of some candidates.
+/// Selected states of some candidates.
 #[derive(Debug, Clone)]
 pub struct KeptStates {
     /// The states, `[tokens, layers, d_model]`.
     pub values: Tensor<3>,
-    /// The ids of the tokens, where the prompt is kept; else empty.
+    /// The ids of the tokens if the prompt is selected; otherwise empty.
     pub tokens: Vec<i32>,
-    /// Which of them belong to each candidate. Candidates may share their prompt.
+    /// The tokens of each candidate. Candidates may share their prompt.
     pub candidates: Vec<CandidateSpan>,
 }
 
 impl Kept {
-    /// Number of vectors that are kept of a token: one for each layer, or one for their mean.
+    /// Number of vectors per token: one for each layer, or one for their mean.
     pub fn vectors(&self) -> usize {
         if self.mean { 1 } else { self.layers.len() }
     }
 
-    /// Where the tokens that are kept of a set stand, one behind the other in the order in which [`keep`](Self::keep) has
-    /// them, and their ids where the prompt is kept.
+    /// The positions of a set's selected tokens in the order of [`keep`](Self::keep), and their ids if the prompt is
+    /// selected.
     pub fn spans(&self, set: &CandidateSet) -> (Vec<CandidateSpan>, Vec<i32>) {
         if let KeptTokens::Pooled(_) = self.tokens {
             return (pooled_spans(set.candidates.len()), Vec::new());
@@ -66,7 +66,7 @@ impl Kept {
         (places.candidates, ids)
     }
 
-    /// Takes what is kept out of a batch. Gradients flow through it.
+    /// Selects the states of a batch. Gradients flow through it.
     ///
     /// # Shapes
     ///
@@ -97,7 +97,7 @@ impl Kept {
         KeptStates::vectors(pooled.reshape([-1, vectors as i32, d_model as i32]))
     }
 
-    /// Of how many of the prompt's last tokens something is kept.
+    /// Number of selected tokens at the end of the prompt.
     fn prompt_tokens(&self) -> usize {
         match self.tokens {
             KeptTokens::PromptAndAnswer => usize::MAX,
@@ -114,11 +114,11 @@ impl Kept {
     }
 }
 
-/// The tokens of which something is kept.
+/// The selected tokens.
 struct Places {
-    /// Their places in a flat list of tokens.
+    /// Their indices in a flat list of tokens.
     indices: Vec<usize>,
-    /// Where among the indices those of each candidate are.
+    /// The range of each candidate within the indices.
     candidates: Vec<CandidateSpan>,
 }
 
@@ -145,7 +145,7 @@ impl Places {
 }
 
 impl KeptStates {
-    /// One vector for each candidate, or one a layer: `[candidates, layers, d_model]`.
+    /// One vector per candidate, or one per candidate and layer: `[candidates, layers, d_model]`.
     pub fn vectors(values: Tensor<3>) -> Self {
         Self { candidates: pooled_spans(values.dims()[0]), tokens: Vec::new(), values }
     }
@@ -160,7 +160,7 @@ impl KeptStates {
         let count = self.candidates.len();
         let len = self.candidates.iter().map(|span| span.prompt.len() + span.answer.len()).max().unwrap_or(0);
         let mut sequences = Sequences::padding(count, len);
-        // What stands in padding is of no account, as nothing looks at it.
+        // The value in padding does not matter, as nothing reads it.
         let mut indices = vec![0; count * len];
         for (row, span) in self.candidates.iter().enumerate() {
             let places: Vec<usize> = span.prompt.clone().chain(span.answer.clone()).collect();
@@ -169,7 +169,7 @@ impl KeptStates {
             indices[start..start + places.len()].copy_from_slice(&places);
             sequences.answer[start + prompt..start + places.len()].fill(true);
             sequences.last[row] = places.len().saturating_sub(1);
-            // Without ids the sequence is told by its length alone.
+            // Without ids only the length of the sequence is known.
             let ids: Vec<i32> =
                 places.iter().map(|&place| self.tokens.get(place).copied().unwrap_or(-1)).collect();
             for (column, token) in split(&ids, prompt).into_iter().enumerate() {

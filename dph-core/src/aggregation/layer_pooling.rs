@@ -1,4 +1,4 @@
-//! Layer pooling: which layers' hidden states are used, and how several of them become one.
+//! Layer pooling: which layers' hidden states are read, and how several are combined.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -16,19 +16,19 @@ use crate::parameters::{Slot, Slots};
 ///
 /// | in TOML | states | parameters for n layers |
 /// |---|---|---|
-/// | `20`, `"last"` | those of one layer | 0 |
-/// | `{ mean = [16, 20, "last"] }` | their mean | 0 |
-/// | `{ weighted = [16, 20, "last"] }` | Σ softmax(w)ᵢ xᵢ: a learned mean, which starts as the plain one | n |
-/// | `{ signed = [16, 20, "last"] }` | Σ wᵢ xᵢ / Σ \|wᵢ\|: a layer may also count against the others | n |
+/// | `20`, `"last"` | one layer | 0 |
+/// | `{ mean = [16, 20, "last"] }` | mean of the layers | 0 |
+/// | `{ weighted = [16, 20, "last"] }` | Σ softmax(w)ᵢ xᵢ: a learned mean, initially with equal weights | n |
+/// | `{ signed = [16, 20, "last"] }` | Σ wᵢ xᵢ / Σ \|wᵢ\|: weights may be negative | n |
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum LayerPooling {
     /// One layer.
     One(Layer),
     /// The mean of several layers.
     Mean(Vec<Layer>),
-    /// A learned mean of several layers: the weights are a softmax.
+    /// A learned mean of several layers. The weights are a softmax.
     Weighted(Vec<Layer>),
-    /// A learned sum of several layers: the weights have signs, and their absolute values add up to 1.
+    /// A learned signed sum of several layers. The absolute values of the weights sum to 1.
     Signed(Vec<Layer>),
 }
 
@@ -76,7 +76,7 @@ impl LayerPooling {
         }
     }
 
-    /// The name in configuration files of a choice of several layers.
+    /// The key of a combination of several layers in configuration files.
     fn name(&self) -> Option<&'static str> {
         match self {
             LayerPooling::One(_) => None,
@@ -197,7 +197,7 @@ pub(crate) struct LayerMix {
 }
 
 impl LayerMix {
-    /// Every layer counts the same.
+    /// Equal weights for all layers.
     pub fn new(pooling: &LayerPooling, device: &Device) -> Self {
         let count = pooling.parameters();
         let signed = matches!(pooling, LayerPooling::Signed(_));

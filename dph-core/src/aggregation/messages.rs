@@ -1,4 +1,4 @@
-//! Messages: how a conversation falls into parts that attention layers tell apart.
+//! Messages: how a conversation is split for the attention layers of a head.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -29,7 +29,7 @@ pub struct MessageMarks {
     pub end: u32,
     /// Id of the newline between role and content.
     pub newline: u32,
-    /// Whether role and newlines belong to their message; without, only its content and its end do.
+    /// Whether the role and the newlines belong to the message. If false, only the content and the end token do.
     #[serde(default)]
     pub headers: bool,
 }
@@ -39,13 +39,14 @@ pub struct MessageMarks {
 pub struct MessageToken {
     /// Number of the message, from 0; tokens before the first one belong to number 0.
     pub message: i32,
-    /// Whether the token takes part in the attention within its message. One that does not sees only itself.
+    /// Whether the token takes part in the attention within its message. A token that does not take part attends only
+    /// to itself.
     pub inside: bool,
-    /// Whether the token stands for its message to the messages behind it.
+    /// Whether later messages attend to this token as the representative of its message.
     pub end: bool,
 }
 
-/// Where a token stands in its message.
+/// The part of a message that a token belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum MessagePart {
     /// Between messages.
@@ -53,16 +54,16 @@ pub enum MessagePart {
     Outside,
     /// The start token and the role.
     Header,
-    /// The newline behind the role.
+    /// The newline after the role.
     HeaderEnd,
     /// The content.
     Content,
-    /// The end token, and what stands between it and its newline.
+    /// The end token, and everything between it and its newline.
     End,
 }
 
 impl Messages {
-    /// The tokens of a sequence, whose first `prompt` tokens are those of the prompt.
+    /// The message tokens of a sequence. Its first `prompt` tokens are the prompt.
     pub fn split(&self, tokens: &[i32], prompt: usize) -> Vec<MessageToken> {
         let count = tokens.len();
         let ours = |at: usize| match self {
@@ -93,7 +94,7 @@ impl MessageMarks {
             .collect()
     }
 
-    /// Where each token of a conversation stands in its message.
+    /// The part of its message that each token of a conversation belongs to.
     pub fn parts(&self, tokens: &[i32]) -> Vec<MessagePart> {
         use MessagePart::*;
         let mut part = Outside;

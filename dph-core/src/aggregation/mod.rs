@@ -1,6 +1,6 @@
 //! Aggregation: from the hidden states of a model to one vector for each candidate, or one for each token.
 //!
-//! *Layer pooling* picks or mixes layers, *token pooling* picks or mixes tokens. Both are chosen by configuration:
+//! *Layer pooling* selects or combines layers, *token pooling* selects or combines tokens. Both are configured:
 //!
 //! ```toml
 //! aggregation = { layers = "last", tokens = "end-of-turn" }
@@ -10,11 +10,11 @@
 //! aggregation = { layers = 20, tokens = { attention = { layers = ["pool"] } } }
 //! ```
 //!
-//! A parameter-free choice costs next to nothing: the states of one token are picked out of a batch. Others have
-//! weights, which are part of the [`PreferenceHead`](crate::PreferenceHead) and learn with it. [`Aggregation::kept`] says what
-//! has to be kept of a frozen backbone's states for that.
+//! A pooling without parameters selects or averages states. Other poolings have weights, which are part of the
+//! [`PreferenceHead`](crate::PreferenceHead) and are trained with it. [`Aggregation::kept`] gives the hidden states
+//! that such training needs.
 //!
-//! The choices are those of the paper (arXiv 2405.20053) and of its authors' follow-up work (repository
+//! The poolings are from the paper (arXiv 2405.20053) and from its authors' follow-up work (repository
 //! Avelina9X/memory-transformer-pt4).
 
 mod aggregator;
@@ -49,7 +49,7 @@ pub use running::Running;
 pub use sequences::Sequences;
 pub use token_pooling::TokenPooling;
 
-/// Which hidden states make up the vector of a candidate.
+/// How the vector of a candidate is computed from hidden states.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Aggregation {
@@ -57,19 +57,19 @@ pub struct Aggregation {
     /// is (0 is the embedding), or a mix: `{ mean = [16, 20, "last"] }`, `{ weighted = [..] }`, `{ signed = [..] }`. See
     /// [`LayerPooling`].
     pub layers: LayerPooling,
-    /// Layer norms around the mix of layers: `"none"`, `"pre"` (of every layer), `"post"` or `"both"`.
+    /// Layer norms around layer pooling: `"none"`, `"pre"` (of every layer), `"post"` or `"both"`.
     #[serde(skip_serializing_if = "is_default")]
     pub layer_norm: NormPlace,
     /// The tokens: `"end-of-turn"`, `"mean"`, `"weighted-mean"`, `"max"`, `{ moving-average = { .. } }` or
     /// `{ attention = { .. } }`. See [`TokenPooling`].
     pub tokens: TokenPooling,
-    /// Layer norms around the choice of tokens: `"none"`, `"pre"` (of every token), `"post"` or `"both"`.
+    /// Layer norms around token pooling: `"none"`, `"pre"` (of every token), `"post"` or `"both"`.
     #[serde(skip_serializing_if = "is_default")]
     pub token_norm: NormPlace,
-    /// So many of the prompt's last tokens, which open the answer's turn, count as the answer's.
+    /// Number of tokens at the end of the prompt, which open the answer's turn, that count as part of the answer.
     #[serde(skip_serializing_if = "is_default")]
     pub opening: usize,
-    /// What the vectors at every token are made of, such as `"mean"`; without effect on the vector of an answer. See
+    /// Reduction of the vectors at every token, such as `"mean"`. It does not affect the vector of an answer. See
     /// [`Running`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub running: Option<Running>,
@@ -80,16 +80,16 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 }
 
 impl Aggregation {
-    /// The layers whose hidden states are read, in the order in which they are to be given.
+    /// The layers whose hidden states are read, in the order in which they must be passed.
     pub fn layers_needed(&self) -> &[Layer] {
         self.layers.layers()
     }
 
-    /// Whether there is such an aggregation for hidden states of size `d_model`.
+    /// Checks the configuration for hidden states of size `d_model`.
     ///
     /// # Errors
     ///
-    /// What is wrong, and what to do about it.
+    /// The first error in the configuration.
     pub fn check(&self, d_model: usize) -> Result<(), AggregationError> {
         self.check_choices()?;
         match &self.tokens {
@@ -98,7 +98,7 @@ impl Aggregation {
         }
     }
 
-    /// Whether a model of `n_layers` blocks has every layer that is read.
+    /// Checks that a model of `n_layers` blocks has every layer that is read.
     ///
     /// # Errors
     ///
@@ -110,7 +110,7 @@ impl Aggregation {
         }
     }
 
-    /// What can be told without the size of the hidden states.
+    /// Checks everything that does not depend on the size of the hidden states.
     ///
     /// # Errors
     ///
@@ -132,7 +132,7 @@ impl Aggregation {
             + self.token_norm.parameters(d_model)
     }
 
-    /// What has to be kept of the backbone's states: the least from which everything that learns can be computed.
+    /// The smallest selection of the backbone's states from which all learned parts can be computed.
     pub fn kept(&self) -> Kept {
         let mean = matches!(self.layers, LayerPooling::Mean(_)) && !self.layer_norm.is_before();
         let is_one = mean || self.layers_needed().len() == 1;

@@ -11,11 +11,11 @@ use super::sequences::Sequences;
 use super::shift::shift;
 use crate::parameters::{Slot, Slots, WeightInit};
 
-/// A mean over the answer that forgets: a token counts less by the factor β with every token behind it.
+/// An exponential moving average over the answer: the weight of a token is multiplied by β for every later token.
 ///
-/// At the answer's i-th token the vector is `Σⱼ β^(sⱼ₊₁ + … + sᵢ) gⱼ xⱼ / Σⱼ β^(sⱼ₊₁ + … + sᵢ) gⱼ`, over j ≤ i. Without a gate
-/// all steps s and gains g are 1, which makes it the moving average whose start is corrected as Adam's; with one
-/// they depend on the token: s = softplus(-(W₁ x + b₁)) and g = exp(W₂ x + b₂), component by component.
+/// At the answer's i-th token the vector is `Σⱼ β^(sⱼ₊₁ + … + sᵢ) gⱼ xⱼ / Σⱼ β^(sⱼ₊₁ + … + sᵢ) gⱼ`, over j ≤ i.
+/// Without a gate all steps s and gains g are 1, which is a moving average with the bias correction of Adam. With a
+/// gate they depend on the token: s = softplus(-(W₁ x + b₁)) and g = exp(W₂ x + b₂), component by component.
 ///
 /// ```toml
 /// tokens = { moving-average = { decay = 0.9 } }
@@ -24,24 +24,25 @@ use crate::parameters::{Slot, Slots, WeightInit};
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct MovingAverage {
-    /// The factor β, or where it starts from. 0.9 looks back about ten tokens, 0.99 about a hundred.
+    /// The factor β, or its initial value if it is learned. 0.9 averages over about ten tokens, 0.99 over about a
+    /// hundred.
     pub decay: f64,
-    /// `"fixed"`, `"global"` (one factor learns) or `"components"` (one for every component does).
+    /// `"fixed"`, `"global"` (one learned factor) or `"components"` (a learned factor for every component).
     pub learn: DecayLearning,
-    /// Whether the states are rotated by a matrix that learns, so that not the model's components are averaged but
-    /// directions.
+    /// Whether the states are multiplied by a learned rotation first, so that learned directions are averaged instead
+    /// of components.
     pub rotation: bool,
-    /// How many times larger the rotated states are.
+    /// Size of the rotated states as a multiple of `d_model`.
     pub expansion: usize,
     /// Whether the average is rotated back.
     pub rotate_back: bool,
-    /// Whether every token says how much it forgets and how much it counts.
+    /// Whether steps and gains depend on the token (a learned gate).
     pub gate: bool,
     /// Whether the gate has a bias.
     pub gate_bias: bool,
 }
 
-/// What of a moving average's decay learns.
+/// Whether the decay of a moving average is learned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum DecayLearning {
@@ -69,7 +70,7 @@ impl Default for MovingAverage {
 }
 
 impl MovingAverage {
-    /// Whether nothing of it learns.
+    /// Whether it has no parameters.
     pub(super) fn is_fixed(&self) -> bool {
         self.learn == DecayLearning::Fixed && !self.rotation && !self.gate
     }
@@ -116,9 +117,9 @@ impl MovingAverage {
 /// The weights of a moving average.
 #[derive(Module, Debug)]
 pub(crate) struct Averager {
-    /// What the logit of the decay has moved by, `[1]` or `[width]`.
+    /// Learned change of the logit of the decay, `[1]` or `[width]`.
     decay: Option<Param<Tensor<1>>>,
-    /// `[width, d_model]`, with orthogonal columns to begin with.
+    /// `[width, d_model]`, initially with orthogonal columns.
     rotation: Option<Param<Tensor<2>>>,
     /// Steps, then gains.
     gate: Option<Linear>,
@@ -141,7 +142,7 @@ impl Averager {
         }
     }
 
-    /// The averages at every token, 0 outside of the answer.
+    /// The averages at every token; 0 outside the answer.
     ///
     /// # Shapes
     ///
@@ -173,7 +174,7 @@ impl Averager {
         }
     }
 
-    /// The rotation `[width, d_model]`, which an orthogonality regulariser keeps a rotation.
+    /// The rotation, `[width, d_model]`. An orthogonality regulariser keeps its columns orthonormal.
     pub fn rotation(&self) -> Option<Tensor<2>> {
         self.rotation.as_ref().map(|rotation| rotation.val())
     }
@@ -187,13 +188,14 @@ impl Averager {
     }
 }
 
-/// Below any sum of gains that is not 0.
+/// Smaller than any sum of gains that is not 0.
 const SMALLEST: f32 = 1e-30;
 
-/// The means over earlier tokens and the token itself, `Σⱼ β^(sⱼ₊₁ + … + sᵢ) gⱼ xⱼ / Σⱼ β^(sⱼ₊₁ + … + sᵢ) gⱼ`; 0 where all gains are.
+/// The weighted means over each token and the earlier ones, `Σⱼ β^(sⱼ₊₁ + … + sᵢ) gⱼ xⱼ / Σⱼ β^(sⱼ₊₁ + … + sᵢ) gⱼ`; 0
+/// where all gains are 0.
 ///
-/// Both sums are scans of as many steps as the length has binary digits, so that no power of β is ever divided by: the
-/// result stays exact for sequences of any length.
+/// Both sums are computed by scans with log₂(len) steps. Nothing is divided by a power of β, so the result is exact
+/// for sequences of any length.
 ///
 /// # Shapes
 ///

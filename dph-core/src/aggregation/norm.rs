@@ -1,4 +1,4 @@
-//! Where a layer norm stands.
+//! The position of layer norms.
 
 use burn::module::Module;
 use burn::nn::{LayerNorm, LayerNormConfig};
@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::parameters::{Slot, Slots};
 
-/// Whether states are normalised before a step, after it, or both, by layer norms that learn.
+/// Whether states are normalised before a step, after it, or both. The layer norms are learned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum NormPlace {
-    /// Not at all.
+    /// No norm.
     #[default]
     None,
     /// Before the step.

@@ -1,4 +1,4 @@
-//! Running sums of the vectors at every token, which restart at the end of every message.
+//! Prefix reductions of the vectors at every token. They restart at the end of every message.
 
 use burn::tensor::{Tensor, TensorData};
 use schemars::JsonSchema;
@@ -6,14 +6,14 @@ use serde::{Deserialize, Serialize};
 
 use super::sequences::Sequences;
 
-/// What the vectors at every token are made of: those since the last end of a message, which is counted with them. At
-/// the end of a message, and so for the vector of a whole answer, it changes nothing.
+/// Reduces the vector at every token with the vectors since the last end of a message, including the end itself. The
+/// vector at the end of a message, and so the vector of a whole answer, is not changed.
 ///
 /// | in TOML | vector at the i-th token since the end of a message |
 /// |---|---|
 /// | `"sum"` | Σⱼ≤ᵢ xⱼ |
 /// | `"mean"` | Σⱼ≤ᵢ xⱼ / i |
-/// | `"weighted"` | Σⱼ≤ᵢ j xⱼ / i, as the reference implementation has it |
+/// | `"weighted"` | Σⱼ≤ᵢ j xⱼ / i, as in the reference implementation |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Running {
@@ -21,7 +21,7 @@ pub enum Running {
     Sum,
     /// Their mean.
     Mean,
-    /// Their sum with each as often as its place says, over their number.
+    /// Their sum weighted by position, divided by their number.
     Weighted,
 }
 

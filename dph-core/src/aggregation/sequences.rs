@@ -1,30 +1,30 @@
-//! [`Sequences`]: which tokens of a batch of whole sequences an aggregation reads, and how.
+//! [`Sequences`]: the layout of a batch of whole sequences for an aggregation.
 
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::MessageToken;
 use crate::select::select_rows;
 
-/// The layout of sequences, one a row, for an aggregation. It lies in host memory.
+/// The layout of sequences for an aggregation, one per row, in host memory.
 ///
-/// The flat vectors are `[count, len]`, row by row. Padding may stand anywhere: it belongs to no answer and takes part in
-/// no message.
+/// The flat vectors are `[count, len]`, row by row. Padding may be anywhere. It belongs to no answer and to no
+/// message.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Sequences {
     /// Number of sequences.
     pub count: usize,
     /// Padded length in tokens.
     pub len: usize,
-    /// Whether a token belongs to the answer, which averages go over.
+    /// Whether a token belongs to the answer. Averages are taken over these tokens.
     pub answer: Vec<bool>,
-    /// The place of each token in its message, which attention goes by.
+    /// The message of each token, which determines the attention mask.
     pub messages: Vec<MessageToken>,
-    /// The column of the token whose vector is the sequence's: the last end-of-turn token.
+    /// The column of the last end-of-turn token, whose vector is the vector of the sequence.
     pub last: Vec<usize>,
 }
 
 impl Sequences {
-    /// Sequences of nothing but padding.
+    /// Sequences that contain only padding.
     pub fn padding(count: usize, len: usize) -> Self {
         Self {
             count,
@@ -48,7 +48,7 @@ impl Sequences {
         Tensor::from_data(TensorData::new(mask, [self.count, self.len, 1]), device)
     }
 
-    /// The place of every token in its answer, from 1; 0 outside of it.
+    /// The position of every token in its answer, counted from 1; 0 outside the answer.
     pub(super) fn places(&self) -> Vec<usize> {
         let mut places = Vec::with_capacity(self.answer.len());
         for row in self.answer.chunks(self.len) {

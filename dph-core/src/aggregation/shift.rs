@@ -1,8 +1,8 @@
-//! Shifts along the tokens of sequences, of which scans are made.
+//! Shifts along the tokens of sequences, used by scans.
 
 use burn::tensor::Tensor;
 
-/// The states moved to later tokens by so many places, with `fill` in the places that become free.
+/// Moves the states by `by` tokens towards the end and fills the free positions with `fill`.
 ///
 /// # Shapes
 ///

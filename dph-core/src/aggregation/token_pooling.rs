@@ -12,29 +12,29 @@ use super::{AttentionPooling, MovingAverage};
 ///
 /// | in TOML | vector at the answer's i-th token | parameters |
 /// |---|---|---|
-/// | `"end-of-turn"` | xᵢ; the one at the end of the turn has seen the whole answer | 0 |
+/// | `"end-of-turn"` | xᵢ; the state at the end of the turn depends on the whole answer | 0 |
 /// | `"mean"` | Σⱼ≤ᵢ xⱼ / i | 0 |
-/// | `"weighted-mean"` | Σⱼ≤ᵢ j xⱼ / Σⱼ≤ᵢ j: later tokens have seen more (SGPT, arXiv 2202.08904) | 0 |
+/// | `"weighted-mean"` | Σⱼ≤ᵢ j xⱼ / Σⱼ≤ᵢ j: later tokens have more context (SGPT, arXiv 2202.08904) | 0 |
 /// | `"max"` | the largest value of each component so far | 0 |
-/// | `{ moving-average = { .. } }` | a mean that forgets, see [`MovingAverage`] | few |
-/// | `{ attention = { .. } }` | xᵢ after attention layers of its own, see [`AttentionPooling`] | many |
+/// | `{ moving-average = { .. } }` | an exponential moving average, see [`MovingAverage`] | few |
+/// | `{ attention = { .. } }` | xᵢ after attention layers of the head, see [`AttentionPooling`] | many |
 ///
-/// The answer's vector is the one at its end-of-turn token.
+/// The vector of an answer is the vector at its end-of-turn token.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum TokenPooling {
-    /// The state of the last end-of-turn token, which has seen the whole answer.
+    /// The state of the last end-of-turn token, which depends on the whole answer.
     #[default]
     EndOfTurn,
     /// The mean over the answer.
     Mean,
-    /// The mean over the answer, in which a token counts as often as its place says.
+    /// The mean over the answer, weighted by the position of each token.
     WeightedMean,
     /// The maximum over the answer, component by component.
     Max,
     /// An exponential moving average over the answer.
     MovingAverage(MovingAverage),
-    /// Attention layers that learn.
+    /// Learned attention layers.
     Attention(AttentionPooling),
 }
 
@@ -48,8 +48,8 @@ impl TokenPooling {
         }
     }
 
-    /// Whether the vector is a sum of the states with weights that are known beforehand, so that sums over layers may
-    /// be taken before or after it.
+    /// Whether the vector is a sum of the states with fixed weights, so that sums over layers may be taken before or
+    /// after it.
     pub(super) fn is_linear(&self) -> bool {
         match self {
             TokenPooling::EndOfTurn | TokenPooling::Mean | TokenPooling::WeightedMean => true,
@@ -58,7 +58,8 @@ impl TokenPooling {
         }
     }
 
-    /// The weight of the answer's token at place `j` in the vector at place `i`, both from 1, up to a factor.
+    /// The unnormalised weight of the answer's token at position `j` in the vector at position `i`, both counted from
+    /// 1.
     fn weight(&self, i: usize, j: usize) -> f32 {
         match self {
             TokenPooling::WeightedMean => j as f32,
@@ -68,7 +69,7 @@ impl TokenPooling {
         }
     }
 
-    /// The vectors of whole answers, for a choice without parameters.
+    /// The vectors of whole answers, for a pooling without parameters.
     ///
     /// # Shapes
     ///
@@ -92,8 +93,8 @@ impl TokenPooling {
         }
     }
 
-    /// The vectors at every token, for a choice without parameters. They are 0 outside of the answer, but for
-    /// `end-of-turn`, which leaves states as they are.
+    /// The vectors at every token, for a pooling without parameters. They are 0 outside the answer, except for
+    /// `end-of-turn`, which does not change the states.
     ///
     /// # Shapes
     ///
@@ -128,7 +129,7 @@ impl TokenPooling {
         }
     }
 
-    /// Writes the weights of tokens at these places of the answer (0 outside of it) in the vector of the last of them.
+    /// Writes the weights of tokens at these positions of the answer (0 outside) in the vector of the last one.
     fn write_weights(&self, places: &[usize], out: &mut [f32]) {
         let last = places.iter().copied().max().unwrap_or(0);
         let answer = |(_, place): &(usize, &usize)| **place > 0;
@@ -139,7 +140,7 @@ impl TokenPooling {
         }
     }
 
-    /// The states with those outside of the answer so low that no maximum is one of them.
+    /// The states, with those outside the answer lowered so that they are never the maximum.
     fn shown(&self, states: Tensor<3>, sequences: &Sequences) -> Tensor<3> {
         let mask = sequences.answer_mask(&states.device());
         states * mask.clone() + (mask - 1.0) * HIDDEN

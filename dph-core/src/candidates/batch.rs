@@ -1,4 +1,4 @@
-//! [`Batch`]: candidate sets laid out for one forward pass, every prompt stored once.
+//! [`Batch`]: candidate sets in the layout for one forward pass. Every prompt is stored once.
 //!
 //! A row holds one candidate set: the prompt, then its candidates one after another, then padding.
 //!
@@ -8,13 +8,13 @@
 //! positions   0  1  2 |  3  4  5 |  3  4 |   0
 //! ```
 //!
-//! A token sees the earlier tokens of its own segment and of the prompt, and positions continue from the
-//! prompt's end, so each candidate is computed exactly as if it stood alone behind the prompt.
+//! A token attends to the earlier tokens of its own segment and of the prompt, and positions continue from the end of
+//! the prompt. So each candidate gets the same numbers as in a sequence of its own.
 //!
-//! To train a language model on whole conversations, [`Batch::pack_conversations`] puts several into one row, none of
-//! which sees another: each is a segment of its own, with positions from 0, and there is no prompt.
+//! To train a language model on whole conversations, [`Batch::pack_conversations`] puts several of them into one row.
+//! Each conversation is a segment with positions from 0, does not attend to the others, and has no prompt.
 //!
-//! A batch lives in host memory: it can be built ahead of the device, on any thread.
+//! A batch is in host memory and can be built on any thread while the device is busy.
 
 use std::ops::Range;
 
@@ -29,19 +29,19 @@ pub const PADDING_SEGMENT: i32 = -1;
 /// Which tokens of a candidate get a log-probability.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TargetTokens {
-    /// None: only hidden states are wanted.
+    /// No token: only hidden states are needed.
     None,
-    /// The answer without its end-of-turn token: what the likelihood of an answer is made of.
+    /// The answer without its end-of-turn token: the tokens of the likelihood of an answer.
     Answer,
-    /// The answer and its end-of-turn token: what a language model learns to say.
+    /// The answer and its end-of-turn token: the tokens that a language model is trained on.
     Turn,
-    /// The same, and the earlier answers in the prompt: all that a language model says in a conversation. They count as
-    /// the first candidate's.
+    /// Like `Turn`, and the earlier answers in the prompt: all tokens of the assistant in a conversation. The earlier
+    /// answers belong to the first candidate.
     AllTurns,
 }
 
 impl TargetTokens {
-    /// How many of an answer's `len` tokens, of which the last ends the turn.
+    /// Number of targets among an answer's `len` tokens. The last token ends the turn.
     fn of_answer(self, len: usize) -> usize {
         match self {
             Self::None => 0,
@@ -50,7 +50,7 @@ impl TargetTokens {
         }
     }
 
-    /// Which tokens of the prompt.
+    /// The targets in the prompt.
     fn of_earlier(self, set: &CandidateSet) -> &[Range<usize>] {
         match self {
             Self::AllTurns => &set.earlier_answers,
@@ -59,7 +59,7 @@ impl TargetTokens {
     }
 }
 
-/// A token whose log-probability is wanted, and the place that predicts it.
+/// A token whose log-probability is computed, and the state that predicts it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Target {
     /// Flat index (`row * seq + column`) of the hidden state that predicts the token.
@@ -72,10 +72,10 @@ pub struct Target {
 
 /// Candidate sets laid out for one forward pass. See the [module documentation](self) for the layout.
 ///
-/// The flat vectors are `[rows, seq]`, row by row; row `i` holds set `i`, or some conversations.
+/// The flat vectors are `[rows, seq]`, row by row; row `i` holds set `i`, or several conversations.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Batch {
-    /// Number of rows, one for each candidate set.
+    /// Number of rows: one per candidate set.
     pub rows: usize,
     /// Padded length of the rows in tokens.
     pub seq: usize,
@@ -85,7 +85,7 @@ pub struct Batch {
     pub positions: Vec<i32>,
     /// [`PROMPT_SEGMENT`], the candidate's number within its row from 1, or [`PADDING_SEGMENT`], `[rows, seq]`.
     pub segments: Vec<i32>,
-    /// Tokens to be scored, candidate by candidate in sequence order.
+    /// Tokens whose log-probability is computed, ordered by candidate and position.
     pub targets: Vec<Target>,
     /// Flat index of the end-of-turn token of each candidate of the batch.
     pub ends: Vec<usize>,
@@ -114,11 +114,11 @@ impl Batch {
         batch
     }
 
-    /// Lays out conversations, the prompt and the first candidate of a set, with several in a row, padding with the token
-    /// id `pad` to the longest row.
+    /// Lays out conversations, each the prompt and the first candidate of a set, several per row, padded with the
+    /// token id `pad` to the longest row.
     ///
-    /// Candidates of the batch are the conversations in their order; prompts count as parts of them. A token without
-    /// one before it is no target, as nothing predicts it.
+    /// The candidates of the batch are the conversations in their order, including their prompts. The first token of
+    /// a conversation is not a target, as nothing predicts it.
     pub fn pack_conversations(rows: &[Vec<&CandidateSet>], wanted: TargetTokens, pad: u32) -> Self {
         let length = |set: &&CandidateSet| set.conversation_len();
         let seq = rows.iter().map(|row| row.iter().map(length).sum()).max().unwrap_or(0);
@@ -153,7 +153,8 @@ impl Batch {
         }
     }
 
-    /// Adds the tokens at places of a sequence that starts at `start`, each predicted by the one before it.
+    /// Adds the tokens at these positions of a sequence that starts at `start`. Each is predicted by the token before
+    /// it.
     fn add_targets(&mut self, start: usize, places: impl Iterator<Item = Range<usize>>, candidate: usize) {
         for place in places.flatten().filter(|&place| place > 0) {
             let state = start + place - 1;
@@ -174,7 +175,7 @@ impl Batch {
             self.write(at, &candidate.tokens, index as i32 + 1, prompt_len);
             let scored = wanted.of_answer(candidate.tokens.len());
             self.targets.extend(candidate.tokens[..scored].iter().enumerate().map(|(i, &token)| Target {
-                // The first token of every candidate is predicted by the prompt's last one.
+                // The first token of every candidate is predicted by the last token of the prompt.
                 state: if i == 0 { start + prompt_len - 1 } else { at + i - 1 },
                 token,
                 candidate: first + index,
@@ -198,8 +199,8 @@ impl Batch {
         self.ends.len()
     }
 
-    /// The sum over the targets of each candidate, `[candidates]`, of one value a target, in the order of
-    /// [`targets`](Self::targets): for log-probabilities, the log-likelihood of each candidate.
+    /// Sums one value per target, in the order of [`targets`](Self::targets), over the targets of each candidate,
+    /// `[candidates]`: for log-probabilities, the log-likelihood of each candidate.
     pub fn sum_by_candidate(&self, values: impl IntoIterator<Item = f64>) -> Vec<f64> {
         let mut sums = vec![0.0; self.candidates()];
         for (target, value) in self.targets.iter().zip(values) {
@@ -208,7 +209,8 @@ impl Batch {
         sums
     }
 
-    /// Where each candidate and its prompt are. In rows of conversations the prompt is empty and the candidate all of it.
+    /// The spans of each candidate and its prompt. In rows of conversations the prompt is empty and the candidate is
+    /// the whole conversation.
     pub fn spans(&self) -> Vec<CandidateSpan> {
         let mut spans = Vec::with_capacity(self.candidates());
         for (row, set) in self.sets.iter().enumerate() {
@@ -225,12 +227,12 @@ impl Batch {
         spans
     }
 
-    /// Whether every row is a single sequence, so that a causal mask alone is right.
+    /// Whether every row is a single sequence, so that a causal mask is sufficient.
     pub fn is_plain(&self) -> bool {
         self.sets.iter().all(|set| set.len() <= 1)
     }
 
-    /// Whether the token at column `query` of a row may see the one at column `key`.
+    /// Whether the token at column `query` of a row attends to the token at column `key`.
     pub fn visible(&self, row: usize, query: usize, key: usize) -> bool {
         let segment = |column: usize| self.segments[row * self.seq + column];
         key <= query && (segment(key) == PROMPT_SEGMENT || segment(key) == segment(query))

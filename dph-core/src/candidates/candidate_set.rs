@@ -1,35 +1,35 @@
-//! [`CandidateSet`]: one prompt and the answers to choose from.
+//! [`CandidateSet`]: one prompt and its candidate answers.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::span::CandidateSpan;
 
-/// A prompt, tokenised, and the candidate answers to it: the unit of all work.
+/// A tokenised prompt and its candidate answers. All training, evaluation and ranking work on candidate sets.
 ///
-/// A training pair is a set with two candidates, a benchmark question one with two to six, best-of-n one
-/// with n, and a ranking request one with any number.
+/// A training pair is a set with two candidates, a benchmark question has two to six, best-of-n has n, and a ranking
+/// request has any number.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct CandidateSet {
-    /// Where the set came from, for reports: unique within a task and split.
+    /// Identifier for reports, unique within a task and split.
     pub id: String,
     /// Token ids that all candidates share, up to and including the opening of the answer's turn.
     pub prompt: Vec<u32>,
     /// The answers, in the order of the source row.
     pub candidates: Vec<Candidate>,
-    /// Index into `candidates` of the right (or preferred) answer, where it is known.
+    /// Index into `candidates` of the correct (or preferred) answer, if known.
     pub gold: Option<usize>,
     /// Tokens of the prompt that are earlier answers of a conversation, each with its end-of-turn token.
     pub earlier_answers: Vec<Range<usize>>,
-    /// The values that people gave to attributes of the gold answer, by name, such as its verbosity.
+    /// Human ratings of the gold answer by attribute, such as its verbosity.
     pub attributes: BTreeMap<String, f32>,
 }
 
 /// One answer to a prompt: the tokens that follow the prompt.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Candidate {
-    /// Token ids of the answer, then the end-of-turn token. Nothing behind the end of the turn is kept:
-    /// neither a reward nor a log-probability depends on it.
+    /// Token ids of the answer, then the end-of-turn token. Tokens after the end of the turn are dropped: neither a
+    /// reward nor a log-probability depends on them.
     pub tokens: Vec<u32>,
     /// Length of the answer's text in UTF-8 bytes.
     pub bytes: usize,
@@ -76,8 +76,8 @@ impl CandidateSet {
         self.prompt.len() + longest.unwrap_or(0)
     }
 
-    /// The set as one set for each candidate, without a gold answer: for models whose numbers depend on the length of
-    /// a sequence, and which packed candidates would therefore disturb.
+    /// The set as one set for each candidate, without a gold answer. Models whose numbers depend on the length of a
+    /// sequence need this, as packing candidates would change their numbers.
     pub fn one_by_one(&self) -> impl Iterator<Item = CandidateSet> + '_ {
         self.candidates.iter().map(|candidate| CandidateSet {
             id: self.id.clone(),

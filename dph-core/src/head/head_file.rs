@@ -1,8 +1,9 @@
 //! `preference_head.json` and `preference_head.safetensors`: a preference head on disk.
 //!
-//! Weights have PyTorch's layout: linear weights are `[out, in]`. The names are `aggregation.*` for what learns of the
-//! aggregation, `pooling.dense.*` (bert, t5, projection), `pooling.up_gate.*` and `pooling.down.*` (swiglu),
-//! `standardise.mean` and `.std` where the head standardises, and `reward_heads.<name>.weight` and `.bias` for each head.
+//! Weights have PyTorch's layout: linear weights are `[out, in]`. The names are `aggregation.*` for the parameters of
+//! the aggregation, `pooling.dense.*` (bert, t5, projection), `pooling.up_gate.*` and `pooling.down.*` (swiglu),
+//! `standardise.mean` and `.std` if the head standardises, and `reward_heads.<name>.weight` and `.bias` for each
+//! head.
 
 use std::fs;
 use std::io;
@@ -28,7 +29,7 @@ pub const HEAD_WEIGHTS_FILE: &str = "preference_head.safetensors";
 #[non_exhaustive]
 pub enum HeadFileError {
     /// The directory holds no preference head.
-    #[error("{}: no preference head here ({HEAD_CONFIG_FILE} is missing); train one with `dph-train`", dir.display())]
+    #[error("{}: there is no preference head ({HEAD_CONFIG_FILE} is missing); train one with `dph-train`", dir.display())]
     Missing {
         /// The directory.
         dir: PathBuf,
@@ -38,7 +39,7 @@ pub enum HeadFileError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: io::Error,
     },
     /// The configuration does not describe a head.
@@ -46,10 +47,10 @@ pub enum HeadFileError {
     Config {
         /// The file.
         path: PathBuf,
-        /// Where and why.
+        /// The error and its position.
         source: serde_json::Error,
     },
-    /// The configuration describes a head that cannot be.
+    /// The configuration describes an invalid head.
     #[error("{}: {source}", path.display())]
     Aggregation {
         /// The file.
@@ -58,11 +59,11 @@ pub enum HeadFileError {
         source: AggregationError,
     },
     /// The weights file is damaged.
-    #[error("{}: not a complete safetensors file ({source}); copy it again from its source", path.display())]
+    #[error("{}: this is not a complete safetensors file ({source}); copy it again from its source", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The error.
         source: safetensors::SafeTensorError,
     },
     /// A tensor is missing.
@@ -72,10 +73,10 @@ pub enum HeadFileError {
         path: PathBuf,
         /// The tensor.
         name: String,
-        /// The tensors that are there.
+        /// The tensors in the file.
         found: Vec<String>,
     },
-    /// A tensor has no place in a head of this configuration.
+    /// The head of this configuration has no such tensor.
     #[error("{}: unexpected tensor `{name}`; {HEAD_CONFIG_FILE} describes another head", path.display())]
     UnexpectedTensor {
         /// The file.
@@ -83,7 +84,7 @@ pub enum HeadFileError {
         /// The tensor.
         name: String,
     },
-    /// A tensor has another shape or type than the configuration asks for.
+    /// A tensor does not have the shape or type that the configuration requires.
     #[error("{}: tensor `{name}` is {found}, expected {expected}", path.display())]
     Misshapen {
         /// The file.
@@ -99,7 +100,7 @@ pub enum HeadFileError {
 
 impl PreferenceHead {
     /// Writes the head and its configuration into a directory that exists. Each file is written with
-    /// [`write_atomically`]: a reader sees the old file or the new one, never a part.
+    /// [`write_atomically`]: a reader sees either the old file or the new one.
     pub fn save(&self, config: &PreferenceHeadConfig, dir: &Path) -> Result<(), HeadFileError> {
         let tensors = self.to_tensors(config);
         let views = tensors.iter().map(|(name, shape, bytes)| {
@@ -129,12 +130,12 @@ impl PreferenceHead {
         Ok((head, config))
     }
 
-    /// Reads the head of a [valid](PreferenceHeadConfig::check) configuration from the bytes of a safetensors file, which
-    /// errors call `path`.
+    /// Reads the head of a [valid](PreferenceHeadConfig::check) configuration from the bytes of a safetensors file.
+    /// Errors name the file `path`.
     ///
     /// # Errors
     ///
-    /// If the bytes are no such file, or a tensor is missing, unexpected or of another shape or type.
+    /// If the bytes are not a safetensors file, or a tensor is missing, unexpected, or has the wrong shape or type.
     pub fn from_safetensors(
         bytes: &[u8],
         path: &Path,
@@ -242,7 +243,8 @@ impl Reader<'_> {
         }
     }
 
-    /// Fills a linear layer from the one of that name, or from several of the same size, whose outputs it joins.
+    /// Fills a linear layer from the tensors of that name, or from several layers of the same size, whose outputs are
+    /// joined.
     fn linear(&mut self, linear: &mut Linear, names: &[String]) -> Result<(), HeadFileError> {
         let [d_in, d_out] = linear.weight.val().dims();
         let device = linear.weight.val().device();
@@ -263,7 +265,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Fills a tensor that is stored as it is. One that does not learn still does not.
+    /// Fills a tensor that is stored without transposition. Whether it requires a gradient does not change.
     fn replace<const D: usize>(
         &mut self,
         name: &str,

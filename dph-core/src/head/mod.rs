@@ -1,5 +1,4 @@
-//! The part that is trained and saved: aggregation, standardisation, pooling and reward heads, from hidden states to
-//! rewards.
+//! The preference head: aggregation, standardisation, pooling and reward heads map hidden states to rewards.
 
 mod head_file;
 mod pooling;

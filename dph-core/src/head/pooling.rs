@@ -1,6 +1,6 @@
-//! Pooling functions: from an aggregated vector to the representation that the reward heads read.
+//! Pooling functions: from an aggregated vector to the input of the reward heads.
 //!
-//! The five functions of the paper (arXiv 2405.20053, section 3.2), and one with a size of its own:
+//! The five functions of the paper (arXiv 2405.20053, section 3.2), and one with a configurable output size:
 //!
 //! | name | function | parameters |
 //! |---|---|---|
@@ -8,7 +8,7 @@
 //! | `bert` | dropout(tanh(W x + b)) | d² + d |
 //! | `t5` | dropout(tanh(W dropout(x) + b)) | d² + d |
 //! | `swiglu-bert` | dropout(tanh(W₂ (u ∘ silu(g)) + b₂)), where [u, g] = W₁ x + b₁ | 3 d f + 2 f + d |
-//! | `swiglu-t5` | the same of dropout(x) | 3 d f + 2 f + d |
+//! | `swiglu-t5` | like `swiglu-bert`, with dropout(x) instead of x | 3 d f + 2 f + d |
 //! | `{ projection = n }` | dropout(tanh(W x + b)), a vector of size n | d n + n |
 
 use burn::module::Module;
@@ -19,23 +19,23 @@ use serde::{Deserialize, Serialize};
 
 use crate::parameters::{Slot, Slots, WeightInit};
 
-/// Which pooling function, by its name in configuration files.
+/// A pooling function, by its name in configuration files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum PoolingKind {
-    /// The vector as it is.
+    /// The unchanged vector.
     #[default]
     Identity,
-    /// A linear layer and tanh, as BERT's pooler.
+    /// A linear layer and tanh, like the pooler of BERT.
     Bert,
-    /// As `bert` with dropout in front, as the classification heads of BART and T5.
+    /// Like `bert` with dropout on the input, like the classification heads of BART and T5.
     T5,
-    /// A SwiGLU feed-forward network of the backbone's inner size, and tanh.
+    /// A SwiGLU feed-forward network with the inner size of the backbone, and tanh.
     #[serde(alias = "swiglu")]
     SwigluBert,
-    /// As `swiglu-bert` with dropout in front.
+    /// Like `swiglu-bert` with dropout on the input.
     SwigluT5,
-    /// As `bert`, to a vector of this size.
+    /// Like `bert`, with this output size.
     Projection(usize),
 }
 
@@ -54,7 +54,7 @@ impl PoolingKind {
         }
     }
 
-    /// Size of the representation that the function makes of vectors of size `d_model`.
+    /// Size of the function's output for vectors of size `d_model`.
     pub fn output_size(self, d_model: usize) -> usize {
         match self {
             PoolingKind::Projection(size) => size,

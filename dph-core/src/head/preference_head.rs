@@ -11,18 +11,19 @@ use crate::aggregation::{Aggregation, AggregationError, Aggregator, KeptStates, 
 use crate::candidates::Batch;
 use crate::parameters::{Slot, Slots, WeightInit};
 
-/// Everything that defines a preference head but its weights: the contents of `preference_head.json`.
+/// The configuration of a preference head: the contents of `preference_head.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PreferenceHeadConfig {
     /// Size of the backbone's hidden states.
     pub d_model: usize,
-    /// Inner size of the SwiGLU pooling functions: that of the backbone's feed-forward network.
+    /// Inner size of the SwiGLU pooling functions: the inner size of the backbone's feed-forward network.
     pub d_ffn: usize,
-    /// Which hidden states the head reads.
+    /// The hidden states that the head reads.
     #[serde(default)]
     pub aggregation: Aggregation,
-    /// Whether every component of the vectors is brought to mean 0 and standard deviation 1 over the training data.
+    /// Whether every component of the vectors is standardised to mean 0 and standard deviation 1 over the training
+    /// data.
     #[serde(default)]
     pub standardise: bool,
     /// The pooling function.
@@ -38,14 +39,15 @@ pub struct PreferenceHeadConfig {
     pub bias: bool,
 }
 
-/// Scores candidate answers: the thing that is trained and saved.
+/// Scores candidate answers.
 ///
-/// The backbone gives hidden states, the head's [`aggregation`](PreferenceHeadConfig::aggregation) makes one vector
-/// a candidate of them, the pooling function maps it, and every reward head is a learnable direction in the result.
+/// The [`aggregation`](PreferenceHeadConfig::aggregation) computes one vector per candidate from the hidden states of
+/// the backbone. The pooling function maps the vector, and every reward head is a linear projection of the result to
+/// one number.
 ///
-/// Rewards come from the hidden states of a batch ([`forward_batch`](Self::forward_batch)), from what was kept of them
-/// ([`forward_kept`](Self::forward_kept)), or, where that is one vector a candidate, from those vectors
-/// ([`forward`](Self::forward)). All three give the same rewards, and gradients flow through all.
+/// Rewards come from the hidden states of a batch ([`forward_batch`](Self::forward_batch)), from selected states
+/// ([`forward_kept`](Self::forward_kept)), or, if one vector per candidate is selected, from those vectors
+/// ([`forward`](Self::forward)). All three give the same rewards and propagate gradients.
 #[derive(Module, Debug)]
 pub struct PreferenceHead {
     standardise: Option<Standardise>,
@@ -56,7 +58,7 @@ pub struct PreferenceHead {
 }
 
 impl PreferenceHeadConfig {
-    /// A head with one reward called `preference`, on the last end-of-turn state, with identity pooling.
+    /// A configuration with one reward, `preference`, on the last end-of-turn state, with identity pooling.
     pub fn new(d_model: usize, d_ffn: usize) -> Self {
         Self {
             d_model,
@@ -70,8 +72,8 @@ impl PreferenceHeadConfig {
         }
     }
 
-    /// A head with seeded initial weights: those of the pooling function are normal with standard deviation 0.02, those
-    /// of the reward heads are 0, so that a new head prefers nothing.
+    /// A head with seeded initial weights: the weights of the pooling function are normal with standard deviation
+    /// 0.02, and the weights of the reward heads are 0, so all rewards of a new head are 0.
     ///
     /// ```
     /// # if cfg!(feature = "flex") {
@@ -98,7 +100,7 @@ impl PreferenceHeadConfig {
         }
     }
 
-    /// Number of parameters that learn, without building the head.
+    /// Number of trained parameters. The head is not built.
     pub fn parameters(&self) -> usize {
         let (d_model, d_ffn) = (self.d_model, self.d_ffn);
         let of_head = self.pooling.output_size(d_model) + usize::from(self.bias);
@@ -107,25 +109,25 @@ impl PreferenceHeadConfig {
             + self.rewards.len() * of_head
     }
 
-    /// Size of all that is kept of a token, or of a candidate: that of a hidden state, times the number of layers that are
-    /// kept. See [`Aggregation::kept`].
+    /// Number of selected values per token, or per candidate: the size of a hidden state times the number of selected
+    /// layers. See [`Aggregation::kept`].
     pub fn kept_size(&self) -> usize {
         self.d_model * self.aggregation.kept().vectors()
     }
 
-    /// Whether there is such a head. [`init`](Self::init) may panic for one that there is not.
+    /// Checks the configuration. [`init`](Self::init) may panic for an invalid one.
     ///
     /// # Errors
     ///
-    /// What is wrong with its aggregation.
+    /// If the aggregation is invalid.
     pub fn check(&self) -> Result<(), AggregationError> {
         self.aggregation.check(self.d_model)
     }
 }
 
 impl PreferenceHead {
-    /// The head with the statistics of its training states: all that is kept of a token, or of a candidate, one after
-    /// another ([`kept_size`](PreferenceHeadConfig::kept_size) numbers each). Without effect on a head that does not
+    /// Sets the statistics of the training states, which are passed per token or per candidate as
+    /// [`kept_size`](PreferenceHeadConfig::kept_size) values each. It has no effect on a head that does not
     /// [standardise](PreferenceHeadConfig::standardise).
     pub fn with_statistics(mut self, kept: impl Iterator<Item = impl AsRef<[f32]>>) -> Self {
         if let Some(standardise) = &mut self.standardise {
@@ -145,13 +147,14 @@ impl PreferenceHead {
         self.forward_kept(&self.aggregator.keep(states, batch))
     }
 
-    /// The rewards of candidates of whose states this was kept, see [`Kept::keep`](crate::aggregation::Kept::keep):
+    /// The rewards of candidates from their selected states, see [`Kept::keep`](crate::aggregation::Kept::keep):
     /// `[candidates, heads]`.
     pub fn forward_kept(&self, kept: &KeptStates) -> Tensor<2> {
         self.rewards_of(self.aggregate(kept))
     }
 
-    /// The rewards of vectors, for an aggregation that keeps one vector a candidate, or one a layer.
+    /// The rewards of vectors, for an aggregation that selects one vector per candidate, or one per candidate and
+    /// layer.
     ///
     /// # Shapes
     ///
@@ -183,7 +186,7 @@ impl PreferenceHead {
         self.aggregator.forward_tokens(values.reshape([count, len, layers, d_model]), sequences)
     }
 
-    /// The rewards at every token: what each prefix of a sequence would be worth if it ended there.
+    /// The rewards at every token: the reward of each prefix of a sequence as if the sequence ended there.
     ///
     /// # Shapes
     ///
@@ -197,9 +200,8 @@ impl PreferenceHead {
         rewards.reshape([count, len, heads])
     }
 
-    /// What the head's matrices with orthogonal columns are: the directions of the reward heads, `[size, heads]`, and the
-    /// rotation of a moving average, where there is one. An [`OrthogonalityObjective`](crate::OrthogonalityObjective) keeps
-    /// them so.
+    /// The matrices that an [`OrthogonalityObjective`](crate::OrthogonalityObjective) regularises: the projection of
+    /// the reward heads, `[size, heads]`, and the rotation of a moving average, if there is one.
     pub fn orthogonal_matrices(&self) -> Vec<Tensor<2>> {
         std::iter::once(self.rewards.weight.val()).chain(self.aggregator.rotation()).collect()
     }
@@ -216,7 +218,7 @@ impl PreferenceHead {
         }
     }
 
-    /// All that a file holds, with its names; the reward heads come last.
+    /// All stored parameters with their names. The reward heads are last.
     pub(crate) fn slots_mut(&mut self) -> Slots<'_> {
         let mut slots = Vec::new();
         if let Some(Standardise { mean, std }) = &mut self.standardise {
@@ -230,5 +232,5 @@ impl PreferenceHead {
     }
 }
 
-/// File name of the joint reward projection, which is stored head by head.
+/// Name of the joint reward projection in files, where each head is stored separately.
 pub(crate) const REWARDS: &str = "reward_heads";

@@ -1,13 +1,13 @@
 //! Standardisation: every component of an aggregated vector on the same scale.
 //!
 //! The residual stream of a language model has a few components that are a hundred times larger than the others, and
-//! a constant offset. What tells candidates apart is in the small ones. The mean and the standard deviation are those
-//! of the training features; they do not learn.
+//! a constant offset. The differences between candidates are in the small ones. The mean and the standard deviation
+//! are computed from the training features and are not trained.
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 
-/// Below this a component counts as constant, and is left as it is.
+/// A component with a smaller standard deviation counts as constant and is not scaled.
 const SMALLEST: f32 = 1e-6;
 
 /// `(x - mean) / std`, component by component.
@@ -23,7 +23,7 @@ impl Standardise {
         Self::constant(Tensor::zeros([d_model], device), Tensor::ones([d_model], device))
     }
 
-    /// The statistics of a set of vectors, which come one after another.
+    /// The statistics of a sequence of vectors.
     pub fn of(vectors: impl Iterator<Item = impl AsRef<[f32]>>, d_model: usize, device: &Device) -> Self {
         let (mut count, mut sum, mut squares) = (0usize, vec![0f64; d_model], vec![0f64; d_model]);
         for vector in vectors {

@@ -12,21 +12,21 @@ use super::term::{Metric, Term};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum DphForm {
-    /// Each reward is a binary classification of its own: chosen answers above 0, rejected ones below.
+    /// Each reward is a separate binary classification: chosen answers above 0, rejected answers below.
     #[default]
     Separable,
-    /// Only the difference counts (Bradley-Terry).
+    /// The loss depends only on the difference (Bradley-Terry).
     Contrastive,
 }
 
-/// What [`DphObjective::penalty`] holds near 0.
+/// The value that [`DphObjective::penalty`] keeps near 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Penalised {
     /// Both rewards: r₊² + r₋² (`centered` in the authors' code).
     #[default]
     Rewards,
-    /// The sum of a pair's rewards: (r₊ + r₋)². They may move apart, but around 0.
+    /// The sum of a pair's rewards: (r₊ + r₋)². The rewards may grow, but stay symmetric around 0.
     Sum,
 }
 
@@ -37,22 +37,22 @@ pub enum Penalised {
 /// - separable: `-[(1-ε) log σ(r₊) + ε log σ(-r₊)] - [(1-ε) log σ(-r₋) + ε log σ(r₋)]`
 /// - contrastive: `-[(1-ε) log σ(r₊ - r₋) + ε log σ(r₋ - r₊)]`
 ///
-/// plus `penalty * (r₊² + r₋²)` or `penalty * (r₊ + r₋)²` (the penalty is of the authors' follow-up code), averaged over
-/// the pairs. Everything is computed through log σ, so rewards of any size are safe.
+/// plus `penalty * (r₊² + r₋²)` or `penalty * (r₊ + r₋)²` (the penalty is from the authors' follow-up code), averaged
+/// over the pairs. Everything is computed through log σ, so it does not overflow.
 ///
-/// The defaults are those of the paper.
+/// The defaults are from the paper.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DphObjective {
-    /// What the loss counts beside those of other objectives.
+    /// Weight of this loss in the sum over all objectives.
     pub weight: f64,
     /// `"separable"` or `"contrastive"`.
     pub form: DphForm,
-    /// Probability ε that a label is the wrong way round, from 0 to 0.5.
+    /// Probability ε that a label is wrong, from 0 to 0.5.
     pub label_smoothing: f64,
     /// Strength of the penalty on large rewards; 0 for none.
     pub penalty: f64,
-    /// What the penalty is on: `"rewards"`, each of them, or `"sum"`, that of a pair.
+    /// The penalised value: `"rewards"` (each reward) or `"sum"` (the sum of a pair).
     pub penalised: Penalised,
 }
 
@@ -70,7 +70,7 @@ impl Default for DphObjective {
 
 impl DphObjective {
     /// What [`forward`](Self::forward) reports: the loss, the separable losses of the chosen and of the rejected
-    /// answers whatever the form, the share of pairs in which the chosen answer has the higher reward, and the mean
+    /// answers for either form, the fraction of pairs in which the chosen answer has the higher reward, and the mean
     /// of r₊ - r₋.
     pub const METRICS: [Metric; 5] = [
         Metric::lower("dph/loss"),
@@ -80,7 +80,7 @@ impl DphObjective {
         Metric::higher("dph/margin"),
     ];
 
-    /// The loss of pairs of rewards, which count the same each.
+    /// The loss of pairs of rewards, all with the same weight.
     ///
     /// # Shapes
     ///
@@ -90,10 +90,10 @@ impl DphObjective {
         self.term(chosen, rejected, &Average::equal())
     }
 
-    /// The loss of `pairs` of candidates; with [`Pairs::all`] that of whole candidate sets.
+    /// The loss over `pairs` of candidates. [`Pairs::all`] gives the loss over whole candidate sets.
     ///
-    /// Of a set of K candidates the separable form is then the loss of the gold one plus the mean loss of the K - 1
-    /// others. For sets of two it is what [`forward`](Self::forward) gives.
+    /// For a set of K candidates the separable form is the loss of the gold candidate plus the mean loss of the K - 1
+    /// others. For sets of two it equals [`forward`](Self::forward).
     ///
     /// # Shapes
     ///

@@ -9,25 +9,25 @@ use super::reduction::SequenceReduction;
 use super::smoothed::smoothed_loss;
 use super::term::{Metric, Term};
 
-/// Direct Preference Optimisation: the language model itself is to prefer the chosen answer, more so than a frozen
-/// reference does.
+/// Direct Preference Optimisation: the language model is trained to prefer the chosen answer more strongly than a
+/// frozen reference model does.
 ///
 /// With π and ρ the log-probabilities of an answer under the model in training and under the reference, the implicit
 /// reward of an answer is `h = β (π - ρ)`, and the loss of a pair
 ///
 /// `-[(1-ε) log σ(h₊ - h₋) + ε log σ(h₋ - h₊)]`,
 ///
-/// averaged over the pairs. It is computed through log σ, so log-probabilities of any size are safe.
+/// averaged over the pairs. It is computed through log σ, so it does not overflow.
 ///
-/// The defaults are those of the paper of Direct Preference Heads.
+/// The defaults are from the paper on Direct Preference Heads.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DpoObjective {
-    /// What the loss counts beside those of other objectives.
+    /// Weight of this loss in the sum over all objectives.
     pub weight: f64,
-    /// β, above 0: the higher, the closer the model stays to the reference.
+    /// β, greater than 0. With a higher value the model stays closer to the reference.
     pub beta: f64,
-    /// Probability ε that a label is the wrong way round, from 0 to 0.5.
+    /// Probability ε that a label is wrong, from 0 to 0.5.
     pub label_smoothing: f64,
     /// Log-probability of an answer: the `"sum"` or the `"mean"` over its tokens.
     pub log_probs: SequenceReduction,
@@ -41,12 +41,12 @@ impl Default for DpoObjective {
 
 /// Log-probabilities (natural logarithm) of answers under two models, reduced as [`DpoObjective::log_probs`] says.
 ///
-/// The caller computes them, as only it knows where there are tokens to be scored.
+/// The caller computes them.
 #[derive(Debug, Clone)]
 pub struct AnswerLogProbs {
     /// Under the model in training, `[answers]`.
     pub policy: Tensor<1>,
-    /// Under the frozen reference, `[answers]`; off the tape, or gradients flow into it.
+    /// Under the frozen reference, `[answers]`; detached, unless gradients should flow into it.
     pub reference: Tensor<1>,
 }
 
@@ -61,7 +61,7 @@ impl DpoObjective {
         Metric::higher("dpo/margin"),
     ];
 
-    /// The loss of pairs of answers, which count the same each.
+    /// The loss of pairs of answers, all with the same weight.
     ///
     /// # Shapes
     ///
@@ -71,7 +71,7 @@ impl DpoObjective {
         self.term(self.reward(chosen), self.reward(rejected), &Average::equal())
     }
 
-    /// The loss of `pairs` of candidates; with [`Pairs::all`] that of whole candidate sets.
+    /// The loss over `pairs` of candidates. [`Pairs::all`] gives the loss over whole candidate sets.
     ///
     /// # Shapes
     ///

@@ -1,4 +1,4 @@
-//! A penalty on how far the language model moves away from its reference.
+//! The Kullback-Leibler divergence from a reference model.
 
 use burn::tensor::Tensor;
 use schemars::JsonSchema;
@@ -11,14 +11,14 @@ use super::term::{Metric, Term};
 /// rejected answers.
 ///
 /// The divergence at a token is `KL(reference ‖ policy) = Σ exp(ρ) (ρ - π)` over the vocabulary, with π and ρ the
-/// log-probabilities of the model in training and of the reference; that of an answer is the *sum* over its scored
-/// tokens. The loss is
+/// log-probabilities of the model in training and of the reference; the divergence of an answer is the *sum* over its
+/// targets. The loss is
 ///
 /// `share * KL₊ + (1 - share) * KL₋`,
 ///
 /// averaged over the pairs (the authors' follow-up code).
 ///
-/// Whole distributions are needed, so it is made to be computed in chunks of tokens:
+/// It needs whole distributions and is therefore computed in chunks of tokens:
 ///
 /// ```
 /// # if cfg!(feature = "flex") {
@@ -38,9 +38,9 @@ use super::term::{Metric, Term};
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct KlObjective {
-    /// What the loss counts beside those of other objectives. As divergences are summed over tokens, less than 1.
+    /// Weight of this loss in the sum over all objectives. As divergences are summed over tokens, it is less than 1.
     pub weight: f64,
-    /// Share of the chosen answers in the loss, from 0 to 1.
+    /// Weight of the chosen answers in the loss, from 0 to 1.
     pub chosen_share: f64,
 }
 
@@ -61,13 +61,14 @@ impl KlObjective {
     /// # Shapes
     ///
     /// - policy: `[tokens, vocab]`, log-probabilities of the model in training
-    /// - reference: `[tokens, vocab]`, those of the frozen reference, off the tape, or gradients flow into it
+    /// - reference: `[tokens, vocab]`, log-probabilities of the frozen reference, detached, unless gradients should
+    ///   flow into it
     /// - output: `[tokens]`
     pub fn divergence(policy: Tensor<2>, reference: Tensor<2>) -> Tensor<1> {
         (reference.clone().exp() * (reference - policy)).sum_dim(1).squeeze_dim(1)
     }
 
-    /// The loss of pairs of answers, which count the same each.
+    /// The loss of pairs of answers, all with the same weight.
     ///
     /// # Shapes
     ///
@@ -77,7 +78,7 @@ impl KlObjective {
         self.term(chosen, rejected, &Average::equal())
     }
 
-    /// The loss of `pairs` of candidates; with [`Pairs::all`] that of whole candidate sets.
+    /// The loss over `pairs` of candidates. [`Pairs::all`] gives the loss over whole candidate sets.
     ///
     /// # Shapes
     ///

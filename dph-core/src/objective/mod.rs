@@ -1,6 +1,6 @@
 //! Objectives: what training minimises.
 //!
-//! | key | what it needs | minimised |
+//! | key | input | objective |
 //! |---|---|---|
 //! | `dph` | a reward for each candidate | separable or contrastive [`DphObjective`] |
 //! | `dpo` | log-probabilities of answers, also under a frozen reference | [`DpoObjective`] |
@@ -11,8 +11,7 @@
 //! | `steer` | rewards of several heads, and labels | [`SteerObjective`] |
 //! | `orthogonality` | weight matrices | [`OrthogonalityObjective`] |
 //!
-//! Each gives a [`Term`]: a loss, its weight and what is worth watching. A stage minimises the weighted sum of its
-//! terms.
+//! Each returns a [`Term`]: a loss, its weight and metrics. A stage minimises the weighted sum of its terms.
 
 mod dph;
 mod dpo;

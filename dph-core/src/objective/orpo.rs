@@ -7,27 +7,28 @@ use serde::{Deserialize, Serialize};
 use super::pairs::{Average, Pairs};
 use super::term::{Metric, Term};
 
-/// Added to the probability against an answer, so that the odds of a certain one are finite; the authors' value.
+/// Added to the probability against an answer, so that its odds are finite if the probability of the answer is 1. The
+/// value is from the authors' code.
 const DOUBT: f64 = 1e-5;
 
-/// Odds Ratio Preference Optimisation: supervised training on the chosen answer, and odds of it that are higher than
-/// those of the rejected one. It needs no reference model.
+/// Odds Ratio Preference Optimisation: supervised training on the chosen answer, and a penalty if its odds are not
+/// higher than the odds of the rejected answer. It needs no reference model.
 ///
 /// With m the *mean* log-probability of an answer's tokens and its log-odds `o = m - log(1 - exp(m) + 1e-5)`, the loss of
 /// a pair is
 ///
 /// `-likelihood * m₊ - odds_ratio * log σ(o₊ - o₋)`,
 ///
-/// averaged over the pairs. The 1e-5, which is that of the authors' follow-up code, keeps loss and gradient finite
-/// where the model is certain of an answer.
+/// averaged over the pairs. The 1e-5 is from the authors' follow-up code. It keeps the loss and its gradient finite
+/// if the probability of an answer is 1.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct OrpoObjective {
-    /// What the loss counts beside those of other objectives.
+    /// Weight of this loss in the sum over all objectives.
     pub weight: f64,
-    /// What the odds ratio counts within the loss (λ in the paper of ORPO).
+    /// Weight of the odds ratio within the loss (λ in the paper on ORPO).
     pub odds_ratio: f64,
-    /// What the likelihood of the chosen answer counts within the loss; 0 beside an `sft` objective.
+    /// Weight of the likelihood of the chosen answer within the loss; 0 if there is an `sft` objective.
     pub likelihood: f64,
 }
 
@@ -38,8 +39,9 @@ impl Default for OrpoObjective {
 }
 
 impl OrpoObjective {
-    /// What [`forward`](Self::forward) reports: the loss, the mean of m of the chosen and of the rejected answers, the
-    /// share of pairs in which that of the chosen one is higher, the mean of o₊ - o₋, and the mean of log σ(o₊ - o₋).
+    /// What [`forward`](Self::forward) reports: the loss, the mean of m of the chosen and of the rejected answers,
+    /// the fraction of pairs in which m of the chosen answer is higher, the mean of o₊ - o₋, and the mean of log σ(o₊
+    /// - o₋).
     pub const METRICS: [Metric; 6] = [
         Metric::lower("orpo/loss"),
         Metric::higher("orpo/chosen"),
@@ -49,7 +51,7 @@ impl OrpoObjective {
         Metric::higher("orpo/log-odds-ratio"),
     ];
 
-    /// The loss of pairs of answers, which count the same each.
+    /// The loss of pairs of answers, all with the same weight.
     ///
     /// # Shapes
     ///
@@ -59,7 +61,7 @@ impl OrpoObjective {
         self.term(chosen, rejected, &Average::equal())
     }
 
-    /// The loss of `pairs` of candidates; with [`Pairs::all`] that of whole candidate sets.
+    /// The loss over `pairs` of candidates. [`Pairs::all`] gives the loss over whole candidate sets.
     ///
     /// # Shapes
     ///

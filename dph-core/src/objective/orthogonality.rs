@@ -6,15 +6,15 @@ use serde::{Deserialize, Serialize};
 
 use super::term::{Metric, Term};
 
-/// Below this the distance is taken as it is, since the gradient of a norm is undefined at 0.
+/// Lower bound of the distance, since the gradient of a norm is undefined at 0.
 const SMALLEST_SQUARE: f64 = 1e-24;
 
-/// Orthogonality regularisation: the sum of `‖WᵀW - I‖` (Frobenius norm) over matrices W (arXiv 1810.09102 has the
-/// square of it; the authors' follow-up code has this).
+/// Orthogonality regularisation: the sum of `‖WᵀW - I‖` (Frobenius norm) over matrices W (the authors' follow-up
+/// code; arXiv 1810.09102 uses its square).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct OrthogonalityObjective {
-    /// What the loss counts beside those of other objectives.
+    /// Weight of this loss in the sum over all objectives.
     pub weight: f64,
 }
 
@@ -28,12 +28,12 @@ impl OrthogonalityObjective {
     /// What [`forward`](Self::forward) reports: the loss.
     pub const METRICS: [Metric; 1] = [Metric::lower("orthogonality/loss")];
 
-    /// The loss of some matrices; `None` without any.
+    /// The loss of several matrices; `None` if there are none.
     ///
     /// # Shapes
     ///
-    /// - matrices: `[n, m]` each, of which the m columns are to be orthonormal. The weight of a burn `Linear` is
-    ///   `[d_in, d_out]`, the transpose of that of the authors.
+    /// - matrices: `[n, m]` each, with m columns that should be orthonormal. The weight of a burn `Linear` is
+    ///   `[d_in, d_out]`, the transpose of the authors' layout.
     pub fn forward(&self, matrices: impl IntoIterator<Item = Tensor<2>>) -> Option<Term> {
         let loss = matrices.into_iter().map(distance).reduce(|sum, distance| sum + distance)?;
         Some(Term::new(self.weight, loss, Self::METRICS, []))

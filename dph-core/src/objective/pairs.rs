@@ -1,4 +1,4 @@
-//! [`Pairs`]: which candidates are compared with which.
+//! [`Pairs`]: the pairs of candidates that a loss compares.
 
 use std::ops::Range;
 
@@ -8,9 +8,9 @@ use crate::select::select_rows;
 
 /// Pairs of a preferred candidate and another one, as indices into the candidates of a batch.
 ///
-/// [`Pairs::all`] compares the gold candidate of a set with every other one, and counts each *set* the same however
-/// many candidates it has: a loss or metric is the mean over a set's pairs, then the mean of the sets. Pairs that are
-/// collected from `(chosen, rejected)` count the same each:
+/// [`Pairs::all`] compares the gold candidate of a set with every other one, and gives each *set* the same weight,
+/// independent of its number of candidates: a loss or metric is the mean over a set's pairs, then the mean of the
+/// sets. Pairs that are collected from `(chosen, rejected)` all have the same weight:
 ///
 /// ```
 /// use dph_core::Pairs;
@@ -25,7 +25,7 @@ use crate::select::select_rows;
 pub struct Pairs {
     chosen: Vec<usize>,
     rejected: Vec<usize>,
-    /// What each pair counts, together 1; `None` if all count the same.
+    /// Weight of each pair; they sum to 1. `None` if all weights are equal.
     weights: Option<Vec<f64>>,
 }
 
@@ -33,8 +33,8 @@ impl Pairs {
     /// Every pair of a gold candidate and another one of its set.
     ///
     /// A set is the range of its candidates in the batch, as in [`Batch::sets`](crate::Batch::sets), and the index of
-    /// the gold one *within the set*, as in [`CandidateSet::gold`](crate::CandidateSet::gold). Sets of one candidate
-    /// have no pair and do not count.
+    /// the gold one *within the set*, as in [`CandidateSet::gold`](crate::CandidateSet::gold). Sets with one
+    /// candidate have no pairs and are ignored.
     ///
     /// # Panics
     ///
@@ -84,7 +84,7 @@ impl Pairs {
         (select(&self.chosen), select(&self.rejected))
     }
 
-    /// How to average over the pairs, for values like `like`.
+    /// The average over the pairs, on the device and in the type of `like`.
     pub(super) fn average(&self, like: &Tensor<1>) -> Average {
         Average(self.weights.as_ref().map(|weights| {
             let data = TensorData::new(weights.clone(), [weights.len()]);
@@ -112,12 +112,12 @@ impl FromIterator<(usize, usize)> for Pairs {
 pub(super) struct Average(Option<Tensor<1>>);
 
 impl Average {
-    /// Every pair counts the same.
+    /// Equal weights.
     pub fn equal() -> Self {
         Self(None)
     }
 
-    /// The mean, `[1]`; 0 without pairs, so that a batch with nothing to compare changes nothing.
+    /// The mean, `[1]`; 0 without pairs, so that a batch without pairs has no gradient.
     pub fn of(&self, values: Tensor<1>) -> Tensor<1> {
         match &self.0 {
             Some(weights) => (values * weights.clone()).sum(),
@@ -126,7 +126,7 @@ impl Average {
         }
     }
 
-    /// The share of pairs for which `left` is above `right`, `[1]`.
+    /// The fraction of pairs with `left` greater than `right`, `[1]`.
     pub fn share_above(&self, left: Tensor<1>, right: Tensor<1>) -> Tensor<1> {
         let dtype = left.dtype();
         self.of(left.detach().greater(right.detach()).float().cast(dtype))

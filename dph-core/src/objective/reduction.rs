@@ -1,4 +1,4 @@
-//! From numbers of tokens to one number for each answer.
+//! [`SequenceReduction`]: from one value per token to one value per answer.
 
 use burn::tensor::{IndexingUpdateOp, Tensor, TensorData};
 use schemars::JsonSchema;
@@ -7,19 +7,19 @@ use serde::{Deserialize, Serialize};
 use crate::candidates::Target;
 use crate::select::index_tensor;
 
-/// How the numbers of an answer's tokens become one.
+/// How the values of an answer's tokens are reduced to one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum SequenceReduction {
-    /// Their sum: for log-probabilities, the log-probability of the answer.
+    /// The sum: for log-probabilities, the log-probability of the answer.
     #[default]
     Sum,
-    /// Their mean, which does not depend on the answer's length.
+    /// The mean, which does not depend on the length of the answer.
     Mean,
 }
 
 impl SequenceReduction {
-    /// One number for each candidate of a batch; 0 for one without targets.
+    /// One value for each candidate of a batch; 0 for a candidate without targets.
     ///
     /// # Shapes
     ///
@@ -28,7 +28,8 @@ impl SequenceReduction {
     ///
     /// # Panics
     ///
-    /// If the number of values is not that of the targets, or a target is of none of the `candidates`.
+    /// If the number of values differs from the number of targets, or the candidate of a target is not below
+    /// `candidates`.
     pub fn by_candidate(self, values: Tensor<1>, targets: &[Target], candidates: usize) -> Tensor<1> {
         assert_eq!(values.dims(), [targets.len()], "one value is needed for each target");
         let mut counts = vec![0usize; candidates];

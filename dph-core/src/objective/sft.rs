@@ -1,4 +1,4 @@
-//! Supervised training of the language model, and how often it is right.
+//! Supervised training of the language model, and token accuracy.
 
 use burn::tensor::{Int, Tensor};
 use schemars::JsonSchema;
@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 use super::pairs::Average;
 use super::term::{Metric, Term};
 
-/// The language-model loss: the mean negative log-probability, in nats, of the tokens that the model is to say.
+/// The language-model loss: the mean negative log-probability, in nats, of the target tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SftObjective {
-    /// What the loss counts beside those of other objectives.
+    /// Weight of this loss in the sum over all objectives.
     pub weight: f64,
 }
 
@@ -25,7 +25,8 @@ impl SftObjective {
     /// What [`forward`](Self::forward) reports: the loss.
     pub const METRICS: [Metric; 1] = [Metric::lower("sft/loss")];
 
-    /// The loss of the targets, each of which counts the same, whichever answer it is of; 0 without targets.
+    /// The mean loss over all targets; 0 without targets. All targets have the same weight, independent of their
+    /// answer.
     ///
     /// # Shapes
     ///
@@ -35,7 +36,7 @@ impl SftObjective {
     }
 }
 
-/// The share of tokens, `[1]`, that have the highest logit; 0 without tokens.
+/// The fraction of target tokens that have the highest logit, `[1]`; 0 without tokens.
 ///
 /// # Shapes
 ///

@@ -6,19 +6,19 @@ use serde::{Deserialize, Serialize};
 
 use super::term::{Metric, Term};
 
-/// Squared length of the shortest hidden state that still has a direction.
+/// Lower bound of the squared norm of a hidden state, so that its direction is defined.
 const SMALLEST_SQUARE: f64 = 1e-24;
 
-/// The contrastive loss of SimCTG: the hidden states of a sequence's tokens are to point into different directions.
+/// The contrastive loss of SimCTG: it penalises similar hidden states within a sequence.
 ///
-/// With s the cosine similarity of two hidden states, the loss is the mean of `max(0, margin - s(i, i) + s(i, j))` over
-/// all tokens i ≠ j of a sequence. It goes beside an `sft` objective.
+/// With s the cosine similarity of two hidden states, the loss is the mean of `max(0, margin - s(i, i) + s(i, j))`
+/// over all tokens i ≠ j of a sequence. It is used together with an `sft` objective.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SimctgObjective {
-    /// What the loss counts beside those of other objectives.
+    /// Weight of this loss in the sum over all objectives.
     pub weight: f64,
-    /// How far apart two states are to be: from 0 to 2.
+    /// Required distance of two states, from 0 to 2.
     pub margin: f64,
 }
 
@@ -32,7 +32,7 @@ impl SimctgObjective {
     /// What [`forward`](Self::forward) reports: the loss.
     pub const METRICS: [Metric; 1] = [Metric::lower("simctg/loss")];
 
-    /// The loss of whole sequences, one a row; 0 where no row has two tokens.
+    /// The loss of whole sequences, one per row; 0 if no row has two tokens.
     ///
     /// # Shapes
     ///

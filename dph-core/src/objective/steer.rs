@@ -1,4 +1,4 @@
-//! Regression of several attributes of an answer, each with a reward head of its own.
+//! Regression of several attributes of an answer, each with its own reward head.
 
 use burn::tensor::Tensor;
 use schemars::JsonSchema;
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::term::{Metric, Term};
 use crate::select::select_rows;
 
-/// Multi-attribute steering: reward heads learn the values that people gave to the attributes of an answer, such as
+/// Multi-attribute steering: reward heads are trained to predict human ratings of attributes of an answer, such as
 /// helpfulness, humour and verbosity.
 ///
 /// The loss of an attribute is the weighted squared error `Σ w (r - y)²` over the selected positions of a sequence, with r
@@ -16,7 +16,7 @@ use crate::select::select_rows;
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SteerObjective {
-    /// What the loss counts beside those of other objectives.
+    /// Weight of this loss in the sum over all objectives.
     pub weight: f64,
 }
 
@@ -31,11 +31,11 @@ impl Default for SteerObjective {
 pub struct SteerBatch {
     /// The rewards of every attribute's head, `[positions, attributes]`.
     pub rewards: Tensor<2>,
-    /// What each position counts within its sequence, `[positions]`.
+    /// Weight of each position within its sequence, `[positions]`.
     pub weights: Tensor<1>,
     /// The sequence of each position, as an index into the labels.
     pub sequences: Vec<usize>,
-    /// The values that the attributes of each sequence are to have, `[sequences, attributes]`.
+    /// The target values of each sequence's attributes, `[sequences, attributes]`.
     pub labels: Tensor<2>,
 }
 
@@ -44,7 +44,7 @@ pub struct SteerBatch {
 pub struct SteerLoss {
     /// The mean over the attributes.
     pub term: Term,
-    /// The loss of each attribute, `[attributes]`, off the tape.
+    /// The loss of each attribute, `[attributes]`, detached.
     pub attributes: Tensor<1>,
 }
 
@@ -56,7 +56,7 @@ impl SteerObjective {
     ///
     /// # Panics
     ///
-    /// If the shapes do not fit, or a position is of a sequence without labels.
+    /// If the shapes do not match, or a position belongs to a sequence without labels.
     pub fn forward(&self, batch: SteerBatch) -> SteerLoss {
         let SteerBatch { rewards, weights, sequences, labels } = batch;
         let [positions, attributes] = rewards.dims();

@@ -1,13 +1,13 @@
-//! [`Term`]: what every objective gives for a batch.
+//! [`Term`]: the result of an objective for a batch.
 
 use burn::tensor::Tensor;
 
-/// A number worth watching beside what is minimised.
+/// A value that is logged during training.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Metric {
-    /// Its name, such as `dph/accuracy`; the part in front of the slash is the objective's key.
+    /// Its name, such as `dph/accuracy`; the part before the slash is the key of the objective.
     pub name: &'static str,
-    /// Whether more is better.
+    /// Whether a higher value is better.
     pub higher_is_better: bool,
 }
 
@@ -21,22 +21,22 @@ impl Metric {
     }
 }
 
-/// One objective's share in what is minimised, for one batch.
+/// The loss and the metrics of one objective for one batch.
 ///
 /// A stage with several objectives minimises [`Term::total`], the sum of `weight * loss` over its terms.
 #[derive(Debug, Clone)]
 pub struct Term {
     /// The objective's weight.
     pub weight: f64,
-    /// The objective's loss without its weight, `[1]`, on the tape.
+    /// The objective's loss without its weight, `[1]`, with gradients.
     pub loss: Tensor<1>,
-    /// What is worth watching, the loss without its weight first, each `[1]` and off the tape: the objective's
-    /// `METRICS` with their values.
+    /// The objective's `METRICS` with their values, each `[1]` and detached. The first is the loss without its
+    /// weight.
     pub metrics: Vec<(Metric, Tensor<1>)>,
 }
 
 impl Term {
-    /// `values` are those of the metrics behind the first one, which is the loss.
+    /// `values` are the values of all metrics after the first one, which is the loss.
     pub(super) fn new<const N: usize>(
         weight: f64,
         loss: Tensor<1>,
@@ -49,7 +49,7 @@ impl Term {
         Self { weight, loss, metrics }
     }
 
-    /// The sum of `weight * loss` over `terms`, `[1]`, on the tape; `None` without terms.
+    /// The sum of `weight * loss` over `terms`, `[1]`, with gradients; `None` without terms.
     pub fn total(terms: &[Term]) -> Option<Tensor<1>> {
         terms.iter().map(|term| term.loss.clone() * term.weight).reduce(|sum, loss| sum + loss)
     }

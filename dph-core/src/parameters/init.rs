@@ -7,8 +7,8 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
-/// A source of initial weights. They are drawn on the host from a ChaCha stream, so that a seed gives the same
-/// weights whatever the device.
+/// A source of initial weights. They are drawn on the host from a ChaCha stream, so a seed gives the same weights on
+/// every device.
 pub struct WeightInit(ChaCha8Rng);
 
 impl WeightInit {
@@ -17,7 +17,7 @@ impl WeightInit {
         Self(ChaCha8Rng::seed_from_u64(seed))
     }
 
-    /// Weights of a normal distribution with mean 0 and the given standard deviation.
+    /// Weights from a normal distribution with mean 0 and the given standard deviation.
     pub fn normal<const D: usize>(&mut self, shape: [usize; D], std: f32) -> TensorData {
         let count = shape.iter().product();
         let weights: Vec<f32> =
@@ -25,7 +25,7 @@ impl WeightInit {
         TensorData::new(weights, shape)
     }
 
-    /// A linear layer as those of the paper's backbone start: weights normal with standard deviation 0.02, bias 0.
+    /// A linear layer with the initial weights of the paper's backbone: normal with standard deviation 0.02, bias 0.
     pub(crate) fn linear(&mut self, d_in: usize, d_out: usize, bias: bool, device: &Device) -> Linear {
         Linear {
             weight: Param::from_tensor(Tensor::from_data(self.normal([d_in, d_out], 0.02), device)),
@@ -39,7 +39,7 @@ impl WeightInit {
         let mut basis: Vec<Vec<f64>> = Vec::with_capacity(columns);
         while basis.len() < columns {
             let mut vector: Vec<f64> = StandardNormal.sample_iter(&mut self.0).take(rows).collect();
-            // Twice, since rounding leaves a trace of the others the first time.
+            // Twice, since rounding leaves a small component along the others the first time.
             for other in basis.iter().chain(&basis) {
                 let share: f64 = vector.iter().zip(other).map(|(x, y)| x * y).sum();
                 vector.iter_mut().zip(other).for_each(|(x, y)| *x -= share * y);

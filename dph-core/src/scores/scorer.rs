@@ -1,4 +1,5 @@
-//! [`CandidateScores`]: what one forward pass says about a candidate, and [`Scorer`]: how to choose by it.
+//! [`CandidateScores`]: the results of a forward pass for a candidate, and [`Scorer`]: the value by which candidates
+//! are compared.
 
 use std::fmt;
 
@@ -6,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::best::best_index;
 
-/// What is known about one candidate after a forward pass.
+/// The results of a forward pass for one candidate.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct CandidateScores {
     /// Sum of the log-probabilities (natural logarithm) of the answer's tokens, given the prompt.
@@ -19,7 +20,7 @@ pub struct CandidateScores {
     pub rewards: Vec<f32>,
 }
 
-/// A way to turn [`CandidateScores`] into the one number by which candidates are chosen.
+/// The value of [`CandidateScores`] by which candidates are compared.
 ///
 /// Its text form is `loglik-mean`, `loglik-sum` or `reward:<head>`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -38,14 +39,14 @@ pub enum Scorer {
 }
 
 impl Scorer {
-    /// The scorers that a model with these reward heads has: both likelihoods, then every head.
+    /// All scorers of a model with these reward heads: both likelihoods, then every head.
     pub fn all(heads: &[String]) -> Vec<Scorer> {
         let rewards =
             heads.iter().enumerate().map(|(index, head)| Scorer::Reward { head: head.clone(), index });
         [Scorer::LoglikMean, Scorer::LoglikSum].into_iter().chain(rewards).collect()
     }
 
-    /// The value of one candidate; the higher, the better. An empty answer has a mean log-probability of 0, as in the
+    /// The value of one candidate. Higher is better. An empty answer has a mean log-probability of 0, as in the
     /// reference implementation.
     pub fn value(&self, scores: &CandidateScores) -> f64 {
         match self {

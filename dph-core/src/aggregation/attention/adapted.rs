@@ -1,4 +1,4 @@
-//! Projections that differ a little from one repeat to the next.
+//! Projections with adapters for each repeat.
 
 use burn::module::{Module, Param};
 use burn::nn::Linear;
@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor};
 use super::AttentionPooling;
 use crate::parameters::{Slot, Slots, WeightInit};
 
-/// A linear layer with what every repeat adds to it.
+/// A linear layer with an adapter for each repeat.
 #[derive(Module, Debug)]
 pub(super) struct AdaptedLinear {
     linear: Linear,
@@ -25,7 +25,7 @@ struct Adapter {
 struct LowRank {
     /// `[rank, d_in]`
     down: Param<Tensor<2>>,
-    /// `[d_out, rank]`, which starts at 0.
+    /// `[d_out, rank]`, initially 0.
     up: Param<Tensor<2>>,
 }
 
@@ -87,7 +87,7 @@ impl AdaptedLinear {
     }
 }
 
-/// A learned vector with what every repeat adds to it.
+/// A learned vector with an addition for each repeat.
 #[derive(Module, Debug)]
 pub(super) struct AdaptedVector {
     vector: Param<Tensor<1>>,

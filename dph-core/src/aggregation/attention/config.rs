@@ -1,16 +1,16 @@
-//! What an attention pooling is made of.
+//! [`AttentionPooling`]: the configuration of an attention pooling.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::aggregation::{AggregationError, Messages, NormPlace};
 
-/// A few transformer layers of the head's own over the states of the conversation; the vector is the state at the answer's
-/// end.
+/// Transformer layers of the head over the states of the conversation. The vector is the state at the end of the
+/// answer.
 ///
-/// Every layer adds to the states what it makes of them. What a token sees is told by the kind of layer, always up to
-/// itself; how strongly, by ALiBi (arXiv 2108.12409): head h of H lowers a score by 2^(-slope h/H) for every token, or
-/// message, in between.
+/// Every layer adds its output to the states. The kind of layer decides which tokens a token attends to; it never
+/// attends to later ones. Distance is penalised by ALiBi (arXiv 2108.12409): head h of H lowers a score by 2^(-slope
+/// h/H) for every token, or message, in between.
 ///
 /// ```toml
 /// tokens = { attention = { layers = ["pool"] } }
@@ -21,25 +21,25 @@ use crate::aggregation::{AggregationError, Messages, NormPlace};
 pub struct AttentionPooling {
     /// The layers, in the order in which they are applied.
     pub layers: Vec<AttentionKind>,
-    /// How often all layers are applied, with the same weights.
+    /// Number of times that all layers are applied, with the same weights.
     #[serde(default = "one")]
     pub repeats: usize,
-    /// What differs from one repeat to the next; nothing but the norms without it.
+    /// Adapters for each repeat. Without them only the norms differ between repeats.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adapters: Option<Adapters>,
-    /// Number of attention heads, a divisor of the hidden states' size.
+    /// Number of attention heads. It must divide the size of the hidden states.
     #[serde(default = "heads")]
     pub heads: usize,
-    /// The exponent of ALiBi's slope: the larger, the more the last head looks into the distance.
+    /// The exponent of ALiBi's slope. With a larger value the last head attends to more distant tokens.
     #[serde(default = "slope")]
     pub slope: f64,
-    /// Where each layer's norms stand: `"none"`, `"pre"`, `"post"` or `"both"`.
+    /// Position of the norms of each layer: `"none"`, `"pre"`, `"post"` or `"both"`.
     #[serde(default = "pre")]
     pub norm: NormPlace,
-    /// Whether every attention head is scaled by a gate that looks at the token.
+    /// Whether the output of every attention head is scaled by a gate that depends on the token.
     #[serde(default)]
     pub gate: bool,
-    /// Whether the states that went in are subtracted from those that come out, so that only what the layers add counts.
+    /// Whether the input states are subtracted from the output, so that only the sum of the layers' outputs remains.
     #[serde(default)]
     pub subtract_input: bool,
     /// What counts as a message.
@@ -51,28 +51,28 @@ pub struct AttentionPooling {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum AttentionKind {
-    /// A token looks at the earlier ones of its message.
+    /// A token attends to the earlier tokens of its message.
     #[serde(rename = "self")]
     Own,
-    /// A token looks at the ends of earlier messages.
+    /// A token attends to the ends of earlier messages.
     Cross,
-    /// As `self` with one learned question for all tokens.
+    /// Like `self`, with one learned query for all tokens.
     Pool,
-    /// As `self` with a learned score for every token, which depends on that token alone.
+    /// Like `self`, with a learned score for every key that does not depend on the query.
     PoolLinear,
-    /// A SwiGLU feed-forward network of the backbone's inner size.
+    /// A SwiGLU feed-forward network with the inner size of the backbone.
     FeedForward,
 }
 
-/// What every repeat has to itself: a bias of every projection, and a low-rank addition to its weights (LoRA, arXiv
-/// 2106.09685) where the rank is not 0.
+/// The parameters of each repeat: a bias for every projection and, if the rank is not 0, a low-rank addition to its
+/// weights (LoRA, arXiv 2106.09685).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Adapters {
     /// Rank of the additions.
     #[serde(default)]
     pub rank: usize,
-    /// They are scaled by alpha / rank.
+    /// The additions are scaled by alpha / rank.
     #[serde(default = "alpha")]
     pub alpha: f64,
 }
@@ -98,7 +98,7 @@ fn alpha() -> f64 {
 }
 
 impl AttentionPooling {
-    /// These layers, with everything else as a configuration that does not name it has it.
+    /// A pooling with these layers and the default of every other key.
     pub fn new(layers: impl Into<Vec<AttentionKind>>) -> Self {
         Self {
             layers: layers.into(),

@@ -8,7 +8,7 @@ use super::adapted::{AdaptedLinear, AdaptedVector};
 use super::{AttentionKind, AttentionPooling};
 use crate::parameters::{Slot, Slots, WeightInit};
 
-/// Multi-head attention: softmax(scores + sight) of the values, each head scaled by its gate.
+/// Multi-head attention: softmax(scores + bias) times the values, each head scaled by its gate.
 #[derive(Module, Debug)]
 pub(super) struct AttentionLayer {
     scores: Scores,
@@ -21,11 +21,11 @@ pub(super) struct AttentionLayer {
 /// Where the scores come from.
 #[derive(Module, Debug)]
 enum Scores {
-    /// Every token asks.
+    /// A query for every token.
     Asked(Asked),
-    /// One question for all tokens.
+    /// One learned query for all tokens.
     Pooled(Pooled),
-    /// Every token has a score of its own.
+    /// A score for every token, without a query.
     Own(AdaptedLinear),
 }
 

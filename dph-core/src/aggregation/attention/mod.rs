@@ -1,4 +1,4 @@
-//! Attention pooling: transformer layers of the head's own.
+//! Attention pooling: transformer layers that belong to the head.
 
 mod adapted;
 mod config;
@@ -22,7 +22,7 @@ use crate::parameters::{Slots, WeightInit};
 #[derive(Module, Debug)]
 pub(crate) struct AttentionStack {
     layers: Vec<StackLayer>,
-    /// The norms of every application of a layer, repeat by repeat.
+    /// The norms for every application of a layer, ordered by repeat.
     norms: Vec<Norms>,
     #[module(skip)]
     config: AttentionPooling,
@@ -55,7 +55,7 @@ impl AttentionStack {
         Self { layers, norms, config: config.clone() }
     }
 
-    /// The states behind all layers, at every token.
+    /// The states after all layers, at every token.
     ///
     /// # Shapes
     ///

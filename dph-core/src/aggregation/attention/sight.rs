@@ -1,15 +1,15 @@
-//! What a token sees, and from how far away.
+//! The bias of the attention scores: the mask, and a penalty on distance (ALiBi).
 
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::{AttentionKind, AttentionPooling};
 use crate::aggregation::Sequences;
 
-/// Added to the score of what a token does not see; times any slope it is still far below all scores.
+/// Added to the scores of masked tokens. Multiplied by any slope it is still far below all scores.
 const UNSEEN: f32 = -1e30;
 
-/// What is added to the scores of the attention layers, `[count, heads, len, len]`: the distance times the head's slope, and
-/// what hides the tokens that are not seen.
+/// The bias that is added to the scores of the attention layers, `[count, heads, len, len]`: the distance times the
+/// slope of the head, and the mask.
 pub(super) struct Sight {
     own: Option<Tensor<4>>,
     cross: Option<Tensor<4>>,
@@ -47,15 +47,15 @@ impl Sight {
         }
     }
 
-    /// What is added to the scores of a layer of this kind.
+    /// The bias for a layer of this kind.
     pub fn of(&self, kind: AttentionKind) -> Tensor<4> {
         let bias = if kind == AttentionKind::Cross { &self.cross } else { &self.own };
         bias.clone().expect("the sight was made for the layers of this pooling")
     }
 }
 
-/// The distances between tokens, `[count, 1, len, len]`. `seen` tells that of the query's and the key's column in a row, or
-/// that the key is not seen. A token always sees itself, and nothing behind itself.
+/// The distances between tokens, `[count, 1, len, len]`. `seen` returns the distance for a row and the columns of
+/// query and key, or `None` if the key is masked. A token always attends to itself and never to later tokens.
 fn distances(
     sequences: &Sequences,
     seen: &dyn Fn(usize, usize, usize) -> Option<i32>,
