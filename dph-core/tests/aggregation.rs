@@ -283,17 +283,17 @@ fn unknown_names_are_told_what_there_is() {
 fn aggregations_that_cannot_be_are_refused_with_a_remedy() {
     for (aggregation, message) in [
         (r#"layers = { mean = [] }"#, "name at least one"),
-        (r#"layers = { weighted = [3, 3] }"#, "layer 3 is there twice"),
+        (r#"layers = { weighted = [3, 3] }"#, "layer 3 occurs twice"),
         (r#"tokens = { attention = { layers = [] } }"#, "name at least one of \"self\""),
-        (r#"tokens = { attention = { layers = ["pool"], repeats = 0 } }"#, "at least once"),
+        (r#"tokens = { attention = { layers = ["pool"], repeats = 0 } }"#, "must be at least 1"),
         (r#"tokens = { attention = { layers = ["pool"], heads = 3 } }"#, "3 attention `heads` do not divide"),
-        (r#"tokens = { moving-average = { decay = 1.0 } }"#, "between 0 and 1"),
+        (r#"tokens = { moving-average = { decay = 1.0 } }"#, "greater than 0 and less than 1"),
         (r#"tokens = { moving-average = { expansion = 2 } }"#, "needs `rotation = true`"),
         (
             r#"tokens = { moving-average = { rotation = true, expansion = 2, rotate_back = false } }"#,
             "`rotate_back = true`",
         ),
-        (r#"tokens = { moving-average = { gate_bias = true } }"#, "`gate_bias` without `gate`"),
+        (r#"tokens = { moving-average = { gate_bias = true } }"#, "`gate_bias` requires `gate = true`"),
     ] {
         let aggregation: Aggregation = toml::from_str(aggregation).unwrap();
         let error = aggregation.check(D_MODEL).unwrap_err().to_string();

@@ -14,14 +14,14 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The way of a model, by module:
+//! The path of a model, by module:
 //!
 //! | module | what it does |
 //! |---|---|
 //! | [`checkpoint`] | reads the files of a model (Hugging Face directory, GGUF, hub repository), and writes them in the layout of Hugging Face |
 //! | [`family`] | translates a `config.json` into a [`DecoderConfig`], and names the tensors of the files |
 //! | [`decoder`] | the one configurable decoder: parameters, blocks, key/value cache, and kernels for single devices |
-//! | `backbone` | [`Backbone`]: hidden states and log-probabilities of a batch; what of it learns |
+//! | `backbone` | [`Backbone`]: hidden states and log-probabilities of a batch; its trained parameters |
 //! | `generate` | [`Backbone::generate`]: continues prompts token by token |
 //! | `encoder` | [`Encoder`] (BERT) and [`Classifier`]: the same blocks, but no log-probabilities |
 

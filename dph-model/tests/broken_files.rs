@@ -133,17 +133,11 @@ fn gguf_headers_are_held_against_the_file() {
         (writer(&|writer| writer.u32("general.alignment", 24)), "general.alignment is 24"),
         (writer(&|writer| writer.u32("llama.block_count", 7)), "the key llama.block_count is there twice"),
         (writer(&|writer| writer.f32_tensor("output_norm.weight", &[8], &[0.0; 8])), "is there twice"),
-        (
-            writer(&|writer| writer.tensor("x", &[1 << 40, 1 << 40], 0, vec![])),
-            "does not lie inside the file",
-        ),
-        (
-            writer(&|writer| writer.tensor("x", &[1 << 40, 1 << 20], 8, vec![])),
-            "does not lie inside the file",
-        ),
-        (writer(&|writer| writer.tensor("x", &[3, 33], 8, vec![0; 1000])), "does not lie inside the file"),
+        (writer(&|writer| writer.tensor("x", &[1 << 40, 1 << 40], 0, vec![])), "is not within the file"),
+        (writer(&|writer| writer.tensor("x", &[1 << 40, 1 << 20], 8, vec![])), "is not within the file"),
+        (writer(&|writer| writer.tensor("x", &[3, 33], 8, vec![0; 1000])), "is not within the file"),
         (writer(&|writer| writer.tensor("x", &[1, 1, 1, 1, 1], 0, vec![0; 4])), "x has 5 axes"),
-        (whole[..whole.len() - 1].to_vec(), "does not lie inside the file"),
+        (whole[..whole.len() - 1].to_vec(), "is not within the file"),
         (Vec::new(), "the file is empty"),
     ] {
         let dir = tempfile::tempdir().unwrap();
@@ -244,7 +238,7 @@ fn values_that_a_type_cannot_hold_are_named() {
     let options =
         |name: &str| ConvertOptions { precision: Some(name.parse().unwrap()), ..ConvertOptions::default() };
     let said = convert(&path, &dir.path().join("out"), &options("f16")).unwrap_err().to_string();
-    assert!(said.contains("self_attn.k_proj.weight has values beyond what f16 holds"), "{said}");
+    assert!(said.contains("self_attn.k_proj.weight has values beyond the range of f16"), "{said}");
     convert(&path, &dir.path().join("out"), &options("bf16")).unwrap();
 }
 

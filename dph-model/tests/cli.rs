@@ -96,7 +96,7 @@ fn wrong_requests_and_broken_models_are_told_apart() {
     fs::write(dir.join("full/file"), "x").unwrap();
     fs::write(dir.join("broken.gguf"), "GGUF").unwrap();
     let said = run(dir, &["convert", "tiny.gguf", "full"]).failed(2);
-    assert!(said.contains("full is there already and not an empty directory"), "{said}");
+    assert!(said.contains("full exists and is not an empty directory"), "{said}");
     let said = run(dir, &["inspect", "nowhere"]).failed(2);
     assert!(said.contains("nowhere is not a directory; a model is a directory with"), "{said}");
     let said = run(dir, &["inspect", "broken.gguf"]).failed(1);

@@ -104,8 +104,8 @@ fn a_full_context_ends_it_and_wrong_prompts_are_named() {
     };
     let default = Sampling::default();
     assert!(error(&[vec![1], vec![]], &default).contains("prompt 1 is empty"));
-    assert!(error(&[vec![1; 9]], &default).contains("prompt 0 has 9 tokens, and the model's context is 8"));
+    assert!(error(&[vec![1; 9]], &default).contains("prompt 0 has 9 tokens, but the model's context is 8"));
     assert!(error(&[vec![VOCAB]], &default).contains("40"));
-    assert!(error(&[vec![1]], &Sampling { top_p: 2.0, ..default }).contains("top-p of 2"));
+    assert!(error(&[vec![1]], &Sampling { top_p: 2.0, ..default }).contains("top-p 2"));
     assert!(model.generate(&[], &Sampling::default(), |_, _| ()).unwrap().is_empty());
 }

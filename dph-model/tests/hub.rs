@@ -172,7 +172,7 @@ fn what_goes_wrong_is_told_with_a_remedy() {
             "private or gated; check the name, accept its conditions on the web, and set HF_TOKEN",
         ),
         ("hf:owner/empty", "this repository has no weights in safetensors, PyTorch or GGUF files"),
-        ("hf:a/b/c", "this is no name of a repository: write hf:owner/name"),
+        ("hf:a/b/c", "this is not the name of a repository; write hf:owner/name"),
     ] {
         let said = inspect(name, &variables).failed(1);
         assert!(said.contains(name) && said.contains(problem), "{said}");

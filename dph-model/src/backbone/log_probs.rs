@@ -1,4 +1,4 @@
-//! Log-probabilities of tokens, only where they are asked for.
+//! Log-probabilities of target tokens.
 
 use burn::tensor::{Tensor, TensorData};
 use dph_core::{Target, select_rows};
@@ -6,10 +6,10 @@ use dph_core::{Target, select_rows};
 use crate::decoder::kernels::{self, Wanted};
 use crate::decoder::{Decoder, times};
 
-/// Logits held at once, in elements: 64 MiB.
+/// Most logits in memory at a time: 64 MiB.
 const CHUNK_ELEMENTS: usize = 1 << 24;
 
-/// Log-probability (natural logarithm) of each target, in their order.
+/// Log-probability (natural logarithm) of each target, in the order of the targets.
 ///
 /// # Shapes
 ///
@@ -22,7 +22,7 @@ pub(crate) fn log_probs(decoder: &Decoder, last: Tensor<2>, targets: &[Target]) 
     }
     let mut order: Vec<usize> = (0..targets.len()).collect();
     order.sort_by_key(|&index| targets[index].state);
-    // The first tokens of all candidates are predicted by one state: it is computed once.
+    // One state predicts the first tokens of all candidates. Its logits are computed once.
     let mut states: Vec<usize> = Vec::new();
     let mut wanted = Vec::with_capacity(targets.len());
     for &index in &order {
@@ -49,7 +49,8 @@ pub(crate) fn log_probs(decoder: &Decoder, last: Tensor<2>, targets: &[Target]) 
     select_rows(sorted, back)
 }
 
-/// Out of operations that every backend has and that can be differentiated, chunk by chunk.
+/// The log-probabilities by operations that every backend supports and that can be differentiated, in chunks of
+/// states.
 pub(crate) fn compose(states: Tensor<2>, matrix: Tensor<2>, wanted: &[Wanted], elements: usize) -> Tensor<1> {
     let [vocab, _] = matrix.dims();
     let chunk = (elements / vocab).max(1);

@@ -1,4 +1,4 @@
-//! [`Backbone`]: a language model as the rest of the workspace sees it.
+//! [`Backbone`]: a causal language model.
 
 mod log_probs;
 mod recompute;
@@ -22,9 +22,10 @@ use crate::family::{ConfigError, Family, Naming};
 pub use recompute::Recompute;
 pub use trainable::{LoraConfig, PatternError, check_lora, check_patterns, fits};
 
-/// A causal language model: token ids to hidden states, and to log-probabilities.
+/// A causal language model: computes hidden states and log-probabilities of token ids.
 ///
-/// It is a burn [`Module`]: an optimiser trains it, `valid()` takes it off the tape, `no_grad()` freezes it.
+/// It is a burn [`Module`]: an optimiser trains it, `valid()` removes it from automatic differentiation, `no_grad()`
+/// freezes it.
 #[derive(Module, Debug)]
 pub struct Backbone {
     /// The decoder with all parameters.
@@ -35,21 +36,21 @@ pub struct Backbone {
 
 impl Backbone {
     /// Loads a model: a directory in the layout of Hugging Face, a GGUF file, or a repository of the hub, see
-    /// [`ModelFiles::open`](checkpoint::ModelFiles::open). Weights of fewer bits become f32.
+    /// [`ModelFiles::open`](checkpoint::ModelFiles::open). Weights in half precision become f32.
     ///
     /// # Errors
     ///
-    /// See [`CheckpointError`]; every tensor that does not fit is named, and weights have to be finite. An encoder such as BERT
-    /// is no backbone.
+    /// See [`CheckpointError`]; the error names every tensor that does not match. Weights must be finite. An encoder
+    /// such as BERT is not a backbone.
     pub fn load(path: impl AsRef<Path>, device: &Device) -> Result<Self, CheckpointError> {
         Self::load_with(path, device, LoadOptions::default())
     }
 
-    /// As [`load`](Self::load), with choices.
+    /// Like [`load`](Self::load), with options.
     ///
     /// # Errors
     ///
-    /// As [`load`](Self::load).
+    /// As for [`load`](Self::load).
     pub fn load_with(
         path: impl AsRef<Path>,
         device: &Device,
@@ -59,14 +60,14 @@ impl Backbone {
         Ok(Self { decoder, origin: Arc::new(origin) })
     }
 
-    /// Writes the model in the same layout, with f32 weights under the names that it was loaded by; loading it again
-    /// gives the same bits.
+    /// Writes the model in the same layout, with f32 weights under the tensor names of the loaded files. Loading it
+    /// again gives the same bits.
     ///
-    /// Each file is replaced atomically. Other files of the directory, such as a tokenizer, stay as they are.
+    /// Each file is replaced atomically. Other files of the directory, such as a tokenizer, are not changed.
     ///
     /// # Errors
     ///
-    /// If a file cannot be written; what was there before is then still there.
+    /// If a file cannot be written. The old file then stays unchanged.
     pub fn save(&self, dir: impl AsRef<Path>) -> Result<(), CheckpointError> {
         checkpoint::save(dir.as_ref(), &self.origin, &self.decoder)
     }
@@ -74,31 +75,31 @@ impl Backbone {
     /// A new model with random weights, from the text of a `config.json`. The same seed gives the same weights on
     /// every device.
     ///
-    /// Matrices and embeddings are normal with the family's standard deviation (`init_std`, `initializer_range`;
-    /// 0.02 by default, as in GPT-2), the projections around a factored embedding normal with `1 / √inputs`, which
-    /// keeps the size of what passes through them; norms are 1 and biases 0.
+    /// Matrices and embeddings are normal with the family's standard deviation (`init_std`, `initializer_range`; 0.02
+    /// by default, as in GPT-2), the projections of a factored embedding are normal with standard deviation `1 /
+    /// √inputs`, which preserves the scale of their input; norms are 1 and biases 0.
     ///
     /// # Errors
     ///
-    /// If the configuration is wrong or not supported.
+    /// If the configuration is invalid or not supported.
     pub fn init(json: &str, seed: u64, device: &Device) -> Result<Self, ConfigError> {
         let origin = Origin::causal(json, Naming::default())?;
         Ok(Self { decoder: random_decoder(&origin.config, seed, device), origin: Arc::new(origin) })
     }
 
-    /// A model of a decoder and the text of the configuration that it was made by.
+    /// A model from a decoder and the text of its configuration.
     pub(crate) fn from_parts(decoder: Decoder, json: &str, naming: Naming) -> Result<Self, ConfigError> {
         Ok(Self { decoder, origin: Arc::new(Origin::causal(json, naming)?) })
     }
 
-    /// The states of `layers` for a batch, in their order, each `[rows, seq, d_model]`.
+    /// The states of `layers` for a batch, in this order, each `[rows, seq, d_model]`.
     ///
-    /// Blocks behind the last layer wanted are not run: with `Layer::At(20)` of 30 only 20 are. The state of padding
+    /// Blocks after the last requested layer are not run: `Layer::At(20)` of 30 blocks runs 20. The state of padding
     /// is unspecified.
     ///
     /// # Errors
     ///
-    /// If a token or a layer does not exist, or learnt positions do not reach so far.
+    /// If a token or a layer does not exist, or a sequence is longer than the learned positions.
     pub fn hidden_states(&self, batch: &Batch, layers: &[Layer]) -> Result<Vec<Tensor<3>>, InputError> {
         let ids = self.checked_ids(batch, layers)?;
         let pass = Pass::of_batch(batch, self.config());
@@ -106,15 +107,15 @@ impl Backbone {
         Ok(self.by_row(states, batch.rows))
     }
 
-    /// The log-probability (natural logarithm) of each target, `[targets]`, in their order.
+    /// The log-probability (natural logarithm) of each target, `[targets]`, in the order of the targets.
     ///
-    /// `last` is the state of [`Layer::Last`] for the batch that the targets belong to, `[rows, seq, d_model]`. The
-    /// logits of other tokens are never computed, and never more than some of them are in memory.
+    /// `last` is the state of [`Layer::Last`] for the batch that the targets belong to, `[rows, seq, d_model]`.
+    /// Logits are computed only for states that predict a target, in chunks of limited memory.
     ///
     /// # Panics
     ///
-    /// If a target lies outside of `last` or the vocabulary, which the targets of a batch that
-    /// [`hidden_states`](Self::hidden_states) took do not.
+    /// If a target is outside `last` or the vocabulary. The targets of a batch that
+    /// [`hidden_states`](Self::hidden_states) accepted are valid.
     pub fn log_probs(&self, last: Tensor<3>, targets: &[Target]) -> Tensor<1> {
         let [rows, seq, d_model] = last.dims();
         log_probs::log_probs(&self.decoder, last.reshape([rows * seq, d_model]), targets)
@@ -122,13 +123,13 @@ impl Backbone {
 
     /// The logits of all tokens, `[rows, seq, d_model]` (of [`Layer::Last`]) to `[rows, seq, vocab]`.
     ///
-    /// That is a large tensor; for scores of given tokens there is [`log_probs`](Self::log_probs).
+    /// This is a large tensor. For given tokens use [`log_probs`](Self::log_probs).
     pub fn logits(&self, last: Tensor<3>) -> Tensor<3> {
         let [rows, seq, d_model] = last.dims();
         self.decoder.logits(last.reshape([rows * seq, d_model])).reshape([rows, seq, self.vocab()])
     }
 
-    /// The logits that some states predict, `[states, vocab]`.
+    /// The logits of some states, `[states, vocab]`.
     ///
     /// # Shapes
     ///
@@ -139,13 +140,13 @@ impl Backbone {
         self.decoder.logits(select_rows(last.reshape([rows * seq, d_model]), states.iter().copied()))
     }
 
-    /// The states of `layers` for further tokens of sequences, each `[rows, seq, d_model]`, which are then added to the
-    /// cache. `tokens` is `[rows, seq]`, flattened; every row continues all that the cache holds of it. Rows of different
-    /// lengths are padded at their start, by as much as the cache says ([`Cache::with_padding`]).
+    /// The states of `layers` for further tokens of sequences, each `[rows, seq, d_model]`. The tokens are added to
+    /// the cache. `tokens` is `[rows, seq]`, flattened; every row continues the tokens of its row in the cache. Rows
+    /// of different lengths are padded at their start ([`Cache::with_padding`]).
     ///
     /// # Errors
     ///
-    /// If a token or a layer does not exist, or learnt positions do not reach so far.
+    /// If a token or a layer does not exist, or a sequence is longer than the learned positions.
     pub fn extend(
         &self,
         tokens: &[i32],
@@ -162,12 +163,12 @@ impl Backbone {
         Ok(self.by_row(states, rows))
     }
 
-    /// The family that the model is of.
+    /// The family of the model.
     pub fn family(&self) -> &Family {
         &self.origin.family
     }
 
-    /// The shape of the model.
+    /// The configuration of the decoder.
     pub fn config(&self) -> &DecoderConfig {
         &self.origin.config
     }
@@ -182,55 +183,55 @@ impl Backbone {
         self.config().d_ffn
     }
 
-    /// Number of blocks: [`Layer::At`] goes from 0 to this.
+    /// Number of blocks. The layers are [`Layer::At`] 0 to this number.
     pub fn n_layers(&self) -> usize {
         self.config().n_layers
     }
 
-    /// Number of token ids.
+    /// Size of the vocabulary.
     pub fn vocab(&self) -> usize {
         self.config().vocab
     }
 
-    /// Longest sequence the model was trained for, in tokens.
+    /// Length of the longest sequence in training, in tokens.
     pub fn context(&self) -> usize {
         self.config().context
     }
 
-    /// In which type its matrices are kept, see [`LoadOptions::precision`].
+    /// The type of its matrices, see [`LoadOptions::precision`].
     pub fn precision(&self) -> Precision {
         Precision::of(self.decoder.embedding.base().dtype())
     }
 
-    /// Whether a packed row gives every candidate the numbers it would have alone; see
+    /// Whether every candidate of a packed row gets the same numbers as in a row of its own; see
     /// [`DecoderConfig::is_packable`].
     pub fn is_packable(&self) -> bool {
         self.config().is_packable()
     }
 
-    /// The device that the weights are on.
+    /// The device of the weights.
     pub fn device(&self) -> Device {
         self.decoder.embedding.val().device()
     }
 
-    /// A token id for padding: `pad_token_id` of the configuration, or 0. It is never seen by other tokens.
+    /// A token id for padding: `pad_token_id` of the configuration, or 0. Other tokens never attend to it.
     pub fn pad_token(&self) -> u32 {
         let keys: Map<String, Value> = serde_json::from_str(&self.origin.json).unwrap_or_default();
         let token = keys.get("pad_token_id").and_then(Value::as_u64).unwrap_or(0);
         u32::try_from(token).ok().filter(|&token| (token as usize) < self.vocab()).unwrap_or(0)
     }
 
-    /// The text of the configuration that the model was made of.
+    /// The text of the model's configuration.
     pub fn config_json(&self) -> &str {
         &self.origin.json
     }
 
-    /// How the tensors of the files that the model was loaded from are named.
+    /// The tensor names of the files that the model was loaded from.
     pub(crate) fn naming(&self) -> Naming {
         self.origin.naming
     }
 
-    /// The token ids of a batch, if there are such tokens, layers and positions.
+    /// The token ids of a batch, after checking tokens, layers and positions.
     pub(crate) fn checked_ids(&self, batch: &Batch, layers: &[Layer]) -> Result<Tensor<2, Int>, InputError> {
         let ids = self.ids(&batch.tokens, batch.rows)?;
         self.check_layers(layers)?;

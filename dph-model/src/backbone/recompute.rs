@@ -1,4 +1,4 @@
-//! [`Recompute`]: gradients of a language model block by block, for training in little memory.
+//! [`Recompute`]: gradients of a language model block by block, which needs less memory.
 
 use burn::module::Module;
 use burn::tensor::{Gradients, Int, Tensor};
@@ -7,28 +7,26 @@ use dph_core::{Batch, Layer};
 use super::Backbone;
 use crate::decoder::{InputError, Pass, by_row};
 
-/// A forward pass of which only the states between blocks were kept (gradient checkpointing, Chen et al., arXiv
-/// 1604.06174).
+/// A forward pass that stores only the states between blocks (gradient checkpointing, Chen et al., arXiv 1604.06174).
 ///
-/// For the gradients every block runs once more, alone: what a single one needs for them is in memory at a time, and
-/// not what all need.
+/// The backward pass runs every block again, one at a time, so that the activations of only one block are in memory.
 #[derive(Debug)]
 pub struct Recompute {
     ids: Tensor<2, Int>,
     pass: Pass,
-    /// What goes into each block, and what comes out of the last one that was run, `[tokens, d_model]`, off the tape.
+    /// The input of each block and the output of the last one, `[tokens, d_model]`, detached.
     streams: Vec<Tensor<2>>,
-    /// The same as the start of a tape, where a wanted layer begins.
+    /// The same tensors with gradients, for the requested layers.
     starts: Vec<Option<Tensor<2>>>,
 }
 
 impl Backbone {
-    /// As [`hidden_states`](Self::hidden_states), for a model in training: what is computed with the states is on the
-    /// tape, the blocks are not. [`Recompute::backward`] makes up for that.
+    /// Like [`hidden_states`](Self::hidden_states), for training: the states require gradients, but the blocks are
+    /// not recorded. [`Recompute::backward`] computes their gradients.
     ///
     /// # Errors
     ///
-    /// As [`hidden_states`](Self::hidden_states).
+    /// As for [`hidden_states`](Self::hidden_states).
     pub fn recomputable_states(
         &self,
         batch: &Batch,
@@ -36,7 +34,7 @@ impl Backbone {
     ) -> Result<(Vec<Tensor<3>>, Recompute), InputError> {
         let ids = self.checked_ids(batch, layers)?;
         let blocks = self.decoder.blocks_needed(layers);
-        // Not the one of `Recompute`, whose tensors are on the tape.
+        // Not the one of `Recompute`, whose tensors require gradients.
         let pass = Pass::of_batch(batch, self.config());
         let between: Vec<Layer> = (0..=blocks).map(Layer::At).collect();
         let streams = self.decoder.valid().states(ids.clone().inner(), &pass, &between, None);
@@ -55,11 +53,11 @@ impl Backbone {
 }
 
 impl Recompute {
-    /// The gradients of the model's parameters that lie before the states, a part of the model at a time; the same
-    /// parameter may occur in several parts, whose gradients add up.
+    /// Computes the gradients of the parameters that the states depend on, one part of the model at a time. A
+    /// parameter may occur in several parts; its gradients must be summed.
     ///
-    /// `gradients` are those of a loss with regard to the states, by `backward` on it. `model` is the one that the states
-    /// are of.
+    /// `gradients` are the gradients of a loss with respect to the states, from `backward` on the loss. `model` is
+    /// the model that computed the states.
     pub fn backward(self, model: &Backbone, gradients: &mut Gradients, mut add: impl FnMut(Gradients)) {
         let Self { ids, pass, streams, starts } = self;
         let decoder = &model.decoder;
@@ -71,7 +69,7 @@ impl Recompute {
                 (Some(gradient), None) | (None, Some(gradient)) => gradient,
                 (None, None) => continue,
             };
-            // The loss is some function of this output, with that gradient.
+            // The gradient of this product with respect to the output is the given one.
             let backward = |output: Tensor<2>| (output * gradient.autodiff()).sum().backward();
             if index == 0 {
                 let embedded = decoder.embed(ids.clone());

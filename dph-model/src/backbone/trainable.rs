@@ -1,4 +1,4 @@
-//! What of a model learns: parameters by the names of their tensors, and low-rank adapters.
+//! The trained parameters of a model: by the names of their tensors, or low-rank adapters.
 
 use burn::module::{Lora, Module, ParamGroup, ParamId};
 use burn::tensor::FloatDType;
@@ -9,16 +9,16 @@ use super::Backbone;
 use crate::decoder::{BlockSlot, DecoderConfig, Part, Slot};
 use crate::family::Family;
 
-/// Low-rank adapters (LoRA, arXiv 2106.09685) beside frozen weights.
+/// Low-rank adapters (LoRA, arXiv 2106.09685) on frozen weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LoraConfig {
     /// Rank of the adapters.
     pub rank: usize,
-    /// The adapters' product counts `alpha / rank`.
+    /// The product of the adapters is scaled by `alpha / rank`.
     pub alpha: f64,
-    /// The matrices that get one: patterns of tensor names, see [`Backbone::parameters_like`]. Empty for every matrix of
-    /// the blocks.
+    /// The matrices with an adapter, as patterns of tensor names, see [`Backbone::parameters_like`]. If empty, every
+    /// matrix of the blocks has one.
     pub targets: Vec<String>,
 }
 
@@ -28,36 +28,36 @@ impl Default for LoraConfig {
     }
 }
 
-/// Patterns that do not name parameters of a model.
+/// Patterns that match no parameters of a model.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PatternError {
     /// No tensor has such a name.
-    #[error("`{pattern}` is part of no tensor's name; they are called {}, …", examples.join(", "))]
+    #[error("no tensor name matches `{pattern}`; examples of names are {}", examples.join(", "))]
     Nothing {
         /// The pattern.
         pattern: String,
-        /// Some names that there are.
+        /// Examples of tensor names.
         examples: Vec<String>,
     },
-    /// Only some of the tensors that make up a parameter are named.
-    #[error("{} are one matrix here; name all of them or none (`{}` is not named)", tensors.join(", "), missing)]
+    /// Only some of the tensors of one parameter match.
+    #[error("{} are stored in one matrix; match all of them or none (`{}` does not match)", tensors.join(", "), missing)]
     Part {
         /// The tensors of the parameter.
         tensors: Vec<String>,
-        /// One that is not named.
+        /// A tensor that does not match.
         missing: String,
     },
-    /// Adapters are asked for beside nothing that is a matrix of a block.
-    #[error("`{tensor}` cannot have an adapter: only the matrices of the blocks can")]
+    /// No matrix of a block matches.
+    #[error("`{tensor}` cannot have an adapter; only the matrices of the blocks can")]
     NoMatrix {
-        /// A tensor that is named.
+        /// A tensor that matches.
         tensor: String,
     },
 }
 
-/// Whether a pattern fits a name: its pieces between `*` occur in the name in this order, the first not necessarily
-/// at the start. So `norm` fits every tensor with this in its name, and `layers.0.*weight` the weights of the block 0.
+/// Whether a pattern matches a name: its parts between `*` occur in the name in this order, at any position. `norm`
+/// matches every name that contains it, and `layers.0.*weight` matches the weights of block 0.
 pub fn fits(pattern: &str, name: &str) -> bool {
     let mut rest = name;
     pattern.split('*').all(|piece| match rest.find(piece) {
@@ -69,12 +69,11 @@ pub fn fits(pattern: &str, name: &str) -> bool {
     })
 }
 
-/// Whether patterns name whole parameters of the models that a configuration describes, see
-/// [`Backbone::parameters_like`].
+/// Checks that patterns match whole parameters of the models of a configuration, see [`Backbone::parameters_like`].
 ///
 /// # Errors
 ///
-/// A pattern that fits nothing, or only a part of a parameter.
+/// If a pattern matches nothing, or only a part of a parameter.
 pub fn check_patterns(
     family: &Family,
     config: &DecoderConfig,
@@ -83,16 +82,16 @@ pub fn check_patterns(
     matching(tensor_names(family, config), patterns).map(drop)
 }
 
-/// Whether adapters have matrices to stand beside, see [`Backbone::with_lora`].
+/// Checks that there are matrices for adapters, see [`Backbone::with_lora`].
 ///
 /// # Errors
 ///
-/// As [`check_patterns`]; also targets without any matrix of a block.
+/// As for [`check_patterns`], and if no matrix of a block matches.
 pub fn check_lora(family: &Family, config: &DecoderConfig, lora: &LoraConfig) -> Result<(), PatternError> {
     lora_targets(tensor_names(family, config), &lora.targets).map(drop)
 }
 
-/// A parameter, and the names of the tensors that it has in files.
+/// A parameter and the names of its tensors in files.
 type Named = (Slot, Vec<String>);
 
 fn tensor_names(family: &Family, config: &DecoderConfig) -> Vec<Named> {
@@ -100,7 +99,7 @@ fn tensor_names(family: &Family, config: &DecoderConfig) -> Vec<Named> {
     config.slots().into_iter().map(|slot| (slot, names(slot))).collect()
 }
 
-/// The parameters whose tensors all fit one of the patterns.
+/// The parameters whose tensor names all match one of the patterns.
 fn matching(named: Vec<Named>, patterns: &[String]) -> Result<Vec<Named>, PatternError> {
     for pattern in patterns {
         let mut names = named.iter().flat_map(|(_, names)| names);
@@ -141,7 +140,7 @@ fn lora_targets(named: Vec<Named>, targets: &[String]) -> Result<Vec<Slot>, Patt
         true => named,
         false => matching(named, targets)?,
     };
-    // A pattern such as `q_proj` fits a bias as well, which has no adapter.
+    // A pattern such as `q_proj` also matches a bias, which has no adapter.
     let matrices: Vec<Slot> = found.iter().map(|(slot, _)| *slot).filter(is_matrix).collect();
     match (matrices.is_empty(), found.first()) {
         (true, Some((_, names))) => Err(PatternError::NoMatrix { tensor: names[0].clone() }),
@@ -150,7 +149,7 @@ fn lora_targets(named: Vec<Named>, targets: &[String]) -> Result<Vec<Slot>, Patt
 }
 
 impl Backbone {
-    /// Every parameter with the names of the tensors that it has in files: several where they are one matrix here, such
+    /// Every parameter with the names of its tensors in files. A parameter has several if they are joined here, such
     /// as the projections to queries, keys and values.
     pub fn parameter_names(&self) -> Vec<(ParamId, Vec<String>)> {
         let named = self.named().into_iter();
@@ -165,11 +164,11 @@ impl Backbone {
         self.decoder.parameters().into_iter().map(|(slot, _)| (slot, names(slot))).collect()
     }
 
-    /// The parameters whose tensors' names fit one of the patterns, see [`fits`].
+    /// The parameters whose tensor names match one of the patterns, see [`fits`].
     ///
     /// # Errors
     ///
-    /// A pattern that fits nothing, or only a part of a parameter.
+    /// If a pattern matches nothing, or only a part of a parameter.
     pub fn parameters_like(&self, patterns: &[String]) -> Result<ParamGroup, PatternError> {
         let found = matching(self.named(), patterns)?;
         Ok(self.group(&found.into_iter().map(|(slot, _)| slot).collect::<Vec<_>>()))
@@ -183,8 +182,8 @@ impl Backbone {
         )
     }
 
-    /// The token embeddings and what stands between them and the blocks: the projections of a factored embedding, and
-    /// the output matrix of an untied model. Learnt positions are not among them.
+    /// The parameters of the token embedding: the embedding, the projections of a factored embedding, and the output
+    /// matrix of an untied model. Learned positions are not included.
     pub fn embedding_parameters(&self) -> ParamGroup {
         let is_embedding = |slot: &Slot| {
             use Slot::{Embedding, Head, HeadProjection, InputProjection};
@@ -194,15 +193,15 @@ impl Backbone {
         self.group(&slots.collect::<Vec<_>>())
     }
 
-    /// The model with every parameter frozen and low-rank adapters beside some of its matrices, which do not change
-    /// what it computes yet. [`save`](Self::save) writes the sum of both.
+    /// Freezes every parameter and adds low-rank adapters to some of the matrices. The initial adapters do not change
+    /// the output. [`save`](Self::save) writes the sum of weights and adapters.
     ///
     /// # Errors
     ///
-    /// As [`parameters_like`](Self::parameters_like); also targets without any matrix of a block.
+    /// As for [`parameters_like`](Self::parameters_like), and if no matrix of a block matches.
     pub fn with_lora(self, lora: &LoraConfig, seed: u64) -> Result<Self, PatternError> {
         let group = self.group(&lora_targets(self.named(), &lora.targets)?);
-        // In f32 beside matrices of fewer bits, too.
+        // Adapters are f32, also on matrices in half precision.
         let adapters = Lora::new(lora.rank, lora.alpha).set_dtype(FloatDType::F32);
         self.device().seed(seed);
         Ok(self.apply_lora(adapters.set_param_group(group)))
@@ -267,9 +266,12 @@ mod tests {
             40 * 16
         );
         let error = like(&["blocks"]).unwrap_err().to_string();
-        assert!(error.starts_with("`blocks` is part of no tensor's name; they are called model."), "{error}");
+        assert!(
+            error.starts_with("no tensor name matches `blocks`; examples of names are model."),
+            "{error}"
+        );
         let error = like(&["q_proj", "k_proj"]).unwrap_err().to_string();
-        assert!(error.contains("(`model.layers.0.self_attn.v_proj.weight` is not named)"), "{error}");
+        assert!(error.contains("(`model.layers.0.self_attn.v_proj.weight` does not match)"), "{error}");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! More tokens for a model.
+//! Extension of the vocabulary.
 
 use std::convert::Infallible;
 
@@ -11,16 +11,16 @@ use crate::decoder::{Decoder, Slot};
 use crate::family::{ConfigError, Family};
 
 impl Backbone {
-    /// The model with a vocabulary of `vocab` tokens. The rows of new tokens in the embedding (and in the output matrix of
-    /// an untied model) are random as in a new model: normal with the family's standard deviation.
+    /// Extends the vocabulary to `vocab` tokens. The rows of new tokens in the embedding (and in the output matrix of
+    /// an untied model) are initialised like those of a new model: normal with the family's standard deviation.
     ///
     /// # Errors
     ///
-    /// A configuration that cannot be read again; none for a model that was loaded.
+    /// If the configuration cannot be parsed, which cannot happen for a loaded model.
     ///
     /// # Panics
     ///
-    /// If the model has more tokens already.
+    /// If the vocabulary is already larger.
     pub fn with_vocab(&self, vocab: usize, seed: u64) -> Result<Self, ConfigError> {
         assert!(vocab >= self.vocab(), "a vocabulary of {} cannot shrink to {vocab}", self.vocab());
         let mut keys: Map<String, Value> = serde_json::from_str(self.config_json())?;
@@ -46,7 +46,7 @@ impl Backbone {
     }
 }
 
-/// A matrix with random rows behind its own.
+/// Appends random rows to a matrix.
 fn with_rows(data: TensorData, shape: &[usize], std: f32, init: &mut WeightInit) -> TensorData {
     let mut values: Vec<f32> = data.iter::<f32>().collect();
     let missing = shape.iter().product::<usize>() - values.len();

@@ -1,7 +1,8 @@
-//! The preference head of a checkpoint of the paper's authors, which lies among the weights of the language model.
+//! The preference head in a checkpoint of the paper's authors, which is stored with the weights of the language
+//! model.
 //!
-//! `reward_heads.<name>.weight` are the reward heads. `pooler_pipeline.<i>` is the pooling, numbered over all its steps,
-//! dropout and activations included: a dropout in front (`t5`, `swiglu_t5`) moves what follows by one.
+//! `reward_heads.<name>.weight` are the reward heads. `pooler_pipeline.<i>` is the pooling, numbered over all its
+//! steps, including dropout and activations: a leading dropout (`t5`, `swiglu_t5`) shifts the numbers by one.
 
 use std::path::Path;
 
@@ -15,7 +16,7 @@ use super::tensors::Tensors;
 use super::{CONFIG_FILE, CheckpointError, ModelFiles, WEIGHTS_FILE};
 use crate::family::{ConfigError, Family, FileTensor, LswtConfig, POOLER, REWARDS};
 
-/// Value of `reward_pooler` in a configuration that does not say it.
+/// Default of `reward_pooler`.
 const DEFAULT_POOLER: &str = "identity";
 
 /// The preference head in a model directory of the paper's authors, in f32, or `None` if the model is of another family or
@@ -23,8 +24,8 @@ const DEFAULT_POOLER: &str = "identity";
 ///
 /// # Errors
 ///
-/// If the directory cannot be read, `reward_pooler` is not known, or a tensor of the head is missing, superfluous or of
-/// another shape.
+/// If the directory cannot be read, `reward_pooler` is not known, or a tensor of the head is missing, unexpected or
+/// has the wrong shape.
 pub fn authors_head(
     dir: &Path,
     device: &Device,

@@ -1,4 +1,4 @@
-//! From any format to a directory in the layout of Hugging Face.
+//! Conversion of any format to a directory in the layout of Hugging Face.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -24,26 +24,27 @@ use super::{
 /// The files of a preference head.
 const HEAD_FILES: [&str; 2] = [dph_core::HEAD_CONFIG_FILE, dph_core::HEAD_WEIGHTS_FILE];
 
-/// Choices about what is written.
+/// Options of [`convert`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ConvertOptions {
     /// The type of all weights. `None`: as in the files; the blocks of a GGUF file become f16.
     pub precision: Option<Precision>,
-    /// Most bytes of weights in a file; `None`: all are in one.
+    /// Most bytes of weights per file. `None`: one file.
     pub shard_bytes: Option<u64>,
-    /// Take weights that are NaN or infinite, which are an error otherwise.
+    /// Accept weights that are NaN or infinite. Otherwise they are an error.
     pub allow_non_finite: bool,
 }
 
-/// Writes the model at `path` into the directory `out`, which is made if need be: `config.json`, safetensors, and its
-/// tokenizer and preference head, if there are any. Gives the names of the weight files.
+/// Writes the model at `path` into the directory `out`, which is created if necessary: `config.json`, safetensors,
+/// and its tokenizer and preference head, if there are any. Returns the names of the weight files.
 ///
-/// A tied output matrix that is stored a second time, and tensors that are no weights, are left out. No more than one tensor
-/// is in memory. Each file is written atomically, the weights first.
+/// A second copy of a tied output matrix and tensors that are not weights are not written. At most one tensor is in
+/// memory. Each file is written atomically, the weights first.
 ///
 /// # Errors
 ///
-/// If the model is broken or not supported, a weight is not finite or too large for its new type, or a file cannot be written.
+/// If the model is damaged or not supported, a weight is not finite or too large for its new type, or a file cannot
+/// be written.
 pub fn convert(path: &Path, out: &Path, options: &ConvertOptions) -> Result<Vec<String>, CheckpointError> {
     let files = ModelFiles::open(path)?;
     let (json, family, config) = describe(&files, Family::decoder)?;
@@ -110,7 +111,7 @@ pub fn convert(path: &Path, out: &Path, options: &ConvertOptions) -> Result<Vec<
     Ok(names)
 }
 
-/// Tensors in files of at most so many bytes, in their order; a tensor that is larger has a file of its own.
+/// Splits tensors into files of at most `most` bytes, in this order. A larger tensor gets its own file.
 fn shards(tensors: Vec<Converted<'_>>, most: u64) -> Vec<Vec<Converted<'_>>> {
     let (mut shards, mut size) = (vec![Vec::new()], 0);
     for tensor in tensors {
@@ -134,7 +135,7 @@ struct Converted<'a> {
     shape: &'a [usize],
     to: Precision,
     allow: bool,
-    /// Writing has no way to say what went wrong with a tensor.
+    /// The first error. The interface of the writer cannot return it.
     failed: &'a RefCell<Option<CheckpointError>>,
 }
 
@@ -197,7 +198,7 @@ impl View for Converted<'_> {
 }
 
 impl Precision {
-    /// What a tensor is kept in that nobody wants in another type.
+    /// The default type of a tensor.
     fn nearest(element: &ElementType) -> Self {
         match element {
             ElementType::F32 => Self::F32,
@@ -206,7 +207,7 @@ impl Precision {
         }
     }
 
-    /// The type of most bytes.
+    /// The type with the most bytes.
     fn of_most(tensors: impl Iterator<Item = (Self, usize)>) -> Self {
         let mut bytes = [(Self::F32, 0), (Self::F16, 0), (Self::Bf16, 0)];
         for (precision, len) in tensors {

@@ -1,4 +1,4 @@
-//! [`ElementType`]: how numbers are kept in files, and how they become f32.
+//! [`ElementType`]: the types of numbers in files, and their conversion to f32.
 
 use std::fmt;
 
@@ -13,29 +13,29 @@ const PART: usize = 1 << 16;
 /// Half-precision numbers converted at a time.
 const HALVES: usize = 4096;
 
-/// How the numbers of a tensor are kept in a file.
+/// The type of a tensor's numbers in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ElementType {
     /// 32 bits.
     F32,
-    /// 16 bits, 5 of them exponent.
+    /// 16 bits with a 5-bit exponent.
     F16,
-    /// 16 bits, 8 of them exponent.
+    /// 16 bits with an 8-bit exponent.
     Bf16,
     /// Blocks of a GGUF file that share a scale.
     Blocks(BlockType),
-    /// Something that no weight is read from, by its name.
+    /// A type that is not supported, by its name.
     Other(String),
 }
 
 impl ElementType {
-    /// Whether weights can be read from it.
+    /// Whether weights of this type can be read.
     pub fn is_readable(&self) -> bool {
         !matches!(self, Self::Other(_))
     }
 
-    /// Numbers in a unit and bytes of it; `None` where they are not known.
+    /// Numbers and bytes per unit; `None` if unknown.
     pub(crate) fn unit(&self) -> Option<(usize, usize)> {
         match self {
             Self::F32 => Some((1, 4)),
@@ -45,7 +45,7 @@ impl ElementType {
         }
     }
 
-    /// Fills `values` from the bytes of a tensor. `bytes` has to be as long as [`unit`](Self::unit) says.
+    /// Fills `values` from the bytes of a tensor. The length of `bytes` must match [`unit`](Self::unit).
     pub(crate) fn widen(&self, bytes: &[u8], values: &mut [f32]) {
         let Some((len, size)) = self.unit() else { return };
         values

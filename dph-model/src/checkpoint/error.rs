@@ -1,4 +1,4 @@
-//! What can be wrong with a model directory.
+//! [`CheckpointError`]: why a model cannot be read or written.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -7,14 +7,14 @@ use dph_core::HeadFileError;
 
 use crate::family::ConfigError;
 
-/// Names shown of each kind of misfit.
+/// Most names that are shown for each kind of mismatch.
 const SHOWN: usize = 10;
 
-/// Why a model directory cannot be read or written.
+/// Why a model cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CheckpointError {
-    /// The path is no model.
+    /// The path is not a model.
     #[error(
         "{} is not a directory; a model is a directory with config.json and model.safetensors, a .gguf file, or hf:owner/name",
         path.display()
@@ -23,12 +23,12 @@ pub enum CheckpointError {
         /// The path.
         path: PathBuf,
     },
-    /// A file is not there.
+    /// A file does not exist.
     #[error("{} does not exist; {remedy}", path.display())]
     NotFound {
         /// The file.
         path: PathBuf,
-        /// What to do about it.
+        /// The remedy.
         remedy: String,
     },
     /// A file cannot be read or written.
@@ -39,23 +39,23 @@ pub enum CheckpointError {
         /// Why.
         source: std::io::Error,
     },
-    /// The configuration is wrong or asks for what is not supported.
+    /// The configuration is invalid or not supported.
     #[error("{}: {source}", path.display())]
     Config {
         /// The file.
         path: PathBuf,
-        /// What about it.
+        /// The error.
         source: ConfigError,
     },
-    /// The index of the shards is not one.
+    /// The index of the shards is invalid.
     #[error("{}: {problem}", path.display())]
     Index {
         /// The file.
         path: PathBuf,
-        /// What about it.
+        /// The error.
         problem: String,
     },
-    /// A weights file is cut short or is not one.
+    /// A weights file is truncated or has another format.
     #[error(
         "{} ({bytes} bytes) is truncated or not a {format} file: {problem}; fetch or copy it again",
         path.display()
@@ -63,44 +63,44 @@ pub enum CheckpointError {
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What it should be.
+        /// The expected format.
         format: &'static str,
         /// Its size.
         bytes: u64,
-        /// What the reader found.
+        /// The error of the reader.
         problem: String,
     },
-    /// A pickle names something to call that is no tensor.
+    /// A pickle contains a call that is not needed for weights.
     #[error(
-        "{}: this file wants {callable} called when it is loaded, which a file of weights has no use for; nothing of it was run. \
+        "{}: this file calls {callable} when it is loaded, which is not needed for weights. It was not executed. \
          Do not load it elsewhere unless you know where it is from",
         path.display()
     )]
     Calls {
         /// The file.
         path: PathBuf,
-        /// What it names.
+        /// The called object.
         callable: String,
     },
-    /// A GGUF file is whole, but holds what is not supported.
+    /// The contents of a GGUF file are not supported.
     #[error("{}: {problem}", path.display())]
     Gguf {
         /// The file.
         path: PathBuf,
-        /// What is not supported, and what is.
+        /// The unsupported feature, and what is supported.
         problem: String,
     },
-    /// A repository of the Hugging Face hub cannot be had.
+    /// A repository of the Hugging Face hub is not available.
     #[error("{name}: {problem}")]
     Hub {
-        /// As it was asked for.
+        /// The name of the repository.
         name: String,
-        /// Why not, and what to do about it.
+        /// The cause and a remedy.
         problem: String,
     },
     /// A weight is not a number.
     #[error(
-        "{}: the tensor {tensor} holds NaN or infinite values, so nothing that the model computes would be right; \
+        "{}: the tensor {tensor} holds NaN or infinite values, so the output of the model would be wrong; \
          fetch it again, or use an earlier checkpoint",
         path.display()
     )]
@@ -116,26 +116,26 @@ pub enum CheckpointError {
         /// The precision.
         precision: &'static str,
     },
-    /// A weight is too large for the type that it was to become.
-    #[error("{}: the tensor {tensor} has values beyond what f16 holds (65504); use bf16 or f32", path.display())]
+    /// A weight is too large for its new type.
+    #[error("{}: the tensor {tensor} has values beyond the range of f16 (65504); use bf16 or f32", path.display())]
     TooLarge {
         /// The model.
         path: PathBuf,
         /// The tensor.
         tensor: String,
     },
-    /// The tensors in the files are not those that the configuration asks for.
-    #[error("the tensors in {} do not fit its config.json:{misfit}", path.display())]
+    /// The tensors in the files do not match the configuration.
+    #[error("the tensors in {} do not match its config.json:{misfit}", path.display())]
     Misfit {
         /// The model directory.
         path: PathBuf,
-        /// All that does not fit.
+        /// All differences.
         misfit: Misfit,
     },
-    /// The preference head that lies among the weights cannot be made.
+    /// The preference head among the weights is invalid.
     #[error(transparent)]
     Head(#[from] HeadFileError),
-    /// A file could not be written; what was there before is still there.
+    /// A file could not be written. The old file is unchanged.
     #[error("cannot write {}: {problem}", path.display())]
     Write {
         /// The file.
@@ -148,18 +148,18 @@ pub enum CheckpointError {
 /// The difference between the tensors that a model needs and those that its files hold.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Misfit {
-    /// Names of tensors that are not there, each with the nearest name that is there and not needed.
+    /// Names of missing tensors, each with the most similar unexpected name.
     pub missing: Vec<(String, Option<String>)>,
-    /// Names of tensors that are there and not needed.
+    /// Names of unexpected tensors.
     pub superfluous: Vec<String>,
-    /// Tensors of another shape: name, shape needed, shape found.
+    /// Tensors with the wrong shape: name, expected shape, found shape.
     pub misshapen: Vec<(String, Vec<usize>, Vec<usize>)>,
     /// Tensors of a type that cannot be read: name, type.
     pub unreadable: Vec<(String, String)>,
 }
 
 impl Misfit {
-    /// Whether everything fits.
+    /// Whether everything matches.
     pub fn is_empty(&self) -> bool {
         self.missing.is_empty()
             && self.superfluous.is_empty()

@@ -4,12 +4,12 @@
 pub const CONFIG_FILE: &str = "config.json";
 /// Name of the file with all weights.
 pub const WEIGHTS_FILE: &str = "model.safetensors";
-/// Name of the file that says which shard holds which weights.
+/// Name of the index of the shards.
 pub const INDEX_FILE: &str = "model.safetensors.index.json";
 /// Name of the file with the tokenizer.
 pub const TOKENIZER_FILE: &str = "tokenizer.json";
 
-/// The files that a model may have beside its configuration and its weights: its tokenizer, and how it talks.
+/// The optional files of a model: its tokenizer, generation settings and chat format.
 pub const COMPANION_FILES: [&str; 7] = [
     TOKENIZER_FILE,
     "tokenizer_config.json",

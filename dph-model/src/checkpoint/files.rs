@@ -1,4 +1,4 @@
-//! [`ModelFiles`]: the files of a model, wherever it comes from.
+//! [`ModelFiles`]: the files of a model from a directory, a GGUF file or the hub.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,8 @@ use super::file_names::{CONFIG_FILE, TOKENIZER_FILE};
 use super::gguf::{Gguf, is_gguf};
 use super::hub;
 
-/// The files of a model in the layout of Hugging Face: those of a directory, or those that a GGUF file stands for.
+/// The files of a model in the layout of Hugging Face: the files of a directory, or the converted contents of a GGUF
+/// file.
 ///
 /// ```no_run
 /// use dph_model::checkpoint::ModelFiles;
@@ -34,11 +35,11 @@ impl ModelFiles {
     /// - `hf:owner/name` or `hf:owner/name@revision`, a repository of the Hugging Face hub; see
     ///   [`locate`](super::locate).
     ///
-    /// Of the files no more is read than the table of a GGUF file.
+    /// Nothing is read except the header of a GGUF file.
     ///
     /// # Errors
     ///
-    /// If there is no such path, the GGUF file is broken, or the repository cannot be had.
+    /// If the path does not exist, the GGUF file is damaged, or the repository is not available.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, CheckpointError> {
         let path = hub::locate(path.as_ref())?;
         if is_gguf(&path) {
@@ -75,8 +76,8 @@ impl ModelFiles {
         })
     }
 
-    /// A file by its name, such as `tokenizer.json`. A GGUF file stands for `config.json`, `generation_config.json`,
-    /// `tokenizer.json` and `tokenizer_config.json`.
+    /// A file by its name, such as `tokenizer.json`. A GGUF file is converted to `config.json`,
+    /// `generation_config.json`, `tokenizer.json` and `tokenizer_config.json`.
     ///
     /// # Errors
     ///
@@ -97,7 +98,7 @@ impl ModelFiles {
         })
     }
 
-    /// The GGUF file, where the model is one.
+    /// The GGUF file, if the model is one.
     pub(super) fn gguf(&self) -> Option<&Arc<Gguf>> {
         self.gguf.as_ref()
     }

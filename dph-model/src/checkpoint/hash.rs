@@ -1,4 +1,4 @@
-//! A hash of what a model computes.
+//! A hash of the files that determine a model's output.
 
 use std::path::Path;
 
@@ -6,14 +6,14 @@ use super::mapped::Mapped;
 use super::weight_files::weight_files;
 use super::{CONFIG_FILE, CheckpointError, ModelFiles, TOKENIZER_FILE};
 
-/// BLAKE3 hash, in hexadecimal, of a model's configuration, weights and (where there is one) tokenizer.
+/// BLAKE3 hash, in hexadecimal, of a model's configuration, weights and (if there is one) tokenizer.
 ///
-/// Two models with the same hash give the same numbers; other files do not count. It reads every byte: about 0.2 s for
+/// Two models with the same hash have the same output. Other files are ignored. It reads every byte: about 0.2 s for
 /// 270 MB.
 ///
 /// # Errors
 ///
-/// If there is no configuration or there are no weights, or a file cannot be read.
+/// If the configuration or the weights are missing, or a file cannot be read.
 pub fn content_hash(path: impl AsRef<Path>) -> Result<String, CheckpointError> {
     let model = ModelFiles::open(path)?;
     let mut hasher = blake3::Hasher::new();

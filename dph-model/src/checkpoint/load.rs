@@ -1,4 +1,4 @@
-//! From files to the parameters of a decoder.
+//! Loads the parameters of a decoder from files.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -17,24 +17,25 @@ use crate::family::{ConfigError, Family, FileTensor, Naming};
 /// Numbers checked by one thread at a time.
 const PART: usize = 1 << 16;
 
-/// Choices about what is loaded.
+/// Options for loading a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LoadOptions {
-    /// Take weights that are NaN or infinite, which are an error otherwise.
+    /// Accept weights that are NaN or infinite. Otherwise they are an error.
     pub allow_non_finite: bool,
-    /// In which type the matrices of the model are kept, and products with them computed: half precision needs half the
-    /// memory. Everything else is f32: norms, attention, the residual stream, log-probabilities, and hidden states.
+    /// The type of the model's matrices and of products with them. Half precision needs half the memory. Norms,
+    /// attention, the residual stream, log-probabilities and hidden states are always f32.
     ///
-    /// It is meant for a device that multiplies in half precision; flex and processors are slower with it. What is beyond
-    /// 65504 becomes infinite in f16. A model whose weights learn has to be f32, as most of their steps are lost in half
-    /// precision; adapters (LoRA) beside them are f32 and may learn.
+    /// Half precision is meant for devices that support it in hardware; flex and other CPU backends are slower with
+    /// it. Values beyond 65504 become infinite in f16. Trained weights must be f32, as most updates are lost in half
+    /// precision; adapters (LoRA) are f32 and can be trained.
     pub precision: Precision,
 }
 
-/// The shape of the models that are wanted, or why a family has none: [`Family::causal_decoder`], [`Family::encoder`].
+/// The kind of models that are accepted: [`Family::causal_decoder`] or [`Family::encoder`].
 pub(crate) type Shape = fn(&Family) -> Result<DecoderConfig, ConfigError>;
 
-/// Loads a model and where it comes from: one parameter after the other, so that there is never a second copy of more than one of them.
+/// Loads a model and its origin. Parameters are loaded one after another, so that at most one of them is in memory
+/// twice.
 pub(crate) fn load(
     path: &Path,
     device: &Device,
@@ -56,8 +57,8 @@ pub(crate) fn load(
     Ok((decoder, Origin { json, family, config, naming }))
 }
 
-/// How the tensors of a model are named, and its shape: without a pooler if none is stored, as configurations do not say
-/// whether there is one.
+/// The naming of the tensors and the configuration, without a pooler if none is stored, as configurations do not
+/// mention it.
 pub(super) fn named(family: &Family, config: DecoderConfig, tensors: &Tensors) -> (Naming, DecoderConfig) {
     let naming = family.naming(&tensors.iter().map(|(name, _)| name).collect::<Vec<_>>(), &config);
     let is_stored = [Part::Weight, Part::Bias].into_iter().any(|part| {
@@ -68,7 +69,7 @@ pub(super) fn named(family: &Family, config: DecoderConfig, tensors: &Tensors) -
     (naming, DecoderConfig { pooler, ..config })
 }
 
-/// The configuration of a model: its text, and what it says.
+/// The configuration of a model: its text, the family and the decoder.
 pub(super) fn describe(
     files: &ModelFiles,
     shape: Shape,
@@ -80,7 +81,7 @@ pub(super) fn describe(
     Ok((json, family, config))
 }
 
-/// Fails where the files do not hold what the model needs, and that alone.
+/// Fails if the files do not hold exactly the tensors of the model.
 pub(super) fn check(
     family: &Family,
     naming: Naming,
@@ -99,7 +100,7 @@ pub(super) fn check(
     fit(&needed, superfluous, tensors)
 }
 
-/// Fails where needed tensors are not there as they are needed; `superfluous` are not needed.
+/// Fails if needed tensors are missing or do not match; `superfluous` are the unexpected ones.
 pub(super) fn fit(
     needed: &[FileTensor],
     superfluous: Vec<&str>,
@@ -130,7 +131,7 @@ pub(super) fn fit(
     }
 }
 
-/// Whether a tensor is the output matrix of a tied model, stored once more. One that differs is no copy, and then the
+/// Whether a tensor is a second copy of the output matrix of a tied model. If it differs, it is not a copy and the
 /// model is not tied.
 pub(super) fn is_second_embedding(
     name: &str,
@@ -181,7 +182,7 @@ pub(super) fn is_finite(values: &[f32]) -> bool {
     is_within(values, f32::MAX)
 }
 
-/// Whether no value is NaN or of a larger size than `most`.
+/// Whether no value is NaN or has a larger absolute value than `most`.
 fn is_within(values: &[f32], most: f32) -> bool {
     // Without an early exit, which would be slower.
     let part = |values: &[f32]| values.iter().fold(true, |within, value| within & (value.abs() <= most));

@@ -1,4 +1,4 @@
-//! [`Mapped`]: a file in memory without having been read.
+//! [`Mapped`]: a memory-mapped file.
 
 use std::fs::File;
 use std::path::Path;
@@ -12,7 +12,7 @@ use super::CheckpointError;
 pub(crate) struct Mapped(Mmap);
 
 impl Mapped {
-    /// Maps a file, which is said to be of this format where it is empty.
+    /// Maps a file. Errors name `format`.
     pub fn open(path: &Path, format: &'static str) -> Result<Self, CheckpointError> {
         let io = |source| CheckpointError::Io { path: path.into(), source };
         let file = File::open(path).map_err(io)?;
@@ -20,8 +20,8 @@ impl Mapped {
             let problem = "the file is empty".into();
             return Err(CheckpointError::Damaged { path: path.into(), format, bytes: 0, problem });
         }
-        // SAFETY: nobody can promise that no other process changes the file while it is mapped. Writers in this
-        // workspace replace files by renaming, which leaves the mapped one as it was.
+        // SAFETY: another process could change the file while it is mapped, which cannot be prevented. Writers in
+        // this workspace replace files by renaming, which does not change a mapped file.
         unsafe { Mmap::map(&file) }.map(Self).map_err(io)
     }
 
@@ -29,15 +29,15 @@ impl Mapped {
         &self.0
     }
 
-    /// Lets go of the pages of some bytes of this file, which have been used: they would count as memory of this process
-    /// although they can be had from the file again.
+    /// Releases the pages of some bytes of this file after use. Otherwise they count as memory of this process,
+    /// although they can be read from the file again.
     pub fn release(&self, bytes: &[u8]) {
         #[cfg(unix)]
         {
             let offset = (bytes.as_ptr() as usize).wrapping_sub(self.0.as_ptr() as usize);
             if offset < self.0.len() {
-                // SAFETY: the mapping is of a file and never written to, so that dropped pages come back as they were.
-                // It is advice: where it is not taken, nothing changes.
+                // SAFETY: the mapping is backed by a file and never written to, so released pages are read again
+                // unchanged. If the system ignores the advice, nothing changes.
                 let _ = unsafe {
                     self.0.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, offset, bytes.len())
                 };

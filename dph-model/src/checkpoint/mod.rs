@@ -1,9 +1,9 @@
 //! The files of models: directories in the layout of Hugging Face (`config.json` with safetensors or PyTorch weights, whole
 //! or in shards), GGUF files, and repositories of the hub.
 //!
-//! Whatever a model comes in, its weights are [tensors by name](TensorInfo) and its other files [texts by
-//! name](ModelFiles). Nothing in a file is believed before it has been held against the size of the file, and nothing in it
-//! is ever run.
+//! In every format the weights are [tensors by name](TensorInfo) and the other files are [files by name](ModelFiles).
+//! Every size in a file is checked against the size of the file. Model files are never executed; a pickle that
+//! contains code is rejected.
 
 mod authors_head;
 mod convert;

@@ -1,29 +1,29 @@
-//! [`Origin`]: where a model's shape and names come from.
+//! [`Origin`]: the configuration and the tensor names of a model.
 
 use crate::decoder::DecoderConfig;
 use crate::family::{ConfigError, Family, Naming};
 
-/// Where a model's shape and names come from.
+/// The configuration and the tensor names of a model.
 #[derive(Debug)]
 pub(crate) struct Origin {
     /// The text of the configuration.
     pub json: String,
-    /// The family in it.
+    /// The family.
     pub family: Family,
-    /// The shape.
+    /// The configuration of the decoder.
     pub config: DecoderConfig,
-    /// How the tensors are named in files.
+    /// The names of the tensors in files.
     pub naming: Naming,
 }
 
 impl Origin {
-    /// That of a new causal model.
+    /// The origin of a new causal model.
     pub fn causal(json: &str, naming: Naming) -> Result<Self, ConfigError> {
         let family = Family::parse(json)?;
         Ok(Self { config: family.causal_decoder()?, family, json: json.into(), naming })
     }
 
-    /// That of a new encoder.
+    /// The origin of a new encoder.
     pub fn encoder(json: &str) -> Result<Self, ConfigError> {
         let family = Family::parse(json)?;
         Ok(Self { config: family.encoder()?, family, json: json.into(), naming: Naming::default() })

@@ -1,4 +1,4 @@
-//! [`Precision`]: in which type weights are written, and computed with.
+//! [`Precision`]: the type of weights in files and in computation.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,9 +14,9 @@ pub enum Precision {
     /// 32 bits.
     #[default]
     F32,
-    /// 16 bits, 5 of them exponent: at most 65504.
+    /// 16 bits with a 5-bit exponent, at most 65504.
     F16,
-    /// 16 bits, 8 of them exponent.
+    /// 16 bits with an 8-bit exponent.
     Bf16,
 }
 
@@ -29,7 +29,7 @@ impl Precision {
         }
     }
 
-    /// What burn calls it.
+    /// The type in burn.
     pub fn dtype(self) -> DType {
         match self {
             Self::F32 => DType::F32,
@@ -38,7 +38,7 @@ impl Precision {
         }
     }
 
-    /// That of a tensor.
+    /// The precision of a burn type.
     pub(crate) fn of(dtype: DType) -> Self {
         match dtype {
             DType::F16 => Self::F16,
@@ -47,7 +47,7 @@ impl Precision {
         }
     }
 
-    /// What PyTorch calls it.
+    /// Its name in PyTorch.
     pub fn torch_name(self) -> &'static str {
         match self {
             Self::F32 => "float32",

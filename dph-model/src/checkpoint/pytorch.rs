@@ -1,8 +1,8 @@
 //! [`Pickled`]: a file of `torch.save`.
 //!
-//! A pickle is a program. The reader, which burn-store uses as well, understands its instructions as far as they describe
-//! tensors, dictionaries and plain values, with limits on everything that a file can claim, and calls nothing. What it does
-//! not understand it leaves out; here that is an error where it names something that weights have no use for.
+//! A pickle is a program. The reader, which burn-store uses as well, interprets only instructions that describe
+//! tensors, dictionaries and plain values, with limits on all sizes, and calls nothing. It ignores unknown
+//! instructions; here a class or call that weights do not need is an error.
 
 use std::path::Path;
 
@@ -12,12 +12,12 @@ use super::element::ElementType;
 use super::error::CheckpointError;
 use super::tensor_info::TensorInfo;
 
-/// Modules whose classes may lie in a checkpoint beside the tensors.
+/// Modules whose classes may be in a checkpoint.
 const HARMLESS: [&str; 4] = ["torch.", "collections.", "numpy.", "_codecs."];
-/// What the reader calls values that are no Python objects of a module.
+/// The reader's names for values that are not Python objects of a module.
 const PLAIN: [&str; 5] = ["int", "float", "set", "frozenset", "complex"];
 
-/// An opened file, whose tensors are read when they are asked for.
+/// An opened file. Its tensors are read on request.
 #[derive(Debug)]
 pub(super) struct Pickled(PytorchReader);
 
@@ -49,7 +49,7 @@ impl Pickled {
     }
 }
 
-/// The first class or call that does not belong into a file of weights.
+/// The first class or call that weights do not need.
 fn stranger(value: &PickleValue) -> Option<String> {
     match value {
         PickleValue::Unsupported(name) => {

@@ -20,7 +20,7 @@ pub(super) struct Shard {
 }
 
 impl Shard {
-    /// Opens a file. The header has been held against its size then: no tensor reaches behind the end, and none overlap.
+    /// Opens a file and checks its header: all tensors are within the file and do not overlap.
     pub fn open(path: &Path) -> Result<Self, CheckpointError> {
         let map = Mapped::open(path, "safetensors")?;
         let (header, metadata) = SafeTensors::read_metadata(map.bytes()).map_err(|error| {

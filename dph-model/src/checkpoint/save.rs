@@ -1,4 +1,4 @@
-//! From a decoder to files.
+//! Writes models and single files.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -16,10 +16,10 @@ use super::{CONFIG_FILE, CheckpointError, WEIGHTS_FILE};
 use crate::decoder::Decoder;
 use crate::family::{FileTensor, Order};
 
-/// Writes `config.json` and `model.safetensors` into a directory, which is made if need be.
+/// Writes `config.json` and `model.safetensors` into a directory, which is created if necessary.
 ///
-/// The weights are f32 under the names that the model came with; its configuration keeps all its keys but the number type. Each file is written
-/// beside its place, synced and renamed: it is there whole or not at all.
+/// The weights are f32 under the tensor names of the loaded files. The configuration keeps all its keys except the
+/// number type. Each file is replaced atomically.
 pub(crate) fn save(dir: &Path, origin: &Origin, decoder: &Decoder) -> Result<(), CheckpointError> {
     let Origin { json, family, config, naming } = origin;
     fs::create_dir_all(dir).map_err(|source| CheckpointError::Io { path: dir.into(), source })?;
@@ -45,7 +45,7 @@ pub(crate) fn save(dir: &Path, origin: &Origin, decoder: &Decoder) -> Result<(),
     write_text(&dir.join(CONFIG_FILE), &with_type(json, "float32"))
 }
 
-/// f32 values in the order that a file has them in.
+/// f32 values in the order of the file.
 fn in_file_order<'a>(bytes: &'a [u8], tensor: &FileTensor) -> Cow<'a, [u8]> {
     if tensor.order == Order::Same {
         return Cow::Borrowed(bytes);
@@ -55,7 +55,7 @@ fn in_file_order<'a>(bytes: &'a [u8], tensor: &FileTensor) -> Cow<'a, [u8]> {
     Cow::Owned(values.into_iter().flat_map(f32::to_le_bytes).collect())
 }
 
-/// Writes a safetensors file, atomically, and only if `check` finds nothing wrong with what has been written.
+/// Writes a safetensors file atomically. The old file is replaced only if `check` succeeds after writing.
 pub(super) fn write_tensors<V: View>(
     path: &Path,
     views: Vec<(String, V)>,
@@ -66,7 +66,7 @@ pub(super) fn write_tensors<V: View>(
         let format = HashMap::from([("format".to_string(), "pt".to_string())]);
         serialize_to_file(views, Some(format), scratch).map_err(std::io::Error::other)?;
         check()?;
-        // The writer puts a private file in the place of the reserved one.
+        // The writer replaces the reserved file by a private one.
         fs::set_permissions(scratch, permissions)
     })
 }
@@ -79,16 +79,16 @@ pub(super) fn write_text(path: &Path, text: &str) -> Result<(), CheckpointError>
     })
 }
 
-/// The configuration of the same model with weights of another type, by PyTorch's name.
+/// The configuration with another number type, by its PyTorch name.
 pub(super) fn with_type(json: &str, name: &str) -> String {
-    // The text has been read before, when the model was made of it.
+    // The text was parsed before, when the model was created.
     let mut keys: Map<String, Value> = serde_json::from_str(json).unwrap_or_default();
     let key = if keys.contains_key("dtype") { "dtype" } else { "torch_dtype" };
     keys.insert(key.into(), name.into());
     format!("{:#}\n", Value::Object(keys))
 }
 
-/// Writes a file beside its place, where `write` makes it, and then puts it there.
+/// Replaces a file: `write` creates a temporary file beside it, which is then renamed.
 fn replace(
     path: &Path,
     write: impl FnOnce(&Path, &mut fs::File) -> std::io::Result<()>,

@@ -2,11 +2,11 @@
 
 use super::element::ElementType;
 
-/// What a tensor looks like in its file.
+/// Shape and type of a tensor in its file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TensorInfo {
     /// Its shape, outermost axis first.
     pub shape: Vec<usize>,
-    /// How its numbers are kept.
+    /// The type of its numbers.
     pub element: ElementType,
 }

@@ -1,4 +1,4 @@
-//! [`Tensors`]: the weights of a model, whatever files they come in.
+//! [`Tensors`]: the weights of a model in any format.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ use super::safetensors::Shard;
 use super::tensor_info::TensorInfo;
 use super::weight_files::{Format, weight_files};
 
-/// The tensors of a model by their Hugging Face names. Opening reads tables alone; numbers are read when asked for.
+/// The tensors of a model by their Hugging Face names. Opening reads only the headers; weights are read on request.
 #[derive(Debug)]
 pub(crate) struct Tensors {
     path: PathBuf,
@@ -74,7 +74,7 @@ impl Tensors {
         Ok(())
     }
 
-    /// All names with what stands behind them, sorted.
+    /// All tensors, sorted by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &TensorInfo)> {
         self.tensors.iter().map(|(name, place)| (name.as_str(), &place.info))
     }
@@ -84,7 +84,7 @@ impl Tensors {
         Some(&self.tensors.get(name)?.info)
     }
 
-    /// The bytes of a tensor, as its type has them; none for one that is not there.
+    /// The bytes of a tensor in its own type; empty if there is no such tensor.
     pub fn bytes(&self, name: &str) -> Result<Cow<'_, [u8]>, CheckpointError> {
         let Some(place) = self.tensors.get(name) else { return Ok(Cow::Borrowed(&[])) };
         match &self.files[place.file] {
@@ -100,7 +100,7 @@ impl Tensors {
 
     /// Fills `values` with a tensor, as f32.
     ///
-    /// Its pages in a mapped file are let go of: what has been read is not read again soon.
+    /// Its pages in a mapped file are released, as they are not read again soon.
     pub fn read(&self, name: &str, values: &mut [f32]) -> Result<(), CheckpointError> {
         let Some(place) = self.tensors.get(name) else { return Ok(()) };
         let bytes = self.bytes(name)?;
@@ -119,7 +119,7 @@ impl Tensors {
         }
     }
 
-    /// Where the model is.
+    /// The path of the model.
     pub fn path(&self) -> &std::path::Path {
         &self.path
     }
@@ -130,7 +130,7 @@ impl ModelFiles {
     ///
     /// # Errors
     ///
-    /// If there are no weights, or a file is broken.
+    /// If there are no weights, or a file is damaged.
     pub fn tensors(&self) -> Result<BTreeMap<String, TensorInfo>, CheckpointError> {
         let tensors = Tensors::open(self)?;
         Ok(tensors.iter().map(|(name, info)| (name.to_string(), info.clone())).collect())

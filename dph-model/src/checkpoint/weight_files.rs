@@ -1,4 +1,4 @@
-//! Which files of a directory hold its weights.
+//! The weight files of a directory.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,18 +14,19 @@ pub(crate) enum Format {
     Pytorch,
 }
 
-/// The names that weight files have, in the order in which they are looked for.
+/// The names of weight files, in the order of the search.
 const SINGLE: [(&str, Format); 4] = [
     (WEIGHTS_FILE, Format::Safetensors),
     ("pytorch_model.bin", Format::Pytorch),
     ("pytorch_model.pt", Format::Pytorch),
     ("model.pt", Format::Pytorch),
 ];
-/// The same of the files that name shards.
+/// The names of index files, in the order of the search.
 const INDICES: [(&str, Format); 2] =
     [(INDEX_FILE, Format::Safetensors), ("pytorch_model.bin.index.json", Format::Pytorch)];
 
-/// The weight files of a directory: the single one, or the shards that the index names. Safetensors go before pickles.
+/// The weight files of a directory: the single one, or the shards that the index names. Safetensors are preferred to
+/// pickles.
 pub(crate) fn weight_files(dir: &Path) -> Result<(Format, Vec<PathBuf>), CheckpointError> {
     if !dir.is_dir() {
         return Err(CheckpointError::NotADirectory { path: dir.into() });
@@ -64,7 +65,7 @@ pub(crate) fn shard_names(index: &Path, text: &str) -> Result<Vec<String>, Check
     if names.is_empty() {
         return Err(wrong("`weight_map` is empty".into()));
     }
-    // A shard lies beside the index: a path that leads elsewhere is not one.
+    // A shard is in the directory of the index. Other paths are rejected.
     match names.iter().find(|name| Path::new(name).file_name().is_none_or(|file| file != name.as_str())) {
         Some(name) => Err(wrong(format!("`{name}` is not the name of a file beside the index"))),
         None => Ok(names),

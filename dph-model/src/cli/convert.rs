@@ -9,9 +9,9 @@ use dph_model::checkpoint::{ConvertOptions, Precision, convert};
 /// Bytes in a megabyte.
 const MEGABYTE: u64 = 1_000_000;
 
-/// Write a model of any format as a directory in the layout of Hugging Face
+/// Convert a model of any format to a directory in the layout of Hugging Face
 ///
-/// The directory gets config.json, the weights as safetensors, and the tokenizer and the preference head, if there are any. A
+/// Writes config.json, the weights as safetensors, and the tokenizer and the preference head, if there are any. A
 /// weight that is NaN, infinite or too large for its new type is an error.
 #[derive(Debug, Args)]
 pub(crate) struct Convert {
@@ -23,15 +23,16 @@ pub(crate) struct Convert {
     #[arg(value_name = "OUT")]
     out: PathBuf,
 
-    /// The type of all weights: f32, f16 or bf16; by default each stays as it is, and the blocks of a GGUF file become f16
+    /// The type of all weights: f32, f16 or bf16. By default types are not changed, except that the blocks of a GGUF
+    /// file become f16
     #[arg(long, value_name = "TYPE")]
     dtype: Option<Precision>,
 
-    /// Split the weights into files of at most so many megabytes, with an index
+    /// Split the weights into files of at most this many megabytes, with an index
     #[arg(long, value_name = "MB", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
     shard_size: Option<u64>,
 
-    /// Take weights that are NaN or infinite
+    /// Accept weights that are NaN or infinite
     #[arg(long)]
     allow_nan: bool,
 }
@@ -41,7 +42,7 @@ impl Convert {
         let occupied = std::fs::read_dir(&self.out).is_ok_and(|mut files| files.next().is_some());
         if occupied || self.out.is_file() {
             return Err(Failure::request(format!(
-                "{} is there already and not an empty directory; old and new weights would get mixed up",
+                "{} exists and is not an empty directory; old and new weights would be mixed",
                 self.out.display()
             )));
         }

@@ -10,16 +10,16 @@ use dph_core::terminal::{Failure, print_pairs, print_table, printable_line};
 use super::summary::{Summary, Weights};
 use super::tokenizer::TokenizerSummary;
 
-/// Say what a model is: its family and sizes, its parameters, its tokenizer, and what a preference head would add
+/// Show a model: family and sizes, parameters, tokenizer, and the parameters of a preference head
 ///
-/// A config.json is enough for family, sizes and parameters. No weight is read.
+/// A config.json is sufficient for family, sizes and parameters. Weights are not read.
 #[derive(Debug, Args)]
 pub(crate) struct Inspect {
     /// The model, or a config.json
     #[arg(value_name = "PATH")]
     path: PathBuf,
 
-    /// Print JSON in place of tables
+    /// Print JSON instead of tables
     #[arg(long)]
     json: bool,
 }

@@ -11,13 +11,14 @@ use std::io::Write;
 use clap::{Parser, Subcommand};
 use dph_core::terminal::Failure;
 
-/// Look at language models and convert their files.
+/// Inspect language models and convert their files.
 ///
-/// PATH is a directory in the layout of Hugging Face (config.json with safetensors or PyTorch weights, whole or in shards), a
-/// .gguf file, or hf:owner/name[@revision], a repository of the Hugging Face hub, which is downloaded where it is not in the
-/// cache.
+/// PATH is a directory in the layout of Hugging Face (config.json with safetensors or PyTorch weights, whole or in
+/// shards), a .gguf file, or hf:owner/name[@revision], a repository of the Hugging Face hub, which is downloaded if
+/// it is not in the cache.
 ///
-/// Tables and JSON go to stdout, everything else to stderr. Exit status: 0 done, 1 the work failed, 2 the request was wrong.
+/// Tables and JSON go to stdout, everything else to stderr. Exit status: 0 success, 1 the work failed, 2 invalid
+/// request.
 #[derive(Debug, Parser)]
 #[command(name = "dph-model", version)]
 pub(crate) struct Cli {

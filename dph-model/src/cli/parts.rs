@@ -1,4 +1,4 @@
-//! The parameters of a model by the part of it that they belong to.
+//! The number of parameters by part of the model.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ pub(crate) struct Part {
     pub part: &'static str,
     pub tensors: usize,
     pub parameters: usize,
-    /// How they are kept in the files; none where there are no files.
+    /// Their types in the files; empty without files.
     pub types: Vec<String>,
 }
 

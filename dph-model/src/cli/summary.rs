@@ -1,4 +1,4 @@
-//! [`Summary`]: what `inspect` finds out.
+//! [`Summary`]: the output of `inspect`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::parts::{Part, parts};
 use super::tokenizer::TokenizerSummary;
 
-/// The poolings that a head may have whatever its size.
+/// The poolings whose configuration does not depend on the size of a head.
 const POOLINGS: [PoolingKind; 5] = [
     PoolingKind::Identity,
     PoolingKind::Bert,
@@ -25,12 +25,12 @@ const POOLINGS: [PoolingKind; 5] = [
 /// A model.
 #[derive(Debug, Serialize)]
 pub(crate) struct Summary {
-    /// As `config.json` calls it.
+    /// The `model_type` of `config.json`.
     pub model_type: String,
     pub parameters: usize,
     pub sizes: Sizes,
     pub parts: Vec<Part>,
-    /// None where there are no weights.
+    /// `None` without weights.
     pub weights: Option<Weights>,
     pub tokenizer: Option<TokenizerSummary>,
     pub heads: Vec<Head>,
@@ -53,11 +53,11 @@ pub(crate) struct Sizes {
 #[derive(Debug, Serialize)]
 pub(crate) struct Weights {
     pub tensors: usize,
-    /// How many tensors there are of each type.
+    /// Number of tensors of each type.
     pub types: BTreeMap<String, usize>,
 }
 
-/// A preference head with one reward that reads one state.
+/// The parameters of a preference head with one reward on one state.
 #[derive(Debug, Serialize)]
 pub(crate) struct Head {
     pub pooling: PoolingKind,
@@ -65,7 +65,7 @@ pub(crate) struct Head {
 }
 
 impl Summary {
-    /// Of the model at a path, or of a `config.json` by itself.
+    /// The summary of the model at a path, or of a single `config.json`.
     pub fn of(path: &Path) -> Result<Self, Failure> {
         if path.is_file() && path.extension().is_some_and(|extension| extension == "json") {
             let json = std::fs::read_to_string(path)

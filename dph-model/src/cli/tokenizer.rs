@@ -1,4 +1,4 @@
-//! What the tokenizer of a model has, seen from outside.
+//! A summary of a model's tokenizer.
 
 use std::collections::BTreeMap;
 
@@ -9,18 +9,18 @@ use serde_json::Value;
 /// A model's tokenizer.
 #[derive(Debug, Serialize)]
 pub(crate) struct TokenizerSummary {
-    /// Number of its tokens, the added ones included.
+    /// Number of tokens, including added ones.
     pub tokens: usize,
-    /// Number of tokens that text never becomes.
+    /// Number of tokens that no text is tokenised to.
     pub control_tokens: usize,
-    /// The tokens with a role.
+    /// The special tokens by role.
     pub special: BTreeMap<&'static str, String>,
-    /// Whether it says how conversations look.
+    /// Whether it has a chat template.
     pub chat_template: bool,
 }
 
 impl TokenizerSummary {
-    /// Of a model's files; `None` where it has no tokenizer, an error in words where it cannot be read.
+    /// The summary for a model's files; `None` if there is no tokenizer, an error message if it cannot be read.
     pub fn of(files: &ModelFiles) -> Result<Option<Self>, String> {
         let Some(tokenizer) = json(files, "tokenizer.json")? else { return Ok(None) };
         let config = json(files, "tokenizer_config.json")?.unwrap_or_default();

@@ -4,7 +4,7 @@ use burn::tensor::{Tensor, activation};
 
 /// `√(2/π)`, of the approximate GELU.
 pub(crate) const GELU_TANH_SCALE: f32 = 0.797_884_6;
-/// What the cube counts in the approximate GELU.
+/// Coefficient of the cube in the approximate GELU.
 pub(crate) const GELU_TANH_CUBE: f32 = 0.044_715;
 /// Slope of the sigmoid in the quick GELU.
 pub(crate) const QUICK_GELU_SLOPE: f32 = 1.702;
@@ -16,9 +16,9 @@ pub enum Activation {
     Silu,
     /// The exact GELU, with the error function (Hendrycks and Gimpel, arXiv 1606.08415).
     Gelu,
-    /// Its approximation `x/2 · (1 + tanh(√(2/π) · (x + 0.044715 x³)))` (the same), `gelu_new` at Hugging Face.
+    /// The approximation `x/2 · (1 + tanh(√(2/π) · (x + 0.044715 x³)))`, `gelu_new` in Hugging Face.
     GeluTanh,
-    /// Its approximation `x · sigmoid(1.702 x)` (the same), `quick_gelu` at Hugging Face.
+    /// The approximation `x · sigmoid(1.702 x)`, `quick_gelu` in Hugging Face.
     QuickGelu,
     /// `max(x, 0)`.
     Relu,

@@ -19,7 +19,7 @@ pub struct Attention {
     pub output: Linear,
     /// Norm of queries and keys before the rotation.
     pub norm: Option<QueryKeyNorm>,
-    /// Keys and values that every query sees.
+    /// Keys and values that every query attends to.
     pub registers: Option<Registers>,
     /// Number of query heads.
     pub n_heads: usize,
@@ -29,7 +29,7 @@ pub struct Attention {
     pub head_dim: usize,
 }
 
-/// Learnt keys and values without a position.
+/// Learned keys and values without a position.
 #[derive(Module, Debug)]
 pub struct Registers {
     /// `[n_kv_heads, registers, head_dim]`.
@@ -39,10 +39,11 @@ pub struct Registers {
 }
 
 impl Attention {
-    /// The outputs for states, both `[rows · seq, d_model]`, with operations that every backend has and
-    /// that can be differentiated.
+    /// The outputs for states, both `[rows · seq, d_model]`, by operations that every backend supports and that can
+    /// be differentiated.
     ///
-    /// With a cache (and this block's index in it) the tokens also see all that it holds, and are added to it.
+    /// With a cache (and the index of this block) the tokens also attend to the cached tokens and are added to the
+    /// cache.
     pub fn forward(&self, states: Tensor<2>, pass: &Pass, cache: Option<(&mut Cache, usize)>) -> Tensor<2> {
         let (rows, seq) = (pass.layout.rows, pass.layout.seq);
         let on_device = pass.on(&states.device(), self.registers.as_ref().map_or(0, Registers::count));
@@ -57,8 +58,8 @@ impl Attention {
         linear(&self.output, context)
     }
 
-    /// Queries of the tokens of this pass, keys and values of all that they may see: `[rows, heads, tokens, head_dim]`,
-    /// normalised and turned. `qkv` is `[rows · seq, qkv width]`.
+    /// Queries of the new tokens, and keys and values of all tokens: `[rows, heads, tokens, head_dim]`, normalised
+    /// and rotated. `qkv` is `[rows · seq, qkv width]`.
     fn heads(
         &self,
         qkv: Tensor<2>,
@@ -88,7 +89,7 @@ impl Attention {
             };
             (turn(query), turn(key))
         } else {
-            // Neighbours, so that both are turned at once.
+            // Queries and keys are adjacent and are rotated at once.
             let both = turn(heads(0, self.n_heads + self.n_kv_heads));
             (both.clone().narrow(1, 0, self.n_heads), both.narrow(1, self.n_heads, self.n_kv_heads))
         };
@@ -98,8 +99,8 @@ impl Attention {
         (query, key, value)
     }
 
-    /// Weighted values for queries `[rows, n_heads, seq, head_dim]`. Without a bias a query sees the keys up to its own, and
-    /// a single one sees all.
+    /// Weighted values for queries `[rows, n_heads, seq, head_dim]`. Without a bias attention is causal, and a single
+    /// query attends to all keys.
     fn attend(
         &self,
         query: Tensor<4>,
@@ -122,8 +123,8 @@ impl Attention {
             let options = AttentionModuleOptions { is_causal: true, ..Default::default() };
             return module::attention(query, repeat(key), repeat(value), None, None, options);
         }
-        // Not the attention operation: backends disagree on the meaning of its mask. The queries of a group are
-        // stacked, so that keys and values need no copies.
+        // The attention operation is not used, since backends disagree on the meaning of its mask. The queries of a
+        // group are stacked, so that keys and values are not copied.
         let query = query.reshape([rows, kv_heads, group * seq, head_dim]) / (head_dim as f64).sqrt();
         let scores = query.matmul(key.swap_dims(2, 3)).reshape([rows, self.n_heads, seq, keys]);
         let scores = match bias {

@@ -8,22 +8,22 @@ use super::{Attention, Cache, Mlp, Norm, Pass, Residual};
 /// Attention and a feed-forward network, each with a norm and added to the residual stream.
 #[derive(Module, Debug)]
 pub struct Block {
-    /// Norm of the attention: in front of it, or behind the sum.
+    /// Norm of the attention: before it, or after the sum.
     pub attention_norm: Norm,
     /// The attention.
     pub attention: Attention,
-    /// Norm of the feed-forward network: in front of it, or behind the sum.
+    /// Norm of the feed-forward network: before it, or after the sum.
     pub mlp_norm: Norm,
     /// The feed-forward network.
     pub mlp: Mlp,
-    /// How both enter the residual stream.
+    /// How both are added to the residual stream.
     #[module(skip)]
     pub residual: Residual,
 }
 
 impl Block {
-    /// The residual stream behind the block, `[rows · seq, d_model]` like `stream`, out of operations that every backend
-    /// has and that can be differentiated.
+    /// The residual stream after the block, `[rows · seq, d_model]` like `stream`, by operations that every backend
+    /// supports and that can be differentiated.
     pub fn forward(&self, stream: Tensor<2>, pass: &Pass, cache: Option<(&mut Cache, usize)>) -> Tensor<2> {
         let attend = |states: Tensor<2>| self.attention.forward(states, pass, cache);
         match self.residual {

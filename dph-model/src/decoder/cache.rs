@@ -1,26 +1,26 @@
-//! [`Cache`]: keys and values of tokens that were fed before.
+//! [`Cache`]: keys and values of earlier tokens.
 
 use burn::tensor::{Device, Tensor};
 use dph_core::index_tensor;
 
-/// Tokens for which room is made at a time.
+/// Tokens by which the capacity grows.
 const ROOM: usize = 128;
 
 /// Keys and values of all blocks, without registers.
 ///
-/// Keys are kept raw, as they are *before* norm and rotation: the reversed rotation and dynamic scaling depend on the
-/// length so far, and when the first tokens are forgotten all others change their positions. Only generation, which
-/// forgets nothing, keeps keys normalised and turned where the model allows it.
+/// Keys are stored *before* norm and rotation: the reversed rotation and dynamic scaling depend on the current
+/// length, and positions change when the first tokens are dropped. Only generation, which drops nothing, stores keys
+/// normalised and rotated if the model allows it.
 #[derive(Debug, Clone, Default)]
 pub struct Cache {
-    /// So many tokens at the start of each row are padding, which nothing sees; empty for none.
+    /// Number of padding tokens at the start of each row, which are masked; empty for none.
     pub padding: Vec<usize>,
     layers: Vec<CachedLayer>,
     is_turned: bool,
 }
 
-/// Keys and values of one block, both `[rows, n_kv_heads, room, head_dim]`: room for more tokens than there are, so that
-/// adding one does not copy all others.
+/// Keys and values of one block, both `[rows, n_kv_heads, room, head_dim]`. There is room for more tokens, so that
+/// adding one does not copy the others.
 #[derive(Debug, Clone)]
 pub(crate) struct CachedLayer {
     pub keys: Tensor<4>,
@@ -30,44 +30,44 @@ pub(crate) struct CachedLayer {
 }
 
 impl Cache {
-    /// An empty cache for rows of different lengths, which are padded at their start.
+    /// An empty cache for rows of different lengths with padding at their start.
     pub fn with_padding(padding: Vec<usize>) -> Self {
         Self { padding, ..Self::default() }
     }
 
-    /// The same for keys that are normalised and turned when they come in; [`keep_last`](Self::keep_last) must forget
-    /// nothing but padding then.
+    /// An empty cache for keys that are normalised and rotated when they are added. [`keep_last`](Self::keep_last)
+    /// must then drop only padding.
     pub(crate) fn of_turned_keys(padding: Vec<usize>) -> Self {
         Self { is_turned: true, ..Self::with_padding(padding) }
     }
 
-    /// Whether keys come in normalised and turned.
+    /// Whether keys are normalised and rotated when they are added.
     pub(crate) fn is_turned(&self) -> bool {
         self.is_turned
     }
 
-    /// Number of cached tokens a row.
+    /// Number of cached tokens per row.
     pub fn len(&self) -> usize {
         self.layers.first().map_or(0, |layer| layer.len)
     }
 
-    /// Whether nothing has been fed yet.
+    /// Whether the cache is empty.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Keys of a block, `[rows, n_kv_heads, tokens, head_dim]`, before norm and rotation; `None` before the first tokens,
-    /// or where there is no such block.
+    /// Keys of a block, `[rows, n_kv_heads, tokens, head_dim]`, before norm and rotation; `None` if the cache is
+    /// empty or there is no such block.
     pub fn keys(&self, block: usize) -> Option<Tensor<4>> {
         self.layers.get(block).map(|layer| layer.keys.clone().narrow(2, 0, layer.len))
     }
 
-    /// Values of a block, in the same way.
+    /// Values of a block, like [`keys`](Self::keys).
     pub fn values(&self, block: usize) -> Option<Tensor<4>> {
         self.layers.get(block).map(|layer| layer.values.clone().narrow(2, 0, layer.len))
     }
 
-    /// Forgets all but the last `tokens` tokens.
+    /// Drops all but the last `tokens` tokens.
     pub fn keep_last(&mut self, tokens: usize) {
         let len = self.len();
         if tokens == 0 {
@@ -81,7 +81,7 @@ impl Cache {
         }
     }
 
-    /// Forgets all rows but these, which come in this order.
+    /// Keeps only these rows, in this order.
     pub fn keep_rows(&mut self, rows: &[usize]) {
         let Some(first) = self.layers.first() else { return };
         let indices = index_tensor(rows.iter().copied(), &first.keys.device());
@@ -91,14 +91,14 @@ impl Cache {
         }
         if !self.padding.is_empty() {
             self.padding = rows.iter().map(|&row| self.padding[row]).collect();
-            // What is padding in all of them is of no use any more.
+            // Columns that are padding in all rows are dropped.
             let common = self.padding.iter().copied().min().unwrap_or(0);
             self.keep_last(self.len() - common);
         }
     }
 
-    /// Adds keys and values, `[rows, n_kv_heads, seq, head_dim]`, to a block and returns all of them. Blocks must come in
-    /// order.
+    /// Adds keys and values, `[rows, n_kv_heads, seq, head_dim]`, to a block and returns all of them. Blocks must be
+    /// added in order.
     pub(crate) fn extend(
         &mut self,
         block: usize,
@@ -119,10 +119,10 @@ impl Cache {
         (all(&layer.keys), all(&layer.values))
     }
 
-    /// Changes a block, which is made first where it is new, and has room for new tokens of the given shape,
-    /// `[rows, n_kv_heads, seq, head_dim]`. Blocks must come in order.
+    /// Changes a block, which is created if it is new and grown to hold new tokens of the given shape, `[rows,
+    /// n_kv_heads, seq, head_dim]`. Blocks must be added in order.
     ///
-    /// `change` owns the layer: only what has no other owner can be written into in place.
+    /// `change` owns the layer, since only a tensor with a single owner can be changed in place.
     pub(crate) fn update(
         &mut self,
         block: usize,

@@ -1,16 +1,15 @@
-//! [`DecoderConfig`]: everything that distinguishes one decoder from another.
+//! [`DecoderConfig`]: the sizes and variants of a decoder.
 
 use super::{Activation, NormConfig, Positions, QueryKeyNormConfig, RotaryScaling};
 
-/// The shape of a decoder: sizes, and which of the known variants each part uses.
+/// The configuration of a decoder: sizes, and the variant of each part.
 ///
-/// Model families differ only in these values; see [`family`](crate::family) for how they are read from a
-/// `config.json`.
+/// Model families differ only in these values; [`family`](crate::family) reads them from a `config.json`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DecoderConfig {
-    /// Number of token ids.
+    /// Size of the vocabulary.
     pub vocab: usize,
-    /// Longest sequence the model was trained for, in tokens.
+    /// Length of the longest sequence in training, in tokens.
     pub context: usize,
     /// Size of a hidden state.
     pub d_model: usize,
@@ -22,28 +21,28 @@ pub struct DecoderConfig {
     pub n_heads: usize,
     /// Number of key and value heads; each serves `n_heads / n_kv_heads` query heads.
     pub n_kv_heads: usize,
-    /// Size of one head, not necessarily `d_model / n_heads`.
+    /// Size of one head. It may differ from `d_model / n_heads`.
     pub head_dim: usize,
-    /// Whether a token sees only itself and those before it; all tokens of its sequence otherwise.
+    /// Whether attention is causal. Otherwise a token attends to all tokens of its sequence.
     pub causal: bool,
-    /// Size of the token embedding where it is factored: the embedding is then projected to `d_model`, and the last state
-    /// is projected back before it meets the embedding. `None`: embeddings have size `d_model` and are used as they are.
+    /// Size of a factored token embedding: it is projected to `d_model`, and the last state is projected back before
+    /// the output matrix. `None`: embeddings have size `d_model`.
     pub d_vocab: Option<usize>,
-    /// Number of token types, each with a learnt vector that is added to the embedding; 0 for none.
+    /// Number of token types, each with a learned vector that is added to the embedding; 0 for none.
     pub token_types: usize,
-    /// How positions enter.
+    /// The position encoding.
     pub positions: Positions,
-    /// Whether there is a norm behind the embedding.
+    /// Whether there is a norm after the embedding.
     pub input_norm: bool,
-    /// Whether there is a norm behind the last block.
+    /// Whether there is a norm after the last block.
     pub output_norm: bool,
-    /// Whether the token embedding is also the output matrix.
+    /// Whether the output matrix is the token embedding (tied).
     pub tied_head: bool,
-    /// What is made of the first state of a sequence.
+    /// The pooler of the first state of a sequence.
     pub pooler: Option<PoolerConfig>,
     /// The normalisation, wherever there is one.
     pub norm: NormConfig,
-    /// How the two parts of a block enter the residual stream.
+    /// How the two parts of a block are added to the residual stream.
     pub residual: Residual,
     /// The activation of the feed-forward network.
     pub activation: Activation,
@@ -51,19 +50,19 @@ pub struct DecoderConfig {
     pub gated: bool,
     /// Whether the query, key and value projections have a bias.
     pub qkv_bias: bool,
-    /// Whether the projection behind the attention has a bias.
+    /// Whether the projection after the attention has a bias.
     pub attention_output_bias: bool,
     /// Whether the projections of the feed-forward network have a bias.
     pub mlp_bias: bool,
     /// Norm of every query and key head before the rotation.
     pub query_key_norm: Option<QueryKeyNormConfig>,
-    /// Number of learnt keys and values that every query sees in front of the sequence, without a position.
+    /// Number of learned keys and values before the sequence, without a position, that every query attends to.
     pub registers: usize,
     /// Standard deviation of newly initialised weights.
     pub init_std: f32,
 }
 
-/// How the two parts of a block, attention and feed-forward network, enter the residual stream.
+/// How the two parts of a block, attention and feed-forward network, are added to the residual stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Residual {
     /// `y = x + attention(norm₁(x))`, then `y + mlp(norm₂(y))`: GPT-2 and most models since.
@@ -74,8 +73,7 @@ pub enum Residual {
     PostNorm,
 }
 
-/// What is made of the state of the first token of a sequence: `tanh(W x + b)`, and logits of it (BERT, arXiv
-/// 1810.04805).
+/// The pooler of the state of the first token: `tanh(W x + b)`, and class logits (BERT, arXiv 1810.04805).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PoolerConfig {
     /// Number of classes; 0 for no classifier.
@@ -98,7 +96,7 @@ impl DecoderConfig {
         self.d_vocab.unwrap_or(self.d_model)
     }
 
-    /// Longest sequence that can be computed, in tokens, where that is limited: learnt positions end.
+    /// Length of the longest possible sequence, in tokens, if there are learned positions.
     pub fn limit(&self) -> Option<usize> {
         match self.positions {
             Positions::Learned { .. } => Some(self.context),
@@ -106,11 +104,12 @@ impl DecoderConfig {
         }
     }
 
-    /// Whether a packed row (one prompt, several candidates) gives every candidate the numbers it would have alone.
+    /// Whether every candidate of a packed row (one prompt, several candidates) gets the same numbers as in a row of
+    /// its own.
     ///
-    /// It does not where numbers depend on the *length* of a sequence, which packed candidates do not share: with
-    /// dynamic rotary scaling, and with registers under reversed positions. Nor does it where the prompt sees the
-    /// candidates. Such a model wants one candidate a row.
+    /// This is false if numbers depend on the *length* of the sequence, which packed candidates do not share: with
+    /// dynamic rotary scaling, and with registers and reversed positions. It is also false without causal attention,
+    /// as the prompt would attend to the candidates. Such a model needs one candidate per row.
     pub fn is_packable(&self) -> bool {
         let by_length = match &self.positions {
             Positions::Rotary(rotary) => {
@@ -122,7 +121,7 @@ impl DecoderConfig {
         self.causal && !by_length
     }
 
-    /// Why these sizes cannot make a decoder, if so.
+    /// The contradiction between these sizes, if there is one.
     pub(crate) fn contradiction(&self) -> Option<String> {
         let sizes = [
             ("vocabulary", self.vocab),

@@ -16,7 +16,7 @@ pub struct Head {
 }
 
 impl Head {
-    /// What meets the output matrix: `[tokens, d_model]` to `[tokens, embedding width]`.
+    /// The input of the output matrix: `[tokens, d_model]` to `[tokens, embedding width]`.
     pub fn project(&self, states: Tensor<2>) -> Tensor<2> {
         match &self.projection {
             Some(projection) => linear(projection, states),

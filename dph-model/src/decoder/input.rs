@@ -8,24 +8,24 @@ use dph_core::select_rows;
 use super::product::linear;
 use super::{Layout, Norm};
 
-/// The way from token embeddings into the residual stream: whatever a model has of projection, positions, token types and
-/// norm, in this order.
+/// The computation of the residual stream from token embeddings: projection, positions, token types and norm, in this
+/// order, as far as the model has them.
 #[derive(Module, Debug)]
 pub struct Input {
     /// From a factored embedding to the hidden size, `[d_vocab, d_model]`.
     pub projection: Option<Linear>,
-    /// Learnt positions, `[offset + context, d_model]`.
+    /// Learned positions, `[offset + context, d_model]`.
     pub positions: Option<Param<Tensor<2>>>,
-    /// Learnt token types, `[token types, d_model]`.
+    /// Learned token types, `[token types, d_model]`.
     pub token_types: Option<Param<Tensor<2>>>,
-    /// Norm behind all that.
+    /// Norm after these steps.
     pub norm: Option<Norm>,
     /// Row of position 0 in the table.
     pub offset: usize,
 }
 
 impl Input {
-    /// The states in front of the first block, `[tokens, d_model]`, for embedded tokens, `[tokens, embedding width]`.
+    /// The states before the first block, `[tokens, d_model]`, for embedded tokens, `[tokens, embedding width]`.
     pub fn forward(&self, embedded: Tensor<2>, layout: &Layout) -> Tensor<2> {
         let mut stream = match &self.projection {
             Some(projection) => linear(projection, embedded),

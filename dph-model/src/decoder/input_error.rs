@@ -1,11 +1,11 @@
-//! [`InputError`]: what a model cannot be given.
+//! [`InputError`]: invalid input of a model.
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use dph_core::Layer;
 
 use super::DecoderConfig;
 
-/// Why a model cannot be run on some tokens.
+/// Invalid input of a model.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InputError {
@@ -16,7 +16,7 @@ pub enum InputError {
     Token {
         /// The id.
         token: i64,
-        /// Number of token ids.
+        /// Size of the vocabulary.
         vocab: usize,
     },
     /// A layer does not exist.
@@ -29,17 +29,17 @@ pub enum InputError {
         /// Number of blocks.
         n_layers: usize,
     },
-    /// Tokens do not fill all rows.
-    #[error("{tokens} tokens do not fill {rows} rows evenly")]
+    /// The number of tokens is not a multiple of the number of rows.
+    #[error("{tokens} tokens cannot be divided into {rows} rows of equal length")]
     Rows {
         /// Number of tokens.
         tokens: usize,
         /// Number of rows.
         rows: usize,
     },
-    /// A sequence is longer than the model has positions.
+    /// A sequence is longer than the learned positions.
     #[error(
-        "a sequence of {tokens} tokens is too long: the model has learnt {limit} positions; cut the text"
+        "a sequence of {tokens} tokens is too long; the model has {limit} learned positions, so shorten the text"
     )]
     TooLong {
         /// Length of the sequence.
@@ -61,7 +61,7 @@ pub enum InputError {
         /// Number of types.
         token_types: usize,
     },
-    /// Tokens and token types differ in number.
+    /// The numbers of tokens and token types differ.
     #[error("sequence {sequence} has {tokens} tokens, but {token_types} token types")]
     TokenTypes {
         /// Index of the sequence.
@@ -91,7 +91,7 @@ pub(crate) fn ids(
     Ok(Tensor::from_data(data, device))
 }
 
-/// Whether all layers exist in a model of `n_layers` blocks.
+/// Checks that all layers exist in a model of `n_layers` blocks.
 pub(crate) fn check_layers(layers: &[Layer], n_layers: usize) -> Result<(), InputError> {
     match Layer::find_missing(layers, n_layers) {
         Some(layer) => Err(InputError::Layer { layer, n_layers }),
@@ -99,7 +99,7 @@ pub(crate) fn check_layers(layers: &[Layer], n_layers: usize) -> Result<(), Inpu
     }
 }
 
-/// Whether a model has positions for a sequence of so many tokens.
+/// Checks that a model has positions for a sequence of this many tokens.
 pub(crate) fn check_length(tokens: usize, config: &DecoderConfig) -> Result<(), InputError> {
     match config.limit() {
         Some(limit) if tokens > limit => Err(InputError::TooLong { tokens, limit }),

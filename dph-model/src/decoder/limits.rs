@@ -1,12 +1,12 @@
-//! What no language model is as large as.
+//! Upper limits of the sizes of a model.
 
 use super::DecoderConfig;
 
 impl DecoderConfig {
-    /// Which size is beyond all reason, if one is.
+    /// The first size that exceeds its limit, if there is one.
     ///
-    /// A configuration is a file that anybody may have written: within these limits no number of parameters overflows, and
-    /// listing them needs little memory. They are far above the largest models that there are.
+    /// Configuration files are not trusted. Within these limits the number of parameters does not overflow, and
+    /// listing them needs little memory. The limits are far above the sizes of the largest models.
     pub(crate) fn excess(&self) -> Option<String> {
         let limits = [
             ("number of layers", self.n_layers, 1 << 12),

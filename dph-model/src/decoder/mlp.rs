@@ -10,7 +10,7 @@ use super::product::linear;
 /// A feed-forward network with one hidden layer, with or without a gate (Shazeer, arXiv 2002.05202).
 #[derive(Module, Debug)]
 pub struct Mlp {
-    /// `[d_model, mlp width]`: with a gate the values, then the gates.
+    /// `[d_model, mlp width]`: with a gate, the values and then the gates.
     pub input: Linear,
     /// `[d_ffn, d_model]`.
     pub output: Linear,

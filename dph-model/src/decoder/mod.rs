@@ -1,8 +1,7 @@
 //! One configurable decoder.
 //!
-//! Shapes are written with `rows` and `seq` (see [`Batch`](dph_core::Batch)), `tokens` (`rows · seq`, flattened),
-//! `d_model` (size of a hidden state), `d_ffn` (inner size of the feed-forward network), `n_heads`, `n_kv_heads` and
-//! `head_dim`.
+//! Shapes use `rows` and `seq` (see [`Batch`](dph_core::Batch)), `tokens` (`rows · seq`, flattened), `d_model` (size
+//! of a hidden state), `d_ffn` (inner size of the feed-forward network), `n_heads`, `n_kv_heads` and `head_dim`.
 
 mod activation;
 mod assembly;

@@ -6,15 +6,15 @@ use burn::tensor::Tensor;
 /// A normalisation of hidden states.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct NormConfig {
-    /// Which normalisation.
+    /// The kind of normalisation.
     pub kind: NormKind,
     /// Constant added to the mean square or variance.
     pub epsilon: f64,
-    /// Whether a learnt bias is added at the end.
+    /// Whether a learned bias is added at the end.
     pub bias: bool,
 }
 
-/// Which normalisation.
+/// The kind of normalisation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NormKind {
     /// Root mean square (Zhang and Sennrich, arXiv 1910.07467).
@@ -28,9 +28,9 @@ pub enum NormKind {
 pub struct Norm {
     /// Scale, `[d]`.
     pub weight: Param<Tensor<1>>,
-    /// What is added at the end, `[d]`.
+    /// The bias, `[d]`.
     pub bias: Option<Param<Tensor<1>>>,
-    /// Which normalisation, and its constant.
+    /// The kind of normalisation and its epsilon.
     #[module(skip)]
     pub config: NormConfig,
 }

@@ -1,4 +1,4 @@
-//! [`Parameter`]: one of a decoder's parameters, whatever its rank.
+//! [`Parameter`]: a decoder's parameter of any rank.
 
 use burn::module::{Param, ParamId};
 use burn::tensor::{Tensor, TensorData};
@@ -12,12 +12,12 @@ pub enum Parameter<'a> {
     Rank2(&'a Param<Tensor<2>>),
     /// Registers.
     Rank3(&'a Param<Tensor<3>>),
-    /// The weight of a linear layer, which burn keeps as `[inputs, outputs]`.
+    /// The weight of a linear layer, which burn stores as `[inputs, outputs]`.
     Matrix(&'a Param<Tensor<2>>),
 }
 
 impl Parameter<'_> {
-    /// What burn knows it by.
+    /// Its id in burn.
     pub fn id(self) -> ParamId {
         match self {
             Self::Rank1(param) => param.id,
@@ -26,7 +26,8 @@ impl Parameter<'_> {
         }
     }
 
-    /// Its values as files have them, as f32, with the shape of [`DecoderConfig::shape`](super::DecoderConfig::shape).
+    /// Its values in the layout of files, as f32, with the shape of
+    /// [`DecoderConfig::shape`](super::DecoderConfig::shape).
     pub fn data(self) -> TensorData {
         let data = match self {
             Self::Rank1(param) => param.val().into_data(),

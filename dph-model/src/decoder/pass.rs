@@ -1,4 +1,4 @@
-//! [`Pass`]: who sees whom, and where, in one forward pass.
+//! [`Pass`]: attention masks, positions and rotations of one forward pass.
 
 use std::cell::OnceCell;
 
@@ -8,68 +8,69 @@ use dph_core::{Batch, PADDING_SEGMENT, PROMPT_SEGMENT};
 use super::rotary::Rotation;
 use super::{Cache, DecoderConfig};
 
-/// What a hidden token adds to an attention score: far below any real score, so that its weight is exactly 0.
+/// Added to the attention scores of masked tokens: far below any score, so that the weight is exactly 0.
 const HIDDEN: f32 = -1e9;
 
-/// The geometry of one forward pass: spans of tokens that see each other, and rotations.
+/// The attention layout of one forward pass: spans of tokens that attend to each other, and rotations.
 #[derive(Debug)]
 pub struct Pass {
-    /// Everything that lives on the host.
+    /// The layout in host memory.
     pub layout: Layout,
-    /// The same for operations on the device, made when first asked for.
+    /// The layout as tensors, created on first use.
     device: OnceCell<DeviceLayout>,
 }
 
-/// The geometry on the host.
+/// The attention layout in host memory.
 #[derive(Debug)]
 pub struct Layout {
     /// Number of rows.
     pub rows: usize,
-    /// Tokens a row in this pass: the queries.
+    /// New tokens per row: the queries.
     pub seq: usize,
-    /// Tokens a row that came before, out of a cache.
+    /// Cached tokens per row.
     pub past: usize,
-    /// So many tokens at the start of each row, those in the cache included, are padding.
+    /// Number of padding tokens at the start of each row, including cached ones.
     pub padding: Vec<usize>,
-    /// Spans of each row in order; tokens outside of all spans are padding.
+    /// Spans of each row in order; tokens outside all spans are padding.
     pub spans: Vec<Vec<Span>>,
-    /// Whether a token sees only itself and the earlier ones of its span; all of the span otherwise.
+    /// Whether a token attends only to itself and to earlier tokens of its span. Otherwise it attends to the whole
+    /// span.
     pub causal: bool,
-    /// Position of each token of this pass, `[rows, seq]`.
+    /// Position of each new token, `[rows, seq]`.
     pub positions: Vec<i32>,
-    /// Type of each token of this pass, `[rows, seq]`; empty where all are of type 0.
+    /// Type of each new token, `[rows, seq]`; empty if all are of type 0.
     pub token_types: Vec<i32>,
-    /// Rotations of the keys that are turned in this pass: all, `[rows, past + seq]`, or `[rows, seq]` where those in the
-    /// cache are turned already.
+    /// Rotations of the keys: of all keys, `[rows, past + seq]`, or of the new ones, `[rows, seq]`, if cached keys
+    /// are already rotated.
     pub rotation: Rotation,
 }
 
-/// Neighbouring tokens, each of which sees the earlier ones of the span (or all, see [`Layout::causal`]) and the first
-/// `context` tokens of the row.
+/// Neighbouring tokens. Each attends to the earlier tokens of the span (or to all, see [`Layout::causal`]) and to the
+/// first `context` tokens of the row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {
     /// First column.
     pub start: usize,
-    /// Column behind the last.
+    /// Column after the last.
     pub end: usize,
-    /// Number of tokens at the start of the row that are visible to the whole span.
+    /// Number of tokens at the start of the row that the whole span attends to.
     pub context: usize,
 }
 
-/// The geometry as tensors.
+/// The attention layout as tensors.
 #[derive(Debug)]
 pub struct DeviceLayout {
-    /// Cosines and sines for the keys of [`Layout::rotation`], `[rows, 1, keys, 2 · half]`; `None` where nothing is turned.
+    /// Cosines and sines for the keys of [`Layout::rotation`], `[rows, 1, keys, 2 · half]`; `None` without rotation.
     pub rotation: Option<(Tensor<4>, Tensor<4>)>,
     /// Attention temperature of each row, `[rows, 1, 1, 1]`.
     pub temperatures: Tensor<4>,
-    /// What is added to the scores to hide tokens, `[rows, 1, seq, registers + past + seq]`. `None` where causality
-    /// alone hides the right ones.
+    /// The mask that is added to the scores, `[rows, 1, seq, registers + past + seq]`. `None` if causal attention
+    /// needs no other mask.
     pub bias: Option<Tensor<4>>,
 }
 
 impl Pass {
-    /// The pass of a batch.
+    /// The layout of a batch.
     pub(crate) fn of_batch(batch: &Batch, config: &DecoderConfig) -> Self {
         let spans: Vec<_> =
             (0..batch.rows).map(|row| spans(&batch.segments[row * batch.seq..][..batch.seq])).collect();
@@ -95,7 +96,7 @@ impl Pass {
         })
     }
 
-    /// The pass of whole sequences of some lengths, each in a row of its own, at its start.
+    /// The layout of whole sequences of these lengths, one per row, each at the start of its row.
     pub(crate) fn of_sequences(
         lengths: &[usize],
         seq: usize,
@@ -116,7 +117,7 @@ impl Pass {
         })
     }
 
-    /// The pass of `seq` further tokens in each row, behind those in the cache.
+    /// The layout of `seq` further tokens per row, after the cached ones.
     pub(crate) fn behind(cache: &Cache, rows: usize, seq: usize, config: &DecoderConfig) -> Self {
         let past = cache.len();
         let mut padding = cache.padding.clone();
@@ -148,7 +149,7 @@ impl Pass {
         Self { layout, device: OnceCell::new() }
     }
 
-    /// The geometry as tensors on `device`, for a model with so many registers.
+    /// The layout as tensors on `device`, for a model with this number of registers.
     pub(crate) fn on(&self, device: &Device, registers: usize) -> &DeviceLayout {
         self.device.get_or_init(|| {
             let rows = self.layout.rows;
@@ -165,14 +166,14 @@ impl Pass {
 }
 
 impl Layout {
-    /// Whether causality alone hides the right tokens, padding at the end of a row aside.
+    /// Whether causal attention needs no other mask, except for padding at the end of a row.
     pub(crate) fn is_causal(&self) -> bool {
         let is_padded = self.padding.iter().any(|&padding| padding > 0);
         self.causal && !is_padded && self.spans.iter().all(|spans| spans.len() <= 1)
     }
 
     fn bias(&self, registers: usize) -> Option<TensorData> {
-        // A single token sees all others.
+        // A single token attends to all others.
         if self.is_causal() && registers == 0 && (self.past == 0 || self.seq == 1) {
             return None;
         }
@@ -184,7 +185,7 @@ impl Layout {
                 let own = registers + self.past;
                 scores[..registers].fill(0.0);
                 scores[registers + hidden.min(self.past)..own].fill(0.0);
-                // Padding sees itself: a query that sees nothing would have no weights to sum up.
+                // Padding attends to itself, since a softmax over no keys is undefined.
                 scores[own + column] = 0.0;
                 if let Some(span) = spans.iter().find(|span| (span.start..span.end).contains(&column)) {
                     scores[own..own + span.context].fill(0.0);
@@ -197,7 +198,7 @@ impl Layout {
     }
 }
 
-/// The spans of a row; prompt and only candidate are one.
+/// The spans of a row. A prompt and its only candidate are one span.
 fn spans(segments: &[i32]) -> Vec<Span> {
     let mut spans: Vec<Span> = Vec::new();
     let mut start = 0;

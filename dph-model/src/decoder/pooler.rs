@@ -1,4 +1,4 @@
-//! [`Pooler`]: one vector for a sequence, and classes.
+//! [`Pooler`]: one vector per sequence, and class logits.
 
 use burn::module::Module;
 use burn::nn::Linear;
@@ -6,7 +6,7 @@ use burn::tensor::Tensor;
 
 use super::product::linear;
 
-/// `tanh(W x + b)` of the state of a sequence's first token, and logits of it (BERT, arXiv 1810.04805).
+/// `tanh(W x + b)` of the state of a sequence's first token, and class logits (BERT, arXiv 1810.04805).
 #[derive(Module, Debug)]
 pub struct Pooler {
     /// `[d_model, d_model]`.
@@ -21,7 +21,7 @@ impl Pooler {
         linear(&self.dense, last.narrow(1, 0, 1).squeeze_dim(1)).tanh()
     }
 
-    /// The logits of the classes for such vectors, `[rows, labels]`; `None` without classes.
+    /// The logits of the classes for these vectors, `[rows, labels]`; `None` without classes.
     pub fn classify(&self, vectors: Tensor<2>) -> Option<Tensor<2>> {
         self.classifier.as_ref().map(|classifier| linear(classifier, vectors))
     }

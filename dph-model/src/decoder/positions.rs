@@ -1,23 +1,23 @@
-//! [`Positions`]: how the place of a token in its sequence enters.
+//! [`Positions`]: the position encoding.
 
 use super::rotary::Rotation;
 use super::rotary_config::{RotaryConfig, RotaryScaling};
 
-/// How the place of a token in its sequence enters.
+/// The position encoding.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Positions {
-    /// Queries and keys are turned by it.
+    /// Queries and keys are rotated.
     Rotary(RotaryConfig),
-    /// Every position has a learnt vector that is added to the embedding of its token.
+    /// A learned vector per position is added to the token embedding.
     Learned {
-        /// Rows of the table in front of that of position 0, which are never used.
+        /// Number of unused rows of the table before position 0.
         offset: usize,
     },
 }
 
 impl Positions {
-    /// What the queries and keys of tokens at `positions` (`[rows, seq]`) are turned by, where row `i` is `lengths[i]`
-    /// positions long; by nothing with learnt positions.
+    /// The rotations of queries and keys at `positions` (`[rows, seq]`), where row `i` is `lengths[i]` positions
+    /// long. No rotation for learned positions.
     pub fn rotation(&self, positions: &[i32], lengths: &[usize]) -> Rotation {
         match self {
             Self::Rotary(rotary) => rotary.rotation(positions, lengths),
@@ -25,7 +25,7 @@ impl Positions {
         }
     }
 
-    /// Whether what a token's query and key are turned by changes when further tokens follow.
+    /// Whether the rotation of a token changes when further tokens are added.
     pub fn depend_on_length(&self) -> bool {
         match self {
             Self::Rotary(rotary) => {

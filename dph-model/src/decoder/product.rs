@@ -1,14 +1,14 @@
-//! Products of states, which are always f32, with matrices that may be of fewer bits.
+//! Products of f32 states with matrices that may be in half precision.
 //!
-//! A product is computed in the type of its matrix, and its result is f32 again. So norms, the attention and the residual
-//! stream keep their digits and their range whatever the weights are.
+//! A product is computed in the type of its matrix and converted to f32. So the precision and range of norms,
+//! attention and the residual stream do not depend on the type of the weights.
 
 use burn::nn::Linear;
 use burn::tensor::Tensor;
 
 use super::kernels;
 
-/// What a layer makes of states: `[tokens, inputs]` to `[tokens, outputs]`.
+/// A linear layer: `[tokens, inputs]` to `[tokens, outputs]`.
 pub(crate) fn linear(layer: &Linear, states: Tensor<2>) -> Tensor<2> {
     let product = times(states, layer.weight.val());
     match &layer.bias {

@@ -1,4 +1,4 @@
-//! Norm of queries and keys, head by head.
+//! Norm of queries and keys per head.
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
@@ -6,26 +6,26 @@ use burn::tensor::Tensor;
 /// The normalisation of every query and key head before the rotation.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum QueryKeyNormConfig {
-    /// `x / (rms(x) + epsilon) · weight`, every head with a weight of its own: LSWT.
+    /// `x / (rms(x) + epsilon) · weight`, with a weight for every head: LSWT.
     PerHead {
         /// Constant added to the root of the mean square.
         epsilon: f64,
     },
-    /// `x / √(mean(x²) + epsilon) · weight`, all heads with the same weight: Qwen3.
+    /// `x / √(mean(x²) + epsilon) · weight`, with the same weight for all heads: Qwen3.
     Shared {
         /// Constant added to the mean square.
         epsilon: f64,
     },
 }
 
-/// Root-mean-square norm of queries and keys, head by head.
+/// Root-mean-square norm of queries and keys per head.
 #[derive(Module, Debug)]
 pub struct QueryKeyNorm {
-    /// Scale of the queries, `[n_heads, head_dim]`, or `[1, head_dim]` where they share it.
+    /// Scale of the queries, `[n_heads, head_dim]`, or `[1, head_dim]` if they share it.
     pub query: Param<Tensor<2>>,
     /// Scale of the keys, `[n_kv_heads, head_dim]`, or `[1, head_dim]`.
     pub key: Param<Tensor<2>>,
-    /// Which normalisation.
+    /// The kind of normalisation.
     #[module(skip)]
     pub config: QueryKeyNormConfig,
 }

@@ -1,4 +1,4 @@
-//! Rotary positions: which angle every token's queries and keys are turned by.
+//! Rotary positions: the rotation angles of every token's queries and keys.
 
 use std::collections::BTreeMap;
 use std::f64::consts::PI;
@@ -14,7 +14,7 @@ use super::rotary_config::{DynamicScaling, RotaryConfig, RotaryScaling};
 /// [`DynamicScaling`] is part of the table.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rotation {
-    /// Number of angles per position: half the components that are turned, 0 where nothing is.
+    /// Number of angles per position: half the number of rotated components, 0 without rotation.
     pub half: usize,
     /// Cosines times temperature, `[entries, half]`.
     pub cos: Vec<f32>,
@@ -22,7 +22,7 @@ pub struct Rotation {
     pub sin: Vec<f32>,
     /// Entry of each token, `[rows, seq]`.
     pub entries: Vec<u32>,
-    /// Attention temperature of each row: what registers are multiplied by, since no rotation does it.
+    /// Attention temperature of each row: the factor of the registers, which are not rotated.
     pub temperatures: Vec<f32>,
 }
 
@@ -42,7 +42,7 @@ impl RotaryConfig {
         let longest = lengths.iter().copied().max().unwrap_or(0);
         let seq = positions.len() / lengths.len().max(1);
         let scaled_for = |length| if self.dynamic().is_some() { length } else { longest };
-        // By how many steps a token is turned.
+        // The number of steps of a token's rotation.
         let steps = |row: usize| {
             let last = lengths[row].saturating_sub(1);
             positions[row * seq..(row + 1) * seq].iter().map(move |&position| {
@@ -50,7 +50,7 @@ impl RotaryConfig {
                 if self.reversed { last - position } else { position }
             })
         };
-        // The steps that occur for each length that needs a table of its own; a single new token does with one.
+        // The range of steps for each length that needs its own table.
         let mut ranges = BTreeMap::new();
         for (row, &length) in lengths.iter().enumerate() {
             let range = ranges.entry(scaled_for(length)).or_insert(Range { start: usize::MAX, end: 0 });
@@ -79,7 +79,8 @@ impl RotaryConfig {
         rotation
     }
 
-    /// Angle per position of each pair of a head, and the attention temperature, for a sequence of some length.
+    /// The angle per position of each pair of components, and the attention temperature, for a sequence of this
+    /// length.
     fn frequencies(&self, length: usize) -> (Vec<f32>, f64) {
         let d = self.dims as f64;
         let series = |theta: f64| {
@@ -117,14 +118,14 @@ impl RotaryConfig {
 }
 
 impl Rotation {
-    /// The rotation of so many tokens in so many rows by nothing.
+    /// No rotation, for a number of tokens and rows.
     pub(super) fn none(tokens: usize, rows: usize) -> Self {
         let (cos, sin) = (Vec::new(), Vec::new());
         Self { half: 0, cos, sin, entries: vec![0; tokens], temperatures: vec![1.0; rows] }
     }
 
-    /// What [`rotate`] multiplies the components of every token by, both `[rows, 1, seq, 2 · half]`: cosines, and sines
-    /// with the sign of their component. `None` where nothing is turned.
+    /// The factors of [`rotate`], both `[rows, 1, seq, 2 · half]`: cosines, and sines with the sign of their
+    /// component. `None` without rotation.
     pub(crate) fn tensors(&self, device: &Device) -> Option<(Tensor<4>, Tensor<4>)> {
         if self.half == 0 {
             return None;
@@ -143,8 +144,8 @@ impl Rotation {
     }
 }
 
-/// Turns heads `[rows, heads, seq, head_dim]` by the last `seq` angles of [`Rotation::tensors`]: of the components that are
-/// turned the first half pairs with the second.
+/// Rotates heads `[rows, heads, seq, head_dim]` by the last `seq` angles of [`Rotation::tensors`]. The first half of
+/// the rotated components is paired with the second half.
 pub(crate) fn rotate(heads: Tensor<4>, cos: &Tensor<4>, sin: &Tensor<4>) -> Tensor<4> {
     let [_, _, seq, head_dim] = heads.dims();
     let [_, _, angles, turned] = cos.dims();

@@ -3,37 +3,37 @@
 /// Rotary position embedding (Su et al., arXiv 2104.09864), in the "rotate half" layout of Hugging Face.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RotaryConfig {
-    /// How many components of each head are turned, from the first; the others stay. Even.
+    /// Number of leading components of each head that are rotated. Even.
     pub dims: usize,
     /// Base of the geometric series of wavelengths.
     pub theta: f64,
-    /// Change of the wavelengths for longer contexts.
+    /// Scaling of the wavelengths for longer contexts.
     pub scaling: RotaryScaling,
     /// Whether positions count down to 0 at the end of the sequence instead of up from 0 at its start.
     pub reversed: bool,
 }
 
-/// Change of the rotary wavelengths for contexts longer than those of the training.
+/// Scaling of the rotary wavelengths for contexts longer than in training.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum RotaryScaling {
     /// None.
     None,
-    /// Llama 3: long wavelengths are stretched, short ones kept, those between interpolated.
+    /// Llama 3: long wavelengths are scaled, short ones are not, and those between are interpolated.
     Llama3 {
-        /// How much the long wavelengths are stretched.
+        /// Scale of the long wavelengths.
         factor: f64,
-        /// Wavelengths above `original_context / low_freq_factor` are stretched in full.
+        /// Wavelengths above `original_context / low_freq_factor` are fully scaled.
         low_freq_factor: f64,
-        /// Wavelengths below `original_context / high_freq_factor` are kept.
+        /// Wavelengths below `original_context / high_freq_factor` are not scaled.
         high_freq_factor: f64,
-        /// Context length before the stretch, in tokens.
+        /// Context length before scaling, in tokens.
         original_context: usize,
     },
     /// A larger base ("NTK aware"): `theta · scale^(dims / (dims - 2))`.
     Ntk {
         /// The factor.
         scale: f64,
-        /// Grow with the length of the sequence beyond the trained one.
+        /// Scaling that grows with the sequence beyond the trained length.
         dynamic: Option<DynamicScaling>,
     },
 }
@@ -46,6 +46,6 @@ pub struct DynamicScaling {
     pub positions: usize,
     /// Slope of the attention temperature.
     pub yarn_a: f64,
-    /// Attention temperature without stretch.
+    /// Attention temperature without scaling.
     pub yarn_b: f64,
 }

@@ -1,31 +1,31 @@
-//! [`Slot`]: the parameters of a decoder, by their place in it.
+//! [`Slot`]: the keys of a decoder's parameters.
 
 use super::{DecoderConfig, Positions, QueryKeyNormConfig};
 
-/// A parameter of a [`Decoder`](super::Decoder).
+/// The key of a parameter of a [`Decoder`](super::Decoder).
 ///
-/// Files, initialisation and counting all go through this one list, so that none of them can forget a parameter.
+/// Loading, saving, initialisation and counting use the same list of keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Slot {
     /// Token embedding, `[vocab, embedding width]`.
     Embedding,
     /// From a factored embedding to the hidden size, `[d_model, d_vocab]`.
     InputProjection,
-    /// Learnt positions, `[offset + context, d_model]`.
+    /// Learned positions, `[offset + context, d_model]`.
     Positions,
-    /// Learnt token types, `[token types, d_model]`.
+    /// Learned token types, `[token types, d_model]`.
     TokenTypes,
-    /// Norm behind the embedding, `[d_model]`.
+    /// Norm after the embedding, `[d_model]`.
     InputNorm(Part),
     /// A parameter of a block, counted from 0.
     Block(usize, BlockSlot),
-    /// Norm behind the last block, `[d_model]`.
+    /// Norm after the last block, `[d_model]`.
     OutputNorm(Part),
     /// From the hidden size to a factored embedding, `[d_vocab, d_model]`.
     HeadProjection,
     /// Output matrix of an untied model, `[vocab, embedding width]`.
     Head,
-    /// What is made of the first state, `[d_model, d_model]`.
+    /// Pooler of the first state, `[d_model, d_model]`.
     Pooler(Part),
     /// From the pooled state to classes, `[labels, d_model]`.
     Classifier(Part),
@@ -38,15 +38,15 @@ pub enum BlockSlot {
     AttentionNorm(Part),
     /// Joint projection to queries, keys and values in this order, `[qkv width, d_model]`.
     Qkv(Part),
-    /// Weight of the query norm, `[n_heads, head_dim]`, or `[1, head_dim]` where the heads share it.
+    /// Weight of the query norm, `[n_heads, head_dim]`, or `[1, head_dim]` if the heads share it.
     QueryNorm,
     /// Weight of the key norm, `[n_kv_heads, head_dim]`, or `[1, head_dim]`.
     KeyNorm,
-    /// Keys that every query sees, `[n_kv_heads, registers, head_dim]`.
+    /// Keys that every query attends to, `[n_kv_heads, registers, head_dim]`.
     RegisterKeys,
     /// Values of the register keys, `[n_kv_heads, registers, head_dim]`.
     RegisterValues,
-    /// Projection behind the attention, `[d_model, n_heads · head_dim]`.
+    /// Projection after the attention, `[d_model, n_heads · head_dim]`.
     AttentionOutput(Part),
     /// Norm of the feed-forward network, `[d_model]`.
     MlpNorm(Part),
@@ -62,12 +62,12 @@ pub enum BlockSlot {
 pub enum Part {
     /// The matrix, `[outputs, inputs]`, or the scale of a norm.
     Weight,
-    /// What is added to the outputs, `[outputs]`.
+    /// The bias, `[outputs]`.
     Bias,
 }
 
 impl Part {
-    /// What PyTorch calls it.
+    /// Its name in PyTorch.
     pub fn name(self) -> &'static str {
         match self {
             Self::Weight => "weight",
@@ -77,7 +77,7 @@ impl Part {
 }
 
 impl DecoderConfig {
-    /// All parameters, in the order of the computation.
+    /// All parameters, in the order of computation.
     pub fn slots(&self) -> Vec<Slot> {
         let mut slots = vec![Slot::Embedding];
         if self.d_vocab.is_some() {
@@ -166,7 +166,7 @@ impl DecoderConfig {
         }
     }
 
-    /// How many weights the norm of so many heads has.
+    /// Number of norm weights for a number of heads.
     fn normalised_apart(&self, heads: usize) -> usize {
         match self.query_key_norm {
             Some(QueryKeyNormConfig::Shared { .. }) => 1,

@@ -1,4 +1,4 @@
-//! [`Decoder`]: embedding, blocks, norm and head in a row.
+//! [`Decoder`]: embedding, blocks, norm and head.
 
 use burn::module::{Module, Param};
 use burn::nn::Linear;
@@ -13,15 +13,15 @@ use super::{Block, BlockSlot, Cache, Head, Input, Norm, Parameter, Part, Pass, P
 pub struct Decoder {
     /// Token embedding, `[vocab, embedding width]`.
     pub embedding: Param<Tensor<2>>,
-    /// From the embedding into the residual stream.
+    /// From the embedding to the residual stream.
     pub input: Input,
     /// The blocks, in order.
     pub blocks: Vec<Block>,
-    /// Norm behind the last block.
+    /// Norm after the last block.
     pub output_norm: Option<Norm>,
     /// From the last state to logits.
     pub head: Head,
-    /// What is made of the first state of a sequence.
+    /// Pooler of the first state of a sequence.
     pub pooler: Option<Pooler>,
 }
 
@@ -51,7 +51,8 @@ impl Decoder {
         parameters
     }
 
-    /// The states of `layers`, in their order, each `[tokens, d_model]`; no block behind the last one wanted is run.
+    /// The states of `layers`, in this order, each `[tokens, d_model]`. Blocks after the last requested layer are not
+    /// run.
     ///
     /// # Shapes
     ///
@@ -67,7 +68,7 @@ impl Decoder {
         layers: &[Layer],
         mut cache: Option<&mut Cache>,
     ) -> Vec<Tensor<2>> {
-        // A cache must hear of every block, or the next call would find holes in it.
+        // With a cache every block must run, since the next call needs its keys and values.
         let needed = if cache.is_some() { self.blocks.len() } else { self.blocks_needed(layers) };
         let mut found: Vec<Option<Tensor<2>>> = vec![None; layers.len()];
         let mut keep = |layer: Layer, state: &Tensor<2>| {
@@ -87,7 +88,7 @@ impl Decoder {
         found.into_iter().flatten().collect()
     }
 
-    /// How many blocks have to be run for these layers.
+    /// Number of blocks that these layers need.
     ///
     /// # Panics
     ///
@@ -103,7 +104,7 @@ impl Decoder {
         needed
     }
 
-    /// The state of [`Layer::Last`] for what comes out of the last block, both `[tokens, d_model]`.
+    /// The state of [`Layer::Last`] from the output of the last block, both `[tokens, d_model]`.
     pub(crate) fn last(&self, stream: Tensor<2>) -> Tensor<2> {
         match &self.output_norm {
             Some(norm) => norm.forward(stream),
@@ -130,7 +131,7 @@ impl Decoder {
     }
 }
 
-/// The residual stream behind a block: by a fused kernel where there is one for the device and no gradient is wanted. The
+/// The residual stream after a block, by a fused kernel if there is one for the device and no gradient is needed. The
 /// state of padding is then unspecified.
 fn run(block: &Block, stream: Tensor<2>, pass: &Pass, mut cache: Option<(&mut Cache, usize)>) -> Tensor<2> {
     let for_kernel = cache.as_mut().map(|(cache, index)| (&mut **cache, *index));

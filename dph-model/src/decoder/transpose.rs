@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-/// Edge of the squares that are transposed at a time: two of them fit into the first-level cache.
+/// Edge of the squares that are transposed at a time. Two squares fit into the first-level CPU cache.
 const SQUARE: usize = 32;
 
 /// `[rows, columns]` to `[columns, rows]`.

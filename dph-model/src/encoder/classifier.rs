@@ -1,4 +1,4 @@
-//! [`Classifier`]: an encoder with a head that tells classes apart.
+//! [`Classifier`]: an encoder with a classification head.
 
 use std::path::Path;
 
@@ -23,7 +23,7 @@ impl Classifier {
     ///
     /// # Errors
     ///
-    /// As [`Encoder::load`]; also an encoder without a classification head.
+    /// As for [`Encoder::load`], and if there is no classification head.
     pub fn load(dir: impl AsRef<Path>, device: &Device) -> Result<Self, CheckpointError> {
         let dir = dir.as_ref();
         let no_classifier = |source| CheckpointError::Config { path: dir.join(CONFIG_FILE), source };
@@ -34,7 +34,7 @@ impl Classifier {
     ///
     /// # Errors
     ///
-    /// If the configuration is wrong, not supported, or not one of a classifier.
+    /// If the configuration is invalid, not supported, or has no classification head.
     pub fn init(json: &str, seed: u64, device: &Device) -> Result<Self, ConfigError> {
         Self::of(Encoder::init(json, seed, device)?)
     }
@@ -52,7 +52,7 @@ impl Classifier {
     ///
     /// # Errors
     ///
-    /// As [`Encoder::hidden_states`].
+    /// As for [`Encoder::hidden_states`].
     pub fn logits(&self, texts: &[Text]) -> Result<Tensor<2>, InputError> {
         let last = self.encoder.hidden_states(texts, &[Layer::Last])?.remove(0);
         let pooler = self.encoder.stack.pooler.as_ref();
@@ -62,7 +62,7 @@ impl Classifier {
         }
     }
 
-    /// What the classes are called, in the order of the logits.
+    /// The names of the classes, in the order of the logits.
     pub fn labels(&self) -> Vec<String> {
         let count = self.encoder.config().pooler.map_or(0, |pooler| pooler.labels);
         let name = |index: usize| match self.encoder.family() {

@@ -1,4 +1,4 @@
-//! [`Encoder`]: a model whose tokens see the whole text, such as BERT.
+//! [`Encoder`]: a bidirectional model such as BERT.
 
 mod classifier;
 
@@ -17,10 +17,10 @@ use crate::family::{ConfigError, Family};
 
 pub use classifier::Classifier;
 
-/// An encoder: texts to hidden states, and to one vector each.
+/// A bidirectional encoder: computes hidden states of texts, and one vector per text.
 ///
-/// It has no log-likelihood and is no [`Backbone`](crate::Backbone); it shares the blocks. For classes there is
-/// [`Classifier`](crate::Classifier).
+/// It has the same blocks as a [`Backbone`](crate::Backbone), but no log-likelihood.
+/// [`Classifier`](crate::Classifier) adds a classification head.
 ///
 /// ```no_run
 /// use dph_core::Layer;
@@ -41,7 +41,7 @@ pub struct Encoder {
     origin: Arc<Origin>,
 }
 
-/// The tokens of a text, with those that mark its start and its parts, such as `[CLS] a [SEP] b [SEP]`.
+/// The tokens of a text, including special tokens, such as `[CLS] a [SEP] b [SEP]`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Text {
     /// Token ids.
@@ -58,23 +58,24 @@ impl Text {
 }
 
 impl Encoder {
-    /// Loads a model directory in the layout of Hugging Face; heads for masked tokens and for the next sentence are left
-    /// aside.
+    /// Loads a model directory in the layout of Hugging Face; the heads for masked tokens and for the next sentence
+    /// are ignored.
     ///
     /// # Errors
     ///
-    /// See [`CheckpointError`]; every tensor that does not fit is named. A causal language model is no encoder.
+    /// See [`CheckpointError`]; the error names every tensor that does not match. A causal language model is not an
+    /// encoder.
     pub fn load(dir: impl AsRef<Path>, device: &Device) -> Result<Self, CheckpointError> {
         let (stack, origin) =
             checkpoint::load(dir.as_ref(), device, Family::encoder, LoadOptions::default())?;
         Ok(Self { stack, origin: Arc::new(origin) })
     }
 
-    /// Writes the model in the same layout, with f32 weights under the names that it was loaded by.
+    /// Writes the model in the same layout, with f32 weights under the tensor names of the loaded files.
     ///
     /// # Errors
     ///
-    /// If a file cannot be written; what was there before is then still there.
+    /// If a file cannot be written. The old file then stays unchanged.
     pub fn save(&self, dir: impl AsRef<Path>) -> Result<(), CheckpointError> {
         checkpoint::save(dir.as_ref(), &self.origin, &self.stack)
     }
@@ -83,14 +84,14 @@ impl Encoder {
     ///
     /// # Errors
     ///
-    /// If the configuration is wrong or not supported.
+    /// If the configuration is invalid or not supported.
     pub fn init(json: &str, seed: u64, device: &Device) -> Result<Self, ConfigError> {
         let origin = Origin::encoder(json)?;
         Ok(Self { stack: random_decoder(&origin.config, seed, device), origin: Arc::new(origin) })
     }
 
-    /// The states of `layers` for texts, in their order, each `[texts, longest text, d_model]`. [`Layer::At`] 0 is the
-    /// embedding behind its norm; the state behind the end of a shorter text is unspecified.
+    /// The states of `layers` for texts, in this order, each `[texts, longest text, d_model]`. [`Layer::At`] 0 is the
+    /// embedding after its norm. The states after the end of a shorter text are unspecified.
     ///
     /// # Errors
     ///
@@ -119,22 +120,22 @@ impl Encoder {
         self.stack.pooler.as_ref().map(|pooler| pooler.forward(last))
     }
 
-    /// The family that the model is of.
+    /// The family of the model.
     pub fn family(&self) -> &Family {
         &self.origin.family
     }
 
-    /// The shape of the model.
+    /// The configuration of the decoder.
     pub fn config(&self) -> &DecoderConfig {
         &self.origin.config
     }
 
-    /// The text of the configuration that the model was made of.
+    /// The text of the model's configuration.
     pub fn config_json(&self) -> &str {
         &self.origin.json
     }
 
-    /// The device that the weights are on.
+    /// The device of the weights.
     pub fn device(&self) -> Device {
         self.stack.embedding.val().device()
     }
@@ -154,7 +155,7 @@ fn check_text(text: &Text, sequence: usize, config: &DecoderConfig) -> Result<()
     }
 }
 
-/// Numbers and zeros behind them.
+/// The numbers, padded with zeros.
 fn padded(numbers: &[u32], len: usize) -> impl Iterator<Item = i32> {
     numbers.iter().map(|&number| number as i32).chain(std::iter::repeat(0)).take(len)
 }

@@ -1,4 +1,4 @@
-//! BERT (arXiv 1810.04805): an encoder, in which every token sees the whole text.
+//! BERT (arXiv 1810.04805): a bidirectional encoder.
 
 use std::collections::BTreeMap;
 
@@ -9,19 +9,19 @@ use super::settings::{activation, head_dim, only, unsupported};
 use super::{ConfigError, FileTensor, Translation};
 use crate::decoder::{BlockSlot, DecoderConfig, NormConfig, Part, PoolerConfig, Positions, Residual, Slot};
 
-/// The class of Hugging Face with a classification head.
+/// The Hugging Face class with a classification head.
 const CLASSIFIER: &str = "BertForSequenceClassification";
-/// The classes that have nothing beside the encoder but heads that are not used here.
+/// The classes whose other heads are not used.
 const OTHERS: &[&str] =
     &["BertModel", "BertForPreTraining", "BertForMaskedLM", "BertForNextSentencePrediction"];
 
-/// The keys of a BERT's `config.json` that matter here; absent ones have the defaults of Hugging Face.
+/// The keys of a BERT's `config.json` that are used. Absent keys have the defaults of Hugging Face.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct BertConfig {
-    /// The class that the files are of.
+    /// The class of the files.
     pub architectures: Option<Vec<String>>,
-    /// Number of token ids.
+    /// Size of the vocabulary.
     pub vocab_size: usize,
     /// Size of a hidden state.
     pub hidden_size: usize,
@@ -37,17 +37,17 @@ pub struct BertConfig {
     pub type_vocab_size: usize,
     /// Activation of the feed-forward network.
     pub hidden_act: String,
-    /// Constant of the norms.
+    /// Epsilon of the norms.
     pub layer_norm_eps: f64,
-    /// `absolute` is all that is computed.
+    /// Only `absolute` is supported.
     pub position_embedding_type: String,
-    /// Whether tokens see only earlier ones, which is not computed.
+    /// Whether attention is causal. Only `false` is supported.
     pub is_decoder: bool,
     /// Names of the classes of a classifier, by their number.
     pub id2label: Option<BTreeMap<String, Value>>,
     /// Number of classes, in configurations that do not name them.
     pub num_labels: Option<usize>,
-    /// Standard deviation of new weights.
+    /// Standard deviation of initial weights.
     pub initializer_range: f32,
 }
 
@@ -94,7 +94,7 @@ impl BertConfig {
         }
     }
 
-    /// What class `index` is called, `LABEL_<index>` if the configuration does not say it.
+    /// The name of class `index`; `LABEL_<index>` if the configuration does not name it.
     pub fn label(&self, index: usize) -> String {
         let named = self.id2label.as_ref().and_then(|labels| labels.get(&index.to_string()));
         match named.and_then(Value::as_str) {
@@ -164,7 +164,7 @@ impl Translation for BertConfig {
 
 const PREFIX: &str = "bert.";
 
-/// The tensors of a parameter; the only table of names, read when loading and when saving.
+/// The tensors of a parameter. Loading and saving use this table.
 fn tensors(slot: Slot, config: &DecoderConfig) -> Vec<FileTensor> {
     let shape = config.shape(slot);
     let one = |name: String| vec![FileTensor::new(name, shape.clone())];

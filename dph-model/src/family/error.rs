@@ -1,4 +1,4 @@
-//! What can be wrong with a `config.json`.
+//! [`ConfigError`]: an invalid or unsupported `config.json`.
 
 use super::model_types::SUPPORTED_MODEL_TYPES;
 
@@ -9,7 +9,7 @@ pub enum ConfigError {
     /// The text is not JSON, lacks a key, or a key has a value of the wrong type.
     #[error("{source}")]
     Json {
-        /// What, where.
+        /// The error and its position.
         #[from]
         source: serde_json::Error,
     },
@@ -19,10 +19,10 @@ pub enum ConfigError {
     /// The family is not known.
     #[error("model_type `{model_type}` is not supported; supported are {}", SUPPORTED_MODEL_TYPES.join(", "))]
     UnknownModelType {
-        /// As the file has it.
+        /// The value in the file.
         model_type: String,
     },
-    /// A key has a value that this implementation does not compute.
+    /// The value of a key is not supported.
     #[error("`{key}` = {value} is not supported{}", hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default())]
     Unsupported {
         /// The key, with its parents.
@@ -35,24 +35,24 @@ pub enum ConfigError {
     /// The sizes contradict each other.
     #[error("{problem}")]
     Sizes {
-        /// How.
+        /// The contradiction.
         problem: String,
     },
-    /// An encoder is asked to be a language model.
+    /// The model is an encoder, not a language model.
     #[error(
         "model_type `{model_type}` is an encoder of {parameters} parameters, whose tokens see the whole text: it has no log-likelihood and cannot be a \
          backbone; load it as an `Encoder` or a `Classifier`"
     )]
     NotCausal {
-        /// As the file has it.
+        /// The value in the file.
         model_type: String,
-        /// How many it has.
+        /// Its number of parameters.
         parameters: usize,
     },
-    /// A language model is asked to be an encoder.
+    /// The model is a language model, not an encoder.
     #[error("model_type `{model_type}` is a causal language model, not an encoder; load it as a `Backbone`")]
     NotAnEncoder {
-        /// As the file has it.
+        /// The value in the file.
         model_type: String,
     },
     /// An encoder has no classification head.

@@ -1,4 +1,4 @@
-//! [`FileTensor`]: a tensor as a file has it.
+//! [`FileTensor`]: a tensor in a file.
 
 use crate::decoder::transpose;
 
@@ -13,15 +13,15 @@ pub struct FileTensor {
     pub order: Order,
 }
 
-/// The order of the values of a [`FileTensor`], compared with those of a [`Slot`](crate::decoder::Slot).
+/// The order of the values of a [`FileTensor`], compared with the values of a [`Slot`](crate::decoder::Slot).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
     /// The same.
     Same,
     /// The matrix is `[inputs, outputs]`: the "Conv1D" of GPT and GPT-2.
     Transposed,
-    /// Query, key and value of the first head, then those of the second, and so on: GPT-NeoX. Ours are all queries, all
-    /// keys, all values.
+    /// Query, key and value of the first head, then of the second, and so on (GPT-NeoX). Our order is all queries,
+    /// all keys, all values.
     ByHead {
         /// Number of heads.
         heads: usize,
@@ -34,7 +34,7 @@ impl FileTensor {
         Self { name, shape, order: Order::Same }
     }
 
-    /// Tensors of equal size that lie one after another in ours, whose shape is `ours`.
+    /// Tensors of equal size that are concatenated in ours, whose shape is `ours`.
     pub(crate) fn equal_parts(names: impl IntoIterator<Item = String>, ours: &[usize]) -> Vec<Self> {
         let names: Vec<String> = names.into_iter().collect();
         let mut shape = ours.to_vec();
@@ -42,12 +42,12 @@ impl FileTensor {
         names.into_iter().map(|name| Self::new(name, shape.clone())).collect()
     }
 
-    /// A matrix, of which ours is `[outputs, inputs]`.
+    /// A matrix whose shape in our order is `[outputs, inputs]`.
     pub(crate) fn transposed(name: String, ours: &[usize]) -> Self {
         Self { name, shape: ours.iter().rev().copied().collect(), order: Order::Transposed }
     }
 
-    /// From the order of the file to ours, in place.
+    /// Converts from the order of the file to ours, in place.
     pub fn to_ours(&self, values: &mut [f32]) {
         match self.order {
             Order::Same => {}
@@ -58,7 +58,7 @@ impl FileTensor {
         }
     }
 
-    /// From our order to that of the file, in place.
+    /// Converts from our order to the order of the file, in place.
     pub fn to_file(&self, values: &mut [f32]) {
         match self.order {
             Order::Same => {}

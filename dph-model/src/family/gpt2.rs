@@ -1,4 +1,4 @@
-//! GPT-2: learnt positions, pre-norm, GELU, matrices stored the other way round.
+//! GPT-2: learned positions, pre-norm, GELU, transposed matrices.
 
 use serde::Deserialize;
 
@@ -6,11 +6,11 @@ use super::settings::{activation, head_dim, only};
 use super::{ConfigError, FileTensor, Translation};
 use crate::decoder::{BlockSlot, DecoderConfig, NormConfig, Part, Positions, Residual, Slot};
 
-/// The keys of a GPT-2's `config.json` that matter here; absent ones have the defaults of Hugging Face.
+/// The keys of a GPT-2's `config.json` that are used. Absent keys have the defaults of Hugging Face.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct Gpt2Config {
-    /// Number of token ids.
+    /// Size of the vocabulary.
     pub vocab_size: usize,
     /// Longest sequence.
     pub n_positions: usize,
@@ -24,15 +24,15 @@ pub struct Gpt2Config {
     pub n_inner: Option<usize>,
     /// Activation of the feed-forward network.
     pub activation_function: String,
-    /// Constant of the norms.
+    /// Epsilon of the norms.
     pub layer_norm_epsilon: f64,
-    /// Whether attention scores are divided by the root of the head size, which is all that is computed.
+    /// Whether attention scores are divided by the root of the head size. Only `true` is supported.
     pub scale_attn_weights: bool,
-    /// Whether they are also divided by the block's number, which is not computed.
+    /// Whether they are also divided by the index of the block. Only `false` is supported.
     pub scale_attn_by_inverse_layer_idx: bool,
-    /// Whether the embedding is also the output matrix.
+    /// Whether the output matrix is the embedding (tied).
     pub tie_word_embeddings: bool,
-    /// Standard deviation of new weights.
+    /// Standard deviation of initial weights.
     pub initializer_range: f32,
 }
 
@@ -110,15 +110,15 @@ impl Translation for Gpt2Config {
     }
 }
 
-/// What most names begin with.
+/// The prefix of most names.
 pub(super) const PREFIX: &str = "transformer.";
 
-/// Whether a tensor is the causal mask, or what it hides with.
+/// Whether a tensor is the causal mask or its bias.
 pub(super) fn is_harmless(name: &str) -> bool {
     name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias")
 }
 
-/// The tensor of a block's parameter, of which our shape is `ours`. GPT-1 has the same.
+/// The tensor of a block's parameter with our shape `ours`. GPT-1 has the same tensors.
 pub(super) fn block_tensor(block: usize, slot: BlockSlot, ours: &[usize]) -> Vec<FileTensor> {
     let name = |module: &str, part: Part| format!("transformer.h.{block}.{module}.{}", part.name());
     let norm = |module: &str, part: Part| vec![FileTensor::new(name(module, part), ours.to_vec())];

@@ -1,4 +1,4 @@
-//! GPT-NeoX: Pythia and its kin (arXiv 2204.06745).
+//! GPT-NeoX: Pythia and related models (arXiv 2204.06745).
 
 use serde::Deserialize;
 
@@ -8,11 +8,11 @@ use crate::decoder::{
     BlockSlot, DecoderConfig, NormConfig, Part, Positions, Residual, RotaryConfig, RotaryScaling, Slot,
 };
 
-/// The keys of a GPT-NeoX's `config.json` that matter here; absent ones have the defaults of Hugging Face.
+/// The keys of a GPT-NeoX's `config.json` that are used. Absent keys have the defaults of Hugging Face.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct GptNeoxConfig {
-    /// Number of token ids.
+    /// Size of the vocabulary.
     pub vocab_size: usize,
     /// Size of a hidden state.
     pub hidden_size: usize,
@@ -26,27 +26,27 @@ pub struct GptNeoxConfig {
     pub max_position_embeddings: usize,
     /// Activation of the feed-forward network.
     pub hidden_act: String,
-    /// Constant of the norms.
+    /// Epsilon of the norms.
     pub layer_norm_eps: f64,
-    /// Share of a head that is turned.
+    /// Fraction of a head that is rotated.
     pub rotary_pct: f64,
-    /// The same under a newer name.
+    /// The newer name of the same key.
     pub partial_rotary_factor: Option<f64>,
     /// Base of the rotary wavelengths.
     pub rotary_emb_base: f64,
-    /// The same under a newer name.
+    /// The newer name of the same key.
     pub rope_theta: Option<f64>,
-    /// Change of the rotary wavelengths.
+    /// Scaling of the rotary wavelengths.
     pub rope_scaling: Option<RopeScaling>,
-    /// All three as the newest versions of Hugging Face write them.
+    /// The three keys above in the newest versions of Hugging Face.
     pub rope_parameters: Option<RopeScaling>,
     /// Whether attention and feed-forward network read the same state.
     pub use_parallel_residual: bool,
     /// Whether the projections of the attention have a bias.
     pub attention_bias: bool,
-    /// Whether the embedding is also the output matrix.
+    /// Whether the output matrix is the embedding (tied).
     pub tie_word_embeddings: bool,
-    /// Standard deviation of new weights.
+    /// Standard deviation of initial weights.
     pub initializer_range: f32,
 }
 
@@ -141,7 +141,7 @@ impl Translation for GptNeoxConfig {
     }
 
     fn is_harmless(&self, name: &str) -> bool {
-        // The causal mask, what it hides with, and the rotary wavelengths.
+        // The causal mask, its bias, and the rotary wavelengths.
         [".attention.bias", ".attention.masked_bias", ".rotary_emb.inv_freq"]
             .iter()
             .any(|buffer| name.ends_with(buffer))
@@ -152,7 +152,7 @@ impl Translation for GptNeoxConfig {
     }
 }
 
-/// The tensors of a parameter; the only table of names, read when loading and when saving.
+/// The tensors of a parameter. Loading and saving use this table.
 fn tensors(slot: Slot, config: &DecoderConfig) -> Vec<FileTensor> {
     let one = |name: String| vec![FileTensor::new(name, config.shape(slot))];
     match slot {

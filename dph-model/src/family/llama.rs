@@ -1,4 +1,4 @@
-//! Llama: SmolLM2, TinyLlama, LLaMA 1 to 3, as Hugging Face writes them.
+//! Llama: SmolLM2, TinyLlama, LLaMA 1 to 3, in the format of Hugging Face.
 
 use serde::Deserialize;
 
@@ -8,10 +8,10 @@ use crate::decoder::{
     BlockSlot, DecoderConfig, NormConfig, Part, Positions, Residual, RotaryConfig, RotaryScaling, Slot,
 };
 
-/// The keys of a Llama's `config.json` that matter here; absent ones have the defaults of Hugging Face.
+/// The keys of a Llama's `config.json` that are used. Absent keys have the defaults of Hugging Face.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct LlamaConfig {
-    /// Number of token ids.
+    /// Size of the vocabulary.
     pub vocab_size: usize,
     /// Size of a hidden state.
     pub hidden_size: usize,
@@ -31,15 +31,15 @@ pub struct LlamaConfig {
     /// Activation of the feed-forward network.
     #[serde(default = "default_activation")]
     pub hidden_act: String,
-    /// Constant of the norms.
+    /// Epsilon of the norms.
     #[serde(default = "default_epsilon")]
     pub rms_norm_eps: f64,
     /// Base of the rotary wavelengths.
     #[serde(default = "default_theta")]
     pub rope_theta: f64,
-    /// Change of the rotary wavelengths.
+    /// Scaling of the rotary wavelengths.
     pub rope_scaling: Option<RopeScaling>,
-    /// The same two as newer versions of Hugging Face write them.
+    /// The two keys above in newer versions of Hugging Face.
     pub rope_parameters: Option<RopeScaling>,
     /// Whether the projections of the attention have a bias.
     #[serde(default)]
@@ -47,10 +47,10 @@ pub struct LlamaConfig {
     /// Whether the projections of the feed-forward network have a bias.
     #[serde(default)]
     pub mlp_bias: bool,
-    /// Whether the embedding is also the output matrix.
+    /// Whether the output matrix is the embedding (tied).
     #[serde(default)]
     pub tie_word_embeddings: bool,
-    /// Standard deviation of new weights.
+    /// Standard deviation of initial weights.
     #[serde(default = "default_initializer_range")]
     pub initializer_range: f32,
 }
@@ -110,7 +110,7 @@ impl Translation for LlamaConfig {
     }
 }
 
-/// What most names begin with.
+/// The prefix of most names.
 pub(super) const PREFIX: &str = "model.";
 
 /// Whether a tensor is a buffer that can be computed.
@@ -118,7 +118,7 @@ pub(super) fn is_harmless(name: &str) -> bool {
     name.ends_with("rotary_emb.inv_freq")
 }
 
-/// The tensors of a parameter; the only table of names, read when loading and when saving.
+/// The tensors of a parameter. Loading and saving use this table.
 pub(super) fn tensors(slot: Slot, config: &DecoderConfig) -> Vec<FileTensor> {
     let shape = config.shape(slot);
     let one = |name: String| vec![FileTensor::new(name, shape.clone())];
@@ -154,7 +154,7 @@ pub(super) fn tensors(slot: Slot, config: &DecoderConfig) -> Vec<FileTensor> {
                     (name("mlp.gate_proj", part), config.d_ffn),
                 ]),
                 BlockSlot::MlpOutput(part) => one(name("mlp.down_proj", part)),
-                // Qwen3 has them, under names of the same kind.
+                // Qwen3 has these.
                 BlockSlot::QueryNorm => shared_norm(name("self_attn.q_norm", Part::Weight), config),
                 BlockSlot::KeyNorm => shared_norm(name("self_attn.k_norm", Part::Weight), config),
                 BlockSlot::RegisterKeys | BlockSlot::RegisterValues => Vec::new(),
@@ -164,7 +164,7 @@ pub(super) fn tensors(slot: Slot, config: &DecoderConfig) -> Vec<FileTensor> {
     }
 }
 
-/// The one weight that all heads share.
+/// The weight that all heads share.
 fn shared_norm(name: String, config: &DecoderConfig) -> Vec<FileTensor> {
     vec![FileTensor::new(name, vec![config.head_dim])]
 }

@@ -1,8 +1,8 @@
 //! LSWT: the model of the paper (Hadji-Kyriacou and Arandjelovic, arXiv 2405.20053), under its authors' names.
 //!
-//! Factored tied embeddings behind a layer norm; rotary positions that count down to the end of the sequence; a
+//! Factored tied embeddings, followed by a layer norm; rotary positions that count down to the end of the sequence; a
 //! feed-forward network with values first and gates second (or a plain GELU one); optional registers, query/key norm
-//! and dynamic rotary scaling. `enable_bias` concerns the attention alone.
+//! and dynamic rotary scaling. `enable_bias` applies only to the attention.
 
 use serde::Deserialize;
 
@@ -12,14 +12,14 @@ use crate::decoder::{
     Residual, RotaryConfig, RotaryScaling, Slot,
 };
 
-/// Context of a model whose configuration does not say it, in tokens: the authors' training length.
+/// Default context in tokens: the authors' training length.
 const DEFAULT_CONTEXT: usize = 2048;
 
-/// The keys of an LSWT's `config.json` that matter here; absent ones have the authors' defaults.
+/// The keys of an LSWT's `config.json` that are used. Absent keys have the authors' defaults.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct LswtConfig {
-    /// Number of token ids.
+    /// Size of the vocabulary.
     pub vocab_size: usize,
     /// Size of a token embedding.
     pub d_vocab: usize,
@@ -41,7 +41,7 @@ pub struct LswtConfig {
     pub qk_norm: bool,
     /// Whether the projections of the attention have a bias.
     pub enable_bias: bool,
-    /// Standard deviation of new weights.
+    /// Standard deviation of initial weights.
     pub init_std: f32,
     /// Base of the rotary wavelengths.
     pub rope_base_freq: f64,
@@ -55,9 +55,9 @@ pub struct LswtConfig {
     pub rope_ntk_scale: f64,
     /// Slope of the attention temperature.
     pub rope_yarn_a: f64,
-    /// Attention temperature without stretch.
+    /// Attention temperature without scaling.
     pub rope_yarn_b: f64,
-    /// Names of the reward heads, where the checkpoint holds a preference head.
+    /// Names of the reward heads, if the checkpoint holds a preference head.
     pub reward_heads: Option<Vec<String>>,
     /// Pooling function of the preference head.
     pub reward_pooler: Option<String>,
@@ -165,12 +165,12 @@ impl Translation for LswtConfig {
     }
 }
 
-/// What the names of a preference head's reward heads begin with.
+/// Prefix of the names of reward heads.
 pub(crate) const REWARDS: &str = "reward_heads.";
-/// What the names of a preference head's pooling begin with.
+/// Prefix of the names of the pooling.
 pub(crate) const POOLER: &str = "pooler_pipeline.";
 
-/// The tensors of a parameter; the only table of names, read when loading and when saving.
+/// The tensors of a parameter. Loading and saving use this table.
 fn tensors(slot: Slot, config: &DecoderConfig) -> Vec<FileTensor> {
     let shape = config.shape(slot);
     let one = |name: String| vec![FileTensor::new(name, shape.clone())];
@@ -183,7 +183,7 @@ fn tensors(slot: Slot, config: &DecoderConfig) -> Vec<FileTensor> {
         Slot::Block(block, slot) => {
             let name = |rest: &str| format!("model.blocks.{block}.{rest}");
             let part = |module: &str, part: Part| name(&format!("{module}.{}", part.name()));
-            // The authors' registers have a batch axis in front.
+            // The authors' registers have a leading batch axis.
             let registers = |rest: &str| vec![FileTensor::new(name(rest), [&[1], shape.as_slice()].concat())];
             match slot {
                 BlockSlot::AttentionNorm(p) => one(part("att_norm", p)),

@@ -1,6 +1,6 @@
-//! Model families: how a `config.json` reads, and what the tensors are called in files.
+//! Model families: the keys of a `config.json` and the names of the tensors in files.
 //!
-//! A family translates, and nothing more: the computation is that of the one [`decoder`](crate::decoder).
+//! A family only translates. All families are computed by the one [`decoder`](crate::decoder).
 
 mod bert;
 mod error;
@@ -37,7 +37,7 @@ pub use qwen::QwenConfig;
 pub use settings::RopeScaling;
 use translation::Translation;
 
-/// A model family with its configuration, as `config.json` has it.
+/// A model family with the contents of its `config.json`.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Family {
@@ -57,7 +57,7 @@ pub enum Family {
     Opt(OptConfig),
     /// BERT, an [encoder](crate::Encoder).
     Bert(Box<BertConfig>),
-    /// The paper's own model.
+    /// LSWT, the model of the paper.
     Lswt(LswtConfig),
 }
 
@@ -66,7 +66,7 @@ impl Family {
     ///
     /// # Errors
     ///
-    /// If the family or one of its settings is not supported, or the text is wrong.
+    /// If the family or one of its settings is not supported, or the text is invalid.
     pub fn parse(json: &str) -> Result<Self, ConfigError> {
         let keys: Map<String, Value> = serde_json::from_str(json)?;
         let model_type = keys.get("model_type").and_then(Value::as_str).ok_or(ConfigError::NoModelType)?;
@@ -86,7 +86,7 @@ impl Family {
         Ok(family)
     }
 
-    /// The stack of blocks that computes this model.
+    /// The configuration of the decoder.
     ///
     /// # Errors
     ///
@@ -99,11 +99,11 @@ impl Family {
         }
     }
 
-    /// The same of a causal language model, which a [`Backbone`](crate::Backbone) has to be.
+    /// The configuration of the decoder of a causal language model, for a [`Backbone`](crate::Backbone).
     ///
     /// # Errors
     ///
-    /// As [`decoder`](Self::decoder); also an encoder.
+    /// As for [`decoder`](Self::decoder), and for an encoder.
     pub fn causal_decoder(&self) -> Result<DecoderConfig, ConfigError> {
         match self.decoder()? {
             config if config.causal => Ok(config),
@@ -114,11 +114,11 @@ impl Family {
         }
     }
 
-    /// The same of an [`Encoder`](crate::Encoder).
+    /// The configuration of the decoder of an [`Encoder`](crate::Encoder).
     ///
     /// # Errors
     ///
-    /// As [`decoder`](Self::decoder); also a causal language model.
+    /// As for [`decoder`](Self::decoder), and for a causal language model.
     pub fn encoder(&self) -> Result<DecoderConfig, ConfigError> {
         match self.decoder()? {
             config if !config.causal => Ok(config),
@@ -126,7 +126,7 @@ impl Family {
         }
     }
 
-    /// What a `config.json` calls the family.
+    /// The `model_type` of the family.
     pub fn model_type(&self) -> &'static str {
         match self {
             Self::Llama(_) => "llama",
@@ -141,19 +141,19 @@ impl Family {
         }
     }
 
-    /// The tensors of a file that make up a parameter, concatenated along their first axis once each has its values in
-    /// [our order](FileTensor::to_ours). Their names are the usual ones, see [`Naming`].
+    /// The tensors of a parameter in a file. After conversion to [our order](FileTensor::to_ours) they are
+    /// concatenated along their first axis. The names are the default ones, see [`Naming`].
     pub fn tensors(&self, slot: Slot, config: &DecoderConfig) -> Vec<FileTensor> {
         self.translation().tensors(slot, config)
     }
 
-    /// The same with the names of one file.
+    /// Like [`tensors`](Self::tensors), with the names of a file.
     pub fn named_tensors(&self, slot: Slot, config: &DecoderConfig, naming: Naming) -> Vec<FileTensor> {
         let tensors = self.tensors(slot, config).into_iter();
         tensors.map(|tensor| FileTensor { name: naming.name(&tensor.name), ..tensor }).collect()
     }
 
-    /// How the tensors of a file are named that holds `found`.
+    /// The naming of a file with the tensors `found`.
     pub fn naming(&self, found: &[&str], config: &DecoderConfig) -> Naming {
         let needed: Vec<FileTensor> =
             config.slots().into_iter().flat_map(|slot| self.tensors(slot, config)).collect();
@@ -161,13 +161,13 @@ impl Family {
         Naming::detect(found, &needed, self.translation().prefix())
     }
 
-    /// Whether a tensor that is no parameter may lie in the files of a model: buffers that can be computed, heads for
-    /// other tasks, parts of a preference head.
+    /// Whether a tensor that is not a parameter may be in the files of a model: buffers that can be computed, heads
+    /// for other tasks, parts of a preference head.
     pub fn is_harmless(&self, name: &str) -> bool {
         self.translation().is_harmless(name)
     }
 
-    /// What a tied output matrix is called where a file holds it a second time.
+    /// The name of a tied output matrix, which some files store a second time.
     pub fn tied_head_name(&self) -> Option<&'static str> {
         self.translation().tied_head_name()
     }
@@ -186,12 +186,12 @@ impl Family {
     }
 }
 
-/// Number of parameters of the model that the text of a `config.json` describes; a tied output matrix counts once. Of a
-/// BERT that is the encoder with its pooler, and the classifier if there is one. Nothing is allocated.
+/// Number of parameters of the model that the text of a `config.json` describes; a tied output matrix counts once.
+/// For BERT these are the encoder with its pooler, and the classifier if there is one. Nothing is allocated.
 ///
 /// # Errors
 ///
-/// As [`Family::parse`] and [`Family::decoder`].
+/// As for [`Family::parse`] and [`Family::decoder`].
 pub fn param_count(json: &str) -> Result<usize, ConfigError> {
     Ok(Family::parse(json)?.decoder()?.param_count())
 }

@@ -1,22 +1,23 @@
-//! [`Naming`]: the variants in which a family's tensors are named in files.
+//! [`Naming`]: the variants of a family's tensor names in files.
 
 use std::collections::HashSet;
 
-/// How the tensors of one file are named, as far as files of a family differ in it.
+/// The variant of tensor names in a file.
 ///
-/// Some files leave the name of the base model in front of a tensor's name away (`h.0.ln_1.weight` instead of
-/// `transformer.h.0.ln_1.weight`), and the oldest ones of BERT call the two parameters of a layer norm gamma and beta.
+/// Some files omit the prefix with the name of the base model (`h.0.ln_1.weight` instead of
+/// `transformer.h.0.ln_1.weight`), and the oldest ones of BERT call the two parameters of a layer norm gamma and
+/// beta.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Naming {
-    /// What is left away in front of names.
+    /// The omitted prefix.
     without: &'static str,
-    /// Whether layer norms have a gamma and a beta.
+    /// Whether the parameters of layer norms are called gamma and beta.
     old_norms: bool,
 }
 
 impl Naming {
-    /// The naming of a file with tensors called `found`, where `needed` are called by the family, with `prefix` in front
-    /// of most of them.
+    /// Detects the naming of a file with tensors `found`. `needed` are the names of the family, most of which start
+    /// with `prefix`.
     pub(crate) fn detect(found: &[&str], needed: &[&str], prefix: &'static str) -> Self {
         let old_norms = found.iter().any(|name| name.ends_with("LayerNorm.gamma"));
         let of = |without| Self { without, old_norms };
@@ -24,11 +25,11 @@ impl Naming {
             let names: HashSet<String> = needed.iter().map(|name| naming.name(name)).collect();
             found.iter().filter(|&&found| names.contains(found)).count()
         };
-        // Parts of a head have no prefix anyway, so that some names always fit.
+        // The parts of a head never have the prefix, so some names always match.
         if !prefix.is_empty() && fits(of(prefix)) > fits(of("")) { of(prefix) } else { of("") }
     }
 
-    /// What a tensor is called that the family calls `name`.
+    /// The name in the file for the family's `name`.
     pub fn name(&self, name: &str) -> String {
         let name = name.strip_prefix(self.without).unwrap_or(name);
         if self.old_norms {

@@ -1,4 +1,4 @@
-//! GPT-1: as GPT-2, with every norm behind the sum and none at the end.
+//! GPT-1: like GPT-2, but with post-norm and without a final norm.
 
 use serde::Deserialize;
 
@@ -7,11 +7,11 @@ use super::settings::{head_dim, unsupported};
 use super::{ConfigError, FileTensor, Translation};
 use crate::decoder::{Activation, DecoderConfig, NormConfig, Positions, Residual, Slot};
 
-/// The keys of a GPT-1's `config.json` that matter here; absent ones have the defaults of Hugging Face.
+/// The keys of a GPT-1's `config.json` that are used. Absent keys have the defaults of Hugging Face.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct OpenAiGptConfig {
-    /// Number of token ids.
+    /// Size of the vocabulary.
     pub vocab_size: usize,
     /// Longest sequence.
     pub n_positions: usize,
@@ -23,11 +23,11 @@ pub struct OpenAiGptConfig {
     pub n_head: usize,
     /// Activation of the feed-forward network.
     pub afn: String,
-    /// Constant of the norms.
+    /// Epsilon of the norms.
     pub layer_norm_epsilon: f64,
-    /// Whether the embedding is also the output matrix.
+    /// Whether the output matrix is the embedding (tied).
     pub tie_word_embeddings: bool,
-    /// Standard deviation of new weights.
+    /// Standard deviation of initial weights.
     pub initializer_range: f32,
 }
 

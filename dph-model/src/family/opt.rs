@@ -1,5 +1,5 @@
-//! OPT (arXiv 2205.01068): learnt positions behind two unused rows, ReLU; the 350M model with a factored embedding and
-//! norms behind the sums.
+//! OPT (arXiv 2205.01068): learned positions after two unused rows, ReLU. The 350M model has a factored embedding and
+//! post-norm.
 
 use serde::Deserialize;
 
@@ -10,11 +10,11 @@ use crate::decoder::{BlockSlot, DecoderConfig, NormConfig, Part, Positions, Resi
 /// Rows of the position table that are never used.
 const OFFSET: usize = 2;
 
-/// The keys of an OPT's `config.json` that matter here; absent ones have the defaults of Hugging Face.
+/// The keys of an OPT's `config.json` that are used. Absent keys have the defaults of Hugging Face.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct OptConfig {
-    /// Number of token ids.
+    /// Size of the vocabulary.
     pub vocab_size: usize,
     /// Size of a hidden state.
     pub hidden_size: usize,
@@ -30,18 +30,18 @@ pub struct OptConfig {
     pub max_position_embeddings: usize,
     /// Activation of the feed-forward network.
     pub activation_function: String,
-    /// Whether norms stand in front of the two parts of a block, and one at the end; behind the sums otherwise.
+    /// Whether the model has pre-norm and a final norm; post-norm otherwise.
     pub do_layer_norm_before: bool,
-    /// Whether the norm at the end is missing nevertheless.
+    /// Whether the final norm is missing.
     #[serde(rename = "_remove_final_layer_norm")]
     pub remove_final_layer_norm: bool,
-    /// Whether norms have weights, which is all that is computed.
+    /// Whether norms have weights. Only `true` is supported.
     pub layer_norm_elementwise_affine: bool,
     /// Whether projections have a bias.
     pub enable_bias: bool,
-    /// Whether the embedding is also the output matrix.
+    /// Whether the output matrix is the embedding (tied).
     pub tie_word_embeddings: bool,
-    /// Standard deviation of new weights.
+    /// Standard deviation of initial weights.
     pub init_std: f32,
 }
 
@@ -108,7 +108,7 @@ impl Translation for OptConfig {
     }
 }
 
-/// The tensors of a parameter; the only table of names, read when loading and when saving.
+/// The tensors of a parameter. Loading and saving use this table.
 fn tensors(slot: Slot, config: &DecoderConfig) -> Vec<FileTensor> {
     let shape = config.shape(slot);
     let one = |name: String| vec![FileTensor::new(name, shape.clone())];

@@ -1,4 +1,4 @@
-//! Qwen2 (Qwen1.5, Qwen2.5) and Qwen3: Llamas with biases, or with a norm of queries and keys.
+//! Qwen2 (Qwen1.5, Qwen2.5) and Qwen3: Llama with biases, or with a norm of queries and keys.
 
 use serde::Deserialize;
 
@@ -6,25 +6,25 @@ use super::llama::{self, LlamaConfig};
 use super::{ConfigError, FileTensor, Translation};
 use crate::decoder::{DecoderConfig, QueryKeyNormConfig, Slot};
 
-/// Size of a head of a Qwen3 whose configuration does not say it.
+/// Default size of a head in Qwen3.
 const DEFAULT_HEAD_DIM: usize = 128;
 
-/// The keys of a Qwen2's or Qwen3's `config.json` that matter here; absent ones have the defaults of a Llama.
+/// The keys of a Qwen2's or Qwen3's `config.json` that are used. Absent keys have the defaults of Llama.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct QwenConfig {
-    /// What it has in common with a Llama.
+    /// The keys that Llama has as well.
     #[serde(flatten)]
     pub llama: LlamaConfig,
-    /// Whether some blocks see only the last tokens.
+    /// Whether some blocks have sliding-window attention.
     #[serde(default)]
     pub use_sliding_window: bool,
-    /// How many tokens they see.
+    /// Size of the window.
     #[serde(default = "default_window")]
     pub sliding_window: Option<usize>,
-    /// First block that does.
+    /// The first block with a window.
     #[serde(default = "default_window_layers")]
     pub max_window_layers: usize,
-    /// What each block sees, as newer versions of Hugging Face write it.
+    /// The kind of attention of each block, in newer versions of Hugging Face.
     pub layer_types: Option<Vec<String>>,
     /// Whether this is a Qwen3.
     #[serde(skip)]
@@ -32,14 +32,14 @@ pub struct QwenConfig {
 }
 
 impl QwenConfig {
-    /// The configuration of a Qwen3, which is another only by its defaults and its norm of queries and keys.
+    /// The configuration of a Qwen3. It differs by its defaults and by its norm of queries and keys.
     pub(super) fn qwen3(json: &str) -> Result<Self, serde_json::Error> {
         let config: Self = serde_json::from_str(json)?;
         let head_dim = Some(config.llama.head_dim.unwrap_or(DEFAULT_HEAD_DIM));
         Ok(Self { query_key_norm: true, llama: LlamaConfig { head_dim, ..config.llama }, ..config })
     }
 
-    /// Whether a block does not see all tokens of a sequence of full length.
+    /// Whether a block has a window that is shorter than the context.
     fn has_windows(&self) -> bool {
         let is_windowed = match &self.layer_types {
             Some(types) => types.iter().any(|kind| kind != "full_attention"),

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::ConfigError;
 use crate::decoder::{Activation, RotaryScaling};
 
-/// Change of the rotary wavelengths, `rope_scaling` or `rope_parameters`.
+/// Scaling of the rotary wavelengths: `rope_scaling` or `rope_parameters`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct RopeScaling {
     /// `default` or `llama3`; older files call the key `type`.
@@ -14,7 +14,7 @@ pub struct RopeScaling {
     pub rope_type: String,
     /// Base, only in `rope_parameters`.
     pub rope_theta: Option<f64>,
-    /// Share of a head that is turned, only in `rope_parameters`.
+    /// Fraction of a head that is rotated, only in `rope_parameters`.
     pub partial_rotary_factor: Option<f64>,
     /// See [`RotaryScaling::Llama3`].
     pub factor: Option<f64>,
@@ -44,7 +44,7 @@ impl RopeScaling {
     }
 }
 
-/// The activation that Hugging Face calls `name`, the value of `key`.
+/// The activation with the Hugging Face name `name`, the value of `key`.
 pub(super) fn activation(key: &'static str, name: &str) -> Result<Activation, ConfigError> {
     match name {
         "silu" | "swish" => Ok(Activation::Silu),
@@ -60,7 +60,7 @@ pub(super) fn activation(key: &'static str, name: &str) -> Result<Activation, Co
     }
 }
 
-/// Refuses settings of any family that change what a model computes, and that are not computed.
+/// Rejects settings of any family that are not supported and would change the output.
 pub(super) fn check_common(keys: &Map<String, Value>) -> Result<(), ConfigError> {
     let is_off = |value: &Value| match value {
         Value::Null | Value::Bool(false) => true,
@@ -87,7 +87,7 @@ pub(super) fn unsupported(key: &'static str, value: &str, hint: &str) -> ConfigE
     ConfigError::Unsupported { key, value: format!("{value:?}"), hint: Some(hint.into()) }
 }
 
-/// Refuses a setting that is `value` although only `supported` is computed.
+/// Rejects a setting with the value `value` if only `supported` is supported.
 pub(super) fn only(key: &'static str, value: bool, supported: bool) -> Result<(), ConfigError> {
     match value == supported {
         true => Ok(()),
@@ -95,7 +95,7 @@ pub(super) fn only(key: &'static str, value: bool, supported: bool) -> Result<()
     }
 }
 
-/// How large a head is if `d_model` is divided among `heads`.
+/// The size of a head if `d_model` is divided by `heads`.
 pub(super) fn head_dim(d_model: usize, heads: usize) -> Result<usize, ConfigError> {
     if !d_model.is_multiple_of(heads.max(1)) {
         let problem = format!("the hidden size {d_model} cannot be divided among {heads} heads");

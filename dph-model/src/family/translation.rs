@@ -1,10 +1,10 @@
-//! [`Translation`]: what a family has to say.
+//! [`Translation`]: the interface of a family.
 
 use super::error::ConfigError;
 use super::file_tensor::FileTensor;
 use crate::decoder::{DecoderConfig, Slot};
 
-/// All that a family has to say.
+/// The interface of a family.
 pub(super) trait Translation {
     /// The decoder that computes a model.
     fn decoder(&self) -> Result<DecoderConfig, ConfigError>;
@@ -12,7 +12,7 @@ pub(super) trait Translation {
     /// The tensors of a parameter; see [`Family::tensors`](super::Family::tensors).
     fn tensors(&self, slot: Slot, config: &DecoderConfig) -> Vec<FileTensor>;
 
-    /// What most names begin with, which some files leave away.
+    /// The prefix of most names, which some files omit.
     fn prefix(&self) -> &'static str {
         ""
     }

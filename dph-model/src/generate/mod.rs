@@ -1,4 +1,4 @@
-//! Generation: a model says what comes next, token by token, for many prompts at once.
+//! Generation: continues many prompts at once, token by token.
 
 mod sampling;
 
@@ -11,66 +11,68 @@ use crate::decoder::{Cache, InputError};
 use sampling::Sampler;
 pub use sampling::{Sampling, SamplingError};
 
-/// What a model said to a prompt.
+/// The continuation of a prompt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Generated {
-    /// The tokens behind the prompt; a stop token is not among them.
+    /// The tokens after the prompt, without a stop token.
     pub tokens: Vec<u32>,
-    /// Why it ended.
+    /// Why generation ended.
     pub finish: Finish,
 }
 
-/// Why a generation ended.
+/// Why generation ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Finish {
-    /// The model said a stop token.
+    /// The model generated a stop token.
     Stop,
-    /// There are as many tokens as were asked for.
+    /// `max_tokens` tokens were generated.
     Length,
     /// The model's context is full.
     Context,
 }
 
-/// Why nothing can be generated.
+/// Why generation is not possible.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum GenerateError {
-    /// A setting makes no sense.
+    /// A setting is invalid.
     #[error(transparent)]
     Sampling(#[from] SamplingError),
-    /// A prompt has a token that does not exist.
+    /// A prompt has a token that is not in the vocabulary.
     #[error(transparent)]
     Input(#[from] InputError),
     /// A prompt is empty: nothing would predict the first token.
     #[error("prompt {prompt} is empty; begin it with the model's start token")]
     EmptyPrompt {
-        /// Its place among the prompts.
+        /// Index of the prompt.
         prompt: usize,
     },
-    /// A prompt leaves no room.
-    #[error("prompt {prompt} has {tokens} tokens, and the model's context is {context}")]
+    /// A prompt is longer than the context.
+    #[error("prompt {prompt} has {tokens} tokens, but the model's context is {context}; shorten it")]
     TooLong {
-        /// Its place among the prompts.
+        /// Index of the prompt.
         prompt: usize,
         /// Its length.
         tokens: usize,
-        /// The model's.
+        /// The context of the model.
         context: usize,
     },
 }
 
 impl Backbone {
-    /// Continues each prompt, all of them together, until a stop token, `max_tokens` or the end of the context.
+    /// Continues all prompts in one batch, each until a stop token, `max_tokens` or the end of the context.
     ///
-    /// `heard` is told every token with the place of its prompt as soon as it is there. What is said to a prompt depends
-    /// on the prompt, the settings and its place, not on the other prompts beyond the rounding of floats.
+    /// `heard(prompt, token)` is called for each generated token with the index of its prompt. The continuation of a
+    /// prompt depends on the prompt, the settings and its index, and on the other prompts only through floating-point
+    /// rounding.
     ///
-    /// Tokens that were computed are never computed again. A model whose numbers depend on the length so far (see
-    /// [`is_packable`](Self::is_packable)) therefore says something else than if it were: what its authors' code says.
+    /// States of earlier tokens are cached. For a model whose numbers depend on the length of the sequence (see
+    /// [`is_packable`](Self::is_packable)) the result therefore differs from a computation without a cache; it equals
+    /// the result of the authors' code.
     ///
     /// # Errors
     ///
-    /// If a setting makes no sense, or a prompt is empty, too long, or has a token that does not exist.
+    /// If a setting is invalid, or a prompt is empty, too long, or has a token that is not in the vocabulary.
     pub fn generate(
         &self,
         prompts: &[Vec<u32>],
@@ -99,7 +101,7 @@ impl Backbone {
             true => Cache::with_padding(padding),
             false => Cache::of_turned_keys(padding),
         };
-        // The prompts that still go on, in the order of the cache's rows.
+        // The prompts that have not ended, in the order of the rows of the cache.
         let mut going: Vec<usize> = (0..prompts.len()).collect();
         loop {
             let last = self.extend(&tokens, going.len(), &mut cache, &[Layer::Last])?.remove(0);
@@ -135,17 +137,17 @@ impl Backbone {
         }
     }
 
-    /// The logits behind the last token of each row, `[rows, vocab]`, flattened.
+    /// The logits after the last token of each row, `[rows, vocab]`, flattened.
     fn last_logits(&self, last: Tensor<3>) -> Vec<f32> {
         let [rows, seq, _] = last.dims();
         let states: Vec<usize> = (1..=rows).map(|row| row * seq - 1).collect();
         let logits = self.logits_at(last, &states).into_data();
-        // Taken as they lie there: number by number costs more than the choice of a token.
+        // Converting each number would take longer than choosing a token.
         logits.try_to_vec().unwrap_or_else(|_| logits.iter::<f32>().collect())
     }
 }
 
-/// Prompts as rows of equal length, padded at their start, and by how much.
+/// The padding of each prompt, and the prompts as rows of equal length, padded at their start.
 fn padded(prompts: &[Vec<u32>], pad: u32) -> (Vec<usize>, Vec<i32>) {
     let longest = prompts.iter().map(Vec::len).max().unwrap_or(0);
     let padding: Vec<usize> = prompts.iter().map(|prompt| longest - prompt.len()).collect();

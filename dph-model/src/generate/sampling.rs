@@ -1,4 +1,4 @@
-//! [`Sampling`]: how a token is chosen out of logits.
+//! [`Sampling`]: how a token is chosen from logits.
 
 use std::collections::HashSet;
 
@@ -9,20 +9,21 @@ use rand_chacha::ChaCha8Rng;
 /// How tokens are chosen. The default is greedy.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sampling {
-    /// What logits are divided by; 0 takes the most likely token, the first of equals.
+    /// Divisor of the logits. 0 chooses the most likely token, of equals the first.
     pub temperature: f64,
-    /// Only so many of the most likely tokens; 0 for all.
+    /// Sample only from this number of most likely tokens; 0 for all.
     pub top_k: usize,
-    /// Only the most likely tokens that together have at least this probability (nucleus sampling, arXiv 1904.09751).
+    /// Sample only from the most likely tokens whose total probability is at least this (nucleus sampling, arXiv
+    /// 1904.09751).
     pub top_p: f64,
-    /// What the logits of tokens that are there already, in the prompt as well, are divided by, or multiplied where they are
-    /// negative (arXiv 1909.05858); 1 for nothing.
+    /// Positive logits of tokens that already occur in the prompt or the continuation are divided by this, negative
+    /// ones are multiplied (arXiv 1909.05858). 1 for no penalty.
     pub repetition_penalty: f64,
-    /// At most so many tokens.
+    /// Most tokens to generate.
     pub max_tokens: usize,
-    /// Tokens that end it.
+    /// Tokens that end generation.
     pub stop: Vec<u32>,
-    /// Of everything random; each prompt draws for itself, by its place.
+    /// Random seed. Each prompt has its own stream of random numbers, given by its index.
     pub seed: u64,
 }
 
@@ -40,27 +41,27 @@ impl Default for Sampling {
     }
 }
 
-/// A setting that makes no sense.
+/// An invalid setting.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SamplingError {
-    /// The temperature.
-    #[error("a temperature of {0}: it is a number from 0, which is greedy")]
+    /// `temperature`.
+    #[error("temperature {0}: it must be a number of at least 0 (0 is greedy)")]
     Temperature(f64),
-    /// The nucleus.
-    #[error("top-p of {0}: it is a probability above 0 and up to 1, which is everything")]
+    /// `top_p`.
+    #[error("top-p {0}: it must be greater than 0 and at most 1 (1 is no limit)")]
     TopP(f64),
-    /// The penalty.
-    #[error("a repetition penalty of {0}: it is a number above 0; 1 is none")]
+    /// `repetition_penalty`.
+    #[error("repetition penalty {0}: it must be greater than 0 (1 is no penalty)")]
     RepetitionPenalty(f64),
 }
 
 impl Sampling {
-    /// Whether tokens can be chosen like this.
+    /// Checks the settings.
     ///
     /// # Errors
     ///
-    /// The first setting that makes no sense.
+    /// The first invalid setting.
     pub fn check(&self) -> Result<(), SamplingError> {
         if !(self.temperature.is_finite() && self.temperature >= 0.0) {
             return Err(SamplingError::Temperature(self.temperature));
@@ -83,14 +84,14 @@ pub(super) struct Sampler<'a> {
 }
 
 impl<'a> Sampler<'a> {
-    /// That of the prompt at `place`.
+    /// The sampler of the prompt with index `place`.
     pub fn new(sampling: &'a Sampling, place: usize, prompt: &[u32]) -> Self {
         let mut random = ChaCha8Rng::seed_from_u64(sampling.seed);
         random.set_stream(place as u64);
         Self { sampling, seen: prompt.iter().copied().collect(), random }
     }
 
-    /// The token behind all that was seen so far.
+    /// Chooses the next token.
     pub fn next(&mut self, logits: &[f32]) -> u32 {
         let token = match self.sampling.repetition_penalty {
             1.0 => self.choose(logits),
@@ -114,7 +115,7 @@ impl<'a> Sampler<'a> {
         }
         let numbers = (0..).zip(logits.iter().copied()).filter(|(_, logit)| !logit.is_nan());
         let mut candidates: Vec<(u32, f32)> = numbers.collect();
-        // By likelihood; equals in the order of their ids, so that the choice does not depend on the sort.
+        // By likelihood, then by id, so that the choice does not depend on the sort algorithm.
         let order = |a: &(u32, f32), b: &(u32, f32)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
         if top_k > 0 && top_k < candidates.len() {
             candidates.select_nth_unstable_by(top_k - 1, order);
@@ -136,7 +137,7 @@ impl<'a> Sampler<'a> {
     }
 }
 
-/// How many of the weights, which fall, make up a share of their sum: at least one.
+/// Number of descending weights whose sum reaches a share of the total, at least one.
 fn nucleus(weights: &[f64], share: f64) -> usize {
     if share >= 1.0 {
         return weights.len();
@@ -237,8 +238,8 @@ mod tests {
     fn what_makes_no_sense_is_an_error() {
         let error = |sampling: Sampling| sampling.check().unwrap_err().to_string();
         let base = Sampling::default();
-        assert!(error(Sampling { temperature: -1.0, ..base.clone() }).contains("a temperature of -1"));
-        assert!(error(Sampling { top_p: 0.0, ..base.clone() }).contains("top-p of 0"));
-        assert!(error(Sampling { repetition_penalty: f64::NAN, ..base }).contains("penalty of NaN"));
+        assert!(error(Sampling { temperature: -1.0, ..base.clone() }).contains("temperature -1"));
+        assert!(error(Sampling { top_p: 0.0, ..base.clone() }).contains("top-p 0"));
+        assert!(error(Sampling { repetition_penalty: f64::NAN, ..base }).contains("penalty NaN"));
     }
 }

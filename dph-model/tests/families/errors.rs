@@ -89,7 +89,7 @@ fn learnt_positions_end() {
     assert!(model.hidden_states(&sequence(32), &[Layer::Last]).is_ok());
     let error = model.hidden_states(&sequence(33), &[Layer::Last]).unwrap_err();
     assert_eq!(error, InputError::TooLong { tokens: 33, limit: 32 });
-    insta::assert_snapshot!(error.to_string(), @"a sequence of 33 tokens is too long: the model has learnt 32 positions; cut the text");
+    insta::assert_snapshot!(error.to_string(), @"a sequence of 33 tokens is too long; the model has 32 learned positions, so shorten the text");
     let mut cache = Cache::default();
     model.extend(&[1; 31], 1, &mut cache, &[Layer::Last]).unwrap();
     model.extend(&[1], 1, &mut cache, &[Layer::Last]).unwrap();

@@ -1,6 +1,6 @@
-//! [`BlockType`]: numbers that share scales, as ggml keeps them.
+//! [`BlockType`]: quantised blocks in the layouts of ggml.
 //!
-//! The layouts are those of ggml's `ggml-common.h`: every block starts with, or ends in, its scales in f16; the numbers
+//! The layouts are from ggml's `ggml-common.h`: every block starts with, or ends in, its scales in f16; the numbers
 //! are small integers of 4 to 8 bits. A number is `scale · integer`, and with a minimum `scale · integer ± minimum`.
 
 use std::fmt;

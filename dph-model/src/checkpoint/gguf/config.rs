@@ -1,11 +1,11 @@
-//! The `config.json` that a GGUF file stands for.
+//! The `config.json` of a GGUF file.
 
 use serde_json::{Map, Value, json};
 
 use super::Gguf;
 use crate::checkpoint::CheckpointError;
 
-/// What can be translated: the architecture, its `model_type` and its class.
+/// The supported architectures with their `model_type` and class.
 const ARCHITECTURES: [(&str, &str, &str); 5] = [
     ("llama", "llama", "LlamaForCausalLM"),
     ("qwen2", "qwen2", "Qwen2ForCausalLM"),
@@ -15,7 +15,7 @@ const ARCHITECTURES: [(&str, &str, &str); 5] = [
 ];
 
 impl Gguf {
-    /// The configuration, as Hugging Face writes it.
+    /// The configuration in the format of Hugging Face.
     pub fn config_json(&self) -> Result<String, CheckpointError> {
         let Some((_, model_type, class)) = ARCHITECTURES.iter().find(|(name, ..)| *name == self.architecture)
         else {
@@ -35,7 +35,7 @@ impl Gguf {
             "gptneox" => self.gpt_neox()?,
             _ => self.llama_like()?,
         };
-        // What is not there is not written, so that the defaults of the family hold.
+        // Absent keys are not written, so that the defaults of the family apply.
         let there = sizes.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
         let ids = self.token_ids();
         if let Some(config) = config.as_object_mut() {
@@ -45,7 +45,7 @@ impl Gguf {
         Ok(format!("{config:#}\n"))
     }
 
-    /// The special tokens by the names that configurations have for them.
+    /// The special tokens by their keys in configurations.
     pub(super) fn token_ids(&self) -> Map<String, Value> {
         let names = [("bos", "bos"), ("eos", "eos"), ("pad", "padding")];
         names

@@ -1,15 +1,15 @@
-//! [`Cursor`]: a place in bytes that nobody has checked yet.
+//! [`Cursor`]: a position in unchecked bytes.
 
 use std::ops::Range;
 
-/// Reads one thing after the other, and never behind the end.
+/// Reads values one after another, never beyond the end.
 #[derive(Debug)]
 pub(crate) struct Cursor<'a> {
     bytes: &'a [u8],
     position: usize,
 }
 
-/// What is wrong with a file, and where.
+/// An error in a file, and its position.
 #[derive(Debug)]
 pub(crate) struct Malformed(pub String);
 
@@ -22,7 +22,7 @@ impl<'a> Cursor<'a> {
         self.position
     }
 
-    /// An error at this place.
+    /// An error at this position.
     pub fn malformed(&self, problem: String) -> Malformed {
         Malformed(format!("{problem} (at byte {})", self.position))
     }
@@ -56,7 +56,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// The place of bytes whose length stands in front of them.
+    /// The range of bytes that are preceded by their length.
     pub fn long_bytes(&mut self, what: &str) -> Result<Range<usize>, Malformed> {
         let len = self.u64(what)?;
         let start = self.position;
@@ -64,7 +64,7 @@ impl<'a> Cursor<'a> {
         Ok(start..self.position)
     }
 
-    /// A text whose length stands in front of it.
+    /// A string that is preceded by its length.
     pub fn text(&mut self, what: &str) -> Result<&'a str, Malformed> {
         let place = self.long_bytes(what)?;
         std::str::from_utf8(&self.bytes[place]).map_err(|_| self.malformed(format!("{what} is not UTF-8")))

@@ -7,10 +7,10 @@ use super::cursor::{Cursor, Malformed};
 
 /// Most pairs that are read; files of language models have fewer than a hundred.
 const MOST_PAIRS: u64 = 1 << 16;
-/// How deep arrays may lie in arrays.
+/// Deepest nesting of arrays.
 const DEEPEST: usize = 4;
 
-/// What a GGUF file says about its model. Texts and arrays stay in the file: here are their places.
+/// The metadata of a GGUF file. Strings and arrays are stored as positions in the file.
 #[derive(Debug)]
 pub(crate) struct Metadata(BTreeMap<String, Value>);
 
@@ -23,7 +23,7 @@ enum Value {
     Array { kind: u32, len: usize, bytes: Range<usize> },
 }
 
-/// The numbers by which the format names its kinds of values.
+/// The type ids of the format.
 mod kind {
     pub const U8: u32 = 0;
     pub const I8: u32 = 1;
@@ -58,7 +58,7 @@ impl Metadata {
         Ok(Self(values))
     }
 
-    /// A number that counts something.
+    /// An unsigned integer.
     pub fn count(&self, key: &str) -> Option<usize> {
         match self.0.get(key)? {
             Value::Whole(number) => usize::try_from(*number).ok(),
@@ -75,7 +75,7 @@ impl Metadata {
         }
     }
 
-    /// Whether something is so.
+    /// A boolean.
     pub fn truth(&self, key: &str) -> Option<bool> {
         match self.0.get(key)? {
             Value::Truth(truth) => Some(*truth),
@@ -83,7 +83,7 @@ impl Metadata {
         }
     }
 
-    /// A text of the file with these bytes.
+    /// A string in the bytes of the file.
     pub fn text<'a>(&self, key: &str, file: &'a [u8]) -> Option<&'a str> {
         match self.0.get(key)? {
             Value::Text(place) => std::str::from_utf8(file.get(place.clone())?).ok(),
@@ -91,7 +91,7 @@ impl Metadata {
         }
     }
 
-    /// An array of texts of the file with these bytes. `None` also where one of them is not UTF-8.
+    /// An array of strings in the bytes of the file. `None` also if one of them is not UTF-8.
     pub fn texts<'a>(&self, key: &str, file: &'a [u8]) -> Option<Vec<&'a str>> {
         match self.0.get(key)? {
             Value::Array { kind: kind::TEXT, len, bytes } => {
@@ -102,7 +102,7 @@ impl Metadata {
         }
     }
 
-    /// An array of numbers of the file with these bytes.
+    /// An array of numbers in the bytes of the file.
     pub fn numbers(&self, key: &str, file: &[u8]) -> Option<Vec<f64>> {
         match self.0.get(key)? {
             Value::Array { kind, len, bytes } => {
@@ -138,7 +138,7 @@ impl Value {
                 let (kind, len) = (cursor.u32(key)?, cursor.u64(key)?);
                 let start = cursor.position();
                 skip_items(cursor, kind, len, key, DEEPEST)?;
-                // Every item has taken a byte at least, so their number fits.
+                // Every item takes at least one byte, so the number of items fits.
                 Self::Array { kind, len: len as usize, bytes: start..cursor.position() }
             }
             _ => return Err(cursor.malformed(format!("the value of {key} has the unknown kind {kind}"))),
@@ -146,7 +146,7 @@ impl Value {
     }
 }
 
-/// The number that was meant: 1e-5 in f32 is 9.99999974e-6 in f64.
+/// The shortest decimal number with the same f32: 1e-5 in f32 is 9.99999974e-6 in f64.
 fn shortest(number: f32) -> f64 {
     number.to_string().parse().unwrap_or(number.into())
 }

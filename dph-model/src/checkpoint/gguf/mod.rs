@@ -1,9 +1,9 @@
-//! GGUF files in: model, configuration and tokenizer in one file, as llama.cpp uses them.
+//! Reads GGUF files: model, configuration and tokenizer in one file, the format of llama.cpp.
 //!
-//! The format is described in `docs/gguf.md` of ggml. Versions 2 and 3 are read, little-endian. Every count, length and
-//! offset in the file is held against its size before anything is done with it. The readers that there are on
-//! crates.io do not: candle-core 0.11.1 divides by an alignment of 0 and multiplies sizes without a check, ggus 0.5.1
-//! allocates what the counts claim, and gguf-rs-lib 0.3.3 reads version 3 alone and no blocks.
+//! The format is described in `docs/gguf.md` of ggml. Versions 2 and 3 are read, little-endian. Every count, length
+//! and offset in the file is checked against the size of the file before it is used. The readers on crates.io do not
+//! check them: candle-core 0.11.1 divides by an alignment of 0 and multiplies sizes without a check, ggus 0.5.1
+//! allocates by unchecked counts, and gguf-rs-lib 0.3.3 reads only version 3 and no quantised blocks.
 
 mod blocks;
 mod config;
@@ -35,11 +35,11 @@ pub(crate) struct Gguf {
     map: Mapped,
     metadata: Metadata,
     architecture: String,
-    /// By the names that the file has.
+    /// By the names in the file.
     tensors: BTreeMap<String, RawTensor>,
 }
 
-/// Whether a path is that of a GGUF file: a model that consists of one file.
+/// Whether a path is a GGUF file, which holds a whole model.
 pub fn is_gguf(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gguf")) && path.is_file()
 }

@@ -1,22 +1,22 @@
 //! From the names and layouts of llama.cpp to those of Hugging Face.
 //!
-//! The names are those of `gguf-py/gguf/constants.py`; what is laid out differently is what `convert_hf_to_gguf.py` changes
-//! for each architecture.
+//! The names are from `gguf-py/gguf/constants.py`. The layouts differ by the changes of `convert_hf_to_gguf.py` for
+//! each architecture.
 
 use super::Gguf;
 use crate::checkpoint::{ElementType, TensorInfo};
 
-/// How the rows of a tensor in a file stand to those that Hugging Face has.
+/// The order of the rows of a tensor in a file, compared with Hugging Face.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RowOrder {
     /// The same.
     Same,
-    /// In each of so many heads, the two halves that a rotation pairs are interleaved.
+    /// In each head, the two halves that a rotation pairs are interleaved.
     Interleaved {
         /// Number of heads.
         heads: usize,
     },
-    /// All queries, then all keys, then all values, where Hugging Face has the three of a head together.
+    /// All queries, then all keys, then all values. Hugging Face has query, key and value of each head together.
     ByKind {
         /// Number of heads.
         heads: usize,
@@ -25,7 +25,7 @@ pub(crate) enum RowOrder {
     Transposed,
 }
 
-/// A tensor of the file as Hugging Face would have it.
+/// A tensor of the file in the layout of Hugging Face.
 #[derive(Debug)]
 pub(crate) struct Renamed {
     /// The name in the file.
@@ -34,13 +34,13 @@ pub(crate) struct Renamed {
     pub name: String,
     /// Its shape there.
     pub info: TensorInfo,
-    /// How the rows in the file have to be read.
+    /// The order of the rows in the file.
     pub rows: RowOrder,
 }
 
 impl Gguf {
-    /// All tensors under the names of Hugging Face. A tensor that llama.cpp has no rule for keeps its name, and does not fit
-    /// any model then.
+    /// All tensors under the names of Hugging Face. A tensor without a rule keeps its name, which then matches no
+    /// model.
     pub fn renamed(&self) -> Vec<Renamed> {
         self.tensors
             .iter()
@@ -51,7 +51,7 @@ impl Gguf {
                 let mut element = tensor.element.clone();
                 if rows == RowOrder::Transposed {
                     shape.reverse();
-                    // Blocks lie along rows, and so cannot be turned.
+                    // Blocks are within rows and cannot be transposed.
                     if matches!(element, ElementType::Blocks(_)) {
                         element = ElementType::F32;
                     }
@@ -81,7 +81,7 @@ impl Gguf {
             _ => {}
         }
         let (block, module) = block(module)?;
-        // Only of Llama: its rotation pairs neighbours in llama.cpp.
+        // Only for Llama, whose rotation pairs neighbours in llama.cpp.
         let heads = |key: &str| match self.architecture.as_str() {
             "llama" => self.heads(key).map(|heads| RowOrder::Interleaved { heads }),
             _ => Some(RowOrder::Same),
@@ -163,7 +163,7 @@ fn block(module: &str) -> Option<(usize, &str)> {
 }
 
 impl RowOrder {
-    /// Where in the file row `row` of `rows` lies. `Transposed` has no such row.
+    /// The index in the file of row `row` of `rows`. Not defined for `Transposed`.
     pub fn source(self, row: usize, rows: usize) -> usize {
         match self {
             Self::Same | Self::Transposed => row,
@@ -181,7 +181,7 @@ impl RowOrder {
         }
     }
 
-    /// Whether so many rows can be in this order.
+    /// Whether this number of rows can be in this order.
     pub fn fits(self, rows: usize) -> bool {
         match self {
             Self::Same | Self::Transposed => true,

@@ -1,4 +1,4 @@
-//! The rotary scaling of Llama 3, which a GGUF file holds as numbers and Hugging Face as a rule.
+//! The rotary scaling of Llama 3. A GGUF file stores the factors, Hugging Face the settings.
 
 use serde_json::{Value, json};
 
@@ -8,11 +8,11 @@ use crate::checkpoint::CheckpointError;
 /// Name of the tensor with one factor for each rotated pair.
 pub(crate) const FACTORS: &str = "rope_freqs.weight";
 
-/// Settings of every Llama 3 that has been published; only the factor differs.
+/// The settings of all published Llama 3 models; only the factor differs.
 const LOW: f64 = 1.0;
 const HIGH: f64 = 4.0;
 const ORIGINAL_CONTEXT: f64 = 8192.0;
-/// Relative deviation that f32 explains.
+/// Relative rounding error of f32.
 const TOLERANCE: f64 = 1e-4;
 
 impl Gguf {
@@ -20,7 +20,7 @@ impl Gguf {
     pub(super) fn rope_scaling(&self, theta: f64, head_dim: usize) -> Result<Value, CheckpointError> {
         let kind = self.metadata.text(&self.key("rope.scaling.type"), self.map.bytes());
         if let Some(kind) = kind.filter(|kind| *kind != "none") {
-            // What cannot be computed is refused by name when the configuration is read.
+            // Unsupported kinds are rejected when the configuration is read.
             let factor = self.metadata.number(&self.key("rope.scaling.factor"));
             return Ok(json!({ "rope_type": kind, "factor": factor }));
         }
@@ -49,7 +49,8 @@ impl Gguf {
     }
 }
 
-/// By how much the wavelength of a pair is stretched; see [`RotaryScaling::Llama3`](crate::decoder::RotaryScaling).
+/// The factor by which the wavelength of a pair is scaled; see
+/// [`RotaryScaling::Llama3`](crate::decoder::RotaryScaling).
 fn stretch(theta: f64, head_dim: usize, pair: usize, factor: f64) -> f64 {
     let wavelength = std::f64::consts::TAU * theta.powf(2.0 * pair as f64 / head_dim as f64);
     if wavelength < ORIGINAL_CONTEXT / HIGH {

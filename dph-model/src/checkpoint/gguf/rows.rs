@@ -1,4 +1,4 @@
-//! [`GgufTensors`]: the tensors of a GGUF file under the names and in the order that Hugging Face has.
+//! [`GgufTensors`]: the tensors of a GGUF file with the names and the order of Hugging Face.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ use crate::checkpoint::mapped::Mapped;
 use crate::checkpoint::{CheckpointError, ElementType, TensorInfo};
 use crate::decoder::transpose;
 
-/// The tensors of a file as Hugging Face would have them.
+/// The tensors of a file in the layout of Hugging Face.
 #[derive(Debug)]
 pub(crate) struct GgufTensors {
     gguf: Arc<Gguf>,
@@ -27,12 +27,12 @@ impl GgufTensors {
         self.gguf.map()
     }
 
-    /// All tensors. Two of one name are both among them.
+    /// All tensors. Names may occur twice.
     pub fn tensors(&self) -> impl Iterator<Item = (String, TensorInfo)> {
         self.gguf.renamed().into_iter().map(|renamed| (renamed.name, renamed.info))
     }
 
-    /// The bytes of a tensor; none for one that is not there.
+    /// The bytes of a tensor; empty if there is no such tensor.
     pub fn bytes(&self, name: &str) -> Result<Cow<'_, [u8]>, CheckpointError> {
         let Some(Renamed { raw, rows, .. }) = self.tensors.get(name) else { return Ok(Cow::Borrowed(&[])) };
         let (rows, tensor) = (*rows, &self.gguf.tensors[raw]);
@@ -55,7 +55,7 @@ impl GgufTensors {
     }
 }
 
-/// A matrix with rows for columns; blocks become f32.
+/// The transposed matrix. Blocks become f32.
 fn turned(tensor: &RawTensor, bytes: &[u8]) -> Vec<u8> {
     let [rows, columns] = tensor.shape[..] else { return bytes.to_vec() };
     match &tensor.element {

@@ -4,18 +4,19 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
-/// The character for a blank.
+/// The character for a space.
 const BLANK: &str = "▁";
 
-/// The pairs of tokens that make another token, best first.
+/// The pairs of tokens that merge into another token, best first.
 ///
-/// SentencePiece joins, again and again, the two neighbours that make the token with the best score. A byte-pair encoding
-/// does the same with its merges in the order of that score. Of merges into the same token, those with the longer first part
-/// come first, as in the converter of transformers.
+/// SentencePiece repeatedly joins the two neighbours that form the token with the best score. A byte-pair encoding
+/// does the same if its merges are in the order of that score. Merges into the same token are ordered by descending
+/// length of the first part, as in the converter of transformers.
 pub(super) fn merges<'a>(tokens: &[&'a str], scores: &[f64]) -> Vec<(&'a str, &'a str)> {
     let ids: HashMap<&str, usize> = tokens.iter().enumerate().map(|(id, token)| (*token, id)).collect();
     let mut found: Vec<(&str, &str, f64)> = Vec::new();
-    // A text of megabytes that calls itself a token would be cut at every place; no real one is longer than this.
+    // A damaged file may have a token of megabytes, for which all splits would be tried. Real tokens are shorter than
+    // this.
     for (&token, &score) in tokens.iter().zip(scores).filter(|(token, _)| token.len() <= LONGEST) {
         for (cut, _) in token.char_indices().skip(1) {
             let (left, right) = token.split_at(cut);
@@ -32,17 +33,17 @@ pub(super) fn merges<'a>(tokens: &[&'a str], scores: &[f64]) -> Vec<(&'a str, &'
     found.into_iter().map(|(left, right, _)| (left, right)).collect()
 }
 
-/// Bytes of the longest token that is made by merges.
+/// Bytes of the longest token for which merges are computed.
 const LONGEST: usize = 1024;
 
-/// Blanks become their character, and one comes in front where the model wants it.
+/// Replaces spaces by their character, and adds one at the start if the model requires it.
 pub(super) fn normalizer(prefix: bool) -> Value {
     let prepend = prefix.then(|| json!({ "type": "Prepend", "prepend": BLANK }));
     let replace = json!({ "type": "Replace", "pattern": { "String": " " }, "content": BLANK });
     json!({ "type": "Sequence", "normalizers": prepend.into_iter().chain([replace]).collect::<Vec<_>>() })
 }
 
-/// The way back.
+/// The inverse.
 pub(super) fn decoder(prefix: bool) -> Value {
     let mut decoders = vec![
         json!({ "type": "Replace", "pattern": { "String": BLANK }, "content": " " }),

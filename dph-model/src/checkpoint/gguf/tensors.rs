@@ -1,4 +1,4 @@
-//! [`RawTensor`]: where a GGUF file keeps a tensor.
+//! [`RawTensor`]: the position of a tensor in a GGUF file.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -12,16 +12,16 @@ use crate::checkpoint::ElementType;
 const MOST_TENSORS: u64 = 1 << 16;
 /// Most axes of a tensor, as in ggml.
 const MOST_AXES: u32 = 4;
-/// Where `general.alignment` is not there.
+/// Default of `general.alignment`.
 const DEFAULT_ALIGNMENT: usize = 32;
 
 /// A tensor of the file.
 #[derive(Debug, Clone)]
 pub(crate) struct RawTensor {
     pub element: ElementType,
-    /// Outermost axis first; the file has it the other way round.
+    /// Outermost axis first, the reverse of the order in the file.
     pub shape: Vec<usize>,
-    /// Its bytes; empty for types whose size is not known.
+    /// Its bytes; empty for types of unknown size.
     pub bytes: Range<usize>,
 }
 
@@ -47,7 +47,7 @@ pub(crate) fn read(
         let tensor = data.and_then(|data| entry.place(data, alignment, file));
         let tensor = tensor.ok_or_else(|| {
             Malformed(format!(
-                "the tensor {name} of {:?} at offset {} does not lie inside the file",
+                "the tensor {name} of {:?} at offset {} is not within the file",
                 entry.shape, entry.offset
             ))
         })?;
@@ -63,7 +63,7 @@ pub(crate) fn read(
     }
 }
 
-/// A line of the table, as it stands there.
+/// An entry of the table.
 struct Entry {
     name: String,
     shape: Vec<u64>,
@@ -84,7 +84,7 @@ impl Entry {
         Ok(Self { name, shape, element, offset })
     }
 
-    /// The tensor, if its place is one.
+    /// The tensor, if its position is valid.
     fn place(&self, data: usize, alignment: usize, file: usize) -> Option<RawTensor> {
         let shape: Vec<usize> =
             self.shape.iter().map(|&axis| usize::try_from(axis)).collect::<Result<_, _>>().ok()?;
@@ -92,7 +92,7 @@ impl Entry {
         let Some((len, size)) = self.element.unit() else {
             return Some(RawTensor { element: self.element.clone(), shape, bytes: 0..0 });
         };
-        // Blocks never reach from one row into the next.
+        // Blocks do not span rows.
         if !shape.last().unwrap_or(&1).is_multiple_of(len) {
             return None;
         }

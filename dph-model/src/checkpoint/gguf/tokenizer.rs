@@ -1,4 +1,4 @@
-//! The tokenizer in a GGUF file, as the files that Hugging Face has.
+//! The tokenizer of a GGUF file, converted to the files of Hugging Face.
 
 use serde_json::{Map, Value, json};
 
@@ -13,9 +13,9 @@ mod kind {
     pub const USER_DEFINED: f64 = 4.0;
 }
 
-/// The expression of Llama 3, which cuts texts into words and numbers of at most three digits.
+/// The regular expression of Llama 3, which splits texts into words and numbers of at most three digits.
 const LLAMA_3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
-/// The same of Qwen, with single digits.
+/// The regular expression of Qwen, with single digits.
 const QWEN_2: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
 /// The vocabulary of a file.
@@ -25,7 +25,7 @@ struct Vocabulary<'a> {
 }
 
 impl Gguf {
-    /// The `tokenizer.json`, or `None` where the file has no tokenizer.
+    /// The `tokenizer.json`, or `None` if the file has no tokenizer.
     pub fn tokenizer_json(&self) -> Result<Option<String>, CheckpointError> {
         let bytes = self.map.bytes();
         let Some(model) = self.metadata.text("tokenizer.ggml.model", bytes) else { return Ok(None) };
@@ -68,7 +68,7 @@ impl Gguf {
         Ok(Some(format!("{tokenizer:#}\n")))
     }
 
-    /// The `tokenizer_config.json`, or `None` where the file has no tokenizer.
+    /// The `tokenizer_config.json`, or `None` if the file has no tokenizer.
     pub fn tokenizer_config_json(&self) -> Result<Option<String>, CheckpointError> {
         let bytes = self.map.bytes();
         let Some(model) = self.metadata.text("tokenizer.ggml.model", bytes) else { return Ok(None) };
@@ -106,12 +106,12 @@ impl Gguf {
         let tokens = self.metadata.texts("tokenizer.ggml.tokens", bytes);
         let tokens = tokens.ok_or_else(|| self.no("tokenizer.ggml.tokens"))?;
         let mut kinds = self.metadata.numbers("tokenizer.ggml.token_type", bytes).unwrap_or_default();
-        // Where the kinds are not there, all tokens are ordinary.
+        // Without kinds, all tokens are normal.
         kinds.resize(tokens.len(), 1.0);
         Ok(Vocabulary { tokens, kinds })
     }
 
-    /// Normaliser, pre-tokeniser, and whether a whole word that is a token stays one.
+    /// Normaliser, pre-tokeniser, and whether a word that is a token is not split.
     fn pre_tokenizer(&self) -> Result<(Value, Value, bool), CheckpointError> {
         let split = |expression: &str| {
             json!({ "type": "Sequence", "pretokenizers": [
@@ -141,7 +141,7 @@ impl Gguf {
         }
     }
 
-    /// What puts the beginning-of-text token in front of plain texts.
+    /// The post-processor that adds the beginning-of-text token.
     fn post_processor(&self, vocabulary: &Vocabulary<'_>) -> Value {
         let id = self.metadata.count("tokenizer.ggml.bos_token_id");
         let adds = self.metadata.truth("tokenizer.ggml.add_bos_token");
@@ -167,7 +167,7 @@ impl Gguf {
 }
 
 impl Vocabulary<'_> {
-    /// The tokens that no merge makes.
+    /// The tokens that are not the result of a merge.
     fn added(&self) -> Vec<Value> {
         let control = |kind: f64| kind == kind::CONTROL || kind == kind::UNKNOWN;
         self.tokens

@@ -1,4 +1,4 @@
-//! The cache that all tools for the hub share: `models--owner--name/{refs,blobs,snapshots}`.
+//! The cache that is shared by all tools for the hub: `models--owner--name/{refs,blobs,snapshots}`.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use crate::checkpoint::weight_files::weight_files;
 pub(super) struct Cached {
     /// Its folder, or its GGUF file.
     pub path: PathBuf,
-    /// Whether the tokenizer is there as well.
+    /// Whether the tokenizer is in the cache.
     pub complete: bool,
 }
 
@@ -20,7 +20,7 @@ pub(super) struct Cached {
 pub(super) fn model(cache: &Path, name: &HubName) -> Option<Cached> {
     let folder = folder(cache, name);
     let reference = std::fs::read_to_string(folder.join("refs").join(&name.revision));
-    // A commit is its own name.
+    // The revision may be a commit.
     let commit = reference.unwrap_or_else(|_| name.revision.clone());
     let commit = commit.trim();
     if commit.is_empty() || !commit.chars().all(|c| c.is_ascii_alphanumeric()) {

@@ -1,4 +1,4 @@
-//! Downloads into the cache, by the crate `hf-hub`.
+//! Downloads into the cache with the crate `hf-hub`.
 
 use std::path::{Path, PathBuf};
 
@@ -9,18 +9,18 @@ use super::name::HubName;
 use crate::checkpoint::weight_files::shard_names;
 use crate::checkpoint::{COMPANION_FILES, CONFIG_FILE, CheckpointError, INDEX_FILE, WEIGHTS_FILE};
 
-/// Where the hub is, if `HF_ENDPOINT` does not say so.
+/// The address of the hub, unless `HF_ENDPOINT` is set.
 const ENDPOINT: &str = "https://huggingface.co";
-/// Single files of weights and indices, the better ones first.
+/// Names of weight files and indices, in order of preference.
 const WEIGHTS: [&str; 4] = [WEIGHTS_FILE, INDEX_FILE, "pytorch_model.bin", "pytorch_model.bin.index.json"];
 
-/// Downloads what is missing of a model.
+/// Downloads the missing files of a model.
 pub(super) fn model(cache: &Path, name: &HubName) -> Result<(), CheckpointError> {
     let endpoint = std::env::var("HF_ENDPOINT").ok().filter(|endpoint| !endpoint.is_empty());
     let endpoint = endpoint.unwrap_or_else(|| ENDPOINT.into()).trim_end_matches('/').to_string();
     let failed = |error: ApiError| name.failed(explain(&error, &endpoint));
     let cache = Cache::new(cache.to_owned());
-    // With a bar on a terminal.
+    // With a progress bar on a terminal.
     let mut builder =
         ApiBuilder::from_cache(cache.clone()).with_endpoint(endpoint.clone()).with_progress(true);
     if let Some(token) = std::env::var("HF_TOKEN").ok().filter(|token| !token.is_empty()) {
@@ -65,7 +65,7 @@ pub(super) fn model(cache: &Path, name: &HubName) -> Result<(), CheckpointError>
 }
 
 fn only_gguf<'a>(listed: &'a [String], name: &HubName) -> Result<&'a str, CheckpointError> {
-    // A name with a folder is one of several variants.
+    // A file in a folder is one of several variants.
     let ggufs: Vec<_> = listed.iter().filter(|file| file.ends_with(".gguf")).map(String::as_str).collect();
     match ggufs[..] {
         [only] if !only.contains('/') => Ok(only),
@@ -77,7 +77,7 @@ fn only_gguf<'a>(listed: &'a [String], name: &HubName) -> Result<&'a str, Checkp
     }
 }
 
-/// What went wrong, and what to do about it.
+/// The cause and a remedy.
 fn explain(error: &ApiError, endpoint: &str) -> String {
     let inner = match error {
         ApiError::TooManyRetries(inner) => inner,
@@ -107,7 +107,7 @@ fn explain(error: &ApiError, endpoint: &str) -> String {
             format!("another program downloads the same file; if none does, remove {}.lock", path.display())
         }
         ApiError::InvalidResume => {
-            "an earlier download was broken off and cannot be continued; remove the .part file from the cache"
+            "an earlier download was interrupted and cannot be continued; remove the .part file from the cache"
                 .into()
         }
         error => format!("{error}; check the space and the permissions of the cache"),

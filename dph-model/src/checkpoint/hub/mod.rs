@@ -1,6 +1,6 @@
 //! Models by the name of their repository on the Hugging Face hub: `hf:owner/name` or `hf:owner/name@revision`.
 //!
-//! What is in the cache that all tools for the hub share is used without any request.
+//! Models in the cache, which is shared by all tools for the hub, are used without a request.
 
 mod cache;
 #[cfg(feature = "hub")]
@@ -12,25 +12,25 @@ use std::path::{Path, PathBuf};
 use super::error::CheckpointError;
 use name::HubName;
 
-/// What the environment says about the hub and its cache.
+/// The settings of the hub and its cache from the environment.
 #[derive(Debug)]
 struct Settings {
     /// `HF_HUB_CACHE`, or `hub` in `HF_HOME`, or in `~/.cache/huggingface`.
     cache: PathBuf,
-    /// `HF_HUB_OFFLINE`: no request may be made.
+    /// `HF_HUB_OFFLINE`: requests are forbidden.
     offline: bool,
 }
 
-/// Where the model at a path lies on this machine.
+/// The local path of a model.
 ///
-/// Of `hf:owner/name[@revision]` that is its folder in the cache of the hub (or, if it has nothing else, its GGUF file). A
-/// model that is there as a whole is used without any request; what is missing is downloaded, if the feature `hub` is built in
-/// and `HF_HUB_OFFLINE` is not set. `HF_HOME`, `HF_HUB_CACHE`, `HF_ENDPOINT` and `HF_TOKEN` are honoured. Any other path is
-/// given back as it is.
+/// For `hf:owner/name[@revision]` it is the folder in the cache of the hub, or the GGUF file if the repository has no
+/// other weights. A model that is complete in the cache is used without a request. Missing files are downloaded if
+/// the feature `hub` is enabled and `HF_HUB_OFFLINE` is not set. `HF_HOME`, `HF_HUB_CACHE`, `HF_ENDPOINT` and
+/// `HF_TOKEN` are supported. Any other path is returned unchanged.
 ///
 /// # Errors
 ///
-/// If there is no such repository, it has no model, or it cannot be had.
+/// If the repository does not exist, has no model, or cannot be downloaded.
 pub fn locate(path: &Path) -> Result<PathBuf, CheckpointError> {
     let Some(name) = HubName::of_path(path)? else { return Ok(path.into()) };
     let settings = Settings::from_env()
@@ -40,14 +40,14 @@ pub fn locate(path: &Path) -> Result<PathBuf, CheckpointError> {
         Some(cached) if cached.complete || settings.offline => return Ok(cached.path),
         None if settings.offline => {
             return Err(name.failed(format!(
-                "it is not in the cache {}, and HF_HUB_OFFLINE forbids to download it",
+                "it is not in the cache {}, and HF_HUB_OFFLINE forbids downloads",
                 settings.cache.display()
             )));
         }
         _ => {}
     }
     let downloaded = download(&settings, &name);
-    // What is there is better than nothing; without a tokenizer the next error will say so.
+    // The incomplete model is used. If the tokenizer is needed, its absence is reported later.
     match (downloaded, cached) {
         (Ok(path), _) => Ok(path),
         (Err(_), Some(cached)) => Ok(cached.path),
@@ -55,7 +55,7 @@ pub fn locate(path: &Path) -> Result<PathBuf, CheckpointError> {
     }
 }
 
-/// The same without any request: `None` where the path or the whole model is not there.
+/// Like [`locate`] without requests: `None` if the path does not exist or the model is not complete.
 pub fn locate_here(path: &Path) -> Option<PathBuf> {
     let Some(name) = HubName::of_path(path).ok()? else { return path.exists().then(|| path.into()) };
     Some(cache::model(&Settings::from_env()?.cache, &name)?.path)
@@ -66,7 +66,9 @@ fn download(settings: &Settings, name: &HubName) -> Result<PathBuf, CheckpointEr
     download::model(&settings.cache, name)?;
     let model = cache::model(&settings.cache, name);
     model.map(|model| model.path).ok_or_else(|| {
-        name.failed("what was downloaded is no model: it needs config.json and weights, or one .gguf file")
+        name.failed(
+            "the downloaded repository is not a model; it needs config.json and weights, or one .gguf file",
+        )
     })
 }
 

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use crate::checkpoint::error::CheckpointError;
 
-/// What such a name starts with.
+/// The prefix of such a name.
 const PREFIX: &str = "hf:";
-/// The revision where none is given.
+/// The default revision.
 const MAIN: &str = "main";
 
 /// A repository at a revision.
@@ -36,14 +36,13 @@ impl HubName {
         let parts = repository.split('/').count();
         match repository.split('/').all(plain) && parts <= 2 && revision.split('/').all(plain) {
             true => Ok(name),
-            false => {
-                Err(name
-                    .failed("this is no name of a repository: write hf:owner/name or hf:owner/name@revision"))
-            }
+            false => Err(name.failed(
+                "this is not the name of a repository; write hf:owner/name or hf:owner/name@revision",
+            )),
         }
     }
 
-    /// Why the model cannot be had.
+    /// The error that the model is not available.
     pub fn failed(&self, problem: impl Into<String>) -> CheckpointError {
         CheckpointError::Hub { name: self.to_string(), problem: problem.into() }
     }

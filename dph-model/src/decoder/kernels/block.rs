@@ -1,4 +1,4 @@
-//! A block of the decoder in one step.
+//! A block of the decoder as one kernel.
 
 use burn::tensor::Tensor;
 
@@ -6,7 +6,7 @@ use crate::decoder::block::Block;
 use crate::decoder::cache::Cache;
 use crate::decoder::pass::Pass;
 
-/// The residual stream behind a block, or the stream given back.
+/// The residual stream after a block, or the unchanged stream if no kernel applies.
 #[allow(clippy::result_large_err, reason = "the other variant is as large")]
 pub(crate) fn block(
     block: &Block,

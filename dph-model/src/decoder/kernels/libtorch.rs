@@ -1,8 +1,8 @@
 //! Products with few rows on libtorch's CPU.
 //!
-//! MKL is made for large products. With a few states, as in generation, it takes up to five times as long for
-//! `states · matrix` as for `(matrixᵀ · statesᵀ)ᵀ`, where `matrixᵀ` lies in memory row by row; and it takes longer for one
-//! state, where it uses a single thread, than for two.
+//! MKL is optimised for large products. For few states, as in generation, `states · matrix` takes up to five times as
+//! long as `(matrixᵀ · statesᵀ)ᵀ` with `matrixᵀ` stored by rows. One state, for which it uses a single thread, takes
+//! longer than two.
 
 #![allow(
     deprecated,
@@ -15,14 +15,14 @@ use burn::tensor::{Device, Tensor};
 /// Most states for which the other order is faster.
 const FEW: usize = 128;
 
-/// Whether matrices of products should lie in memory transposed.
+/// Whether matrices should be stored transposed.
 pub(crate) fn wants_transposed(device: &Device) -> bool {
     Tensor::<1>::empty([1], device)
         .try_into_primitive::<LibTorch>()
         .is_ok_and(|it| !it.tensor.device().is_cuda())
 }
 
-/// `states · matrix` for a few states and a matrix that lies in memory transposed, or `None`.
+/// `states · matrix` for few states and a matrix that is stored transposed, otherwise `None`.
 pub(crate) fn product(states: &Tensor<2>, matrix: &Tensor<2>) -> Option<Tensor<2>> {
     let rows = states.dims()[0];
     let primitive = (rows <= FEW).then(|| matrix.clone().try_into_primitive::<LibTorch>().ok())??;

@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 
 use super::target_token::Wanted;
 
-/// Log-probabilities of the wanted tokens, in their order, or `None`.
+/// Log-probabilities of the target tokens, in their order, or `None` if no kernel applies.
 ///
 /// # Shapes
 ///

@@ -1,8 +1,9 @@
-//! Faster ways for a device: fused steps on flex, where many small operations are slow, and products with few rows on libtorch.
+//! Kernels for single devices: fused steps on flex, where many small operations are slow, and products with few rows
+//! on libtorch.
 //!
-//! Every function here computes what the composed operations of [`decoder`](crate::decoder) compute, and says when it
-//! cannot: on other devices, and under automatic differentiation. The caller then composes. Tests hold the two ways
-//! against each other.
+//! Every function computes the same as the composed operations of [`decoder`](crate::decoder), or reports that it
+//! does not apply: on other devices, and under automatic differentiation. The caller then uses the composed
+//! operations. Tests compare both.
 
 mod block;
 #[cfg(feature = "flex")]
@@ -27,7 +28,7 @@ mod tests {
     use crate::decoder::pass::Pass;
     use crate::{Backbone, Family};
 
-    /// Whether the fused kernel takes a block of this model on this device.
+    /// Whether the fused kernel applies to a block of this model on this device.
     fn is_fused(config: &str, device: &burn::tensor::Device) -> bool {
         let model = Backbone::init(config, 1, device).unwrap();
         let config: DecoderConfig = Family::parse(config).unwrap().decoder().unwrap();

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Tensor};
 
-/// `states · matrix`, or `None`.
+/// `states · matrix`, or `None` if no kernel applies.
 pub(crate) fn product(states: &Tensor<2>, matrix: &Tensor<2>) -> Option<Tensor<2>> {
     #[cfg(feature = "tch")]
     return super::libtorch::product(states, matrix);
@@ -13,7 +13,7 @@ pub(crate) fn product(states: &Tensor<2>, matrix: &Tensor<2>) -> Option<Tensor<2
     }
 }
 
-/// Whether [`product`] wants matrices to lie in memory transposed on this device.
+/// Whether [`product`] needs transposed matrices on this device.
 pub(crate) fn wants_transposed(device: &Device) -> bool {
     #[cfg(feature = "tch")]
     return super::libtorch::wants_transposed(device);

@@ -1,9 +1,9 @@
-//! [`Wanted`]: a token whose log-probability is wanted.
+//! [`Wanted`]: a target of the log-probability kernel.
 
-/// A token whose log-probability is wanted, and the state that predicts it.
+/// A token whose log-probability is computed, and the state that predicts it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Wanted {
-    /// Index into the distinct states, which are in ascending order.
+    /// Index into the distinct states, in ascending order.
     pub state: usize,
     /// The token.
     pub token: u32,

@@ -64,7 +64,7 @@ fn quick_gelu(x: f32) -> f32 {
 
 #[inline(always)]
 fn relu(x: f32) -> f32 {
-    // Written so that NaN stays.
+    // Written so that NaN is propagated.
     if x < 0.0 { 0.0 } else { x }
 }
 

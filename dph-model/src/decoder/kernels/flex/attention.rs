@@ -1,4 +1,4 @@
-//! Attention over spans: only what is visible is computed, and no head is copied.
+//! Attention over spans. Only unmasked scores are computed, and heads are not copied.
 
 use rayon::prelude::*;
 
@@ -9,7 +9,7 @@ use super::weights::{QueryKeySlices, RegisterSlices};
 use super::{scratch, simd};
 use crate::decoder::{Layout, Rotation, Span};
 
-/// Queries computed together: their scores against some thousand keys stay in the cache.
+/// Queries per block: their scores for some thousand keys fit into the CPU cache.
 const QUERIES: usize = 64;
 
 /// Norm and rotation of all queries and keys, in place, and the scale `1 / √head_dim` of the queries.
@@ -114,7 +114,7 @@ impl ScaledRegisters {
     }
 }
 
-/// The weighted values of a block of queries; `tokens` are all new ones of the row.
+/// The weighted values of a block of queries; `tokens` are all new tokens of the row.
 fn attend_block(
     tokens: &[f32],
     heads: &Heads,
@@ -127,7 +127,7 @@ fn attend_block(
     let QueryBlock { span, first, end, .. } = block;
     let (d, width) = (heads.head_dim, heads.width());
     let queries = end - first;
-    // The last column that any of the queries sees.
+    // The end of the columns that the queries attend to.
     let seen_end = if causal { end } else { span.end };
     let fixed = registers.map_or(0, |registers| registers.count);
     let past = past.filter(|past| past.count() > 0);
@@ -138,7 +138,7 @@ fn attend_block(
             let part = |column: usize, start: usize, count: usize| {
                 Matrix::new(&tokens[start * width + column * d..], count, d, width)
             };
-            // What the block sees of the new tokens, behind registers and past.
+            // The new tokens that the block attends to, after registers and cached tokens.
             let new = |column: usize| {
                 let context = (span.context > 0).then(|| part(column, 0, span.context));
                 context.into_iter().chain([part(column, span.start, seen_end - span.start)])

@@ -1,4 +1,4 @@
-//! A whole block of a decoder: matrix products, and one pass over memory between each two of them.
+//! A block of a decoder as one kernel: matrix products with one pass over memory between them.
 
 use burn::backend::Flex;
 use burn::tensor::Tensor;
@@ -15,11 +15,11 @@ use super::slices::{compact, elements, primitive};
 use super::weights::{Parameters, Weights};
 use crate::decoder::{Block, Cache, Layout, Residual};
 
-/// Fewest and most tokens that a thread takes through a chain of products at a time. With fewer, reading the weights
-/// is not worth it; with more, what lies between two products leaves the cache.
+/// Fewest and most tokens that a thread processes at a time. With fewer, reading the weights dominates; with more,
+/// intermediate results do not fit into the CPU cache.
 const STRIP: std::ops::RangeInclusive<usize> = 128..=512;
 
-/// The residual stream behind `block`, or the stream given back where this kernel does not apply.
+/// The residual stream after `block`, or the unchanged stream if this kernel does not apply.
 #[expect(clippy::result_large_err, reason = "the other variant is as large")]
 pub(crate) fn block(
     block: &Block,
@@ -29,13 +29,13 @@ pub(crate) fn block(
 ) -> Result<Tensor<2>, Tensor<2>> {
     let parameters = Parameters::of(block);
     let Some(weights) = parameters.as_ref().and_then(Parameters::weights) else { return Err(stream) };
-    // Cached keys are used as they lie there.
+    // Cached keys are used unchanged.
     let is_raw = cache.as_ref().is_some_and(|(cache, _)| !cache.is_turned());
     if primitive(stream.clone()).is_none() || (is_raw && layout.past > 0) {
         return Err(stream);
     }
     let device = stream.device();
-    // With no other owner the stream is changed in place.
+    // If there is no other owner, the stream is changed in place.
     let Some(mut stream) = compact(stream) else { unreachable!("it was one before") };
 
     let heads = Heads::of(&block.attention);
@@ -127,12 +127,12 @@ fn finish(stream: &mut [f32], context: &[f32], weights: &Weights) {
     );
 }
 
-/// Tokens a strip, and who multiplies within one: all threads if there is but one strip.
+/// Number of tokens per strip, and the threads that multiply within a strip: all if there is only one strip.
 fn divide(tokens: usize) -> (usize, Threads) {
     let threads = rayon::current_num_threads();
     let most = tokens / STRIP.start();
     let strips = tokens.div_ceil(*STRIP.end()).max(threads.min(most));
-    // As many for each thread, if they do not become too short.
+    // The same number for each thread, if the strips do not become too short.
     let even = strips.next_multiple_of(threads);
     match if even <= most { even } else { strips } {
         0 | 1 => (tokens.max(1), Threads::All),

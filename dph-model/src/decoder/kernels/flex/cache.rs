@@ -8,7 +8,7 @@ use super::matrix::Matrix;
 use super::slices::{Primitive, compact, elements};
 use crate::decoder::{Cache, CachedLayer, Layout};
 
-/// What a block's cache holds, both `[rows, n_kv_heads, room, head_dim]`.
+/// The cached keys and values of a block, both `[rows, n_kv_heads, room, head_dim]`.
 pub(super) struct Cached {
     keys: Primitive,
     values: Primitive,
@@ -16,7 +16,7 @@ pub(super) struct Cached {
     heads: Heads,
 }
 
-/// What a row sees of the tokens in front of its new ones.
+/// The cached tokens of a row that its new tokens attend to.
 pub(super) struct Past<'a> {
     cached: &'a Cached,
     row: usize,
@@ -43,7 +43,7 @@ impl Cached {
         Self { keys: on_flex(layer.keys.clone()), values: on_flex(layer.values.clone()), room, heads: *heads }
     }
 
-    /// Of a row, the tokens in front of its new ones that are no padding.
+    /// The cached tokens of a row without padding.
     pub fn past(&self, row: usize, layout: &Layout) -> Past<'_> {
         let first = layout.padding[row].min(layout.past);
         Past { cached: self, row, first, count: layout.past - first }
@@ -74,7 +74,7 @@ impl Past<'_> {
     }
 }
 
-/// Writes the heads from `first_head` on of all new tokens behind the first `len` tokens of `cached`: in place, where it has
+/// Writes the heads from `first_head` of all new tokens after the first `len` tokens of `cached`, in place if it has
 /// no other owner.
 fn add(
     cached: Tensor<4>,

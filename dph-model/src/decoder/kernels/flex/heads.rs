@@ -1,8 +1,8 @@
-//! [`Heads`]: how attention heads lie in memory.
+//! [`Heads`]: the memory layout of attention heads.
 
 use crate::decoder::Attention;
 
-/// Where the heads lie in a row of queries, keys and values.
+/// The layout of the heads in a row of queries, keys and values.
 #[derive(Clone, Copy)]
 pub(super) struct Heads {
     pub n_heads: usize,
@@ -15,12 +15,12 @@ impl Heads {
         Self { n_heads: attention.n_heads, n_kv_heads: attention.n_kv_heads, head_dim: attention.head_dim }
     }
 
-    /// Floats a token in the joint projection.
+    /// Floats per token in the joint projection.
     pub fn width(&self) -> usize {
         (self.n_heads + 2 * self.n_kv_heads) * self.head_dim
     }
 
-    /// Floats a token in the output.
+    /// Floats per token in the output.
     pub fn context_width(&self) -> usize {
         self.n_heads * self.head_dim
     }

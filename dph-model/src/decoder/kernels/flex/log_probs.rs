@@ -1,5 +1,5 @@
-//! Log-probabilities without a row of logits ever being stored: the vocabulary is walked in tiles, each of which
-//! yields its largest logit, its sum of exponentials and the logits that are wanted.
+//! Log-probabilities without storing rows of logits. The vocabulary is processed in tiles; each gives its largest
+//! logit, its sum of exponentials and the logits of the targets.
 
 use burn::tensor::Tensor;
 use rayon::prelude::*;
@@ -14,7 +14,7 @@ const TILE: usize = 1024;
 /// States computed together.
 const STATES: usize = 512;
 
-/// Log-probabilities of the wanted tokens (in ascending order of their states), in their order. Shapes as in
+/// Log-probabilities of the target tokens (in ascending order of their states), in their order. Shapes as in
 /// [`kernels::log_probs`](crate::decoder::kernels::log_probs).
 pub(crate) fn log_probs(states: &Tensor<2>, vocabulary: &Tensor<2>, wanted: &[Wanted]) -> Option<Vec<f32>> {
     let states = compact(states.clone())?;
@@ -46,11 +46,11 @@ pub(crate) fn log_probs(states: &Tensor<2>, vocabulary: &Tensor<2>, wanted: &[Wa
     Some(log_probs)
 }
 
-/// What a tile of the vocabulary says.
+/// The result for a tile of the vocabulary.
 struct Tile {
     /// Largest logit and sum of `exp(logit - largest)` of each state.
     sums: Vec<(f32, f32)>,
-    /// Index into the wanted tokens, and logit.
+    /// Index into the target tokens, and logit.
     found: Vec<(usize, f32)>,
 }
 

@@ -32,7 +32,7 @@ impl<'a> Matrix<'a> {
         }
     }
 
-    /// Number of elements of the slice that the matrix reaches.
+    /// Number of elements of the slice that the matrix spans.
     fn reach(&self) -> usize {
         match self.rows == 0 || self.cols == 0 {
             true => 0,
@@ -41,7 +41,7 @@ impl<'a> Matrix<'a> {
     }
 }
 
-/// What becomes of the former content of the output of a product.
+/// Whether a product replaces its output or is added to it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Output {
     /// It is replaced.
@@ -50,12 +50,12 @@ pub(super) enum Output {
     Add,
 }
 
-/// Which threads compute a product.
+/// The threads that compute a product.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Threads {
-    /// The calling one: the caller divides the work.
+    /// The calling thread: the caller divides the work.
     This,
-    /// All of rayon's.
+    /// All threads of rayon.
     All,
 }
 

@@ -1,8 +1,7 @@
 //! Kernels on the raw slices of the flex backend.
 //!
-//! Matrix products are those of flex itself (the `gemm` crate, here called on strips of rows so that what lies
-//! between two products stays in the cache); everything else is written as plain loops, compiled for the
-//! instruction set that is found at run time (`pulp`).
+//! Matrix products use the `gemm` crate, like flex, on strips of rows so that intermediate results stay in the CPU
+//! cache. Everything else is plain loops, compiled for the instruction set that is detected at run time (`pulp`).
 
 mod activation;
 mod attention;

@@ -1,4 +1,4 @@
-//! Memory that a thread uses again and again.
+//! Reusable memory of a thread.
 
 use std::cell::RefCell;
 
@@ -8,10 +8,10 @@ thread_local! {
 
 /// Runs `work` on `len` floats of unspecified content.
 ///
-/// Fresh memory of some megabytes costs as much as a pass over it; blocks ask for the same sizes time after time.
+/// Allocating some megabytes costs as much as a pass over them, and blocks need the same sizes every time.
 pub(super) fn with<R>(len: usize, work: impl FnOnce(&mut [f32]) -> R) -> R {
-    // Taken out rather than borrowed: inside `work` the thread may wait for others and meanwhile do another piece of
-    // work that asks for scratch as well.
+    // Removed instead of borrowed: inside `work` the thread may run another task of rayon that needs scratch memory
+    // as well.
     let mut memory = SPARE.with_borrow_mut(|spare| spare.pop()).unwrap_or_default();
     if memory.len() < len {
         memory.resize(len, 0.0);

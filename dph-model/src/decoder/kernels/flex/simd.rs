@@ -1,13 +1,13 @@
 //! Element-wise loops, compiled for the best instruction set of the processor.
 //!
-//! The loops are plain Rust; [`pulp`] compiles them several times and picks at run time. Sums run in [`LANES`]
-//! parallel partial sums, so that they vectorise, in the same order on every processor.
+//! The loops are plain Rust; [`pulp`] compiles them for several instruction sets and selects one at run time. Sums
+//! run in [`LANES`] parallel partial sums, so that they vectorise, in the same order on every processor.
 
 use crate::decoder::{Norm, NormKind, QueryKeyNormConfig};
 
 const LANES: usize = 16;
 
-/// `row = norm(row)` for each row of `source`, written to `out`; `width` elements a row.
+/// `row = norm(row)` for each row of `source`, written to `out`; `width` elements per row.
 pub(super) fn normalise(source: &[f32], out: &mut [f32], width: usize, norm: &NormSlices) {
     pulp::Arch::new().dispatch(
         #[inline(always)]
@@ -60,7 +60,7 @@ pub(super) fn add_bias(rows: &mut [f32], bias: &[f32]) {
     );
 }
 
-/// One head over its root mean square, in place.
+/// Divides one head by its root mean square, in place.
 #[inline(always)]
 pub(super) fn normalise_head(head: &mut [f32], weight: &[f32], config: QueryKeyNormConfig) {
     let square = sum(head, |x| x * x) / head.len() as f32;
@@ -74,8 +74,8 @@ pub(super) fn normalise_head(head: &mut [f32], weight: &[f32], config: QueryKeyN
     }
 }
 
-/// Turns one head and multiplies it by `factor`: of the components that are turned, twice as many as there are cosines,
-/// the first half pairs with the second.
+/// Rotates one head and multiplies it by `factor`. The rotated components are twice as many as the cosines; the first
+/// half is paired with the second.
 #[inline(always)]
 pub(super) fn rotate(head: &mut [f32], cos: &[f32], sin: &[f32], factor: f32) {
     let (turned, rest) = head.split_at_mut(2 * cos.len());
@@ -86,7 +86,7 @@ pub(super) fn rotate(head: &mut [f32], cos: &[f32], sin: &[f32], factor: f32) {
     rest.iter_mut().for_each(|x| *x *= factor);
 }
 
-/// Runs a loop compiled for the best instruction set; what it calls must be inlined.
+/// Runs a loop compiled for the best instruction set. Functions that it calls must be inlined.
 #[inline(always)]
 pub(super) fn fast<R>(work: impl FnOnce() -> R) -> R {
     pulp::Arch::new().dispatch(work)
@@ -144,14 +144,14 @@ fn sum(row: &[f32], of: impl Fn(f32) -> f32) -> f32 {
 }
 
 /// `e^x` to within 2 units in the last place, without a branch: `2^n · p(r)` with `x = n·ln 2 + r` and the minimax
-/// polynomial of Cephes (`expf`). Below -87 the result is that of -87, above 88 that of 88.
+/// polynomial of Cephes (`expf`). Arguments are clamped to -87 and 88.
 #[inline(always)]
 pub(super) fn exp(x: f32) -> f32 {
     const LOG2_E: f32 = std::f32::consts::LOG2_E;
     // ln 2 in two parts, so that `n · LN2_HIGH` is exact.
     const LN2_HIGH: f32 = 0.693_359_4;
     const LN2_LOW: f32 = -2.121_944_4e-4;
-    // Adding this rounds to an integer, which then stands in the low bits.
+    // Adding this rounds to an integer in the low bits.
     const ROUND: f32 = 12_582_912.0;
     let x = if x < -87.0 { -87.0 } else { x };
     let x = if x > 88.0 { 88.0 } else { x };

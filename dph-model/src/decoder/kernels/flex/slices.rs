@@ -14,7 +14,7 @@ pub(super) fn primitive<const D: usize>(tensor: Tensor<D>) -> Option<Primitive> 
     (primitive.dtype() == DType::F32).then_some(primitive)
 }
 
-/// The same, with a storage of exactly its elements, row by row.
+/// Like [`primitive`], with a contiguous storage.
 pub(super) fn compact<const D: usize>(tensor: Tensor<D>) -> Option<Primitive> {
     primitive(tensor).map(|primitive| primitive.to_contiguous())
 }
@@ -24,7 +24,7 @@ pub(super) fn elements(primitive: &Primitive) -> &[f32] {
     primitive.storage::<f32>()
 }
 
-/// A matrix as it lies in memory, transposed or not; `None` where it runs backwards.
+/// A matrix with its strides; `None` for negative strides.
 pub(super) fn matrix(primitive: &Primitive) -> Option<Matrix<'_>> {
     let layout = primitive.layout();
     let (shape, strides) = (layout.shape(), layout.strides());

@@ -7,7 +7,7 @@ use super::simd::{self, NormSlices};
 use super::slices::{Primitive, compact, elements, matrix, primitive};
 use crate::decoder::{Activation, Block, Norm, QueryKeyNormConfig, Residual};
 
-/// The parameters of a block as they lie in memory.
+/// The parameters of a block as tensors of the backend.
 pub(super) struct Parameters<'a> {
     block: &'a Block,
     attention_norm: (Primitive, Option<Primitive>),
@@ -20,7 +20,7 @@ pub(super) struct Parameters<'a> {
     mlp_output: (Primitive, Option<Primitive>),
 }
 
-/// The same as slices, and how to use them.
+/// The parameters of a block as slices.
 pub(super) struct Weights<'a> {
     pub residual: Residual,
     pub activation: Activation,
@@ -45,7 +45,7 @@ pub(super) struct QueryKeySlices<'a> {
 }
 
 impl QueryKeySlices<'_> {
-    /// The weight of a head, which is the `index`th of the queries, or the `key`th of the keys.
+    /// The weight of head `index` of the queries, or of head `key` of the keys.
     #[inline(always)]
     pub fn of_head(&self, index: usize, key: Option<usize>, head_dim: usize) -> &[f32] {
         let (weights, head) = match key {
