@@ -15,7 +15,8 @@ use serde_json::{Map, Value};
 
 use crate::checkpoint::{self, CheckpointError, LoadOptions, Origin, Precision};
 use crate::decoder::{
-    Cache, Decoder, DecoderConfig, InputError, Pass, by_row, check_layers, check_length, ids, random_decoder,
+    AttentionLayout, Cache, Decoder, DecoderConfig, InputError, by_row, check_layers, check_length, ids,
+    random_decoder,
 };
 use crate::family::{ConfigError, Family, Naming};
 
@@ -102,8 +103,8 @@ impl Backbone {
     /// If a token or a layer does not exist, or a sequence is longer than the learned positions.
     pub fn hidden_states(&self, batch: &Batch, layers: &[Layer]) -> Result<Vec<Tensor<3>>, InputError> {
         let ids = self.checked_ids(batch, layers)?;
-        let pass = Pass::of_batch(batch, self.config());
-        let states = self.decoder.states(ids, &pass, layers, None);
+        let layout = AttentionLayout::for_batch(batch, self.config());
+        let states = self.decoder.states(ids, &layout, layers, None);
         Ok(self.by_row(states, batch.rows))
     }
 
@@ -158,8 +159,8 @@ impl Backbone {
         self.check_layers(layers)?;
         let seq = tokens.len() / rows.max(1);
         self.check_length(cache.len() + seq)?;
-        let pass = Pass::behind(cache, rows, seq, self.config());
-        let states = self.decoder.states(ids, &pass, layers, Some(cache));
+        let layout = AttentionLayout::after_cache(cache, rows, seq, self.config());
+        let states = self.decoder.states(ids, &layout, layers, Some(cache));
         Ok(self.by_row(states, rows))
     }
 

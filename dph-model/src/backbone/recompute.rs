@@ -5,7 +5,7 @@ use burn::tensor::{Gradients, Int, Tensor};
 use dph_core::{Batch, Layer};
 
 use super::Backbone;
-use crate::decoder::{InputError, Pass, by_row};
+use crate::decoder::{AttentionLayout, InputError, by_row};
 
 /// A forward pass that stores only the states between blocks (gradient checkpointing, Chen et al., arXiv 1604.06174).
 ///
@@ -13,7 +13,7 @@ use crate::decoder::{InputError, Pass, by_row};
 #[derive(Debug)]
 pub struct Recompute {
     ids: Tensor<2, Int>,
-    pass: Pass,
+    layout: AttentionLayout,
     /// The input of each block and the output of the last one, `[tokens, d_model]`, detached.
     streams: Vec<Tensor<2>>,
     /// The same tensors with gradients, for the requested layers.
@@ -35,9 +35,9 @@ impl Backbone {
         let ids = self.checked_ids(batch, layers)?;
         let blocks = self.decoder.blocks_needed(layers);
         // Not the one of `Recompute`, whose tensors require gradients.
-        let pass = Pass::of_batch(batch, self.config());
+        let layout = AttentionLayout::for_batch(batch, self.config());
         let between: Vec<Layer> = (0..=blocks).map(Layer::At).collect();
-        let streams = self.decoder.valid().states(ids.clone().inner(), &pass, &between, None);
+        let streams = self.decoder.valid().states(ids.clone().inner(), &layout, &between, None);
 
         let mut starts = vec![None; streams.len()];
         let mut start = |index: usize| -> Tensor<2> {
@@ -48,7 +48,10 @@ impl Backbone {
             Layer::Last => self.decoder.last(start(blocks)),
         });
         let states = states.map(|states| by_row(states, batch.rows)).collect();
-        Ok((states, Recompute { ids, pass: Pass::of_batch(batch, self.config()), streams, starts }))
+        Ok((
+            states,
+            Recompute { ids, layout: AttentionLayout::for_batch(batch, self.config()), streams, starts },
+        ))
     }
 }
 
@@ -59,7 +62,7 @@ impl Recompute {
     /// `gradients` are the gradients of a loss with respect to the states, from `backward` on the loss. `model` is
     /// the model that computed the states.
     pub fn backward(self, model: &Backbone, gradients: &mut Gradients, mut add: impl FnMut(Gradients)) {
-        let Self { ids, pass, streams, starts } = self;
+        let Self { ids, layout, streams, starts } = self;
         let decoder = &model.decoder;
         let mut behind: Option<Tensor<2>> = None;
         for (index, start) in starts.into_iter().enumerate().rev() {
@@ -73,14 +76,14 @@ impl Recompute {
             let backward = |output: Tensor<2>| (output * gradient.autodiff()).sum().backward();
             if index == 0 {
                 let embedded = decoder.embed(ids.clone());
-                let output = decoder.input.forward(embedded, &pass.layout);
+                let output = decoder.input.forward(embedded, &layout.host);
                 if output.is_tracked() {
                     add(backward(output));
                 }
                 break;
             }
             let input = streams[index - 1].clone().autodiff().require_grad();
-            let mut gradients = backward(decoder.blocks[index - 1].forward(input.clone(), &pass, None));
+            let mut gradients = backward(decoder.blocks[index - 1].forward(input.clone(), &layout, None));
             behind = input.grad_remove(&mut gradients);
             add(gradients);
         }

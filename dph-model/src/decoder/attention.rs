@@ -5,7 +5,7 @@ use burn::nn::Linear;
 use burn::tensor::ops::AttentionModuleOptions;
 use burn::tensor::{Tensor, activation, module};
 
-use super::pass::{DeviceLayout, Pass};
+use super::attention_layout::{AttentionLayout, DeviceLayout};
 use super::product::linear;
 use super::rotary::rotate;
 use super::{Cache, QueryKeyNorm};
@@ -44,9 +44,14 @@ impl Attention {
     ///
     /// With a cache (and the index of this block) the tokens also attend to the cached tokens and are added to the
     /// cache.
-    pub fn forward(&self, states: Tensor<2>, pass: &Pass, cache: Option<(&mut Cache, usize)>) -> Tensor<2> {
-        let (rows, seq) = (pass.layout.rows, pass.layout.seq);
-        let on_device = pass.on(&states.device(), self.registers.as_ref().map_or(0, Registers::count));
+    pub fn forward(
+        &self,
+        states: Tensor<2>,
+        layout: &AttentionLayout,
+        cache: Option<(&mut Cache, usize)>,
+    ) -> Tensor<2> {
+        let (rows, seq) = (layout.host.rows, layout.host.seq);
+        let on_device = layout.on(&states.device(), self.registers.as_ref().map_or(0, Registers::count));
         let (query, mut key, mut value) = self.heads(linear(&self.qkv, states), on_device, cache);
         if let Some(registers) = &self.registers {
             key = Tensor::cat(vec![spread(&registers.keys, on_device), key], 2);
@@ -72,12 +77,12 @@ impl Attention {
             let part = qkv.clone().narrow(1, first * self.head_dim, count * self.head_dim);
             part.reshape([rows, seq, count, self.head_dim]).swap_dims(1, 2)
         };
-        let turn = |heads: Tensor<4>| match &on_device.rotation {
+        let apply_rotation = |heads: Tensor<4>| match &on_device.rotation {
             Some((cos, sin)) => rotate(heads, cos, sin),
             None => heads,
         };
         let mut value = heads(self.n_heads + self.n_kv_heads, self.n_kv_heads);
-        let is_raw = cache.as_ref().is_some_and(|(cache, _)| !cache.is_turned());
+        let is_raw = cache.as_ref().is_some_and(|(cache, _)| !cache.keys_are_rotated());
         let (query, mut key) = if is_raw || self.norm.is_some() {
             let (query, mut key) = (heads(0, self.n_heads), heads(self.n_heads, self.n_kv_heads));
             if is_raw && let Some((cache, block)) = &mut cache {
@@ -87,10 +92,10 @@ impl Attention {
                 Some(norm) => norm.forward(query, key),
                 None => (query, key),
             };
-            (turn(query), turn(key))
+            (apply_rotation(query), apply_rotation(key))
         } else {
             // Queries and keys are adjacent and are rotated at once.
-            let both = turn(heads(0, self.n_heads + self.n_kv_heads));
+            let both = apply_rotation(heads(0, self.n_heads + self.n_kv_heads));
             (both.clone().narrow(1, 0, self.n_heads), both.narrow(1, self.n_heads, self.n_kv_heads))
         };
         if !is_raw && let Some((cache, block)) = cache {

@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::tensor::Tensor;
 
-use super::{Attention, Cache, Mlp, Norm, Pass, Residual};
+use super::{Attention, AttentionLayout, Cache, Mlp, Norm, Residual};
 
 /// Attention and a feed-forward network, each with a norm and added to the residual stream.
 #[derive(Module, Debug)]
@@ -24,8 +24,13 @@ pub struct Block {
 impl Block {
     /// The residual stream after the block, `[rows · seq, d_model]` like `stream`, by operations that every backend
     /// supports and that can be differentiated.
-    pub fn forward(&self, stream: Tensor<2>, pass: &Pass, cache: Option<(&mut Cache, usize)>) -> Tensor<2> {
-        let attend = |states: Tensor<2>| self.attention.forward(states, pass, cache);
+    pub fn forward(
+        &self,
+        stream: Tensor<2>,
+        layout: &AttentionLayout,
+        cache: Option<(&mut Cache, usize)>,
+    ) -> Tensor<2> {
+        let attend = |states: Tensor<2>| self.attention.forward(states, layout, cache);
         match self.residual {
             Residual::PreNorm => {
                 let stream = stream.clone() + attend(self.attention_norm.forward(stream));

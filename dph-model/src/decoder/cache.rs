@@ -16,7 +16,7 @@ pub struct Cache {
     /// Number of padding tokens at the start of each row, which are masked; empty for none.
     pub padding: Vec<usize>,
     layers: Vec<CachedLayer>,
-    is_turned: bool,
+    keys_are_rotated: bool,
 }
 
 /// Keys and values of one block, both `[rows, n_kv_heads, room, head_dim]`. There is room for more tokens, so that
@@ -37,13 +37,13 @@ impl Cache {
 
     /// An empty cache for keys that are normalised and rotated when they are added. [`keep_last`](Self::keep_last)
     /// must then drop only padding.
-    pub(crate) fn of_turned_keys(padding: Vec<usize>) -> Self {
-        Self { is_turned: true, ..Self::with_padding(padding) }
+    pub(crate) fn with_rotated_keys(padding: Vec<usize>) -> Self {
+        Self { keys_are_rotated: true, ..Self::with_padding(padding) }
     }
 
     /// Whether keys are normalised and rotated when they are added.
-    pub(crate) fn is_turned(&self) -> bool {
-        self.is_turned
+    pub(crate) fn keys_are_rotated(&self) -> bool {
+        self.keys_are_rotated
     }
 
     /// Number of cached tokens per row.

@@ -6,7 +6,7 @@ use burn::tensor::Tensor;
 use dph_core::select_rows;
 
 use super::product::linear;
-use super::{Layout, Norm};
+use super::{HostLayout, Norm};
 
 /// The computation of the residual stream from token embeddings: projection, positions, token types and norm, in this
 /// order, as far as the model has them.
@@ -26,7 +26,7 @@ pub struct Input {
 
 impl Input {
     /// The states before the first block, `[tokens, d_model]`, for embedded tokens, `[tokens, embedding width]`.
-    pub fn forward(&self, embedded: Tensor<2>, layout: &Layout) -> Tensor<2> {
+    pub fn forward(&self, embedded: Tensor<2>, layout: &HostLayout) -> Tensor<2> {
         let mut stream = match &self.projection {
             Some(projection) => linear(projection, embedded),
             None => embedded,

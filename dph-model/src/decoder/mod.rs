@@ -6,6 +6,7 @@
 mod activation;
 mod assembly;
 mod attention;
+mod attention_layout;
 mod block;
 mod cache;
 mod config;
@@ -17,7 +18,6 @@ mod limits;
 mod mlp;
 mod norm;
 mod parameter;
-mod pass;
 mod pooler;
 mod positions;
 mod product;
@@ -34,6 +34,7 @@ pub use activation::Activation;
 #[cfg(feature = "flex")]
 pub(crate) use activation::{GELU_TANH_CUBE, GELU_TANH_SCALE, QUICK_GELU_SLOPE};
 pub use attention::{Attention, Registers};
+pub use attention_layout::{AttentionLayout, HostLayout, Span};
 pub use block::Block;
 pub use cache::Cache;
 #[cfg(feature = "flex")]
@@ -46,7 +47,6 @@ pub(crate) use input_error::{check_layers, check_length, ids};
 pub use mlp::Mlp;
 pub use norm::{Norm, NormConfig, NormKind};
 pub use parameter::Parameter;
-pub use pass::{Layout, Pass, Span};
 pub use pooler::Pooler;
 pub use positions::Positions;
 pub(crate) use product::times;

@@ -6,7 +6,9 @@ use burn::tensor::{DType, FloatDType, Int, Tensor, module};
 use dph_core::Layer;
 
 use super::product::times;
-use super::{Block, BlockSlot, Cache, Head, Input, Norm, Parameter, Part, Pass, Pooler, Slot, kernels};
+use super::{
+    AttentionLayout, Block, BlockSlot, Cache, Head, Input, Norm, Parameter, Part, Pooler, Slot, kernels,
+};
 
 /// A stack of blocks: token ids to hidden states.
 #[derive(Module, Debug)]
@@ -64,7 +66,7 @@ impl Decoder {
     pub fn states(
         &self,
         ids: Tensor<2, Int>,
-        pass: &Pass,
+        layout: &AttentionLayout,
         layers: &[Layer],
         mut cache: Option<&mut Cache>,
     ) -> Vec<Tensor<2>> {
@@ -76,10 +78,10 @@ impl Decoder {
                 *place = Some(state.clone());
             }
         };
-        let mut stream = self.input.forward(self.embed(ids), &pass.layout);
+        let mut stream = self.input.forward(self.embed(ids), &layout.host);
         keep(Layer::At(0), &stream);
         for (index, block) in self.blocks[..needed].iter().enumerate() {
-            stream = run(block, stream, pass, cache.as_deref_mut().map(|cache| (cache, index)));
+            stream = run(block, stream, layout, cache.as_deref_mut().map(|cache| (cache, index)));
             keep(Layer::At(index + 1), &stream);
         }
         if layers.contains(&Layer::Last) {
@@ -133,10 +135,15 @@ impl Decoder {
 
 /// The residual stream after a block, by a fused kernel if there is one for the device and no gradient is needed. The
 /// state of padding is then unspecified.
-fn run(block: &Block, stream: Tensor<2>, pass: &Pass, mut cache: Option<(&mut Cache, usize)>) -> Tensor<2> {
+fn run(
+    block: &Block,
+    stream: Tensor<2>,
+    layout: &AttentionLayout,
+    mut cache: Option<(&mut Cache, usize)>,
+) -> Tensor<2> {
     let for_kernel = cache.as_mut().map(|(cache, index)| (&mut **cache, *index));
-    kernels::block(block, stream, pass, for_kernel)
-        .unwrap_or_else(|stream| block.forward(stream, pass, cache))
+    kernels::block(block, stream, layout, for_kernel)
+        .unwrap_or_else(|stream| block.forward(stream, layout, cache))
 }
 
 fn block_parameters(block: &Block) -> impl Iterator<Item = (BlockSlot, Parameter<'_>)> {

@@ -11,7 +11,8 @@ use dph_core::Layer;
 
 use crate::checkpoint::{self, CheckpointError, LoadOptions, Origin};
 use crate::decoder::{
-    Decoder, DecoderConfig, InputError, Pass, by_row, check_layers, check_length, ids, random_decoder,
+    AttentionLayout, Decoder, DecoderConfig, InputError, by_row, check_layers, check_length, ids,
+    random_decoder,
 };
 use crate::family::{ConfigError, Family};
 
@@ -109,8 +110,8 @@ impl Encoder {
             token_types.extend(padded(&text.token_types, seq));
         }
         let ids = ids(&tokens, texts.len(), config.vocab, &self.device())?;
-        let pass = Pass::of_sequences(&lengths, seq, token_types, config);
-        let states = self.stack.states(ids, &pass, layers, None);
+        let layout = AttentionLayout::for_sequences(&lengths, seq, token_types, config);
+        let states = self.stack.states(ids, &layout, layers, None);
         Ok(states.into_iter().map(|states| by_row(states, texts.len())).collect())
     }
 

@@ -99,7 +99,7 @@ impl Backbone {
         let (padding, mut tokens) = padded(prompts, self.pad_token());
         let mut cache = match self.config().positions.depend_on_length() {
             true => Cache::with_padding(padding),
-            false => Cache::of_turned_keys(padding),
+            false => Cache::with_rotated_keys(padding),
         };
         // The prompts that have not ended, in the order of the rows of the cache.
         let mut going: Vec<usize> = (0..prompts.len()).collect();

@@ -152,8 +152,8 @@ fn gpt2(module: &str, part: &str) -> Option<(String, RowOrder)> {
         _ => return None,
     };
     // GPT-2 keeps the weights of its projections as [inputs, outputs].
-    let turned = part == "weight" && !matches!(module, "attn_norm" | "ffn_norm");
-    let rows = if turned { RowOrder::Transposed } else { RowOrder::Same };
+    let transposed = part == "weight" && !matches!(module, "attn_norm" | "ffn_norm");
+    let rows = if transposed { RowOrder::Transposed } else { RowOrder::Same };
     Some((format!("transformer.h.{block}.{name}"), rows))
 }
 

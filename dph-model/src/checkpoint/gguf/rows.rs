@@ -45,7 +45,7 @@ impl GgufTensors {
         }
         Ok(match rows {
             RowOrder::Same => Cow::Borrowed(bytes),
-            RowOrder::Transposed => Cow::Owned(turned(tensor, bytes)),
+            RowOrder::Transposed => Cow::Owned(transposed(tensor, bytes)),
             RowOrder::Interleaved { .. } | RowOrder::ByKind { .. } => {
                 let width = bytes.len() / count;
                 let row = |row: usize| &bytes[rows.source(row, count) * width..][..width];
@@ -56,7 +56,7 @@ impl GgufTensors {
 }
 
 /// The transposed matrix. Blocks become f32.
-fn turned(tensor: &RawTensor, bytes: &[u8]) -> Vec<u8> {
+fn transposed(tensor: &RawTensor, bytes: &[u8]) -> Vec<u8> {
     let [rows, columns] = tensor.shape[..] else { return bytes.to_vec() };
     match &tensor.element {
         ElementType::F16 | ElementType::Bf16 => {

@@ -25,15 +25,15 @@ mod tests {
 
     use super::*;
     use crate::decoder::DecoderConfig;
-    use crate::decoder::pass::Pass;
+    use crate::decoder::attention_layout::AttentionLayout;
     use crate::{Backbone, Family};
 
     /// Whether the fused kernel applies to a block of this model on this device.
     fn is_fused(config: &str, device: &burn::tensor::Device) -> bool {
         let model = Backbone::init(config, 1, device).unwrap();
         let config: DecoderConfig = Family::parse(config).unwrap().decoder().unwrap();
-        let pass = Pass::behind(&crate::Cache::default(), 1, 2, &config);
-        block(&model.decoder.blocks[0], Tensor::ones([2, config.d_model], device), &pass, None).is_ok()
+        let layout = AttentionLayout::after_cache(&crate::Cache::default(), 1, 2, &config);
+        block(&model.decoder.blocks[0], Tensor::ones([2, config.d_model], device), &layout, None).is_ok()
     }
 
     #[test]

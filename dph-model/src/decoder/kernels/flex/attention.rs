@@ -2,12 +2,12 @@
 
 use rayon::prelude::*;
 
-use super::cache::{Cached, Past};
+use super::cache::{Cached, CachedPrefix};
 use super::heads::Heads;
 use super::matrix::{Matrix, Output, Threads, multiply};
 use super::weights::{QueryKeySlices, RegisterSlices};
 use super::{scratch, simd};
-use crate::decoder::{Layout, Rotation, Span};
+use crate::decoder::{HostLayout, Rotation, Span};
 
 /// Queries per block: their scores for some thousand keys fit into the CPU cache.
 const QUERIES: usize = 64;
@@ -21,7 +21,7 @@ pub(super) fn rotate_heads(
 ) {
     let (d, half) = (heads.head_dim, rotation.half);
     let scale = 1.0 / (d as f32).sqrt();
-    let turned = (heads.n_heads + heads.n_kv_heads) * d;
+    let rotated = (heads.n_heads + heads.n_kv_heads) * d;
     let chunk = QUERIES * heads.width();
     qkv.par_chunks_mut(chunk).zip(rotation.entries.par_chunks(QUERIES)).for_each(|(qkv, entries)| {
         simd::fast(
@@ -30,7 +30,7 @@ pub(super) fn rotate_heads(
                 for (token, &entry) in qkv.chunks_exact_mut(heads.width()).zip(entries) {
                     let cos = &rotation.cos[entry as usize * half..][..half];
                     let sin = &rotation.sin[entry as usize * half..][..half];
-                    for (index, head) in token[..turned].chunks_exact_mut(d).enumerate() {
+                    for (index, head) in token[..rotated].chunks_exact_mut(d).enumerate() {
                         let key = index.checked_sub(heads.n_heads);
                         if let Some(norm) = norm {
                             simd::normalise_head(head, norm.of_head(index, key, d), norm.config);
@@ -49,7 +49,7 @@ pub(super) fn attend(
     heads: &Heads,
     registers: Option<RegisterSlices>,
     cached: Option<&Cached>,
-    layout: &Layout,
+    layout: &HostLayout,
 ) -> Vec<f32> {
     let width = heads.context_width();
     let mut context = vec![0.0; layout.rows * layout.seq * width];
@@ -77,8 +77,8 @@ pub(super) fn attend(
     }
     blocks.into_par_iter().for_each(|(block, out)| {
         let tokens = &qkv[block.row * layout.seq * heads.width()..][..layout.seq * heads.width()];
-        let past = cached.map(|cached| cached.past(block.row, layout));
-        attend_block(tokens, heads, registers[block.row].as_ref(), past, layout.causal, block, out);
+        let prefix = cached.map(|cached| cached.prefix(block.row, layout));
+        attend_block(tokens, heads, registers[block.row].as_ref(), prefix, layout.causal, block, out);
     });
     context
 }
@@ -119,7 +119,7 @@ fn attend_block(
     tokens: &[f32],
     heads: &Heads,
     registers: Option<&ScaledRegisters>,
-    past: Option<Past>,
+    prefix: Option<CachedPrefix>,
     causal: bool,
     block: QueryBlock,
     out: &mut [f32],
@@ -130,8 +130,8 @@ fn attend_block(
     // The end of the columns that the queries attend to.
     let seen_end = if causal { end } else { span.end };
     let fixed = registers.map_or(0, |registers| registers.count);
-    let past = past.filter(|past| past.count() > 0);
-    let keys = fixed + past.as_ref().map_or(0, Past::count) + span.context + seen_end - span.start;
+    let prefix = prefix.filter(|prefix| prefix.count() > 0);
+    let keys = fixed + prefix.as_ref().map_or(0, CachedPrefix::count) + span.context + seen_end - span.start;
     scratch::with(queries * keys, |scores| {
         for head in 0..heads.n_heads {
             let kv = head * heads.n_kv_heads / heads.n_heads;
@@ -147,8 +147,8 @@ fn attend_block(
             let query = part(head, first, queries);
             let mut at = 0;
             let fixed_keys = registers.map(|registers| registers.part(&registers.keys, kv, d));
-            let past_keys = past.as_ref().map(|past| past.keys(kv));
-            for key in fixed_keys.into_iter().chain(past_keys).chain(new(heads.n_heads + kv)) {
+            let prefix_keys = prefix.as_ref().map(|prefix| prefix.keys(kv));
+            for key in fixed_keys.into_iter().chain(prefix_keys).chain(new(heads.n_heads + kv)) {
                 multiply(&mut scores[at..], keys, Output::Set, query, key.transposed(), Threads::This);
                 at += key.rows;
             }
@@ -166,9 +166,9 @@ fn attend_block(
             );
             let (mut at, mut output) = (0, Output::Set);
             let fixed_values = registers.map(|registers| registers.part(&registers.values, kv, d));
-            let past_values = past.as_ref().map(|past| past.values(kv));
+            let prefix_values = prefix.as_ref().map(|prefix| prefix.values(kv));
             let new_values = new(heads.n_heads + heads.n_kv_heads + kv);
-            for value in fixed_values.into_iter().chain(past_values).chain(new_values) {
+            for value in fixed_values.into_iter().chain(prefix_values).chain(new_values) {
                 let weights = Matrix::new(&scores[at..], queries, value.rows, keys);
                 multiply(&mut out[head * d..], heads.context_width(), output, weights, value, Threads::This);
                 (at, output) = (at + value.rows, Output::Add);

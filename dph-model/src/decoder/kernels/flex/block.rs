@@ -13,7 +13,7 @@ use super::scratch;
 use super::simd;
 use super::slices::{compact, elements, primitive};
 use super::weights::{Parameters, Weights};
-use crate::decoder::{Block, Cache, Layout, Residual};
+use crate::decoder::{Block, Cache, HostLayout, Residual};
 
 /// Fewest and most tokens that a thread processes at a time. With fewer, reading the weights dominates; with more,
 /// intermediate results do not fit into the CPU cache.
@@ -24,14 +24,14 @@ const STRIP: std::ops::RangeInclusive<usize> = 128..=512;
 pub(crate) fn block(
     block: &Block,
     stream: Tensor<2>,
-    layout: &Layout,
+    layout: &HostLayout,
     cache: Option<(&mut Cache, usize)>,
 ) -> Result<Tensor<2>, Tensor<2>> {
     let parameters = Parameters::of(block);
     let Some(weights) = parameters.as_ref().and_then(Parameters::weights) else { return Err(stream) };
     // Cached keys are used unchanged.
-    let is_raw = cache.as_ref().is_some_and(|(cache, _)| !cache.is_turned());
-    if primitive(stream.clone()).is_none() || (is_raw && layout.past > 0) {
+    let is_raw = cache.as_ref().is_some_and(|(cache, _)| !cache.keys_are_rotated());
+    if primitive(stream.clone()).is_none() || (is_raw && layout.prefix > 0) {
         return Err(stream);
     }
     let device = stream.device();
@@ -41,15 +41,15 @@ pub(crate) fn block(
     let heads = Heads::of(&block.attention);
     let mut qkv = project(elements(&stream), &weights);
     let extend = |cache, qkv: &[f32]| Cached::extend(cache, qkv, &heads, layout, &device);
-    let turn = |qkv: &mut [f32]| rotate_heads(qkv, &heads, weights.query_key, &layout.rotation);
+    let rotate = |qkv: &mut [f32]| rotate_heads(qkv, &heads, weights.query_key, &layout.rotation);
     let cached = match cache {
         Some(cache) if is_raw => {
             let cached = extend(cache, &qkv);
-            turn(&mut qkv);
+            rotate(&mut qkv);
             Some(cached)
         }
         cache => {
-            turn(&mut qkv);
+            rotate(&mut qkv);
             cache.map(|cache| extend(cache, &qkv))
         }
     };

@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor};
 use super::heads::Heads;
 use super::matrix::Matrix;
 use super::slices::{Primitive, compact, elements};
-use crate::decoder::{Cache, CachedLayer, Layout};
+use crate::decoder::{Cache, CachedLayer, HostLayout};
 
 /// The cached keys and values of a block, both `[rows, n_kv_heads, room, head_dim]`.
 pub(super) struct Cached {
@@ -17,7 +17,7 @@ pub(super) struct Cached {
 }
 
 /// The cached tokens of a row that its new tokens attend to.
-pub(super) struct Past<'a> {
+pub(super) struct CachedPrefix<'a> {
     cached: &'a Cached,
     row: usize,
     first: usize,
@@ -30,7 +30,7 @@ impl Cached {
         (cache, block): (&mut Cache, usize),
         qkv: &[f32],
         heads: &Heads,
-        layout: &Layout,
+        layout: &HostLayout,
         device: &Device,
     ) -> Self {
         let shape = [layout.rows, heads.n_kv_heads, layout.seq, heads.head_dim];
@@ -44,13 +44,13 @@ impl Cached {
     }
 
     /// The cached tokens of a row without padding.
-    pub fn past(&self, row: usize, layout: &Layout) -> Past<'_> {
-        let first = layout.padding[row].min(layout.past);
-        Past { cached: self, row, first, count: layout.past - first }
+    pub fn prefix(&self, row: usize, layout: &HostLayout) -> CachedPrefix<'_> {
+        let first = layout.padding[row].min(layout.prefix);
+        CachedPrefix { cached: self, row, first, count: layout.prefix - first }
     }
 }
 
-impl Past<'_> {
+impl CachedPrefix<'_> {
     /// Number of tokens.
     pub fn count(&self) -> usize {
         self.count
@@ -82,7 +82,7 @@ fn add(
     qkv: &[f32],
     heads: &Heads,
     first_head: usize,
-    layout: &Layout,
+    layout: &HostLayout,
 ) -> Tensor<4> {
     let room = cached.dims()[2];
     let mut cached = on_flex(cached);

@@ -1,4 +1,4 @@
-//! [`Pass`]: attention masks, positions and rotations of one forward pass.
+//! [`AttentionLayout`]: attention masks, positions and rotations of one forward pass.
 
 use std::cell::OnceCell;
 
@@ -9,26 +9,26 @@ use super::rotary::Rotation;
 use super::{Cache, DecoderConfig};
 
 /// Added to the attention scores of masked tokens: far below any score, so that the weight is exactly 0.
-const HIDDEN: f32 = -1e9;
+const MASKED: f32 = -1e9;
 
 /// The attention layout of one forward pass: spans of tokens that attend to each other, and rotations.
 #[derive(Debug)]
-pub struct Pass {
+pub struct AttentionLayout {
     /// The layout in host memory.
-    pub layout: Layout,
+    pub host: HostLayout,
     /// The layout as tensors, created on first use.
     device: OnceCell<DeviceLayout>,
 }
 
 /// The attention layout in host memory.
 #[derive(Debug)]
-pub struct Layout {
+pub struct HostLayout {
     /// Number of rows.
     pub rows: usize,
     /// New tokens per row: the queries.
     pub seq: usize,
     /// Cached tokens per row.
-    pub past: usize,
+    pub prefix: usize,
     /// Number of padding tokens at the start of each row, including cached ones.
     pub padding: Vec<usize>,
     /// Spans of each row in order; tokens outside all spans are padding.
@@ -40,12 +40,12 @@ pub struct Layout {
     pub positions: Vec<i32>,
     /// Type of each new token, `[rows, seq]`; empty if all are of type 0.
     pub token_types: Vec<i32>,
-    /// Rotations of the keys: of all keys, `[rows, past + seq]`, or of the new ones, `[rows, seq]`, if cached keys
+    /// Rotations of the keys: of all keys, `[rows, prefix + seq]`, or of the new ones, `[rows, seq]`, if cached keys
     /// are already rotated.
     pub rotation: Rotation,
 }
 
-/// Neighbouring tokens. Each attends to the earlier tokens of the span (or to all, see [`Layout::causal`]) and to the
+/// Neighbouring tokens. Each attends to the earlier tokens of the span (or to all, see [`HostLayout::causal`]) and to the
 /// first `context` tokens of the row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {
@@ -60,18 +60,18 @@ pub struct Span {
 /// The attention layout as tensors.
 #[derive(Debug)]
 pub struct DeviceLayout {
-    /// Cosines and sines for the keys of [`Layout::rotation`], `[rows, 1, keys, 2 · half]`; `None` without rotation.
+    /// Cosines and sines for the keys of [`HostLayout::rotation`], `[rows, 1, keys, 2 · half]`; `None` without rotation.
     pub rotation: Option<(Tensor<4>, Tensor<4>)>,
     /// Attention temperature of each row, `[rows, 1, 1, 1]`.
     pub temperatures: Tensor<4>,
-    /// The mask that is added to the scores, `[rows, 1, seq, registers + past + seq]`. `None` if causal attention
+    /// The mask that is added to the scores, `[rows, 1, seq, registers + prefix + seq]`. `None` if causal attention
     /// needs no other mask.
     pub bias: Option<Tensor<4>>,
 }
 
-impl Pass {
+impl AttentionLayout {
     /// The layout of a batch.
-    pub(crate) fn of_batch(batch: &Batch, config: &DecoderConfig) -> Self {
+    pub(crate) fn for_batch(batch: &Batch, config: &DecoderConfig) -> Self {
         let spans: Vec<_> =
             (0..batch.rows).map(|row| spans(&batch.segments[row * batch.seq..][..batch.seq])).collect();
         let lengths: Vec<_> = spans
@@ -83,10 +83,10 @@ impl Pass {
                 last.map_or(0, |last| last as usize + 1)
             })
             .collect();
-        Self::of(Layout {
+        Self::new(HostLayout {
             rows: batch.rows,
             seq: batch.seq,
-            past: 0,
+            prefix: 0,
             padding: vec![0; batch.rows],
             spans,
             causal: config.causal,
@@ -97,17 +97,17 @@ impl Pass {
     }
 
     /// The layout of whole sequences of these lengths, one per row, each at the start of its row.
-    pub(crate) fn of_sequences(
+    pub(crate) fn for_sequences(
         lengths: &[usize],
         seq: usize,
         token_types: Vec<i32>,
         config: &DecoderConfig,
     ) -> Self {
         let positions: Vec<i32> = lengths.iter().flat_map(|_| 0..seq as i32).collect();
-        Self::of(Layout {
+        Self::new(HostLayout {
             rows: lengths.len(),
             seq,
-            past: 0,
+            prefix: 0,
             padding: vec![0; lengths.len()],
             spans: lengths.iter().map(|&end| vec![Span { start: 0, end, context: 0 }]).collect(),
             causal: config.causal,
@@ -118,54 +118,56 @@ impl Pass {
     }
 
     /// The layout of `seq` further tokens per row, after the cached ones.
-    pub(crate) fn behind(cache: &Cache, rows: usize, seq: usize, config: &DecoderConfig) -> Self {
-        let past = cache.len();
+    pub(crate) fn after_cache(cache: &Cache, rows: usize, seq: usize, config: &DecoderConfig) -> Self {
+        let prefix = cache.len();
         let mut padding = cache.padding.clone();
         padding.resize(rows, 0);
         let of_rows = |first: usize| -> Vec<i32> {
             let position = |padding: usize, column: usize| column.saturating_sub(padding) as i32;
             padding
                 .iter()
-                .flat_map(|&padding| (first..past + seq).map(move |column| position(padding, column)))
+                .flat_map(|&padding| (first..prefix + seq).map(move |column| position(padding, column)))
                 .collect()
         };
-        let lengths: Vec<usize> = padding.iter().map(|&padding| past + seq - padding).collect();
+        let lengths: Vec<usize> = padding.iter().map(|&padding| prefix + seq - padding).collect();
         let span =
-            |&padding: &usize| Span { start: padding.saturating_sub(past).min(seq), end: seq, context: 0 };
-        Self::of(Layout {
+            |&padding: &usize| Span { start: padding.saturating_sub(prefix).min(seq), end: seq, context: 0 };
+        Self::new(HostLayout {
             rows,
             seq,
-            past,
+            prefix,
             spans: padding.iter().map(|padding| vec![span(padding)]).collect(),
             causal: config.causal,
-            positions: of_rows(past),
+            positions: of_rows(prefix),
             token_types: Vec::new(),
-            rotation: config.positions.rotation(&of_rows(if cache.is_turned() { past } else { 0 }), &lengths),
+            rotation: config
+                .positions
+                .rotation(&of_rows(if cache.keys_are_rotated() { prefix } else { 0 }), &lengths),
             padding,
         })
     }
 
-    fn of(layout: Layout) -> Self {
-        Self { layout, device: OnceCell::new() }
+    fn new(host: HostLayout) -> Self {
+        Self { host, device: OnceCell::new() }
     }
 
     /// The layout as tensors on `device`, for a model with this number of registers.
     pub(crate) fn on(&self, device: &Device, registers: usize) -> &DeviceLayout {
         self.device.get_or_init(|| {
-            let rows = self.layout.rows;
+            let rows = self.host.rows;
             DeviceLayout {
-                rotation: self.layout.rotation.tensors(device),
+                rotation: self.host.rotation.tensors(device),
                 temperatures: Tensor::from_data(
-                    TensorData::new(self.layout.rotation.temperatures.clone(), [rows, 1, 1, 1]),
+                    TensorData::new(self.host.rotation.temperatures.clone(), [rows, 1, 1, 1]),
                     device,
                 ),
-                bias: self.layout.bias(registers).map(|bias| Tensor::from_data(bias, device)),
+                bias: self.host.bias(registers).map(|bias| Tensor::from_data(bias, device)),
             }
         })
     }
 }
 
-impl Layout {
+impl HostLayout {
     /// Whether causal attention needs no other mask, except for padding at the end of a row.
     pub(crate) fn is_causal(&self) -> bool {
         let is_padded = self.padding.iter().any(|&padding| padding > 0);
@@ -174,17 +176,17 @@ impl Layout {
 
     fn bias(&self, registers: usize) -> Option<TensorData> {
         // A single token attends to all others.
-        if self.is_causal() && registers == 0 && (self.past == 0 || self.seq == 1) {
+        if self.is_causal() && registers == 0 && (self.prefix == 0 || self.seq == 1) {
             return None;
         }
-        let keys = registers + self.past + self.seq;
-        let mut bias = vec![HIDDEN; self.rows * self.seq * keys];
+        let keys = registers + self.prefix + self.seq;
+        let mut bias = vec![MASKED; self.rows * self.seq * keys];
         for (row, (spans, &hidden)) in self.spans.iter().zip(&self.padding).enumerate() {
             let row = &mut bias[row * self.seq * keys..(row + 1) * self.seq * keys];
             for (column, scores) in row.chunks_exact_mut(keys).enumerate() {
-                let own = registers + self.past;
+                let own = registers + self.prefix;
                 scores[..registers].fill(0.0);
-                scores[registers + hidden.min(self.past)..own].fill(0.0);
+                scores[registers + hidden.min(self.prefix)..own].fill(0.0);
                 // Padding attends to itself, since a softmax over no keys is undefined.
                 scores[own + column] = 0.0;
                 if let Some(span) = spans.iter().find(|span| (span.start..span.end).contains(&column)) {
@@ -245,10 +247,10 @@ mod tests {
             segments: vec![0, 0, 1, 2, 2, -1],
             ..Batch::default()
         };
-        let layout = Layout {
+        let layout = HostLayout {
             rows: 1,
             seq: 6,
-            past: 0,
+            prefix: 0,
             padding: vec![0],
             spans: vec![spans(&batch.segments)],
             causal: true,
@@ -268,11 +270,11 @@ mod tests {
 
     #[test]
     fn without_causality_a_token_sees_all_of_its_sequence() {
-        let layout = Layout {
+        let layout = HostLayout {
             padding: vec![0; 1],
             rows: 1,
             seq: 3,
-            past: 0,
+            prefix: 0,
             spans: vec![vec![Span { start: 0, end: 2, context: 0 }]],
             causal: false,
             positions: vec![0, 1, 2],
