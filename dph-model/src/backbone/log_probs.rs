@@ -3,7 +3,7 @@
 use burn::tensor::{Tensor, TensorData};
 use dph_core::{Target, select_rows};
 
-use crate::decoder::kernels::{self, Wanted};
+use crate::decoder::kernels::{self, TargetToken};
 use crate::decoder::{Decoder, times};
 
 /// Most logits in memory at a time: 64 MiB.
@@ -24,23 +24,23 @@ pub(crate) fn log_probs(decoder: &Decoder, last: Tensor<2>, targets: &[Target]) 
     order.sort_by_key(|&index| targets[index].state);
     // One state predicts the first tokens of all candidates. Its logits are computed once.
     let mut states: Vec<usize> = Vec::new();
-    let mut wanted = Vec::with_capacity(targets.len());
+    let mut target_tokens = Vec::with_capacity(targets.len());
     for &index in &order {
         let Target { state, token, .. } = targets[index];
         if states.last() != Some(&state) {
             states.push(state);
         }
-        wanted.push(Wanted { state: states.len() - 1, token });
+        target_tokens.push(TargetToken { state: states.len() - 1, token });
     }
     let states = decoder.head.project(select_rows(last, states));
     let matrix = decoder.head.matrix(&decoder.embedding);
 
-    let sorted = match kernels::log_probs(&states, &matrix, &wanted) {
+    let sorted = match kernels::log_probs(&states, &matrix, &target_tokens) {
         Some(values) => {
             let count = values.len();
             Tensor::from_data(TensorData::new(values, [count]), &device)
         }
-        None => compose(states, matrix, &wanted, CHUNK_ELEMENTS),
+        None => compose(states, matrix, &target_tokens, CHUNK_ELEMENTS),
     };
     let mut back = vec![0; order.len()];
     for (place, &index) in order.iter().enumerate() {
@@ -51,7 +51,12 @@ pub(crate) fn log_probs(decoder: &Decoder, last: Tensor<2>, targets: &[Target]) 
 
 /// The log-probabilities by operations that every backend supports and that can be differentiated, in chunks of
 /// states.
-pub(crate) fn compose(states: Tensor<2>, matrix: Tensor<2>, wanted: &[Wanted], elements: usize) -> Tensor<1> {
+pub(crate) fn compose(
+    states: Tensor<2>,
+    matrix: Tensor<2>,
+    target_tokens: &[TargetToken],
+    elements: usize,
+) -> Tensor<1> {
     let [vocab, _] = matrix.dims();
     let chunk = (elements / vocab).max(1);
     let mut parts = Vec::new();
@@ -61,9 +66,9 @@ pub(crate) fn compose(states: Tensor<2>, matrix: Tensor<2>, wanted: &[Wanted], e
         let peak = logits.clone().detach().max_dim(1);
         let total = (logits.clone() - peak.clone()).exp().sum_dim(1).log() + peak;
         let here: Vec<_> =
-            wanted.iter().filter(|wanted| (first..first + count).contains(&wanted.state)).collect();
-        let places = here.iter().map(|wanted| (wanted.state - first) * vocab + wanted.token as usize);
-        let rows = here.iter().map(|wanted| wanted.state - first);
+            target_tokens.iter().filter(|target| (first..first + count).contains(&target.state)).collect();
+        let places = here.iter().map(|target| (target.state - first) * vocab + target.token as usize);
+        let rows = here.iter().map(|target| target.state - first);
         let picked = select_rows(logits.reshape([count * vocab]), places);
         parts.push(picked - select_rows(total.reshape([count]), rows));
     }

@@ -74,7 +74,7 @@ impl Decoder {
         let needed = if cache.is_some() { self.blocks.len() } else { self.blocks_needed(layers) };
         let mut found: Vec<Option<Tensor<2>>> = vec![None; layers.len()];
         let mut keep = |layer: Layer, state: &Tensor<2>| {
-            for (place, _) in found.iter_mut().zip(layers).filter(|(_, wanted)| **wanted == layer) {
+            for (place, _) in found.iter_mut().zip(layers).filter(|(_, requested)| **requested == layer) {
                 *place = Some(state.clone());
             }
         };

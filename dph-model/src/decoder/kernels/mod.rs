@@ -17,7 +17,7 @@ mod target_token;
 pub(super) use block::block;
 pub(crate) use log_probs::log_probs;
 pub(super) use product::{product, wants_transposed};
-pub(crate) use target_token::Wanted;
+pub(crate) use target_token::TargetToken;
 
 #[cfg(all(test, feature = "flex"))]
 mod tests {

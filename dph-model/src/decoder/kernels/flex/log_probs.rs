@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::matrix::{Matrix, Output, Threads, multiply};
 use super::slices::{compact, elements, matrix, primitive};
 use super::{scratch, simd};
-use crate::decoder::kernels::Wanted;
+use crate::decoder::kernels::TargetToken;
 
 /// Logits of a state computed together.
 const TILE: usize = 1024;
@@ -16,18 +16,22 @@ const STATES: usize = 512;
 
 /// Log-probabilities of the target tokens (in ascending order of their states), in their order. Shapes as in
 /// [`kernels::log_probs`](crate::decoder::kernels::log_probs).
-pub(crate) fn log_probs(states: &Tensor<2>, vocabulary: &Tensor<2>, wanted: &[Wanted]) -> Option<Vec<f32>> {
+pub(crate) fn log_probs(
+    states: &Tensor<2>,
+    vocabulary: &Tensor<2>,
+    targets: &[TargetToken],
+) -> Option<Vec<f32>> {
     let states = compact(states.clone())?;
     let vocabulary = primitive(vocabulary.clone())?;
     let vocabulary = matrix(&vocabulary)?;
     let width = vocabulary.cols;
-    let mut log_probs = Vec::with_capacity(wanted.len());
+    let mut log_probs = Vec::with_capacity(targets.len());
     for (chunk, states) in elements(&states).chunks(STATES * width).enumerate() {
         let first = chunk * STATES;
         let count = states.len() / width;
-        let from = wanted.partition_point(|wanted| wanted.state < first);
-        let to = wanted.partition_point(|wanted| wanted.state < first + count);
-        let wanted = &wanted[from..to];
+        let from = targets.partition_point(|target| target.state < first);
+        let to = targets.partition_point(|target| target.state < first + count);
+        let targets = &targets[from..to];
         let states = Matrix::new(states, count, width, width);
         let tiles: Vec<_> = (0..vocabulary.rows.div_ceil(TILE))
             .into_par_iter()
@@ -38,10 +42,10 @@ pub(crate) fn log_probs(states: &Tensor<2>, vocabulary: &Tensor<2>, wanted: &[Wa
                     rows: tokens.len(),
                     ..vocabulary
                 };
-                summarise(states, matrix, wanted, first, tokens.start as u32)
+                summarise(states, matrix, targets, first, tokens.start as u32)
             })
             .collect();
-        log_probs.extend(join(&tiles, wanted, first, count));
+        log_probs.extend(join(&tiles, targets, first, count));
     }
     Some(log_probs)
 }
@@ -57,7 +61,7 @@ struct Tile {
 fn summarise(
     states: Matrix,
     matrix: Matrix,
-    wanted: &[Wanted],
+    targets: &[TargetToken],
     first_state: usize,
     first_token: u32,
 ) -> Tile {
@@ -68,19 +72,19 @@ fn summarise(
             #[inline(always)]
             || logits.chunks_exact(tokens).map(simd::peak_and_sum).collect(),
         );
-        let found = wanted
+        let found = targets
             .iter()
             .enumerate()
-            .filter_map(|(index, wanted)| {
-                let column = wanted.token.checked_sub(first_token)? as usize;
-                (column < tokens).then(|| (index, logits[(wanted.state - first_state) * tokens + column]))
+            .filter_map(|(index, target)| {
+                let column = target.token.checked_sub(first_token)? as usize;
+                (column < tokens).then(|| (index, logits[(target.state - first_state) * tokens + column]))
             })
             .collect();
         Tile { sums, found }
     })
 }
 
-fn join(tiles: &[Tile], wanted: &[Wanted], first_state: usize, states: usize) -> Vec<f32> {
+fn join(tiles: &[Tile], targets: &[TargetToken], first_state: usize, states: usize) -> Vec<f32> {
     let totals: Vec<f32> = (0..states)
         .map(|state| {
             let peak = tiles.iter().map(|tile| tile.sums[state].0).fold(f32::NEG_INFINITY, f32::max);
@@ -89,9 +93,9 @@ fn join(tiles: &[Tile], wanted: &[Wanted], first_state: usize, states: usize) ->
             peak + sum.ln()
         })
         .collect();
-    let mut log_probs = vec![f32::NAN; wanted.len()];
+    let mut log_probs = vec![f32::NAN; targets.len()];
     for &(index, logit) in tiles.iter().flat_map(|tile| &tile.found) {
-        log_probs[index] = logit - totals[wanted[index].state - first_state];
+        log_probs[index] = logit - totals[targets[index].state - first_state];
     }
     log_probs
 }
