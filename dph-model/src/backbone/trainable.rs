@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Backbone;
-use crate::decoder::{BlockSlot, DecoderConfig, Part, Slot};
+use crate::decoder::{BlockParamKey, DecoderConfig, ParamKey, Part};
 use crate::family::Family;
 
 /// Low-rank adapters (LoRA, arXiv 2106.09685) on frozen weights.
@@ -92,11 +92,11 @@ pub fn check_lora(family: &Family, config: &DecoderConfig, lora: &LoraConfig) ->
 }
 
 /// A parameter and the names of its tensors in files.
-type Named = (Slot, Vec<String>);
+type Named = (ParamKey, Vec<String>);
 
 fn tensor_names(family: &Family, config: &DecoderConfig) -> Vec<Named> {
-    let names = |slot| family.tensors(slot, config).into_iter().map(|tensor| tensor.name).collect();
-    config.slots().into_iter().map(|slot| (slot, names(slot))).collect()
+    let names = |key| family.tensors(key, config).into_iter().map(|tensor| tensor.name).collect();
+    config.param_keys().into_iter().map(|key| (key, names(key))).collect()
 }
 
 /// The parameters whose tensor names all match one of the patterns.
@@ -110,10 +110,10 @@ fn matching(named: Vec<Named>, patterns: &[String]) -> Result<Vec<Named>, Patter
     }
     let is_named = |name: &String| patterns.iter().any(|pattern| fits(pattern, name));
     let mut found = Vec::new();
-    for (slot, names) in named {
+    for (key, names) in named {
         let missing = names.iter().find(|name| !is_named(name));
         match missing {
-            None => found.push((slot, names)),
+            None => found.push((key, names)),
             Some(missing) if names.iter().any(is_named) => {
                 return Err(PatternError::Part { missing: missing.clone(), tensors: names });
             }
@@ -124,12 +124,12 @@ fn matching(named: Vec<Named>, patterns: &[String]) -> Result<Vec<Named>, Patter
 }
 
 /// The matrices that get an adapter.
-fn lora_targets(named: Vec<Named>, targets: &[String]) -> Result<Vec<Slot>, PatternError> {
-    let is_matrix = |slot: &Slot| {
-        use BlockSlot::{AttentionOutput, MlpInput, MlpOutput, Qkv};
-        let Slot::Block(_, slot) = slot else { return false };
+fn lora_targets(named: Vec<Named>, targets: &[String]) -> Result<Vec<ParamKey>, PatternError> {
+    let is_matrix = |key: &ParamKey| {
+        use BlockParamKey::{AttentionOutput, MlpInput, MlpOutput, Qkv};
+        let ParamKey::Block(_, key) = key else { return false };
         matches!(
-            slot,
+            key,
             Qkv(Part::Weight)
                 | AttentionOutput(Part::Weight)
                 | MlpInput(Part::Weight)
@@ -141,7 +141,7 @@ fn lora_targets(named: Vec<Named>, targets: &[String]) -> Result<Vec<Slot>, Patt
         false => matching(named, targets)?,
     };
     // A pattern such as `q_proj` also matches a bias, which has no adapter.
-    let matrices: Vec<Slot> = found.iter().map(|(slot, _)| *slot).filter(is_matrix).collect();
+    let matrices: Vec<ParamKey> = found.iter().map(|(key, _)| *key).filter(is_matrix).collect();
     match (matrices.is_empty(), found.first()) {
         (true, Some((_, names))) => Err(PatternError::NoMatrix { tensor: names[0].clone() }),
         _ => Ok(matrices),
@@ -157,11 +157,11 @@ impl Backbone {
     }
 
     fn named(&self) -> Vec<Named> {
-        let names = |slot| {
-            let tensors = self.family().tensors(slot, self.config());
+        let names = |key| {
+            let tensors = self.family().tensors(key, self.config());
             tensors.into_iter().map(|tensor| tensor.name).collect()
         };
-        self.decoder.parameters().into_iter().map(|(slot, _)| (slot, names(slot))).collect()
+        self.decoder.parameters().into_iter().map(|(key, _)| (key, names(key))).collect()
     }
 
     /// The parameters whose tensor names match one of the patterns, see [`fits`].
@@ -171,26 +171,26 @@ impl Backbone {
     /// If a pattern matches nothing, or only a part of a parameter.
     pub fn parameters_like(&self, patterns: &[String]) -> Result<ParamGroup, PatternError> {
         let found = matching(self.named(), patterns)?;
-        Ok(self.group(&found.into_iter().map(|(slot, _)| slot).collect::<Vec<_>>()))
+        Ok(self.group(&found.into_iter().map(|(key, _)| key).collect::<Vec<_>>()))
     }
 
     /// The parameters in these places.
-    fn group(&self, slots: &[Slot]) -> ParamGroup {
+    fn group(&self, keys: &[ParamKey]) -> ParamGroup {
         let parameters = self.decoder.parameters().into_iter();
         ParamGroup::from_ids(
-            parameters.filter(|(slot, _)| slots.contains(slot)).map(|(_, param)| param.id()).collect(),
+            parameters.filter(|(key, _)| keys.contains(key)).map(|(_, param)| param.id()).collect(),
         )
     }
 
     /// The parameters of the token embedding: the embedding, the projections of a factored embedding, and the output
     /// matrix of an untied model. Learned positions are not included.
     pub fn embedding_parameters(&self) -> ParamGroup {
-        let is_embedding = |slot: &Slot| {
-            use Slot::{Embedding, Head, HeadProjection, InputProjection};
-            matches!(slot, Embedding | InputProjection | HeadProjection | Head)
+        let is_embedding = |key: &ParamKey| {
+            use ParamKey::{Embedding, Head, HeadProjection, InputProjection};
+            matches!(key, Embedding | InputProjection | HeadProjection | Head)
         };
-        let slots = self.decoder.parameters().into_iter().map(|(slot, _)| slot).filter(is_embedding);
-        self.group(&slots.collect::<Vec<_>>())
+        let keys = self.decoder.parameters().into_iter().map(|(key, _)| key).filter(is_embedding);
+        self.group(&keys.collect::<Vec<_>>())
     }
 
     /// Freezes every parameter and adds low-rank adapters to some of the matrices. The initial adapters do not change

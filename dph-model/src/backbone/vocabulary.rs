@@ -7,7 +7,7 @@ use dph_core::WeightInit;
 use serde_json::{Map, Value};
 
 use super::Backbone;
-use crate::decoder::{Decoder, Slot};
+use crate::decoder::{Decoder, ParamKey};
 use crate::family::{ConfigError, Family};
 
 impl Backbone {
@@ -27,15 +27,15 @@ impl Backbone {
         keys.insert("vocab_size".into(), vocab.into());
         let json = serde_json::to_string(&keys)?;
         let config = Family::parse(&json)?.causal_decoder()?;
-        let mut known: std::collections::HashMap<Slot, TensorData> =
-            self.decoder.parameters().into_iter().map(|(slot, parameter)| (slot, parameter.data())).collect();
+        let mut known: std::collections::HashMap<ParamKey, TensorData> =
+            self.decoder.parameters().into_iter().map(|(key, parameter)| (key, parameter.data())).collect();
         let mut init = WeightInit::new(seed);
         let matrices = self.decoder.embedding.base().dtype();
-        let decoder = Decoder::assemble(&config, &self.device(), matrices, |slot, shape| {
+        let decoder = Decoder::assemble(&config, &self.device(), matrices, |key, shape| {
             let data =
-                known.remove(&slot).unwrap_or_else(|| unreachable!("both models have the same parameters"));
-            Ok::<_, Infallible>(match slot {
-                Slot::Embedding | Slot::Head => with_rows(data, shape, config.init_std, &mut init),
+                known.remove(&key).unwrap_or_else(|| unreachable!("both models have the same parameters"));
+            Ok::<_, Infallible>(match key {
+                ParamKey::Embedding | ParamKey::Head => with_rows(data, shape, config.init_std, &mut init),
                 _ => data,
             })
         });

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use super::origin::Origin;
 use super::tensors::Tensors;
 use super::{CONFIG_FILE, CheckpointError, Misfit, ModelFiles, Precision};
-use crate::decoder::{Decoder, DecoderConfig, Part, Slot};
+use crate::decoder::{Decoder, DecoderConfig, ParamKey, Part};
 use crate::family::{ConfigError, Family, FileTensor, Naming};
 
 /// Numbers checked by one thread at a time.
@@ -50,8 +50,8 @@ pub(crate) fn load(
     let tensors = Tensors::open(&files)?;
     let (naming, config) = named(&family, config, &tensors);
     check(&family, naming, &config, &tensors)?;
-    let decoder = Decoder::assemble(&config, device, options.precision.dtype(), |slot, shape| {
-        let values = read(&family.named_tensors(slot, &config, naming), &tensors, options)?;
+    let decoder = Decoder::assemble(&config, device, options.precision.dtype(), |key, shape| {
+        let values = read(&family.named_tensors(key, &config, naming), &tensors, options)?;
         Ok::<_, CheckpointError>(TensorData::new(values, shape.to_vec()))
     })?;
     Ok((decoder, Origin { json, family, config, naming }))
@@ -62,7 +62,7 @@ pub(crate) fn load(
 pub(super) fn named(family: &Family, config: DecoderConfig, tensors: &Tensors) -> (Naming, DecoderConfig) {
     let naming = family.naming(&tensors.iter().map(|(name, _)| name).collect::<Vec<_>>(), &config);
     let is_stored = [Part::Weight, Part::Bias].into_iter().any(|part| {
-        let of_pooler = family.named_tensors(Slot::Pooler(part), &config, naming);
+        let of_pooler = family.named_tensors(ParamKey::Pooler(part), &config, naming);
         of_pooler.iter().any(|tensor| tensors.info(&tensor.name).is_some())
     });
     let pooler = config.pooler.filter(|pooler| is_stored || pooler.labels > 0);
@@ -89,7 +89,7 @@ pub(super) fn check(
     tensors: &Tensors,
 ) -> Result<(), CheckpointError> {
     let needed: Vec<FileTensor> =
-        config.slots().into_iter().flat_map(|slot| family.named_tensors(slot, config, naming)).collect();
+        config.param_keys().into_iter().flat_map(|key| family.named_tensors(key, config, naming)).collect();
     let names: HashSet<&str> = needed.iter().map(|tensor| tensor.name.as_str()).collect();
     let mut superfluous = Vec::new();
     for (name, _) in tensors.iter().filter(|(name, _)| !names.contains(name) && !family.is_harmless(name)) {
@@ -143,7 +143,7 @@ pub(super) fn is_second_embedding(
     if !config.tied_head || family.tied_head_name() != Some(name) {
         return Ok(false);
     }
-    let embedding = family.named_tensors(Slot::Embedding, config, naming);
+    let embedding = family.named_tensors(ParamKey::Embedding, config, naming);
     let Some(FileTensor { name: first, .. }) = embedding.first() else { return Ok(false) };
     Ok(tensors.info(first).is_some()
         && tensors.info(first) == tensors.info(name)

@@ -24,11 +24,11 @@ pub(crate) fn save(dir: &Path, origin: &Origin, decoder: &Decoder) -> Result<(),
     let Origin { json, family, config, naming } = origin;
     fs::create_dir_all(dir).map_err(|source| CheckpointError::Io { path: dir.into(), source })?;
     let parameters: Vec<_> =
-        decoder.parameters().into_iter().map(|(slot, parameter)| (slot, parameter.data())).collect();
+        decoder.parameters().into_iter().map(|(key, parameter)| (key, parameter.data())).collect();
     let mut tensors = Vec::new();
-    for (slot, data) in &parameters {
+    for (key, data) in &parameters {
         let mut bytes = &data.bytes()[..];
-        for tensor in family.named_tensors(*slot, config, *naming) {
+        for tensor in family.named_tensors(*key, config, *naming) {
             let (own, rest) = bytes.split_at(4 * tensor.shape.iter().product::<usize>());
             tensors.push((in_file_order(own, &tensor), tensor));
             bytes = rest;

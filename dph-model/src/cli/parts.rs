@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use dph_model::checkpoint::TensorInfo;
-use dph_model::decoder::{BlockSlot, Slot};
+use dph_model::decoder::{BlockParamKey, ParamKey};
 use dph_model::{DecoderConfig, Family};
 use serde::Serialize;
 
@@ -28,11 +28,11 @@ pub(crate) fn parts(
 ) -> Vec<Part> {
     let naming = family.naming(&infos.keys().map(String::as_str).collect::<Vec<_>>(), config);
     let mut parts = PARTS.map(|part| Part { part, tensors: 0, parameters: 0, types: Vec::new() });
-    for slot in config.slots() {
-        let name = part_of(slot);
-        let tensors = family.named_tensors(slot, config, naming);
+    for key in config.param_keys() {
+        let name = part_of(key);
+        let tensors = family.named_tensors(key, config, naming);
         for part in parts.iter_mut().filter(|part| part.part == name) {
-            part.parameters += config.shape(slot).iter().product::<usize>();
+            part.parameters += config.shape(key).iter().product::<usize>();
             part.tensors += tensors.len();
             let types =
                 tensors.iter().filter_map(|tensor| Some(infos.get(&tensor.name)?.element.to_string()));
@@ -44,12 +44,13 @@ pub(crate) fn parts(
     parts.into_iter().filter(|part| part.parameters > 0).collect()
 }
 
-fn part_of(slot: Slot) -> &'static str {
-    match slot {
-        Slot::Block(_, BlockSlot::MlpInput(_) | BlockSlot::MlpOutput(_)) => "feed-forward",
-        Slot::Block(_, BlockSlot::AttentionNorm(_) | BlockSlot::MlpNorm(_)) | Slot::OutputNorm(_) => "norms",
-        Slot::Block(..) => "attention",
-        Slot::Head | Slot::HeadProjection | Slot::Pooler(_) | Slot::Classifier(_) => "output",
+fn part_of(key: ParamKey) -> &'static str {
+    match key {
+        ParamKey::Block(_, BlockParamKey::MlpInput(_) | BlockParamKey::MlpOutput(_)) => "feed-forward",
+        ParamKey::Block(_, BlockParamKey::AttentionNorm(_) | BlockParamKey::MlpNorm(_))
+        | ParamKey::OutputNorm(_) => "norms",
+        ParamKey::Block(..) => "attention",
+        ParamKey::Head | ParamKey::HeadProjection | ParamKey::Pooler(_) | ParamKey::Classifier(_) => "output",
         _ => "embedding",
     }
 }

@@ -5,14 +5,14 @@ use std::convert::Infallible;
 use burn::tensor::{DType, Device, TensorData};
 use dph_core::WeightInit;
 
-use super::{BlockSlot, Decoder, DecoderConfig, Part, Slot};
+use super::{BlockParamKey, Decoder, DecoderConfig, ParamKey, Part};
 
 /// A decoder with random weights; see [`Backbone::init`](crate::Backbone::init) for the scheme.
 pub(crate) fn random_decoder(config: &DecoderConfig, seed: u64, device: &Device) -> Decoder {
     let mut init = WeightInit::new(seed);
-    let decoder = Decoder::assemble(config, device, DType::F32, |slot, shape| {
+    let decoder = Decoder::assemble(config, device, DType::F32, |key, shape| {
         let count: usize = shape.iter().product();
-        let values = match distribution(slot, shape, config) {
+        let values = match distribution(key, shape, config) {
             Start::Normal(std) => {
                 let (bytes, _, dtype) = init.normal([count], std).into_parts();
                 return Ok::<_, Infallible>(TensorData::from_bytes(bytes, shape.to_vec(), dtype));
@@ -32,27 +32,27 @@ enum Start {
     Constant(f32),
 }
 
-fn distribution(slot: Slot, shape: &[usize], config: &DecoderConfig) -> Start {
-    match slot {
-        Slot::InputNorm(part) | Slot::OutputNorm(part) => norm(part),
-        Slot::Block(_, BlockSlot::AttentionNorm(part) | BlockSlot::MlpNorm(part)) => norm(part),
-        Slot::Block(_, BlockSlot::QueryNorm | BlockSlot::KeyNorm) => Start::Constant(1.0),
-        Slot::Pooler(Part::Bias) | Slot::Classifier(Part::Bias) => Start::Constant(0.0),
-        Slot::Block(
+fn distribution(key: ParamKey, shape: &[usize], config: &DecoderConfig) -> Start {
+    match key {
+        ParamKey::InputNorm(part) | ParamKey::OutputNorm(part) => norm(part),
+        ParamKey::Block(_, BlockParamKey::AttentionNorm(part) | BlockParamKey::MlpNorm(part)) => norm(part),
+        ParamKey::Block(_, BlockParamKey::QueryNorm | BlockParamKey::KeyNorm) => Start::Constant(1.0),
+        ParamKey::Pooler(Part::Bias) | ParamKey::Classifier(Part::Bias) => Start::Constant(0.0),
+        ParamKey::Block(
             _,
-            BlockSlot::Qkv(Part::Bias)
-            | BlockSlot::AttentionOutput(Part::Bias)
-            | BlockSlot::MlpInput(Part::Bias)
-            | BlockSlot::MlpOutput(Part::Bias),
+            BlockParamKey::Qkv(Part::Bias)
+            | BlockParamKey::AttentionOutput(Part::Bias)
+            | BlockParamKey::MlpInput(Part::Bias)
+            | BlockParamKey::MlpOutput(Part::Bias),
         ) => Start::Constant(0.0),
-        Slot::InputProjection | Slot::HeadProjection => Start::Normal(1.0 / (shape[1] as f32).sqrt()),
-        Slot::Embedding
-        | Slot::Positions
-        | Slot::TokenTypes
-        | Slot::Head
-        | Slot::Pooler(Part::Weight)
-        | Slot::Classifier(Part::Weight)
-        | Slot::Block(..) => Start::Normal(config.init_std),
+        ParamKey::InputProjection | ParamKey::HeadProjection => Start::Normal(1.0 / (shape[1] as f32).sqrt()),
+        ParamKey::Embedding
+        | ParamKey::Positions
+        | ParamKey::TokenTypes
+        | ParamKey::Head
+        | ParamKey::Pooler(Part::Weight)
+        | ParamKey::Classifier(Part::Weight)
+        | ParamKey::Block(..) => Start::Normal(config.init_std),
     }
 }
 

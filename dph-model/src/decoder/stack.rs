@@ -7,7 +7,8 @@ use dph_core::Layer;
 
 use super::product::times;
 use super::{
-    AttentionLayout, Block, BlockSlot, Cache, Head, Input, Norm, Parameter, Part, Pooler, Slot, kernels,
+    AttentionLayout, Block, BlockParamKey, Cache, Head, Input, Norm, ParamKey, Parameter, Part, Pooler,
+    kernels,
 };
 
 /// A stack of blocks: token ids to hidden states.
@@ -28,27 +29,29 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// All parameters, in the order of [`DecoderConfig::slots`](super::DecoderConfig::slots).
-    pub fn parameters(&self) -> Vec<(Slot, Parameter<'_>)> {
-        let mut parameters = vec![(Slot::Embedding, Parameter::Rank2(&self.embedding))];
+    /// All parameters, in the order of [`DecoderConfig::param_keys`](super::DecoderConfig::param_keys).
+    pub fn parameters(&self) -> Vec<(ParamKey, Parameter<'_>)> {
+        let mut parameters = vec![(ParamKey::Embedding, Parameter::Rank2(&self.embedding))];
         let input = &self.input;
-        parameters
-            .extend(input.projection.iter().map(|it| (Slot::InputProjection, Parameter::Matrix(&it.weight))));
-        parameters.extend(input.positions.iter().map(|it| (Slot::Positions, Parameter::Rank2(it))));
-        parameters.extend(input.token_types.iter().map(|it| (Slot::TokenTypes, Parameter::Rank2(it))));
-        parameters.extend(input.norm.iter().flat_map(|it| norm(it, Slot::InputNorm)));
+        parameters.extend(
+            input.projection.iter().map(|it| (ParamKey::InputProjection, Parameter::Matrix(&it.weight))),
+        );
+        parameters.extend(input.positions.iter().map(|it| (ParamKey::Positions, Parameter::Rank2(it))));
+        parameters.extend(input.token_types.iter().map(|it| (ParamKey::TokenTypes, Parameter::Rank2(it))));
+        parameters.extend(input.norm.iter().flat_map(|it| norm(it, ParamKey::InputNorm)));
         for (index, block) in self.blocks.iter().enumerate() {
             let of_block = block_parameters(block);
-            parameters.extend(of_block.map(|(slot, parameter)| (Slot::Block(index, slot), parameter)));
+            parameters.extend(of_block.map(|(key, parameter)| (ParamKey::Block(index, key), parameter)));
         }
-        parameters.extend(self.output_norm.iter().flat_map(|it| norm(it, Slot::OutputNorm)));
+        parameters.extend(self.output_norm.iter().flat_map(|it| norm(it, ParamKey::OutputNorm)));
         let head = &self.head;
-        parameters
-            .extend(head.projection.iter().map(|it| (Slot::HeadProjection, Parameter::Matrix(&it.weight))));
-        parameters.extend(head.untied.iter().map(|it| (Slot::Head, Parameter::Rank2(it))));
+        parameters.extend(
+            head.projection.iter().map(|it| (ParamKey::HeadProjection, Parameter::Matrix(&it.weight))),
+        );
+        parameters.extend(head.untied.iter().map(|it| (ParamKey::Head, Parameter::Rank2(it))));
         if let Some(pooler) = &self.pooler {
-            parameters.extend(linear(&pooler.dense, Slot::Pooler));
-            parameters.extend(pooler.classifier.iter().flat_map(|it| linear(it, Slot::Classifier)));
+            parameters.extend(linear(&pooler.dense, ParamKey::Pooler));
+            parameters.extend(pooler.classifier.iter().flat_map(|it| linear(it, ParamKey::Classifier)));
         }
         parameters
     }
@@ -146,31 +149,31 @@ fn run(
         .unwrap_or_else(|stream| block.forward(stream, layout, cache))
 }
 
-fn block_parameters(block: &Block) -> impl Iterator<Item = (BlockSlot, Parameter<'_>)> {
+fn block_parameters(block: &Block) -> impl Iterator<Item = (BlockParamKey, Parameter<'_>)> {
     let attention = &block.attention;
-    let mut parameters: Vec<_> = norm(&block.attention_norm, BlockSlot::AttentionNorm).collect();
-    parameters.extend(linear(&attention.qkv, BlockSlot::Qkv));
+    let mut parameters: Vec<_> = norm(&block.attention_norm, BlockParamKey::AttentionNorm).collect();
+    parameters.extend(linear(&attention.qkv, BlockParamKey::Qkv));
     if let Some(norm) = &attention.norm {
-        parameters.push((BlockSlot::QueryNorm, Parameter::Rank2(&norm.query)));
-        parameters.push((BlockSlot::KeyNorm, Parameter::Rank2(&norm.key)));
+        parameters.push((BlockParamKey::QueryNorm, Parameter::Rank2(&norm.query)));
+        parameters.push((BlockParamKey::KeyNorm, Parameter::Rank2(&norm.key)));
     }
     if let Some(registers) = &attention.registers {
-        parameters.push((BlockSlot::RegisterKeys, Parameter::Rank3(&registers.keys)));
-        parameters.push((BlockSlot::RegisterValues, Parameter::Rank3(&registers.values)));
+        parameters.push((BlockParamKey::RegisterKeys, Parameter::Rank3(&registers.keys)));
+        parameters.push((BlockParamKey::RegisterValues, Parameter::Rank3(&registers.values)));
     }
-    parameters.extend(linear(&attention.output, BlockSlot::AttentionOutput));
-    parameters.extend(norm(&block.mlp_norm, BlockSlot::MlpNorm));
-    parameters.extend(linear(&block.mlp.input, BlockSlot::MlpInput));
-    parameters.extend(linear(&block.mlp.output, BlockSlot::MlpOutput));
+    parameters.extend(linear(&attention.output, BlockParamKey::AttentionOutput));
+    parameters.extend(norm(&block.mlp_norm, BlockParamKey::MlpNorm));
+    parameters.extend(linear(&block.mlp.input, BlockParamKey::MlpInput));
+    parameters.extend(linear(&block.mlp.output, BlockParamKey::MlpOutput));
     parameters.into_iter()
 }
 
-fn linear<S>(linear: &Linear, slot: impl Fn(Part) -> S) -> impl Iterator<Item = (S, Parameter<'_>)> {
-    let bias = linear.bias.as_ref().map(|bias| (slot(Part::Bias), Parameter::Rank1(bias)));
-    [(slot(Part::Weight), Parameter::Matrix(&linear.weight))].into_iter().chain(bias)
+fn linear<S>(linear: &Linear, key: impl Fn(Part) -> S) -> impl Iterator<Item = (S, Parameter<'_>)> {
+    let bias = linear.bias.as_ref().map(|bias| (key(Part::Bias), Parameter::Rank1(bias)));
+    [(key(Part::Weight), Parameter::Matrix(&linear.weight))].into_iter().chain(bias)
 }
 
-fn norm<S>(norm: &Norm, slot: impl Fn(Part) -> S) -> impl Iterator<Item = (S, Parameter<'_>)> {
-    let bias = norm.bias.as_ref().map(|bias| (slot(Part::Bias), Parameter::Rank1(bias)));
-    [(slot(Part::Weight), Parameter::Rank1(&norm.weight))].into_iter().chain(bias)
+fn norm<S>(norm: &Norm, key: impl Fn(Part) -> S) -> impl Iterator<Item = (S, Parameter<'_>)> {
+    let bias = norm.bias.as_ref().map(|bias| (key(Part::Bias), Parameter::Rank1(bias)));
+    [(key(Part::Weight), Parameter::Rank1(&norm.weight))].into_iter().chain(bias)
 }

@@ -7,7 +7,9 @@ use serde_json::Value;
 
 use super::settings::{activation, head_dim, only, unsupported};
 use super::{ConfigError, FileTensor, Translation};
-use crate::decoder::{BlockSlot, DecoderConfig, NormConfig, Part, PoolerConfig, Positions, Residual, Slot};
+use crate::decoder::{
+    BlockParamKey, DecoderConfig, NormConfig, ParamKey, Part, PoolerConfig, Positions, Residual,
+};
 
 /// The Hugging Face class with a classification head.
 const CLASSIFIER: &str = "BertForSequenceClassification";
@@ -144,8 +146,8 @@ impl Translation for BertConfig {
         })
     }
 
-    fn tensors(&self, slot: Slot, config: &DecoderConfig) -> Vec<FileTensor> {
-        tensors(slot, config)
+    fn tensors(&self, key: ParamKey, config: &DecoderConfig) -> Vec<FileTensor> {
+        tensors(key, config)
     }
 
     fn prefix(&self) -> &'static str {
@@ -165,29 +167,29 @@ impl Translation for BertConfig {
 const PREFIX: &str = "bert.";
 
 /// The tensors of a parameter. Loading and saving use this table.
-fn tensors(slot: Slot, config: &DecoderConfig) -> Vec<FileTensor> {
-    let shape = config.shape(slot);
+fn tensors(key: ParamKey, config: &DecoderConfig) -> Vec<FileTensor> {
+    let shape = config.shape(key);
     let one = |name: String| vec![FileTensor::new(name, shape.clone())];
-    match slot {
-        Slot::Embedding => one("bert.embeddings.word_embeddings.weight".into()),
-        Slot::Positions => one("bert.embeddings.position_embeddings.weight".into()),
-        Slot::TokenTypes => one("bert.embeddings.token_type_embeddings.weight".into()),
-        Slot::InputNorm(part) => one(format!("bert.embeddings.LayerNorm.{}", part.name())),
-        Slot::Pooler(part) => one(format!("bert.pooler.dense.{}", part.name())),
-        Slot::Classifier(part) => one(format!("classifier.{}", part.name())),
-        Slot::Block(block, slot) => {
+    match key {
+        ParamKey::Embedding => one("bert.embeddings.word_embeddings.weight".into()),
+        ParamKey::Positions => one("bert.embeddings.position_embeddings.weight".into()),
+        ParamKey::TokenTypes => one("bert.embeddings.token_type_embeddings.weight".into()),
+        ParamKey::InputNorm(part) => one(format!("bert.embeddings.LayerNorm.{}", part.name())),
+        ParamKey::Pooler(part) => one(format!("bert.pooler.dense.{}", part.name())),
+        ParamKey::Classifier(part) => one(format!("classifier.{}", part.name())),
+        ParamKey::Block(block, key) => {
             let name =
                 |module: &str, part: Part| format!("bert.encoder.layer.{block}.{module}.{}", part.name());
-            match slot {
-                BlockSlot::Qkv(part) => {
+            match key {
+                BlockParamKey::Qkv(part) => {
                     let modules = ["attention.self.query", "attention.self.key", "attention.self.value"];
                     FileTensor::equal_parts(modules.map(|module| name(module, part)), &shape)
                 }
-                BlockSlot::AttentionOutput(part) => one(name("attention.output.dense", part)),
-                BlockSlot::AttentionNorm(part) => one(name("attention.output.LayerNorm", part)),
-                BlockSlot::MlpInput(part) => one(name("intermediate.dense", part)),
-                BlockSlot::MlpOutput(part) => one(name("output.dense", part)),
-                BlockSlot::MlpNorm(part) => one(name("output.LayerNorm", part)),
+                BlockParamKey::AttentionOutput(part) => one(name("attention.output.dense", part)),
+                BlockParamKey::AttentionNorm(part) => one(name("attention.output.LayerNorm", part)),
+                BlockParamKey::MlpInput(part) => one(name("intermediate.dense", part)),
+                BlockParamKey::MlpOutput(part) => one(name("output.dense", part)),
+                BlockParamKey::MlpNorm(part) => one(name("output.LayerNorm", part)),
                 _ => Vec::new(),
             }
         }

@@ -13,7 +13,7 @@ pub struct FileTensor {
     pub order: Order,
 }
 
-/// The order of the values of a [`FileTensor`], compared with the values of a [`Slot`](crate::decoder::Slot).
+/// The order of the values of a [`FileTensor`], compared with the values of a [`ParamKey`](crate::decoder::ParamKey).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
     /// The same.

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::settings::{activation, head_dim, only};
 use super::{ConfigError, FileTensor, Translation};
-use crate::decoder::{BlockSlot, DecoderConfig, NormConfig, Part, Positions, Residual, Slot};
+use crate::decoder::{BlockParamKey, DecoderConfig, NormConfig, ParamKey, Part, Positions, Residual};
 
 /// The keys of a GPT-2's `config.json` that are used. Absent keys have the defaults of Hugging Face.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -89,14 +89,14 @@ impl Translation for Gpt2Config {
         })
     }
 
-    fn tensors(&self, slot: Slot, config: &DecoderConfig) -> Vec<FileTensor> {
-        let one = |name: String| vec![FileTensor::new(name, config.shape(slot))];
-        match slot {
-            Slot::Embedding => one("transformer.wte.weight".into()),
-            Slot::Positions => one("transformer.wpe.weight".into()),
-            Slot::OutputNorm(part) => one(format!("transformer.ln_f.{}", part.name())),
-            Slot::Head => one("lm_head.weight".into()),
-            Slot::Block(block, of_block) => block_tensor(block, of_block, &config.shape(slot)),
+    fn tensors(&self, key: ParamKey, config: &DecoderConfig) -> Vec<FileTensor> {
+        let one = |name: String| vec![FileTensor::new(name, config.shape(key))];
+        match key {
+            ParamKey::Embedding => one("transformer.wte.weight".into()),
+            ParamKey::Positions => one("transformer.wpe.weight".into()),
+            ParamKey::OutputNorm(part) => one(format!("transformer.ln_f.{}", part.name())),
+            ParamKey::Head => one("lm_head.weight".into()),
+            ParamKey::Block(block, of_block) => block_tensor(block, of_block, &config.shape(key)),
             _ => Vec::new(),
         }
     }
@@ -119,20 +119,20 @@ pub(super) fn is_harmless(name: &str) -> bool {
 }
 
 /// The tensor of a block's parameter with our shape `ours`. GPT-1 has the same tensors.
-pub(super) fn block_tensor(block: usize, slot: BlockSlot, ours: &[usize]) -> Vec<FileTensor> {
+pub(super) fn block_tensor(block: usize, key: BlockParamKey, ours: &[usize]) -> Vec<FileTensor> {
     let name = |module: &str, part: Part| format!("transformer.h.{block}.{module}.{}", part.name());
     let norm = |module: &str, part: Part| vec![FileTensor::new(name(module, part), ours.to_vec())];
     let linear = |module: &str, part: Part| match part {
         Part::Weight => vec![FileTensor::transposed(name(module, part), ours)],
         Part::Bias => vec![FileTensor::new(name(module, part), ours.to_vec())],
     };
-    match slot {
-        BlockSlot::AttentionNorm(part) => norm("ln_1", part),
-        BlockSlot::Qkv(part) => linear("attn.c_attn", part),
-        BlockSlot::AttentionOutput(part) => linear("attn.c_proj", part),
-        BlockSlot::MlpNorm(part) => norm("ln_2", part),
-        BlockSlot::MlpInput(part) => linear("mlp.c_fc", part),
-        BlockSlot::MlpOutput(part) => linear("mlp.c_proj", part),
+    match key {
+        BlockParamKey::AttentionNorm(part) => norm("ln_1", part),
+        BlockParamKey::Qkv(part) => linear("attn.c_attn", part),
+        BlockParamKey::AttentionOutput(part) => linear("attn.c_proj", part),
+        BlockParamKey::MlpNorm(part) => norm("ln_2", part),
+        BlockParamKey::MlpInput(part) => linear("mlp.c_fc", part),
+        BlockParamKey::MlpOutput(part) => linear("mlp.c_proj", part),
         _ => Vec::new(),
     }
 }

@@ -5,7 +5,8 @@ use serde::Deserialize;
 use super::settings::{RopeScaling, activation, head_dim};
 use super::{ConfigError, FileTensor, Order, Translation};
 use crate::decoder::{
-    BlockSlot, DecoderConfig, NormConfig, Part, Positions, Residual, RotaryConfig, RotaryScaling, Slot,
+    BlockParamKey, DecoderConfig, NormConfig, ParamKey, Part, Positions, Residual, RotaryConfig,
+    RotaryScaling,
 };
 
 /// The keys of a GPT-NeoX's `config.json` that are used. Absent keys have the defaults of Hugging Face.
@@ -132,8 +133,8 @@ impl Translation for GptNeoxConfig {
         })
     }
 
-    fn tensors(&self, slot: Slot, config: &DecoderConfig) -> Vec<FileTensor> {
-        tensors(slot, config)
+    fn tensors(&self, key: ParamKey, config: &DecoderConfig) -> Vec<FileTensor> {
+        tensors(key, config)
     }
 
     fn prefix(&self) -> &'static str {
@@ -153,24 +154,24 @@ impl Translation for GptNeoxConfig {
 }
 
 /// The tensors of a parameter. Loading and saving use this table.
-fn tensors(slot: Slot, config: &DecoderConfig) -> Vec<FileTensor> {
-    let one = |name: String| vec![FileTensor::new(name, config.shape(slot))];
-    match slot {
-        Slot::Embedding => one("gpt_neox.embed_in.weight".into()),
-        Slot::OutputNorm(part) => one(format!("gpt_neox.final_layer_norm.{}", part.name())),
-        Slot::Head => one("embed_out.weight".into()),
-        Slot::Block(block, slot) => {
+fn tensors(key: ParamKey, config: &DecoderConfig) -> Vec<FileTensor> {
+    let one = |name: String| vec![FileTensor::new(name, config.shape(key))];
+    match key {
+        ParamKey::Embedding => one("gpt_neox.embed_in.weight".into()),
+        ParamKey::OutputNorm(part) => one(format!("gpt_neox.final_layer_norm.{}", part.name())),
+        ParamKey::Head => one("embed_out.weight".into()),
+        ParamKey::Block(block, key) => {
             let name = |module: &str, part: Part| format!("gpt_neox.layers.{block}.{module}.{}", part.name());
-            match slot {
-                BlockSlot::AttentionNorm(part) => one(name("input_layernorm", part)),
-                BlockSlot::Qkv(part) => one(name("attention.query_key_value", part))
+            match key {
+                BlockParamKey::AttentionNorm(part) => one(name("input_layernorm", part)),
+                BlockParamKey::Qkv(part) => one(name("attention.query_key_value", part))
                     .into_iter()
                     .map(|tensor| FileTensor { order: Order::ByHead { heads: config.n_heads }, ..tensor })
                     .collect(),
-                BlockSlot::AttentionOutput(part) => one(name("attention.dense", part)),
-                BlockSlot::MlpNorm(part) => one(name("post_attention_layernorm", part)),
-                BlockSlot::MlpInput(part) => one(name("mlp.dense_h_to_4h", part)),
-                BlockSlot::MlpOutput(part) => one(name("mlp.dense_4h_to_h", part)),
+                BlockParamKey::AttentionOutput(part) => one(name("attention.dense", part)),
+                BlockParamKey::MlpNorm(part) => one(name("post_attention_layernorm", part)),
+                BlockParamKey::MlpInput(part) => one(name("mlp.dense_h_to_4h", part)),
+                BlockParamKey::MlpOutput(part) => one(name("mlp.dense_4h_to_h", part)),
                 _ => Vec::new(),
             }
         }

@@ -5,7 +5,8 @@ use serde::Deserialize;
 use super::settings::{RopeScaling, activation};
 use super::{ConfigError, FileTensor, Translation};
 use crate::decoder::{
-    BlockSlot, DecoderConfig, NormConfig, Part, Positions, Residual, RotaryConfig, RotaryScaling, Slot,
+    BlockParamKey, DecoderConfig, NormConfig, ParamKey, Part, Positions, Residual, RotaryConfig,
+    RotaryScaling,
 };
 
 /// The keys of a Llama's `config.json` that are used. Absent keys have the defaults of Hugging Face.
@@ -97,8 +98,8 @@ impl Translation for LlamaConfig {
         })
     }
 
-    fn tensors(&self, slot: Slot, config: &DecoderConfig) -> Vec<FileTensor> {
-        tensors(slot, config)
+    fn tensors(&self, key: ParamKey, config: &DecoderConfig) -> Vec<FileTensor> {
+        tensors(key, config)
     }
 
     fn prefix(&self) -> &'static str {
@@ -119,8 +120,8 @@ pub(super) fn is_harmless(name: &str) -> bool {
 }
 
 /// The tensors of a parameter. Loading and saving use this table.
-pub(super) fn tensors(slot: Slot, config: &DecoderConfig) -> Vec<FileTensor> {
-    let shape = config.shape(slot);
+pub(super) fn tensors(key: ParamKey, config: &DecoderConfig) -> Vec<FileTensor> {
+    let shape = config.shape(key);
     let one = |name: String| vec![FileTensor::new(name, shape.clone())];
     // Parts of a joint matrix or bias, with the number of outputs of each.
     let joint = |parts: &[(String, usize)]| {
@@ -133,31 +134,31 @@ pub(super) fn tensors(slot: Slot, config: &DecoderConfig) -> Vec<FileTensor> {
             })
             .collect()
     };
-    match slot {
-        Slot::Embedding => one("model.embed_tokens.weight".into()),
-        Slot::OutputNorm(part) => one(format!("model.norm.{}", part.name())),
-        Slot::Head => one("lm_head.weight".into()),
-        Slot::Block(block, slot) => {
+    match key {
+        ParamKey::Embedding => one("model.embed_tokens.weight".into()),
+        ParamKey::OutputNorm(part) => one(format!("model.norm.{}", part.name())),
+        ParamKey::Head => one("lm_head.weight".into()),
+        ParamKey::Block(block, key) => {
             let name = |module: &str, part: Part| format!("model.layers.{block}.{module}.{}", part.name());
             let (queries, keys) = (config.n_heads * config.head_dim, config.n_kv_heads * config.head_dim);
-            match slot {
-                BlockSlot::AttentionNorm(part) => one(name("input_layernorm", part)),
-                BlockSlot::Qkv(part) => joint(&[
+            match key {
+                BlockParamKey::AttentionNorm(part) => one(name("input_layernorm", part)),
+                BlockParamKey::Qkv(part) => joint(&[
                     (name("self_attn.q_proj", part), queries),
                     (name("self_attn.k_proj", part), keys),
                     (name("self_attn.v_proj", part), keys),
                 ]),
-                BlockSlot::AttentionOutput(part) => one(name("self_attn.o_proj", part)),
-                BlockSlot::MlpNorm(part) => one(name("post_attention_layernorm", part)),
-                BlockSlot::MlpInput(part) => joint(&[
+                BlockParamKey::AttentionOutput(part) => one(name("self_attn.o_proj", part)),
+                BlockParamKey::MlpNorm(part) => one(name("post_attention_layernorm", part)),
+                BlockParamKey::MlpInput(part) => joint(&[
                     (name("mlp.up_proj", part), config.d_ffn),
                     (name("mlp.gate_proj", part), config.d_ffn),
                 ]),
-                BlockSlot::MlpOutput(part) => one(name("mlp.down_proj", part)),
+                BlockParamKey::MlpOutput(part) => one(name("mlp.down_proj", part)),
                 // Qwen3 has these.
-                BlockSlot::QueryNorm => shared_norm(name("self_attn.q_norm", Part::Weight), config),
-                BlockSlot::KeyNorm => shared_norm(name("self_attn.k_norm", Part::Weight), config),
-                BlockSlot::RegisterKeys | BlockSlot::RegisterValues => Vec::new(),
+                BlockParamKey::QueryNorm => shared_norm(name("self_attn.q_norm", Part::Weight), config),
+                BlockParamKey::KeyNorm => shared_norm(name("self_attn.k_norm", Part::Weight), config),
+                BlockParamKey::RegisterKeys | BlockParamKey::RegisterValues => Vec::new(),
             }
         }
         _ => Vec::new(),

@@ -8,8 +8,8 @@ use serde::Deserialize;
 
 use super::{ConfigError, FileTensor, Translation};
 use crate::decoder::{
-    Activation, BlockSlot, DecoderConfig, DynamicScaling, NormConfig, Part, Positions, QueryKeyNormConfig,
-    Residual, RotaryConfig, RotaryScaling, Slot,
+    Activation, BlockParamKey, DecoderConfig, DynamicScaling, NormConfig, ParamKey, Part, Positions,
+    QueryKeyNormConfig, Residual, RotaryConfig, RotaryScaling,
 };
 
 /// Default context in tokens: the authors' training length.
@@ -152,8 +152,8 @@ impl Translation for LswtConfig {
         })
     }
 
-    fn tensors(&self, slot: Slot, config: &DecoderConfig) -> Vec<FileTensor> {
-        tensors(slot, config)
+    fn tensors(&self, key: ParamKey, config: &DecoderConfig) -> Vec<FileTensor> {
+        tensors(key, config)
     }
 
     fn is_harmless(&self, name: &str) -> bool {
@@ -171,34 +171,34 @@ pub(crate) const REWARDS: &str = "reward_heads.";
 pub(crate) const POOLER: &str = "pooler_pipeline.";
 
 /// The tensors of a parameter. Loading and saving use this table.
-fn tensors(slot: Slot, config: &DecoderConfig) -> Vec<FileTensor> {
-    let shape = config.shape(slot);
+fn tensors(key: ParamKey, config: &DecoderConfig) -> Vec<FileTensor> {
+    let shape = config.shape(key);
     let one = |name: String| vec![FileTensor::new(name, shape.clone())];
-    match slot {
-        Slot::Embedding => one("model.input_embedding.embedding.weight".into()),
-        Slot::InputProjection => one("model.input_proj.weight".into()),
-        Slot::InputNorm(part) => one(format!("model.input_norm.{}", part.name())),
-        Slot::OutputNorm(part) => one(format!("model.output_norm.{}", part.name())),
-        Slot::HeadProjection => one("head_proj.weight".into()),
-        Slot::Block(block, slot) => {
+    match key {
+        ParamKey::Embedding => one("model.input_embedding.embedding.weight".into()),
+        ParamKey::InputProjection => one("model.input_proj.weight".into()),
+        ParamKey::InputNorm(part) => one(format!("model.input_norm.{}", part.name())),
+        ParamKey::OutputNorm(part) => one(format!("model.output_norm.{}", part.name())),
+        ParamKey::HeadProjection => one("head_proj.weight".into()),
+        ParamKey::Block(block, key) => {
             let name = |rest: &str| format!("model.blocks.{block}.{rest}");
             let part = |module: &str, part: Part| name(&format!("{module}.{}", part.name()));
             // The authors' registers have a leading batch axis.
             let registers = |rest: &str| vec![FileTensor::new(name(rest), [&[1], shape.as_slice()].concat())];
-            match slot {
-                BlockSlot::AttentionNorm(p) => one(part("att_norm", p)),
-                BlockSlot::Qkv(p) => {
+            match key {
+                BlockParamKey::AttentionNorm(p) => one(part("att_norm", p)),
+                BlockParamKey::Qkv(p) => {
                     let modules = ["att.proj_q", "att.proj_k", "att.proj_v"];
                     FileTensor::equal_parts(modules.map(|module| part(module, p)), &shape)
                 }
-                BlockSlot::QueryNorm => one(name("att.q_norm.weight")),
-                BlockSlot::KeyNorm => one(name("att.k_norm.weight")),
-                BlockSlot::RegisterKeys => registers("att.registers_k"),
-                BlockSlot::RegisterValues => registers("att.registers_v"),
-                BlockSlot::AttentionOutput(p) => one(part("att.proj_o", p)),
-                BlockSlot::MlpNorm(p) => one(part("ffn_norm", p)),
-                BlockSlot::MlpInput(p) => one(part("ffn.fc1", p)),
-                BlockSlot::MlpOutput(p) => one(part("ffn.fc2", p)),
+                BlockParamKey::QueryNorm => one(name("att.q_norm.weight")),
+                BlockParamKey::KeyNorm => one(name("att.k_norm.weight")),
+                BlockParamKey::RegisterKeys => registers("att.registers_k"),
+                BlockParamKey::RegisterValues => registers("att.registers_v"),
+                BlockParamKey::AttentionOutput(p) => one(part("att.proj_o", p)),
+                BlockParamKey::MlpNorm(p) => one(part("ffn_norm", p)),
+                BlockParamKey::MlpInput(p) => one(part("ffn.fc1", p)),
+                BlockParamKey::MlpOutput(p) => one(part("ffn.fc2", p)),
             }
         }
         _ => Vec::new(),

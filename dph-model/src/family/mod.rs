@@ -19,7 +19,7 @@ mod translation;
 
 use serde_json::{Map, Value};
 
-use crate::decoder::{DecoderConfig, Slot};
+use crate::decoder::{DecoderConfig, ParamKey};
 
 pub use bert::BertConfig;
 pub use error::ConfigError;
@@ -143,20 +143,20 @@ impl Family {
 
     /// The tensors of a parameter in a file. After conversion to [our order](FileTensor::to_ours) they are
     /// concatenated along their first axis. The names are the default ones, see [`Naming`].
-    pub fn tensors(&self, slot: Slot, config: &DecoderConfig) -> Vec<FileTensor> {
-        self.translation().tensors(slot, config)
+    pub fn tensors(&self, key: ParamKey, config: &DecoderConfig) -> Vec<FileTensor> {
+        self.translation().tensors(key, config)
     }
 
     /// Like [`tensors`](Self::tensors), with the names of a file.
-    pub fn named_tensors(&self, slot: Slot, config: &DecoderConfig, naming: Naming) -> Vec<FileTensor> {
-        let tensors = self.tensors(slot, config).into_iter();
+    pub fn named_tensors(&self, key: ParamKey, config: &DecoderConfig, naming: Naming) -> Vec<FileTensor> {
+        let tensors = self.tensors(key, config).into_iter();
         tensors.map(|tensor| FileTensor { name: naming.name(&tensor.name), ..tensor }).collect()
     }
 
     /// The naming of a file with the tensors `found`.
     pub fn naming(&self, found: &[&str], config: &DecoderConfig) -> Naming {
         let needed: Vec<FileTensor> =
-            config.slots().into_iter().flat_map(|slot| self.tensors(slot, config)).collect();
+            config.param_keys().into_iter().flat_map(|key| self.tensors(key, config)).collect();
         let needed: Vec<&str> = needed.iter().map(|tensor| tensor.name.as_str()).collect();
         Naming::detect(found, &needed, self.translation().prefix())
     }

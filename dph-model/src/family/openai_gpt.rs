@@ -5,7 +5,7 @@ use serde::Deserialize;
 use super::gpt2;
 use super::settings::{head_dim, unsupported};
 use super::{ConfigError, FileTensor, Translation};
-use crate::decoder::{Activation, DecoderConfig, NormConfig, Positions, Residual, Slot};
+use crate::decoder::{Activation, DecoderConfig, NormConfig, ParamKey, Positions, Residual};
 
 /// The keys of a GPT-1's `config.json` that are used. Absent keys have the defaults of Hugging Face.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -85,13 +85,13 @@ impl Translation for OpenAiGptConfig {
         })
     }
 
-    fn tensors(&self, slot: Slot, config: &DecoderConfig) -> Vec<FileTensor> {
-        let one = |name: &str| vec![FileTensor::new(name.into(), config.shape(slot))];
-        match slot {
-            Slot::Embedding => one("transformer.tokens_embed.weight"),
-            Slot::Positions => one("transformer.positions_embed.weight"),
-            Slot::Head => one("lm_head.weight"),
-            Slot::Block(block, of_block) => gpt2::block_tensor(block, of_block, &config.shape(slot)),
+    fn tensors(&self, key: ParamKey, config: &DecoderConfig) -> Vec<FileTensor> {
+        let one = |name: &str| vec![FileTensor::new(name.into(), config.shape(key))];
+        match key {
+            ParamKey::Embedding => one("transformer.tokens_embed.weight"),
+            ParamKey::Positions => one("transformer.positions_embed.weight"),
+            ParamKey::Head => one("lm_head.weight"),
+            ParamKey::Block(block, of_block) => gpt2::block_tensor(block, of_block, &config.shape(key)),
             _ => Vec::new(),
         }
     }

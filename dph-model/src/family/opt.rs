@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::settings::{activation, head_dim, only};
 use super::{ConfigError, FileTensor, Translation};
-use crate::decoder::{BlockSlot, DecoderConfig, NormConfig, Part, Positions, Residual, Slot};
+use crate::decoder::{BlockParamKey, DecoderConfig, NormConfig, ParamKey, Part, Positions, Residual};
 
 /// Rows of the position table that are never used.
 const OFFSET: usize = 2;
@@ -99,8 +99,8 @@ impl Translation for OptConfig {
         })
     }
 
-    fn tensors(&self, slot: Slot, config: &DecoderConfig) -> Vec<FileTensor> {
-        tensors(slot, config)
+    fn tensors(&self, key: ParamKey, config: &DecoderConfig) -> Vec<FileTensor> {
+        tensors(key, config)
     }
 
     fn prefix(&self) -> &'static str {
@@ -109,29 +109,29 @@ impl Translation for OptConfig {
 }
 
 /// The tensors of a parameter. Loading and saving use this table.
-fn tensors(slot: Slot, config: &DecoderConfig) -> Vec<FileTensor> {
-    let shape = config.shape(slot);
+fn tensors(key: ParamKey, config: &DecoderConfig) -> Vec<FileTensor> {
+    let shape = config.shape(key);
     let one = |name: String| vec![FileTensor::new(name, shape.clone())];
-    match slot {
-        Slot::Embedding => one("model.decoder.embed_tokens.weight".into()),
-        Slot::InputProjection => one("model.decoder.project_in.weight".into()),
-        Slot::Positions => one("model.decoder.embed_positions.weight".into()),
-        Slot::OutputNorm(part) => one(format!("model.decoder.final_layer_norm.{}", part.name())),
-        Slot::HeadProjection => one("model.decoder.project_out.weight".into()),
-        Slot::Head => one("lm_head.weight".into()),
-        Slot::Block(block, slot) => {
+    match key {
+        ParamKey::Embedding => one("model.decoder.embed_tokens.weight".into()),
+        ParamKey::InputProjection => one("model.decoder.project_in.weight".into()),
+        ParamKey::Positions => one("model.decoder.embed_positions.weight".into()),
+        ParamKey::OutputNorm(part) => one(format!("model.decoder.final_layer_norm.{}", part.name())),
+        ParamKey::HeadProjection => one("model.decoder.project_out.weight".into()),
+        ParamKey::Head => one("lm_head.weight".into()),
+        ParamKey::Block(block, key) => {
             let name =
                 |module: &str, part: Part| format!("model.decoder.layers.{block}.{module}.{}", part.name());
-            match slot {
-                BlockSlot::AttentionNorm(part) => one(name("self_attn_layer_norm", part)),
-                BlockSlot::Qkv(part) => {
+            match key {
+                BlockParamKey::AttentionNorm(part) => one(name("self_attn_layer_norm", part)),
+                BlockParamKey::Qkv(part) => {
                     let modules = ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"];
                     FileTensor::equal_parts(modules.map(|module| name(module, part)), &shape)
                 }
-                BlockSlot::AttentionOutput(part) => one(name("self_attn.out_proj", part)),
-                BlockSlot::MlpNorm(part) => one(name("final_layer_norm", part)),
-                BlockSlot::MlpInput(part) => one(name("fc1", part)),
-                BlockSlot::MlpOutput(part) => one(name("fc2", part)),
+                BlockParamKey::AttentionOutput(part) => one(name("self_attn.out_proj", part)),
+                BlockParamKey::MlpNorm(part) => one(name("final_layer_norm", part)),
+                BlockParamKey::MlpInput(part) => one(name("fc1", part)),
+                BlockParamKey::MlpOutput(part) => one(name("fc2", part)),
                 _ => Vec::new(),
             }
         }

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::llama::{self, LlamaConfig};
 use super::{ConfigError, FileTensor, Translation};
-use crate::decoder::{DecoderConfig, QueryKeyNormConfig, Slot};
+use crate::decoder::{DecoderConfig, ParamKey, QueryKeyNormConfig};
 
 /// Default size of a head in Qwen3.
 const DEFAULT_HEAD_DIM: usize = 128;
@@ -67,8 +67,8 @@ impl Translation for QwenConfig {
         })
     }
 
-    fn tensors(&self, slot: Slot, config: &DecoderConfig) -> Vec<FileTensor> {
-        llama::tensors(slot, config)
+    fn tensors(&self, key: ParamKey, config: &DecoderConfig) -> Vec<FileTensor> {
+        llama::tensors(key, config)
     }
 
     fn prefix(&self) -> &'static str {

@@ -2,7 +2,7 @@
 
 use super::error::ConfigError;
 use super::file_tensor::FileTensor;
-use crate::decoder::{DecoderConfig, Slot};
+use crate::decoder::{DecoderConfig, ParamKey};
 
 /// The interface of a family.
 pub(super) trait Translation {
@@ -10,7 +10,7 @@ pub(super) trait Translation {
     fn decoder(&self) -> Result<DecoderConfig, ConfigError>;
 
     /// The tensors of a parameter; see [`Family::tensors`](super::Family::tensors).
-    fn tensors(&self, slot: Slot, config: &DecoderConfig) -> Vec<FileTensor>;
+    fn tensors(&self, key: ParamKey, config: &DecoderConfig) -> Vec<FileTensor>;
 
     /// The prefix of most names, which some files omit.
     fn prefix(&self) -> &'static str {

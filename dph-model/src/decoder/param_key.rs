@@ -1,4 +1,4 @@
-//! [`Slot`]: the keys of a decoder's parameters.
+//! [`ParamKey`]: the keys of a decoder's parameters.
 
 use super::{DecoderConfig, Positions, QueryKeyNormConfig};
 
@@ -6,7 +6,7 @@ use super::{DecoderConfig, Positions, QueryKeyNormConfig};
 ///
 /// Loading, saving, initialisation and counting use the same list of keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Slot {
+pub enum ParamKey {
     /// Token embedding, `[vocab, embedding width]`.
     Embedding,
     /// From a factored embedding to the hidden size, `[d_model, d_vocab]`.
@@ -18,7 +18,7 @@ pub enum Slot {
     /// Norm after the embedding, `[d_model]`.
     InputNorm(Part),
     /// A parameter of a block, counted from 0.
-    Block(usize, BlockSlot),
+    Block(usize, BlockParamKey),
     /// Norm after the last block, `[d_model]`.
     OutputNorm(Part),
     /// From the hidden size to a factored embedding, `[d_vocab, d_model]`.
@@ -33,7 +33,7 @@ pub enum Slot {
 
 /// A parameter of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum BlockSlot {
+pub enum BlockParamKey {
     /// Norm of the attention, `[d_model]`.
     AttentionNorm(Part),
     /// Joint projection to queries, keys and values in this order, `[qkv width, d_model]`.
@@ -78,90 +78,92 @@ impl Part {
 
 impl DecoderConfig {
     /// All parameters, in the order of computation.
-    pub fn slots(&self) -> Vec<Slot> {
-        let mut slots = vec![Slot::Embedding];
+    pub fn param_keys(&self) -> Vec<ParamKey> {
+        let mut keys = vec![ParamKey::Embedding];
         if self.d_vocab.is_some() {
-            slots.push(Slot::InputProjection);
+            keys.push(ParamKey::InputProjection);
         }
         if let Positions::Learned { .. } = self.positions {
-            slots.push(Slot::Positions);
+            keys.push(ParamKey::Positions);
         }
         if self.token_types > 0 {
-            slots.push(Slot::TokenTypes);
+            keys.push(ParamKey::TokenTypes);
         }
         if self.input_norm {
-            slots.extend(parts(self.norm.bias).map(Slot::InputNorm));
+            keys.extend(parts(self.norm.bias).map(ParamKey::InputNorm));
         }
         for block in 0..self.n_layers {
-            slots.extend(self.block_slots().into_iter().map(|slot| Slot::Block(block, slot)));
+            keys.extend(self.block_param_keys().into_iter().map(|key| ParamKey::Block(block, key)));
         }
         if self.output_norm {
-            slots.extend(parts(self.norm.bias).map(Slot::OutputNorm));
+            keys.extend(parts(self.norm.bias).map(ParamKey::OutputNorm));
         }
         if self.d_vocab.is_some() {
-            slots.push(Slot::HeadProjection);
+            keys.push(ParamKey::HeadProjection);
         }
         if !self.tied_head {
-            slots.push(Slot::Head);
+            keys.push(ParamKey::Head);
         }
         if let Some(pooler) = self.pooler {
-            slots.extend(parts(true).map(Slot::Pooler));
-            slots.extend(parts(true).map(Slot::Classifier).filter(|_| pooler.labels > 0));
+            keys.extend(parts(true).map(ParamKey::Pooler));
+            keys.extend(parts(true).map(ParamKey::Classifier).filter(|_| pooler.labels > 0));
         }
-        slots
+        keys
     }
 
-    fn block_slots(&self) -> Vec<BlockSlot> {
-        let mut slots: Vec<_> = parts(self.norm.bias).map(BlockSlot::AttentionNorm).collect();
-        slots.extend(parts(self.qkv_bias).map(BlockSlot::Qkv));
+    fn block_param_keys(&self) -> Vec<BlockParamKey> {
+        let mut keys: Vec<_> = parts(self.norm.bias).map(BlockParamKey::AttentionNorm).collect();
+        keys.extend(parts(self.qkv_bias).map(BlockParamKey::Qkv));
         if self.query_key_norm.is_some() {
-            slots.extend([BlockSlot::QueryNorm, BlockSlot::KeyNorm]);
+            keys.extend([BlockParamKey::QueryNorm, BlockParamKey::KeyNorm]);
         }
         if self.registers > 0 {
-            slots.extend([BlockSlot::RegisterKeys, BlockSlot::RegisterValues]);
+            keys.extend([BlockParamKey::RegisterKeys, BlockParamKey::RegisterValues]);
         }
-        slots.extend(parts(self.attention_output_bias).map(BlockSlot::AttentionOutput));
-        slots.extend(parts(self.norm.bias).map(BlockSlot::MlpNorm));
-        slots.extend(parts(self.mlp_bias).map(BlockSlot::MlpInput));
-        slots.extend(parts(self.mlp_bias).map(BlockSlot::MlpOutput));
-        slots
+        keys.extend(parts(self.attention_output_bias).map(BlockParamKey::AttentionOutput));
+        keys.extend(parts(self.norm.bias).map(BlockParamKey::MlpNorm));
+        keys.extend(parts(self.mlp_bias).map(BlockParamKey::MlpInput));
+        keys.extend(parts(self.mlp_bias).map(BlockParamKey::MlpOutput));
+        keys
     }
 
     /// Shape of a parameter in files: matrices are `[outputs, inputs]`.
-    pub fn shape(&self, slot: Slot) -> Vec<usize> {
+    pub fn shape(&self, key: ParamKey) -> Vec<usize> {
         let matrix = |part: Part, outputs: usize, inputs: usize| match part {
             Part::Weight => vec![outputs, inputs],
             Part::Bias => vec![outputs],
         };
         let width = self.embedding_width();
-        match slot {
-            Slot::Embedding | Slot::Head => vec![self.vocab, width],
-            Slot::InputProjection => vec![self.d_model, width],
-            Slot::HeadProjection => vec![width, self.d_model],
-            Slot::Positions => {
+        match key {
+            ParamKey::Embedding | ParamKey::Head => vec![self.vocab, width],
+            ParamKey::InputProjection => vec![self.d_model, width],
+            ParamKey::HeadProjection => vec![width, self.d_model],
+            ParamKey::Positions => {
                 let offset = match self.positions {
                     Positions::Learned { offset } => offset,
                     Positions::Rotary(_) => 0,
                 };
                 vec![offset + self.context, self.d_model]
             }
-            Slot::TokenTypes => vec![self.token_types, self.d_model],
-            Slot::Pooler(part) => matrix(part, self.d_model, self.d_model),
-            Slot::Classifier(part) => {
+            ParamKey::TokenTypes => vec![self.token_types, self.d_model],
+            ParamKey::Pooler(part) => matrix(part, self.d_model, self.d_model),
+            ParamKey::Classifier(part) => {
                 matrix(part, self.pooler.map_or(0, |pooler| pooler.labels), self.d_model)
             }
-            Slot::InputNorm(_) | Slot::OutputNorm(_) => vec![self.d_model],
-            Slot::Block(_, slot) => match slot {
-                BlockSlot::AttentionNorm(_) | BlockSlot::MlpNorm(_) => vec![self.d_model],
-                BlockSlot::Qkv(part) => matrix(part, self.qkv_width(), self.d_model),
-                BlockSlot::QueryNorm => vec![self.normalised_apart(self.n_heads), self.head_dim],
-                BlockSlot::KeyNorm => vec![self.normalised_apart(self.n_kv_heads), self.head_dim],
-                BlockSlot::RegisterKeys | BlockSlot::RegisterValues => {
+            ParamKey::InputNorm(_) | ParamKey::OutputNorm(_) => vec![self.d_model],
+            ParamKey::Block(_, key) => match key {
+                BlockParamKey::AttentionNorm(_) | BlockParamKey::MlpNorm(_) => vec![self.d_model],
+                BlockParamKey::Qkv(part) => matrix(part, self.qkv_width(), self.d_model),
+                BlockParamKey::QueryNorm => vec![self.normalised_apart(self.n_heads), self.head_dim],
+                BlockParamKey::KeyNorm => vec![self.normalised_apart(self.n_kv_heads), self.head_dim],
+                BlockParamKey::RegisterKeys | BlockParamKey::RegisterValues => {
                     vec![self.n_kv_heads, self.registers, self.head_dim]
                 }
-                BlockSlot::AttentionOutput(part) => matrix(part, self.d_model, self.n_heads * self.head_dim),
-                BlockSlot::MlpInput(part) => matrix(part, self.mlp_width(), self.d_model),
-                BlockSlot::MlpOutput(part) => matrix(part, self.d_model, self.d_ffn),
+                BlockParamKey::AttentionOutput(part) => {
+                    matrix(part, self.d_model, self.n_heads * self.head_dim)
+                }
+                BlockParamKey::MlpInput(part) => matrix(part, self.mlp_width(), self.d_model),
+                BlockParamKey::MlpOutput(part) => matrix(part, self.d_model, self.d_ffn),
             },
         }
     }
@@ -176,7 +178,7 @@ impl DecoderConfig {
 
     /// Number of parameters; a tied output matrix counts once. Nothing is allocated.
     pub fn param_count(&self) -> usize {
-        self.slots().into_iter().map(|slot| self.shape(slot).iter().product::<usize>()).sum()
+        self.param_keys().into_iter().map(|key| self.shape(key).iter().product::<usize>()).sum()
     }
 }
 
