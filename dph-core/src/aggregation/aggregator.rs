@@ -9,7 +9,7 @@ use super::moving_average::Averager;
 use super::norm::Norms;
 use super::{Aggregation, Kept, KeptStates, KeptTokens, Messages, Sequences, TokenPooling};
 use crate::candidates::Batch;
-use crate::parameters::{Slots, WeightInit};
+use crate::parameters::{NamedParams, WeightInit};
 
 /// The learned part of an aggregation: from selected states to vectors.
 ///
@@ -146,15 +146,15 @@ impl Aggregator {
         }
     }
 
-    pub fn slots_mut(&mut self) -> Slots<'_> {
-        let mut slots = self.mix.slots_mut();
-        slots.extend(self.layer_norm.slots_mut("aggregation.layer_norm"));
-        slots.extend(self.token_norm.slots_mut("aggregation.token_norm"));
-        slots.extend(match &mut self.learned {
-            Some(Learned::Attention(attention)) => attention.slots_mut(),
-            Some(Learned::Average(average)) => average.slots_mut(),
+    pub fn named_params_mut(&mut self) -> NamedParams<'_> {
+        let mut params = self.mix.named_params_mut();
+        params.extend(self.layer_norm.named_params_mut("aggregation.layer_norm"));
+        params.extend(self.token_norm.named_params_mut("aggregation.token_norm"));
+        params.extend(match &mut self.learned {
+            Some(Learned::Attention(attention)) => attention.named_params_mut(),
+            Some(Learned::Average(average)) => average.named_params_mut(),
             None => Vec::new(),
         });
-        slots
+        params
     }
 }

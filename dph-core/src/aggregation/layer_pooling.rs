@@ -10,7 +10,7 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::{AggregationError, Layer};
-use crate::parameters::{Slot, Slots};
+use crate::parameters::{NamedParam, NamedParams};
 
 /// The layers that are read, and how they are mixed.
 ///
@@ -223,10 +223,10 @@ impl LayerMix {
         (states * weights.reshape([1, layers, 1])).sum_dim(1).squeeze_dim(1)
     }
 
-    pub fn slots_mut(&mut self) -> Slots<'_> {
+    pub fn named_params_mut(&mut self) -> NamedParams<'_> {
         let weights = self.weights.as_mut();
         weights
-            .map(|weights| ("aggregation.layer_weights".into(), Slot::Vector(weights)))
+            .map(|weights| ("aggregation.layer_weights".into(), NamedParam::Vector(weights)))
             .into_iter()
             .collect()
     }

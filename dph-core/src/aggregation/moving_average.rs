@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::AggregationError;
 use super::sequences::Sequences;
 use super::shift::shift;
-use crate::parameters::{Slot, Slots, WeightInit};
+use crate::parameters::{NamedParam, NamedParams, WeightInit};
 
 /// An exponential moving average over the answer: the weight of a token is multiplied by β for every later token.
 ///
@@ -179,11 +179,12 @@ impl Averager {
         self.rotation.as_ref().map(|rotation| rotation.val())
     }
 
-    pub fn slots_mut(&mut self) -> Slots<'_> {
+    pub fn named_params_mut(&mut self) -> NamedParams<'_> {
         let name = |part: &str| format!("aggregation.moving_average.{part}");
-        let decay = self.decay.as_mut().map(|decay| (name("decay"), Slot::Vector(decay)));
-        let rotation = self.rotation.as_mut().map(|rotation| (name("rotation"), Slot::Matrix(rotation)));
-        let gate = self.gate.as_mut().map(|gate| (name("gate"), Slot::Linear(gate)));
+        let decay = self.decay.as_mut().map(|decay| (name("decay"), NamedParam::Vector(decay)));
+        let rotation =
+            self.rotation.as_mut().map(|rotation| (name("rotation"), NamedParam::Matrix(rotation)));
+        let gate = self.gate.as_mut().map(|gate| (name("gate"), NamedParam::Linear(gate)));
         decay.into_iter().chain(rotation).chain(gate).collect()
     }
 }

@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::parameters::{Slot, Slots};
+use crate::parameters::{NamedParam, NamedParams};
 
 /// Whether states are normalised before a step, after it, or both. The layer norms are learned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
@@ -63,9 +63,9 @@ impl Norms {
         apply(&self.after, states)
     }
 
-    pub fn slots_mut(&mut self, name: &str) -> Slots<'_> {
-        let before = self.before.as_mut().map(|norm| (format!("{name}.before"), Slot::Norm(norm)));
-        let after = self.after.as_mut().map(|norm| (format!("{name}.after"), Slot::Norm(norm)));
+    pub fn named_params_mut(&mut self, name: &str) -> NamedParams<'_> {
+        let before = self.before.as_mut().map(|norm| (format!("{name}.before"), NamedParam::Norm(norm)));
+        let after = self.after.as_mut().map(|norm| (format!("{name}.after"), NamedParam::Norm(norm)));
         before.into_iter().chain(after).collect()
     }
 }

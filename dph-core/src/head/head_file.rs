@@ -17,7 +17,7 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use super::preference_head::{PreferenceHead, PreferenceHeadConfig, REWARDS};
 use crate::aggregation::AggregationError;
 use crate::atomic::write_atomically;
-use crate::parameters::Slot;
+use crate::parameters::NamedParam;
 
 /// File name of the configuration.
 pub const HEAD_CONFIG_FILE: &str = "preference_head.json";
@@ -152,10 +152,10 @@ impl PreferenceHead {
     fn to_tensors(&self, config: &PreferenceHeadConfig) -> Vec<(String, Vec<usize>, Vec<u8>)> {
         let mut head = self.clone();
         let mut tensors = Vec::new();
-        for (name, slot) in head.slots_mut() {
+        for (name, param) in head.named_params_mut() {
             let (weight_name, bias_name) = (format!("{name}.weight"), format!("{name}.bias"));
-            match slot {
-                Slot::Linear(rewards) if name == REWARDS => {
+            match param {
+                NamedParam::Linear(rewards) if name == REWARDS => {
                     let weight = rewards.weight.val().transpose();
                     for (index, reward) in config.rewards.iter().enumerate() {
                         let row = weight.clone().narrow(0, index, 1);
@@ -166,16 +166,16 @@ impl PreferenceHead {
                         }
                     }
                 }
-                Slot::Linear(linear) => {
+                NamedParam::Linear(linear) => {
                     tensors.push(named(&weight_name, linear.weight.val().transpose()));
                     tensors.extend(linear.bias.as_ref().map(|bias| named(&bias_name, bias.val())));
                 }
-                Slot::Norm(norm) => {
+                NamedParam::Norm(norm) => {
                     tensors.push(named(&weight_name, norm.gamma.val()));
                     tensors.extend(norm.beta.as_ref().map(|bias| named(&bias_name, bias.val())));
                 }
-                Slot::Vector(vector) => tensors.push(named(&name, vector.val())),
-                Slot::Matrix(matrix) => tensors.push(named(&name, matrix.val())),
+                NamedParam::Vector(vector) => tensors.push(named(&name, vector.val())),
+                NamedParam::Matrix(matrix) => tensors.push(named(&name, matrix.val())),
             }
         }
         tensors
@@ -218,21 +218,21 @@ impl Reader<'_> {
         mut head: PreferenceHead,
         config: &PreferenceHeadConfig,
     ) -> Result<PreferenceHead, HeadFileError> {
-        for (name, slot) in head.slots_mut() {
-            match slot {
-                Slot::Linear(linear) if name == REWARDS => {
+        for (name, param) in head.named_params_mut() {
+            match param {
+                NamedParam::Linear(linear) if name == REWARDS => {
                     let names = config.rewards.iter().map(|reward| format!("{name}.{reward}"));
                     self.linear(linear, &names.collect::<Vec<_>>())?;
                 }
-                Slot::Linear(linear) => self.linear(linear, &[name])?,
-                Slot::Norm(norm) => {
+                NamedParam::Linear(linear) => self.linear(linear, &[name])?,
+                NamedParam::Norm(norm) => {
                     self.replace(&format!("{name}.weight"), &mut norm.gamma)?;
                     if let Some(bias) = &mut norm.beta {
                         self.replace(&format!("{name}.bias"), bias)?;
                     }
                 }
-                Slot::Vector(vector) => self.replace(&name, vector)?,
-                Slot::Matrix(matrix) => self.replace(&name, matrix)?,
+                NamedParam::Vector(vector) => self.replace(&name, vector)?,
+                NamedParam::Matrix(matrix) => self.replace(&name, matrix)?,
             }
         }
         match self.file.names().into_iter().find(|name| !self.used.iter().any(|used| used == name)) {

@@ -17,7 +17,7 @@ use burn::tensor::{Device, Tensor, activation};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::parameters::{Slot, Slots, WeightInit};
+use crate::parameters::{NamedParam, NamedParams, WeightInit};
 
 /// A pooling function, by its name in configuration files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
@@ -132,7 +132,7 @@ impl Pooling {
     }
 
     /// The linear layers with their names in a file.
-    pub(crate) fn slots_mut(&mut self) -> Slots<'_> {
+    pub(crate) fn named_params_mut(&mut self) -> NamedParams<'_> {
         let linears = match &mut self.network {
             Network::Identity(_) => Vec::new(),
             Network::Dense(dense) => vec![("pooling.dense", dense)],
@@ -140,7 +140,7 @@ impl Pooling {
                 vec![("pooling.up_gate", &mut ffn.up_gate), ("pooling.down", &mut ffn.down)]
             }
         };
-        linears.into_iter().map(|(name, linear)| (name.to_string(), Slot::Linear(linear))).collect()
+        linears.into_iter().map(|(name, linear)| (name.to_string(), NamedParam::Linear(linear))).collect()
     }
 }
 

@@ -9,7 +9,7 @@ use super::pooling::{Pooling, PoolingKind};
 use super::standardise::Standardise;
 use crate::aggregation::{Aggregation, AggregationError, Aggregator, KeptStates, Sequences};
 use crate::candidates::Batch;
-use crate::parameters::{Slot, Slots, WeightInit};
+use crate::parameters::{NamedParam, NamedParams, WeightInit};
 
 /// The configuration of a preference head: the contents of `preference_head.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -219,16 +219,16 @@ impl PreferenceHead {
     }
 
     /// All stored parameters with their names. The reward heads are last.
-    pub(crate) fn slots_mut(&mut self) -> Slots<'_> {
-        let mut slots = Vec::new();
+    pub(crate) fn named_params_mut(&mut self) -> NamedParams<'_> {
+        let mut params = Vec::new();
         if let Some(Standardise { mean, std }) = &mut self.standardise {
-            slots.push(("standardise.mean".into(), Slot::Vector(mean)));
-            slots.push(("standardise.std".into(), Slot::Vector(std)));
+            params.push(("standardise.mean".into(), NamedParam::Vector(mean)));
+            params.push(("standardise.std".into(), NamedParam::Vector(std)));
         }
-        slots.extend(self.aggregator.slots_mut());
-        slots.extend(self.pooling.slots_mut());
-        slots.push((REWARDS.into(), Slot::Linear(&mut self.rewards)));
-        slots
+        params.extend(self.aggregator.named_params_mut());
+        params.extend(self.pooling.named_params_mut());
+        params.push((REWARDS.into(), NamedParam::Linear(&mut self.rewards)));
+        params
     }
 }
 

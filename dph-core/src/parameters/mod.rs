@@ -1,7 +1,7 @@
 //! Parameters of a head: their initial values, and their names in files.
 
 mod init;
-mod slot;
+mod named_param;
 
 pub use init::WeightInit;
-pub(crate) use slot::{Slot, Slots};
+pub(crate) use named_param::{NamedParam, NamedParams};

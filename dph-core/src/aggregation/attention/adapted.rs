@@ -5,7 +5,7 @@ use burn::nn::Linear;
 use burn::tensor::{Device, Tensor};
 
 use super::AttentionPooling;
-use crate::parameters::{Slot, Slots, WeightInit};
+use crate::parameters::{NamedParam, NamedParams, WeightInit};
 
 /// A linear layer with an adapter for each repeat.
 #[derive(Module, Debug)]
@@ -71,19 +71,19 @@ impl AdaptedLinear {
         output
     }
 
-    pub fn slots_mut(&mut self, name: &str) -> Slots<'_> {
-        let mut slots = vec![(name.to_string(), Slot::Linear(&mut self.linear))];
+    pub fn named_params_mut(&mut self, name: &str) -> NamedParams<'_> {
+        let mut params = vec![(name.to_string(), NamedParam::Linear(&mut self.linear))];
         for (repeat, adapter) in self.repeats.iter_mut().enumerate() {
             let name = format!("{name}.repeat.{repeat}");
             if let Some(low_rank) = &mut adapter.low_rank {
-                slots.push((format!("{name}.down"), Slot::Matrix(&mut low_rank.down)));
-                slots.push((format!("{name}.up"), Slot::Matrix(&mut low_rank.up)));
+                params.push((format!("{name}.down"), NamedParam::Matrix(&mut low_rank.down)));
+                params.push((format!("{name}.up"), NamedParam::Matrix(&mut low_rank.up)));
             }
             if let Some(bias) = &mut adapter.bias {
-                slots.push((format!("{name}.bias"), Slot::Vector(bias)));
+                params.push((format!("{name}.bias"), NamedParam::Vector(bias)));
             }
         }
-        slots
+        params
     }
 }
 
@@ -110,10 +110,10 @@ impl AdaptedVector {
         }
     }
 
-    pub fn slots_mut(&mut self, name: &str) -> Slots<'_> {
+    pub fn named_params_mut(&mut self, name: &str) -> NamedParams<'_> {
         let repeats = self.repeats.iter_mut().enumerate();
         let repeats =
-            repeats.map(|(repeat, own)| (format!("{name}.repeat.{repeat}.bias"), Slot::Vector(own)));
-        std::iter::once((name.to_string(), Slot::Vector(&mut self.vector))).chain(repeats).collect()
+            repeats.map(|(repeat, own)| (format!("{name}.repeat.{repeat}.bias"), NamedParam::Vector(own)));
+        std::iter::once((name.to_string(), NamedParam::Vector(&mut self.vector))).chain(repeats).collect()
     }
 }

@@ -5,7 +5,7 @@ use burn::tensor::{Device, Tensor, activation};
 
 use super::AttentionPooling;
 use super::adapted::AdaptedLinear;
-use crate::parameters::{Slots, WeightInit};
+use crate::parameters::{NamedParams, WeightInit};
 
 /// SwiGLU: `down(up(x) ∘ silu(gate(x)))`.
 #[derive(Module, Debug)]
@@ -33,10 +33,10 @@ impl FeedForward {
         self.down.forward(self.up.forward(states, repeat) * gate, repeat)
     }
 
-    pub fn slots_mut(&mut self, name: &str) -> Slots<'_> {
-        let mut slots = self.up.slots_mut(&format!("{name}.up"));
-        slots.extend(self.gate.slots_mut(&format!("{name}.gate")));
-        slots.extend(self.down.slots_mut(&format!("{name}.down")));
-        slots
+    pub fn named_params_mut(&mut self, name: &str) -> NamedParams<'_> {
+        let mut params = self.up.named_params_mut(&format!("{name}.up"));
+        params.extend(self.gate.named_params_mut(&format!("{name}.gate")));
+        params.extend(self.down.named_params_mut(&format!("{name}.down")));
+        params
     }
 }

@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor, activation};
 
 use super::adapted::{AdaptedLinear, AdaptedVector};
 use super::{AttentionKind, AttentionPooling};
-use crate::parameters::{Slot, Slots, WeightInit};
+use crate::parameters::{NamedParam, NamedParams, WeightInit};
 
 /// Multi-head attention: softmax(scores + bias) times the values, each head scaled by its gate.
 #[derive(Module, Debug)]
@@ -107,24 +107,24 @@ impl AttentionLayer {
         self.output.forward(out.reshape([count, len, d_model]), repeat)
     }
 
-    pub fn slots_mut(&mut self, name: &str) -> Slots<'_> {
+    pub fn named_params_mut(&mut self, name: &str) -> NamedParams<'_> {
         let name = |part: &str| format!("{name}.{part}");
-        let mut slots = match &mut self.scores {
+        let mut params = match &mut self.scores {
             Scores::Asked(Asked { query, key }) => {
-                let mut slots = query.slots_mut(&name("query"));
-                slots.extend(key.slots_mut(&name("key")));
-                slots
+                let mut params = query.named_params_mut(&name("query"));
+                params.extend(key.named_params_mut(&name("key")));
+                params
             }
             Scores::Pooled(Pooled { question, key }) => {
-                let mut slots = question.slots_mut(&name("question"));
-                slots.extend(key.slots_mut(&name("key")));
-                slots
+                let mut params = question.named_params_mut(&name("question"));
+                params.extend(key.named_params_mut(&name("key")));
+                params
             }
-            Scores::Own(score) => score.slots_mut(&name("score")),
+            Scores::Own(score) => score.named_params_mut(&name("score")),
         };
-        slots.extend(self.value.slots_mut(&name("value")));
-        slots.extend(self.output.slots_mut(&name("output")));
-        slots.extend(self.gate.as_mut().map(|gate| (name("gate"), Slot::Linear(gate))));
-        slots
+        params.extend(self.value.named_params_mut(&name("value")));
+        params.extend(self.output.named_params_mut(&name("output")));
+        params.extend(self.gate.as_mut().map(|gate| (name("gate"), NamedParam::Linear(gate))));
+        params
     }
 }

@@ -16,7 +16,7 @@ use sight::Sight;
 
 use super::norm::Norms;
 use super::sequences::Sequences;
-use crate::parameters::{Slots, WeightInit};
+use crate::parameters::{NamedParams, WeightInit};
 
 /// The layers of an attention pooling with their weights.
 #[derive(Module, Debug)]
@@ -80,17 +80,17 @@ impl AttentionStack {
         if self.config.subtract_input { states - input } else { states }
     }
 
-    pub fn slots_mut(&mut self) -> Slots<'_> {
+    pub fn named_params_mut(&mut self) -> NamedParams<'_> {
         let layers = self.layers.iter_mut().enumerate().flat_map(|(index, layer)| {
             let name = format!("aggregation.attention.{index}");
             match layer {
-                StackLayer::Attention(attention) => attention.slots_mut(&name),
-                StackLayer::FeedForward(network) => network.slots_mut(&name),
+                StackLayer::Attention(attention) => attention.named_params_mut(&name),
+                StackLayer::FeedForward(network) => network.named_params_mut(&name),
             }
         });
         let norms = self.norms.iter_mut().enumerate();
-        let norms =
-            norms.flat_map(|(step, norms)| norms.slots_mut(&format!("aggregation.attention.norm.{step}")));
+        let norms = norms
+            .flat_map(|(step, norms)| norms.named_params_mut(&format!("aggregation.attention.norm.{step}")));
         layers.chain(norms).collect()
     }
 }
