@@ -79,12 +79,12 @@ impl Kept {
                 states.clone().reshape([rows * seq, d_model])
             })
             .collect();
-        let pick = |indices: &[usize]| self.pick(&flat, indices);
+        let gather_rows = |indices: &[usize]| self.gather_rows(&flat, indices);
         if let KeptTokens::Pooled(TokenPooling::EndOfTurn) = self.tokens {
-            return KeptStates::vectors(pick(&batch.ends));
+            return KeptStates::vectors(gather_rows(&batch.ends));
         }
         let Places { indices, candidates } = Places::new(batch.spans(), self.prompt_tokens());
-        let values = pick(&indices);
+        let values = gather_rows(&indices);
         let tokens = match self.tokens {
             KeptTokens::PromptAndAnswer => indices.iter().map(|&index| batch.tokens[index]).collect(),
             _ => Vec::new(),
@@ -106,7 +106,7 @@ impl Kept {
     }
 
     /// The states at flat token indices: `[rows * seq, d_model]` for each layer to `[tokens, vectors, d_model]`.
-    fn pick(&self, states: &[Tensor<2>], indices: &[usize]) -> Tensor<3> {
+    fn gather_rows(&self, states: &[Tensor<2>], indices: &[usize]) -> Tensor<3> {
         let picked =
             states.iter().map(|states| select_rows(states.clone(), indices.iter().copied())).collect();
         let picked: Tensor<3> = Tensor::stack(picked, 1);

@@ -4,7 +4,7 @@ use burn::tensor::{Tensor, TensorData};
 use dph_core::{Target, select_rows};
 
 use crate::decoder::kernels::{self, TargetToken};
-use crate::decoder::{Decoder, times};
+use crate::decoder::{Decoder, matmul_mixed};
 
 /// Most logits in memory at a time: 64 MiB.
 const CHUNK_ELEMENTS: usize = 1 << 24;
@@ -62,7 +62,7 @@ pub(crate) fn compose(
     let mut parts = Vec::new();
     for first in (0..states.dims()[0]).step_by(chunk) {
         let count = chunk.min(states.dims()[0] - first);
-        let logits = times(states.clone().narrow(0, first, count), matrix.clone().transpose());
+        let logits = matmul_mixed(states.clone().narrow(0, first, count), matrix.clone().transpose());
         let peak = logits.clone().detach().max_dim(1);
         let total = (logits.clone() - peak.clone()).exp().sum_dim(1).log() + peak;
         let here: Vec<_> =

@@ -15,8 +15,8 @@ use serde_json::{Map, Value};
 
 use crate::checkpoint::{self, CheckpointError, LoadOptions, Origin, Precision};
 use crate::decoder::{
-    AttentionLayout, Cache, Decoder, DecoderConfig, InputError, by_row, check_layers, check_length, ids,
-    random_decoder,
+    AttentionLayout, Cache, Decoder, DecoderConfig, InputError, check_layers, check_length, ids,
+    random_decoder, unflatten,
 };
 use crate::family::{ConfigError, Family, Naming};
 
@@ -105,7 +105,7 @@ impl Backbone {
         let ids = self.checked_ids(batch, layers)?;
         let layout = AttentionLayout::for_batch(batch, self.config());
         let states = self.decoder.states(ids, &layout, layers, None);
-        Ok(self.by_row(states, batch.rows))
+        Ok(self.unflatten(states, batch.rows))
     }
 
     /// The log-probability (natural logarithm) of each target, `[targets]`, in the order of the targets.
@@ -161,7 +161,7 @@ impl Backbone {
         self.check_length(cache.len() + seq)?;
         let layout = AttentionLayout::after_cache(cache, rows, seq, self.config());
         let states = self.decoder.states(ids, &layout, layers, Some(cache));
-        Ok(self.by_row(states, rows))
+        Ok(self.unflatten(states, rows))
     }
 
     /// The family of the model.
@@ -252,7 +252,7 @@ impl Backbone {
         check_length(tokens, self.config())
     }
 
-    fn by_row(&self, states: Vec<Tensor<2>>, rows: usize) -> Vec<Tensor<3>> {
-        states.into_iter().map(|states| by_row(states, rows)).collect()
+    fn unflatten(&self, states: Vec<Tensor<2>>, rows: usize) -> Vec<Tensor<3>> {
+        states.into_iter().map(|states| unflatten(states, rows)).collect()
     }
 }

@@ -5,7 +5,7 @@ use burn::tensor::{Gradients, Int, Tensor};
 use dph_core::{Batch, Layer};
 
 use super::Backbone;
-use crate::decoder::{AttentionLayout, InputError, by_row};
+use crate::decoder::{AttentionLayout, InputError, unflatten};
 
 /// A forward pass that stores only the states between blocks (gradient checkpointing, Chen et al., arXiv 1604.06174).
 ///
@@ -47,7 +47,7 @@ impl Backbone {
             Layer::At(index) => start(index),
             Layer::Last => self.decoder.last(start(blocks)),
         });
-        let states = states.map(|states| by_row(states, batch.rows)).collect();
+        let states = states.map(|states| unflatten(states, batch.rows)).collect();
         Ok((
             states,
             Recompute { ids, layout: AttentionLayout::for_batch(batch, self.config()), streams, starts },

@@ -10,7 +10,7 @@ use super::kernels;
 
 /// A linear layer: `[tokens, inputs]` to `[tokens, outputs]`.
 pub(crate) fn linear(layer: &Linear, states: Tensor<2>) -> Tensor<2> {
-    let product = times(states, layer.weight.val());
+    let product = matmul_mixed(states, layer.weight.val());
     match &layer.bias {
         Some(bias) => product + bias.val().unsqueeze(),
         None => product,
@@ -18,7 +18,7 @@ pub(crate) fn linear(layer: &Linear, states: Tensor<2>) -> Tensor<2> {
 }
 
 /// `states · matrix`, in the type of the states.
-pub(crate) fn times(states: Tensor<2>, matrix: Tensor<2>) -> Tensor<2> {
+pub(crate) fn matmul_mixed(states: Tensor<2>, matrix: Tensor<2>) -> Tensor<2> {
     let (of_states, of_matrix) = (states.dtype(), matrix.dtype());
     if of_states == of_matrix {
         return kernels::product(&states, &matrix).unwrap_or_else(|| states.matmul(matrix));

@@ -5,7 +5,7 @@ use burn::nn::Linear;
 use burn::tensor::{DType, FloatDType, Int, Tensor, module};
 use dph_core::Layer;
 
-use super::product::times;
+use super::product::matmul_mixed;
 use super::{
     AttentionLayout, Block, BlockParamKey, Cache, Head, Input, Norm, ParamKey, Parameter, Part, Pooler,
     kernels,
@@ -120,7 +120,7 @@ impl Decoder {
     /// Logits for last states, `[tokens, d_model]` to `[tokens, vocab]`.
     pub fn logits(&self, states: Tensor<2>) -> Tensor<2> {
         let states = self.head.project(states);
-        times(states, self.head.matrix(&self.embedding).transpose())
+        matmul_mixed(states, self.head.matrix(&self.embedding).transpose())
     }
 
     /// Rows of the embedding for token ids, `[rows, seq]` to `[rows · seq, embedding width]`.

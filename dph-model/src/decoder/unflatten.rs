@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 
 /// `[rows · seq, d]` to `[rows, seq, d]`.
-pub(crate) fn by_row(states: Tensor<2>, rows: usize) -> Tensor<3> {
+pub(crate) fn unflatten(states: Tensor<2>, rows: usize) -> Tensor<3> {
     let [tokens, width] = states.dims();
     states.reshape([rows, tokens / rows, width])
 }

@@ -11,8 +11,8 @@ use dph_core::Layer;
 
 use crate::checkpoint::{self, CheckpointError, LoadOptions, Origin};
 use crate::decoder::{
-    AttentionLayout, Decoder, DecoderConfig, InputError, by_row, check_layers, check_length, ids,
-    random_decoder,
+    AttentionLayout, Decoder, DecoderConfig, InputError, check_layers, check_length, ids, random_decoder,
+    unflatten,
 };
 use crate::family::{ConfigError, Family};
 
@@ -112,7 +112,7 @@ impl Encoder {
         let ids = ids(&tokens, texts.len(), config.vocab, &self.device())?;
         let layout = AttentionLayout::for_sequences(&lengths, seq, token_types, config);
         let states = self.stack.states(ids, &layout, layers, None);
-        Ok(states.into_iter().map(|states| by_row(states, texts.len())).collect())
+        Ok(states.into_iter().map(|states| unflatten(states, texts.len())).collect())
     }
 
     /// One vector for each text, `tanh(W x + b)` of the state of its first token: `[texts, seq, d_model]` (of

@@ -62,7 +62,7 @@ pub enum GenerateError {
 impl Backbone {
     /// Continues all prompts in one batch, each until a stop token, `max_tokens` or the end of the context.
     ///
-    /// `heard(prompt, token)` is called for each generated token with the index of its prompt. The continuation of a
+    /// `on_token(prompt, token)` is called for each generated token with the index of its prompt. The continuation of a
     /// prompt depends on the prompt, the settings and its index, and on the other prompts only through floating-point
     /// rounding.
     ///
@@ -77,7 +77,7 @@ impl Backbone {
         &self,
         prompts: &[Vec<u32>],
         sampling: &Sampling,
-        mut heard: impl FnMut(usize, u32),
+        mut on_token: impl FnMut(usize, u32),
     ) -> Result<Vec<Generated>, GenerateError> {
         sampling.check()?;
         for (prompt, tokens) in prompts.iter().enumerate() {
@@ -102,13 +102,13 @@ impl Backbone {
             false => Cache::with_rotated_keys(padding),
         };
         // The prompts that have not ended, in the order of the rows of the cache.
-        let mut going: Vec<usize> = (0..prompts.len()).collect();
+        let mut active: Vec<usize> = (0..prompts.len()).collect();
         loop {
-            let last = self.extend(&tokens, going.len(), &mut cache, &[Layer::Last])?.remove(0);
+            let last = self.extend(&tokens, active.len(), &mut cache, &[Layer::Last])?.remove(0);
             let logits = self.last_logits(last);
             tokens.clear();
-            let mut rows = Vec::with_capacity(going.len());
-            for (row, (&place, logits)) in going.iter().zip(logits.chunks_exact(self.vocab())).enumerate() {
+            let mut rows = Vec::with_capacity(active.len());
+            for (row, (&place, logits)) in active.iter().zip(logits.chunks_exact(self.vocab())).enumerate() {
                 let token = samplers[place].next(logits);
                 let generated = &mut out[place];
                 if sampling.stop.contains(&token) {
@@ -116,7 +116,7 @@ impl Backbone {
                     continue;
                 }
                 generated.tokens.push(token);
-                heard(place, token);
+                on_token(place, token);
                 if generated.tokens.len() == sampling.max_tokens {
                     continue;
                 }
@@ -130,9 +130,9 @@ impl Backbone {
             if rows.is_empty() {
                 return Ok(out);
             }
-            if rows.len() < going.len() {
+            if rows.len() < active.len() {
                 cache.keep_rows(&rows);
-                going = rows.iter().map(|&row| going[row]).collect();
+                active = rows.iter().map(|&row| active[row]).collect();
             }
         }
     }
