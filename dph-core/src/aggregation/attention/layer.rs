@@ -74,9 +74,9 @@ impl AttentionLayer {
     /// # Shapes
     ///
     /// - states: `[count, len, d_model]`
-    /// - sight: `[count, heads, len, len]`
+    /// - bias: `[count, heads, len, len]`
     /// - output: `[count, len, d_model]`
-    pub fn forward(&self, states: Tensor<3>, sight: Tensor<4>, repeat: usize) -> Tensor<3> {
+    pub fn forward(&self, states: Tensor<3>, bias: Tensor<4>, repeat: usize) -> Tensor<3> {
         let [count, len, d_model] = states.dims();
         let heads = self.heads;
         let size = d_model / heads;
@@ -98,7 +98,7 @@ impl AttentionLayer {
                 scores.swap_dims(1, 2).unsqueeze_dim(2)
             }
         };
-        let shares = activation::softmax(scores + sight, 3);
+        let shares = activation::softmax(scores + bias, 3);
         let mut out = shares.matmul(split(self.value.forward(states.clone(), repeat))).swap_dims(1, 2);
         if let Some(gate) = &self.gate {
             let gate: Tensor<4> = activation::sigmoid(gate.forward(states)).unsqueeze_dim(3);

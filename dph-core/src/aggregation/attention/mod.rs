@@ -1,18 +1,18 @@
 //! Attention pooling: transformer layers that belong to the head.
 
 mod adapted;
+mod bias;
 mod config;
 mod feed_forward;
 mod layer;
-mod sight;
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
+use bias::AttentionBias;
 pub use config::{Adapters, AttentionKind, AttentionPooling};
 use feed_forward::FeedForward;
 use layer::AttentionLayer;
-use sight::Sight;
 
 use super::norm::Norms;
 use super::sequences::Sequences;
@@ -63,7 +63,7 @@ impl AttentionStack {
     /// - output: `[count, len, d_model]`
     pub fn forward(&self, states: Tensor<3>, sequences: &Sequences) -> Tensor<3> {
         let input = states.clone();
-        let sight = Sight::new(&self.config, sequences, &states.device());
+        let bias = AttentionBias::new(&self.config, sequences, &states.device());
         let mut states = states;
         for (step, norms) in self.norms.iter().enumerate() {
             let (repeat, layer) = (step / self.layers.len(), step % self.layers.len());
@@ -71,8 +71,8 @@ impl AttentionStack {
             let added = match &self.layers[layer] {
                 StackLayer::FeedForward(network) => network.forward(normed, repeat),
                 StackLayer::Attention(attention) => {
-                    let seen = sight.of(self.config.layers[layer]);
-                    attention.forward(normed, seen, repeat)
+                    let bias = bias.for_kind(self.config.layers[layer]);
+                    attention.forward(normed, bias, repeat)
                 }
             };
             states = states + norms.after(added);
