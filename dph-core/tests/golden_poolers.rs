@@ -8,7 +8,7 @@ mod weights;
 
 use std::collections::BTreeMap;
 
-use aggregation::{MessageMarks, MessagePart, Messages, Running, Sequences, moving_average};
+use aggregation::{MessageMarks, MessagePart, Messages, PrefixReduction, Sequences, moving_average};
 use burn::module::Module;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use dph_core::testing::{Golden, GoldenTensor, assert_close, device, entries, number};
@@ -153,9 +153,9 @@ fn golden_poolers_running_sums() {
             message.end = reset == 1.0;
         }
         for (function, running) in [
-            ("group_cumsum", Running::Sum),
-            ("group_cummean", Running::Mean),
-            ("group_cummean_weighted", Running::Weighted),
+            ("group_cumsum", PrefixReduction::Sum),
+            ("group_cummean", PrefixReduction::Mean),
+            ("group_cummean_weighted", PrefixReduction::Weighted),
         ] {
             let actual = running.forward(branch.tensor("hidden_states.0"), &sequences);
             branch.check(&format!("func.{function}"), values(actual));

@@ -27,7 +27,7 @@ mod layer_states;
 mod messages;
 mod moving_average;
 mod norm;
-mod running;
+mod prefix_reduction;
 mod sequences;
 mod shift;
 mod token_pooling;
@@ -45,7 +45,7 @@ pub use layer_states::LayerStates;
 pub use messages::{MessageMarks, MessagePart, MessageToken, Messages};
 pub use moving_average::{DecayLearning, MovingAverage, moving_average};
 pub use norm::NormPlace;
-pub use running::Running;
+pub use prefix_reduction::PrefixReduction;
 pub use sequences::Sequences;
 pub use token_pooling::TokenPooling;
 
@@ -70,9 +70,9 @@ pub struct Aggregation {
     #[serde(skip_serializing_if = "is_default")]
     pub opening: usize,
     /// Reduction of the vectors at every token, such as `"mean"`. It does not affect the vector of an answer. See
-    /// [`Running`].
+    /// [`PrefixReduction`].
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub running: Option<Running>,
+    pub running: Option<PrefixReduction>,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {

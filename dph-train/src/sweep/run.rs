@@ -1,4 +1,4 @@
-//! Running a sweep.
+//! PrefixReduction a sweep.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

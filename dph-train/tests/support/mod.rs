@@ -1,4 +1,4 @@
-//! Running the real binary on experiments of a few seconds.
+//! PrefixReduction the real binary on experiments of a few seconds.
 #![allow(dead_code, clippy::unwrap_used)]
 
 use std::path::{Path, PathBuf};

@@ -16,7 +16,7 @@ use super::sequences::Sequences;
 /// | `"weighted"` | Σⱼ≤ᵢ j xⱼ / i, as in the reference implementation |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum Running {
+pub enum PrefixReduction {
     /// Their sum.
     Sum,
     /// Their mean.
@@ -25,7 +25,7 @@ pub enum Running {
     Weighted,
 }
 
-impl Running {
+impl PrefixReduction {
     /// Applies it to the vectors at every token.
     ///
     /// # Shapes
@@ -44,9 +44,9 @@ impl Running {
                 let number = (query - start + 1) as f32;
                 for key in start..=query {
                     weights[(row * len + query) * len + key] = match self {
-                        Running::Sum => 1.0,
-                        Running::Mean => 1.0 / number,
-                        Running::Weighted => (key - start + 1) as f32 / number,
+                        PrefixReduction::Sum => 1.0,
+                        PrefixReduction::Mean => 1.0 / number,
+                        PrefixReduction::Weighted => (key - start + 1) as f32 / number,
                     };
                 }
             }
