@@ -42,7 +42,7 @@ pub enum TargetTokens {
 
 impl TargetTokens {
     /// Number of targets among an answer's `len` tokens. The last token ends the turn.
-    fn of_answer(self, len: usize) -> usize {
+    fn answer_targets(self, len: usize) -> usize {
         match self {
             Self::None => 0,
             Self::Answer => len.saturating_sub(1),
@@ -51,7 +51,7 @@ impl TargetTokens {
     }
 
     /// The targets in the prompt.
-    fn of_earlier(self, set: &CandidateSet) -> &[Range<usize>] {
+    fn prompt_targets(self, set: &CandidateSet) -> &[Range<usize>] {
         match self {
             Self::AllTurns => &set.earlier_answers,
             _ => &[],
@@ -131,8 +131,8 @@ impl Batch {
                 batch.write(at, &set.prompt, index as i32 + 1, 0);
                 batch.write(at + set.prompt.len(), answer, index as i32 + 1, set.prompt.len());
                 let end = set.conversation_len();
-                let own = set.prompt.len()..set.prompt.len() + wanted.of_answer(answer.len());
-                let earlier = wanted.of_earlier(set).iter().cloned();
+                let own = set.prompt.len()..set.prompt.len() + wanted.answer_targets(answer.len());
+                let earlier = wanted.prompt_targets(set).iter().cloned();
                 batch.add_targets(at, earlier.chain([own]), first + index);
                 at += end;
                 batch.ends.push(at.saturating_sub(1));
@@ -168,12 +168,12 @@ impl Batch {
         let start = row * self.seq;
         self.write(start, &set.prompt, PROMPT_SEGMENT, 0);
         let first = self.ends.len();
-        self.add_targets(start, wanted.of_earlier(set).iter().cloned(), first);
+        self.add_targets(start, wanted.prompt_targets(set).iter().cloned(), first);
         let mut at = start + prompt_len;
         for (index, candidate) in set.candidates.iter().enumerate() {
             assert!(!candidate.tokens.is_empty(), "candidate set {:?} has an empty candidate", set.id);
             self.write(at, &candidate.tokens, index as i32 + 1, prompt_len);
-            let scored = wanted.of_answer(candidate.tokens.len());
+            let scored = wanted.answer_targets(candidate.tokens.len());
             self.targets.extend(candidate.tokens[..scored].iter().enumerate().map(|(i, &token)| Target {
                 // The first token of every candidate is predicted by the last token of the prompt.
                 state: if i == 0 { start + prompt_len - 1 } else { at + i - 1 },

@@ -132,7 +132,7 @@ impl PreferenceHead {
     pub fn with_statistics(mut self, kept: impl Iterator<Item = impl AsRef<[f32]>>) -> Self {
         if let Some(standardise) = &mut self.standardise {
             let mean = standardise.mean.val();
-            *standardise = Standardise::of(kept, mean.dims()[0], &mean.device());
+            *standardise = Standardise::from_vectors(kept, mean.dims()[0], &mean.device());
         }
         self
     }

@@ -24,7 +24,11 @@ impl Standardise {
     }
 
     /// The statistics of a sequence of vectors.
-    pub fn of(vectors: impl Iterator<Item = impl AsRef<[f32]>>, d_model: usize, device: &Device) -> Self {
+    pub fn from_vectors(
+        vectors: impl Iterator<Item = impl AsRef<[f32]>>,
+        d_model: usize,
+        device: &Device,
+    ) -> Self {
         let (mut count, mut sum, mut squares) = (0usize, vec![0f64; d_model], vec![0f64; d_model]);
         for vector in vectors {
             count += 1;
@@ -68,7 +72,7 @@ mod tests {
     fn training_vectors_get_mean_0_and_deviation_1_and_constants_stay_finite() {
         let device = Device::flex();
         let vectors = [[100.0, -3.0, 5.0], [300.0, -1.0, 5.0]];
-        let standardise = Standardise::of(vectors.iter(), 3, &device);
+        let standardise = Standardise::from_vectors(vectors.iter(), 3, &device);
         let out = standardise.forward(Tensor::from_data(vectors, &device));
         let out: Vec<f32> = out.into_data().iter::<f32>().collect();
         assert_eq!(out, [-1.0, -1.0, 0.0, 1.0, 1.0, 0.0]);

@@ -104,7 +104,7 @@ impl DphObjective {
     }
 
     fn term(&self, chosen: Tensor<1>, rejected: Tensor<1>, average: &Average) -> Term {
-        let smoothed = |x: Tensor<1>| average.of(smoothed_loss(x, self.label_smoothing));
+        let smoothed = |x: Tensor<1>| average.mean(smoothed_loss(x, self.label_smoothing));
         let difference = chosen.clone() - rejected.clone();
         let chosen_loss = smoothed(chosen.clone());
         let rejected_loss = smoothed(-rejected.clone());
@@ -117,10 +117,10 @@ impl DphObjective {
                 Penalised::Rewards => chosen.clone().square() + rejected.clone().square(),
                 Penalised::Sum => (chosen.clone() + rejected.clone()).square(),
             };
-            loss = loss + average.of(squares) * self.penalty;
+            loss = loss + average.mean(squares) * self.penalty;
         }
         let accuracy = average.share_above(chosen, rejected);
-        let margin = average.of(difference);
+        let margin = average.mean(difference);
         Term::new(self.weight, loss, Self::METRICS, [chosen_loss, rejected_loss, accuracy, margin])
     }
 }

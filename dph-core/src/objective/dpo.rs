@@ -88,9 +88,9 @@ impl DpoObjective {
 
     fn term(&self, chosen: Tensor<1>, rejected: Tensor<1>, average: &Average) -> Term {
         let difference = chosen.clone() - rejected.clone();
-        let loss = average.of(smoothed_loss(difference.clone(), self.label_smoothing));
+        let loss = average.mean(smoothed_loss(difference.clone(), self.label_smoothing));
         let accuracy = average.share_above(chosen.clone(), rejected.clone());
-        let values = [average.of(chosen), average.of(rejected), accuracy, average.of(difference)];
+        let values = [average.mean(chosen), average.mean(rejected), accuracy, average.mean(difference)];
         Term::new(self.weight, loss, Self::METRICS, values)
     }
 }

@@ -89,7 +89,7 @@ impl KlObjective {
     }
 
     fn term(&self, chosen: Tensor<1>, rejected: Tensor<1>, average: &Average) -> Term {
-        let (chosen, rejected) = (average.of(chosen), average.of(rejected));
+        let (chosen, rejected) = (average.mean(chosen), average.mean(rejected));
         let loss = chosen.clone() * self.chosen_share + rejected.clone() * (1.0 - self.chosen_share);
         Term::new(self.weight, loss, Self::METRICS, [chosen, rejected])
     }

@@ -73,11 +73,11 @@ impl OrpoObjective {
 
     fn term(&self, chosen: Tensor<1>, rejected: Tensor<1>, average: &Average) -> Term {
         let log_odds = log_odds(chosen.clone()) - log_odds(rejected.clone());
-        let ratio = average.of(activation::log_sigmoid(log_odds.clone()));
+        let ratio = average.mean(activation::log_sigmoid(log_odds.clone()));
         let accuracy = average.share_above(chosen.clone(), rejected.clone());
-        let chosen = average.of(chosen);
+        let chosen = average.mean(chosen);
         let loss = chosen.clone() * -self.likelihood - ratio.clone() * self.odds_ratio;
-        let values = [chosen, average.of(rejected), accuracy, average.of(log_odds), ratio];
+        let values = [chosen, average.mean(rejected), accuracy, average.mean(log_odds), ratio];
         Term::new(self.weight, loss, Self::METRICS, values)
     }
 }

@@ -118,7 +118,7 @@ impl Average {
     }
 
     /// The mean, `[1]`; 0 without pairs, so that a batch without pairs has no gradient.
-    pub fn of(&self, values: Tensor<1>) -> Tensor<1> {
+    pub fn mean(&self, values: Tensor<1>) -> Tensor<1> {
         match &self.0 {
             Some(weights) => (values * weights.clone()).sum(),
             None if values.dims()[0] == 0 => values.sum(),
@@ -129,6 +129,6 @@ impl Average {
     /// The fraction of pairs with `left` greater than `right`, `[1]`.
     pub fn share_above(&self, left: Tensor<1>, right: Tensor<1>) -> Tensor<1> {
         let dtype = left.dtype();
-        self.of(left.detach().greater(right.detach()).float().cast(dtype))
+        self.mean(left.detach().greater(right.detach()).float().cast(dtype))
     }
 }

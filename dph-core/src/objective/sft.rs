@@ -32,7 +32,7 @@ impl SftObjective {
     ///
     /// - log_probs: `[targets]`
     pub fn forward(&self, log_probs: Tensor<1>) -> Term {
-        Term::new(self.weight, Average::equal().of(-log_probs), Self::METRICS, [])
+        Term::new(self.weight, Average::equal().mean(-log_probs), Self::METRICS, [])
     }
 }
 

@@ -201,7 +201,7 @@ impl Backbone {
 
     /// The type of its matrices, see [`LoadOptions::precision`].
     pub fn precision(&self) -> Precision {
-        Precision::of(self.decoder.embedding.base().dtype())
+        Precision::from_dtype(self.decoder.embedding.base().dtype())
     }
 
     /// Whether every candidate of a packed row gets the same numbers as in a row of its own; see

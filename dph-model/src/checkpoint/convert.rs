@@ -69,7 +69,7 @@ pub fn convert(path: &Path, out: &Path, options: &ConvertOptions) -> Result<Vec<
     }
     std::fs::create_dir_all(out).map_err(|source| CheckpointError::Io { path: out.into(), source })?;
     let total: u64 = converted.iter().map(|tensor| tensor.data_len() as u64).sum();
-    let of_most = Precision::of_most(converted.iter().map(|tensor| (tensor.to, tensor.data_len())));
+    let dominant = Precision::dominant(converted.iter().map(|tensor| (tensor.to, tensor.data_len())));
     let shards = shards(converted, options.shard_bytes.unwrap_or(u64::MAX));
     let count = shards.len();
     let mut names = Vec::new();
@@ -107,7 +107,7 @@ pub fn convert(path: &Path, out: &Path, options: &ConvertOptions) -> Result<Vec<
             Err(source) => return Err(CheckpointError::Io { path: files.path().join(name), source }),
         }
     }
-    write_text(&out.join(CONFIG_FILE), &with_type(&json, of_most.torch_name()))?;
+    write_text(&out.join(CONFIG_FILE), &with_type(&json, dominant.torch_name()))?;
     Ok(names)
 }
 
@@ -208,7 +208,7 @@ impl Precision {
     }
 
     /// The type with the most bytes.
-    fn of_most(tensors: impl Iterator<Item = (Self, usize)>) -> Self {
+    fn dominant(tensors: impl Iterator<Item = (Self, usize)>) -> Self {
         let mut bytes = [(Self::F32, 0), (Self::F16, 0), (Self::Bf16, 0)];
         for (precision, len) in tensors {
             for (_, sum) in bytes.iter_mut().filter(|(other, _)| *other == precision) {

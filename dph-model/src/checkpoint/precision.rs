@@ -39,7 +39,7 @@ impl Precision {
     }
 
     /// The precision of a burn type.
-    pub(crate) fn of(dtype: DType) -> Self {
+    pub(crate) fn from_dtype(dtype: DType) -> Self {
         match dtype {
             DType::F16 => Self::F16,
             DType::BF16 => Self::Bf16,

@@ -26,7 +26,7 @@ pub(crate) struct Inspect {
 
 impl Inspect {
     pub(crate) fn run(&self, out: &mut dyn Write) -> Result<(), Failure> {
-        let summary = Summary::of(&self.path)?;
+        let summary = Summary::read(&self.path)?;
         if self.json {
             serde_json::to_writer_pretty(&mut *out, &summary)?;
             writeln!(out)?;

@@ -66,7 +66,7 @@ pub(crate) struct Head {
 
 impl Summary {
     /// The summary of the model at a path, or of a single `config.json`.
-    pub fn of(path: &Path) -> Result<Self, Failure> {
+    pub fn read(path: &Path) -> Result<Self, Failure> {
         if path.is_file() && path.extension().is_some_and(|extension| extension == "json") {
             let json = std::fs::read_to_string(path)
                 .map_err(|source| CheckpointError::Io { path: path.into(), source })?;
@@ -79,7 +79,7 @@ impl Summary {
             Err(CheckpointError::NotFound { .. }) => None,
             Err(error) => return Err(error.into()),
         };
-        let tokenizer = TokenizerSummary::of(&files).map_err(Failure::work)?;
+        let tokenizer = TokenizerSummary::read(&files).map_err(Failure::work)?;
         Self::new(&json, &files.path().join("config.json"), infos, tokenizer)
     }
 
@@ -101,7 +101,7 @@ impl Summary {
         Ok(Self {
             model_type: keys["model_type"].as_str().unwrap_or_default().into(),
             parameters: config.param_count(),
-            sizes: Sizes::of(&config),
+            sizes: Sizes::for_config(&config),
             parts: parts(&family, &config, &infos.unwrap_or_default()),
             weights,
             tokenizer,
@@ -111,7 +111,7 @@ impl Summary {
 }
 
 impl Sizes {
-    fn of(config: &DecoderConfig) -> Self {
+    fn for_config(config: &DecoderConfig) -> Self {
         Self {
             vocab: config.vocab,
             context: config.context,

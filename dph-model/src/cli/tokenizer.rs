@@ -21,7 +21,7 @@ pub(crate) struct TokenizerSummary {
 
 impl TokenizerSummary {
     /// The summary for a model's files; `None` if there is no tokenizer, an error message if it cannot be read.
-    pub fn of(files: &ModelFiles) -> Result<Option<Self>, String> {
+    pub fn read(files: &ModelFiles) -> Result<Option<Self>, String> {
         let Some(tokenizer) = json(files, "tokenizer.json")? else { return Ok(None) };
         let config = json(files, "tokenizer_config.json")?.unwrap_or_default();
         let map = json(files, "special_tokens_map.json")?.unwrap_or_default();

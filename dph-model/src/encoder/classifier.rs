@@ -27,7 +27,7 @@ impl Classifier {
     pub fn load(dir: impl AsRef<Path>, device: &Device) -> Result<Self, CheckpointError> {
         let dir = dir.as_ref();
         let no_classifier = |source| CheckpointError::Config { path: dir.join(CONFIG_FILE), source };
-        Self::of(Encoder::load(dir, device)?).map_err(no_classifier)
+        Self::from_encoder(Encoder::load(dir, device)?).map_err(no_classifier)
     }
 
     /// A new model with random weights, from the text of a `config.json`.
@@ -36,7 +36,7 @@ impl Classifier {
     ///
     /// If the configuration is invalid, not supported, or has no classification head.
     pub fn init(json: &str, seed: u64, device: &Device) -> Result<Self, ConfigError> {
-        Self::of(Encoder::init(json, seed, device)?)
+        Self::from_encoder(Encoder::init(json, seed, device)?)
     }
 
     /// Writes the model in the same layout; see [`Encoder::save`].
@@ -72,7 +72,7 @@ impl Classifier {
         (0..count).map(name).collect()
     }
 
-    fn of(encoder: Encoder) -> Result<Self, ConfigError> {
+    fn from_encoder(encoder: Encoder) -> Result<Self, ConfigError> {
         match encoder.config().pooler {
             Some(pooler) if pooler.labels > 0 => Ok(Self { encoder }),
             _ => Err(ConfigError::NoClassifier),

@@ -32,7 +32,7 @@ struct Settings {
 ///
 /// If the repository does not exist, has no model, or cannot be downloaded.
 pub fn locate(path: &Path) -> Result<PathBuf, CheckpointError> {
-    let Some(name) = HubName::of_path(path)? else { return Ok(path.into()) };
+    let Some(name) = HubName::from_path(path)? else { return Ok(path.into()) };
     let settings = Settings::from_env()
         .ok_or_else(|| name.failed("there is no home directory for the cache; set HF_HOME"))?;
     let cached = cache::model(&settings.cache, &name);
@@ -57,7 +57,7 @@ pub fn locate(path: &Path) -> Result<PathBuf, CheckpointError> {
 
 /// Like [`locate`] without requests: `None` if the path does not exist or the model is not complete.
 pub fn locate_here(path: &Path) -> Option<PathBuf> {
-    let Some(name) = HubName::of_path(path).ok()? else { return path.exists().then(|| path.into()) };
+    let Some(name) = HubName::from_path(path).ok()? else { return path.exists().then(|| path.into()) };
     Some(cache::model(&Settings::from_env()?.cache, &name)?.path)
 }
 

@@ -21,7 +21,7 @@ pub(in crate::checkpoint) struct HubName {
 
 impl HubName {
     /// The repository that a path names; `None` for any other path.
-    pub fn of_path(path: &Path) -> Result<Option<Self>, CheckpointError> {
+    pub fn from_path(path: &Path) -> Result<Option<Self>, CheckpointError> {
         let name = path.to_str().and_then(|path| path.strip_prefix(PREFIX));
         name.map(Self::parse).transpose()
     }
@@ -70,6 +70,6 @@ mod tests {
         for wrong in ["", "a/b/c", "../x", "a/..", "a/b@../../x", "a b", "a/b@", "/etc/passwd"] {
             assert!(HubName::parse(wrong).is_err(), "{wrong}");
         }
-        assert_eq!(HubName::of_path(Path::new("some/folder")).unwrap(), None);
+        assert_eq!(HubName::from_path(Path::new("some/folder")).unwrap(), None);
     }
 }

@@ -33,7 +33,7 @@ pub(super) fn rotate_heads(
                     for (index, head) in token[..rotated].chunks_exact_mut(d).enumerate() {
                         let key = index.checked_sub(heads.n_heads);
                         if let Some(norm) = norm {
-                            simd::normalise_head(head, norm.of_head(index, key, d), norm.config);
+                            simd::normalise_head(head, norm.for_head(index, key, d), norm.config);
                         }
                         simd::rotate(head, cos, sin, if key.is_none() { scale } else { 1.0 });
                     }

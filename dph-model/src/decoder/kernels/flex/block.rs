@@ -27,7 +27,7 @@ pub(crate) fn block(
     layout: &HostLayout,
     cache: Option<(&mut Cache, usize)>,
 ) -> Result<Tensor<2>, Tensor<2>> {
-    let parameters = Parameters::of(block);
+    let parameters = Parameters::new(block);
     let Some(weights) = parameters.as_ref().and_then(Parameters::weights) else { return Err(stream) };
     // Cached keys are used unchanged.
     let is_raw = cache.as_ref().is_some_and(|(cache, _)| !cache.keys_are_rotated());
@@ -38,7 +38,7 @@ pub(crate) fn block(
     // If there is no other owner, the stream is changed in place.
     let Some(mut stream) = compact(stream) else { unreachable!("it was one before") };
 
-    let heads = Heads::of(&block.attention);
+    let heads = Heads::new(&block.attention);
     let mut qkv = project(elements(&stream), &weights);
     let extend = |cache, qkv: &[f32]| Cached::extend(cache, qkv, &heads, layout, &device);
     let rotate = |qkv: &mut [f32]| rotate_heads(qkv, &heads, weights.query_key, &layout.rotation);

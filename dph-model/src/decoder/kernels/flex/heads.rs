@@ -11,7 +11,7 @@ pub(super) struct Heads {
 }
 
 impl Heads {
-    pub fn of(attention: &Attention) -> Self {
+    pub fn new(attention: &Attention) -> Self {
         Self { n_heads: attention.n_heads, n_kv_heads: attention.n_kv_heads, head_dim: attention.head_dim }
     }
 

@@ -47,7 +47,7 @@ pub(super) struct QueryKeySlices<'a> {
 impl QueryKeySlices<'_> {
     /// The weight of head `index` of the queries, or of head `key` of the keys.
     #[inline(always)]
-    pub fn of_head(&self, index: usize, key: Option<usize>, head_dim: usize) -> &[f32] {
+    pub fn for_head(&self, index: usize, key: Option<usize>, head_dim: usize) -> &[f32] {
         let (weights, head) = match key {
             Some(key) => (self.key, key),
             None => (self.query, index),
@@ -83,7 +83,7 @@ impl LinearSlices<'_> {
 }
 
 impl<'a> Parameters<'a> {
-    pub fn of(block: &'a Block) -> Option<Self> {
+    pub fn new(block: &'a Block) -> Option<Self> {
         let attention = &block.attention;
         Some(Self {
             block,
