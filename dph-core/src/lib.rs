@@ -61,9 +61,9 @@ pub use head::{
     PreferenceHeadConfig, Standardise,
 };
 pub use objective::{
-    AnswerLogProbs, DphForm, DphObjective, DpoObjective, KlObjective, Metric, OrpoObjective,
-    OrthogonalityObjective, Pairs, Penalised, SequenceReduction, SftObjective, SimctgObjective, SteerBatch,
-    SteerLoss, SteerObjective, Term, token_accuracy,
+    AnswerLogProbs, DphForm, DphObjective, DpoObjective, KlObjective, OrpoObjective, OrthogonalityObjective,
+    Pairs, Penalised, SequenceReduction, SftObjective, SimctgObjective, SteerBatch, SteerLoss,
+    SteerObjective, Term, TrainingMetric, token_accuracy,
 };
 pub use parameters::WeightInit;
 pub use scores::{CandidateScores, Scorer, best_first, best_index};

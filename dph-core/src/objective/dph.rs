@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::pairs::{Average, Pairs};
 use super::smoothed::smoothed_loss;
-use super::term::{Metric, Term};
+use super::term::{Term, TrainingMetric};
 
 /// How the rewards of the chosen and the rejected answer enter the loss.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
@@ -72,12 +72,12 @@ impl DphObjective {
     /// What [`forward`](Self::forward) reports: the loss, the separable losses of the chosen and of the rejected
     /// answers for either form, the fraction of pairs in which the chosen answer has the higher reward, and the mean
     /// of r₊ - r₋.
-    pub const METRICS: [Metric; 5] = [
-        Metric::lower("dph/loss"),
-        Metric::lower("dph/chosen"),
-        Metric::lower("dph/rejected"),
-        Metric::higher("dph/accuracy"),
-        Metric::higher("dph/margin"),
+    pub const METRICS: [TrainingMetric; 5] = [
+        TrainingMetric::lower("dph/loss"),
+        TrainingMetric::lower("dph/chosen"),
+        TrainingMetric::lower("dph/rejected"),
+        TrainingMetric::higher("dph/accuracy"),
+        TrainingMetric::higher("dph/margin"),
     ];
 
     /// The loss of pairs of rewards, all with the same weight.

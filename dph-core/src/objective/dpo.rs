@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::pairs::{Average, Pairs};
 use super::reduction::SequenceReduction;
 use super::smoothed::smoothed_loss;
-use super::term::{Metric, Term};
+use super::term::{Term, TrainingMetric};
 
 /// Direct Preference Optimisation: the language model is trained to prefer the chosen answer more strongly than a
 /// frozen reference model does.
@@ -53,12 +53,12 @@ pub struct AnswerLogProbs {
 impl DpoObjective {
     /// What [`forward`](Self::forward) reports: the loss, the mean implicit rewards of the chosen and of the rejected
     /// answers, the share of pairs in which the chosen answer has the higher one, and the mean of h₊ - h₋.
-    pub const METRICS: [Metric; 5] = [
-        Metric::lower("dpo/loss"),
-        Metric::higher("dpo/chosen"),
-        Metric::lower("dpo/rejected"),
-        Metric::higher("dpo/accuracy"),
-        Metric::higher("dpo/margin"),
+    pub const METRICS: [TrainingMetric; 5] = [
+        TrainingMetric::lower("dpo/loss"),
+        TrainingMetric::higher("dpo/chosen"),
+        TrainingMetric::lower("dpo/rejected"),
+        TrainingMetric::higher("dpo/accuracy"),
+        TrainingMetric::higher("dpo/margin"),
     ];
 
     /// The loss of pairs of answers, all with the same weight.

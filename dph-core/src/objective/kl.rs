@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::pairs::{Average, Pairs};
-use super::term::{Metric, Term};
+use super::term::{Term, TrainingMetric};
 
 /// The Kullback-Leibler divergence of the language model from a frozen reference, over the tokens of chosen and of
 /// rejected answers.
@@ -53,8 +53,11 @@ impl Default for KlObjective {
 impl KlObjective {
     /// What [`forward`](Self::forward) reports: the loss, and the mean divergences of the chosen and of the rejected
     /// answers.
-    pub const METRICS: [Metric; 3] =
-        [Metric::lower("kl/loss"), Metric::lower("kl/chosen"), Metric::lower("kl/rejected")];
+    pub const METRICS: [TrainingMetric; 3] = [
+        TrainingMetric::lower("kl/loss"),
+        TrainingMetric::lower("kl/chosen"),
+        TrainingMetric::lower("kl/rejected"),
+    ];
 
     /// The divergence at each token, in nats.
     ///

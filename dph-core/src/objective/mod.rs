@@ -36,4 +36,4 @@ pub use reduction::SequenceReduction;
 pub use sft::{SftObjective, token_accuracy};
 pub use simctg::SimctgObjective;
 pub use steer::{SteerBatch, SteerLoss, SteerObjective};
-pub use term::{Metric, Term};
+pub use term::{Term, TrainingMetric};

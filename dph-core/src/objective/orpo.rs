@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::pairs::{Average, Pairs};
-use super::term::{Metric, Term};
+use super::term::{Term, TrainingMetric};
 
 /// Added to the probability against an answer, so that its odds are finite if the probability of the answer is 1. The
 /// value is from the authors' code.
@@ -42,13 +42,13 @@ impl OrpoObjective {
     /// What [`forward`](Self::forward) reports: the loss, the mean of m of the chosen and of the rejected answers,
     /// the fraction of pairs in which m of the chosen answer is higher, the mean of o₊ - o₋, and the mean of log σ(o₊
     /// - o₋).
-    pub const METRICS: [Metric; 6] = [
-        Metric::lower("orpo/loss"),
-        Metric::higher("orpo/chosen"),
-        Metric::lower("orpo/rejected"),
-        Metric::higher("orpo/accuracy"),
-        Metric::higher("orpo/log-odds"),
-        Metric::higher("orpo/log-odds-ratio"),
+    pub const METRICS: [TrainingMetric; 6] = [
+        TrainingMetric::lower("orpo/loss"),
+        TrainingMetric::higher("orpo/chosen"),
+        TrainingMetric::lower("orpo/rejected"),
+        TrainingMetric::higher("orpo/accuracy"),
+        TrainingMetric::higher("orpo/log-odds"),
+        TrainingMetric::higher("orpo/log-odds-ratio"),
     ];
 
     /// The loss of pairs of answers, all with the same weight.

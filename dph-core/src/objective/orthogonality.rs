@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::term::{Metric, Term};
+use super::term::{Term, TrainingMetric};
 
 /// Lower bound of the distance, since the gradient of a norm is undefined at 0.
 const SMALLEST_SQUARE: f64 = 1e-24;
@@ -26,7 +26,7 @@ impl Default for OrthogonalityObjective {
 
 impl OrthogonalityObjective {
     /// What [`forward`](Self::forward) reports: the loss.
-    pub const METRICS: [Metric; 1] = [Metric::lower("orthogonality/loss")];
+    pub const METRICS: [TrainingMetric; 1] = [TrainingMetric::lower("orthogonality/loss")];
 
     /// The loss of several matrices; `None` if there are none.
     ///

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::pairs::Average;
-use super::term::{Metric, Term};
+use super::term::{Term, TrainingMetric};
 
 /// The language-model loss: the mean negative log-probability, in nats, of the target tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -23,7 +23,7 @@ impl Default for SftObjective {
 
 impl SftObjective {
     /// What [`forward`](Self::forward) reports: the loss.
-    pub const METRICS: [Metric; 1] = [Metric::lower("sft/loss")];
+    pub const METRICS: [TrainingMetric; 1] = [TrainingMetric::lower("sft/loss")];
 
     /// The mean loss over all targets; 0 without targets. All targets have the same weight, independent of their
     /// answer.

@@ -4,7 +4,7 @@ use burn::tensor::{Bool, Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::term::{Metric, Term};
+use super::term::{Term, TrainingMetric};
 
 /// Lower bound of the squared norm of a hidden state, so that its direction is defined.
 const SMALLEST_SQUARE: f64 = 1e-24;
@@ -30,7 +30,7 @@ impl Default for SimctgObjective {
 
 impl SimctgObjective {
     /// What [`forward`](Self::forward) reports: the loss.
-    pub const METRICS: [Metric; 1] = [Metric::lower("simctg/loss")];
+    pub const METRICS: [TrainingMetric; 1] = [TrainingMetric::lower("simctg/loss")];
 
     /// The loss of whole sequences, one per row; 0 if no row has two tokens.
     ///

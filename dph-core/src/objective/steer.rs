@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::term::{Metric, Term};
+use super::term::{Term, TrainingMetric};
 use crate::select::select_rows;
 
 /// Multi-attribute steering: reward heads are trained to predict human ratings of attributes of an answer, such as
@@ -50,7 +50,7 @@ pub struct SteerLoss {
 
 impl SteerObjective {
     /// What [`forward`](Self::forward) reports in its term: the loss.
-    pub const METRICS: [Metric; 1] = [Metric::lower("steer/loss")];
+    pub const METRICS: [TrainingMetric; 1] = [TrainingMetric::lower("steer/loss")];
 
     /// The loss of a batch; 0 without positions.
     ///

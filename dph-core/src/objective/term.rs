@@ -4,14 +4,14 @@ use burn::tensor::Tensor;
 
 /// A value that is logged during training.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Metric {
+pub struct TrainingMetric {
     /// Its name, such as `dph/accuracy`; the part before the slash is the key of the objective.
     pub name: &'static str,
     /// Whether a higher value is better.
     pub higher_is_better: bool,
 }
 
-impl Metric {
+impl TrainingMetric {
     pub(super) const fn lower(name: &'static str) -> Self {
         Self { name, higher_is_better: false }
     }
@@ -32,7 +32,7 @@ pub struct Term {
     pub loss: Tensor<1>,
     /// The objective's `METRICS` with their values, each `[1]` and detached. The first is the loss without its
     /// weight.
-    pub metrics: Vec<(Metric, Tensor<1>)>,
+    pub metrics: Vec<(TrainingMetric, Tensor<1>)>,
 }
 
 impl Term {
@@ -40,7 +40,7 @@ impl Term {
     pub(super) fn new<const N: usize>(
         weight: f64,
         loss: Tensor<1>,
-        metrics: [Metric; N],
+        metrics: [TrainingMetric; N],
         values: impl IntoIterator<Item = Tensor<1>>,
     ) -> Self {
         let values = std::iter::once(loss.clone()).chain(values).map(Tensor::detach);

@@ -7,8 +7,8 @@ use burn::tensor::{Bool, Device, Tensor, TensorData, activation};
 use burn::train::{InferenceStep, TrainOutput, TrainStep};
 use dph_core::{
     AnswerLogProbs, Batch, CandidateSpan, DphObjective, DpoObjective, KlObjective, Layer, LayerStates,
-    Metric, OrpoObjective, OrthogonalityObjective, Pairs, PreferenceHead, PreferenceHeadConfig,
-    SequenceReduction, SftObjective, SimctgObjective, SteerObjective, Term, select_rows,
+    OrpoObjective, OrthogonalityObjective, Pairs, PreferenceHead, PreferenceHeadConfig, SequenceReduction,
+    SftObjective, SimctgObjective, SteerObjective, Term, TrainingMetric, select_rows,
 };
 use dph_model::{Backbone, Recompute};
 
@@ -46,9 +46,9 @@ pub(crate) struct JointSettings {
 
 impl Objective {
     /// What training by these objectives reports: the whole loss, and the metrics of each.
-    pub(crate) fn metrics(&self) -> Vec<Metric> {
+    pub(crate) fn metrics(&self) -> Vec<TrainingMetric> {
         let mut metrics = vec![LOSS];
-        let mut add = |given: bool, of: &[Metric]| metrics.extend(of.iter().filter(|_| given));
+        let mut add = |given: bool, of: &[TrainingMetric]| metrics.extend(of.iter().filter(|_| given));
         add(self.sft.is_some(), &SftObjective::METRICS);
         add(self.dpo.is_some(), &DpoObjective::METRICS);
         add(self.orpo.is_some(), &OrpoObjective::METRICS);

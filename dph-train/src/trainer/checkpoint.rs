@@ -20,7 +20,7 @@ use burn::train::checkpoint::{
 use burn::train::metric::store::{Aggregate, EventStoreClient, Split};
 use serde::{Deserialize, Serialize};
 
-use dph_core::{Metric, best_index};
+use dph_core::{TrainingMetric, best_index};
 
 use crate::error::TrainError;
 
@@ -230,12 +230,12 @@ impl<P: Part> Checkpointer<P> for CheckpointDir {
 /// Saves after every round, and remembers how its validation went.
 pub(crate) struct SaveEveryRound {
     checkpoints: CheckpointDir,
-    best_by: Option<Metric>,
+    best_by: Option<TrainingMetric>,
 }
 
 impl SaveEveryRound {
     /// Without `best_by`, no round is better than another.
-    pub fn new(checkpoints: CheckpointDir, best_by: Option<Metric>) -> Self {
+    pub fn new(checkpoints: CheckpointDir, best_by: Option<TrainingMetric>) -> Self {
         Self { checkpoints, best_by }
     }
 }

@@ -24,7 +24,7 @@ use burn::train::{
 
 use crate::error::TrainError;
 use checkpoint::{CheckpointDir, SaveEveryRound};
-use dph_core::Metric;
+use dph_core::TrainingMetric;
 pub(crate) use fault::Fault;
 use readings::ReadingMetric;
 pub(crate) use readings::{LOSS, Readings};
@@ -43,7 +43,7 @@ pub(crate) struct StageTraining<'a> {
     /// Number of steps in a round.
     pub steps_per_round: usize,
     /// What training and validation report.
-    pub readings: Vec<Metric>,
+    pub readings: Vec<TrainingMetric>,
     /// The reading of the validation that says which round was best.
     pub best_by: &'static str,
     /// The device, with or without autodiff.

@@ -11,7 +11,8 @@ use burn::train::metric::{
 };
 
 /// What a stage minimises: the weighted sum of its objectives.
-pub(crate) const LOSS: dph_core::Metric = dph_core::Metric { name: "loss", higher_is_better: false };
+pub(crate) const LOSS: dph_core::TrainingMetric =
+    dph_core::TrainingMetric { name: "loss", higher_is_better: false };
 
 /// The numbers that one step reports.
 #[derive(Debug, Clone)]
@@ -40,13 +41,13 @@ impl Adaptor<Readings> for Readings {
 #[derive(Clone)]
 pub(crate) struct ReadingMetric {
     index: usize,
-    reading: dph_core::Metric,
+    reading: dph_core::TrainingMetric,
     name: MetricName,
     state: NumericMetricState,
 }
 
 impl ReadingMetric {
-    pub fn new(index: usize, reading: dph_core::Metric) -> Self {
+    pub fn new(index: usize, reading: dph_core::TrainingMetric) -> Self {
         Self { index, reading, name: Arc::new(reading.name.into()), state: NumericMetricState::default() }
     }
 }
