@@ -2,9 +2,8 @@
 
 use burn::tensor::Tensor;
 
-use crate::decoder::attention_layout::AttentionLayout;
-use crate::decoder::block::Block;
-use crate::decoder::cache::Cache;
+use crate::decoder::AttentionLayout;
+use crate::decoder::{Block, Cache};
 
 /// The residual stream after a block, or the unchanged stream if no kernel applies.
 #[allow(clippy::result_large_err, reason = "the other variant is as large")]

@@ -24,8 +24,8 @@ mod tests {
     use burn::tensor::Tensor;
 
     use super::*;
+    use crate::decoder::AttentionLayout;
     use crate::decoder::DecoderConfig;
-    use crate::decoder::attention_layout::AttentionLayout;
     use crate::{Backbone, Family};
 
     /// Whether the fused kernel applies to a block of this model on this device.

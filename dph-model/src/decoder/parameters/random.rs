@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use burn::tensor::{DType, Device, TensorData};
 use dph_core::WeightInit;
 
-use super::{BlockParamKey, Decoder, DecoderConfig, ParamKey, Part};
+use crate::decoder::{BlockParamKey, Decoder, DecoderConfig, ParamKey, Part};
 
 /// A decoder with random weights; see [`Backbone::init`](crate::Backbone::init) for the scheme.
 pub(crate) fn random_decoder(config: &DecoderConfig, seed: u64, device: &Device) -> Decoder {

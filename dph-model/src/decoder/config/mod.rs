@@ -1,6 +1,13 @@
 //! [`DecoderConfig`]: the sizes and variants of a decoder.
 
-use super::{Activation, NormConfig, Positions, QueryKeyNormConfig, RotaryScaling};
+mod limits;
+mod positions;
+mod rotary_config;
+
+pub use positions::Positions;
+pub use rotary_config::{DynamicScaling, RotaryConfig, RotaryScaling};
+
+use crate::decoder::{Activation, NormConfig, QueryKeyNormConfig};
 
 /// The configuration of a decoder: sizes, and the variant of each part.
 ///

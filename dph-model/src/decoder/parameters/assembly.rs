@@ -5,7 +5,7 @@ use burn::nn::Linear;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
 use super::transpose::transpose;
-use super::{
+use crate::decoder::{
     Attention, Block, BlockParamKey, Decoder, DecoderConfig, Head, Input, Mlp, Norm, ParamKey, Part, Pooler,
     PoolerConfig, Positions, QueryKeyNorm, Registers, kernels,
 };

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::rotary_config::{DynamicScaling, RotaryConfig, RotaryScaling};
+use crate::decoder::config::{DynamicScaling, RotaryConfig, RotaryScaling};
 
 /// The rotations of the tokens of one forward pass.
 ///
@@ -119,7 +119,7 @@ impl RotaryConfig {
 
 impl Rotation {
     /// No rotation, for a number of tokens and rows.
-    pub(super) fn none(tokens: usize, rows: usize) -> Self {
+    pub(crate) fn none(tokens: usize, rows: usize) -> Self {
         let (cos, sin) = (Vec::new(), Vec::new());
         Self { half: 0, cos, sin, entries: vec![0; tokens], temperatures: vec![1.0; rows] }
     }

@@ -1,8 +1,8 @@
 //! [`ParamKey`]: the keys of a decoder's parameters.
 
-use super::{DecoderConfig, Positions, QueryKeyNormConfig};
+use crate::decoder::{DecoderConfig, Positions, QueryKeyNormConfig};
 
-/// The key of a parameter of a [`Decoder`](super::Decoder).
+/// The key of a parameter of a [`Decoder`](crate::decoder::Decoder).
 ///
 /// Loading, saving, initialisation and counting use the same list of keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

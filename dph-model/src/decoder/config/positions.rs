@@ -1,7 +1,7 @@
 //! [`Positions`]: the position encoding.
 
-use super::rotary::Rotation;
 use super::rotary_config::{RotaryConfig, RotaryScaling};
+use crate::decoder::attention::Rotation;
 
 /// The position encoding.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -3,7 +3,7 @@
 use burn::module::{Param, ParamId};
 use burn::tensor::{Tensor, TensorData};
 
-/// A parameter of a [`Decoder`](super::Decoder).
+/// A parameter of a [`Decoder`](crate::decoder::Decoder).
 #[derive(Debug, Clone, Copy)]
 pub enum Parameter<'a> {
     /// A bias or the scale of a norm.
@@ -27,7 +27,7 @@ impl Parameter<'_> {
     }
 
     /// Its values in the layout of files, as f32, with the shape of
-    /// [`DecoderConfig::shape`](super::DecoderConfig::shape).
+    /// [`DecoderConfig::shape`](crate::decoder::DecoderConfig::shape).
     pub fn data(self) -> TensorData {
         let data = match self {
             Self::Rank1(param) => param.val().into_data(),

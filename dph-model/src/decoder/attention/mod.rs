@@ -1,14 +1,25 @@
 //! Self-attention with rotary positions, grouped heads, query/key norm and registers.
 
+mod attention_layout;
+mod cache;
+mod query_key_norm;
+mod rotary;
+
 use burn::module::{Module, Param};
 use burn::nn::Linear;
 use burn::tensor::ops::AttentionModuleOptions;
 use burn::tensor::{Tensor, activation, module};
 
-use super::attention_layout::{AttentionLayout, DeviceLayout};
-use super::product::linear;
-use super::rotary::rotate;
-use super::{Cache, QueryKeyNorm};
+use attention_layout::DeviceLayout;
+pub use attention_layout::{AttentionLayout, HostLayout, Span};
+pub use cache::Cache;
+#[cfg(feature = "flex")]
+pub(crate) use cache::CachedLayer;
+pub use query_key_norm::{QueryKeyNorm, QueryKeyNormConfig};
+pub use rotary::Rotation;
+use rotary::rotate;
+
+use crate::decoder::product::linear;
 
 /// Multi-head self-attention.
 #[derive(Module, Debug)]

@@ -5,8 +5,9 @@ use std::cell::OnceCell;
 use burn::tensor::{Device, Tensor, TensorData};
 use dph_core::{Batch, PADDING_SEGMENT, PROMPT_SEGMENT};
 
+use super::cache::Cache;
 use super::rotary::Rotation;
-use super::{Cache, DecoderConfig};
+use crate::decoder::config::DecoderConfig;
 
 /// Added to the attention scores of masked tokens: far below any score, so that the weight is exactly 0.
 const MASKED: f32 = -1e9;
