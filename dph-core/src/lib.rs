@@ -48,8 +48,8 @@ pub mod terminal;
 pub mod testing;
 
 pub use aggregation::{
-    Aggregation, AggregationError, Kept, KeptStates, KeptTokens, Layer, LayerPooling, LayerStates,
-    TokenPooling,
+    Aggregation, AggregationError, Layer, LayerPooling, LayerStates, SelectedStates, StateSelection,
+    TokenPooling, TokenSelection,
 };
 pub use atomic::write_atomically;
 pub use candidates::{

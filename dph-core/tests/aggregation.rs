@@ -114,11 +114,11 @@ proptest! {
         for aggregation in AGGREGATIONS {
             let config = config(aggregation);
             let head = head(&config, &device);
-            let kept = config.aggregation.kept();
+            let selection = config.aggregation.selection();
             let of = |sets: &[CandidateSet]| {
                 let batch = pack(sets);
-                let states = states(&kept.layers, &batch, &device);
-                let vectors = floats(head.aggregate(&kept.keep(&states, &batch)));
+                let states = states(&selection.layers, &batch, &device);
+                let vectors = floats(head.aggregate(&selection.select(&states, &batch)));
                 (vectors, floats(head.forward_batch(&states, &batch)))
             };
             let (vectors, rewards) = of(&sets);
@@ -133,16 +133,16 @@ proptest! {
     fn what_is_kept_stands_where_it_is_said_to(sets in sets()) {
         let device = Device::flex();
         for aggregation in AGGREGATIONS {
-            let kept = config(aggregation).aggregation.kept();
+            let selection = config(aggregation).aggregation.selection();
             let batch = pack(&sets);
-            let whole = kept.keep(&states(&kept.layers, &batch, &device), &batch);
+            let whole = selection.select(&states(&selection.layers, &batch, &device), &batch);
             let (mut candidates, mut tokens, mut start) = (Vec::new(), Vec::new(), 0);
             for set in &sets {
-                let (spans, ids) = kept.spans(set);
+                let (spans, ids) = selection.spans(set);
                 let end = spans.last().unwrap().answer.end;
                 let moved = |range: std::ops::Range<usize>| range.start + start..range.end + start;
-                candidates.extend(spans.into_iter().map(|span| match &kept.tokens {
-                    KeptTokens::Pooled(_) => CandidateSpan { answer: moved(span.answer), ..span },
+                candidates.extend(spans.into_iter().map(|span| match &selection.tokens {
+                    TokenSelection::Pooled(_) => CandidateSpan { answer: moved(span.answer), ..span },
                     _ => CandidateSpan { prompt: moved(span.prompt), answer: moved(span.answer) },
                 }));
                 tokens.extend(ids);
@@ -150,7 +150,7 @@ proptest! {
             }
             prop_assert_eq!(&whole.candidates, &candidates, "{}", aggregation);
             prop_assert_eq!(&whole.tokens, &tokens, "{}", aggregation);
-            prop_assert_eq!(whole.values.dims(), [start, kept.vectors(), D_MODEL]);
+            prop_assert_eq!(whole.values.dims(), [start, selection.vectors(), D_MODEL]);
         }
     }
 }
@@ -185,7 +185,7 @@ fn gradients_are_the_same_from_a_batch_and_from_what_is_kept_and_reach_every_wei
         let config = config(aggregation);
         let head = head(&config, &device);
         let batch = pack(&two_sets());
-        let kept = config.aggregation.kept();
+        let selection = config.aggregation.selection();
         let of_weights = |gradients: &Gradients| {
             let mut visitor = OfWeights(gradients, Vec::new());
             head.visit(&mut visitor);
@@ -193,7 +193,7 @@ fn gradients_are_the_same_from_a_batch_and_from_what_is_kept_and_reach_every_wei
         };
 
         let live: Vec<_> =
-            states(&kept.layers, &batch, &device).into_iter().map(Tensor::require_grad).collect();
+            states(&selection.layers, &batch, &device).into_iter().map(Tensor::require_grad).collect();
         let gradients = head.forward_batch(&live, &batch).powi_scalar(2).sum().backward();
         for states in &live {
             let gradient = floats(states.grad(&gradients).unwrap());
@@ -203,10 +203,11 @@ fn gradients_are_the_same_from_a_batch_and_from_what_is_kept_and_reach_every_wei
         assert_eq!(from_batch.len(), config.parameters(), "{aggregation}: a weight has no gradient");
 
         // As a cache has it: values that went through host memory.
-        let states = states(&kept.layers, &batch, &Device::flex());
-        let stored = kept.keep(&states, &batch);
-        let cached = KeptStates { values: Tensor::from_data(stored.values.into_data(), &device), ..stored };
-        let from_kept = of_weights(&head.forward_kept(&cached).powi_scalar(2).sum().backward());
+        let states = states(&selection.layers, &batch, &Device::flex());
+        let stored = selection.select(&states, &batch);
+        let cached =
+            SelectedStates { values: Tensor::from_data(stored.values.into_data(), &device), ..stored };
+        let from_kept = of_weights(&head.forward_selected(&cached).powi_scalar(2).sum().backward());
         assert_same(aggregation, &from_batch, &from_kept);
     }
 }
@@ -218,7 +219,7 @@ fn a_head_that_is_saved_gives_the_same_rewards_and_has_as_many_parameters_as_it_
     for aggregation in AGGREGATIONS {
         let config = config(aggregation);
         let head = head(&config, &device);
-        let fixed = 2 * config.kept_size();
+        let fixed = 2 * config.selected_size();
         assert_eq!(head.num_params() - fixed, config.parameters(), "{aggregation}");
         let dir = tempfile::tempdir().unwrap();
         head.save(&config, dir.path()).unwrap();
@@ -236,18 +237,18 @@ fn a_head_that_is_saved_gives_the_same_rewards_and_has_as_many_parameters_as_it_
 
 #[test]
 fn a_choice_without_parameters_keeps_one_vector() {
-    let kept = |aggregation: &str| config(aggregation).aggregation.kept();
-    let one = kept(r#"layers = { mean = [1, 2] }, tokens = "mean""#);
-    assert_eq!((one.vectors(), one.tokens), (1, KeptTokens::Pooled(TokenPooling::Mean)));
-    let mixed = kept(r#"layers = { weighted = [1, 2] }, layer_norm = "both", token_norm = "post""#);
-    assert_eq!((mixed.vectors(), mixed.tokens), (2, KeptTokens::Pooled(TokenPooling::EndOfTurn)));
+    let selection = |aggregation: &str| config(aggregation).aggregation.selection();
+    let one = selection(r#"layers = { mean = [1, 2] }, tokens = "mean""#);
+    assert_eq!((one.vectors(), one.tokens), (1, TokenSelection::Pooled(TokenPooling::Mean)));
+    let mixed = selection(r#"layers = { weighted = [1, 2] }, layer_norm = "both", token_norm = "post""#);
+    assert_eq!((mixed.vectors(), mixed.tokens), (2, TokenSelection::Pooled(TokenPooling::EndOfTurn)));
     // A norm that learns stands between the states and their mean.
-    let normed = kept(r#"layers = 1, tokens = "mean", token_norm = "pre""#);
-    assert_eq!((normed.vectors(), normed.tokens), (1, KeptTokens::Answer));
-    assert_eq!(kept(r#"tokens = { attention = { layers = ["pool"] } }"#).tokens, KeptTokens::Answer);
+    let normed = selection(r#"layers = 1, tokens = "mean", token_norm = "pre""#);
+    assert_eq!((normed.vectors(), normed.tokens), (1, TokenSelection::Answer));
+    assert_eq!(selection(r#"tokens = { attention = { layers = ["pool"] } }"#).tokens, TokenSelection::Answer);
     assert_eq!(
-        kept(r#"tokens = { attention = { layers = ["cross"] } }"#).tokens,
-        KeptTokens::PromptAndAnswer
+        selection(r#"tokens = { attention = { layers = ["cross"] } }"#).tokens,
+        TokenSelection::PromptAndAnswer
     );
 }
 

@@ -66,8 +66,8 @@ fn conversations(name: &str) {
         let check = |what: &str, actual: Vec<f64>| branch.check(&format!("{case}.{what}"), actual);
         check("token_states", values(plain.aggregate_tokens(&states, &sequences)));
         check("embeddings_all", values(head.aggregate_tokens(&states, &sequences)));
-        let kept = config.aggregation.kept().keep(&states, &batch);
-        check("embeddings_final", values(head.aggregate(&kept)));
+        let selection = config.aggregation.selection().select(&states, &batch);
+        check("embeddings_final", values(head.aggregate(&selection)));
         let everywhere = head.forward_tokens(&states, &sequences);
         let finally = head.forward_batch(&states, &batch);
         for (index, reward) in config.rewards.iter().enumerate() {
@@ -127,11 +127,11 @@ fn golden_poolers_legacy_ema() {
             }
             let batch = branch.batch_of(&[row], |_| (start, end));
             let states: Vec<_> = states.iter().map(|states| states.clone().narrow(0, row, 1)).collect();
-            let kept = config.aggregation.kept().keep(&states, &batch);
+            let selection = config.aggregation.selection().select(&states, &batch);
             let what = format!("{case} row {row}");
             branch.compare(
                 &what,
-                &values(head.aggregate(&kept)),
+                &values(head.aggregate(&selection)),
                 &finals[row * d_model..(row + 1) * d_model],
             );
             let rewards = head.forward_batch(&states, &batch);

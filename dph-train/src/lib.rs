@@ -42,7 +42,7 @@ mod stages;
 mod sweep;
 mod trainer;
 
-pub use cache::features::{FeatureCache, Features, KeptFeatures};
+pub use cache::features::{FeatureCache, Features, SelectedFeatures};
 pub use error::TrainError;
 pub use experiment::error::ExperimentError;
 pub use experiment::file::ExperimentFile;

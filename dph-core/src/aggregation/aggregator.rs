@@ -7,7 +7,7 @@ use super::attention::AttentionStack;
 use super::layer_pooling::LayerMix;
 use super::moving_average::Averager;
 use super::norm::Norms;
-use super::{Aggregation, Kept, KeptStates, KeptTokens, Messages, Sequences, TokenPooling};
+use super::{Aggregation, Messages, SelectedStates, Sequences, StateSelection, TokenPooling, TokenSelection};
 use crate::candidates::Batch;
 use crate::parameters::{NamedParams, WeightInit};
 
@@ -24,7 +24,7 @@ pub(crate) struct Aggregator {
     #[module(skip)]
     config: Aggregation,
     #[module(skip)]
-    kept: Kept,
+    selection: StateSelection,
 }
 
 /// A token pooling with parameters.
@@ -57,24 +57,24 @@ impl Aggregator {
             token_norm: Norms::new(config.token_norm, d_model, device),
             learned,
             config: config.clone(),
-            kept: config.kept(),
+            selection: config.selection(),
         }
     }
 
     /// The states of a batch that the aggregation reads.
-    pub fn keep(&self, states: &[Tensor<3>], batch: &Batch) -> KeptStates {
-        self.kept.keep(states, batch)
+    pub fn select(&self, states: &[Tensor<3>], batch: &Batch) -> SelectedStates {
+        self.selection.select(states, batch)
     }
 
     /// Number of selected vectors per token.
     pub fn vectors(&self) -> usize {
-        self.kept.vectors()
+        self.selection.vectors()
     }
 
     /// Joins the states of the layers: `[count, len, d_model]` each to `[count, len, layers, d_model]`.
     pub fn join(&self, states: &[Tensor<3>]) -> Tensor<4> {
         let states: Tensor<4> = Tensor::stack(states.to_vec(), 2);
-        if self.kept.mean { states.mean_dim(2) } else { states }
+        if self.selection.mean { states.mean_dim(2) } else { states }
     }
 
     /// The vector of every candidate.
@@ -83,14 +83,14 @@ impl Aggregator {
     ///
     /// - states: `[tokens, layers, d_model]`, the selected states
     /// - output: `[candidates, d_model]`
-    pub fn forward(&self, states: Tensor<3>, kept: &KeptStates) -> Tensor<2> {
+    pub fn forward(&self, states: Tensor<3>, selected: &SelectedStates) -> Tensor<2> {
         let mixed = self.mix(states);
-        let vectors = match &self.kept.tokens {
-            KeptTokens::Pooled(_) => mixed,
+        let vectors = match &self.selection.tokens {
+            TokenSelection::Pooled(_) => mixed,
             _ => {
                 let messages = self.messages();
                 let (sequences, gather) =
-                    kept.lay_out(self.config.opening, &|ids, prompt| messages.split(ids, prompt));
+                    selected.lay_out(self.config.opening, &|ids, prompt| messages.split(ids, prompt));
                 let states = gather(mixed);
                 match &self.learned {
                     Some(_) => sequences.select_last(self.each(states, &sequences)),

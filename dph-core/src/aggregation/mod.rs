@@ -11,7 +11,7 @@
 //! ```
 //!
 //! A pooling without parameters selects or averages states. Other poolings have weights, which are part of the
-//! [`PreferenceHead`](crate::PreferenceHead) and are trained with it. [`Aggregation::kept`] gives the hidden states
+//! [`PreferenceHead`](crate::PreferenceHead) and are trained with it. [`Aggregation::selection`] gives the hidden states
 //! that such training needs.
 //!
 //! The poolings are from the paper (arXiv 2405.20053) and from its authors' follow-up work (repository
@@ -20,7 +20,6 @@
 mod aggregator;
 mod attention;
 mod error;
-mod kept;
 mod layer;
 mod layer_pooling;
 mod layer_states;
@@ -30,6 +29,7 @@ mod norm;
 mod prefix_reduction;
 mod sequences;
 mod shift;
+mod state_selection;
 mod token_pooling;
 
 use schemars::JsonSchema;
@@ -38,7 +38,6 @@ use serde::{Deserialize, Serialize};
 pub(crate) use aggregator::Aggregator;
 pub use attention::{Adapters, AttentionKind, AttentionPooling};
 pub use error::AggregationError;
-pub use kept::{Kept, KeptStates, KeptTokens};
 pub use layer::Layer;
 pub use layer_pooling::LayerPooling;
 pub use layer_states::LayerStates;
@@ -47,6 +46,7 @@ pub use moving_average::{DecayLearning, MovingAverage, moving_average};
 pub use norm::NormPlace;
 pub use prefix_reduction::PrefixReduction;
 pub use sequences::Sequences;
+pub use state_selection::{SelectedStates, StateSelection, TokenSelection};
 pub use token_pooling::TokenPooling;
 
 /// How the vector of a candidate is computed from hidden states.
@@ -133,18 +133,18 @@ impl Aggregation {
     }
 
     /// The smallest selection of the backbone's states from which all learned parts can be computed.
-    pub fn kept(&self) -> Kept {
+    pub fn selection(&self) -> StateSelection {
         let mean = matches!(self.layers, LayerPooling::Mean(_)) && !self.layer_norm.is_before();
         let is_one = mean || self.layers_needed().len() == 1;
         // Norms that have to come before the tokens are pooled.
         let is_plain = self.layer_norm == NormPlace::None && !self.token_norm.is_before();
         let tokens = match &self.tokens {
-            TokenPooling::EndOfTurn => KeptTokens::Pooled(TokenPooling::EndOfTurn),
-            TokenPooling::Max if is_one && is_plain => KeptTokens::Pooled(TokenPooling::Max),
-            pooling if pooling.is_linear() && is_plain => KeptTokens::Pooled(pooling.clone()),
-            TokenPooling::Attention(attention) if attention.reads_prompt() => KeptTokens::PromptAndAnswer,
-            _ => KeptTokens::Answer,
+            TokenPooling::EndOfTurn => TokenSelection::Pooled(TokenPooling::EndOfTurn),
+            TokenPooling::Max if is_one && is_plain => TokenSelection::Pooled(TokenPooling::Max),
+            pooling if pooling.is_linear() && is_plain => TokenSelection::Pooled(pooling.clone()),
+            TokenPooling::Attention(attention) if attention.reads_prompt() => TokenSelection::PromptAndAnswer,
+            _ => TokenSelection::Answer,
         };
-        Kept { layers: self.layers_needed().to_vec(), mean, tokens, opening: self.opening }
+        StateSelection { layers: self.layers_needed().to_vec(), mean, tokens, opening: self.opening }
     }
 }

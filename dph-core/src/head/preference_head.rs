@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::pooling::{Pooling, PoolingKind};
 use super::standardise::Standardise;
-use crate::aggregation::{Aggregation, AggregationError, Aggregator, KeptStates, Sequences};
+use crate::aggregation::{Aggregation, AggregationError, Aggregator, SelectedStates, Sequences};
 use crate::candidates::Batch;
 use crate::parameters::{NamedParam, NamedParams, WeightInit};
 
@@ -46,7 +46,7 @@ pub struct PreferenceHeadConfig {
 /// one number.
 ///
 /// Rewards come from the hidden states of a batch ([`forward_batch`](Self::forward_batch)), from selected states
-/// ([`forward_kept`](Self::forward_kept)), or, if one vector per candidate is selected, from those vectors
+/// ([`forward_selected`](Self::forward_selected)), or, if one vector per candidate is selected, from those vectors
 /// ([`forward`](Self::forward)). All three give the same rewards and propagate gradients.
 #[derive(Module, Debug)]
 pub struct PreferenceHead {
@@ -90,7 +90,7 @@ impl PreferenceHeadConfig {
         let mut init = WeightInit::new(seed);
         let (heads, size) = (self.rewards.len(), self.pooling.output_size(self.d_model));
         PreferenceHead {
-            standardise: self.standardise.then(|| Standardise::identity(self.kept_size(), device)),
+            standardise: self.standardise.then(|| Standardise::identity(self.selected_size(), device)),
             aggregator: Aggregator::new(&self.aggregation, self.d_model, self.d_ffn, &mut init, device),
             pooling: Pooling::new(self.pooling, self.d_model, self.d_ffn, self.dropout, &mut init, device),
             rewards: Linear {
@@ -110,9 +110,9 @@ impl PreferenceHeadConfig {
     }
 
     /// Number of selected values per token, or per candidate: the size of a hidden state times the number of selected
-    /// layers. See [`Aggregation::kept`].
-    pub fn kept_size(&self) -> usize {
-        self.d_model * self.aggregation.kept().vectors()
+    /// layers. See [`Aggregation::selection`].
+    pub fn selected_size(&self) -> usize {
+        self.d_model * self.aggregation.selection().vectors()
     }
 
     /// Checks the configuration. [`init`](Self::init) may panic for an invalid one.
@@ -127,12 +127,12 @@ impl PreferenceHeadConfig {
 
 impl PreferenceHead {
     /// Sets the statistics of the training states, which are passed per token or per candidate as
-    /// [`kept_size`](PreferenceHeadConfig::kept_size) values each. It has no effect on a head that does not
+    /// [`selected_size`](PreferenceHeadConfig::selected_size) values each. It has no effect on a head that does not
     /// [standardise](PreferenceHeadConfig::standardise).
-    pub fn with_statistics(mut self, kept: impl Iterator<Item = impl AsRef<[f32]>>) -> Self {
+    pub fn with_statistics(mut self, selected: impl Iterator<Item = impl AsRef<[f32]>>) -> Self {
         if let Some(standardise) = &mut self.standardise {
             let mean = standardise.mean.val();
-            *standardise = Standardise::from_vectors(kept, mean.dims()[0], &mean.device());
+            *standardise = Standardise::from_vectors(selected, mean.dims()[0], &mean.device());
         }
         self
     }
@@ -144,13 +144,13 @@ impl PreferenceHead {
     /// - states: `[rows, seq, d_model]` for each of [`Aggregation::layers_needed`], in their order
     /// - output: `[candidates, heads]`
     pub fn forward_batch(&self, states: &[Tensor<3>], batch: &Batch) -> Tensor<2> {
-        self.forward_kept(&self.aggregator.keep(states, batch))
+        self.forward_selected(&self.aggregator.select(states, batch))
     }
 
-    /// The rewards of candidates from their selected states, see [`Kept::keep`](crate::aggregation::Kept::keep):
+    /// The rewards of candidates from their selected states, see [`StateSelection::select`](crate::aggregation::StateSelection::select):
     /// `[candidates, heads]`.
-    pub fn forward_kept(&self, kept: &KeptStates) -> Tensor<2> {
-        self.rewards_of(self.aggregate(kept))
+    pub fn forward_selected(&self, selected: &SelectedStates) -> Tensor<2> {
+        self.rewards_of(self.aggregate(selected))
     }
 
     /// The rewards of vectors, for an aggregation that selects one vector per candidate, or one per candidate and
@@ -158,19 +158,19 @@ impl PreferenceHead {
     ///
     /// # Shapes
     ///
-    /// - input: `[n, kept_size]`, see [`PreferenceHeadConfig::kept_size`]
+    /// - input: `[n, selected_size]`, see [`PreferenceHeadConfig::selected_size`]
     /// - output: `[n, heads]`
     pub fn forward(&self, vectors: Tensor<2>) -> Tensor<2> {
         let [count, size] = vectors.dims();
         let layers = self.aggregator.vectors();
-        self.forward_kept(&KeptStates::vectors(vectors.reshape([count, layers, size / layers])))
+        self.forward_selected(&SelectedStates::vectors(vectors.reshape([count, layers, size / layers])))
     }
 
     /// The aggregated vectors of candidates, `[candidates, d_model]`.
-    pub fn aggregate(&self, kept: &KeptStates) -> Tensor<2> {
-        let [tokens, layers, d_model] = kept.values.dims();
-        let values = self.standardised(kept.values.clone().flatten(1, 2));
-        self.aggregator.forward(values.reshape([tokens, layers, d_model]), kept)
+    pub fn aggregate(&self, selected: &SelectedStates) -> Tensor<2> {
+        let [tokens, layers, d_model] = selected.values.dims();
+        let values = self.standardised(selected.values.clone().flatten(1, 2));
+        self.aggregator.forward(values.reshape([tokens, layers, d_model]), selected)
     }
 
     /// The aggregated vectors at every token.
@@ -211,10 +211,10 @@ impl PreferenceHead {
         self.rewards.forward(self.pooling.forward(vectors))
     }
 
-    fn standardised(&self, kept: Tensor<2>) -> Tensor<2> {
+    fn standardised(&self, selected: Tensor<2>) -> Tensor<2> {
         match &self.standardise {
-            Some(standardise) => standardise.forward(kept),
-            None => kept,
+            Some(standardise) => standardise.forward(selected),
+            None => selected,
         }
     }
 

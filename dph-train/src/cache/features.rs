@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use dph_core::{
-    Batch, CandidateSet, CandidateSpan, Kept, KeptStates, KeptTokens, Layer, LayerStates, TargetTokens,
-    TokenPooling,
+    Batch, CandidateSet, CandidateSpan, Layer, LayerStates, SelectedStates, StateSelection, TargetTokens,
+    TokenPooling, TokenSelection,
 };
 use dph_eval::Pass;
 use dph_model::Backbone;
@@ -31,7 +31,7 @@ pub struct FeatureCache {
     /// The directory of the files.
     pub dir: PathBuf,
     /// What several aggregations keep that will be asked for sooner or later: one pass over the model computes it all.
-    pub kept: Vec<Kept>,
+    pub kept: Vec<StateSelection>,
 }
 
 impl FeatureCache {
@@ -41,9 +41,9 @@ impl FeatureCache {
     }
 
     /// What else there is to keep, as far as the model has such layers.
-    fn others(&self, kept: &Kept, backbone: &Backbone) -> impl Iterator<Item = &Kept> {
+    fn others(&self, kept: &StateSelection, backbone: &Backbone) -> impl Iterator<Item = &StateSelection> {
         let n_layers = backbone.n_layers();
-        let exists = move |other: &Kept| Layer::find_missing(&other.layers, n_layers).is_none();
+        let exists = move |other: &StateSelection| Layer::find_missing(&other.layers, n_layers).is_none();
         self.kept.iter().filter(move |other| *other != kept && exists(other))
     }
 }
@@ -52,7 +52,7 @@ impl FeatureCache {
 #[derive(Clone)]
 pub struct Features {
     map: Arc<Mmap>,
-    kept: Kept,
+    kept: StateSelection,
     d_model: usize,
     /// The number of candidates before each set.
     firsts: Arc<Vec<usize>>,
@@ -62,7 +62,7 @@ pub struct Features {
 
 /// What was kept of some candidates, in host memory.
 #[derive(Debug, Clone, Default)]
-pub struct KeptFeatures {
+pub struct SelectedFeatures {
     /// `[tokens, vectors, d_model]`
     values: Vec<f32>,
     shape: [usize; 2],
@@ -70,17 +70,17 @@ pub struct KeptFeatures {
     candidates: Vec<CandidateSpan>,
 }
 
-impl KeptFeatures {
+impl SelectedFeatures {
     /// Number of tokens of which something was kept.
     pub fn tokens(&self) -> usize {
         self.values.len() / self.shape.iter().product::<usize>().max(1)
     }
 
     /// The same on a device.
-    pub fn states(&self, device: &Device) -> KeptStates {
+    pub fn states(&self, device: &Device) -> SelectedStates {
         let [vectors, d_model] = self.shape;
         let values = TensorData::new(self.values.clone(), [self.tokens(), vectors, d_model]);
-        KeptStates {
+        SelectedStates {
             values: Tensor::from_data(values, device),
             tokens: self.tokens.clone(),
             candidates: self.candidates.clone(),
@@ -101,13 +101,13 @@ impl Features {
         cache: &FeatureCache,
         backbone: &Backbone,
         model_hash: &str,
-        kept: &Kept,
+        kept: &StateSelection,
         sets: &[CandidateSet],
         label: &str,
     ) -> Result<Self, TrainError> {
         let pass = Pass::new(backbone, sets, TargetTokens::None, TOKEN_BUDGET)?;
         let d_model = backbone.d_model();
-        let file = |kept: &Kept| {
+        let file = |kept: &StateSelection| {
             let content = FeatureKey::new(kept, backbone.precision());
             let key = batch_file::file_key(&content, model_hash, sets);
             let kept = kept.clone();
@@ -123,7 +123,7 @@ impl Features {
             wanted.extend(cache.others(kept, backbone));
             files.extend(wanted[1..].iter().map(|kept| file(kept)));
             batch_file::fill(&pass, &files, label, |batch, missing| {
-                let missing: Vec<&Kept> = missing.iter().map(|&place| wanted[place]).collect();
+                let missing: Vec<&StateSelection> = missing.iter().map(|&place| wanted[place]).collect();
                 keep(backbone, batch, &missing)
             })?;
         }
@@ -143,7 +143,7 @@ impl Features {
     }
 
     /// Adds what is kept of a candidate to `out`. `set` is the one with this index of those that the features are of.
-    pub fn read(&self, index: usize, set: &CandidateSet, candidate: usize, out: &mut KeptFeatures) {
+    pub fn read(&self, index: usize, set: &CandidateSet, candidate: usize, out: &mut SelectedFeatures) {
         let span = &self.spans[self.firsts[index] + candidate];
         out.shape = [self.kept.vectors(), self.d_model];
         let start = out.tokens();
@@ -153,7 +153,7 @@ impl Features {
         for token in span.prompt.clone().chain(span.answer.clone()) {
             out.values.extend(self.token(token));
         }
-        if self.kept.tokens == KeptTokens::PromptAndAnswer {
+        if self.kept.tokens == TokenSelection::PromptAndAnswer {
             let ids = set.prompt.iter().chain(&set.candidates[candidate].tokens);
             out.tokens.extend(ids.map(|&id| id as i32));
         }
@@ -176,18 +176,18 @@ impl Features {
 }
 
 /// What each of `kept` keeps of a batch.
-fn keep(backbone: &Backbone, batch: &Batch, kept: &[&Kept]) -> Result<Vec<Vec<f32>>, TrainError> {
+fn keep(backbone: &Backbone, batch: &Batch, kept: &[&StateSelection]) -> Result<Vec<Vec<f32>>, TrainError> {
     let layers = LayerStates::union(kept.iter().flat_map(|kept| &kept.layers));
     let states = backbone.hidden_states(batch, &layers)?;
     let states = LayerStates::new(layers, states);
-    let floats = |kept: &&Kept| {
-        kept.keep(&states.select(&kept.layers), batch).values.into_data().iter::<f32>().collect()
+    let floats = |kept: &&StateSelection| {
+        kept.select(&states.select(&kept.layers), batch).values.into_data().iter::<f32>().collect()
     };
     Ok(kept.iter().map(floats).collect())
 }
 
 /// The tokens of every candidate, in the order of the sets, in a file that is written batch by batch.
-fn spans(kept: &Kept, pass: &Pass<'_>) -> Vec<CandidateSpan> {
+fn spans(kept: &StateSelection, pass: &Pass<'_>) -> Vec<CandidateSpan> {
     let mut all = vec![CandidateSpan::default(); pass.candidates()];
     let mut written = 0;
     for batch in 0..pass.batches() {
@@ -228,11 +228,11 @@ enum TokensKey<'a> {
 }
 
 impl<'a> FeatureKey<'a> {
-    fn new(kept: &'a Kept, precision: Precision) -> Self {
+    fn new(kept: &'a StateSelection, precision: Precision) -> Self {
         let tokens = match &kept.tokens {
-            KeptTokens::Pooled(pooling) => TokensKey::Pooled(pooling),
-            KeptTokens::Answer => TokensKey::Answer,
-            KeptTokens::PromptAndAnswer => TokensKey::PromptAndAnswer,
+            TokenSelection::Pooled(pooling) => TokensKey::Pooled(pooling),
+            TokenSelection::Answer => TokensKey::Answer,
+            TokenSelection::PromptAndAnswer => TokensKey::PromptAndAnswer,
         };
         let (layers, mean, opening) = (&kept.layers, kept.mean, kept.opening);
         Self { content: "features", format: FORMAT, precision, layers, mean, tokens, opening }
@@ -269,8 +269,8 @@ mod tests {
             .collect()
     }
 
-    fn read_all(features: &Features, sets: &[CandidateSet]) -> KeptFeatures {
-        let mut out = KeptFeatures::default();
+    fn read_all(features: &Features, sets: &[CandidateSet]) -> SelectedFeatures {
+        let mut out = SelectedFeatures::default();
         for (index, set) in sets.iter().enumerate() {
             (0..set.candidates.len()).for_each(|candidate| features.read(index, set, candidate, &mut out));
         }
@@ -286,14 +286,14 @@ mod tests {
             let (backbone, sets) = (backbone(registers), sets(9));
             assert_eq!(backbone.is_packable(), registers == 0);
             for aggregation in aggregations() {
-                let kept = aggregation.kept();
+                let kept = aggregation.selection();
                 let name = registers.to_string();
                 let features = Features::compute(&cache, &backbone, &name, &kept, &sets, "test").unwrap();
                 let (mut alone, mut tokens) = (Vec::new(), Vec::new());
                 for set in sets.iter().flat_map(CandidateSet::one_by_one) {
                     let batch = Batch::pack([&set], TargetTokens::None, 0);
                     let states = backbone.hidden_states(&batch, &kept.layers).unwrap();
-                    let states = kept.keep(&states, &batch);
+                    let states = kept.select(&states, &batch);
                     alone.extend(states.values.into_data().iter::<f32>());
                     tokens.extend(states.tokens);
                 }
@@ -325,7 +325,8 @@ mod tests {
         let cache = FeatureCache::new(dir.path());
         let (backbone, sets) = (backbone(0), sets(200));
         let compute = || {
-            Features::compute(&cache, &backbone, "x", &Aggregation::default().kept(), &sets, "test").unwrap()
+            Features::compute(&cache, &backbone, "x", &Aggregation::default().selection(), &sets, "test")
+                .unwrap()
         };
         let whole = read_all(&compute(), &sets);
         let path = fs::read_dir(dir.path()).unwrap().next().unwrap().unwrap().path();
@@ -345,7 +346,8 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().modified().unwrap(), stamp);
 
         fs::write(&path, &bytes[..bytes.len() - 4]).unwrap();
-        let error = Features::compute(&cache, &backbone, "x", &Aggregation::default().kept(), &sets, "test");
+        let error =
+            Features::compute(&cache, &backbone, "x", &Aggregation::default().selection(), &sets, "test");
         let error = error.err().unwrap().to_string();
         assert!(error.contains("delete the file to compute it again"), "{error}");
     }
@@ -354,8 +356,8 @@ mod tests {
     fn one_pass_computes_what_several_aggregations_need() {
         let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
         let (backbone, sets) = (backbone(0), sets(60));
-        let kept: Vec<Kept> = aggregations().iter().map(Aggregation::kept).collect();
-        let compute = |cache: &FeatureCache, kept: &Kept| {
+        let kept: Vec<StateSelection> = aggregations().iter().map(Aggregation::selection).collect();
+        let compute = |cache: &FeatureCache, kept: &StateSelection| {
             read_all(&Features::compute(cache, &backbone, "x", kept, &sets, "test").unwrap(), &sets)
         };
         let files = |dir: &tempfile::TempDir| {
@@ -367,7 +369,7 @@ mod tests {
         // One of them is there already, and one can never be had.
         let together = FeatureCache { kept: kept.clone(), ..FeatureCache::new(dirs[0].path()) };
         compute(&FeatureCache::new(dirs[0].path()), &kept[1]);
-        let deeper = Aggregation { layers: Layer::At(99).into(), ..Aggregation::default() }.kept();
+        let deeper = Aggregation { layers: Layer::At(99).into(), ..Aggregation::default() }.selection();
         let together = FeatureCache { kept: [&[deeper], &together.kept[..]].concat(), ..together };
         compute(&together, &kept[0]);
         assert_eq!(files(&dirs[0]).len(), kept.len());
@@ -385,7 +387,7 @@ mod tests {
         let sets = sets(3);
         let last = Aggregation::default();
         let key_of = |model: &str, aggregation: &Aggregation, sets: &[CandidateSet]| {
-            let kept = aggregation.kept();
+            let kept = aggregation.selection();
             batch_file::file_key(&FeatureKey::new(&kept, Precision::F32), model, sets)
         };
         let base = key_of("a", &last, &sets);
@@ -410,7 +412,7 @@ mod tests {
     #[test]
     fn the_serialised_form_of_a_key_is_fixed() {
         let json = |aggregation: &Aggregation| {
-            serde_json::to_string(&FeatureKey::new(&aggregation.kept(), Precision::F32)).unwrap()
+            serde_json::to_string(&FeatureKey::new(&aggregation.selection(), Precision::F32)).unwrap()
         };
         let expected = [
             r#"{"content":"features","format":3,"precision":"f32","layers":["last"],"mean":false,"tokens":{"pooled":"end-of-turn"},"opening":0}"#,
@@ -421,7 +423,7 @@ mod tests {
         for (aggregation, expected) in aggregations().iter().zip(expected) {
             assert_eq!(json(aggregation), expected);
         }
-        let kept = Aggregation::default().kept();
+        let kept = Aggregation::default().selection();
         let key = batch_file::file_key(&FeatureKey::new(&kept, Precision::F32), "model", &sets(2));
         assert_eq!(key, "1f02d35358d1d58f9609afef00e297c7");
     }

@@ -9,7 +9,7 @@ use dph_eval::BackboneReference;
 use super::data::StageData;
 use super::head::{GoldSets, HeadSettings, HeadStep, HeadTrainer};
 use super::{StageContext, compared, laprop};
-use crate::cache::features::{Features, KeptFeatures};
+use crate::cache::features::{Features, SelectedFeatures};
 use crate::error::TrainError;
 use crate::experiment::{Keep, Stage};
 use crate::model::tokenizer::tokenizer;
@@ -33,7 +33,7 @@ impl StageContext<'_> {
         let tokenizer = tokenizer(self.experiment, model_dir)?;
         let config = self.experiment.head_config(backbone.config());
         config.check()?;
-        let kept = config.aggregation.kept();
+        let kept = config.aggregation.selection();
 
         let StageData { training, mixture, validation } =
             StageData::load(stage, &config.rewards, seed, self.data, &tokenizer, backbone.context())?;
@@ -96,7 +96,7 @@ impl StageContext<'_> {
 /// The sets of a task as one validation batch.
 fn gold_sets(sets: &[CandidateSet], features: &Features) -> GoldSets {
     let mut kept = Vec::new();
-    let mut piece = KeptFeatures::default();
+    let mut piece = SelectedFeatures::default();
     let mut ranges = Vec::new();
     let mut first = 0;
     for (index, set) in sets.iter().enumerate() {

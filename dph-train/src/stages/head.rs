@@ -13,7 +13,7 @@ use dph_core::{PreferenceHead, Term};
 
 use super::head_terms::{HeadTerms, Judged};
 use super::share_right;
-use crate::cache::features::KeptFeatures;
+use crate::cache::features::SelectedFeatures;
 use crate::experiment::Objective;
 use crate::trainer::{Fault, Readings};
 
@@ -44,7 +44,7 @@ pub(crate) struct HeadSettings {
 pub(crate) struct HeadStep {
     /// The optimiser step, from 1.
     pub step: usize,
-    pub kept: KeptFeatures,
+    pub kept: SelectedFeatures,
     /// The candidates of each set, and the gold one within it.
     pub sets: Vec<(Range<usize>, usize)>,
     /// What people gave each gold candidate.
@@ -57,7 +57,7 @@ pub(crate) struct HeadStep {
 #[derive(Debug, Clone)]
 pub(crate) struct GoldSets {
     /// In pieces of a size that a forward pass can take.
-    pub kept: Arc<[KeptFeatures]>,
+    pub kept: Arc<[SelectedFeatures]>,
     /// The candidates of each set, counted over all pieces, and the gold one within it.
     pub sets: Vec<(Range<usize>, usize)>,
     /// What people gave each gold candidate.
@@ -74,8 +74,8 @@ impl HeadTrainer {
     }
 
     /// The rewards of all heads, `[candidates, heads]`.
-    fn rewards(&self, kept: &KeptFeatures) -> Tensor<2> {
-        self.head.forward_kept(&kept.states(&self.device()))
+    fn rewards(&self, kept: &SelectedFeatures) -> Tensor<2> {
+        self.head.forward_selected(&kept.states(&self.device()))
     }
 
     /// The terms of the objective, in the order of its metrics, for rewards `[candidates, heads]`.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use dph_core::Kept;
+use dph_core::StateSelection;
 
 use super::job::Job;
 use super::outcome::SweepOutcome;
@@ -65,10 +65,10 @@ fn settings<'a>(sweep: &'a Sweep, data: &'a Path) -> Result<Vec<Setting<'a>>, Tr
 }
 
 /// What the aggregations of all variants need of a frozen model, each once.
-fn kept(variants: &[Variant]) -> Vec<Kept> {
+fn kept(variants: &[Variant]) -> Vec<StateSelection> {
     let mut all = Vec::new();
     for variant in variants {
-        let kept = variant.experiment.head.aggregation.kept();
+        let kept = variant.experiment.head.aggregation.selection();
         if !all.contains(&kept) {
             all.push(kept);
         }

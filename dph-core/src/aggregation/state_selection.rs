@@ -10,20 +10,20 @@ use crate::select::select_rows;
 /// The hidden states that an aggregation reads. A feature cache stores exactly these, and aggregations with equal
 /// selections share one cache.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Kept {
+pub struct StateSelection {
     /// The layers that are read.
     pub layers: Vec<Layer>,
     /// Whether only the mean of the layers is selected.
     pub mean: bool,
     /// The tokens whose states are selected.
-    pub tokens: KeptTokens,
+    pub tokens: TokenSelection,
     /// Number of tokens at the end of the prompt that count as part of the answer.
     pub opening: usize,
 }
 
 /// The tokens of a candidate whose states are selected.
 #[derive(Debug, Clone, PartialEq)]
-pub enum KeptTokens {
+pub enum TokenSelection {
     /// One vector per candidate: the tokens are pooled without parameters.
     Pooled(TokenPooling),
     /// The tokens of the answer.
@@ -34,7 +34,7 @@ pub enum KeptTokens {
 
 /// Selected states of some candidates.
 #[derive(Debug, Clone)]
-pub struct KeptStates {
+pub struct SelectedStates {
     /// The states, `[tokens, layers, d_model]`.
     pub values: Tensor<3>,
     /// The ids of the tokens if the prompt is selected; otherwise empty.
@@ -43,21 +43,21 @@ pub struct KeptStates {
     pub candidates: Vec<CandidateSpan>,
 }
 
-impl Kept {
+impl StateSelection {
     /// Number of vectors per token: one for each layer, or one for their mean.
     pub fn vectors(&self) -> usize {
         if self.mean { 1 } else { self.layers.len() }
     }
 
-    /// The positions of a set's selected tokens in the order of [`keep`](Self::keep), and their ids if the prompt is
+    /// The positions of a set's selected tokens in the order of [`select`](Self::select), and their ids if the prompt is
     /// selected.
     pub fn spans(&self, set: &CandidateSet) -> (Vec<CandidateSpan>, Vec<i32>) {
-        if let KeptTokens::Pooled(_) = self.tokens {
+        if let TokenSelection::Pooled(_) = self.tokens {
             return (pooled_spans(set.candidates.len()), Vec::new());
         }
         let places = Places::new(set.packed_spans(), self.prompt_tokens());
         let ids: Vec<i32> = match self.tokens {
-            KeptTokens::PromptAndAnswer => {
+            TokenSelection::PromptAndAnswer => {
                 let tokens: Vec<u32> = set.packed_tokens().collect();
                 places.indices.iter().map(|&index| tokens[index] as i32).collect()
             }
@@ -71,7 +71,7 @@ impl Kept {
     /// # Shapes
     ///
     /// - states: `[rows, seq, d_model]` for each of [`layers`](Self::layers), in their order
-    pub fn keep(&self, states: &[Tensor<3>], batch: &Batch) -> KeptStates {
+    pub fn select(&self, states: &[Tensor<3>], batch: &Batch) -> SelectedStates {
         let flat: Vec<Tensor<2>> = states
             .iter()
             .map(|states| {
@@ -80,27 +80,27 @@ impl Kept {
             })
             .collect();
         let gather_rows = |indices: &[usize]| self.gather_rows(&flat, indices);
-        if let KeptTokens::Pooled(TokenPooling::EndOfTurn) = self.tokens {
-            return KeptStates::vectors(gather_rows(&batch.ends));
+        if let TokenSelection::Pooled(TokenPooling::EndOfTurn) = self.tokens {
+            return SelectedStates::vectors(gather_rows(&batch.ends));
         }
         let Places { indices, candidates } = Places::new(batch.spans(), self.prompt_tokens());
         let values = gather_rows(&indices);
         let tokens = match self.tokens {
-            KeptTokens::PromptAndAnswer => indices.iter().map(|&index| batch.tokens[index]).collect(),
+            TokenSelection::PromptAndAnswer => indices.iter().map(|&index| batch.tokens[index]).collect(),
             _ => Vec::new(),
         };
-        let states = KeptStates { values, tokens, candidates };
-        let KeptTokens::Pooled(pooling) = &self.tokens else { return states };
+        let states = SelectedStates { values, tokens, candidates };
+        let TokenSelection::Pooled(pooling) = &self.tokens else { return states };
         let (sequences, gather) = states.lay_out(self.opening, &|_, _| Vec::new());
         let [_, vectors, d_model] = states.values.dims();
         let pooled = pooling.last(gather(states.values.flatten(1, 2)), &sequences);
-        KeptStates::vectors(pooled.reshape([-1, vectors as i32, d_model as i32]))
+        SelectedStates::vectors(pooled.reshape([-1, vectors as i32, d_model as i32]))
     }
 
     /// Number of selected tokens at the end of the prompt.
     fn prompt_tokens(&self) -> usize {
         match self.tokens {
-            KeptTokens::PromptAndAnswer => usize::MAX,
+            TokenSelection::PromptAndAnswer => usize::MAX,
             _ => self.opening,
         }
     }
@@ -144,7 +144,7 @@ impl Places {
     }
 }
 
-impl KeptStates {
+impl SelectedStates {
     /// One vector per candidate, or one per candidate and layer: `[candidates, layers, d_model]`.
     pub fn vectors(values: Tensor<3>) -> Self {
         Self { candidates: pooled_spans(values.dims()[0]), tokens: Vec::new(), values }
