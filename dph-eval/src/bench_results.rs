@@ -35,6 +35,8 @@ pub(crate) fn task_results(
             metric: metric.to_string(),
             value: estimate.value,
             stderr: estimate.stderr,
+            std: None,
+            runs: None,
             documents: data.sets.len(),
             skipped: skipped.iter().map(|(reason, &count)| (reason.as_str().to_owned(), count)).collect(),
             chance: guessing(*metric, &data.sets),
@@ -82,6 +84,8 @@ pub(crate) fn suite_result(
         suite: suite.name.clone(),
         value: estimate.value,
         stderr: estimate.stderr,
+        std: None,
+        runs: None,
         chance: chance.map(|chance| chance.value),
         scorer,
     })

@@ -1,13 +1,12 @@
 //! The mean over the results of several runs.
 
 use crate::results::{Results, SuiteResult, TaskResult};
-use crate::statistics::Estimate;
 
 impl Results {
-    /// The mean over runs that differ only in their seed. In the place of standard errors it has the standard deviation over
-    /// the runs (with n − 1), and none where there is only one.
+    /// The mean over runs that differ only in their seed, with the standard deviation `std` over the runs (with n − 1, and
+    /// none for a single run) and their number `runs`. It has no standard error: the runs share their documents.
     ///
-    /// What one of the runs has no number for is left out.
+    /// A task or suite that is missing in one of the runs is left out.
     ///
     /// ```
     /// assert!(dph_eval::Results::mean("three seeds", &[]).results.is_empty());
@@ -21,28 +20,30 @@ impl Results {
                     == (&result.task, &result.split, &result.scorer, &result.metric)
             };
             let values = runs.iter().map(|run| run.results.iter().find(same).map(|other| other.value));
-            if let Some(Estimate { value, stderr }) = values.collect::<Option<Vec<f64>>>().map(spread) {
-                mean.results.push(TaskResult { value, stderr, ..result.clone() });
+            if let Some((value, std)) = values.collect::<Option<Vec<f64>>>().map(mean_and_std) {
+                let runs = Some(runs.len());
+                mean.results.push(TaskResult { value, stderr: None, std, runs, ..result.clone() });
             }
         }
         for result in &first.suites {
             let same =
                 |other: &&SuiteResult| (&other.suite, &other.scorer) == (&result.suite, &result.scorer);
             let values = runs.iter().map(|run| run.suites.iter().find(same).map(|other| other.value));
-            if let Some(Estimate { value, stderr }) = values.collect::<Option<Vec<f64>>>().map(spread) {
-                mean.suites.push(SuiteResult { value, stderr, ..result.clone() });
+            if let Some((value, std)) = values.collect::<Option<Vec<f64>>>().map(mean_and_std) {
+                let runs = Some(runs.len());
+                mean.suites.push(SuiteResult { value, stderr: None, std, runs, ..result.clone() });
             }
         }
         mean
     }
 }
 
-/// The mean of some values and their standard deviation.
-fn spread(values: Vec<f64>) -> Estimate {
+/// The mean of some values and their standard deviation, `sqrt(Σ (x - x̄)² / (n - 1))`.
+fn mean_and_std(values: Vec<f64>) -> (f64, Option<f64>) {
     let n = values.len() as f64;
     let mean = values.iter().sum::<f64>() / n;
     let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-    Estimate { value: mean, stderr: (values.len() > 1).then(|| (squares / (n - 1.0)).sqrt()) }
+    (mean, (values.len() > 1).then(|| (squares / (n - 1.0)).sqrt()))
 }
 
 #[cfg(test)]
@@ -59,6 +60,8 @@ mod tests {
                 metric: "accuracy".into(),
                 value,
                 stderr: Some(0.1),
+                std: None,
+                runs: None,
                 documents: 9,
                 skipped: Default::default(),
                 chance: Some(0.5),
@@ -68,6 +71,8 @@ mod tests {
                 scorer: scorer.into(),
                 value,
                 stderr: Some(0.1),
+                std: None,
+                runs: None,
                 chance: None,
             };
             results.suites.push(suite);
@@ -76,14 +81,19 @@ mod tests {
     }
 
     #[test]
-    fn the_deviation_is_that_over_the_runs() {
+    fn a_mean_has_the_deviation_over_the_runs_and_no_standard_error() {
         let mean = Results::mean("mean", &[run(0.6), run(0.7), run(0.8)]);
         assert_eq!(mean.name, "mean");
-        let of = |index: usize| (mean.results[index].value, mean.results[index].stderr.unwrap_or(9.0));
-        assert_eq!(of(0), (0.5, 0.0));
-        assert!((of(1).0 - 0.7).abs() < 1e-12 && (of(1).1 - 0.1).abs() < 1e-12);
+        let value_and_std =
+            |index: usize| (mean.results[index].value, mean.results[index].std.unwrap_or(9.0));
+        assert_eq!(value_and_std(0), (0.5, 0.0));
+        let (value, std) = value_and_std(1);
+        assert!((value - 0.7).abs() < 1e-12 && (std - 0.1).abs() < 1e-12, "{value} {std}");
         assert!((mean.suites[1].value - 0.7).abs() < 1e-12);
-        assert_eq!(Results::mean("one", &[run(0.6)]).results[1].stderr, None);
+        assert!(mean.results.iter().all(|result| result.stderr.is_none() && result.runs == Some(3)));
+        assert!(mean.suites.iter().all(|suite| suite.stderr.is_none() && suite.runs == Some(3)));
+        let one = Results::mean("one", &[run(0.6)]);
+        assert_eq!((one.results[1].std, one.results[1].runs), (None, Some(1)));
     }
 
     #[test]

@@ -11,21 +11,26 @@ use serde::{Deserialize, Serialize};
 pub const RESULTS_FILE: &str = "results.json";
 
 /// The version of the format that this crate writes.
-pub const RESULTS_FORMAT: u32 = 1;
+///
+/// Format 2 has `std` and `runs`, which format 1 lacks; everything else is the same.
+pub const RESULTS_FORMAT: u32 = 2;
 
 /// What an evaluation found. Values are shares from 0 to 1, never per cent.
 ///
 /// ```json
-/// { "format": 1, "name": "smollm2-gpt4all",
+/// { "format": 2, "name": "smollm2-gpt4all",
 ///   "results": [ { "task": "arc_easy", "split": "test", "scorer": "loglik-mean", "metric": "accuracy",
 ///                  "value": 0.412, "stderr": 0.035, "documents": 200, "skipped": { "too-long": 3 }, "chance": 0.25 } ],
 ///   "suites":  [ { "suite": "gpt4all", "scorer": "reward:preference", "value": 0.467, "stderr": 0.012, "chance": 0.357 } ] }
 /// ```
 ///
-/// Keys that are not known are ignored when a file is read, so that later versions can add some.
+/// The mean over runs that differ only in their seed ([`Results::mean`]) has `"stderr": null` and, beside it, `"std"`, the
+/// standard deviation over the runs, and `"runs"`, their number. Results of a single run have neither key.
+///
+/// Unknown keys are ignored when a file is read, so that later versions can add some.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Results {
-    /// Version of the format: [`RESULTS_FORMAT`].
+    /// Version of the format: [`RESULTS_FORMAT`], also after a file of an earlier format was read.
     pub format: u32,
     /// What was evaluated: the experiment's or the model's name.
     pub name: String,
@@ -49,8 +54,14 @@ pub struct TaskResult {
     pub metric: String,
     /// The metric.
     pub value: f64,
-    /// Its standard error; null for a single document.
+    /// Its standard error over the documents; null for a single document, and for a mean over runs.
     pub stderr: Option<f64>,
+    /// For a mean over runs: the standard deviation of their values (with n − 1); null for fewer than two runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub std: Option<f64>,
+    /// For a mean over runs: their number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runs: Option<usize>,
     /// Number of documents that were scored.
     pub documents: usize,
     /// Number of documents that could not be used, by reason.
@@ -70,8 +81,14 @@ pub struct SuiteResult {
     pub scorer: String,
     /// The suite's mean.
     pub value: f64,
-    /// Its standard error; null where a task has none.
+    /// Its standard error over the documents; null where a task has none, and for a mean over runs.
     pub stderr: Option<f64>,
+    /// For a mean over runs: the standard deviation of their values (with n − 1); null for fewer than two runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub std: Option<f64>,
+    /// For a mean over runs: their number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runs: Option<usize>,
     /// What guessing would give.
     #[serde(default)]
     pub chance: Option<f64>,
@@ -104,7 +121,7 @@ pub enum ResultsError {
         source: serde_json::Error,
     },
     /// The file is of a later version.
-    #[error("{}: format {format} is newer than this program, which knows {RESULTS_FORMAT}; update it", path.display())]
+    #[error("{}: format {format} is newer than this program, which reads up to {RESULTS_FORMAT}; update the program", path.display())]
     Format {
         /// The file.
         path: PathBuf,
@@ -127,7 +144,7 @@ impl Results {
         let (file, json) = read(path)?;
         let results =
             serde_json::from_slice(&json).map_err(|source| ResultsError::Json { path: file.clone(), source });
-        known(results?, &file)
+        current(results?, &file)
     }
 
     /// As [`load`](Self::load), of a file that may also be the list that a sweep writes: the results of all its variants.
@@ -141,7 +158,7 @@ impl Results {
         }
         let list: Vec<Self> = serde_json::from_slice(&json)
             .map_err(|source| ResultsError::Json { path: file.clone(), source })?;
-        list.into_iter().map(|results| known(results, &file)).collect()
+        list.into_iter().map(|results| current(results, &file)).collect()
     }
 
     /// Writes `results.json` into a directory that exists, atomically.
@@ -187,10 +204,11 @@ fn read(path: &Path) -> Result<(PathBuf, Vec<u8>), ResultsError> {
     }
 }
 
-fn known(results: Results, file: &Path) -> Result<Results, ResultsError> {
+/// The results in the current format. Format 1 is format 2 without means over runs.
+fn current(results: Results, file: &Path) -> Result<Results, ResultsError> {
     match results.format > RESULTS_FORMAT {
         true => Err(ResultsError::Format { path: file.to_owned(), format: results.format }),
-        false => Ok(results),
+        false => Ok(Results { format: RESULTS_FORMAT, ..results }),
     }
 }
 
@@ -199,28 +217,33 @@ fn known(results: Results, file: &Path) -> Result<Results, ResultsError> {
 mod tests {
     use super::*;
 
-    /// The example of the contract, as a reader of another program sees it.
-    const CONTRACT: &str = r#"{ "format": 1, "name": "smollm2-gpt4all",
+    /// A file of format 1, as earlier versions wrote it.
+    const FORMAT_1: &str = r#"{ "format": 1, "name": "smollm2-gpt4all",
       "results": [ { "task": "arc_easy", "split": "test", "scorer": "loglik-mean", "metric": "accuracy",
                      "value": 0.412, "stderr": 0.035, "documents": 200, "skipped": { "too-long": 3 } } ],
       "suites":  [ { "suite": "gpt4all", "scorer": "reward:preference", "value": 0.467, "stderr": 0.012 } ] }"#;
 
     #[test]
-    fn the_contract_is_read_and_its_keys_are_written() {
+    fn a_file_of_format_1_is_read_and_its_keys_are_written() {
         let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join(RESULTS_FILE), CONTRACT).unwrap();
+        std::fs::write(dir.path().join(RESULTS_FILE), FORMAT_1).unwrap();
         let results = Results::load(dir.path()).unwrap();
+        assert_eq!(results.format, RESULTS_FORMAT);
         assert_eq!(results.results[0].skipped["too-long"], 3);
+        assert_eq!((results.results[0].stderr, results.results[0].std), (Some(0.035), None));
         assert_eq!(results.suites[0].value, 0.467);
 
         results.save(dir.path()).unwrap();
         assert_eq!(Results::load(&dir.path().join(RESULTS_FILE)).unwrap(), results);
         let written: serde_json::Value = serde_json::from_str(&results.to_json()).unwrap();
-        let contract: serde_json::Value = serde_json::from_str(CONTRACT).unwrap();
+        assert_eq!(written["format"], 2);
+        let earlier: serde_json::Value = serde_json::from_str(FORMAT_1).unwrap();
         for (list, place) in [("results", 0), ("suites", 0)] {
-            for (key, value) in contract[list][place].as_object().unwrap() {
+            for (key, value) in earlier[list][place].as_object().unwrap() {
                 assert_eq!(&written[list][place][key], value, "{list}.{key}");
             }
+            let keys: Vec<&String> = written[list][place].as_object().unwrap().keys().collect();
+            assert!(!keys.iter().any(|key| ["std", "runs"].contains(&key.as_str())), "{keys:?}");
         }
     }
 
@@ -232,9 +255,9 @@ mod tests {
         assert_eq!(Results::load_all(dir.path()).unwrap(), list);
         list[1].save(dir.path()).unwrap();
         assert_eq!(Results::load_all(dir.path()).unwrap(), list[1..]);
-        std::fs::write(dir.path().join(RESULTS_FILE), r#"[{"format": 2, "name": "x", "results": []}]"#)
+        std::fs::write(dir.path().join(RESULTS_FILE), r#"[{"format": 3, "name": "x", "results": []}]"#)
             .unwrap();
-        assert!(matches!(Results::load_all(dir.path()), Err(ResultsError::Format { format: 2, .. })));
+        assert!(matches!(Results::load_all(dir.path()), Err(ResultsError::Format { format: 3, .. })));
     }
 
     #[test]
@@ -250,7 +273,10 @@ mod tests {
             error(&file),
             "DIR/r.json: invalid type: integer `3`, expected a string at line 2 column 10"
         );
-        std::fs::write(&file, r#"{"format": 2, "name": "x", "results": []}"#).unwrap();
-        assert_eq!(error(&file), "DIR/r.json: format 2 is newer than this program, which knows 1; update it");
+        std::fs::write(&file, r#"{"format": 3, "name": "x", "results": []}"#).unwrap();
+        assert_eq!(
+            error(&file),
+            "DIR/r.json: format 3 is newer than this program, which reads up to 2; update the program"
+        );
     }
 }

@@ -47,7 +47,7 @@ fn results_follow_from_the_scores_of_the_documents() {
     let printed = run(dir, &["bench", "model", "--suite", "two.toml", "--json", "--out", "out/here"]).ok();
     let results: Results = serde_json::from_str(&printed).unwrap();
     assert_eq!(results, Results::load(&dir.join("out/here")).unwrap());
-    assert_eq!((results.format, results.name.as_str()), (1, "model"));
+    assert_eq!((results.format, results.name.as_str()), (2, "model"));
     let scorers = ["loglik-mean", "loglik-sum", "reward:preference", "reward:truth"];
     let names: Vec<_> =
         results.results.iter().map(|r| (r.task.as_str(), r.scorer.as_str(), r.documents)).collect();
@@ -187,9 +187,11 @@ fn the_little_world_needs_no_data() {
     assert_eq!(scorers[0], "scorer");
     assert_eq!(
         scorers[2..],
-        ["chance", "loglik-mean", "loglik-sum", "reward:preference", "reward:truth", "documents"]
+        ["chance", "loglik-mean", "loglik-sum", "reward:preference", "reward:truth", "documents", "±"]
     );
-    assert!(table.lines().last().is_some_and(|line| line.ends_with(" 40")), "{table}");
+    let documents = table.lines().find(|line| line.starts_with("documents"));
+    assert!(documents.is_some_and(|line| line.ends_with(" 40")), "{table}");
+    assert!(table.ends_with("\n± is the standard error\n"), "{table}");
     assert!(table.lines().nth(2).is_some_and(|line| line.contains(" 25.0")), "{table}");
     assert_eq!(run(place.path(), &args).ok(), table, "the same numbers every time");
     assert_eq!(run(place.path(), &[&args[..], &["--token-budget", "1"]].concat()).ok(), table);

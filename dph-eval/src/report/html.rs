@@ -116,6 +116,8 @@ mod tests {
             metric: "accuracy".into(),
             value: 0.412,
             stderr: Some(0.035),
+            std: None,
+            runs: None,
             documents: 200,
             skipped: Default::default(),
             chance: Some(0.25),

@@ -3,6 +3,7 @@
 mod columns;
 mod html;
 mod plot;
+mod spread;
 mod sweep_table;
 mod table;
 

@@ -4,6 +4,7 @@ use std::error::Error;
 
 use plotters::prelude::*;
 
+use crate::report::spread::{Spread, common_meaning};
 use crate::results::Results;
 
 const SIZE: (u32, u32) = (760, 340);
@@ -73,12 +74,16 @@ fn range(values: impl Iterator<Item = f64>) -> std::ops::Range<f64> {
     low - room..high + room
 }
 
-/// The results of every task and suite as bars, one for each scorer, with what guessing would give and the standard
-/// errors. Empty where there is nothing to draw.
+/// The results of every task and suite as bars, one for each scorer, with what guessing would give and, as an error bar,
+/// the standard error or the standard deviation over runs: the axis says which. Empty where there is nothing to draw.
 pub fn results_plot(results: &Results) -> String {
     let groups = groups(results);
+    let axis = match common_meaning(std::slice::from_ref(results)) {
+        Some(meaning) => format!("per cent, ± {meaning}"),
+        None => "per cent".into(),
+    };
     let mut svg = String::new();
-    match draw_bars(&mut svg, &groups) {
+    match draw_bars(&mut svg, &groups, &axis) {
         Ok(()) if !groups.is_empty() => svg,
         _ => String::new(),
     }
@@ -88,16 +93,16 @@ pub fn results_plot(results: &Results) -> String {
 struct Group {
     name: String,
     chance: Option<f64>,
-    /// Scorer, value, standard error.
-    bars: Vec<(String, f64, Option<f64>)>,
+    /// Scorer, value, spread.
+    bars: Vec<(String, f64, Option<Spread>)>,
 }
 
 fn groups(results: &Results) -> Vec<Group> {
-    let tasks = results.results.iter().map(|r| (&r.task, r.chance, &r.scorer, r.value, r.stderr));
-    let suites = results.suites.iter().map(|r| (&r.suite, r.chance, &r.scorer, r.value, r.stderr));
+    let tasks = results.results.iter().map(|r| (&r.task, r.chance, &r.scorer, r.value, r.spread()));
+    let suites = results.suites.iter().map(|r| (&r.suite, r.chance, &r.scorer, r.value, r.spread()));
     let mut groups: Vec<Group> = Vec::new();
-    for (name, chance, scorer, value, stderr) in tasks.chain(suites) {
-        let bar = (scorer.clone(), value, stderr);
+    for (name, chance, scorer, value, spread) in tasks.chain(suites) {
+        let bar = (scorer.clone(), value, spread);
         match groups.iter_mut().find(|group| group.name == *name) {
             Some(group) => group.bars.push(bar),
             None => groups.push(Group { name: name.clone(), chance, bars: vec![bar] }),
@@ -106,10 +111,10 @@ fn groups(results: &Results) -> Vec<Group> {
     groups
 }
 
-fn draw_bars(svg: &mut String, groups: &[Group]) -> Result<(), Box<dyn Error>> {
+fn draw_bars(svg: &mut String, groups: &[Group], axis: &str) -> Result<(), Box<dyn Error>> {
     let width = (120 * groups.len() as u32 + 80).clamp(SIZE.0 / 2, 1400);
     let root = SVGBackend::with_string(svg, (width, SIZE.1)).into_drawing_area();
-    let top = groups.iter().flat_map(|group| &group.bars).map(|bar| bar.1 + bar.2.unwrap_or(0.0));
+    let top = groups.iter().flat_map(|group| &group.bars).map(|bar| bar.1 + bar.2.map_or(0.0, Spread::value));
     let top = (100.0 * top.fold(0.0, f64::max) * 1.1).clamp(10.0, 100.0);
     let mut chart = ChartBuilder::on(&root)
         .margin(8)
@@ -125,7 +130,7 @@ fn draw_bars(svg: &mut String, groups: &[Group]) -> Result<(), Box<dyn Error>> {
         .disable_x_mesh()
         .x_labels(2 * groups.len() + 1)
         .x_label_formatter(&name)
-        .y_desc("per cent")
+        .y_desc(axis)
         .label_style(FONT)
         .axis_desc_style(FONT)
         .light_line_style(TRANSPARENT)
@@ -144,7 +149,7 @@ fn draw_bars(svg: &mut String, groups: &[Group]) -> Result<(), Box<dyn Error>> {
             group.bars.iter().filter(|bar| bar.0 == **scorer).map(move |bar| (left, bar.1, bar.2))
         });
         let bars: Vec<(f64, f64, f64)> =
-            bars.map(|(x, y, e)| (x, 100.0 * y, 100.0 * e.unwrap_or(0.0))).collect();
+            bars.map(|(x, y, e)| (x, 100.0 * y, 100.0 * e.map_or(0.0, Spread::value))).collect();
         chart
             .draw_series(
                 bars.iter()

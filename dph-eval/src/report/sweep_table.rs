@@ -148,6 +148,8 @@ mod tests {
                 metric: "accuracy".into(),
                 value,
                 stderr: Some(0.03),
+                std: None,
+                runs: None,
                 documents: 200,
                 skipped: [("too-long".to_string(), 3)].into(),
                 chance: Some(0.5),
@@ -157,6 +159,8 @@ mod tests {
                 scorer: scorer.into(),
                 value,
                 stderr: None,
+                std: None,
+                runs: None,
                 chance: Some(0.5),
             });
         }

@@ -8,6 +8,7 @@ use dph_core::write_atomically;
 use crate::bench_plan::HELD_OUT;
 use crate::report::Columns;
 use crate::report::html::escape;
+use crate::report::spread::{Spread, common_meaning, meaning};
 use crate::results::{Results, ResultsError, TaskResult};
 use crate::statistics::wilson_interval;
 
@@ -19,8 +20,9 @@ const USUAL_METRIC: &str = "accuracy";
 
 /// Results of one or several runs as a table: a row for each scorer, a column for each task, then the suites.
 ///
-/// Values are per cent, with their standard error. The first row says what guessing would give, the last one how
-/// many documents were scored.
+/// Values are per cent, followed by ± and their standard error or, for a mean over runs, the standard deviation over the
+/// runs; a note below the table says which. The first row shows what guessing would give, the last one the number of
+/// documents that were scored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Table {
     pub(super) columns: Columns,
@@ -181,12 +183,12 @@ pub(super) fn value(run: &Results, column: &Column, scorer: &str) -> String {
     match column {
         Column::Task { .. } => of_column(run, column)
             .find(|result| result.scorer == scorer)
-            .map(|result| percent(Some(result.value), result.stderr)),
+            .map(|result| percent(Some(result.value), result.spread())),
         Column::Suite(suite) => run
             .suites
             .iter()
             .find(|result| result.suite == *suite && result.scorer == scorer)
-            .map(|result| percent(Some(result.value), result.stderr)),
+            .map(|result| percent(Some(result.value), result.spread())),
     }
     .unwrap_or_default()
 }
@@ -204,22 +206,29 @@ pub(super) fn documents(run: &Results, column: &Column) -> Option<usize> {
     of_column(run, column).map(|result| result.documents).next()
 }
 
-pub(super) fn percent(value: Option<f64>, stderr: Option<f64>) -> String {
-    match (value, stderr) {
+pub(super) fn percent(value: Option<f64>, spread: Option<Spread>) -> String {
+    match (value, spread) {
         (None, _) => String::new(),
-        // As wide as a value with its error, so that the decimal points stand in one line.
+        // As wide as a value with its spread, so that the decimal points stand in one line.
         (Some(value), None) => format!("{:.1}      ", 100.0 * value),
-        (Some(value), Some(stderr)) => format!("{:.1} ±{:>4.1}", 100.0 * value, 100.0 * stderr),
+        (Some(value), Some(spread)) => format!("{:.1} ±{:>4.1}", 100.0 * value, 100.0 * spread.value()),
     }
 }
 
-/// What the cells leave out: the interval of an accuracy on held-out rows, and the documents that could not be used.
+/// What the cells leave out: the interval of an accuracy on held-out rows, the documents that could not be used, and what ±
+/// stands for.
 pub(super) fn notes(runs: &[Results]) -> Vec<String> {
     let held_out = runs.iter().flat_map(|run| {
         let name = if runs.len() > 1 { format!("{}: ", run.name) } else { String::new() };
         run.results.iter().filter_map(move |result| Some(format!("{name}{}", held_out(result)?)))
     });
-    held_out.chain(skipped(runs)).collect()
+    let mut notes: Vec<String> = held_out.chain(skipped(runs)).collect();
+    match common_meaning(runs) {
+        Some(meaning) => notes.push(format!("± is the {meaning}")),
+        None => notes
+            .extend(runs.iter().filter_map(|run| Some(format!("{}: ± is the {}", run.name, meaning(run)?)))),
+    }
+    notes
 }
 
 /// What a scorer reaches on rows that training held out, with its interval.
@@ -235,6 +244,7 @@ fn held_out(result: &TaskResult) -> Option<String> {
     ))
 }
 
+/// The documents that could not be used, by task and reason.
 fn skipped(runs: &[Results]) -> Vec<String> {
     let mut skipped: BTreeMap<String, &BTreeMap<String, usize>> = BTreeMap::new();
     for run in runs {
@@ -266,6 +276,8 @@ mod tests {
             metric: "accuracy".into(),
             value,
             stderr,
+            std: None,
+            runs: None,
             documents: 200,
             skipped: BTreeMap::new(),
             chance: Some(0.25),
@@ -283,6 +295,8 @@ mod tests {
                 scorer: scorer.into(),
                 value: value + 0.1,
                 stderr: Some(0.02),
+                std: None,
+                runs: None,
                 chance: Some(0.375),
             });
         }
@@ -321,6 +335,27 @@ mod tests {
             });
         }
         insta::assert_snapshot!(Table::new(&[run]).to_text());
+    }
+
+    #[test]
+    fn a_table_says_what_its_spread_is() {
+        let runs = [run("one", 0.5), run("two", 0.7)];
+        let note = |runs: &[Results]| Table::new(runs).to_text().lines().last().map(String::from);
+        assert_eq!(note(&runs).as_deref(), Some("± is the standard error"));
+        let mean = Results::mean("mean", &runs);
+        let text = Table::new(std::slice::from_ref(&mean)).to_text();
+        assert!(text.ends_with("\n± is the standard deviation over 2 seeds\n"), "{text}");
+        assert!(text.contains("60.0 ±14.1") && text.contains("41.2 ± 0.0"), "{text}");
+        let text = Table::new(&[mean, runs[0].clone()]).to_text();
+        assert!(
+            text.ends_with(
+                "\nmean: ± is the standard deviation over 2 seeds\none: ± is the standard error\n"
+            ),
+            "{text}"
+        );
+        // A single run has no deviation, and then there is no ±.
+        let text = Table::new(&[Results::mean("mean", &runs[..1])]).to_text();
+        assert!(!text.contains('±'), "{text}");
     }
 
     #[test]

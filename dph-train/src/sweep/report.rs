@@ -62,7 +62,7 @@ fn table(axes: &[Axis], found: Vec<SweepRow>) -> (Vec<SweepRow>, Table) {
         all.iter().enumerate().filter(|(at, _)| *at != seeds).map(|(_, axis)| *axis).collect();
     let rows = means(seeds, found);
     let note = format!(
-        "means over the seeds {}; ± is the standard deviation over the seeds",
+        "means over the seeds {}",
         axes[seeds].values.iter().map(crate::experiment::sweep::value_text).collect::<Vec<_>>().join(", ")
     );
     let table = Table::of_sweep(&names(&others), &rows).with_note(note);

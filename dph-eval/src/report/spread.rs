@@ -1,0 +1,65 @@
+//! [`Spread`]: the number behind ±, and what it is.
+
+use std::fmt;
+
+use crate::results::{Results, SuiteResult, TaskResult};
+
+/// How far a value may be off, or how far runs are apart; as a share, like the value.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Spread {
+    /// The standard error over the documents of one run.
+    StandardError(f64),
+    /// The standard deviation over runs with different seeds.
+    StandardDeviation { std: f64, runs: usize },
+}
+
+impl Spread {
+    /// The number.
+    pub(crate) fn value(self) -> f64 {
+        match self {
+            Self::StandardError(value) | Self::StandardDeviation { std: value, .. } => value,
+        }
+    }
+
+    fn new(stderr: Option<f64>, std: Option<f64>, runs: Option<usize>) -> Option<Self> {
+        let deviation = std.map(|std| Self::StandardDeviation { std, runs: runs.unwrap_or_default() });
+        deviation.or(stderr.map(Self::StandardError))
+    }
+}
+
+impl TaskResult {
+    /// What stands behind ±, where there is anything.
+    pub(crate) fn spread(&self) -> Option<Spread> {
+        Spread::new(self.stderr, self.std, self.runs)
+    }
+}
+
+impl SuiteResult {
+    /// What stands behind ±, where there is anything.
+    pub(crate) fn spread(&self) -> Option<Spread> {
+        Spread::new(self.stderr, self.std, self.runs)
+    }
+}
+
+impl fmt::Display for Spread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::StandardError(_) => write!(f, "standard error"),
+            Self::StandardDeviation { runs, .. } => write!(f, "standard deviation over {runs} seeds"),
+        }
+    }
+}
+
+/// What ± stands for in the values of a run; `None` where no value has a spread.
+pub(crate) fn meaning(run: &Results) -> Option<String> {
+    let tasks = run.results.iter().find_map(TaskResult::spread);
+    let suites = || run.suites.iter().find_map(SuiteResult::spread);
+    tasks.or_else(suites).map(|spread| spread.to_string())
+}
+
+/// What ± stands for in all of these runs; `None` where no value has a spread, or the runs differ.
+pub(crate) fn common_meaning(runs: &[Results]) -> Option<String> {
+    let mut meanings = runs.iter().filter_map(meaning);
+    let first = meanings.next()?;
+    meanings.all(|other| other == first).then_some(first)
+}
