@@ -3,9 +3,8 @@
 use dph_core::terminal::Failure;
 use dph_data::DataError;
 
-use crate::bench::BenchError;
-use crate::bench_plan::PlanError;
-use crate::model_error::ModelError;
+use crate::bench::{BenchError, PlanError};
+use crate::model::ModelError;
 use crate::results::ResultsError;
 
 impl From<ModelError> for Failure {

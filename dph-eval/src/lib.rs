@@ -17,48 +17,46 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! A [`Model`] is a backbone with its tokenizer and, where there is one, its preference head. [`score`] is the one way
-//! from candidate sets to scores; on it stand [`bench`](bench()), which evaluates a model on the tasks of a [`BenchPlan`] and gives
-//! [`Results`] (the contents of `results.json`) and a [`Table`] of them, [`bench_heads`](bench_heads()), which does so for many heads on
-//! one model at once, and [`Ranking`], which puts the answers to a prompt into the order that a scorer prefers.
+//! The rooms of the crate, in the order in which data pass through them:
+//!
+//! - `model`: a [`Model`] is a backbone with its tokenizer and, where there is one, its preference head. [`Model::open`] finds it in
+//!   a model directory, a stage's export or a run.
+//! - [`pass`]: a [`Pass`] runs many candidate sets through a language model in batches.
+//! - `score`: [`score`] computes log-likelihoods and rewards of candidate sets in one pass. Everything below is based on it.
+//! - `bench`: [`bench`](bench()) evaluates a model on the tasks of a [`BenchPlan`], and [`bench_heads`](bench_heads()) many heads on
+//!   one model in one pass. A [`Suite`] is a list of tasks whose metrics are averaged.
+//! - `metrics`: accuracy, F1 and correlations, with standard errors.
+//! - `results`: [`Results`], the contents of `results.json`, and [`DocumentScores`], the scores of every document.
+//! - `report`: [`Table`], plots and an [`HtmlReport`] of results.
+//! - `rank`: a [`Ranking`] sorts the candidate answers to a prompt by a scorer.
 
-mod backbone_reference;
 mod bench;
-mod bench_heads;
-mod bench_plan;
-mod bench_results;
-mod documents;
 #[cfg(feature = "cli")]
 mod failure;
-mod locate;
-mod mean_results;
 mod metrics;
 mod model;
-mod model_error;
 pub mod pass;
 mod rank;
-mod rank_request;
 mod report;
 mod results;
 mod score;
 mod scorer_choice;
-mod statistics;
-mod suite;
 
-pub use backbone_reference::{BACKBONE_FILE, BackboneReference, export_head};
-pub use bench::{Bench, BenchError, BenchOptions, BenchProgress, bench};
-pub use bench_heads::{NamedHead, bench_heads};
-pub use bench_plan::{BenchPlan, HELD_OUT, HeldOut, PlanError, PlannedTask};
-pub use documents::{DOCUMENTS_FILE, DocumentScores, ScoredCandidate};
-pub use metrics::{f1, matthews, pearson, spearman};
-pub use model::{Model, OpenOptions};
-pub use model_error::ModelError;
+pub use bench::{
+    Bench, BenchError, BenchOptions, BenchPlan, BenchProgress, HELD_OUT, HeldOut, NamedHead, PlanError,
+    PlannedTask, Suite, SuiteError, SuiteTask, bench, bench_heads,
+};
+pub use metrics::{
+    Estimate, accuracy, chance, f1, matthews, mean_of_metrics, pearson, spearman, weighted_mean,
+    wilson_interval,
+};
+pub use model::{BACKBONE_FILE, BackboneReference, Model, ModelError, OpenOptions, export_head};
 pub use pass::{Pass, Progress, ScoreError, Unscorable};
-pub use rank::{RankedCandidate, Ranking, ranking_order};
-pub use rank_request::{RankRequest, RequestError};
+pub use rank::{RankRequest, RankedCandidate, Ranking, RequestError, ranking_order};
 pub use report::{Curve, HTML_FILE, HtmlReport, REPORT_FILE, SweepRow, Table, line_plot, results_plot};
-pub use results::{RESULTS_FILE, RESULTS_FORMAT, Results, ResultsError, SuiteResult, TaskResult};
+pub use results::{
+    DOCUMENTS_FILE, DocumentScores, RESULTS_FILE, RESULTS_FORMAT, Results, ResultsError, ScoredCandidate,
+    SuiteResult, TaskResult,
+};
 pub use score::{Scoring, score};
 pub use scorer_choice::ScorerChoice;
-pub use statistics::{Estimate, accuracy, chance, mean_of_metrics, weighted_mean, wilson_interval};
-pub use suite::{Suite, SuiteError, SuiteTask};

@@ -7,7 +7,7 @@ use clap::Args;
 use dph_core::terminal::{Done, Failure, Progress, say};
 use dph_eval::{Bench, BenchOptions, BenchPlan, BenchProgress, ScorerChoice, Table, bench};
 
-use super::{DeviceArgs, positive};
+use super::device::{DeviceArgs, positive};
 
 /// Evaluate a model on benchmark tasks, by its log-likelihood and by its preference head side by side
 ///

@@ -1,18 +1,15 @@
 //! The command line: flags and dispatch.
 
 mod bench;
+mod device;
 mod rank;
 mod report;
 mod requests;
 
 use std::io::Write;
-use std::path::Path;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 use dph_core::terminal::Failure;
-use dph_data::ChatFormat;
-use dph_eval::{Model, OpenOptions};
-use dph_model::checkpoint::Precision;
 
 /// Evaluate and use Direct Preference Heads: benchmark a model and its head, rank answers, compare runs.
 ///
@@ -34,34 +31,6 @@ enum Command {
     Report(report::ReportArgs),
 }
 
-/// How a model is opened, and where and in what portions it is computed.
-#[derive(Debug, Args)]
-struct DeviceArgs {
-    /// The device: flex, libtorch, libtorch:cuda:0, wgpu, vulkan or cuda:0, as far as they are built in
-    #[arg(long, value_name = "D", default_value = "flex")]
-    device: String,
-
-    /// Tokens in a batch, padding included: more use the device better and need more memory
-    #[arg(long, value_name = "N", default_value_t = 4096, value_parser = positive)]
-    token_budget: usize,
-
-    /// How conversations look: `template`, the tokenizer's own, or `chatml`, the paper's; by default what the directory says
-    #[arg(long, value_name = "FORMAT")]
-    chat: Option<ChatFormat>,
-
-    /// In which type the language model's matrices are kept and multiplied with: f32, bf16 or f16; by default as the head was
-    /// trained
-    #[arg(long, value_name = "TYPE")]
-    precision: Option<Precision>,
-}
-
-impl DeviceArgs {
-    fn open(&self, dir: &Path) -> Result<Model, Failure> {
-        let device = dph_core::device(&self.device)?;
-        Ok(Model::open_with(dir, &device, &OpenOptions { chat: self.chat, precision: self.precision })?)
-    }
-}
-
 impl Cli {
     pub(crate) fn run(self, out: &mut dyn Write) -> Result<(), Failure> {
         match self.command {
@@ -69,14 +38,6 @@ impl Cli {
             Command::Rank(args) => args.run(out),
             Command::Report(args) => args.run(out),
         }
-    }
-}
-
-fn positive(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(0) => Err("needs to be at least 1".into()),
-        Ok(number) => Ok(number),
-        Err(error) => Err(format!("{error}")),
     }
 }
 

@@ -12,7 +12,7 @@ use dph_data::Message;
 use dph_eval::{Model, RankRequest, Ranking, ScorerChoice, Scoring, ranking_order, score};
 use serde_json::json;
 
-use super::DeviceArgs;
+use super::device::DeviceArgs;
 use super::requests::{CHUNK, Item, Problem, Source, next_chunk};
 
 /// Rank candidate answers: the one that people would prefer comes first

@@ -1,6 +1,6 @@
 //! The jackknife: how far a metric may be off, by leaving out one document at a time.
 
-use crate::statistics::Estimate;
+use crate::metrics::estimate::Estimate;
 
 /// A metric of outcomes with its standard error `sqrt((n - 1) / n · Σ (θᵢ - θ̄)²)`, where `θᵢ` is the metric without
 /// document `i` (Efron and Stein 1981). For the accuracy this is its usual formula.
@@ -55,7 +55,7 @@ fn counts<T: Copy + PartialOrd>(outcomes: &[T]) -> Vec<(T, f64)> {
 mod tests {
     use super::*;
     use crate::metrics::correlation::weighted_spearman;
-    use crate::statistics::accuracy;
+    use crate::metrics::estimate::accuracy;
     use proptest::prelude::*;
 
     proptest! {

@@ -1,6 +1,6 @@
 //! [`Columns`]: rows of cells as aligned text or as Markdown.
 
-use crate::report::html::escape;
+use crate::report::escape::escape;
 
 /// Rows of cells. The first row is the heading; the first `left` columns are aligned to the left, the others to the
 /// right.

@@ -4,7 +4,9 @@ use std::path::Path;
 
 use dph_core::write_atomically;
 
-use crate::report::{Table, results_plot};
+use crate::report::escape::escape;
+use crate::report::plot::results_plot;
+use crate::report::table::Table;
 use crate::results::{Results, ResultsError};
 
 /// File name of the page, beside `results.json`.
@@ -94,11 +96,6 @@ impl HtmlReport {
         let path = dir.join(HTML_FILE);
         write_atomically(&path, self.to_html().as_bytes()).map_err(|source| ResultsError::Io { path, source })
     }
-}
-
-/// Text as HTML.
-pub(crate) fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[cfg(test)]

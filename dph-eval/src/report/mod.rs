@@ -1,6 +1,8 @@
-//! Results for people to read.
+//! Results as tables, plots and pages.
 
+mod cells;
 mod columns;
+mod escape;
 mod html;
 mod plot;
 mod spread;

@@ -1,7 +1,8 @@
 //! The table of a sweep, in the shape of the paper's ablations.
 
-use crate::report::table::{Column, chance, columns, documents, heading, notes, percent, scorers, value};
-use crate::report::{Columns, Table};
+use crate::report::cells::{Column, chance, columns, documents, heading, notes, percent, scorers, value};
+use crate::report::columns::Columns;
+use crate::report::table::Table;
 use crate::results::Results;
 
 /// A variant of a sweep in its table.

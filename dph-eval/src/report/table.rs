@@ -1,22 +1,16 @@
 //! [`Table`]: results in the shape of the paper's tables.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use dph_core::write_atomically;
 
-use crate::bench_plan::HELD_OUT;
-use crate::report::Columns;
-use crate::report::html::escape;
-use crate::report::spread::{Spread, common_meaning, meaning};
-use crate::results::{Results, ResultsError, TaskResult};
-use crate::statistics::wilson_interval;
+use crate::report::cells::{chance, columns, documents, heading, notes, percent, scorers, value};
+use crate::report::columns::Columns;
+use crate::report::escape::escape;
+use crate::results::{Results, ResultsError};
 
 /// File name of the table, beside `results.json`.
 pub const REPORT_FILE: &str = "report.md";
-
-/// The metric that goes without saying.
-const USUAL_METRIC: &str = "accuracy";
 
 /// Results of one or several runs as a table: a row for each scorer, a column for each task, then the suites.
 ///
@@ -27,13 +21,6 @@ const USUAL_METRIC: &str = "accuracy";
 pub struct Table {
     pub(super) columns: Columns,
     pub(super) notes: Vec<String>,
-}
-
-/// A column: a task with its split and metric, or a suite.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Column {
-    Task { task: String, split: String, metric: String },
-    Suite(String),
 }
 
 impl Table {
@@ -114,38 +101,6 @@ impl Table {
     }
 }
 
-/// Tasks in the order in which they first appear, then suites.
-pub(super) fn columns(runs: &[Results]) -> Vec<Column> {
-    let tasks = runs.iter().flat_map(|run| &run.results).map(|result| Column::Task {
-        task: result.task.clone(),
-        split: result.split.clone(),
-        metric: result.metric.clone(),
-    });
-    let suites = runs.iter().flat_map(|run| &run.suites).map(|result| Column::Suite(result.suite.clone()));
-    let mut columns: Vec<Column> = Vec::new();
-    for column in tasks.chain(suites) {
-        if !columns.contains(&column) {
-            columns.push(column);
-        }
-    }
-    columns
-}
-
-pub(super) fn heading(columns: &[Column]) -> Vec<String> {
-    let names = columns.iter().map(|column| match column {
-        Column::Suite(suite) => suite.clone(),
-        Column::Task { task, split, metric } => {
-            let other_split = |other: &Column| {
-                matches!(other, Column::Task { task: name, split: other, .. } if name == task && other != split)
-            };
-            let name =
-                if columns.iter().any(other_split) { format!("{task}/{split}") } else { task.clone() };
-            if metric == USUAL_METRIC { name } else { format!("{name} ({metric})") }
-        }
-    });
-    ["run".to_string(), "scorer".to_string()].into_iter().chain(names).collect()
-}
-
 fn row(run: String, scorer: &str, cells: Vec<String>) -> Vec<String> {
     [run, scorer.to_string()].into_iter().chain(cells).collect()
 }
@@ -161,112 +116,12 @@ fn same_or_each(runs: &[Results], cells: impl Fn(&Results) -> Vec<String>) -> Ve
     }
 }
 
-/// The scorers of a run in the order in which they first appear.
-pub(super) fn scorers(run: &Results) -> Vec<&str> {
-    let mut scorers: Vec<&str> = Vec::new();
-    for scorer in run.results.iter().map(|r| &r.scorer).chain(run.suites.iter().map(|s| &s.scorer)) {
-        if !scorers.contains(&scorer.as_str()) {
-            scorers.push(scorer);
-        }
-    }
-    scorers
-}
-
-fn of_column<'a>(run: &'a Results, column: &Column) -> impl Iterator<Item = &'a TaskResult> {
-    run.results.iter().filter(move |result| {
-        matches!(column, Column::Task { task, split, metric }
-            if result.task == *task && result.split == *split && result.metric == *metric)
-    })
-}
-
-pub(super) fn value(run: &Results, column: &Column, scorer: &str) -> String {
-    match column {
-        Column::Task { .. } => of_column(run, column)
-            .find(|result| result.scorer == scorer)
-            .map(|result| percent(Some(result.value), result.spread())),
-        Column::Suite(suite) => run
-            .suites
-            .iter()
-            .find(|result| result.suite == *suite && result.scorer == scorer)
-            .map(|result| percent(Some(result.value), result.spread())),
-    }
-    .unwrap_or_default()
-}
-
-pub(super) fn chance(run: &Results, column: &Column) -> Option<f64> {
-    match column {
-        Column::Task { .. } => of_column(run, column).find_map(|result| result.chance),
-        Column::Suite(suite) => {
-            run.suites.iter().filter(|result| result.suite == *suite).find_map(|result| result.chance)
-        }
-    }
-}
-
-pub(super) fn documents(run: &Results, column: &Column) -> Option<usize> {
-    of_column(run, column).map(|result| result.documents).next()
-}
-
-pub(super) fn percent(value: Option<f64>, spread: Option<Spread>) -> String {
-    match (value, spread) {
-        (None, _) => String::new(),
-        // As wide as a value with its spread, so that the decimal points stand in one line.
-        (Some(value), None) => format!("{:.1}      ", 100.0 * value),
-        (Some(value), Some(spread)) => format!("{:.1} ±{:>4.1}", 100.0 * value, 100.0 * spread.value()),
-    }
-}
-
-/// What the cells leave out: the interval of an accuracy on held-out rows, the documents that could not be used, and what ±
-/// stands for.
-pub(super) fn notes(runs: &[Results]) -> Vec<String> {
-    let held_out = runs.iter().flat_map(|run| {
-        let name = if runs.len() > 1 { format!("{}: ", run.name) } else { String::new() };
-        run.results.iter().filter_map(move |result| Some(format!("{name}{}", held_out(result)?)))
-    });
-    let mut notes: Vec<String> = held_out.chain(skipped(runs)).collect();
-    match common_meaning(runs) {
-        Some(meaning) => notes.push(format!("± is the {meaning}")),
-        None => notes
-            .extend(runs.iter().filter_map(|run| Some(format!("{}: ± is the {}", run.name, meaning(run)?)))),
-    }
-    notes
-}
-
-/// What a scorer reaches on rows that training held out, with its interval.
-fn held_out(result: &TaskResult) -> Option<String> {
-    let TaskResult { task, split, scorer, metric, value, documents, .. } = result;
-    let (low, high) =
-        wilson_interval(*value, *documents).filter(|_| split == HELD_OUT && metric == USUAL_METRIC)?;
-    Some(format!(
-        "{task}/{split}: {scorer} is right on {:.1} % of {documents} held-out documents, 95 % interval {:.1} to {:.1}",
-        100.0 * value,
-        100.0 * low,
-        100.0 * high
-    ))
-}
-
-/// The documents that could not be used, by task and reason.
-fn skipped(runs: &[Results]) -> Vec<String> {
-    let mut skipped: BTreeMap<String, &BTreeMap<String, usize>> = BTreeMap::new();
-    for run in runs {
-        for result in run.results.iter().filter(|result| !result.skipped.is_empty()) {
-            let run = if runs.len() > 1 { format!("{}: ", run.name) } else { String::new() };
-            skipped.insert(format!("{run}{}/{}", result.task, result.split), &result.skipped);
-        }
-    }
-    skipped
-        .into_iter()
-        .map(|(place, reasons)| {
-            let reasons: Vec<String> =
-                reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
-            format!("{place}: skipped {}", reasons.join(", "))
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
-    use crate::results::SuiteResult;
+    use crate::results::{SuiteResult, TaskResult};
 
     fn result(task: &str, split: &str, scorer: &str, value: f64, stderr: Option<f64>) -> TaskResult {
         TaskResult {

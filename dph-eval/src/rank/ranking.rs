@@ -6,7 +6,7 @@ use dph_core::{CandidateScores, Scorer, best_first};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::rank_request::RankRequest;
+use crate::rank::request::RankRequest;
 use crate::report::Columns;
 
 /// Characters of a candidate that are shown.

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use dph_data::{ChatTokenizer, DataError, Holdout, HoldoutSide, Task, TaskData, TaskError, TaskLoadOptions};
 
-use crate::suite::{Suite, SuiteError};
+use crate::bench::suite::Suite;
+use crate::bench::suite_error::SuiteError;
 
 /// The split where nothing says which.
 const DEFAULT_SPLIT: &str = "test";

@@ -1,25 +1,25 @@
 //! [`Suite`]: a list of tasks and how their scores combine, read from a TOML file.
 
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use dph_core::suggestion::did_you_mean;
 use dph_data::{InvalidToml, TomlProblem};
-use miette::Diagnostic;
 use serde::Deserialize;
 
-use crate::statistics::{Estimate, weighted_mean};
+use crate::bench::suite_error::SuiteError;
+use crate::metrics::{Estimate, weighted_mean};
 
 /// The suites that come with this crate.
 const SUITES: [(&str, &str); 8] = [
-    ("gpt4all", include_str!("../suites/gpt4all.toml")),
-    ("race", include_str!("../suites/race.toml")),
-    ("glue", include_str!("../suites/glue.toml")),
-    ("glue_no_wnli", include_str!("../suites/glue_no_wnli.toml")),
-    ("reward_bench_chat", include_str!("../suites/reward_bench_chat.toml")),
-    ("reward_bench_chat_hard", include_str!("../suites/reward_bench_chat_hard.toml")),
-    ("reward_bench_safety", include_str!("../suites/reward_bench_safety.toml")),
-    ("reward_bench_reasoning", include_str!("../suites/reward_bench_reasoning.toml")),
+    ("gpt4all", include_str!("../../suites/gpt4all.toml")),
+    ("race", include_str!("../../suites/race.toml")),
+    ("glue", include_str!("../../suites/glue.toml")),
+    ("glue_no_wnli", include_str!("../../suites/glue_no_wnli.toml")),
+    ("reward_bench_chat", include_str!("../../suites/reward_bench_chat.toml")),
+    ("reward_bench_chat_hard", include_str!("../../suites/reward_bench_chat_hard.toml")),
+    ("reward_bench_safety", include_str!("../../suites/reward_bench_safety.toml")),
+    ("reward_bench_reasoning", include_str!("../../suites/reward_bench_reasoning.toml")),
 ];
 
 /// A list of tasks whose scores make up one number: their weighted mean. A task with several metrics counts with their mean.
@@ -59,32 +59,6 @@ pub struct SuiteTask {
     /// How much the task counts.
     #[serde(default = "one")]
     pub weight: f64,
-}
-
-/// Why there is no such suite.
-#[derive(Debug, thiserror::Error, Diagnostic)]
-#[non_exhaustive]
-pub enum SuiteError {
-    /// No embedded suite has this name.
-    #[error("there is no suite `{name}`; {help}")]
-    Unknown {
-        /// The name as given.
-        name: String,
-        /// What to do: the nearest name, or all of them.
-        help: String,
-    },
-    /// The file cannot be read.
-    #[error("cannot read the suite {}: {source}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// The file is not a suite.
-    #[error(transparent)]
-    #[diagnostic(transparent)]
-    Invalid(Box<InvalidToml>),
 }
 
 impl Suite {

@@ -1,6 +1,6 @@
 //! The mean over the results of several runs.
 
-use crate::results::{Results, SuiteResult, TaskResult};
+use crate::results::format::{Results, SuiteResult, TaskResult};
 
 impl Results {
     /// The mean over runs that differ only in their seed, with the standard deviation `std` over the runs (with n − 1, and

@@ -4,10 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::model_error::ModelError;
-
-/// File name of a run's manifest.
-pub(crate) const MANIFEST_FILE: &str = "manifest.json";
+use crate::model::error::ModelError;
+use crate::model::files::MANIFEST_FILE;
 
 /// The model or export that `dir` stands for: itself, or where it is a run its last stage's export.
 pub(crate) fn locate(dir: &Path) -> Result<PathBuf, ModelError> {

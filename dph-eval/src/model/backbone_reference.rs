@@ -7,11 +7,8 @@ use dph_core::{PreferenceHead, PreferenceHeadConfig, write_atomically};
 use dph_model::checkpoint::Precision;
 use serde::{Deserialize, Serialize};
 
-use crate::locate::MANIFEST_FILE;
-use crate::model_error::ModelError;
-
-/// File name of the reference in an export.
-pub const BACKBONE_FILE: &str = "backbone.json";
+use crate::model::error::ModelError;
+use crate::model::files::{BACKBONE_FILE, MANIFEST_FILE};
 
 /// The frozen backbone of a head by its place and its content: the contents of `backbone.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,141 +1,14 @@
-//! [`Results`]: the contents of `results.json`, the contract with everybody who reads results.
+//! Results on disk: `results.json`.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use dph_core::write_atomically;
-use serde::{Deserialize, Serialize};
 
-/// File name of the results in a run or output directory.
-pub const RESULTS_FILE: &str = "results.json";
-
-/// The version of the format that this crate writes.
-///
-/// Format 2 has `std` and `runs`, which format 1 lacks; everything else is the same.
-pub const RESULTS_FORMAT: u32 = 2;
-
-/// What an evaluation found. Values are shares from 0 to 1, never per cent.
-///
-/// ```json
-/// { "format": 2, "name": "smollm2-gpt4all",
-///   "results": [ { "task": "arc_easy", "split": "test", "scorer": "loglik-mean", "metric": "accuracy",
-///                  "value": 0.412, "stderr": 0.035, "documents": 200, "skipped": { "too-long": 3 }, "chance": 0.25 } ],
-///   "suites":  [ { "suite": "gpt4all", "scorer": "reward:preference", "value": 0.467, "stderr": 0.012, "chance": 0.357 } ] }
-/// ```
-///
-/// The mean over runs that differ only in their seed ([`Results::mean`]) has `"stderr": null` and, beside it, `"std"`, the
-/// standard deviation over the runs, and `"runs"`, their number. Results of a single run have neither key.
-///
-/// Unknown keys are ignored when a file is read, so that later versions can add some.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Results {
-    /// Version of the format: [`RESULTS_FORMAT`], also after a file of an earlier format was read.
-    pub format: u32,
-    /// What was evaluated: the experiment's or the model's name.
-    pub name: String,
-    /// One entry for each task and scorer.
-    pub results: Vec<TaskResult>,
-    /// One entry for each suite and scorer.
-    #[serde(default)]
-    pub suites: Vec<SuiteResult>,
-}
-
-/// How well one scorer does on one task.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct TaskResult {
-    /// The task's name.
-    pub task: String,
-    /// The split.
-    pub split: String,
-    /// `loglik-mean`, `loglik-sum` or `reward:<head>`.
-    pub scorer: String,
-    /// What `value` is, such as `accuracy`.
-    pub metric: String,
-    /// The metric.
-    pub value: f64,
-    /// Its standard error over the documents; null for a single document, and for a mean over runs.
-    pub stderr: Option<f64>,
-    /// For a mean over runs: the standard deviation of their values (with n − 1); null for fewer than two runs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub std: Option<f64>,
-    /// For a mean over runs: their number.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub runs: Option<usize>,
-    /// Number of documents that were scored.
-    pub documents: usize,
-    /// Number of documents that could not be used, by reason.
-    #[serde(default)]
-    pub skipped: BTreeMap<String, usize>,
-    /// What guessing would give.
-    #[serde(default)]
-    pub chance: Option<f64>,
-}
-
-/// How well one scorer does on a suite.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct SuiteResult {
-    /// The suite's name.
-    pub suite: String,
-    /// `loglik-mean`, `loglik-sum` or `reward:<head>`.
-    pub scorer: String,
-    /// The suite's mean.
-    pub value: f64,
-    /// Its standard error over the documents; null where a task has none, and for a mean over runs.
-    pub stderr: Option<f64>,
-    /// For a mean over runs: the standard deviation of their values (with n − 1); null for fewer than two runs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub std: Option<f64>,
-    /// For a mean over runs: their number.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub runs: Option<usize>,
-    /// What guessing would give.
-    #[serde(default)]
-    pub chance: Option<f64>,
-}
-
-/// Results that could not be read or written.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ResultsError {
-    /// There is no such file or directory, or no results in it.
-    #[error("{}: no {RESULTS_FILE} here; `dph-train` writes one into its run, `dph-eval bench … --out DIR` into DIR", path.display())]
-    Missing {
-        /// The path as given.
-        path: PathBuf,
-    },
-    /// A file could not be read or written.
-    #[error("{}: {source}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The file is not a results file.
-    #[error("{}: {source}", path.display())]
-    Json {
-        /// The file.
-        path: PathBuf,
-        /// Where and why.
-        source: serde_json::Error,
-    },
-    /// The file is of a later version.
-    #[error("{}: format {format} is newer than this program, which reads up to {RESULTS_FORMAT}; update the program", path.display())]
-    Format {
-        /// The file.
-        path: PathBuf,
-        /// Its format.
-        format: u32,
-    },
-}
+use crate::results::error::ResultsError;
+use crate::results::format::{RESULTS_FILE, RESULTS_FORMAT, Results};
 
 impl Results {
-    /// Results without any entry.
-    pub fn new(name: impl Into<String>) -> Self {
-        Self { format: RESULTS_FORMAT, name: name.into(), results: Vec::new(), suites: Vec::new() }
-    }
-
     /// Reads `results.json`, given by its path or by that of the directory it is in.
     ///
     /// # Errors
@@ -170,12 +43,6 @@ impl Results {
         write_atomically(&path, self.to_json().as_bytes()).map_err(|source| ResultsError::Io { path, source })
     }
 
-    /// The text of `results.json`, indented, with a line end.
-    pub fn to_json(&self) -> String {
-        // Plain data with text keys: there is nothing in it that JSON cannot hold.
-        serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
-    }
-
     /// Writes a list of results as the `results.json` of a sweep into a directory that exists, atomically.
     ///
     /// # Errors
@@ -184,11 +51,6 @@ impl Results {
         let path = dir.join(RESULTS_FILE);
         write_atomically(&path, Self::list_to_json(list).as_bytes())
             .map_err(|source| ResultsError::Io { path, source })
-    }
-
-    /// The text of a sweep's `results.json`, indented, with a line end.
-    pub fn list_to_json(list: &[Self]) -> String {
-        serde_json::to_string_pretty(list).unwrap_or_default() + "\n"
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use dph_core::{CandidateScores, CandidateSet, write_atomically};
 use serde::{Deserialize, Serialize};
 
-use crate::results::ResultsError;
+use crate::results::error::ResultsError;
 
 /// File name of the documents' scores, beside `results.json`.
 pub const DOCUMENTS_FILE: &str = "documents.jsonl";

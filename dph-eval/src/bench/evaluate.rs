@@ -6,13 +6,11 @@ use std::path::{Path, PathBuf};
 use dph_core::CandidateScores;
 use dph_data::{DataError, TaskData, TaskLoadOptions};
 
-use crate::bench_plan::{BenchPlan, PlannedTask};
-use crate::bench_results::{suite_result, task_results};
-use crate::documents::DocumentScores;
-use crate::model::Model;
-use crate::model_error::ModelError;
+use crate::bench::plan::{BenchPlan, PlannedTask};
+use crate::bench::task_results::{suite_result, task_results};
+use crate::model::{Model, ModelError};
 use crate::pass::{Progress, ScoreError};
-use crate::results::{Results, ResultsError, SuiteResult};
+use crate::results::{DocumentScores, Results, ResultsError, SuiteResult};
 use crate::score::{HeadRef, Scoring, score_heads, workload};
 use crate::scorer_choice::ScorerChoice;
 

@@ -3,11 +3,10 @@
 use dph_core::{CandidateScores, Scorer};
 use dph_data::{Kind, TaskData, TaskMetric};
 
-use crate::bench_plan::{BenchPlan, PlannedTask};
-use crate::metrics::{Outcome, guessing, measure};
+use crate::bench::plan::{BenchPlan, PlannedTask};
+use crate::bench::suite::{Suite, SuiteTask};
+use crate::metrics::{Estimate, Outcome, guessing, mean_of_metrics, measure};
 use crate::results::{Results, SuiteResult, TaskResult};
-use crate::statistics::{Estimate, mean_of_metrics};
-use crate::suite::{Suite, SuiteTask};
 
 /// What a scorer reaches on a task, by each of its metrics.
 pub(crate) fn task_results(

@@ -2,8 +2,8 @@
 
 use dph_core::{PreferenceHead, PreferenceHeadConfig};
 
-use crate::bench::{Bench, BenchError, BenchOptions, BenchProgress, Subject, evaluate};
-use crate::bench_plan::BenchPlan;
+use crate::bench::evaluate::{Bench, BenchError, BenchOptions, BenchProgress, Subject, evaluate};
+use crate::bench::plan::BenchPlan;
 use crate::model::{Model, check_head};
 
 /// A preference head that results are to call by a name.

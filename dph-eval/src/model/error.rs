@@ -1,4 +1,4 @@
-//! What can be wrong with a model.
+//! [`ModelError`]: why a model cannot be opened.
 
 use std::io;
 use std::path::PathBuf;
@@ -7,9 +7,9 @@ use dph_core::HeadFileError;
 use dph_data::ChatError;
 use dph_model::CheckpointError;
 
-use crate::backbone_reference::BACKBONE_FILE;
+use crate::model::files::BACKBONE_FILE;
 
-/// A model that cannot be had.
+/// A model that cannot be opened.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ModelError {

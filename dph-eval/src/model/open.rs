@@ -3,14 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use dph_core::{CandidateSet, HeadFileError, Layer, PreferenceHead, PreferenceHeadConfig};
+use dph_core::{CandidateSet, HeadFileError, PreferenceHead, PreferenceHeadConfig};
 use dph_data::{ChatFormat, ChatOptions, ChatTokenizer};
 use dph_model::checkpoint::{CheckpointError, Precision};
 use dph_model::{Backbone, LoadOptions, ModelFiles};
 
-use crate::backbone_reference::BackboneReference;
-use crate::locate::locate;
-use crate::model_error::ModelError;
+use crate::model::backbone_reference::BackboneReference;
+use crate::model::error::ModelError;
+use crate::model::head_fits::check_head;
+use crate::model::locate::locate;
 use crate::pass::{Unscorable, check_set};
 
 /// Everything that is needed to score candidates.
@@ -128,12 +129,12 @@ fn tokenizer(backbone: &Path, format: Option<ChatFormat>) -> Result<ChatTokenize
     Ok(ChatTokenizer::from_files(backbone, &|name| files.read(name), &options)?)
 }
 
-/// The backbone's path, if what is there is what the head was trained on.
 fn backbone(dir: &Path, device: &Device, precision: Option<Precision>) -> Result<Backbone, CheckpointError> {
     let options = LoadOptions { precision: precision.unwrap_or_default(), ..LoadOptions::default() };
     Backbone::load_with(dir, device, options)
 }
 
+/// The backbone's path, if its content is what the head was trained on.
 fn checked_backbone(export: &Path, reference: &BackboneReference) -> Result<PathBuf, ModelError> {
     let backbone = reference.resolve(export);
     if !backbone.exists() {
@@ -147,50 +148,8 @@ fn checked_backbone(export: &Path, reference: &BackboneReference) -> Result<Path
     Ok(backbone)
 }
 
-/// Whether a head fits a model of this size.
-pub(crate) fn check_head(
-    config: &PreferenceHeadConfig,
-    d_model: usize,
-    n_layers: usize,
-) -> Result<(), ModelError> {
-    if config.d_model != d_model {
-        return Err(ModelError::HeadSize { head: config.d_model, backbone: d_model });
-    }
-    match Layer::find_missing(config.aggregation.layers_needed(), n_layers) {
-        Some(layer) => Err(ModelError::HeadLayer { layer, layers: n_layers }),
-        None => Ok(()),
-    }
-}
-
 fn name_of(dir: &Path) -> String {
     let full = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
     // Of a repository of the hub the name without its owner.
     full.file_name().map_or_else(|| "model".into(), |name| name.to_string_lossy().into_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use dph_core::Aggregation;
-
-    #[test]
-    fn a_head_of_another_model_is_refused() {
-        let config = |d_model, layer: Layer| PreferenceHeadConfig {
-            aggregation: Aggregation { layers: layer.into(), ..Aggregation::default() },
-            ..PreferenceHeadConfig::new(d_model, 8)
-        };
-        let error = |config| check_head(&config, 64, 3).map_err(|error| error.to_string());
-        assert_eq!(error(config(64, Layer::At(3))), Ok(()));
-        assert_eq!(error(config(64, Layer::Last)), Ok(()));
-        assert!(error(config(48, Layer::Last)).is_err_and(|error| {
-            error.starts_with(
-                "the preference head reads hidden states of size 48, but the model's have size 64",
-            )
-        }));
-        assert!(error(config(64, Layer::At(4))).is_err_and(|error| {
-            error.starts_with(
-                "the preference head reads layer 4, but the model has only 3 (0, the embedding, to 3)",
-            )
-        }));
-    }
 }

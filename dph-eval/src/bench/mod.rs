@@ -1,0 +1,14 @@
+//! Evaluation of models and heads on benchmark tasks.
+
+mod evaluate;
+mod heads;
+mod plan;
+mod suite;
+mod suite_error;
+mod task_results;
+
+pub use evaluate::{Bench, BenchError, BenchOptions, BenchProgress, bench};
+pub use heads::{NamedHead, bench_heads};
+pub use plan::{BenchPlan, HELD_OUT, HeldOut, PlanError, PlannedTask};
+pub use suite::{Suite, SuiteTask};
+pub use suite_error::SuiteError;

@@ -1,0 +1,32 @@
+//! [`SuiteError`]: what is wrong with a suite, and where.
+
+use std::path::PathBuf;
+
+use dph_data::InvalidToml;
+use miette::Diagnostic;
+
+/// A suite that cannot be used.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+#[non_exhaustive]
+pub enum SuiteError {
+    /// No embedded suite has this name.
+    #[error("there is no suite `{name}`; {help}")]
+    Unknown {
+        /// The name as given.
+        name: String,
+        /// What to do: the nearest name, or all of them.
+        help: String,
+    },
+    /// The file cannot be read.
+    #[error("cannot read the suite {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file is not a suite.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Invalid(Box<InvalidToml>),
+}

@@ -1,0 +1,14 @@
+//! A language model with its tokenizer and its preference head, and how it is found on disk.
+
+mod backbone_reference;
+mod error;
+mod files;
+mod head_fits;
+mod locate;
+mod open;
+
+pub use backbone_reference::{BackboneReference, export_head};
+pub use error::ModelError;
+pub use files::BACKBONE_FILE;
+pub(crate) use head_fits::check_head;
+pub use open::{Model, OpenOptions};

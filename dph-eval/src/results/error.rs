@@ -1,0 +1,42 @@
+//! [`ResultsError`]: why results cannot be read or written.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::results::format::{RESULTS_FILE, RESULTS_FORMAT};
+
+/// Results that could not be read or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ResultsError {
+    /// There is no such file or directory, or no results in it.
+    #[error("{}: no {RESULTS_FILE} here; `dph-train` writes one into its run, `dph-eval bench … --out DIR` into DIR", path.display())]
+    Missing {
+        /// The path as given.
+        path: PathBuf,
+    },
+    /// A file could not be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file is not a results file.
+    #[error("{}: {source}", path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        source: serde_json::Error,
+    },
+    /// The file is of a later version.
+    #[error("{}: format {format} is newer than this program, which reads up to {RESULTS_FORMAT}; update the program", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        format: u32,
+    },
+}

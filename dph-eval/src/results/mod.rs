@@ -1,0 +1,11 @@
+//! What an evaluation found, in memory and on disk.
+
+mod documents;
+mod error;
+mod file;
+mod format;
+mod mean;
+
+pub use documents::{DOCUMENTS_FILE, DocumentScores, ScoredCandidate};
+pub use error::ResultsError;
+pub use format::{RESULTS_FILE, RESULTS_FORMAT, Results, SuiteResult, TaskResult};
