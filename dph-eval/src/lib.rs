@@ -50,7 +50,9 @@ pub use metrics::{
     Estimate, accuracy, chance, f1, matthews, mean_of_metrics, pearson, spearman, weighted_mean,
     wilson_interval,
 };
-pub use model::{BACKBONE_FILE, BackboneReference, Model, ModelError, OpenOptions, export_head};
+pub use model::{
+    BACKBONE_FILE, BackboneReference, MANIFEST_FILE, Manifest, Model, ModelError, OpenOptions, export_head,
+};
 pub use pass::{Pass, Progress, ScoreError, Unscorable};
 pub use rank::{RankRequest, RankedCandidate, Ranking, RequestError, ranking_order};
 pub use report::{Curve, HTML_FILE, HtmlReport, REPORT_FILE, SweepRow, Table, line_plot, results_plot};

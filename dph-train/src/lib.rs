@@ -43,6 +43,7 @@ mod sweep;
 mod trainer;
 
 pub use cache::features::{FeatureCache, Features, SelectedFeatures};
+pub use dph_eval::Manifest;
 pub use error::TrainError;
 pub use experiment::error::ExperimentError;
 pub use experiment::file::ExperimentFile;
@@ -51,7 +52,6 @@ pub use experiment::{Experiment, schema};
 pub use forecast::{EvalForecast, Forecast, ModelForecast, StageCost, StageForecast};
 pub use optimiser::{Schedule, Shape, StepScheduler};
 pub use progress::StageProgress;
-pub use run::run_dir::{Manifest, SweepManifest};
 pub use run::{RunOptions, run};
 pub use sweep::{SweepForecast, SweepOutcome, run_sweep};
 

@@ -2,10 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
-
 use crate::model::error::ModelError;
-use crate::model::files::MANIFEST_FILE;
+use crate::model::manifest::Manifest;
 
 /// The model or export that `dir` stands for: itself, or where it is a run its last stage's export.
 pub(crate) fn locate(dir: &Path) -> Result<PathBuf, ModelError> {
@@ -19,29 +17,14 @@ pub(crate) fn locate(dir: &Path) -> Result<PathBuf, ModelError> {
     if holds_model(dir) {
         return Ok(dir.to_owned());
     }
-    let path = dir.join(MANIFEST_FILE);
-    if !path.is_file() {
+    let Some(manifest) = Manifest::load(dir)? else {
         return Err(ModelError::NotAModel { dir: dir.to_owned() });
-    }
-    let json = std::fs::read(&path).map_err(|source| ModelError::Io { path: path.clone(), source })?;
-    let manifest: Manifest =
-        serde_json::from_slice(&json).map_err(|source| ModelError::Json { path, source })?;
+    };
     if !manifest.variants.is_empty() {
         return Err(ModelError::Sweep { dir: dir.to_owned(), variants: manifest.variants });
     }
     let last = manifest.stages.iter().rev().map(|stage| dir.join(stage)).find(|export| holds_model(export));
     last.ok_or_else(|| ModelError::Unfinished { dir: dir.to_owned(), stages: manifest.stages })
-}
-
-/// The part of a run's manifest that matters here.
-#[derive(Deserialize)]
-struct Manifest {
-    /// The stages in their order; each is a folder of the run once it is exported.
-    #[serde(default)]
-    stages: Vec<String>,
-    /// Of a sweep: its variants, each a folder.
-    #[serde(default)]
-    variants: Vec<String>,
 }
 
 fn holds_model(dir: &Path) -> bool {
@@ -52,6 +35,7 @@ fn holds_model(dir: &Path) -> bool {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::model::files::MANIFEST_FILE;
 
     #[test]
     fn a_run_stands_for_its_last_export() {

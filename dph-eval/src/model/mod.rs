@@ -5,10 +5,12 @@ mod error;
 mod files;
 mod head_fits;
 mod locate;
+mod manifest;
 mod open;
 
 pub use backbone_reference::{BackboneReference, export_head};
 pub use error::ModelError;
-pub use files::BACKBONE_FILE;
+pub use files::{BACKBONE_FILE, MANIFEST_FILE};
 pub(crate) use head_fits::check_head;
+pub use manifest::Manifest;
 pub use open::{Model, OpenOptions};

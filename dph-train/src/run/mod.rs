@@ -13,4 +13,4 @@ mod train;
 pub(crate) use context::Setting;
 pub(crate) use one::features_dir;
 pub use one::{RunOptions, run};
-pub(crate) use train::{BASE, git_revision};
+pub(crate) use train::BASE;

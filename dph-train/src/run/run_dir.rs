@@ -21,8 +21,9 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use serde::{Deserialize, Serialize};
+use dph_eval::Manifest;
 
 use crate::atomic::write_atomically;
 use crate::error::TrainError;
@@ -35,36 +36,6 @@ pub(crate) struct RunDir {
     _lock: File,
 }
 
-/// What a run was made of: `manifest.json`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Manifest {
-    /// Version of the program.
-    pub version: String,
-    /// Revision of the git repository that the program was started in, where there is one.
-    pub git_revision: Option<String>,
-    /// Seed of the experiment.
-    pub seed: u64,
-    /// Device that it ran on.
-    pub device: String,
-    /// Content hash of the language model that the first stage started from.
-    pub model: String,
-    /// Names of the stages, in their order; of one that several runs of a sweep share, the path from here to its export.
-    pub stages: Vec<String>,
-}
-
-/// What a sweep consists of: its `manifest.json`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct SweepManifest {
-    /// Version of the program.
-    pub version: String,
-    /// Revision of the git repository that the program was started in, where there is one.
-    pub git_revision: Option<String>,
-    /// The variants, each a run in a folder of this name.
-    pub variants: Vec<String>,
-}
-
-/// File name of the manifest of a run or a sweep.
-pub(crate) const MANIFEST: &str = "manifest.json";
 /// File name of the metrics of a run.
 pub(crate) const METRICS: &str = "metrics.jsonl";
 
@@ -145,6 +116,14 @@ impl RunDir {
         File::open(&self.dir).and_then(|dir| dir.sync_all()).map_err(error)?;
         Ok(path)
     }
+}
+
+/// A manifest with the program's version and the revision of the git repository that it was started in.
+pub(crate) fn new_manifest() -> Manifest {
+    let revision =
+        Command::new("git").args(["rev-parse", "HEAD"]).output().ok().filter(|out| out.status.success());
+    let git_revision = revision.map(|out| String::from_utf8_lossy(&out.stdout).trim().to_string());
+    Manifest { version: env!("CARGO_PKG_VERSION").into(), git_revision, ..Manifest::default() }
 }
 
 fn lock(dir: &Path) -> Result<File, TrainError> {

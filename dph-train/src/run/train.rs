@@ -2,12 +2,10 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use dph_eval::Bench;
+use dph_eval::{Bench, Manifest};
 use dph_model::Backbone;
 
-use crate::atomic::write_atomically;
 use crate::cache::features::FeatureCache;
 use crate::error::TrainError;
 use crate::model::source::{given_model, new_config, write_tokenizer};
@@ -15,7 +13,7 @@ use crate::model::tokenizer::tokenizer;
 use crate::run::context::Setting;
 use crate::run::evaluation::evaluate;
 use crate::run::report;
-use crate::run::run_dir::{MANIFEST, METRICS, Manifest};
+use crate::run::run_dir::{METRICS, new_manifest};
 use crate::run::stage_dirs::Homes;
 use crate::stages::StageContext;
 
@@ -84,17 +82,13 @@ impl Setting<'_> {
     fn write_manifest(&self, homes: &Homes<'_>, base: &Path) -> Result<(), TrainError> {
         let experiment = self.experiment;
         let manifest = Manifest {
-            version: env!("CARGO_PKG_VERSION").into(),
-            git_revision: git_revision(),
-            seed: experiment.seed,
-            device: experiment.device.clone(),
-            model: dph_model::content_hash(base)?,
+            seed: Some(experiment.seed),
+            device: Some(experiment.device.clone()),
+            model: Some(dph_model::content_hash(base)?),
             stages: experiment.stages.iter().map(|stage| homes.export(&stage.name)).collect(),
+            ..new_manifest()
         };
-        let path = homes.run().path().join(MANIFEST);
-        let json =
-            serde_json::to_vec_pretty(&manifest).map_err(|error| TrainError::io(&path, error.into()))?;
-        write_atomically(&path, &json)
+        Ok(manifest.save(homes.run().path())?)
     }
 }
 
@@ -102,10 +96,3 @@ impl Setting<'_> {
 pub(crate) const BASE: &str = "base";
 /// Folder of the evaluations after single stages in a run.
 const EVALUATIONS: &str = "evaluations";
-
-/// The revision of the git repository that the program was started in.
-pub(crate) fn git_revision() -> Option<String> {
-    let revision =
-        Command::new("git").args(["rev-parse", "HEAD"]).output().ok().filter(|out| out.status.success());
-    revision.map(|out| String::from_utf8_lossy(&out.stdout).trim().to_string())
-}

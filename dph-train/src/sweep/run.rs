@@ -4,21 +4,21 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use dph_core::StateSelection;
+use dph_eval::Manifest;
 
 use super::job::Job;
 use super::outcome::SweepOutcome;
 use super::preflight::check_variants;
 use super::report;
 use super::sharing::{Piece, pieces, shared};
-use crate::atomic::write_atomically;
 use crate::cache::features::FeatureCache;
 use crate::error::TrainError;
 use crate::experiment::file::ExperimentFile;
 use crate::experiment::sweep::{Sweep, Variant};
 use crate::run::evaluation::evaluate;
 use crate::run::preflight::Purpose;
-use crate::run::run_dir::{MANIFEST, RunDir, SweepManifest};
-use crate::run::{RunOptions, Setting, features_dir, git_revision};
+use crate::run::run_dir::{RunDir, new_manifest};
+use crate::run::{RunOptions, Setting, features_dir};
 
 /// Runs every variant of an experiment's `[sweep]` in a directory of its own, `<out>/<label>`, and writes `results.json`
 /// (the list of all), `report.md` and `report.html` into `<out>`.
@@ -77,14 +77,8 @@ fn kept(variants: &[Variant]) -> Vec<StateSelection> {
 }
 
 fn write_manifest(sweep: &Sweep, dir: &Path) -> Result<(), TrainError> {
-    let manifest = SweepManifest {
-        version: env!("CARGO_PKG_VERSION").into(),
-        git_revision: git_revision(),
-        variants: sweep.variants.iter().map(|variant| variant.label.clone()).collect(),
-    };
-    let path = dir.join(MANIFEST);
-    let json = serde_json::to_vec_pretty(&manifest).map_err(|error| TrainError::io(&path, error.into()))?;
-    write_atomically(&path, &json)
+    let variants = sweep.variants.iter().map(|variant| variant.label.clone()).collect();
+    Ok(Manifest { variants, ..new_manifest() }.save(dir)?)
 }
 
 /// Trains what is not done already.
