@@ -1,15 +1,10 @@
 //! [`Generation`]: prompts that both sides answer greedily.
 
-use dph_core::CandidateSet;
 use serde_json::{Value, json};
-
-use crate::job::{Job, Work};
 
 /// So many tokens of every answer have to be the same on both sides. Further on, two that are nearly equally likely may be
 /// told apart by the rounding of floats, and whatever follows then differs.
 pub const AGREED: usize = 16;
-/// New tokens a prompt.
-const TOKENS: usize = 64;
 
 /// Prompts to be continued.
 pub struct Generation {
@@ -18,22 +13,6 @@ pub struct Generation {
     pub batch: usize,
     /// Tokens of each answer.
     pub tokens: usize,
-}
-
-/// The questions answered one by one, and all together.
-pub fn jobs(sets: &[CandidateSet]) -> Vec<Job> {
-    let count = sets.len();
-    let job = |name, batch, how: &str| Job {
-        name,
-        title: format!("{count} answers of {TOKENS} tokens, {how}"),
-        tokens: count * TOKENS,
-        work: Work::Generate(Generation {
-            prompts: sets.iter().map(|set| set.prompt.clone()).collect(),
-            batch,
-            tokens: TOKENS,
-        }),
-    };
-    vec![job("generate_one", 1, "by one"), job("generate_all", count, "together")]
 }
 
 impl Generation {

@@ -10,6 +10,7 @@
 mod comparison;
 mod generation;
 mod job;
+mod kind;
 mod other_side;
 mod ours;
 mod table;
@@ -22,7 +23,7 @@ use clap::Parser;
 use dph_core::terminal;
 
 use comparison::{Comparison, OurModel};
-use job::JobKind;
+use kind::JobKind;
 use other_side::OtherSide;
 
 #[global_allocator]
