@@ -49,7 +49,7 @@ fn a_head_refers_to_the_file_that_it_was_trained_on() {
     let export = place.path().join("export");
     let hash = dph_model::content_hash(&file).unwrap();
     fs::create_dir(&export).unwrap();
-    let reference = BackboneReference::new(&export, &file, &hash).unwrap().in_precision(Precision::Bf16);
+    let reference = BackboneReference::new(&export, &file, &hash).unwrap().with_precision(Precision::Bf16);
     export_head(&export, &config.init(1, &device), &config, &reference).unwrap();
     let model = Model::open(&export, &device).unwrap();
     assert!(model.head.is_some());

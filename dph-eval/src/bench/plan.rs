@@ -19,7 +19,7 @@ const WHOLE_SPLITS: [&str; 2] = ["validation", "test"];
 /// Tasks to evaluate, and the suites that their scores make up.
 #[derive(Debug, Default)]
 pub struct BenchPlan {
-    /// Each task and split once, in the order in which they were asked for.
+    /// Each task and split once, in the order in which they were requested for.
     pub tasks: Vec<PlannedTask>,
     /// The suites.
     pub suites: Vec<Suite>,
@@ -28,8 +28,8 @@ pub struct BenchPlan {
 /// A split of a task to evaluate.
 #[derive(Debug)]
 pub struct PlannedTask {
-    /// The name or path by which the task was asked for.
-    pub asked: String,
+    /// The name or path by which the task was requested for.
+    pub requested: String,
     /// The task.
     pub task: Task,
     /// The split; [`HELD_OUT`] for rows that training held out.
@@ -49,7 +49,7 @@ pub struct HeldOut {
     pub seed: u64,
 }
 
-/// Something that was asked for and does not exist or cannot be evaluated.
+/// Something that was requested for and does not exist or cannot be evaluated.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 #[non_exhaustive]
 pub enum PlanError {
@@ -66,9 +66,9 @@ pub enum PlanError {
     SameName {
         /// The name.
         name: String,
-        /// How the first was asked for.
+        /// How the first was requested for.
         first: String,
-        /// How the second was asked for.
+        /// How the second was requested for.
         second: String,
     },
     /// There is nothing to choose in the task.
@@ -112,32 +112,33 @@ impl BenchPlan {
     ///
     /// # Errors
     /// A task that does not exist, or that has the name of another one.
-    pub fn add_held_out(&mut self, asked: &str, held_out: HeldOut) -> Result<(), PlanError> {
-        let is_there = |task: &PlannedTask| task.asked == asked && task.held_out.as_ref() == Some(&held_out);
-        if self.tasks.iter().any(is_there) || Task::find(asked)?.metrics.is_empty() {
+    pub fn add_held_out(&mut self, requested: &str, held_out: HeldOut) -> Result<(), PlanError> {
+        let is_there =
+            |task: &PlannedTask| task.requested == requested && task.held_out.as_ref() == Some(&held_out);
+        if self.tasks.iter().any(is_there) || Task::find(requested)?.metrics.is_empty() {
             return Ok(());
         }
-        self.push(asked, HELD_OUT.to_owned(), Some(held_out))
+        self.push(requested, HELD_OUT.to_owned(), Some(held_out))
     }
 
-    fn add(&mut self, asked: &str, split: String) -> Result<(), PlanError> {
-        if self.tasks.iter().any(|task| task.asked == asked && task.split == split) {
+    fn add(&mut self, requested: &str, split: String) -> Result<(), PlanError> {
+        if self.tasks.iter().any(|task| task.requested == requested && task.split == split) {
             return Ok(());
         }
-        self.push(asked, split, None)
+        self.push(requested, split, None)
     }
 
-    fn push(&mut self, asked: &str, split: String, held_out: Option<HeldOut>) -> Result<(), PlanError> {
-        let task = Task::find(asked)?;
+    fn push(&mut self, requested: &str, split: String, held_out: Option<HeldOut>) -> Result<(), PlanError> {
+        let task = Task::find(requested)?;
         if task.metrics.is_empty() {
             return Err(PlanError::NothingToChoose { task: task.name, kind: task.kind.to_string() });
         }
-        let same = |other: &&PlannedTask| other.task.name == task.name && other.asked != asked;
+        let same = |other: &&PlannedTask| other.task.name == task.name && other.requested != requested;
         if let Some(other) = self.tasks.iter().find(same) {
-            let (first, second) = (other.asked.clone(), asked.to_owned());
+            let (first, second) = (other.requested.clone(), requested.to_owned());
             return Err(PlanError::SameName { name: task.name, first, second });
         }
-        self.tasks.push(PlannedTask { asked: asked.to_owned(), task, split, held_out });
+        self.tasks.push(PlannedTask { requested: requested.to_owned(), task, split, held_out });
         Ok(())
     }
 }

@@ -5,7 +5,7 @@ use dph_data::{Kind, TaskData, TaskMetric};
 
 use crate::bench::plan::{BenchPlan, PlannedTask};
 use crate::bench::suite::{Suite, SuiteTask};
-use crate::metrics::{Estimate, Outcome, guessing, mean_of_metrics, measure};
+use crate::metrics::{Estimate, Outcome, chance_level, mean_of_metrics, measure};
 use crate::results::{Results, SuiteResult, TaskResult};
 
 /// What a scorer reaches on a task, by each of its metrics.
@@ -38,7 +38,7 @@ pub(crate) fn task_results(
             runs: None,
             documents: data.sets.len(),
             skipped: skipped.iter().map(|(reason, &count)| (reason.as_str().to_owned(), count)).collect(),
-            chance: guessing(*metric, &data.sets),
+            chance: chance_level(*metric, &data.sets),
         })
     };
     planned.task.metrics.iter().filter_map(result).collect()
@@ -65,7 +65,7 @@ pub(crate) fn suite_result(
     let scorer = scorer.to_string();
     // A suite names a task by name or path, a result by name only.
     let name = |part: &SuiteTask| {
-        plan.tasks.iter().find(|task| task.asked == part.task).map(|task| task.task.name.clone())
+        plan.tasks.iter().find(|task| task.requested == part.task).map(|task| task.task.name.clone())
     };
     let of = |part: &SuiteTask, estimate: &dyn Fn(&TaskResult) -> Option<Estimate>| {
         let name = name(part)?;

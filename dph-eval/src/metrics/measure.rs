@@ -1,4 +1,4 @@
-//! A task's metric over its documents, and what guessing would give.
+//! A task's metric over its documents, and what chance_level would give.
 
 use dph_core::CandidateSet;
 use dph_data::TaskMetric;
@@ -34,11 +34,11 @@ pub(crate) fn measure(metric: TaskMetric, outcomes: &[Outcome]) -> Option<Estima
     }
 }
 
-/// What guessing would give: candidates picked at random, all equally often.
+/// What chance_level would give: candidates picked at random, all equally often.
 ///
 /// For F1 it is the value that many documents tend to, `2 p q / (p + q)` with a share `p` of positive documents and a share
 /// `q` of positive guesses. `None` without sets.
-pub(crate) fn guessing(metric: TaskMetric, sets: &[CandidateSet]) -> Option<f64> {
+pub(crate) fn chance_level(metric: TaskMetric, sets: &[CandidateSet]) -> Option<f64> {
     let guesses = chance(sets)?;
     match metric {
         TaskMetric::Accuracy => Some(guesses),
@@ -114,10 +114,10 @@ mod tests {
                 ..CandidateSet::default()
             })
             .collect();
-        assert_eq!(guessing(TaskMetric::Accuracy, &sets), Some(0.5));
+        assert_eq!(chance_level(TaskMetric::Accuracy, &sets), Some(0.5));
         // Of four documents one is positive: of four guesses two, a quarter of them right: precision 1/4, recall 1/2.
-        assert_eq!(guessing(TaskMetric::F1, &sets), Some(1.0 / 3.0));
-        assert_eq!(guessing(TaskMetric::Matthews, &sets), Some(0.0));
-        assert_eq!(guessing(TaskMetric::F1, &[]), None);
+        assert_eq!(chance_level(TaskMetric::F1, &sets), Some(1.0 / 3.0));
+        assert_eq!(chance_level(TaskMetric::Matthews, &sets), Some(0.0));
+        assert_eq!(chance_level(TaskMetric::F1, &[]), None);
     }
 }

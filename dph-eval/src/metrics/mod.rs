@@ -9,4 +9,4 @@ mod measure;
 pub use classification::{f1, matthews};
 pub use correlation::{pearson, spearman};
 pub use estimate::{Estimate, accuracy, chance, mean_of_metrics, weighted_mean, wilson_interval};
-pub(crate) use measure::{Outcome, guessing, measure};
+pub(crate) use measure::{Outcome, chance_level, measure};

@@ -41,7 +41,7 @@ impl BackboneReference {
     }
 
     /// The same to a model that was loaded in some precision.
-    pub fn in_precision(self, precision: Precision) -> Self {
+    pub fn with_precision(self, precision: Precision) -> Self {
         Self { precision, ..self }
     }
 

@@ -59,7 +59,7 @@ impl Model {
     pub fn open_with(dir: &Path, device: &Device, options: &OpenOptions) -> Result<Self, ModelError> {
         let export = locate(dir)?;
         if export.is_file() {
-            return Self::of_file(dir, &export, device, options);
+            return Self::open_file(dir, &export, device, options);
         }
         let reference = BackboneReference::load(&export)?;
         let backbone_dir = match &reference {
@@ -87,7 +87,12 @@ impl Model {
     }
 
     /// A model that is one file, and so has no head.
-    fn of_file(dir: &Path, file: &Path, device: &Device, options: &OpenOptions) -> Result<Self, ModelError> {
+    fn open_file(
+        dir: &Path,
+        file: &Path,
+        device: &Device,
+        options: &OpenOptions,
+    ) -> Result<Self, ModelError> {
         let backbone = backbone(file, device, options.precision)?;
         Self::new(name_of(dir), backbone, tokenizer(file, options.chat)?, None)
     }

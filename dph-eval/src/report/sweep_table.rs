@@ -23,7 +23,7 @@ impl Table {
     /// What is the same for all variants is there once, above them: what guessing would give, and the log-likelihood where all
     /// have the same language model. Where a variant needs several rows (several rewards, other language models) there is a
     /// column with the scorer.
-    pub fn of_sweep(swept: &[String], rows: &[SweepRow]) -> Self {
+    pub fn for_sweep(swept: &[String], rows: &[SweepRow]) -> Self {
         let runs: Vec<Results> = rows.iter().map(|row| row.results.clone()).collect();
         let columns = columns(&runs);
         let (shared, own) = lines(&columns, &runs);
@@ -178,7 +178,7 @@ mod tests {
             row(["identity", "separable"], 0.6, &[("reward:preference", 0.7)]),
             row(["bert", "separable"], 0.6, &[("reward:preference", 0.65)]),
         ];
-        let table = Table::of_sweep(&swept(), &rows).with_note("a note");
+        let table = Table::for_sweep(&swept(), &rows).with_note("a note");
         insta::assert_snapshot!(table.to_text());
     }
 
@@ -188,11 +188,11 @@ mod tests {
             row(["identity", "separable"], 0.6, &[("reward:a", 0.7), ("reward:b", 0.5)]),
             row(["bert", "separable"], 0.61, &[("reward:a", 0.65)]),
         ];
-        insta::assert_snapshot!(Table::of_sweep(&swept(), &rows).to_text());
+        insta::assert_snapshot!(Table::for_sweep(&swept(), &rows).to_text());
     }
 
     #[test]
     fn a_sweep_without_results_is_a_heading() {
-        assert_eq!(Table::of_sweep(&swept(), &[]).to_text().lines().next(), Some("pooling  form"));
+        assert_eq!(Table::for_sweep(&swept(), &[]).to_text().lines().next(), Some("pooling  form"));
     }
 }

@@ -88,7 +88,7 @@ impl StageContext<'_> {
         let training = self.training(stage, checkpoints, optimiser, schedule, fault);
         let model = HeadTrainer::new(head, settings);
         let trained = trainer::train(model, step, validation, stage.keep == Keep::Best, training)?;
-        let reference = BackboneReference::new(export, model_dir, model_hash)?.in_precision(precision);
+        let reference = BackboneReference::new(export, model_dir, model_hash)?.with_precision(precision);
         Ok(dph_eval::export_head(export, &trained.head, &config, &reference)?)
     }
 }

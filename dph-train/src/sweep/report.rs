@@ -55,7 +55,7 @@ fn table(axes: &[Axis], found: Vec<SweepRow>) -> (Vec<SweepRow>, Table) {
     let all: Vec<&Axis> = axes.iter().collect();
     let seeds = axes.iter().position(|axis| axis.key == "seed" && axis.values.len() > 1);
     let Some(seeds) = seeds else {
-        let table = Table::of_sweep(&names(&all), &found);
+        let table = Table::for_sweep(&names(&all), &found);
         return (found, table);
     };
     let others: Vec<&Axis> =
@@ -65,7 +65,7 @@ fn table(axes: &[Axis], found: Vec<SweepRow>) -> (Vec<SweepRow>, Table) {
         "means over the seeds {}",
         axes[seeds].values.iter().map(crate::experiment::sweep::value_text).collect::<Vec<_>>().join(", ")
     );
-    let table = Table::of_sweep(&names(&others), &rows).with_note(note);
+    let table = Table::for_sweep(&names(&others), &rows).with_note(note);
     (rows, table)
 }
 
