@@ -11,7 +11,7 @@
 //!     candidates: vec!["Never.".into(), "Of course not, I swear!".into()],
 //! };
 //! let sets = [request.candidate_set("mine".into(), &model.tokenizer)?];
-//! let scores = score(&model, &sets, &Scoring::default(), &mut |_| {})?;   // log-likelihoods and rewards in one pass
+//! let scores = score(&model, &sets, &Scoring::default(), &mut |_| {})?; // log-likelihoods and rewards
 //! let scorers = ranking_order(ScorerChoice::Both.scorers(model.heads()));
 //! println!("{}", Ranking::new(&request, &scores[0], &scorers).ranking[0].candidate);
 //! # Ok::<(), Box<dyn std::error::Error>>(())

@@ -1,9 +1,9 @@
-//! [`ScorerChoice`]: which scorers are wanted.
+//! [`ScorerChoice`]: which scorers are used.
 
 use dph_core::Scorer;
 use serde::{Deserialize, Serialize};
 
-/// Which of a model's scorers are used: its own likelihood, its preference head, or both.
+/// Which scorers of a model are used: its log-likelihood, its preference head, or both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum ScorerChoice {
@@ -16,28 +16,28 @@ pub enum ScorerChoice {
 }
 
 impl ScorerChoice {
-    /// Everything that a model with these reward heads can do.
+    /// All scorers of a model with these reward heads.
     pub fn all(heads: &[String]) -> Self {
         if heads.is_empty() { Self::Log } else { Self::Both }
     }
 
-    /// Whether log-likelihoods are wanted.
+    /// Whether log-likelihoods are used.
     pub fn log_likelihood(self) -> bool {
         self != Self::Reward
     }
 
-    /// Whether rewards are wanted.
+    /// Whether rewards are used.
     pub fn rewards(self) -> bool {
         self != Self::Log
     }
 
-    /// The scorers that are meant, of a model with these reward heads.
+    /// The chosen scorers of a model with these reward heads.
     pub fn scorers(self, heads: &[String]) -> Vec<Scorer> {
-        let wanted = |scorer: &Scorer| match scorer {
+        let chosen = |scorer: &Scorer| match scorer {
             Scorer::Reward { .. } => self.rewards(),
             _ => self.log_likelihood(),
         };
-        Scorer::all(heads).into_iter().filter(wanted).collect()
+        Scorer::all(heads).into_iter().filter(chosen).collect()
     }
 }
 

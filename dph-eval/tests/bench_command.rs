@@ -214,7 +214,7 @@ fn a_scorer_can_be_chosen() {
     assert_eq!(scorers("model", &["--scorer", "reward"]), all[2..]);
     assert_eq!(scorers("plain", &[]), all[..2]);
     let error = run(place.path(), &["bench", "plain", "--task", "boolq", "--scorer", "both"]).failed(2);
-    assert!(error.contains("`plain` has no preference head to give rewards"), "{error}");
+    assert!(error.contains("`plain` has no preference head; train one"), "{error}");
 }
 
 #[test]
@@ -255,7 +255,7 @@ fn a_wrong_request_is_told_before_any_work() {
         (&["model", "--task", "winogrande"], "there is: "),
         (&["model", "--task", "world", "--split", "dev"], "has no split `dev`; it has train, validation"),
         (&["model", "--task", "boolq", "--device", "gpu"], "unknown device `gpu`: this build knows"),
-        (&["model", "--task", "boolq", "--limit", "0"], "needs to be at least 1"),
+        (&["model", "--task", "boolq", "--limit", "0"], "must be at least 1"),
         (&["model", "--suite", "race", "--split", "test"], "--task <T>"),
     ] {
         let error = run(dir, &[&["bench"], args].concat()).failed(2);

@@ -114,7 +114,7 @@ fn a_model_without_a_head_ranks_by_its_likelihood() {
     assert_eq!(ranking.scorer, "loglik-mean");
     assert!(ranking.ranking[0].score.is_some_and(|score| score < 0.0));
     let error = run(place.path(), &[&args[..], &["--scorer", "reward"]].concat()).failed(2);
-    assert!(error.contains("plain has no preference head to give rewards"), "{error}");
+    assert!(error.contains("plain has no preference head; train one"), "{error}");
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn wrong_lines_do_not_stop_the_others() {
     let outcome = run(place.path(), &["rank", "model", "--input", "sets.jsonl", "--json"]);
     for expected in [
         "sets.jsonl:2: not JSON: expected ident",
-        "sets.jsonl:4: the field `candidates` is missing; there is none",
+        "sets.jsonl:4: the field `candidates` is missing",
         "sets.jsonl:5: prompt and longest answer have ",
         "sets.jsonl:6: `a b` is not a role",
         "4 of 6 requests could not be ranked",

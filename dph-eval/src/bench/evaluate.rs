@@ -14,58 +14,56 @@ use crate::results::{DocumentScores, Results, ResultsError, SuiteResult};
 use crate::score::{HeadRef, Scoring, score_heads, workload};
 use crate::scorer_choice::ScorerChoice;
 
-/// How a benchmark is run.
+/// Options of a benchmark.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BenchOptions {
     /// The root of the data sets: `<data>/<task>/<split>.jsonl`.
     pub data: PathBuf,
-    /// At most so many documents of each task: a seeded sample. `None` takes all.
+    /// Maximum number of documents of each task: a seeded sample. `None` takes all.
     pub limit: Option<usize>,
-    /// So many answered documents of the train split come before each question.
+    /// Number of answered documents of the train split before each question.
     pub few_shot: usize,
-    /// Which scorers are used.
+    /// The scorers.
     pub scorers: ScorerChoice,
-    /// At most so many tokens in a batch, see [`Scoring::token_budget`].
+    /// Maximum number of tokens in a batch, see [`Scoring::token_budget`].
     pub token_budget: usize,
     /// Seed of the sample and of the few-shot examples.
     pub seed: u64,
 }
 
-/// What a benchmark found.
+/// The outcome of a benchmark.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Bench {
-    /// The numbers.
+    /// The metrics.
     pub results: Results,
-    /// Every document's scores, task by task.
+    /// The scores of every document, task by task.
     pub documents: Vec<DocumentScores>,
 }
 
-/// How far a benchmark has come.
+/// Progress of a benchmark.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct BenchProgress<'a> {
-    /// The task at work.
+    /// The current task.
     pub task: &'a str,
     /// Its split.
     pub split: &'a str,
-    /// Whether its rows are being read; afterwards they are scored.
+    /// Whether its rows are being read; they are scored later.
     pub loading: bool,
-    /// How far all tasks together have come; totals are known once all are loaded.
+    /// Progress of all tasks together; totals are known once all are loaded.
     pub overall: Progress,
 }
 
-/// A benchmark that cannot be run.
+/// Why a benchmark cannot be run.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BenchError {
-    /// Rewards are asked of a model without a preference head.
-    #[error(
-        "`{model}` has no preference head to give rewards; train one with `dph-train`, or ask for the scorer `log`"
-    )]
+    /// Rewards are requested from a model without a preference head.
+    #[error("`{model}` has no preference head; train one with `dph-train`, or use the scorer `log`")]
     NoHead {
         /// The model.
         model: String,
     },
-    /// A head that was made for another model.
+    /// A head does not fit the model.
     #[error("{name}: {source}")]
     Head {
         /// The name of the head.
@@ -89,7 +87,7 @@ pub enum BenchError {
 }
 
 impl BenchOptions {
-    /// The default options: all documents of the data sets in `data`, without examples, by these scorers.
+    /// The default options: all documents of the data sets in `data`, no examples, these scorers.
     pub fn new(data: impl Into<PathBuf>, scorers: ScorerChoice) -> Self {
         let token_budget = Scoring::default().token_budget;
         Self { data: data.into(), limit: None, few_shot: 0, scorers, token_budget, seed: 0 }
@@ -98,11 +96,11 @@ impl BenchOptions {
 
 /// Evaluates a model on every task of a plan.
 ///
-/// All data is loaded before the first document is scored, so that a missing file is found at once. Documents that do
-/// not fit into the model's context are skipped and counted.
+/// All data is loaded before the first document is scored, so that a missing file is found at once. Documents that exceed the
+/// model's context are skipped and counted.
 ///
 /// # Errors
-/// Data that is missing or broken, rewards without a head.
+/// Data that is missing or invalid; rewards without a head.
 pub fn bench(
     model: &Model,
     plan: &BenchPlan,
@@ -117,14 +115,14 @@ pub fn bench(
     Ok(evaluate(model, &[subject], plan, options, progress)?.remove(0))
 }
 
-/// What results are of: a name and, where there is one, a preference head on the model.
+/// What is evaluated: a name and, optionally, a preference head on the model.
 #[derive(Clone, Copy)]
 pub(crate) struct Subject<'a> {
     pub name: &'a str,
     pub head: Option<HeadRef<'a>>,
 }
 
-/// What [`bench`] finds for each subject, from one pass over the model.
+/// Evaluates every subject in one pass over the model.
 pub(crate) fn evaluate(
     model: &Model,
     subjects: &[Subject<'_>],
@@ -180,13 +178,13 @@ pub(crate) fn evaluate(
 }
 
 impl<'a> Subject<'a> {
-    /// The names of the rewards that it gives.
+    /// The names of its rewards.
     fn rewards(&self, scorers: ScorerChoice) -> &'a [String] {
         self.head.filter(|_| scorers.rewards()).map_or(&[], |(_, config)| &config.rewards)
     }
 }
 
-/// The same scores with some of their rewards only.
+/// The scores with a range of their rewards.
 fn only(scores: &[Vec<CandidateScores>], rewards: &Range<usize>) -> Vec<Vec<CandidateScores>> {
     let of_candidate = |scores: &CandidateScores| CandidateScores {
         rewards: scores.rewards.get(rewards.clone()).unwrap_or_default().to_vec(),
@@ -196,7 +194,7 @@ fn only(scores: &[Vec<CandidateScores>], rewards: &Range<usize>) -> Vec<Vec<Cand
 }
 
 impl Bench {
-    /// Without any results.
+    /// An outcome without results.
     pub fn new(name: impl Into<String>) -> Self {
         Self { results: Results::new(name), documents: Vec::new() }
     }
@@ -223,7 +221,7 @@ impl Bench {
     /// Reads what [`save`](Self::save) wrote into a directory.
     ///
     /// # Errors
-    /// A file is not there, or not what it should be.
+    /// A file is missing or has invalid content.
     pub fn load(dir: &Path) -> Result<Self, ResultsError> {
         Ok(Self { results: Results::load(dir)?, documents: DocumentScores::load_all(dir)? })
     }

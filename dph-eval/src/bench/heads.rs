@@ -6,10 +6,10 @@ use crate::bench::evaluate::{Bench, BenchError, BenchOptions, BenchProgress, Sub
 use crate::bench::plan::BenchPlan;
 use crate::model::{Model, check_head};
 
-/// A preference head that results are to call by a name.
+/// A preference head with a name for its results.
 #[derive(Debug, Clone)]
 pub struct NamedHead {
-    /// What results call it.
+    /// The name in results.
     pub name: String,
     /// The head.
     pub head: PreferenceHead,
@@ -17,13 +17,13 @@ pub struct NamedHead {
     pub config: PreferenceHeadConfig,
 }
 
-/// Evaluates many heads on one model, in one pass over it, and gives for each what [`bench`](crate::bench()) gives for the
-/// model with that head alone, in their order. The model's own head, if it has one, is left out.
+/// Evaluates many heads on one model in one pass over it. Returns for each head, in order, what [`bench`](crate::bench()) returns
+/// for the model with that head. The model's own head is not used.
 ///
-/// The model computes the layers that any of the heads needs.
+/// The model computes every layer that one of the heads needs.
 ///
 /// # Errors
-/// A head that was made for another model; data that is missing or broken.
+/// A head for a model of another size; data that is missing or invalid.
 pub fn bench_heads(
     model: &Model,
     heads: &[NamedHead],

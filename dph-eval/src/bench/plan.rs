@@ -1,4 +1,4 @@
-//! [`BenchPlan`]: which splits of which tasks are evaluated, and for which suites.
+//! [`BenchPlan`]: the tasks, splits and suites of an evaluation.
 
 use std::path::Path;
 
@@ -7,19 +7,19 @@ use dph_data::{ChatTokenizer, DataError, Holdout, HoldoutSide, Task, TaskData, T
 use crate::bench::suite::Suite;
 use crate::bench::suite_error::SuiteError;
 
-/// The split where nothing says which.
+/// The split of a task that no suite contains.
 const DEFAULT_SPLIT: &str = "test";
 
 /// The split of rows that training held out, in results and tables.
 pub const HELD_OUT: &str = "held-out";
 
-/// The splits that stand for a whole task.
+/// The splits that contain a whole task, not a part of it.
 const WHOLE_SPLITS: [&str; 2] = ["validation", "test"];
 
-/// Tasks to evaluate, and the suites that their scores make up.
+/// Tasks to evaluate, and the suites that they are combined into.
 #[derive(Debug, Default)]
 pub struct BenchPlan {
-    /// Each task and split once, in the order in which they were requested for.
+    /// Each task and split once, in the order of the request.
     pub tasks: Vec<PlannedTask>,
     /// The suites.
     pub suites: Vec<Suite>,
@@ -28,7 +28,7 @@ pub struct BenchPlan {
 /// A split of a task to evaluate.
 #[derive(Debug)]
 pub struct PlannedTask {
-    /// The name or path by which the task was requested for.
+    /// The name or path by which the task was requested.
     pub requested: String,
     /// The task.
     pub task: Task,
@@ -49,31 +49,31 @@ pub struct HeldOut {
     pub seed: u64,
 }
 
-/// Something that was requested for and does not exist or cannot be evaluated.
+/// A suite or task that does not exist or cannot be evaluated.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 #[non_exhaustive]
 pub enum PlanError {
-    /// The suite cannot be had.
+    /// The suite cannot be used.
     #[error(transparent)]
     #[diagnostic(transparent)]
     Suite(#[from] SuiteError),
-    /// The task cannot be had.
+    /// The task cannot be used.
     #[error(transparent)]
     #[diagnostic(transparent)]
     Task(#[from] TaskError),
-    /// Two different tasks have the same name, by which results are told apart.
+    /// Two different tasks have the same name, which identifies their results.
     #[error("`{first}` and `{second}` are two tasks called `{name}`; give one of them another `name`")]
     SameName {
         /// The name.
         name: String,
-        /// How the first was requested for.
+        /// Name or path of the first.
         first: String,
-        /// How the second was requested for.
+        /// Name or path of the second.
         second: String,
     },
-    /// There is nothing to choose in the task.
+    /// The task has no candidates to choose from.
     #[error(
-        "`{task}` cannot be evaluated: its rows are of the kind `{kind}`, with one answer each; there is nothing to choose"
+        "`{task}` cannot be evaluated: rows of the kind `{kind}` have one answer each, so there is nothing to choose"
     )]
     NothingToChoose {
         /// The task.
@@ -86,8 +86,8 @@ pub enum PlanError {
 impl BenchPlan {
     /// The plan for suites and single tasks, by name or path.
     ///
-    /// A suite says which split of each task counts. For a single task it is `split` or, where that is `None`, `validation` or
-    /// `test` as the embedded suites use it, or else `test`.
+    /// A suite names the split of each of its tasks. A single task is evaluated on `split`. If that is `None`, it is the split
+    /// (`validation` or `test`) that the embedded suites use for the task, otherwise `test`.
     ///
     /// # Errors
     /// A suite or task that does not exist (with the nearest name) or cannot be evaluated.
@@ -169,7 +169,7 @@ impl PlannedTask {
     }
 }
 
-/// The split that an embedded suite uses for a task, unless it is only a part of one (a subset, other genres).
+/// The split that an embedded suite uses for a task, unless it is a part of the task (a subset, other genres).
 fn usual_split(name: &str) -> String {
     Suite::names()
         .filter_map(|suite| Suite::find(suite).ok())
@@ -228,9 +228,6 @@ mod tests {
     #[test]
     fn a_task_without_a_choice_is_refused() {
         let error = BenchPlan::new(&[], &["world_text"], None).unwrap_err().to_string();
-        assert!(
-            error.starts_with("`world_text` cannot be evaluated: its rows are of the kind `text`"),
-            "{error}"
-        );
+        assert!(error.starts_with("`world_text` cannot be evaluated: rows of the kind `text`"), "{error}");
     }
 }

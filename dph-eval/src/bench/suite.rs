@@ -1,4 +1,4 @@
-//! [`Suite`]: a list of tasks and how their scores combine, read from a TOML file.
+//! [`Suite`]: a list of tasks and how their scores are combined, read from a TOML file.
 
 use std::ops::Range;
 use std::path::Path;
@@ -22,9 +22,10 @@ const SUITES: [(&str, &str); 8] = [
     ("reward_bench_reasoning", include_str!("../../suites/reward_bench_reasoning.toml")),
 ];
 
-/// A list of tasks whose scores make up one number: their weighted mean. A task with several metrics counts with their mean.
+/// A list of tasks whose scores are combined into one number: their weighted mean. A task with several metrics counts with their
+/// mean.
 ///
-/// Suites are TOML files. Some are embedded ([`Suite::names`]); a user's own is given by the path of its file:
+/// Suites are TOML files. Some are embedded ([`Suite::names`]); others are given by the path of their file:
 ///
 /// ```toml
 /// about = "Two kinds of questions"
@@ -32,7 +33,7 @@ const SUITES: [(&str, &str); 8] = [
 /// [[task]]
 /// task   = "arc_easy"        # an embedded task, or the path of a task file, relative to this one
 /// split  = "test"
-/// weight = 2.0               # 1 where it is left out
+/// weight = 2.0               # default: 1
 ///
 /// [[task]]
 /// task   = "trivia.toml"
@@ -40,9 +41,9 @@ const SUITES: [(&str, &str); 8] = [
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Suite {
-    /// The suite's name; for a user's own file its name without `.toml`.
+    /// The suite's name; for a file, its name without `.toml`.
     pub name: String,
-    /// What the suite is, in a line; may be empty.
+    /// A description in one line; may be empty.
     pub about: String,
     /// The tasks, in the order of the file.
     pub tasks: Vec<SuiteTask>,
@@ -54,9 +55,9 @@ pub struct Suite {
 pub struct SuiteTask {
     /// Name of an embedded task, or the path of a task's file.
     pub task: String,
-    /// The split that counts.
+    /// The split that is evaluated.
     pub split: String,
-    /// How much the task counts.
+    /// The weight of the task in the mean; greater than 0.
     #[serde(default = "one")]
     pub weight: f64,
 }
@@ -70,7 +71,7 @@ impl Suite {
     /// An embedded suite by its name, or any suite by the path of its file (which ends in `.toml`).
     ///
     /// # Errors
-    /// [`SuiteError::Unknown`] with the nearest name; a file that cannot be read or is no suite.
+    /// [`SuiteError::Unknown`] with the nearest name; a file that cannot be read or is not a suite.
     pub fn find(name_or_path: &str) -> Result<Self, SuiteError> {
         if let Some((name, source)) = SUITES.iter().find(|(name, _)| *name == name_or_path) {
             return Self::parse(source, Path::new(&format!("{name}.toml")));
@@ -84,14 +85,14 @@ impl Suite {
         let help = did_you_mean(name_or_path, Self::names()).unwrap_or_else(|| {
             let names: Vec<&str> = Self::names().collect();
             format!(
-                "the embedded ones are {}; your own is given by its path, ending in .toml",
+                "the embedded suites are {}; a suite file is given by its path, ending in .toml",
                 names.join(", ")
             )
         });
         Err(SuiteError::Unknown { name: name_or_path.to_owned(), help })
     }
 
-    /// A suite from TOML text. `path` gives the suite its name, and its own task files are relative to that folder.
+    /// Parses a suite. Its name is the file name of `path`; the task files that it names are relative to the folder of `path`.
     ///
     /// # Errors
     /// [`SuiteError::Invalid`] with the line that is wrong.
@@ -109,11 +110,11 @@ impl Suite {
             if !(entry.weight.is_finite() && entry.weight > 0.0) {
                 return Err(problem(
                     span,
-                    format!("weight = {}: a weight is a positive number", entry.weight),
+                    format!("weight = {}: a weight must be greater than 0", entry.weight),
                 ));
             }
             if tasks.iter().any(|task| task.task == entry.task && task.split == entry.split) {
-                return Err(problem(span, format!("{}/{} stands here twice", entry.task, entry.split)));
+                return Err(problem(span, format!("{}/{} is listed twice", entry.task, entry.split)));
             }
             if entry.task.ends_with(".toml")
                 && let Some(folder) = path.parent()
@@ -129,9 +130,9 @@ impl Suite {
         Ok(Self { name, about: file.about, tasks })
     }
 
-    /// The suite's number from those of its tasks, which are independent of one another.
+    /// The weighted mean of the tasks' estimates, which are taken as independent of one another.
     ///
-    /// `None` where `estimate` has nothing for one of the tasks: a mean over fewer tasks would be another suite.
+    /// `None` if `estimate` is `None` for one of the tasks: a mean over fewer tasks would be another suite.
     pub fn combine(&self, mut estimate: impl FnMut(&SuiteTask) -> Option<Estimate>) -> Option<Estimate> {
         let parts: Option<Vec<_>> =
             self.tasks.iter().map(|task| Some((task.weight, estimate(task)?))).collect();
@@ -191,13 +192,13 @@ mod tests {
         assert_eq!(error("gpt4al"), "there is no suite `gpt4al`; did you mean `gpt4all`?");
         assert_eq!(
             error("zzz"),
-            "there is no suite `zzz`; the embedded ones are gpt4all, race, glue, glue_no_wnli, reward_bench_chat, reward_bench_chat_hard, reward_bench_safety, reward_bench_reasoning; your own is given by its path, ending in .toml"
+            "there is no suite `zzz`; the embedded suites are gpt4all, race, glue, glue_no_wnli, reward_bench_chat, reward_bench_chat_hard, reward_bench_safety, reward_bench_reasoning; a suite file is given by its path, ending in .toml"
         );
         assert!(error("nowhere/x.toml").starts_with("cannot read the suite nowhere/x.toml: "));
     }
 
     #[test]
-    fn a_suite_of_ones_own() {
+    fn a_suite_file_names_tasks_and_weights() {
         let source = "[[task]]\ntask = \"my.toml\"\nsplit = \"dev\"\n\n[[task]]\ntask = \"piqa\"\nsplit = \"validation\"\nweight = 3\n";
         let suite = Suite::parse(source, Path::new("folder/mine.toml")).unwrap();
         assert_eq!(suite.name, "mine");
@@ -223,9 +224,9 @@ mod tests {
             ("[[task]]\ntask = \"piqa\"\n", "x.toml:1: missing field `split`".into()),
             (
                 "[[task]]\ntask = \"piqa\"\nsplit = \"test\"\nweight = 0\n",
-                "x.toml:1: weight = 0: a weight is a positive number".into(),
+                "x.toml:1: weight = 0: a weight must be greater than 0".into(),
             ),
-            (&format!("{task}\n{task}"), "x.toml:5: piqa/test stands here twice".into()),
+            (&format!("{task}\n{task}"), "x.toml:5: piqa/test is listed twice".into()),
         ] {
             assert_eq!(error(source), expected);
         }

@@ -14,7 +14,7 @@ pub enum SuiteError {
     Unknown {
         /// The name as given.
         name: String,
-        /// What to do: the nearest name, or all of them.
+        /// The nearest name, or all of them.
         help: String,
     },
     /// The file cannot be read.
@@ -22,7 +22,7 @@ pub enum SuiteError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: std::io::Error,
     },
     /// The file is not a suite.

@@ -1,4 +1,4 @@
-//! From the scores of a benchmark's documents to its results.
+//! From the scores of the documents to the results of tasks and suites.
 
 use dph_core::{CandidateScores, Scorer};
 use dph_data::{Kind, TaskData, TaskMetric};
@@ -8,7 +8,7 @@ use crate::bench::suite::{Suite, SuiteTask};
 use crate::metrics::{Estimate, Outcome, chance_level, mean_of_metrics, measure};
 use crate::results::{Results, SuiteResult, TaskResult};
 
-/// What a scorer reaches on a task, by each of its metrics.
+/// The results of one scorer on a task: one for each metric.
 pub(crate) fn task_results(
     planned: &PlannedTask,
     data: &TaskData,
@@ -46,8 +46,8 @@ pub(crate) fn task_results(
 
 /// The candidate that a scorer picks.
 ///
-/// Of equals it is the first, as in the reference implementation. In a pair the gold answer is always the first, so there a
-/// tie picks nothing. Nothing is picked either if no value is a number.
+/// Ties go to the first candidate, as in the reference implementation. In a preference pair the gold answer is always the first,
+/// so there a tie picks none. If all values are NaN, none is picked.
 fn prediction(kind: Kind, scorer: &Scorer, scores: &[CandidateScores]) -> Option<usize> {
     let picked = scorer.choose(scores)?;
     let value = scorer.value(&scores[picked]);
@@ -55,7 +55,7 @@ fn prediction(kind: Kind, scorer: &Scorer, scores: &[CandidateScores]) -> Option
     (kind != Kind::Preference || !tie()).then_some(picked)
 }
 
-/// What a scorer reaches on a suite, given the results of its tasks; nothing where one is missing.
+/// The result of one scorer on a suite, given the results of its tasks; `None` if one is missing.
 pub(crate) fn suite_result(
     suite: &Suite,
     plan: &BenchPlan,
@@ -67,18 +67,20 @@ pub(crate) fn suite_result(
     let name = |part: &SuiteTask| {
         plan.tasks.iter().find(|task| task.requested == part.task).map(|task| task.task.name.clone())
     };
-    let of = |part: &SuiteTask, estimate: &dyn Fn(&TaskResult) -> Option<Estimate>| {
+    let task_estimate = |part: &SuiteTask, estimate: &dyn Fn(&TaskResult) -> Option<Estimate>| {
         let name = name(part)?;
         let is = |result: &&TaskResult| {
             result.task == name && result.split == part.split && result.scorer == scorer
         };
-        let of_metrics: Option<Vec<Estimate>> = results.results.iter().filter(is).map(estimate).collect();
-        mean_of_metrics(&of_metrics?)
+        let metrics: Option<Vec<Estimate>> = results.results.iter().filter(is).map(estimate).collect();
+        mean_of_metrics(&metrics?)
     };
-    let estimate = suite
-        .combine(|part| of(part, &|result| Some(Estimate { value: result.value, stderr: result.stderr })))?;
-    let chance =
-        suite.combine(|part| of(part, &|result| result.chance.map(|value| Estimate { value, stderr: None })));
+    let estimate = suite.combine(|part| {
+        task_estimate(part, &|result| Some(Estimate { value: result.value, stderr: result.stderr }))
+    })?;
+    let chance = suite.combine(|part| {
+        task_estimate(part, &|result| result.chance.map(|value| Estimate { value, stderr: None }))
+    });
     Some(SuiteResult {
         suite: suite.name.clone(),
         value: estimate.value,

@@ -9,10 +9,10 @@ use dph_eval::{Bench, BenchOptions, BenchPlan, BenchProgress, ScorerChoice, Tabl
 
 use super::device::{DeviceArgs, positive};
 
-/// Evaluate a model on benchmark tasks, by its log-likelihood and by its preference head side by side
+/// Evaluate a model on benchmark tasks, by log-likelihood and by preference head
 ///
-/// Prints a table with a row for each scorer and a column for each task and suite: accuracies in per cent with their standard
-/// errors, above them what guessing would give, below them the number of documents.
+/// Prints a table with a row for each scorer and a column for each task and suite: accuracies in per cent with standard errors.
+/// The row above them shows the accuracy of random choices, the row below them the number of documents.
 ///
 /// Scorers: `loglik-mean` and `loglik-sum` choose the answer with the highest mean or total log-probability of its tokens;
 /// `reward:<head>` chooses the one with the highest reward.
@@ -21,7 +21,7 @@ pub struct BenchArgs {
     /// The model, export or run
     dir: PathBuf,
 
-    /// A suite: gpt4all, race, or the path of a suite's TOML file; may be given several times
+    /// A suite such as gpt4all, or the path of a suite's TOML file; may be given several times
     #[arg(long, value_name = "S", required_unless_present = "task")]
     suite: Vec<String>,
 
@@ -29,19 +29,19 @@ pub struct BenchArgs {
     #[arg(long, value_name = "T")]
     task: Vec<String>,
 
-    /// The split of each --task; by default the one that the suites use for it, otherwise `test`
+    /// The split of each --task [default: the split that the suites use for it, otherwise test]
     #[arg(long, value_name = "S", requires = "task")]
     split: Option<String>,
 
-    /// At most so many documents of each task: a seeded sample spread over the split
+    /// Evaluate at most N documents of each task: a seeded sample, spread over the split
     #[arg(long, value_name = "N", value_parser = positive)]
     limit: Option<usize>,
 
-    /// Put so many answered documents of the train split before each question
+    /// Put K answered documents of the train split before each question
     #[arg(long, value_name = "K", default_value_t = 0)]
     few_shot: usize,
 
-    /// What chooses the answers; by default everything that the model has
+    /// Which scorers to use [default: all that the model has]
     #[arg(long, value_name = "WHICH")]
     scorer: Option<ScorerChoice>,
 
@@ -53,7 +53,7 @@ pub struct BenchArgs {
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
 
-    /// Also write results.json, documents.jsonl (every document's scores) and report.md into DIR
+    /// Also write results.json, documents.jsonl (the scores of every document) and report.md into DIR
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 
@@ -69,7 +69,7 @@ impl BenchArgs {
     pub fn run(self, out: &mut dyn Write) -> Result<(), Failure> {
         let plan = BenchPlan::new(&self.suite, &self.task, self.split.as_deref())?;
         if let Some(dir) = &self.out {
-            // Before hours of work, not after them.
+            // An invalid directory is reported before the work, not after it.
             std::fs::create_dir_all(dir)
                 .map_err(|error| Failure::request(format!("--out {}: {error}", dir.display())))?;
         }

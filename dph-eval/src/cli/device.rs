@@ -8,23 +8,22 @@ use dph_data::ChatFormat;
 use dph_eval::{Model, OpenOptions};
 use dph_model::checkpoint::Precision;
 
-/// How a model is opened, and where and in what portions it is computed.
+/// How a model is opened and computed.
 #[derive(Debug, Args)]
 pub struct DeviceArgs {
-    /// The device: flex, libtorch, libtorch:cuda:0, wgpu, vulkan or cuda:0, as far as they are built in
+    /// The device: flex, libtorch, libtorch:cuda:0, wgpu, vulkan or cuda:0, if compiled in
     #[arg(long, value_name = "D", default_value = "flex")]
     device: String,
 
-    /// Tokens in a batch, padding included: more use the device better and need more memory
+    /// Maximum number of tokens in a batch, including padding. Larger batches are faster and need more memory
     #[arg(long, value_name = "N", default_value_t = 4096, value_parser = positive)]
     pub token_budget: usize,
 
-    /// How conversations look: `template`, the tokenizer's own, or `chatml`, the paper's; by default what the directory says
+    /// Chat format: `template` (the tokenizer's) or `chatml` (the paper's) [default: the format of the directory]
     #[arg(long, value_name = "FORMAT")]
     chat: Option<ChatFormat>,
 
-    /// In which type the language model's matrices are kept and multiplied with: f32, bf16 or f16; by default as the head was
-    /// trained
+    /// Type of the language model's matrices: f32, bf16 or f16 [default: the type that the head was trained with]
     #[arg(long, value_name = "TYPE")]
     precision: Option<Precision>,
 }
@@ -39,7 +38,7 @@ impl DeviceArgs {
 /// A number of at least 1.
 pub fn positive(text: &str) -> Result<usize, String> {
     match text.parse() {
-        Ok(0) => Err("needs to be at least 1".into()),
+        Ok(0) => Err("must be at least 1".into()),
         Ok(number) => Ok(number),
         Err(error) => Err(format!("{error}")),
     }

@@ -13,8 +13,8 @@ use dph_core::terminal::Failure;
 
 /// Evaluate and use Direct Preference Heads: benchmark a model and its head, rank answers, compare runs.
 ///
-/// DIR is always a model (a directory with a preference head or without, a .gguf file, hf:owner/name), a stage's export, or a
-/// run, which stands for the export of its last stage.
+/// DIR is a model (a directory with or without a preference head, a .gguf file, or hf:owner/name), a stage's export, or a run. For
+/// a run, the export of its last stage is used.
 ///
 /// Tables and JSON go to stdout, everything else to stderr. Exit status: 0 done, 1 the work failed, 2 the request was wrong.
 #[derive(Debug, Parser)]

@@ -15,27 +15,27 @@ use serde_json::json;
 use super::device::DeviceArgs;
 use super::requests::{CHUNK, Item, Problem, Source, next_chunk};
 
-/// Rank candidate answers: the one that people would prefer comes first
+/// Rank candidate answers, the preferred one first
 ///
-/// Candidates are given on the command line, or as lines of JSON
+/// Candidates are given on the command line, or as lines of JSON:
 ///
 ///   {"prompt": "Who wrote it?", "candidates": ["Ann.", "Bob."], "id": 7}
 ///
-/// where `prompt` is a text or a list of messages {"role": …, "content": …}, and `id` is optional and only handed back.
-/// Answers are printed in the order of the lines, as they are ready. A wrong line is reported with its number, the others are ranked
-/// all the same, and the exit status is 1.
+/// `prompt` is a string or a list of messages {"role": …, "content": …}. `id` is optional and is returned with the ranking.
+/// Rankings are printed in the order of the lines. An invalid line is reported with its number, the other lines are still ranked, and
+/// the exit status is 1.
 ///
-/// The reward of the first head decides, or, for a model without a preference head, the mean log-likelihood.
+/// Candidates are sorted by the reward of the first head or, for a model without a preference head, by the mean log-likelihood.
 #[derive(Debug, Args)]
 pub struct RankArgs {
     /// The model, export or run
     dir: PathBuf,
 
-    /// A file with a request in each line; `-`, the default, is stdin
+    /// A file with one request a line; `-` is stdin [default: -]
     #[arg(long, value_name = "FILE", conflicts_with_all = ["prompt", "system", "candidate"])]
     input: Option<PathBuf>,
 
-    /// A single prompt, whose answers are given by --candidate
+    /// A single prompt; give its answers with --candidate
     #[arg(long, value_name = "P", requires = "candidate")]
     prompt: Option<String>,
 
@@ -43,16 +43,16 @@ pub struct RankArgs {
     #[arg(long, value_name = "S", requires = "prompt")]
     system: Option<String>,
 
-    /// An answer to --prompt; give it once for each
+    /// An answer to --prompt; may be given several times
     #[arg(long, value_name = "C", requires = "prompt", allow_hyphen_values = true)]
     candidate: Vec<String>,
 
-    /// What scores the answers; by default `reward`, or `log` for a model without a preference head
+    /// Which scorers to use [default: reward, or log for a model without a preference head]
     #[arg(long, value_name = "WHICH")]
     scorer: Option<ScorerChoice>,
 
     /// Print one line of JSON for each request: {"id", "scorer", "ranking": [{"index", "candidate", "score", "scores",
-    /// "tokens"}]}, or {"line", "error"} for a wrong one
+    /// "tokens"}]}, or {"line", "error"} for an invalid one
     #[arg(long)]
     json: bool,
 
@@ -75,7 +75,7 @@ impl RankArgs {
         let (mut ranked, mut wrong) = (0, 0);
         let (send, receive) = mpsc::sync_channel(2 * CHUNK);
         let outcome = thread::scope(|scope| {
-            // It ends with this closure, however that ends: then the reader knows that nobody listens.
+            // Dropped at the end of this closure, on errors as well, so that the reader stops.
             let receive = receive;
             scope.spawn(|| source.read(&model, send));
             while let Some(chunk) = next_chunk(&receive, eager) {
@@ -109,7 +109,7 @@ impl RankArgs {
         }
     }
 
-    /// Where the requests come from; all that can be wrong with the flags is found here, before a model is loaded.
+    /// Where the requests come from. Invalid flags are reported here, before a model is loaded.
     fn source(&self) -> Result<Source, Failure> {
         if let Some(prompt) = &self.prompt {
             let system = self.system.iter().map(Message::system);
@@ -124,18 +124,18 @@ impl RankArgs {
             Some(path) => Source::file(path)
                 .map_err(|error| Failure::request(format!("--input {}: {error}", path.display()))),
             None if self.input.is_none() && io::stdin().is_terminal() => Err(Failure::request(
-                "there is nothing to rank; give --prompt with --candidate, or --input FILE, or pipe requests into stdin",
+                "no requests; give --prompt with --candidate, or --input FILE, or pipe requests into stdin",
             )),
             None => Ok(Source::stdin()),
         }
     }
 
-    /// The scorers, the one that decides first.
+    /// The scorers; candidates are sorted by the first one.
     fn scorers(&self, model: &Model) -> Result<Vec<Scorer>, Failure> {
         let choice = match (self.scorer, model.heads().is_empty()) {
             (Some(choice), true) if choice.rewards() => {
                 return Err(Failure::request(format!(
-                    "{} has no preference head to give rewards; train one with `dph-train`, or ask for --scorer log",
+                    "{} has no preference head; train one with `dph-train`, or use --scorer log",
                     self.dir.display()
                 )));
             }

@@ -1,4 +1,4 @@
-//! Where the requests of `dph-eval rank` come from: read and tokenised ahead of the model.
+//! The requests of `dph-eval rank`, read and tokenised ahead of the model.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
@@ -13,11 +13,11 @@ pub const CHUNK: usize = 64;
 
 /// Where requests come from.
 pub struct Source {
-    /// What messages call it.
+    /// Its name in messages.
     pub name: String,
-    /// Whether to answer what is there rather than to wait for more: somebody may be waiting at the other end.
+    /// Whether to rank the requests that have arrived without waiting for a whole chunk: a process may wait for the answer.
     pub eager: bool,
-    /// Its size, where that is known.
+    /// Its size, if known.
     pub bytes: Option<u64>,
     requests: Requests,
 }
@@ -27,7 +27,7 @@ enum Requests {
     Lines(Box<dyn BufRead + Send>),
 }
 
-/// A request that was read, and where its line ends.
+/// A request that was read, and the end of its line in bytes.
 pub struct Item {
     pub end: u64,
     pub request: Result<(RankRequest, CandidateSet), Problem>,
@@ -51,7 +51,7 @@ impl Source {
         let file = File::open(path)?;
         let metadata = file.metadata()?;
         if metadata.is_dir() {
-            return Err(io::Error::other("this is a directory; give a file with a request in each line"));
+            return Err(io::Error::other("this is a directory; give a file with one request a line"));
         }
         Ok(Self {
             name: path.display().to_string(),
@@ -67,12 +67,12 @@ impl Source {
         Self { name: "stdin".into(), eager: true, bytes: None, requests }
     }
 
-    /// Reads and tokenises all requests, until there are no more or nobody wants them. Blank lines are passed over.
+    /// Reads and tokenises all requests until the end, or until the receiver is dropped. Blank lines are skipped.
     pub fn read(self, model: &Model, send: SyncSender<Item>) {
         let mut lines = match self.requests {
             Requests::One(request) => {
                 let request = tokenise(*request, 1, model);
-                // Nobody wants it: then the reason is known at the other end.
+                // A send fails only if the receiver was dropped, which has its own error.
                 let _ = send.send(Item { end: 0, request });
                 return;
             }
@@ -120,7 +120,7 @@ fn tokenise(
     Ok((request, set))
 }
 
-/// The next requests: a whole chunk or, if `eager`, those that are there. `None` at the end.
+/// The next requests: a whole chunk or, if `eager`, those that have arrived. `None` at the end.
 pub fn next_chunk(receive: &Receiver<Item>, eager: bool) -> Option<Vec<Item>> {
     let mut chunk = vec![receive.recv().ok()?];
     while chunk.len() < CHUNK {

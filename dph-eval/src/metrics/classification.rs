@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-/// The F1 score of class 1: `2 TP / (2 TP + FP + FN)`; 0 where that class is neither predicted nor there.
+/// The F1 score of class 1: `2 TP / (2 TP + FP + FN)`; 0 if that class neither occurs nor is predicted.
 ///
 /// # Panics
 /// If the lists differ in length.
@@ -14,8 +14,8 @@ pub fn f1(predictions: &[usize], references: &[usize]) -> f64 {
     weighted_f1(&pairs(predictions, references))
 }
 
-/// Matthews' correlation of predicted and right classes, of any number (`R_K`, Gorodkin 2004); 0 where one side is the
-/// same everywhere.
+/// Matthews' correlation of predicted and gold classes, for any number of classes (`R_K`, Gorodkin 2004); 0 if one side is
+/// constant.
 ///
 /// # Panics
 /// If the lists differ in length.
@@ -23,7 +23,7 @@ pub fn matthews(predictions: &[usize], references: &[usize]) -> f64 {
     weighted_matthews(&pairs(predictions, references))
 }
 
-/// Predicted and right class, and how many documents have them.
+/// Predicted and gold class, and the number of documents that have them.
 pub(crate) type Classes = ((usize, usize), f64);
 
 pub(crate) fn weighted_f1(outcomes: &[Classes]) -> f64 {
@@ -47,10 +47,10 @@ pub(crate) fn weighted_matthews(outcomes: &[Classes]) -> f64 {
         sums.entry(*predicted).or_default().0 += count;
         sums.entry(*gold).or_default().1 += count;
     }
-    let product = |of: fn(&(f64, f64)) -> f64| sums.values().map(of).sum::<f64>();
-    let both = right * all - product(|(predicted, gold)| predicted * gold);
-    let predicted = all * all - product(|(predicted, _)| predicted * predicted);
-    let gold = all * all - product(|(_, gold)| gold * gold);
+    let total = |term: fn(&(f64, f64)) -> f64| sums.values().map(term).sum::<f64>();
+    let both = right * all - total(|(predicted, gold)| predicted * gold);
+    let predicted = all * all - total(|(predicted, _)| predicted * predicted);
+    let gold = all * all - total(|(_, gold)| gold * gold);
     if predicted > 0.0 && gold > 0.0 { both / (predicted * gold).sqrt() } else { 0.0 }
 }
 
@@ -67,7 +67,7 @@ mod tests {
     fn by_hand() {
         assert_eq!(f1(&[0, 0], &[0, 0]), 0.0);
         assert_eq!(f1(&[1, 0, 1], &[1, 1, 1]), 0.8);
-        // A third class counts as an error where class 1 is meant.
+        // A third class counts as an error if class 1 was expected.
         assert_eq!(f1(&[2, 1], &[1, 1]), 2.0 / 3.0);
         assert_eq!(matthews(&[0, 1, 2], &[0, 1, 2]), 1.0);
         assert_eq!(matthews(&[1, 2, 0], &[0, 1, 2]), -0.5);

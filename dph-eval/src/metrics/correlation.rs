@@ -1,6 +1,6 @@
 //! Pearson's and Spearman's correlation.
 
-/// Pearson's correlation; not a number where one side is the same everywhere, or something is not a number.
+/// Pearson's correlation; NaN if one side is constant or a value is NaN.
 ///
 /// # Panics
 /// If the lists differ in length.
@@ -12,7 +12,7 @@ pub fn pearson(predictions: &[f64], references: &[f64]) -> f64 {
     weighted_pearson(&pairs(predictions, references))
 }
 
-/// Spearman's correlation: [`pearson`] of the ranks, where equal values share the mean of theirs.
+/// Spearman's correlation: [`pearson`] of the ranks; equal values share the mean of their ranks.
 ///
 /// # Panics
 /// If the lists differ in length.
@@ -20,20 +20,21 @@ pub fn spearman(predictions: &[f64], references: &[f64]) -> f64 {
     weighted_spearman(&pairs(predictions, references))
 }
 
-/// Prediction and reference, and how many documents have them.
+/// Prediction and reference, and the number of documents that have them.
 pub(crate) type Numbers = ((f64, f64), f64);
 
 pub(crate) fn weighted_pearson(outcomes: &[Numbers]) -> f64 {
-    let constant = |of: fn(&(f64, f64)) -> f64| {
-        // Compared as they are: the mean of equal numbers need not be one of them.
-        outcomes.iter().all(|(pair, _)| of(pair) == of(&outcomes[0].0))
+    let constant = |side: fn(&(f64, f64)) -> f64| {
+        // Compared directly: the mean of equal floats may differ from them.
+        outcomes.iter().all(|(pair, _)| side(pair) == side(&outcomes[0].0))
     };
     if constant(|pair| pair.0) || constant(|pair| pair.1) {
         return f64::NAN;
     }
     let all: f64 = outcomes.iter().map(|(_, count)| count).sum();
-    let mean =
-        |of: fn(&(f64, f64)) -> f64| outcomes.iter().map(|(pair, count)| of(pair) * count).sum::<f64>() / all;
+    let mean = |side: fn(&(f64, f64)) -> f64| {
+        outcomes.iter().map(|(pair, count)| side(pair) * count).sum::<f64>() / all
+    };
     let (x_mean, y_mean) = (mean(|pair| pair.0), mean(|pair| pair.1));
     let (mut both, mut x_square, mut y_square) = (0.0, 0.0, 0.0);
     for ((x, y), count) in outcomes {
@@ -47,14 +48,15 @@ pub(crate) fn weighted_pearson(outcomes: &[Numbers]) -> f64 {
 
 pub(crate) fn weighted_spearman(outcomes: &[Numbers]) -> f64 {
     let counts: Vec<f64> = outcomes.iter().map(|(_, count)| *count).collect();
-    let column = |of: fn(&(f64, f64)) -> f64| outcomes.iter().map(|(pair, _)| of(pair)).collect::<Vec<_>>();
+    let column =
+        |side: fn(&(f64, f64)) -> f64| outcomes.iter().map(|(pair, _)| side(pair)).collect::<Vec<_>>();
     let x = ranks(&column(|pair| pair.0), &counts);
     let y = ranks(&column(|pair| pair.1), &counts);
     let ranked: Vec<Numbers> = x.into_iter().zip(y).zip(counts).collect();
     weighted_pearson(&ranked)
 }
 
-/// The rank of each value, from 1, counting every value as often as its count says; equal ones share their mean.
+/// The rank of each value, from 1, where a value occurs as often as its count says; equal values share the mean of their ranks.
 fn ranks(values: &[f64], counts: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..values.len()).collect();
     order.sort_by(|&a, &b| values[a].total_cmp(&values[b]));
@@ -63,7 +65,7 @@ fn ranks(values: &[f64], counts: &[f64]) -> Vec<f64> {
     for group in order.chunk_by(|&a, &b| values[a] == values[b]) {
         let size: f64 = group.iter().map(|&index| counts[index]).sum();
         for &index in group {
-            // What is not a number has no rank.
+            // NaN has no rank.
             ranks[index] = if values[index].is_nan() { f64::NAN } else { before + (size + 1.0) / 2.0 };
         }
         before += size;
@@ -89,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_constant_or_not_a_number_has_no_correlation() {
+    fn constant_or_nan_values_have_no_correlation() {
         assert!(pearson(&[0.1, 0.1, 0.1], &[1.0, 2.0, 3.0]).is_nan());
         assert!(spearman(&[1.0, 2.0], &[f64::NAN, 1.0]).is_nan());
         assert!(pearson(&[], &[]).is_nan());

@@ -1,18 +1,18 @@
-//! How good is a number: accuracy, its standard error, weighted means, and what guessing would give.
+//! [`Estimate`]: a value with its standard error; accuracy, means, and the accuracy of random choices.
 
 use dph_core::CandidateSet;
 use serde::{Deserialize, Serialize};
 
-/// A share (0 to 1) and how far it may be off.
+/// A value (a fraction) with its standard error.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
-    /// The share.
+    /// The value.
     pub value: f64,
-    /// Its standard error; `None` where there is no telling (a single document).
+    /// Its standard error; `None` for a single document.
     pub stderr: Option<f64>,
 }
 
-/// The share of documents that were right, with its standard error `sqrt(p (1 - p) / (n - 1))`.
+/// The fraction of documents that were answered correctly, with its standard error `sqrt(p (1 - p) / (n - 1))`.
 ///
 /// `None` without documents. One document has no standard error.
 ///
@@ -47,7 +47,7 @@ pub fn wilson_interval(share: f64, documents: usize) -> Option<(f64, f64)> {
 /// The mean of estimates that are independent of one another, by weight: `Σ w x / Σ w`, with the standard error
 /// `sqrt(Σ w² s²) / Σ w`.
 ///
-/// `None` without a positive weight. Where one part has no standard error, neither has the whole.
+/// `None` if no weight is positive. Without the standard error of one part there is none of the mean.
 pub fn weighted_mean(parts: impl IntoIterator<Item = (f64, Estimate)>) -> Option<Estimate> {
     let (mut weights, mut sum, mut variance) = (0.0, 0.0, Some(0.0));
     for (weight, part) in parts {
@@ -61,9 +61,10 @@ pub fn weighted_mean(parts: impl IntoIterator<Item = (f64, Estimate)>) -> Option
     })
 }
 
-/// The mean of several metrics of one task, which count as one (GLUE's convention).
+/// The mean of several metrics of one task, which count as one (the convention of GLUE).
 ///
-/// They are of the same documents, so their standard errors are averaged as if they erred together. `None` without any.
+/// The metrics are computed on the same documents. Their standard errors are averaged, as if fully correlated. `None` without
+/// metrics.
 ///
 /// ```
 /// use dph_eval::Estimate;
@@ -79,7 +80,7 @@ pub fn mean_of_metrics(metrics: &[Estimate]) -> Option<Estimate> {
     })
 }
 
-/// The accuracy that guessing would have: the mean of `1 / K` over candidate sets with K candidates each.
+/// The accuracy of random choices: the mean of `1 / K` over candidate sets with K candidates each.
 ///
 /// `None` without sets.
 pub fn chance(sets: &[CandidateSet]) -> Option<f64> {
@@ -127,7 +128,7 @@ mod tests {
     }
 
     proptest! {
-        /// The stated formula is the unbiased standard error of the mean of zeros and ones.
+        /// The formula is the unbiased standard error of the mean of zeros and ones.
         #[test]
         fn accuracy_is_the_mean_of_its_documents(outcomes in prop::collection::vec(any::<bool>(), 2..200)) {
             let values: Vec<f64> = outcomes.iter().map(|&right| f64::from(u8::from(right))).collect();

@@ -1,4 +1,4 @@
-//! A task's metric over its documents, and what chance_level would give.
+//! The value of a metric over documents, and its value for random choices.
 
 use dph_core::CandidateSet;
 use dph_data::TaskMetric;
@@ -6,21 +6,20 @@ use dph_data::TaskMetric;
 use crate::metrics::estimate::{Estimate, accuracy, chance};
 use crate::metrics::{classification, correlation, jackknife};
 
-/// What a scorer made of a document.
+/// The prediction of a scorer for a document.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Outcome {
-    /// The candidate that was picked; `None` where none was better than the others, or its value is not a number.
+    /// The candidate that was picked; `None` for a tie in a pair, or if all values are NaN.
     pub predicted: Option<usize>,
     /// The right candidate.
     pub gold: usize,
-    /// What the prediction is measured against where that is not the gold candidate.
+    /// The reference score, for metrics that need one.
     pub score: Option<f64>,
 }
 
-/// A metric over documents, with its standard error: of the accuracy by its formula, of the others by the jackknife.
+/// A metric over documents, with its standard error: by formula for accuracy, by the jackknife for the others.
 ///
-/// A correlation that is undefined, as one side is the same everywhere, is 0, as in the reference's benchmarks. `None` without
-/// documents.
+/// An undefined correlation (one side is constant) is 0, as in the reference implementation. `None` without documents.
 pub(crate) fn measure(metric: TaskMetric, outcomes: &[Outcome]) -> Option<Estimate> {
     match metric {
         TaskMetric::Accuracy => {
@@ -34,10 +33,10 @@ pub(crate) fn measure(metric: TaskMetric, outcomes: &[Outcome]) -> Option<Estima
     }
 }
 
-/// What chance_level would give: candidates picked at random, all equally often.
+/// The expected metric of candidates that are picked uniformly at random.
 ///
-/// For F1 it is the value that many documents tend to, `2 p q / (p + q)` with a share `p` of positive documents and a share
-/// `q` of positive guesses. `None` without sets.
+/// For F1 this is the limit for many documents, `2 p q / (p + q)` with a fraction `p` of positive documents and a fraction `q` of
+/// positive guesses. `None` without sets.
 pub(crate) fn chance_level(metric: TaskMetric, sets: &[CandidateSet]) -> Option<f64> {
     let guesses = chance(sets)?;
     match metric {
@@ -55,7 +54,7 @@ fn classes(outcomes: &[Outcome]) -> Vec<(usize, usize)> {
     outcomes.iter().map(|outcome| (outcome.predicted.unwrap_or(usize::MAX), outcome.gold)).collect()
 }
 
-/// Predicted position and score of each document, not a number where there is none.
+/// Predicted position and score of each document; NaN where one is missing.
 fn numbers(outcomes: &[Outcome]) -> Vec<(f64, f64)> {
     let number = |outcome: &Outcome| {
         let predicted = outcome.predicted.map_or(f64::NAN, |predicted| predicted as f64);
@@ -89,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_undefined_is_nothing() {
+    fn undefined_metrics_are_zero_or_none() {
         let constant = [outcome(1, 0), outcome(1, 1), outcome(1, 1)];
         for metric in [TaskMetric::Matthews, TaskMetric::Pearson, TaskMetric::Spearman] {
             assert_eq!(measure(metric, &constant).unwrap().value, 0.0, "{metric}");
@@ -106,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn guessing_is_what_random_picks_tend_to() {
+    fn the_chance_level_is_the_limit_of_random_choices() {
         let sets: Vec<CandidateSet> = (0..4)
             .map(|index| CandidateSet {
                 candidates: vec![dph_core::Candidate::default(); 2],

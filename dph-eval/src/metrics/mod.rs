@@ -1,4 +1,4 @@
-//! Metrics of a scorer's choices, with their standard errors.
+//! Metrics of a scorer's choices, with standard errors.
 
 mod classification;
 mod correlation;

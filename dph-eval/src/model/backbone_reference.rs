@@ -1,4 +1,4 @@
-//! [`BackboneReference`]: which model a head was trained on, where the export does not hold that model itself.
+//! [`BackboneReference`]: the model that a head was trained on, for exports that do not contain it.
 
 use std::io;
 use std::path::{Component, Path, PathBuf};
@@ -10,15 +10,15 @@ use serde::{Deserialize, Serialize};
 use crate::model::error::ModelError;
 use crate::model::files::{BACKBONE_FILE, MANIFEST_FILE};
 
-/// The frozen backbone of a head by its place and its content: the contents of `backbone.json`.
+/// The frozen backbone of a head, by path and content hash: the contents of `backbone.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BackboneReference {
-    /// The backbone's directory; relative to that of the export, or absolute.
+    /// The backbone's path: absolute, or relative to the directory of the export.
     pub path: PathBuf,
-    /// Its content hash when the head was trained, see [`dph_model::content_hash`].
+    /// Its content hash at the time of training, see [`dph_model::content_hash`].
     pub hash: String,
-    /// In which precision it was loaded, see [`LoadOptions::precision`](dph_model::LoadOptions::precision).
+    /// The precision in which it was loaded, see [`LoadOptions::precision`](dph_model::LoadOptions::precision).
     #[serde(default, skip_serializing_if = "is_default")]
     pub precision: Precision,
 }
@@ -26,8 +26,8 @@ pub struct BackboneReference {
 impl BackboneReference {
     /// A reference from the export in `dir` to the model in `backbone`.
     ///
-    /// A backbone in the same run (beside the export) or in the same sweep of runs is referred to by a relative path, so that
-    /// the run or the sweep can be moved as a whole; any other by its absolute path.
+    /// The path is relative if the backbone is in the same run (beside the export) or in the same sweep, so that the run or the
+    /// sweep can be moved as a whole. Otherwise it is absolute.
     ///
     /// # Errors
     /// A directory that does not exist.
@@ -40,7 +40,7 @@ impl BackboneReference {
         Ok(Self { path, hash: hash.into(), precision: Precision::default() })
     }
 
-    /// The same to a model that was loaded in some precision.
+    /// The same reference with another precision.
     pub fn with_precision(self, precision: Precision) -> Self {
         Self { precision, ..self }
     }
@@ -72,9 +72,9 @@ impl BackboneReference {
             .map_err(|source| ModelError::Io { path, source })
     }
 
-    /// The backbone's directory, for the export in `dir`.
+    /// The backbone's path, given the directory of the export.
     pub fn resolve(&self, dir: &Path) -> PathBuf {
-        // `dir` may be the end of a symbolic link, so a leading `..` is taken from where it really is.
+        // `dir` may be reached by a symbolic link; a leading `..` starts from its real place.
         let dir = match self.path.components().next() {
             Some(Component::ParentDir) => dir.canonicalize().unwrap_or_else(|_| dir.to_owned()),
             _ => dir.to_owned(),
@@ -86,7 +86,7 @@ impl BackboneReference {
 /// How many folders above an export a sweep may be: `<sweep>/<run>/<export>`, `<sweep>/shared/<piece>/<export>`.
 const SWEEP_DEPTH: usize = 3;
 
-/// The way from an export to a backbone in the same run or sweep. A sweep is known by its manifest.
+/// The relative path from an export to a backbone in the same run or sweep. A sweep is recognised by its manifest.
 fn relative(export: &Path, backbone: &Path) -> Option<PathBuf> {
     let above = export.ancestors().enumerate().skip(1).take(SWEEP_DEPTH);
     let mut movable =
@@ -101,10 +101,8 @@ fn is_default(precision: &Precision) -> bool {
     *precision == Precision::default()
 }
 
-/// Writes the export of a head that was trained on a frozen backbone: the head, and a reference to the model, into a directory
-/// that is there.
-///
-/// Every file is written atomically, the reference last.
+/// Writes the export of a head that was trained on a frozen backbone into a directory that exists: the head, then a reference to
+/// the backbone. Every file is written atomically.
 ///
 /// # Errors
 /// A file that cannot be written.

@@ -58,10 +58,10 @@ pub enum ModelError {
         /// Where the backbone should be.
         backbone: PathBuf,
     },
-    /// The backbone of a head is another one than it was trained on.
+    /// The backbone has changed since the head was trained on it.
     #[error(
         "{}: the model at {} has changed since this head was trained on it (content hash {found}, then {expected}); \
-         a head fits only the very model it was trained on: restore that one, or train the head again with `dph-train`",
+         a head fits only the model that it was trained on: restore that model, or train the head again with `dph-train`",
         dir.display(), backbone.display()
     )]
     BackboneChanged {
@@ -71,10 +71,10 @@ pub enum ModelError {
         backbone: PathBuf,
         /// Its content hash now.
         found: String,
-        /// Its content hash then.
+        /// Its content hash when the head was trained.
         expected: String,
     },
-    /// The head was made for hidden states of another size.
+    /// The head reads hidden states of another size.
     #[error(
         "the preference head reads hidden states of size {head}, but the model's have size {backbone}; \
          the head belongs to another model"
@@ -82,7 +82,7 @@ pub enum ModelError {
     HeadSize {
         /// Size that the head reads.
         head: usize,
-        /// Size that the backbone gives.
+        /// Size of the backbone's hidden states.
         backbone: usize,
     },
     /// The head reads a layer that the backbone does not have.
@@ -110,10 +110,10 @@ pub enum ModelError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// A file is not what it should be.
+    /// A file has invalid content.
     #[error("{}: {source}", path.display())]
     Json {
         /// The file.

@@ -1,11 +1,11 @@
-//! From the path that a person names to the one that holds a model.
+//! From the path that a user gives to the one that holds a model.
 
 use std::path::{Path, PathBuf};
 
 use crate::model::error::ModelError;
 use crate::model::manifest::Manifest;
 
-/// The model or export that `dir` stands for: itself, or where it is a run its last stage's export.
+/// The model or export that `dir` stands for: `dir` itself or, if it is a run, its last stage's export.
 pub(crate) fn locate(dir: &Path) -> Result<PathBuf, ModelError> {
     let dir = &*dph_model::checkpoint::locate(dir)?;
     if dph_model::checkpoint::is_gguf(dir) {

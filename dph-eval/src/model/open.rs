@@ -14,26 +14,26 @@ use crate::model::head_fits::check_head;
 use crate::model::locate::locate;
 use crate::pass::{Unscorable, check_set};
 
-/// Everything that is needed to score candidates.
+/// A language model with everything that is needed to score candidates.
 #[derive(Debug)]
 pub struct Model {
-    /// What results call it: the name of its directory.
+    /// The name in results: that of its directory.
     pub name: String,
     /// The language model.
     pub backbone: Backbone,
-    /// Its tokenizer, which knows how conversations look.
+    /// Its tokenizer, with the format of conversations.
     pub tokenizer: ChatTokenizer,
-    /// The preference head and its configuration.
+    /// The preference head and its configuration; `None` for a model without one.
     pub head: Option<(PreferenceHead, PreferenceHeadConfig)>,
 }
 
-/// Choices about a model that is opened.
+/// Options of [`Model::open_with`].
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct OpenOptions {
-    /// The format of conversations; otherwise the directory's own.
+    /// The format of conversations; `None` takes the directory's own.
     pub chat: Option<ChatFormat>,
-    /// In which type the matrices of the language model are kept, see [`LoadOptions::precision`]; otherwise the one that the head
-    /// was trained with, and f32 without a head.
+    /// The type of the language model's matrices, see [`LoadOptions::precision`]; `None` takes the one that the head was
+    /// trained with, or f32 without a head.
     pub precision: Option<Precision>,
 }
 
@@ -41,21 +41,21 @@ impl Model {
     /// Loads a model from a path, which is one of
     ///
     /// - a Hugging Face model directory, with a preference head in it or without, a GGUF file, or `hf:owner/name`;
-    /// - a model directory of the paper's authors, whose head lies among the weights;
+    /// - a model directory of the paper's authors, whose weights include the head;
     /// - a stage's export: such a directory, or a head with a [reference](BackboneReference) to its backbone, whose content
     ///   hash is checked;
-    /// - a run: then the export of its last stage.
+    /// - a run, for which the export of its last stage is opened.
     ///
     /// # Errors
-    /// What is missing or does not fit together, with what to do about it.
+    /// Files that are missing or invalid, or parts that do not fit together; the message says what to do.
     pub fn open(dir: &Path, device: &Device) -> Result<Self, ModelError> {
         Self::open_with(dir, device, &OpenOptions::default())
     }
 
-    /// As [`open`](Self::open), with choices.
+    /// As [`open`](Self::open), with options.
     ///
     /// # Errors
-    /// As [`open`](Self::open); also a tokenizer that has no such chat format, a device that cannot compute in such a precision.
+    /// As [`open`](Self::open); also a tokenizer without this chat format, or a device without this precision.
     pub fn open_with(dir: &Path, device: &Device, options: &OpenOptions) -> Result<Self, ModelError> {
         let export = locate(dir)?;
         if export.is_file() {
@@ -68,14 +68,14 @@ impl Model {
         };
         let head = match PreferenceHead::load(&export, device) {
             Ok(head) => Some(head),
-            // An export with a reference is nothing without its head. In a model directory of the paper's authors it lies
-            // among the weights.
+            // An export with a reference must have a head. In a model directory of the paper's authors it may be among the
+            // weights.
             Err(HeadFileError::Missing { .. }) if reference.is_none() => {
                 dph_model::authors_head(&backbone_dir, device)?
             }
             Err(error) => return Err(error.into()),
         };
-        // A head goes with the format that it was trained with, which need not be its backbone's.
+        // The format that the head was trained with may differ from the backbone's own.
         let format = match options.chat {
             Some(format) => Some(format),
             None => ChatFormat::load(&export)?,
@@ -86,7 +86,7 @@ impl Model {
         Self::new(name_of(dir), backbone, tokenizer, head)
     }
 
-    /// A model that is one file, and so has no head.
+    /// Opens a model in one file, which has no head.
     fn open_file(
         dir: &Path,
         file: &Path,
@@ -97,10 +97,10 @@ impl Model {
         Self::new(name_of(dir), backbone, tokenizer(file, options.chat)?, None)
     }
 
-    /// A model of parts that are already loaded.
+    /// Combines parts that are already loaded.
     ///
     /// # Errors
-    /// A head that was made for another model.
+    /// A head for a model of another size.
     pub fn new(
         name: impl Into<String>,
         backbone: Backbone,
@@ -155,6 +155,6 @@ fn checked_backbone(export: &Path, reference: &BackboneReference) -> Result<Path
 
 fn name_of(dir: &Path) -> String {
     let full = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
-    // Of a repository of the hub the name without its owner.
+    // For a repository of the hub this is its name without the owner.
     full.file_name().map_or_else(|| "model".into(), |name| name.to_string_lossy().into_owned())
 }

@@ -1,4 +1,4 @@
-//! [`Ranking`]: candidates in the order in which a scorer prefers them.
+//! [`Ranking`]: candidates sorted by a scorer.
 
 use std::collections::BTreeMap;
 
@@ -17,34 +17,34 @@ const PROMPT_WIDTH: usize = 90;
 /// The answers to a prompt, the best first.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Ranking {
-    /// What the request called itself.
+    /// The id of the request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<Value>,
-    /// The scorer that decided: `loglik-mean` or `reward:<head>`.
+    /// The scorer that the candidates are sorted by: `loglik-mean` or `reward:<head>`.
     pub scorer: String,
     /// The candidates, the best first.
     pub ranking: Vec<RankedCandidate>,
 }
 
-/// A candidate with its place in the request and its scores.
+/// A candidate with its index in the request and its scores.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RankedCandidate {
     /// Its index in the request, from 0.
     pub index: usize,
     /// Its text.
     pub candidate: String,
-    /// What it was ranked by; null where that is not a finite number.
+    /// The score that it is sorted by; null if it is not finite.
     pub score: Option<f64>,
-    /// Everything that the model said about it, by scorer.
+    /// The scores of all scorers, by name.
     pub scores: BTreeMap<String, Option<f64>>,
     /// Number of its tokens, without the end-of-turn token.
     pub tokens: usize,
 }
 
 impl Ranking {
-    /// Ranks the scored candidates of a request by the first of `scorers`; the values of all are kept.
+    /// Sorts the scored candidates of a request by the first of `scorers`, in descending order; the values of all are kept.
     ///
-    /// Of equals the earlier in the request comes first; what is not a number comes last.
+    /// Equal candidates keep the order of the request; candidates whose score is not finite come last.
     pub fn new(request: &RankRequest, scores: &[CandidateScores], scorers: &[Scorer]) -> Self {
         let by = scorers.first();
         let finite = |value: f64| Some(value).filter(|value| value.is_finite());
@@ -67,7 +67,7 @@ impl Ranking {
         Self { id: request.id.clone(), scorer: by.map(Scorer::to_string).unwrap_or_default(), ranking }
     }
 
-    /// The ranking for people to read: the end of the prompt, then a line for each candidate with all its scores.
+    /// The ranking as text: the end of the prompt, then a line for each candidate with all its scores.
     pub fn to_text(&self, request: &RankRequest, scorers: &[Scorer]) -> String {
         let names: Vec<String> = scorers.iter().map(Scorer::to_string).collect();
         let mut rows = vec![["", "candidate"].map(String::from).into_iter().chain(names.clone()).collect()];
@@ -89,13 +89,13 @@ impl Ranking {
     }
 }
 
-/// The order in which scorers decide: the heads first, in their order, then the mean log-likelihood.
+/// The scorers in order of precedence: the heads first, in their order, then the log-likelihoods.
 pub fn ranking_order(mut scorers: Vec<Scorer>) -> Vec<Scorer> {
     scorers.sort_by_key(|scorer| !matches!(scorer, Scorer::Reward { .. }));
     scorers
 }
 
-/// A text on one line, cut where it is longer than `width` characters.
+/// A text on one line, cut to `width` characters.
 fn shortened(text: &str, width: usize) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     match line.char_indices().nth(width) {
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn equals_keep_their_order_and_nan_comes_last() {
+    fn equal_candidates_keep_their_order_and_nan_comes_last() {
         let scores = rewards(&[f32::NAN, 1.0, 2.0, 1.0]);
         let ranking = Ranking::new(&request(4), &scores, &[head()]);
         let order: Vec<usize> = ranking.ranking.iter().map(|ranked| ranked.index).collect();
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn heads_decide_before_likelihoods() {
+    fn heads_come_before_likelihoods() {
         let order = ranking_order(Scorer::all(&["a".into(), "b".into()]));
         let names: Vec<String> = order.iter().map(Scorer::to_string).collect();
         assert_eq!(names, ["reward:a", "reward:b", "loglik-mean", "loglik-sum"]);

@@ -1,4 +1,4 @@
-//! [`RankRequest`]: a prompt and the answers to rank, as a line of JSON.
+//! [`RankRequest`]: a prompt with candidate answers, as a line of JSON.
 
 use dph_core::CandidateSet;
 use dph_data::{ChatError, ChatTokenizer, Message};
@@ -6,11 +6,11 @@ use serde_json::{Map, Value};
 
 /// A prompt and the candidate answers to it.
 ///
-/// As JSON: `{"prompt": "Who wrote it?", "candidates": ["Ann.", "Bob."], "id": 7}`, where `prompt` may also be a list of
-/// messages `{"role": …, "content": …}` and `id`, which is only handed back, is optional. Other keys are ignored.
+/// As JSON: `{"prompt": "Who wrote it?", "candidates": ["Ann.", "Bob."], "id": 7}`. `prompt` may also be a list of messages
+/// `{"role": …, "content": …}`. `id` is optional and is returned with the ranking. Other keys are ignored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RankRequest {
-    /// Handed back with the answer.
+    /// Returned with the ranking.
     pub id: Option<Value>,
     /// The messages before the answer.
     pub prompt: Vec<Message>,
@@ -18,45 +18,45 @@ pub struct RankRequest {
     pub candidates: Vec<String>,
 }
 
-/// A line that is no request.
+/// An invalid request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RequestError {
     /// The line is not JSON.
     #[error("not JSON: {message}")]
     Json {
-        /// What the parser said.
+        /// The message of the parser.
         message: String,
     },
     /// The line is JSON, but not an object.
-    #[error("needs an object {{\"prompt\": …, \"candidates\": […]}}, but there is {found}")]
+    #[error("expected an object {{\"prompt\": …, \"candidates\": […]}}, found {found}")]
     NotAnObject {
-        /// What there is.
+        /// The type of the value.
         found: &'static str,
     },
     /// A field is missing.
-    #[error("the field `{field}` is missing; there is {}", if present.is_empty() { "none".into() } else { present.join(", ") })]
+    #[error("the field `{field}` is missing{}", if present.is_empty() { String::new() } else { format!("; other fields are {}", present.join(", ")) })]
     Missing {
         /// The field.
         field: &'static str,
-        /// The fields that are there.
+        /// The other fields of the object.
         present: Vec<String>,
     },
-    /// A field is not what it should be.
-    #[error("`{field}` needs {expected}")]
+    /// A field has a wrong type.
+    #[error("`{field}` must be {expected}")]
     Field {
         /// The field.
         field: &'static str,
-        /// What it should be.
+        /// The expected type.
         expected: &'static str,
     },
 }
 
 impl RankRequest {
-    /// A request from a line of JSON.
+    /// Parses a line of JSON.
     ///
     /// # Errors
-    /// What is wrong with the line.
+    /// A line that is not a valid request.
     pub fn parse(line: &str) -> Result<Self, RequestError> {
         let value: Value =
             serde_json::from_str(line).map_err(|error| RequestError::Json { message: error.to_string() })?;
@@ -68,10 +68,10 @@ impl RankRequest {
         Ok(Self { id: fields.remove("id"), prompt: messages(prompt)?, candidates: texts(candidates)? })
     }
 
-    /// The request as tokens; `id` names the set.
+    /// Tokenises the request; `id` is the id of the set.
     ///
     /// # Errors
-    /// Messages that the tokenizer's chat template refuses.
+    /// Messages that the chat template of the tokenizer rejects.
     pub fn candidate_set(&self, id: String, tokenizer: &ChatTokenizer) -> Result<CandidateSet, ChatError> {
         tokenizer.candidate_set(id, &self.prompt, &self.candidates, None)
     }
@@ -86,7 +86,7 @@ fn take(fields: &mut Map<String, Value>, field: &'static str) -> Result<Value, R
 fn messages(prompt: Value) -> Result<Vec<Message>, RequestError> {
     let wrong = RequestError::Field {
         field: "prompt",
-        expected: "a text, or a list of messages {\"role\": \"user\", \"content\": \"…\"}",
+        expected: "a string, or a list of messages {\"role\": \"user\", \"content\": \"…\"}",
     };
     match prompt {
         Value::String(text) => Ok(vec![Message::user(text)]),
@@ -98,8 +98,7 @@ fn messages(prompt: Value) -> Result<Vec<Message>, RequestError> {
 }
 
 fn texts(candidates: Value) -> Result<Vec<String>, RequestError> {
-    let wrong =
-        RequestError::Field { field: "candidates", expected: "a list of texts, with at least one in it" };
+    let wrong = RequestError::Field { field: "candidates", expected: "a list of at least one string" };
     let texts: Vec<String> = serde_json::from_value(candidates).map_err(|_| wrong.clone())?;
     if texts.is_empty() { Err(wrong) } else { Ok(texts) }
 }
@@ -109,7 +108,7 @@ fn kind_of(value: &Value) -> &'static str {
         Value::Null => "null",
         Value::Bool(_) => "a boolean",
         Value::Number(_) => "a number",
-        Value::String(_) => "a text",
+        Value::String(_) => "a string",
         Value::Array(_) => "a list",
         Value::Object(_) => "an object",
     }
@@ -121,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_prompt_is_a_text_or_messages() {
+    fn a_prompt_is_a_string_or_messages() {
         let short = RankRequest::parse(r#"{"prompt": "Hi", "candidates": ["a", "b"], "more": 1}"#).unwrap();
         assert_eq!(
             short,
@@ -138,30 +137,24 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_line_says_what_is_wrong() {
+    fn an_invalid_line_is_an_error_that_says_why() {
         for (line, expected) in [
             ("{", "not JSON: EOF while parsing an object at line 1 column 1"),
-            ("[1]", r#"needs an object {"prompt": …, "candidates": […]}, but there is a list"#),
+            ("[1]", r#"expected an object {"prompt": …, "candidates": […]}, found a list"#),
             (
                 r#"{"prompt": "x", "candidate": ["a"]}"#,
-                "the field `candidates` is missing; there is candidate",
+                "the field `candidates` is missing; other fields are candidate",
             ),
-            ("{}", "the field `prompt` is missing; there is none"),
-            (
-                r#"{"prompt": "x", "candidates": []}"#,
-                "`candidates` needs a list of texts, with at least one in it",
-            ),
-            (
-                r#"{"prompt": "x", "candidates": [1]}"#,
-                "`candidates` needs a list of texts, with at least one in it",
-            ),
+            ("{}", "the field `prompt` is missing"),
+            (r#"{"prompt": "x", "candidates": []}"#, "`candidates` must be a list of at least one string"),
+            (r#"{"prompt": "x", "candidates": [1]}"#, "`candidates` must be a list of at least one string"),
             (
                 r#"{"prompt": [], "candidates": ["a"]}"#,
-                r#"`prompt` needs a text, or a list of messages {"role": "user", "content": "…"}"#,
+                r#"`prompt` must be a string, or a list of messages {"role": "user", "content": "…"}"#,
             ),
             (
                 r#"{"prompt": [{"content": "x"}], "candidates": ["a"]}"#,
-                r#"`prompt` needs a text, or a list of messages {"role": "user", "content": "…"}"#,
+                r#"`prompt` must be a string, or a list of messages {"role": "user", "content": "…"}"#,
             ),
         ] {
             assert_eq!(RankRequest::parse(line).unwrap_err().to_string(), expected, "{line}");

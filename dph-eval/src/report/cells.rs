@@ -1,4 +1,4 @@
-//! What the tables of results consist of: their columns, and what stands in a cell.
+//! The columns and cells of the tables of results.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use crate::metrics::wilson_interval;
 use crate::report::spread::{Spread, common_meaning, meaning};
 use crate::results::{Results, TaskResult};
 
-/// The metric that a heading does not name.
+/// The metric that headings do not name.
 const USUAL_METRIC: &str = "accuracy";
 
 /// A column: a task with its split and metric, or a suite.
@@ -97,14 +97,13 @@ pub(super) fn documents(run: &Results, column: &Column) -> Option<usize> {
 pub(super) fn percent(value: Option<f64>, spread: Option<Spread>) -> String {
     match (value, spread) {
         (None, _) => String::new(),
-        // As wide as a value with its spread, so that the decimal points stand in one line.
+        // As wide as a value with its spread, so that the decimal points are aligned.
         (Some(value), None) => format!("{:.1}      ", 100.0 * value),
         (Some(value), Some(spread)) => format!("{:.1} ±{:>4.1}", 100.0 * value, 100.0 * spread.value()),
     }
 }
 
-/// What the cells leave out: the interval of an accuracy on held-out rows, the documents that could not be used, and what ±
-/// stands for.
+/// The notes below a table: accuracies on held-out rows with their intervals, skipped documents, and the meaning of ±.
 pub(super) fn notes(runs: &[Results]) -> Vec<String> {
     let held_out = runs.iter().flat_map(|run| {
         let name = if runs.len() > 1 { format!("{}: ", run.name) } else { String::new() };
@@ -132,7 +131,7 @@ fn held_out(result: &TaskResult) -> Option<String> {
     ))
 }
 
-/// The documents that could not be used, by task and reason.
+/// Numbers of skipped documents, by task and reason.
 fn skipped(runs: &[Results]) -> Vec<String> {
     let mut skipped: BTreeMap<String, &BTreeMap<String, usize>> = BTreeMap::new();
     for run in runs {

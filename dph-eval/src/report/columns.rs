@@ -2,8 +2,7 @@
 
 use crate::report::escape::escape;
 
-/// Rows of cells. The first row is the heading; the first `left` columns are aligned to the left, the others to the
-/// right.
+/// Rows of cells. The first row is the heading. The first `left` columns are left-aligned, the others right-aligned.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Columns {
     pub left: usize,
@@ -11,7 +10,7 @@ pub(crate) struct Columns {
 }
 
 impl Columns {
-    /// Aligned with spaces, two between columns, and a line under the heading.
+    /// Plain text, with two spaces between columns and a rule under the heading.
     pub(crate) fn to_text(&self) -> String {
         let widths = self.widths();
         let mut text = String::new();
@@ -28,7 +27,7 @@ impl Columns {
         text
     }
 
-    /// A Markdown table, aligned for reading as it is.
+    /// A Markdown table with aligned columns.
     pub(crate) fn to_markdown(&self) -> String {
         let escaped = Self {
             left: self.left,

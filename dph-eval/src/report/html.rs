@@ -1,4 +1,4 @@
-//! [`HtmlReport`]: a report as one page that needs nothing beside it.
+//! [`HtmlReport`]: a self-contained HTML page with tables and plots.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use crate::results::{Results, ResultsError};
 /// File name of the page, beside `results.json`.
 pub const HTML_FILE: &str = "report.html";
 
-/// A page with a table, plots and texts.
+/// A self-contained HTML page with tables, plots and texts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HtmlReport {
     title: String,
@@ -48,7 +48,7 @@ impl HtmlReport {
         self
     }
 
-    /// Adds a list of links: what each says, and where it leads.
+    /// Adds a list of links: text and target of each.
     pub fn links(mut self, links: &[(String, String)]) -> Self {
         let item = |(text, to): &(String, String)| {
             format!("<li><a href=\"{}\">{}</a></li>\n", escape(to), escape(text))
@@ -71,7 +71,7 @@ impl HtmlReport {
         self
     }
 
-    /// Adds a text that is shown as it is when its summary is opened.
+    /// Adds a collapsed section with preformatted text.
     pub fn details(mut self, summary: &str, text: &str) -> Self {
         let (summary, text) = (escape(summary), escape(text));
         self.body.push_str(&format!("<details><summary>{summary}</summary><pre>{text}</pre></details>\n"));

@@ -13,13 +13,13 @@ const FONT: (&str, i32) = ("sans-serif", 13);
 /// A named curve of (x, y) points, in the order of x.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Curve {
-    /// What the legend calls it.
+    /// The name in the legend.
     pub name: String,
-    /// Points; those that are not finite are left out.
+    /// Points; non-finite ones are left out.
     pub points: Vec<(f64, f64)>,
 }
 
-/// Curves over a common axis as an SVG image. Empty where there is nothing to draw.
+/// Draws curves over a common axis as an SVG image. Returns an empty string if there is nothing to draw.
 pub fn line_plot(title: &str, x_axis: &str, curves: &[Curve]) -> String {
     let finite = |curve: &Curve| Curve {
         name: curve.name.clone(),
@@ -27,7 +27,7 @@ pub fn line_plot(title: &str, x_axis: &str, curves: &[Curve]) -> String {
     };
     let curves: Vec<Curve> = curves.iter().map(finite).filter(|curve| !curve.points.is_empty()).collect();
     let mut svg = String::new();
-    // Drawing into a string does not fail; a plot of nothing is none.
+    // Drawing into a string does not fail.
     match draw_lines(&mut svg, title, x_axis, &curves) {
         Ok(()) if !curves.is_empty() => svg,
         _ => String::new(),
@@ -63,7 +63,7 @@ fn draw_lines(svg: &mut String, title: &str, x_axis: &str, curves: &[Curve]) -> 
     Ok(())
 }
 
-/// The range of values with a little room on both sides.
+/// The range of values with a margin on both sides.
 fn range(values: impl Iterator<Item = f64>) -> std::ops::Range<f64> {
     let (low, high) =
         values.fold((f64::MAX, f64::MIN), |(low, high), value| (low.min(value), high.max(value)));
@@ -74,8 +74,8 @@ fn range(values: impl Iterator<Item = f64>) -> std::ops::Range<f64> {
     low - room..high + room
 }
 
-/// The results of every task and suite as bars, one for each scorer, with what guessing would give and, as an error bar,
-/// the standard error or the standard deviation over runs: the axis says which. Empty where there is nothing to draw.
+/// Draws the results of every task and suite as bars, one for each scorer, with the chance level and an error bar: the standard
+/// error or the standard deviation over runs, as the axis says. Returns an empty string if there is nothing to draw.
 pub fn results_plot(results: &Results) -> String {
     let groups = groups(results);
     let axis = match common_meaning(std::slice::from_ref(results)) {
@@ -176,7 +176,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn curves_are_drawn_and_what_is_not_finite_is_left_out() {
+    fn curves_are_drawn_without_non_finite_points() {
         let curve = |points: &[(f64, f64)]| Curve { name: "loss <train>".into(), points: points.to_vec() };
         let svg = line_plot("dph", "step", &[curve(&[(1.0, 0.7), (2.0, f64::NAN), (3.0, 0.5)])]);
         assert!(svg.starts_with("<svg") && svg.ends_with("</svg>\n"), "{svg}");

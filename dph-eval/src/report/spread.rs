@@ -1,10 +1,10 @@
-//! [`Spread`]: the number behind ±, and what it is.
+//! [`Spread`]: the number after ±, and its meaning.
 
 use std::fmt;
 
 use crate::results::{Results, SuiteResult, TaskResult};
 
-/// How far a value may be off, or how far runs are apart; as a share, like the value.
+/// The uncertainty of a value; a fraction, like the value.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Spread {
     /// The standard error over the documents of one run.
@@ -28,14 +28,14 @@ impl Spread {
 }
 
 impl TaskResult {
-    /// What stands behind ±, where there is anything.
+    /// The number after ±; `None` if there is none.
     pub(crate) fn spread(&self) -> Option<Spread> {
         Spread::new(self.stderr, self.std, self.runs)
     }
 }
 
 impl SuiteResult {
-    /// What stands behind ±, where there is anything.
+    /// The number after ±; `None` if there is none.
     pub(crate) fn spread(&self) -> Option<Spread> {
         Spread::new(self.stderr, self.std, self.runs)
     }
@@ -50,14 +50,14 @@ impl fmt::Display for Spread {
     }
 }
 
-/// What ± stands for in the values of a run; `None` where no value has a spread.
+/// The meaning of ± in the values of a run; `None` if no value has a spread.
 pub(crate) fn meaning(run: &Results) -> Option<String> {
     let tasks = run.results.iter().find_map(TaskResult::spread);
     let suites = || run.suites.iter().find_map(SuiteResult::spread);
     tasks.or_else(suites).map(|spread| spread.to_string())
 }
 
-/// What ± stands for in all of these runs; `None` where no value has a spread, or the runs differ.
+/// The meaning of ± in all of these runs; `None` if no value has a spread, or the runs differ.
 pub(crate) fn common_meaning(runs: &[Results]) -> Option<String> {
     let mut meanings = runs.iter().filter_map(meaning);
     let first = meanings.next()?;

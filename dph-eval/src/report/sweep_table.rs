@@ -1,28 +1,28 @@
-//! The table of a sweep, in the shape of the paper's ablations.
+//! The table of a sweep, with a row for each variant.
 
 use crate::report::cells::{Column, chance, columns, documents, heading, notes, percent, scorers, value};
 use crate::report::columns::Columns;
 use crate::report::table::Table;
 use crate::results::Results;
 
-/// A variant of a sweep in its table.
+/// A variant of a sweep.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SweepRow {
-    /// The value of every key that is swept.
+    /// The value of every swept key.
     pub values: Vec<String>,
-    /// Number of parameters of its preference head, where it has one.
+    /// Number of parameters of its preference head, if it has one.
     pub parameters: Option<usize>,
-    /// What was found.
+    /// Its results.
     pub results: Results,
 }
 
 impl Table {
-    /// The table of a sweep over the keys `swept`: a row for each variant, which begins with its values and the number of
-    /// parameters of its head, followed by what its reward reaches.
+    /// The table of a sweep over the keys `swept`. Each variant has a row with its values, the number of parameters of its head,
+    /// and the results of its reward.
     ///
-    /// What is the same for all variants is there once, above them: what guessing would give, and the log-likelihood where all
-    /// have the same language model. Where a variant needs several rows (several rewards, other language models) there is a
-    /// column with the scorer.
+    /// Rows that are the same for all variants appear once, above them: the chance level, and the log-likelihood if all variants
+    /// have the same language model. If a variant needs several rows (several rewards, different language models), a column names
+    /// the scorer.
     pub fn for_sweep(swept: &[String], rows: &[SweepRow]) -> Self {
         let runs: Vec<Results> = rows.iter().map(|row| row.results.clone()).collect();
         let columns = columns(&runs);
@@ -70,7 +70,7 @@ const DOCUMENTS: &str = "documents";
 const REWARD: &str = "reward:";
 
 impl SweepRow {
-    /// Whether a line has something to say about this variant.
+    /// Whether this variant has values for a line.
     fn has(&self, line: &str) -> bool {
         match line {
             CHANCE | DOCUMENTS => !self.results.results.is_empty(),
@@ -79,7 +79,7 @@ impl SweepRow {
     }
 }
 
-/// The lines that are the same for all runs, and those that each has for itself.
+/// The lines that are the same for all runs, and those that differ.
 fn lines(columns: &[Column], runs: &[Results]) -> (Vec<String>, Vec<String>) {
     if columns.is_empty() {
         return (Vec::new(), Vec::new());
@@ -99,7 +99,7 @@ fn lines(columns: &[Column], runs: &[Results]) -> (Vec<String>, Vec<String>) {
     lines.into_iter().partition(same)
 }
 
-/// What a line says of a run in every column.
+/// The cells of a line of a run.
 fn cells(columns: &[Column], run: &Results, line: &str) -> Vec<String> {
     let cell = |column: &Column| match line {
         CHANCE => percent(chance(run, column), None),
@@ -109,7 +109,7 @@ fn cells(columns: &[Column], run: &Results, line: &str) -> Vec<String> {
     columns.iter().map(cell).collect()
 }
 
-/// Which columns come before those of the tasks.
+/// The columns before those of the tasks.
 struct Layout<'a> {
     swept: &'a [String],
     scorer: bool,
@@ -123,7 +123,7 @@ impl Layout<'_> {
         values.into_iter().chain(scorer).chain(parameters).chain(cells).collect()
     }
 
-    /// A row of what all variants share, named in the column of the scorer or, without one, in the first.
+    /// A row that all variants share; its name is in the column of the scorer or, without one, in the first column.
     fn shared(&self, name: &str, cells: Vec<String>) -> Vec<String> {
         let mut values = vec![String::new(); self.swept.len()];
         if let Some(first) = values.first_mut().filter(|_| !self.scorer) {

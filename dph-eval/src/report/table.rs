@@ -1,4 +1,4 @@
-//! [`Table`]: results in the shape of the paper's tables.
+//! [`Table`]: results as a table, with a row for each scorer.
 
 use std::path::Path;
 
@@ -15,8 +15,8 @@ pub const REPORT_FILE: &str = "report.md";
 /// Results of one or several runs as a table: a row for each scorer, a column for each task, then the suites.
 ///
 /// Values are per cent, followed by ± and their standard error or, for a mean over runs, the standard deviation over the
-/// runs; a note below the table says which. The first row shows what guessing would give, the last one the number of
-/// documents that were scored.
+/// runs; a note below the table says which. The first row is the expected value of random choices, the last one the number of
+/// documents.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Table {
     pub(super) columns: Columns,
@@ -24,7 +24,7 @@ pub struct Table {
 }
 
 impl Table {
-    /// The table of these results. With more than one, every row is headed by the name of its run.
+    /// The table of these results. With more than one run, every row begins with the name of its run.
     pub fn new(runs: &[Results]) -> Self {
         let columns = columns(runs);
         let mut rows = vec![heading(&columns)];
@@ -55,7 +55,7 @@ impl Table {
         Self { columns: Columns { left, rows }, notes: notes(runs) }
     }
 
-    /// The same table with a further note below it.
+    /// Adds a note below the table.
     pub fn with_note(mut self, note: impl Into<String>) -> Self {
         self.notes.push(note.into());
         self
@@ -105,7 +105,7 @@ fn row(run: String, scorer: &str, cells: Vec<String>) -> Vec<String> {
     [run, scorer.to_string()].into_iter().chain(cells).collect()
 }
 
-/// The cells of every run, headed by its name; only once, without a name, where all runs have the same.
+/// The cells of every run with its name; only once, without a name, if they are the same for all runs.
 fn same_or_each(runs: &[Results], cells: impl Fn(&Results) -> Vec<String>) -> Vec<(String, Vec<String>)> {
     let each: Vec<_> = runs.iter().map(|run| (run.name.clone(), cells(run))).collect();
     match each.split_first() {
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_a_heading() {
+    fn a_table_without_results_is_a_heading() {
         assert_eq!(Table::new(&[]).to_text(), "scorer\n──────\n");
     }
 }

@@ -1,4 +1,4 @@
-//! [`DocumentScores`]: every document's scores, one line each of `documents.jsonl`.
+//! [`DocumentScores`]: the scores of a document, a line of `documents.jsonl`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,18 +12,18 @@ use crate::results::error::ResultsError;
 /// File name of the documents' scores, beside `results.json`.
 pub const DOCUMENTS_FILE: &str = "documents.jsonl";
 
-/// One document and what the model says about each of its candidates.
+/// The scores of one document's candidates.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DocumentScores {
     /// The task.
     pub task: String,
     /// The split.
     pub split: String,
-    /// The document's name within the split.
+    /// The document's id within the split.
     pub id: String,
-    /// Index of the right candidate.
+    /// Index of the gold candidate.
     pub gold: Option<usize>,
-    /// The number that predictions are measured against, in tasks that have one.
+    /// The reference score, in tasks that have one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub score: Option<f64>,
     /// The candidates, in the order of the source row.
@@ -33,19 +33,18 @@ pub struct DocumentScores {
 /// One candidate's scores.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ScoredCandidate {
-    /// Sum of the log-probabilities (natural logarithm) of the answer's tokens; null where it was not asked for or is
-    /// not a finite number.
+    /// Sum of the log-probabilities (natural logarithm) of the answer's tokens; null if it was not computed or is not finite.
     pub loglik: Option<f64>,
     /// Number of answer tokens, without the end-of-turn token.
     pub tokens: usize,
     /// Length of the answer in UTF-8 bytes.
     pub bytes: usize,
-    /// The reward of each head by its name; null where it is not a finite number.
+    /// The reward of each head by name; null if it is not finite.
     pub rewards: BTreeMap<String, Option<f32>>,
 }
 
 impl DocumentScores {
-    /// The record of a scored candidate set, without a `score`; `heads` are the names of its rewards.
+    /// The scores of a candidate set, without `score`; `heads` are the names of the rewards.
     pub fn new(
         task: &str,
         split: &str,
@@ -67,7 +66,7 @@ impl DocumentScores {
     /// Reads `documents.jsonl` in a directory.
     ///
     /// # Errors
-    /// No such file, or not such a file.
+    /// The file is missing or has invalid content.
     pub fn load_all(dir: &Path) -> Result<Vec<Self>, ResultsError> {
         let path = dir.join(DOCUMENTS_FILE);
         let json = fs::read(&path).map_err(|source| ResultsError::Io { path: path.clone(), source })?;
@@ -92,7 +91,7 @@ impl DocumentScores {
 }
 
 impl ScoredCandidate {
-    /// The record of one candidate; `heads` are the names of its rewards.
+    /// The scores of one candidate; `heads` are the names of the rewards.
     pub fn new(scores: &CandidateScores, heads: &[String]) -> Self {
         let rewards = heads.iter().zip(&scores.rewards);
         Self {

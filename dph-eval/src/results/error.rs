@@ -20,10 +20,10 @@ pub enum ResultsError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// The file is not a results file.
+    /// The file has invalid content.
     #[error("{}: {source}", path.display())]
     Json {
         /// The file.
@@ -31,7 +31,7 @@ pub enum ResultsError {
         /// Where and why.
         source: serde_json::Error,
     },
-    /// The file is of a later version.
+    /// The file has a newer format.
     #[error("{}: format {format} is newer than this program, which reads up to {RESULTS_FORMAT}; update the program", path.display())]
     Format {
         /// The file.

@@ -9,10 +9,10 @@ use crate::results::error::ResultsError;
 use crate::results::format::{RESULTS_FILE, RESULTS_FORMAT, Results};
 
 impl Results {
-    /// Reads `results.json`, given by its path or by that of the directory it is in.
+    /// Reads `results.json`, given its path or that of its directory.
     ///
     /// # Errors
-    /// No such file, or not such a file.
+    /// The file is missing or has invalid content.
     pub fn load(path: &Path) -> Result<Self, ResultsError> {
         let (file, json) = read(path)?;
         let results =
@@ -20,7 +20,7 @@ impl Results {
         current(results?, &file)
     }
 
-    /// As [`load`](Self::load), of a file that may also be the list that a sweep writes: the results of all its variants.
+    /// As [`load`](Self::load); the file may also be the list that a sweep writes, the results of all its variants.
     ///
     /// # Errors
     /// As [`load`](Self::load).
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_says_why() {
+    fn an_invalid_file_is_an_error_with_its_place() {
         let dir = tempfile::tempdir().unwrap();
         let error = |path: &Path| {
             Results::load(path).unwrap_err().to_string().replace(&dir.path().display().to_string(), "DIR")

@@ -1,4 +1,4 @@
-//! [`Results`]: the contents of `results.json`, the contract with everybody who reads results.
+//! [`Results`]: the contents of `results.json`, the interface for programs that read results.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ pub const RESULTS_FILE: &str = "results.json";
 /// Format 2 has `std` and `runs`, which format 1 lacks; everything else is the same.
 pub const RESULTS_FORMAT: u32 = 2;
 
-/// What an evaluation found. Values are shares from 0 to 1, never per cent.
+/// The results of an evaluation. Values are fractions, never per cent.
 ///
 /// ```json
 /// { "format": 2, "name": "smollm2-gpt4all",
@@ -29,7 +29,7 @@ pub const RESULTS_FORMAT: u32 = 2;
 pub struct Results {
     /// Version of the format: [`RESULTS_FORMAT`], also after a file of an earlier format was read.
     pub format: u32,
-    /// What was evaluated: the experiment's or the model's name.
+    /// The name of the experiment or the model.
     pub name: String,
     /// One entry for each task and scorer.
     pub results: Vec<TaskResult>,
@@ -38,7 +38,7 @@ pub struct Results {
     pub suites: Vec<SuiteResult>,
 }
 
-/// How well one scorer does on one task.
+/// The metric of one scorer on one task.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TaskResult {
     /// The task's name.
@@ -47,9 +47,9 @@ pub struct TaskResult {
     pub split: String,
     /// `loglik-mean`, `loglik-sum` or `reward:<head>`.
     pub scorer: String,
-    /// What `value` is, such as `accuracy`.
+    /// The name of the metric, such as `accuracy`.
     pub metric: String,
-    /// The metric.
+    /// The value of the metric.
     pub value: f64,
     /// Its standard error over the documents; null for a single document, and for a mean over runs.
     pub stderr: Option<f64>,
@@ -61,15 +61,15 @@ pub struct TaskResult {
     pub runs: Option<usize>,
     /// Number of documents that were scored.
     pub documents: usize,
-    /// Number of documents that could not be used, by reason.
+    /// Number of documents that were skipped, by reason.
     #[serde(default)]
     pub skipped: BTreeMap<String, usize>,
-    /// What guessing would give.
+    /// The expected value for random choices.
     #[serde(default)]
     pub chance: Option<f64>,
 }
 
-/// How well one scorer does on a suite.
+/// The mean of one scorer over a suite.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SuiteResult {
     /// The suite's name.
@@ -86,7 +86,7 @@ pub struct SuiteResult {
     /// For a mean over runs: their number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub runs: Option<usize>,
-    /// What guessing would give.
+    /// The expected value for random choices.
     #[serde(default)]
     pub chance: Option<f64>,
 }
@@ -97,13 +97,13 @@ impl Results {
         Self { format: RESULTS_FORMAT, name: name.into(), results: Vec::new(), suites: Vec::new() }
     }
 
-    /// The text of `results.json`, indented, with a line end.
+    /// The text of `results.json`, indented, with a final newline.
     pub fn to_json(&self) -> String {
-        // Plain data with text keys: there is nothing in it that JSON cannot hold.
+        // Plain data with string keys can always be written as JSON.
         serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
     }
 
-    /// The text of a sweep's `results.json`, indented, with a line end.
+    /// The text of a sweep's `results.json`, indented, with a final newline.
     pub fn list_to_json(list: &[Self]) -> String {
         serde_json::to_string_pretty(list).unwrap_or_default() + "\n"
     }

@@ -1,4 +1,4 @@
-//! The mean over the results of several runs.
+//! [`Results::mean`]: the mean over runs with different seeds.
 
 use crate::results::format::{Results, SuiteResult, TaskResult};
 
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn what_one_run_lacks_is_left_out() {
+    fn a_task_that_one_run_lacks_is_left_out() {
         let mut other = run(0.9);
         other.results.remove(1);
         let mean = Results::mean("mean", &[run(0.6), other]);

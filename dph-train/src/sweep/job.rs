@@ -80,8 +80,12 @@ impl<'a> Job<'a> {
         let backbone = backbone.canonicalize().map_err(|source| TrainError::io(&backbone, source))?;
         let Setting { experiment, data, .. } = self.setting;
         let (name, device, open) = (&experiment.name, &experiment.device, experiment.model.open_options());
-        let held_out =
-            self.setting.plan.tasks.iter().filter_map(|task| Some((&task.asked, task.held_out.as_ref()?)));
+        let held_out = self
+            .setting
+            .plan
+            .tasks
+            .iter()
+            .filter_map(|task| Some((&task.requested, task.held_out.as_ref()?)));
         let held_out: Vec<_> = held_out.collect();
         Ok(format!(
             "{backbone:?} {hash} {name:?} {device} {open:?} {data:?} {:?} {held_out:?}",
