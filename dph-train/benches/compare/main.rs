@@ -1,6 +1,6 @@
 //! Ours against PyTorch with transformers, and candle: the same jobs on the same token ids, in one run on one machine.
 //!
-//! `cargo bench -p dph-train --bench compare -- --help`; CONTRIBUTING.md says how to read it.
+//! `cargo bench -p dph-train --bench compare -- --help`; benches/README.md describes the jobs.
 //!
 //! The other side does them the plain way: every candidate is a padded row of its own, and training runs the frozen
 //! model again in every epoch. Both sides' numbers are compared before their times are.
