@@ -22,7 +22,7 @@ use crate::optimiser::Schedule;
 use crate::stages::groups::optimiser;
 use crate::stages::joint::{JointSettings, JointTrainer};
 use crate::stages::joint_batch::{JointBatch, JointStep};
-use crate::trainer::Fault;
+use crate::trainer::NonFiniteGuard;
 
 type Tensors = BTreeMap<String, GoldenTensor>;
 
@@ -77,7 +77,7 @@ impl Case {
             clip: Some(stage.clip),
             seed: 0,
             gradient_checkpointing,
-            fault: Fault::default(),
+            guard: NonFiniteGuard::default(),
         };
         let policy = backbone(&self.json["model"], &self.tensors, "init.", &device);
         let mut model = JointTrainer::new(policy, Some(head), settings);
@@ -209,7 +209,7 @@ impl Case {
         }
     }
 
-    /// Our readings are means over the whole step, theirs are told by sub-step.
+    /// Our metrics are means over the whole step, theirs are told by sub-step.
     fn check_log(&self, step: usize, log: &Value, objective: &Objective, values: &Tensor<1>) {
         let limit = number(&self.json["tolerance_float32"]["loss_abs"]);
         let sub_steps = testing::list(&log["sub_steps"]);

@@ -44,7 +44,7 @@ impl StageProgress {
     }
 
     /// Says how much there is in all, where that was not known at the beginning.
-    pub fn of(&mut self, total: u64) {
+    pub fn set_total(&mut self, total: u64) {
         self.total = total;
     }
 

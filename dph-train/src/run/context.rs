@@ -1,4 +1,4 @@
-//! [`Setting`]: an experiment that was checked, and what it needs to run.
+//! [`RunContext`]: an experiment that was checked, and what it needs to run.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use crate::experiment::Experiment;
 use crate::run::preflight::Preflight;
 
 /// An experiment, and what it needs to run.
-pub(crate) struct Setting<'a> {
+pub(crate) struct RunContext<'a> {
     pub experiment: &'a Experiment,
     /// Root of the data sets.
     pub data: &'a Path,
@@ -17,7 +17,7 @@ pub(crate) struct Setting<'a> {
     pub plan: BenchPlan,
 }
 
-impl<'a> Setting<'a> {
+impl<'a> RunContext<'a> {
     /// The setting of an experiment that was checked, whose warnings are logged.
     pub fn new(experiment: &'a Experiment, data: &'a Path, checked: Preflight) -> Self {
         let Preflight { device, plan, warnings, .. } = checked;

@@ -7,36 +7,36 @@ use dph_eval::{Bench, BenchOptions, Model, NamedHead, ScorerChoice, bench, bench
 
 use crate::error::TrainError;
 use crate::progress::StageProgress;
-use crate::run::context::Setting;
+use crate::run::context::RunContext;
 
 /// Evaluates the models in these directories, which are one language model, each with a head of its own or all without: in
 /// one pass over it.
-pub(crate) fn evaluate(setting: &Setting<'_>, model_dirs: &[&Path]) -> Result<Vec<Bench>, TrainError> {
-    let (experiment, device) = (setting.experiment, &setting.device);
+pub(crate) fn evaluate(context: &RunContext<'_>, model_dirs: &[&Path]) -> Result<Vec<Bench>, TrainError> {
+    let (experiment, device) = (context.experiment, &context.device);
     let none = || Ok(vec![Bench::new(&experiment.name); model_dirs.len()]);
-    let Some(first) = model_dirs.first().filter(|_| !setting.plan.tasks.is_empty()) else { return none() };
+    let Some(first) = model_dirs.first().filter(|_| !context.plan.tasks.is_empty()) else { return none() };
     let mut model = Model::open_with(first, device, &experiment.model.open_options())?;
     model.name = experiment.name.clone();
-    let mut options = BenchOptions::new(setting.data, ScorerChoice::all(model.heads()));
+    let mut options = BenchOptions::new(context.data, ScorerChoice::all(model.heads()));
     options.limit = experiment.eval.limit;
     options.seed = experiment.eval.seed;
 
     let mut progress = StageProgress::new("evaluation", "tokens");
     let mut show = |at: dph_eval::BenchProgress<'_>| {
         if !at.loading {
-            progress.of(at.overall.tokens_total as u64);
+            progress.set_total(at.overall.tokens_total as u64);
             progress.advance(at.overall.tokens_done as u64);
         }
     };
     let found = if model.head.is_none() {
-        vec![bench(&model, &setting.plan, &options, &mut show)?; model_dirs.len()]
+        vec![bench(&model, &context.plan, &options, &mut show)?; model_dirs.len()]
     } else {
         let named = |dir: &&Path| -> Result<NamedHead, TrainError> {
             let (head, config) = PreferenceHead::load(dir, device)?;
             Ok(NamedHead { name: experiment.name.clone(), head, config })
         };
         let heads = model_dirs.iter().map(named).collect::<Result<Vec<_>, _>>()?;
-        bench_heads(&model, &heads, &setting.plan, &options, &mut show)?
+        bench_heads(&model, &heads, &context.plan, &options, &mut show)?
     };
     progress.finish();
     Ok(found)

@@ -10,7 +10,7 @@ pub(crate) mod run_dir;
 pub(crate) mod stage_dirs;
 mod train;
 
-pub(crate) use context::Setting;
+pub(crate) use context::RunContext;
 pub(crate) use one::features_dir;
 pub use one::{RunOptions, run};
 pub(crate) use train::BASE;

@@ -7,11 +7,11 @@ use dph_eval::Bench;
 use crate::cache::features::FeatureCache;
 use crate::error::TrainError;
 use crate::experiment::file::ExperimentFile;
-use crate::run::context::Setting;
+use crate::run::context::RunContext;
 use crate::run::evaluation::evaluate;
 use crate::run::preflight::{Preflights, Purpose};
 use crate::run::run_dir::RunDir;
-use crate::run::stage_dirs::Homes;
+use crate::run::stage_dirs::StageDirs;
 
 /// Where and how an experiment runs.
 #[derive(Debug, Clone)]
@@ -47,16 +47,16 @@ pub fn run(file: &ExperimentFile, options: &RunOptions) -> Result<Vec<Bench>, Tr
     let experiment = &file.experiment;
     // What is wrong must not move an earlier run aside.
     let checked = Preflights::new(&options.data, Purpose::Run).check(experiment)?;
-    let setting = Setting::new(experiment, &options.data, checked);
+    let context = RunContext::new(experiment, &options.data, checked);
     let run = RunDir::open(&options.out, experiment, &file.source, options.resume)?;
-    let homes = Homes::alone(&run);
-    let (model_dir, mut benches) = setting.train(&homes, &FeatureCache::new(features_dir(&options.out)))?;
-    let mut bench = evaluate(&setting, &[&model_dir])?.remove(0);
+    let dirs = StageDirs::alone(&run);
+    let (model_dir, mut benches) = context.train(&dirs, &FeatureCache::new(features_dir(&options.out)))?;
+    let mut bench = evaluate(&context, &[&model_dir])?.remove(0);
     if let (false, Some(last)) = (benches.is_empty(), experiment.stages.last()) {
         bench.results.name = last.name.clone();
     }
     benches.push(bench);
-    setting.finish(&homes, &benches)?;
+    context.finish(&dirs, &benches)?;
     Ok(benches)
 }
 

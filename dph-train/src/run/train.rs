@@ -10,39 +10,39 @@ use crate::cache::features::FeatureCache;
 use crate::error::TrainError;
 use crate::model::source::{given_model, new_config, write_tokenizer};
 use crate::model::tokenizer::tokenizer;
-use crate::run::context::Setting;
+use crate::run::context::RunContext;
 use crate::run::evaluation::evaluate;
 use crate::run::report;
 use crate::run::run_dir::{METRICS, new_manifest};
-use crate::run::stage_dirs::Homes;
+use crate::run::stage_dirs::StageDirs;
 use crate::stages::StageContext;
 
-impl Setting<'_> {
+impl RunContext<'_> {
     /// Makes the model and runs the stages, as far as they are not done already. Gives the directory of the result, and
     /// the evaluations after single stages.
     pub fn train(
         &self,
-        homes: &Homes<'_>,
+        dirs: &StageDirs<'_>,
         features: &FeatureCache,
     ) -> Result<(PathBuf, Vec<Bench>), TrainError> {
         let mut benches = Vec::new();
-        let mut model_dir = self.base_model(homes)?;
-        self.write_manifest(homes, &model_dir)?;
+        let mut model_dir = self.base_model(dirs)?;
+        self.write_manifest(dirs, &model_dir)?;
         for stage in &self.experiment.stages {
-            let home = homes.of(&stage.name);
-            let (journal, checkpoints) = (home.path().join(METRICS), home.checkpoints(&stage.name));
+            let home = dirs.directory(&stage.name);
+            let (metrics_log, checkpoints) = (home.path().join(METRICS), home.checkpoints(&stage.name));
             let context = StageContext {
                 experiment: self.experiment,
                 data: self.data,
                 device: &self.device,
-                journal: &journal,
+                metrics_log: &metrics_log,
                 features,
             };
             model_dir =
                 home.once(&stage.name, |export| context.run(stage, &model_dir, &checkpoints, export))?;
             let is_last = self.experiment.stages.last().is_some_and(|last| last.name == stage.name);
             if self.experiment.eval.after.contains(&stage.name) && !is_last {
-                let evaluation = homes.run().once(&format!("{EVALUATIONS}/{}", stage.name), |dir| {
+                let evaluation = dirs.run().once(&format!("{EVALUATIONS}/{}", stage.name), |dir| {
                     let mut bench = evaluate(self, &[&model_dir])?.remove(0);
                     bench.results.name = stage.name.clone();
                     Ok(bench.save(dir)?)
@@ -54,9 +54,9 @@ impl Setting<'_> {
     }
 
     /// Writes the results and the reports of a run, the results last.
-    pub fn finish(&self, homes: &Homes<'_>, benches: &[Bench]) -> Result<(), TrainError> {
-        let (run, name) = (homes.run(), &self.experiment.name);
-        report::write(run.path(), &homes.metrics(self.experiment), &run.resolved()?, name, benches)?;
+    pub fn finish(&self, dirs: &StageDirs<'_>, benches: &[Bench]) -> Result<(), TrainError> {
+        let (run, name) = (dirs.run(), &self.experiment.name);
+        report::write(run.path(), &dirs.metrics(self.experiment), &run.resolved()?, name, benches)?;
         let [.., last] = benches else { return Ok(()) };
         let mut last = last.clone();
         last.results.name = name.clone();
@@ -64,13 +64,13 @@ impl Setting<'_> {
     }
 
     /// The directory of the model that the first stage starts from.
-    fn base_model(&self, homes: &Homes<'_>) -> Result<PathBuf, TrainError> {
+    fn base_model(&self, dirs: &StageDirs<'_>) -> Result<PathBuf, TrainError> {
         let experiment = self.experiment;
         if let Some(path) = &experiment.model.path {
             let files = given_model(path)?;
             return fs::canonicalize(files.path()).map_err(|source| TrainError::io(files.path(), source));
         }
-        homes.of(BASE).once(BASE, |dir| {
+        dirs.directory(BASE).once(BASE, |dir| {
             write_tokenizer(experiment, self.data, dir)?;
             let tokenizer = tokenizer(experiment, dir)?;
             let config = new_config(experiment, &tokenizer);
@@ -79,16 +79,16 @@ impl Setting<'_> {
         })
     }
 
-    fn write_manifest(&self, homes: &Homes<'_>, base: &Path) -> Result<(), TrainError> {
+    fn write_manifest(&self, dirs: &StageDirs<'_>, base: &Path) -> Result<(), TrainError> {
         let experiment = self.experiment;
         let manifest = Manifest {
             seed: Some(experiment.seed),
             device: Some(experiment.device.clone()),
             model: Some(dph_model::content_hash(base)?),
-            stages: experiment.stages.iter().map(|stage| homes.export(&stage.name)).collect(),
+            stages: experiment.stages.iter().map(|stage| dirs.export(&stage.name)).collect(),
             ..new_manifest()
         };
-        Ok(manifest.save(homes.run().path())?)
+        Ok(manifest.save(dirs.run().path())?)
     }
 }
 

@@ -4,8 +4,8 @@ use dph_core::{Batch, CandidateSet, TargetTokens};
 use dph_data::{TaskData, plan_batches, plan_rows};
 use dph_eval::pass::RowLayout;
 
-use super::compared;
 use super::joint_batch::JointBatch;
+use super::sample_negatives;
 use crate::cache::reference::Reference;
 use crate::experiment::{Answers, Negatives};
 
@@ -39,7 +39,7 @@ impl Batches {
         let chosen = items.iter().map(|&(task, row, epoch)| {
             let set = &self.sets[task][row];
             let candidates = match self.compares {
-                true => compared(set, self.negatives, self.seed, epoch),
+                true => sample_negatives(set, self.negatives, self.seed, epoch),
                 false => set.gold.into_iter().collect(),
             };
             choose(set, row, &candidates, &self.references[task])

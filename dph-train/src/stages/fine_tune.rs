@@ -78,12 +78,12 @@ impl StageContext<'_> {
             clip: super::clip(stage),
             seed,
             gradient_checkpointing: stage.gradient_checkpointing,
-            fault: trainer::Fault::default(),
+            guard: trainer::NonFiniteGuard::default(),
         };
-        let fault = settings.fault.clone();
+        let guard = settings.guard.clone();
         let model = JointTrainer::new(backbone, head, settings);
         let (optimiser, schedule) = optimiser(stage, &model);
-        let training = self.training(stage, checkpoints, optimiser, schedule, fault);
+        let training = self.training(stage, checkpoints, optimiser, schedule, guard);
         let trained = trainer::train(model, step, validation, stage.keep == Keep::Best, training)?;
         trained.backbone.save(export)?;
         if let Some(head) = &trained.head {

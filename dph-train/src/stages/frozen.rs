@@ -8,7 +8,7 @@ use dph_eval::BackboneReference;
 
 use super::data::StageData;
 use super::head::{GoldSets, HeadSettings, HeadStep, HeadTrainer};
-use super::{StageContext, compared, laprop};
+use super::{StageContext, laprop, sample_negatives};
 use crate::cache::features::{Features, SelectedFeatures};
 use crate::error::TrainError;
 use crate::experiment::{Keep, Stage};
@@ -63,7 +63,7 @@ impl StageContext<'_> {
                 let (sets, features) = &training[item.dataset];
                 let set = &sets[item.row];
                 let gold = set.gold.expect("only sets with a gold answer are kept");
-                let candidates = compared(set, negatives, seed, item.epoch);
+                let candidates = sample_negatives(set, negatives, seed, item.epoch);
                 for &candidate in &candidates {
                     features.read(item.row, set, candidate, &mut inputs.kept);
                 }
@@ -75,17 +75,17 @@ impl StageContext<'_> {
             }
             inputs
         };
-        let fault = trainer::Fault::default();
+        let guard = trainer::NonFiniteGuard::default();
         let settings = HeadSettings {
             objective: stage.objective.clone(),
             rewards: config.rewards.clone(),
             clip: super::clip(stage),
             seed,
-            fault: fault.clone(),
+            guard: guard.clone(),
         };
         let optimiser = laprop(&stage.optimiser).init();
         let schedule = stage.schedule.scheduler(stage.optimiser.lr, stage.steps).into();
-        let training = self.training(stage, checkpoints, optimiser, schedule, fault);
+        let training = self.training(stage, checkpoints, optimiser, schedule, guard);
         let model = HeadTrainer::new(head, settings);
         let trained = trainer::train(model, step, validation, stage.keep == Keep::Best, training)?;
         let reference = BackboneReference::new(export, model_dir, model_hash)?.with_precision(precision);

@@ -11,11 +11,11 @@ use burn::tensor::{Device, Tensor};
 use burn::train::{InferenceStep, TrainOutput, TrainStep};
 use dph_core::{PreferenceHead, Term};
 
-use super::head_terms::{HeadTerms, Judged};
-use super::share_right;
+use super::choice_accuracy;
+use super::head_terms::{HeadTerms, LabelledSets};
 use crate::cache::features::SelectedFeatures;
 use crate::experiment::Objective;
-use crate::trainer::{Fault, Readings};
+use crate::trainer::{NonFiniteGuard, StepMetrics};
 
 /// A preference head in training.
 #[derive(Module, Debug)]
@@ -36,7 +36,7 @@ pub(crate) struct HeadSettings {
     /// Seed of the dropout.
     pub seed: u64,
     /// Where a loss that is not finite is reported.
-    pub fault: Fault,
+    pub guard: NonFiniteGuard,
 }
 
 /// What is kept of the candidates of one step's sets.
@@ -79,26 +79,26 @@ impl HeadTrainer {
     }
 
     /// The terms of the objective, in the order of its metrics, for rewards `[candidates, heads]`.
-    fn terms(&self, rewards: &Tensor<2>, judged: &Judged<'_>) -> Vec<Term> {
+    fn terms(&self, rewards: &Tensor<2>, labelled: &LabelledSets<'_>) -> Vec<Term> {
         let HeadSettings { objective, rewards: names, .. } = &self.settings;
-        HeadTerms::of(objective, &self.head, names, rewards, judged).into_terms()
+        HeadTerms::compute(objective, &self.head, names, rewards, labelled).into_terms()
     }
 }
 
 impl TrainStep for HeadTrainer {
     type Input = HeadStep;
-    type Output = Readings;
+    type Output = StepMetrics;
 
-    fn step(&self, step: HeadStep) -> TrainOutput<Readings> {
+    fn step(&self, step: HeadStep) -> TrainOutput<StepMetrics> {
         // Dropout must not depend on what ran before, or a resumed run would differ.
         self.device().seed(self.settings.seed.wrapping_add(step.step as u64));
-        let judged = Judged { sets: &step.sets, attributes: &step.attributes };
-        let terms = self.terms(&self.rewards(&step.kept), &judged);
+        let labelled = LabelledSets { sets: &step.sets, attributes: &step.attributes };
+        let terms = self.terms(&self.rewards(&step.kept), &labelled);
         let loss = Term::total(&terms).expect("there is an objective");
         let values = std::iter::once(loss.clone().detach()).chain(terms.iter().map(Term::values));
         let values = Tensor::cat(values.collect(), 0);
-        self.settings.fault.check(&values, step.step, || step.ids);
-        TrainOutput::new(self, loss.backward(), Readings { values, weight: step.sets.len() })
+        self.settings.guard.check(&values, step.step, || step.ids);
+        TrainOutput::new(self, loss.backward(), StepMetrics { values, weight: step.sets.len() })
     }
 
     fn optimize(
@@ -107,21 +107,21 @@ impl TrainStep for HeadTrainer {
         lr: ModuleLearningRate,
         grads: GradientsParams,
     ) -> Self {
-        let (fault, clip) = (self.settings.fault.clone(), self.settings.clip);
-        super::update(self, optimiser, lr, grads, clip, &fault)
+        let (guard, clip) = (self.settings.guard.clone(), self.settings.clip);
+        super::update(self, optimiser, lr, grads, clip, &guard)
     }
 }
 
 impl InferenceStep for HeadTrainer {
     type Input = GoldSets;
-    type Output = Readings;
+    type Output = StepMetrics;
 
     /// The loss over all pairs of a gold candidate and another one; the accuracy counts a set as right where the gold
     /// candidate has the highest reward of all.
-    fn step(&self, batch: GoldSets) -> Readings {
+    fn step(&self, batch: GoldSets) -> StepMetrics {
         let rewards = Tensor::cat(batch.kept.iter().map(|kept| self.rewards(kept)).collect(), 0);
-        let right = share_right(&rewards, &batch.sets);
-        let terms = self.terms(&rewards, &Judged { sets: &batch.sets, attributes: &batch.attributes });
+        let right = choice_accuracy(&rewards, &batch.sets);
+        let terms = self.terms(&rewards, &LabelledSets { sets: &batch.sets, attributes: &batch.attributes });
         let loss = Term::total(&terms).expect("there is an objective");
         let metrics =
             terms.into_iter().flat_map(|term| term.metrics).map(|(metric, value)| match metric.name {
@@ -129,6 +129,6 @@ impl InferenceStep for HeadTrainer {
                 _ => value,
             });
         let values = std::iter::once(loss).chain(metrics).collect();
-        Readings { values: Tensor::cat(values, 0), weight: batch.sets.len() }
+        StepMetrics { values: Tensor::cat(values, 0), weight: batch.sets.len() }
     }
 }

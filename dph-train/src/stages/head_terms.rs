@@ -16,7 +16,7 @@ pub(super) struct HeadTerms {
 }
 
 /// Candidate sets, and what people gave them.
-pub(super) struct Judged<'a> {
+pub(super) struct LabelledSets<'a> {
     /// The candidates of each set, and the gold one within it.
     pub sets: &'a [(Range<usize>, usize)],
     /// What people gave each gold candidate.
@@ -25,19 +25,19 @@ pub(super) struct Judged<'a> {
 
 impl HeadTerms {
     /// Those of rewards `[candidates, heads]` of heads with these names.
-    pub fn of(
+    pub fn compute(
         objective: &Objective,
         head: &PreferenceHead,
         names: &[String],
         rewards: &Tensor<2>,
-        judged: &Judged<'_>,
+        labelled: &LabelledSets<'_>,
     ) -> Self {
         let dph = objective.dph.map(|dph| {
             // The objective is that of the first head.
             let first = rewards.clone().narrow(1, 0, 1).squeeze_dim(1);
-            dph.forward_pairs(first, &Pairs::all(judged.sets.iter().cloned()))
+            dph.forward_pairs(first, &Pairs::all(labelled.sets.iter().cloned()))
         });
-        let steer = objective.steer.map(|steer| steered(steer, names, rewards, judged));
+        let steer = objective.steer.map(|steer| steered(steer, names, rewards, labelled));
         let orthogonality = objective.orthogonality.and_then(|term| term.forward(head.orthogonal_matrices()));
         Self { dph, steer, orthogonality }
     }
@@ -49,15 +49,20 @@ impl HeadTerms {
 }
 
 /// The rewards of each set's gold candidate against what people gave it.
-fn steered(steer: SteerObjective, names: &[String], rewards: &Tensor<2>, judged: &Judged<'_>) -> Term {
+fn steered(
+    steer: SteerObjective,
+    names: &[String],
+    rewards: &Tensor<2>,
+    labelled: &LabelledSets<'_>,
+) -> Term {
     let device = rewards.device();
-    let gold = judged.sets.iter().map(|(candidates, gold)| candidates.start + gold);
-    let count = judged.sets.len();
+    let gold = labelled.sets.iter().map(|(candidates, gold)| candidates.start + gold);
+    let count = labelled.sets.len();
     let batch = SteerBatch {
         rewards: select_rows(rewards.clone(), gold),
         weights: Tensor::ones([count], &device),
         sequences: (0..count).collect(),
-        labels: labels(names, judged.attributes, &device),
+        labels: labels(names, labelled.attributes, &device),
     };
     steer.forward(batch).term
 }

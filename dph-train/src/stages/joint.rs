@@ -12,10 +12,10 @@ use dph_core::{
 };
 use dph_model::{Backbone, Recompute};
 
-use super::head_terms::{HeadTerms, Judged};
+use super::head_terms::{HeadTerms, LabelledSets};
 use super::joint_batch::{JointBatch, JointStep, Totals};
 use crate::experiment::Objective;
-use crate::trainer::{Fault, LOSS, Readings};
+use crate::trainer::{LOSS, NonFiniteGuard, StepMetrics};
 
 /// A language model in training, with its preference head where that is trained as well.
 #[derive(Module, Debug)]
@@ -41,7 +41,7 @@ pub(crate) struct JointSettings {
     /// Whether blocks run again for their gradients, so that what they compute need not be kept.
     pub gradient_checkpointing: bool,
     /// Where a loss that is not finite is reported.
-    pub fault: Fault,
+    pub guard: NonFiniteGuard,
 }
 
 impl Objective {
@@ -138,8 +138,8 @@ impl JointTrainer {
         let mut rewards = None;
         if let Some(head) = self.trained_head() {
             let all = head.forward_batch(&states.select(self.head_layers()), &part.batch);
-            let judged = Judged { sets: &part.sets, attributes: &part.attributes };
-            let of_head = HeadTerms::of(objective, head, &self.settings.head.rewards, &all, &judged);
+            let labelled = LabelledSets { sets: &part.sets, attributes: &part.attributes };
+            let of_head = HeadTerms::compute(objective, head, &self.settings.head.rewards, &all, &labelled);
             terms.extend(of_head.dph.map(|term| Shared { term, share: choices }));
             let of_sets = [of_head.steer, of_head.orthogonality].into_iter().flatten();
             terms.extend(of_sets.map(|term| Shared { term, share: sets }));
@@ -216,7 +216,7 @@ fn as_rows(states: Tensor<3>, conversations: &[CandidateSpan]) -> (Tensor<3>, Te
     (states, Tensor::from_data(TensorData::new(tokens, [count, longest]), &device))
 }
 
-/// The loss and the readings of some terms: weighted by their shares.
+/// The loss and the metrics of some terms: weighted by their shares.
 fn total(terms: &[Shared]) -> (Tensor<1>, Vec<Tensor<1>>) {
     let losses = terms.iter().map(|shared| shared.term.loss.clone() * (shared.term.weight * shared.share));
     let loss = losses.reduce(|sum, loss| sum + loss).expect("a stage has an objective");
@@ -229,12 +229,12 @@ fn total(terms: &[Shared]) -> (Tensor<1>, Vec<Tensor<1>>) {
 
 impl TrainStep for JointTrainer {
     type Input = JointStep;
-    type Output = Readings;
+    type Output = StepMetrics;
 
-    fn step(&self, step: JointStep) -> TrainOutput<Readings> {
+    fn step(&self, step: JointStep) -> TrainOutput<StepMetrics> {
         // Dropout must not depend on what ran before, or a resumed run would differ.
         self.device().seed(self.settings.seed.wrapping_add(step.step as u64));
-        let totals = Totals::of(&step.parts);
+        let totals = Totals::count(&step.parts);
         let mut accumulator = GradientsAccumulator::new();
         let mut sums: Option<Tensor<1>> = None;
         for part in &step.parts {
@@ -255,10 +255,10 @@ impl TrainStep for JointTrainer {
             add(gradients);
         }
         let values = sums.expect("a step has sets");
-        self.settings.fault.check(&values, step.step, || {
+        self.settings.guard.check(&values, step.step, || {
             step.parts.iter().flat_map(|part| part.ids.iter().cloned()).collect()
         });
-        TrainOutput { grads: accumulator.grads(), item: Readings { values, weight: totals.weight() } }
+        TrainOutput { grads: accumulator.grads(), item: StepMetrics { values, weight: totals.weight() } }
     }
 
     fn optimize(
@@ -267,27 +267,27 @@ impl TrainStep for JointTrainer {
         lr: ModuleLearningRate,
         grads: GradientsParams,
     ) -> Self {
-        let (fault, clip) = (self.settings.fault.clone(), self.settings.clip);
-        super::update(self, optimiser, lr, grads, clip, &fault)
+        let (guard, clip) = (self.settings.guard.clone(), self.settings.clip);
+        super::update(self, optimiser, lr, grads, clip, &guard)
     }
 }
 
 impl InferenceStep for JointTrainer {
     type Input = JointBatch;
-    type Output = Readings;
+    type Output = StepMetrics;
 
     /// As in training, but that a head is right about a set where its gold candidate has the highest reward of all.
-    fn step(&self, part: JointBatch) -> Readings {
-        let totals = Totals::of(std::slice::from_ref(&part));
+    fn step(&self, part: JointBatch) -> StepMetrics {
+        let totals = Totals::count(std::slice::from_ref(&part));
         let states = self.states(&part.batch);
         let (terms, rewards) = self.terms(&part, &states, totals);
         let (_, mut values) = total(&terms);
         if let (Some(rewards), Some(_)) = (rewards, &self.settings.objective.dph) {
-            let right = super::share_right(&rewards, &part.sets);
+            let right = super::choice_accuracy(&rewards, &part.sets);
             let metrics = self.settings.objective.metrics();
             let place = metrics.iter().position(|metric| metric.name == "dph/accuracy");
             values[place.expect("`dph` reports its accuracy")] = right;
         }
-        Readings { values: Tensor::cat(values, 0), weight: totals.weight() }
+        StepMetrics { values: Tensor::cat(values, 0), weight: totals.weight() }
     }
 }

@@ -63,7 +63,7 @@ pub(crate) struct Totals {
 }
 
 impl Totals {
-    pub fn of(parts: &[JointBatch]) -> Self {
+    pub fn count(parts: &[JointBatch]) -> Self {
         Self {
             sets: parts.iter().map(|part| part.sets.len()).sum(),
             choices: parts.iter().map(JointBatch::choices).sum(),
@@ -71,7 +71,7 @@ impl Totals {
         }
     }
 
-    /// What the readings are a mean over.
+    /// What the metrics are a mean over.
     pub fn weight(self) -> usize {
         if self.choices > 0 { self.choices } else { self.targets }
     }

@@ -26,7 +26,7 @@ use crate::error::TrainError;
 use crate::experiment::{Experiment, Negatives, Optimiser, Stage, Trainable};
 use crate::optimiser::{LaPropConfig, clip_by_global_norm};
 use crate::progress::StageProgress;
-use crate::trainer::{Fault, StageTraining};
+use crate::trainer::{NonFiniteGuard, StageTraining};
 
 /// What every stage of a run shares.
 pub(crate) struct StageContext<'a> {
@@ -35,7 +35,7 @@ pub(crate) struct StageContext<'a> {
     pub data: &'a Path,
     pub device: &'a Device,
     /// The run's metrics file.
-    pub journal: &'a Path,
+    pub metrics_log: &'a Path,
     /// Where features are cached.
     pub features: &'a FeatureCache,
 }
@@ -73,23 +73,23 @@ impl StageContext<'_> {
         checkpoints: &'a Path,
         optimiser: ModuleOptimizer,
         schedule: ModuleLrScheduler,
-        fault: Fault,
+        guard: NonFiniteGuard,
     ) -> StageTraining<'a>
     where
         Self: 'a,
     {
         StageTraining {
             checkpoints,
-            journal: self.journal,
+            metrics_log: self.metrics_log,
             stage: &stage.name,
             steps: stage.steps,
             steps_per_round: stage.validation.every,
-            readings: stage.objective.metrics(),
+            metrics: stage.objective.metrics(),
             best_by: stage.objective.best_by(),
             device: self.device.clone(),
             optimiser,
             schedule,
-            fault,
+            guard,
             renderer: Box::new(StageProgress::new(format!("stage {}", stage.name), "steps")),
         }
     }
@@ -116,9 +116,9 @@ fn update<M: Module>(
     lr: ModuleLearningRate,
     grads: GradientsParams,
     clip: Option<f64>,
-    fault: &Fault,
+    guard: &NonFiniteGuard,
 ) -> M {
-    if fault.is_set() {
+    if guard.is_set() {
         return model;
     }
     let (grads, _) = clip_by_global_norm(&model, grads, clip);
@@ -126,7 +126,7 @@ fn update<M: Module>(
 }
 
 /// The candidates of a set that a step compares: the gold one and a distractor that is drawn for the epoch, or all.
-fn compared(set: &CandidateSet, negatives: Negatives, seed: u64, epoch: u64) -> Vec<usize> {
+fn sample_negatives(set: &CandidateSet, negatives: Negatives, seed: u64, epoch: u64) -> Vec<usize> {
     match negatives {
         Negatives::One => set.gold.into_iter().chain(draw_distractor(set, seed, epoch)).collect(),
         Negatives::All => (0..set.candidates.len()).collect(),
@@ -135,7 +135,7 @@ fn compared(set: &CandidateSet, negatives: Negatives, seed: u64, epoch: u64) -> 
 
 /// The share of sets, `[1]`, whose gold candidate has the best reward of the first head, by the rule of [`best_index`]. A set
 /// of which no reward is a number counts as wrong.
-fn share_right(rewards: &Tensor<2>, sets: &[(Range<usize>, usize)]) -> Tensor<1> {
+fn choice_accuracy(rewards: &Tensor<2>, sets: &[(Range<usize>, usize)]) -> Tensor<1> {
     let host: Vec<f32> = rewards.clone().narrow(1, 0, 1).into_data().iter::<f32>().collect();
     let best = |candidates: &Range<usize>| best_index(host[candidates.clone()].iter().copied());
     let right = sets.iter().filter(|(candidates, gold)| best(candidates) == Some(*gold)).count();
@@ -151,7 +151,7 @@ mod tests {
         let nan = f32::NAN;
         let rewards = [[nan, 9.0], [1.0, 9.0], [nan, 9.0], [nan, 9.0], [2.0, 9.0], [2.0, 9.0]];
         let rewards = Tensor::from_data(rewards, &Device::flex());
-        let share = |sets: &[(Range<usize>, usize)]| share_right(&rewards, sets).into_scalar::<f32>();
+        let share = |sets: &[(Range<usize>, usize)]| choice_accuracy(&rewards, sets).into_scalar::<f32>();
         assert_eq!(share(&[(0..2, 0)]), 0.0, "a leading NaN loses");
         assert_eq!(share(&[(0..2, 1)]), 1.0);
         assert_eq!(share(&[(2..4, 0), (2..4, 1)]), 0.0, "nothing is chosen where nothing is a number");

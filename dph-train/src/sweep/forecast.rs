@@ -6,7 +6,7 @@ use std::path::Path;
 use dph_core::terminal::numbers::duration;
 
 use super::preflight::check_variants;
-use super::sharing::{Piece, pieces};
+use super::sharing::{Artifact, artifacts};
 use crate::experiment::Trainable;
 use crate::experiment::sweep::{Sweep, Variant};
 use crate::run::preflight::Purpose;
@@ -33,15 +33,15 @@ impl SweepForecast {
         let checked = check_variants(sweep, data, Purpose::Forecast)?;
         let first = Forecast::from_preflight(&sweep.variants[0].experiment, data, &checked[0])?;
         // No model is hashed: within a sweep its path tells it apart.
-        let pieces = pieces(&sweep.variants, data, |path| Ok(path.display().to_string()))?;
-        let mut different: Vec<&Piece> = Vec::new();
-        for piece in pieces.iter().flatten() {
-            if !different.contains(&piece) {
-                different.push(piece);
+        let artifacts = artifacts(&sweep.variants, data, |path| Ok(path.display().to_string()))?;
+        let mut different: Vec<&Artifact> = Vec::new();
+        for artifact in artifacts.iter().flatten() {
+            if !different.contains(&artifact) {
+                different.push(artifact);
             }
         }
         let experiment = &sweep.variants[0].experiment;
-        let times = |name: &String| different.iter().filter(|piece| piece.name == *name).count();
+        let times = |name: &String| different.iter().filter(|artifact| artifact.name == *name).count();
         let (mut stages, mut models, mut seconds) = (Vec::new(), 1, 0.0);
         for (stage, forecast) in experiment.stages.iter().zip(&first.stages) {
             let trained = times(&stage.name);

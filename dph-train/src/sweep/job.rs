@@ -7,19 +7,19 @@ use dph_core::{HeadFileError, PreferenceHeadConfig};
 use dph_eval::{BackboneReference, RESULTS_FILE, Results, SweepRow};
 use dph_model::checkpoint::locate_here;
 
-use super::sharing::Piece;
+use super::sharing::Artifact;
 use crate::error::TrainError;
 use crate::experiment::sweep::Variant;
-use crate::run::Setting;
+use crate::run::RunContext;
 use crate::run::run_dir::RunDir;
-use crate::run::stage_dirs::Homes;
+use crate::run::stage_dirs::StageDirs;
 
-/// A variant, where its pieces are made, and how far it has come.
+/// A variant, where its artifacts are made, and how far it has come.
 pub(super) struct Job<'a> {
     pub variant: &'a Variant,
-    pub setting: &'a Setting<'a>,
-    pub pieces: &'a [Piece],
-    pub homes: Homes<'a>,
+    pub context: &'a RunContext<'a>,
+    pub artifacts: &'a [Artifact],
+    pub dirs: StageDirs<'a>,
     /// Whether it was trained and evaluated already when the sweep began.
     pub done: bool,
     /// Why it did not succeed.
@@ -27,18 +27,19 @@ pub(super) struct Job<'a> {
 }
 
 impl<'a> Job<'a> {
-    /// A variant with its run, and the directories of the pieces that it shares with others, by key.
+    /// A variant with its run, and the directories of the artifacts that it shares with others, by key.
     pub fn new(
         variant: &'a Variant,
-        setting: &'a Setting<'a>,
+        context: &'a RunContext<'a>,
         run: &'a RunDir,
-        pieces: &'a [Piece],
+        artifacts: &'a [Artifact],
         shared: &'a HashMap<String, RunDir>,
     ) -> Self {
-        let of_piece = |piece: &'a Piece| Some((piece.name.as_str(), shared.get(&piece.key)?));
-        let homes = Homes::with_shared(run, pieces.iter().filter_map(of_piece).collect());
-        let mut job = Self { variant, setting, pieces, homes, done: false, failed: None };
-        // Only the last piece counts: what a variant is made of may be gone when it is evaluated.
+        let shared_artifact =
+            |artifact: &'a Artifact| Some((artifact.name.as_str(), shared.get(&artifact.key)?));
+        let dirs = StageDirs::with_shared(run, artifacts.iter().filter_map(shared_artifact).collect());
+        let mut job = Self { variant, context, artifacts, dirs, done: false, failed: None };
+        // Only the last artifact counts: what a variant is made of may be gone when it is evaluated.
         job.done = run.path().join(RESULTS_FILE).is_file() && job.model_dir().exists();
         job
     }
@@ -49,25 +50,25 @@ impl<'a> Job<'a> {
         self.failed = Some(error);
     }
 
-    /// The directory of a piece.
-    fn directory(&self, piece: &Piece) -> PathBuf {
-        self.homes.of(&piece.name).path().join(&piece.name)
+    /// The directory of an artifact.
+    fn directory(&self, artifact: &Artifact) -> PathBuf {
+        self.dirs.directory(&artifact.name).path().join(&artifact.name)
     }
 
     /// The directory of the model that the variant ends with.
     pub fn model_dir(&self) -> PathBuf {
-        match self.pieces.last() {
-            Some(piece) => self.directory(piece),
+        match self.artifacts.last() {
+            Some(artifact) => self.directory(artifact),
             None => {
-                let path = self.setting.experiment.model.path.clone().unwrap_or_default();
+                let path = self.context.experiment.model.path.clone().unwrap_or_default();
                 locate_here(&path).unwrap_or(path)
             }
         }
     }
 
-    /// The first piece that is not made yet.
-    pub fn first_missing(&self) -> Option<&'a Piece> {
-        self.pieces.iter().find(|piece| !self.directory(piece).is_dir())
+    /// The first artifact that is not made yet.
+    pub fn first_missing(&self) -> Option<&'a Artifact> {
+        self.artifacts.iter().find(|artifact| !self.directory(artifact).is_dir())
     }
 
     /// A key that is the same for variants that are evaluated alike on the same language model, and so in one pass over it.
@@ -78,10 +79,10 @@ impl<'a> Job<'a> {
             None => (dir, String::new()),
         };
         let backbone = backbone.canonicalize().map_err(|source| TrainError::io(&backbone, source))?;
-        let Setting { experiment, data, .. } = self.setting;
+        let RunContext { experiment, data, .. } = self.context;
         let (name, device, open) = (&experiment.name, &experiment.device, experiment.model.open_options());
         let held_out = self
-            .setting
+            .context
             .plan
             .tasks
             .iter()
@@ -100,7 +101,7 @@ impl<'a> Job<'a> {
             Err(HeadFileError::Missing { .. }) => None,
             Err(error) => return Err(error.into()),
         };
-        let results = Results::load(self.homes.run().path())?;
+        let results = Results::load(self.dirs.run().path())?;
         let results = Results { name: self.variant.label.clone(), ..results };
         Ok(SweepRow { values: self.variant.values.clone(), parameters, results })
     }

@@ -10,7 +10,7 @@ use super::job::Job;
 use super::outcome::SweepOutcome;
 use super::preflight::check_variants;
 use super::report;
-use super::sharing::{Piece, pieces, shared};
+use super::sharing::{Artifact, artifacts, shared};
 use crate::cache::features::FeatureCache;
 use crate::error::TrainError;
 use crate::experiment::file::ExperimentFile;
@@ -18,7 +18,7 @@ use crate::experiment::sweep::{Sweep, Variant};
 use crate::run::evaluation::evaluate;
 use crate::run::preflight::Purpose;
 use crate::run::run_dir::{RunDir, new_manifest};
-use crate::run::{RunOptions, Setting, features_dir};
+use crate::run::{RunContext, RunOptions, features_dir};
 
 /// Runs every variant of an experiment's `[sweep]` in a directory of its own, `<out>/<label>`, and writes `results.json`
 /// (the list of all), `report.md` and `report.html` into `<out>`.
@@ -31,7 +31,7 @@ pub fn run_sweep(file: &ExperimentFile, options: &RunOptions) -> Result<SweepOut
     let none = TrainError::Sweep("this experiment has no [sweep]; it is one run, which `run` runs");
     let sweep = file.sweep.as_ref().ok_or(none)?;
     let settings = settings(sweep, &options.data)?;
-    let pieces = pieces(&sweep.variants, &options.data, |path| Ok(dph_model::content_hash(path)?))?;
+    let artifacts = artifacts(&sweep.variants, &options.data, |path| Ok(dph_model::content_hash(path)?))?;
 
     let place = RunDir::open(&options.out, &file.experiment, &file.source, options.resume)?;
     write_manifest(sweep, place.path())?;
@@ -40,16 +40,16 @@ pub fn run_sweep(file: &ExperimentFile, options: &RunOptions) -> Result<SweepOut
         RunDir::open(&dir, &variant.experiment, &variant.source, options.resume)
     };
     let runs: Vec<RunDir> = sweep.variants.iter().map(open).collect::<Result<_, _>>()?;
-    let open = |piece: &Piece| {
-        let dir = place.path().join("shared").join(piece.directory());
-        Ok((piece.key.clone(), RunDir::shared(&dir)?))
+    let open = |artifact: &Artifact| {
+        let dir = place.path().join("shared").join(artifact.directory());
+        Ok((artifact.key.clone(), RunDir::shared(&dir)?))
     };
     let shared: HashMap<String, RunDir> =
-        shared(&pieces).into_iter().map(open).collect::<Result<_, TrainError>>()?;
+        shared(&artifacts).into_iter().map(open).collect::<Result<_, TrainError>>()?;
 
-    let parts = sweep.variants.iter().zip(&settings).zip(&runs).zip(&pieces);
+    let parts = sweep.variants.iter().zip(&settings).zip(&runs).zip(&artifacts);
     let mut jobs: Vec<Job<'_>> = parts
-        .map(|(((variant, setting), run), pieces)| Job::new(variant, setting, run, pieces, &shared))
+        .map(|(((variant, context), run), artifacts)| Job::new(variant, context, run, artifacts, &shared))
         .collect();
     let features = FeatureCache { dir: features_dir(&options.out), kept: kept(&sweep.variants) };
     train(&mut jobs, &features);
@@ -58,10 +58,10 @@ pub fn run_sweep(file: &ExperimentFile, options: &RunOptions) -> Result<SweepOut
 }
 
 /// The settings of all variants. What is wrong must not move an earlier sweep aside.
-fn settings<'a>(sweep: &'a Sweep, data: &'a Path) -> Result<Vec<Setting<'a>>, TrainError> {
+fn settings<'a>(sweep: &'a Sweep, data: &'a Path) -> Result<Vec<RunContext<'a>>, TrainError> {
     let checked = check_variants(sweep, data, Purpose::Run)?;
     let settings = sweep.variants.iter().zip(checked);
-    Ok(settings.map(|(variant, checked)| Setting::new(&variant.experiment, data, checked)).collect())
+    Ok(settings.map(|(variant, checked)| RunContext::new(&variant.experiment, data, checked)).collect())
 }
 
 /// What the aggregations of all variants need of a frozen model, each once.
@@ -93,11 +93,12 @@ fn train(jobs: &mut [Job<'_>], features: &FeatureCache) {
             continue;
         }
         tracing::info!("variant {} of {count}: {label}", index + 1);
-        if let Some((variant, message)) = job.pieces.iter().find_map(|piece| broken.get(&piece.key)) {
+        if let Some((variant, message)) = job.artifacts.iter().find_map(|artifact| broken.get(&artifact.key))
+        {
             job.fail(TrainError::AsAnother { variant: variant.clone(), message: message.clone() });
-        } else if let Err(error) = job.setting.train(&job.homes, features) {
-            if let Some(piece) = job.first_missing() {
-                broken.insert(piece.key.clone(), (label.clone(), error.to_string()));
+        } else if let Err(error) = job.context.train(&job.dirs, features) {
+            if let Some(artifact) = job.first_missing() {
+                broken.insert(artifact.key.clone(), (label.clone(), error.to_string()));
             }
             job.fail(error);
         }
@@ -119,10 +120,10 @@ fn evaluate_all(jobs: &mut [Job<'_>]) {
     for (_, mut group) in groups {
         let dirs: Vec<PathBuf> = group.iter().map(|job| job.model_dir()).collect();
         let dirs: Vec<&Path> = dirs.iter().map(PathBuf::as_path).collect();
-        match evaluate(group[0].setting, &dirs) {
+        match evaluate(group[0].context, &dirs) {
             Ok(benches) => {
                 for (job, bench) in group.iter_mut().zip(&benches) {
-                    if let Err(error) = job.setting.finish(&job.homes, std::slice::from_ref(bench)) {
+                    if let Err(error) = job.context.finish(&job.dirs, std::slice::from_ref(bench)) {
                         job.fail(error);
                     }
                 }

@@ -1,4 +1,4 @@
-//! Which pieces of the variants of a sweep are the same.
+//! Which artifacts of the variants of a sweep are the same.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -12,27 +12,27 @@ use crate::run::BASE;
 
 /// A new model or a stage of a variant.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Piece {
+pub(super) struct Artifact {
     /// `base`, or the stage's name.
     pub name: String,
-    /// A hash of everything that decides what comes out: pieces of the same key are the same.
+    /// A hash of everything that decides what comes out: artifacts of the same key are the same.
     pub key: String,
 }
 
-impl Piece {
-    /// A name for the directory of the piece among others that are shared.
+impl Artifact {
+    /// A name for the directory of the artifact among others that are shared.
     pub fn directory(&self) -> String {
         format!("{}-{}", self.name, &self.key[..12])
     }
 }
 
-/// The pieces of every variant, in the order in which they are made. `data` is the root of the data sets where the
+/// The artifacts of every variant, in the order in which they are made. `data` is the root of the data sets where the
 /// experiment does not say; `hash` identifies the model at a path, and is called once for each.
-pub(super) fn pieces(
+pub(super) fn artifacts(
     variants: &[Variant],
     data: &Path,
     hash: impl Fn(&Path) -> Result<String, TrainError>,
-) -> Result<Vec<Vec<Piece>>, TrainError> {
+) -> Result<Vec<Vec<Artifact>>, TrainError> {
     let mut hashes: HashMap<PathBuf, String> = HashMap::new();
     let mut hash = |path: &Path| match hashes.get(path) {
         Some(hash) => Ok(hash.clone()),
@@ -45,35 +45,35 @@ pub(super) fn pieces(
     variants.iter().map(|variant| of_experiment(&variant.experiment, data, &mut hash)).collect()
 }
 
-/// The pieces that several variants have, each once.
-pub(super) fn shared(pieces: &[Vec<Piece>]) -> Vec<&Piece> {
-    let mut counts: Vec<(&Piece, usize)> = Vec::new();
-    for piece in pieces.iter().flatten() {
-        match counts.iter_mut().find(|(other, _)| *other == piece) {
+/// The artifacts that several variants have, each once.
+pub(super) fn shared(artifacts: &[Vec<Artifact>]) -> Vec<&Artifact> {
+    let mut counts: Vec<(&Artifact, usize)> = Vec::new();
+    for artifact in artifacts.iter().flatten() {
+        match counts.iter_mut().find(|(other, _)| *other == artifact) {
             Some((_, count)) => *count += 1,
-            None => counts.push((piece, 1)),
+            None => counts.push((artifact, 1)),
         }
     }
-    counts.into_iter().filter(|(_, count)| *count > 1).map(|(piece, _)| piece).collect()
+    counts.into_iter().filter(|(_, count)| *count > 1).map(|(artifact, _)| artifact).collect()
 }
 
 fn of_experiment(
     experiment: &Experiment,
     data: &Path,
     hash: &mut dyn FnMut(&Path) -> Result<String, TrainError>,
-) -> Result<Vec<Piece>, TrainError> {
+) -> Result<Vec<Artifact>, TrainError> {
     let model = &experiment.model;
     let mut chain = Chain::default();
     chain.add(&experiment.seed).add(&experiment.device).add(&experiment.data.as_deref().unwrap_or(data));
     chain.add(&model.chat).add(&model.precision);
-    let mut pieces = Vec::new();
+    let mut artifacts = Vec::new();
     match &model.path {
         Some(path) => {
             chain.add(&hash(path)?);
         }
         None => {
             chain.add(&model.new).add(&model.tokenizer);
-            pieces.push(Piece { name: BASE.into(), key: chain.key() });
+            artifacts.push(Artifact { name: BASE.into(), key: chain.key() });
         }
     }
     for stage in &experiment.stages {
@@ -85,9 +85,9 @@ fn of_experiment(
         if stage.objective.trains_head() {
             chain.add(&experiment.head);
         }
-        pieces.push(Piece { name: stage.name.clone(), key: chain.key() });
+        artifacts.push(Artifact { name: stage.name.clone(), key: chain.key() });
     }
-    Ok(pieces)
+    Ok(artifacts)
 }
 
 /// A hash over one setting after the other.
@@ -113,7 +113,7 @@ mod tests {
     use super::*;
     use crate::experiment::sweep::{axes, expand};
 
-    /// The names of the pieces of each variant, with the same number for the same piece.
+    /// The names of the artifacts of each variant, with the same number for the same artifact.
     fn numbered(sweep: &str) -> Vec<Vec<String>> {
         numbered_of(include_str!("../../../experiments/quickstart.toml"), sweep)
     }
@@ -121,18 +121,19 @@ mod tests {
     fn numbered_of(experiment: &str, sweep: &str) -> Vec<Vec<String>> {
         let text = format!("{experiment}\n[sweep]\n{sweep}\n");
         let sweep = expand(&text, axes(&text).unwrap()).unwrap();
-        let pieces =
-            pieces(&sweep.variants, Path::new("data"), |_| unreachable!("the model is new")).unwrap();
-        let mut known: Vec<Piece> = Vec::new();
-        let mut number = |piece: &Piece| {
-            let at = known.iter().filter(|other| other.name == piece.name).position(|other| other == piece);
+        let artifacts =
+            artifacts(&sweep.variants, Path::new("data"), |_| unreachable!("the model is new")).unwrap();
+        let mut known: Vec<Artifact> = Vec::new();
+        let mut number = |artifact: &Artifact| {
+            let at =
+                known.iter().filter(|other| other.name == artifact.name).position(|other| other == artifact);
             let at = at.unwrap_or_else(|| {
-                known.push(piece.clone());
-                known.iter().filter(|other| other.name == piece.name).count() - 1
+                known.push(artifact.clone());
+                known.iter().filter(|other| other.name == artifact.name).count() - 1
             });
-            format!("{}{at}", piece.name)
+            format!("{}{at}", artifact.name)
         };
-        pieces.iter().map(|pieces| pieces.iter().map(&mut number).collect()).collect()
+        artifacts.iter().map(|artifacts| artifacts.iter().map(&mut number).collect()).collect()
     }
 
     #[test]

@@ -56,7 +56,7 @@ pub(crate) struct CheckpointDir {
 
 #[derive(Default)]
 struct State {
-    /// Rounds with a complete checkpoint.
+    /// StepLoader with a complete checkpoint.
     complete: Vec<usize>,
     /// How many parts are written of rounds that are not complete yet.
     pending: BTreeMap<usize, usize>,

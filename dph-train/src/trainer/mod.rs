@@ -5,10 +5,10 @@
 //! any round goes on exactly as if it had never stopped.
 
 mod checkpoint;
-mod fault;
-mod journal;
-mod readings;
-mod rounds;
+mod metrics_log;
+mod non_finite_guard;
+mod step_loader;
+mod step_metrics;
 mod tensorboard;
 
 use std::path::Path;
@@ -25,17 +25,17 @@ use burn::train::{
 use crate::error::TrainError;
 use checkpoint::{CheckpointDir, SaveEveryRound};
 use dph_core::TrainingMetric;
-pub(crate) use fault::Fault;
-use readings::ReadingMetric;
-pub(crate) use readings::{LOSS, Readings};
-use rounds::{Fixed, Rounds};
+pub(crate) use non_finite_guard::NonFiniteGuard;
+use step_loader::{FixedBatches, StepLoader};
+use step_metrics::StepMetric;
+pub(crate) use step_metrics::{LOSS, StepMetrics};
 
 /// What a stage's training needs to know beside its model and data.
 pub(crate) struct StageTraining<'a> {
     /// Directory of the stage's checkpoints.
     pub checkpoints: &'a Path,
     /// The file of training and validation metrics, which is appended to.
-    pub journal: &'a Path,
+    pub metrics_log: &'a Path,
     /// Name of the stage.
     pub stage: &'a str,
     /// Number of optimiser steps.
@@ -43,7 +43,7 @@ pub(crate) struct StageTraining<'a> {
     /// Number of steps in a round.
     pub steps_per_round: usize,
     /// What training and validation report.
-    pub readings: Vec<TrainingMetric>,
+    pub metrics: Vec<TrainingMetric>,
     /// The reading of the validation that says which round was best.
     pub best_by: &'static str,
     /// The device, with or without autodiff.
@@ -51,7 +51,7 @@ pub(crate) struct StageTraining<'a> {
     pub optimiser: ModuleOptimizer,
     pub schedule: ModuleLrScheduler,
     /// Where the model in training reports a loss that is not finite.
-    pub fault: Fault,
+    pub guard: NonFiniteGuard,
     pub renderer: Box<dyn MetricsRenderer>,
 }
 
@@ -67,7 +67,7 @@ pub(crate) fn train<M>(
     stage: StageTraining<'_>,
 ) -> Result<M, TrainError>
 where
-    M: LearnerModel + TrainStep<Output = Readings> + InferenceStep<Output = Readings>,
+    M: LearnerModel + TrainStep<Output = StepMetrics> + InferenceStep<Output = StepMetrics>,
     <M as InferenceStep>::Input: Clone + Sync,
 {
     let validates = !validation.is_empty();
@@ -75,7 +75,7 @@ where
     let checkpoints = CheckpointDir::open(stage.checkpoints, stage.steps_per_round, stage.steps)?;
     let resumed = checkpoints.last_round();
     let steps_done = resumed.map_or(0, |round| checkpoints.step(round));
-    journal::truncate(stage.journal, stage.stage, steps_done)?;
+    metrics_log::truncate(stage.metrics_log, stage.stage, steps_done)?;
 
     let shape = model.clone();
     let model = if resumed == Some(rounds) {
@@ -83,27 +83,27 @@ where
         checkpoints.load_model(shape.clone(), rounds)?
     } else {
         let device = stage.device.clone().autodiff();
-        let loader = Rounds::new(train, stage.steps, stage.steps_per_round, resumed.unwrap_or(0));
-        let best_by = stage.readings.iter().find(|reading| reading.name == stage.best_by);
+        let loader = StepLoader::new(train, stage.steps, stage.steps_per_round, resumed.unwrap_or(0));
+        let best_by = stage.metrics.iter().find(|reading| reading.name == stage.best_by);
         let mut training = SupervisedTraining::<M>::new(
             stage.checkpoints,
             Arc::new(loader),
-            Arc::new(Fixed::new(validation)),
+            Arc::new(FixedBatches::new(validation)),
         )
         .num_epochs(rounds)
         .label(stage.stage)
         .with_application_logger(None)
-        .with_metric_logger(journal::Journal::open(stage.journal, stage.stage, steps_done)?)
+        .with_metric_logger(metrics_log::MetricsLog::open(stage.metrics_log, stage.stage, steps_done)?)
         .renderer(stage.renderer)
-        .with_interrupter(stage.fault.interrupter())
+        .with_interrupter(stage.guard.interrupter())
         .with_checkpointing_strategy(SaveEveryRound::new(
             checkpoints.clone(),
             best_by.filter(|_| validates).copied(),
         ))
         .with_custom_checkpointers(checkpoints.clone(), checkpoints.clone(), checkpoints.clone())
         .with_training_strategy(TrainingStrategy::Default(ExecutionStrategy::SingleDevice(device.clone())));
-        for (index, reading) in stage.readings.iter().enumerate() {
-            let metric = ReadingMetric::new(index, *reading);
+        for (index, reading) in stage.metrics.iter().enumerate() {
+            let metric = StepMetric::new(index, *reading);
             training = training.metric_train_numeric(metric.clone()).metric_valid_numeric(metric);
         }
         if let Some(round) = resumed {
@@ -111,12 +111,12 @@ where
         }
         let result =
             training.launch(Learner::new(model.train().fork(&device), stage.optimiser, stage.schedule));
-        if let Some(fault) = stage.fault.found() {
+        if let Some(found) = stage.guard.found() {
             let last = checkpoints.last_round().map(|round| checkpoints.path(round));
             return Err(TrainError::NonFinite {
                 stage: stage.stage.into(),
-                step: fault.step,
-                sets: fault.ids.clone(),
+                step: found.step,
+                sets: found.ids.clone(),
                 checkpoint: last,
             });
         }

@@ -16,14 +16,14 @@ pub(crate) const LOSS: dph_core::TrainingMetric =
 
 /// The numbers that one step reports.
 #[derive(Debug, Clone)]
-pub(crate) struct Readings {
-    /// One value for each metric of the stage, `[readings]`.
+pub(crate) struct StepMetrics {
+    /// One value for each metric of the stage, `[metrics]`.
     pub values: Tensor<1>,
     /// What the values are a mean over, for the mean of several steps.
     pub weight: usize,
 }
 
-impl ItemLazy for Readings {
+impl ItemLazy for StepMetrics {
     fn sync(self) -> Result<Self, ExecutionError> {
         // As burn's own outputs: off the tape, and read by the metrics' thread.
         self.values.device().flush()?;
@@ -31,29 +31,29 @@ impl ItemLazy for Readings {
     }
 }
 
-impl Adaptor<Readings> for Readings {
-    fn adapt(&self) -> Readings {
+impl Adaptor<StepMetrics> for StepMetrics {
+    fn adapt(&self) -> StepMetrics {
         self.clone()
     }
 }
 
-/// One of the readings as a metric.
+/// One of the metrics as a metric.
 #[derive(Clone)]
-pub(crate) struct ReadingMetric {
+pub(crate) struct StepMetric {
     index: usize,
     reading: dph_core::TrainingMetric,
     name: MetricName,
     state: NumericMetricState,
 }
 
-impl ReadingMetric {
+impl StepMetric {
     pub fn new(index: usize, reading: dph_core::TrainingMetric) -> Self {
         Self { index, reading, name: Arc::new(reading.name.into()), state: NumericMetricState::default() }
     }
 }
 
-impl Metric for ReadingMetric {
-    type Input = Readings;
+impl Metric for StepMetric {
+    type Input = StepMetrics;
 
     fn name(&self) -> MetricName {
         self.name.clone()
@@ -65,7 +65,7 @@ impl Metric for ReadingMetric {
 
     fn update(
         &mut self,
-        item: &Readings,
+        item: &StepMetrics,
         _metadata: &MetricMetadata,
     ) -> Result<SerializedEntry, TensorReadError> {
         let value = item.values.clone().narrow(0, self.index, 1).try_into_scalar::<f64>()?;
@@ -82,7 +82,7 @@ impl Metric for ReadingMetric {
     }
 }
 
-impl Numeric for ReadingMetric {
+impl Numeric for StepMetric {
     fn value(&self) -> Option<NumericEntry> {
         Some(self.state.current_value())
     }

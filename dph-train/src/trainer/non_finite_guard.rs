@@ -1,4 +1,4 @@
-//! [`Fault`]: a loss that is not finite stops the training.
+//! [`NonFiniteGuard`]: a loss that is not finite stops the training.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -8,7 +8,7 @@ use burn::train::Interrupter;
 
 /// Shared by a model in training, which finds a fault, and those who must not go on after it.
 #[derive(Clone, Default)]
-pub(crate) struct Fault {
+pub(crate) struct NonFiniteGuard {
     found: Arc<OnceLock<NonFinite>>,
     interrupter: Interrupter,
 }
@@ -21,13 +21,13 @@ pub(crate) struct NonFinite {
     pub ids: Vec<String>,
 }
 
-impl Fault {
+impl NonFiniteGuard {
     /// What stops burn's training.
     pub fn interrupter(&self) -> Interrupter {
         self.interrupter.clone()
     }
 
-    /// Looks at the readings of a step, the loss first.
+    /// Looks at the metrics of a step, the loss first.
     pub fn check(&self, values: &Tensor<1>, step: usize, ids: impl FnOnce() -> Vec<String>) {
         let loss = values.clone().narrow(0, 0, 1).into_scalar::<f64>();
         if !loss.is_finite() {
@@ -46,8 +46,8 @@ impl Fault {
     }
 }
 
-impl fmt::Debug for Fault {
+impl fmt::Debug for NonFiniteGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Fault").field(&self.found.get()).finish()
+        f.debug_tuple("NonFiniteGuard").field(&self.found.get()).finish()
     }
 }

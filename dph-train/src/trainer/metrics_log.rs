@@ -40,7 +40,7 @@ pub(crate) fn truncate(path: &Path, stage: &str, steps_done: usize) -> Result<()
 }
 
 /// Writes the metrics of a stage, and answers what the validation of a round came to.
-pub(crate) struct Journal {
+pub(crate) struct MetricsLog {
     file: File,
     events: EventFile,
     stage: String,
@@ -50,7 +50,7 @@ pub(crate) struct Journal {
     validations: HashMap<(usize, String), f64>,
 }
 
-impl Journal {
+impl MetricsLog {
     /// Opens the file for appending, behind the given step of the stage.
     pub fn open(path: &Path, stage: &str, steps_done: usize) -> Result<Self, TrainError> {
         let file = OpenOptions::new().create(true).append(true).open(path);
@@ -77,7 +77,7 @@ impl Journal {
     }
 }
 
-impl MetricLogger for Journal {
+impl MetricLogger for MetricsLog {
     /// One call for each step or batch, and one with the final values of the round.
     fn log(&mut self, update: MetricsUpdate, round: usize, split: &Split) {
         let (mut values, mut finals) = (Vec::new(), Vec::new());

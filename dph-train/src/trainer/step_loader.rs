@@ -8,21 +8,21 @@ use burn::data::dataset::DatasetError;
 use burn::tensor::Device;
 
 /// The training data of a stage: a function of the step. Each call of [`iter`](DataLoader::iter) gives the next round.
-pub(crate) struct Rounds<F> {
+pub(crate) struct StepLoader<F> {
     data: Arc<F>,
     steps: usize,
     steps_per_round: usize,
     next_round: Arc<AtomicUsize>,
 }
 
-impl<F> Rounds<F> {
+impl<F> StepLoader<F> {
     /// A loader that starts behind the given number of rounds.
     pub fn new(data: F, steps: usize, steps_per_round: usize, rounds_done: usize) -> Self {
         Self { data: Arc::new(data), steps, steps_per_round, next_round: Arc::new(rounds_done.into()) }
     }
 }
 
-impl<T: Send + 'static, F: Fn(usize) -> T + Send + Sync + 'static> DataLoader<T> for Rounds<F> {
+impl<T: Send + 'static, F: Fn(usize) -> T + Send + Sync + 'static> DataLoader<T> for StepLoader<F> {
     fn iter<'a>(&'a self) -> Box<dyn DataLoaderIterator<T> + 'a> {
         let round = self.next_round.fetch_add(1, Ordering::Relaxed);
         let first = round * self.steps_per_round;
@@ -49,17 +49,17 @@ impl<T: Send + 'static, F: Fn(usize) -> T + Send + Sync + 'static> DataLoader<T>
 }
 
 /// The batches of every validation.
-pub(crate) struct Fixed<T> {
+pub(crate) struct FixedBatches<T> {
     batches: Arc<Vec<T>>,
 }
 
-impl<T> Fixed<T> {
+impl<T> FixedBatches<T> {
     pub fn new(batches: Vec<T>) -> Self {
         Self { batches: Arc::new(batches) }
     }
 }
 
-impl<T: Clone + Send + Sync + 'static> DataLoader<T> for Fixed<T> {
+impl<T: Clone + Send + Sync + 'static> DataLoader<T> for FixedBatches<T> {
     fn iter<'a>(&'a self) -> Box<dyn DataLoaderIterator<T> + 'a> {
         Box::new(Counted { items: self.batches.iter().cloned(), done: 0, total: self.batches.len() })
     }
@@ -109,10 +109,10 @@ mod tests {
 
     #[test]
     fn rounds_cover_every_step_once_and_resume_behind_a_round() {
-        let loader = Rounds::new(|step| step, 7, 3, 0);
+        let loader = StepLoader::new(|step| step, 7, 3, 0);
         let seen: Vec<_> = (0..3).map(|_| steps(&loader)).collect();
         assert_eq!(seen, [vec![1, 2, 3], vec![4, 5, 6], vec![7]]);
-        assert_eq!(steps(&Rounds::new(|step| step, 7, 3, 1)), [4, 5, 6]);
+        assert_eq!(steps(&StepLoader::new(|step| step, 7, 3, 1)), [4, 5, 6]);
         // A copy for a device goes on where the original is.
         let copy = loader.to_device(&Device::default());
         assert!(steps(copy.as_ref()).is_empty());
