@@ -7,8 +7,8 @@
 mod check;
 mod layout;
 mod progress;
+mod row;
 
-use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::mpsc;
 use std::thread;
@@ -22,6 +22,7 @@ pub use check::{ScoreError, Unscorable, check_sets};
 pub use layout::RowLayout;
 pub use progress::Progress;
 pub(crate) use progress::ProgressCounter;
+pub use row::PassRow;
 
 /// Tokens in a batch, padding included, where nothing else is said.
 pub const DEFAULT_TOKEN_BUDGET: usize = 4096;
@@ -38,17 +39,6 @@ pub struct Pass<'a> {
     layout: RowLayout,
     targets: TargetTokens,
     candidates: usize,
-}
-
-/// A row of a batch: a candidate set, or one of its candidates where the model cannot pack them.
-#[derive(Debug, Clone)]
-pub struct PassRow<'a> {
-    /// The candidates of the row, with their prompt.
-    pub set: Cow<'a, CandidateSet>,
-    /// Index of the set that they are from.
-    pub owner: usize,
-    /// The candidates of the row, counted over all sets in their order.
-    pub candidates: Range<usize>,
 }
 
 impl<'a> Pass<'a> {

@@ -1,6 +1,6 @@
 //! [`Progress`]: how much of a pass is done.
 
-use super::PassRow;
+use crate::pass::row::PassRow;
 
 /// How far a pass has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
