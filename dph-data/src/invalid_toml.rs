@@ -3,7 +3,6 @@
 use std::ops::Range;
 
 use dph_core::suggestion::did_you_mean;
-use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
 
 /// A TOML file and all of its problems.
 #[derive(Debug)]
@@ -12,7 +11,8 @@ pub struct InvalidToml {
     pub file: String,
     /// The problems in the order of the file; at least one.
     pub problems: Vec<TomlProblem>,
-    source: NamedSource<String>,
+    /// The file's text.
+    pub text: String,
 }
 
 /// One problem of a TOML file.
@@ -35,23 +35,7 @@ impl InvalidToml {
         for problem in &mut problems {
             problem.line = 1 + source[..problem.span.start.min(source.len())].matches('\n').count();
         }
-        Self {
-            file: file.to_owned(),
-            problems,
-            source: NamedSource::new(file, source.to_owned()).with_language("TOML"),
-        }
-    }
-}
-
-impl Diagnostic for InvalidToml {
-    fn source_code(&self) -> Option<&dyn SourceCode> {
-        Some(&self.source)
-    }
-
-    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        let label =
-            |problem: &TomlProblem| LabeledSpan::new_with_span(problem.help.clone(), problem.span.clone());
-        Some(Box::new(self.problems.iter().map(label)))
+        Self { file: file.to_owned(), problems, text: source.to_owned() }
     }
 }
 

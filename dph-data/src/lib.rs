@@ -40,6 +40,8 @@ mod random;
 mod rows;
 mod synthetic;
 mod task;
+#[cfg(feature = "cli")]
+mod toml_report;
 
 pub use chat::{
     CHAT_FILE, ChatError, ChatFormat, ChatOptions, ChatTokenizer, Message, Supervise, TokenData,

@@ -4,7 +4,8 @@ use dph_core::Scorer;
 use serde::{Deserialize, Serialize};
 
 /// Which scorers of a model are used: its log-likelihood, its preference head, or both.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "lowercase")]
 pub enum ScorerChoice {
     /// The log-likelihood of the answer, as mean and as sum over its tokens.

@@ -4,7 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// An experiment that cannot start or cannot go on.
-#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[derive(Debug, thiserror::Error)]
+#[cfg_attr(feature = "cli", derive(miette::Diagnostic))]
 #[non_exhaustive]
 pub enum TrainError {
     /// A file or directory could not be read or written.
@@ -78,9 +79,12 @@ pub enum TrainError {
         },
         listed(sets)
     )]
-    #[diagnostic(help(
-        "a lower `lr`, a longer `warmup` or a smaller `clip` usually helps; if always the same sets are named, look at them"
-    ))]
+    #[cfg_attr(
+        feature = "cli",
+        diagnostic(help(
+            "a lower `lr`, a longer `warmup` or a smaller `clip` usually helps; if always the same sets are named, look at them"
+        ))
+    )]
     NonFinite {
         /// The stage.
         stage: String,
@@ -93,7 +97,10 @@ pub enum TrainError {
     },
     /// The weights of the model alone need more memory than there is.
     #[error("the weights of the model need {needed} of memory, and this machine has {total}")]
-    #[diagnostic(help("`[model] precision = \"bf16\"` halves a frozen model; else choose a smaller one"))]
+    #[cfg_attr(
+        feature = "cli",
+        diagnostic(help("`[model] precision = \"bf16\"` halves a frozen model; else choose a smaller one"))
+    )]
     DoesNotFit {
         /// What the weights need.
         needed: String,
@@ -147,7 +154,7 @@ pub enum TrainError {
     Aggregation(#[from] dph_core::AggregationError),
     /// A task cannot be had.
     #[error(transparent)]
-    #[diagnostic(transparent)]
+    #[cfg_attr(feature = "cli", diagnostic(transparent))]
     Task(#[from] dph_data::TaskError),
     /// A data set cannot be loaded.
     #[error(transparent)]
@@ -178,7 +185,7 @@ pub enum TrainError {
     Model(#[from] dph_eval::ModelError),
     /// The evaluation cannot be planned.
     #[error(transparent)]
-    #[diagnostic(transparent)]
+    #[cfg_attr(feature = "cli", diagnostic(transparent))]
     Plan(#[from] dph_eval::PlanError),
     /// The evaluation cannot be done.
     #[error(transparent)]

@@ -2,12 +2,11 @@
 
 use std::path::PathBuf;
 
-use miette::Diagnostic;
-
 use crate::invalid_toml::InvalidToml;
 
 /// Why a task cannot be loaded.
-#[derive(Debug, thiserror::Error, Diagnostic)]
+#[derive(Debug, thiserror::Error)]
+#[cfg_attr(feature = "cli", derive(miette::Diagnostic))]
 #[non_exhaustive]
 pub enum TaskError {
     /// No embedded task has this name.
@@ -28,6 +27,6 @@ pub enum TaskError {
     },
     /// The task file is invalid in one or several places.
     #[error(transparent)]
-    #[diagnostic(transparent)]
+    #[cfg_attr(feature = "cli", diagnostic(transparent))]
     Invalid(Box<InvalidToml>),
 }

@@ -50,16 +50,17 @@ pub struct HeldOut {
 }
 
 /// A suite or task that does not exist or cannot be evaluated.
-#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[derive(Debug, thiserror::Error)]
+#[cfg_attr(feature = "cli", derive(miette::Diagnostic))]
 #[non_exhaustive]
 pub enum PlanError {
     /// The suite cannot be used.
     #[error(transparent)]
-    #[diagnostic(transparent)]
+    #[cfg_attr(feature = "cli", diagnostic(transparent))]
     Suite(#[from] SuiteError),
     /// The task cannot be used.
     #[error(transparent)]
-    #[diagnostic(transparent)]
+    #[cfg_attr(feature = "cli", diagnostic(transparent))]
     Task(#[from] TaskError),
     /// Two different tasks have the same name, which identifies their results.
     #[error("`{first}` and `{second}` are two tasks called `{name}`; give one of them another `name`")]

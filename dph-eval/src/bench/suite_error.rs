@@ -3,10 +3,9 @@
 use std::path::PathBuf;
 
 use dph_data::InvalidToml;
-use miette::Diagnostic;
-
 /// A suite that cannot be used.
-#[derive(Debug, thiserror::Error, Diagnostic)]
+#[derive(Debug, thiserror::Error)]
+#[cfg_attr(feature = "cli", derive(miette::Diagnostic))]
 #[non_exhaustive]
 pub enum SuiteError {
     /// No embedded suite has this name.
@@ -27,6 +26,6 @@ pub enum SuiteError {
     },
     /// The file is not a suite.
     #[error(transparent)]
-    #[diagnostic(transparent)]
+    #[cfg_attr(feature = "cli", diagnostic(transparent))]
     Invalid(Box<InvalidToml>),
 }

@@ -3,10 +3,9 @@
 use std::path::PathBuf;
 
 use dph_data::{InvalidToml, TomlProblem};
-use miette::Diagnostic;
-
 /// Why an experiment file cannot be used.
-#[derive(Debug, thiserror::Error, Diagnostic)]
+#[derive(Debug, thiserror::Error)]
+#[cfg_attr(feature = "cli", derive(miette::Diagnostic))]
 #[non_exhaustive]
 pub enum ExperimentError {
     /// The file cannot be read.
@@ -27,7 +26,7 @@ pub enum ExperimentError {
     },
     /// The file is wrong in one or several places.
     #[error(transparent)]
-    #[diagnostic(transparent)]
+    #[cfg_attr(feature = "cli", diagnostic(transparent))]
     Invalid(Box<InvalidToml>),
 }
 
