@@ -101,7 +101,7 @@ fn a_changed_or_missing_backbone_is_an_error() {
     let message = error.to_string();
     for part in [
         "dph/../sft has changed since this head was trained on it",
-        "restore that one, or train the head again",
+        "restore that model, or train the head again",
     ] {
         assert!(message.contains(part), "{message}");
     }

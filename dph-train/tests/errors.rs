@@ -318,7 +318,7 @@ fn patterns_and_data_of_later_stages_are_checked_before_the_first() {
     let dir = tempfile::tempdir().unwrap();
     let run = dir.path().join("run");
     for (changes, status, message) in [
-        (&["--set", "stage.sft.freeze=[\"layers.99.\"]"][..], 2, "`layers.99.` is part of no tensor's name"),
+        (&["--set", "stage.sft.freeze=[\"layers.99.\"]"][..], 2, "no tensor name matches `layers.99.`"),
         (
             &["--set", "stage.sft.trainable=lora", "--set", "model.lora.targets=[\"norm\"]"],
             2,
