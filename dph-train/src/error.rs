@@ -1,9 +1,9 @@
-//! What can stop an experiment.
+//! [`TrainError`]: errors of an experiment.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// An experiment that cannot start or cannot go on.
+/// An error that prevents an experiment from starting or stops it.
 #[derive(Debug, thiserror::Error)]
 #[cfg_attr(feature = "cli", derive(miette::Diagnostic))]
 #[non_exhaustive]
@@ -13,11 +13,11 @@ pub enum TrainError {
     Io {
         /// The file or directory.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// There is no language model at the path that the experiment gives.
-    #[error("model.path: there is no model {}; give a Hugging Face style directory, a .gguf file or hf:owner/name, also as --set model.path=DIR", path.display())]
+    /// There is no language model at `model.path`.
+    #[error("model.path: there is no model {}; set it to a Hugging Face style directory, a .gguf file or hf:owner/name, here or with --set model.path=DIR", path.display())]
     NoModel {
         /// The path.
         path: PathBuf,
@@ -27,7 +27,7 @@ pub enum TrainError {
     Checkpoint {
         /// The checkpoint's directory.
         path: PathBuf,
-        /// What happened.
+        /// The cause.
         message: String,
     },
     /// Training stopped before its last step.
@@ -35,12 +35,12 @@ pub enum TrainError {
     Training {
         /// Name of the stage.
         stage: String,
-        /// What happened.
+        /// The cause.
         message: String,
     },
-    /// A loss or gradient was not a number.
+    /// A gradient is NaN or infinite.
     #[error(
-        "stage `{stage}`: the gradients of step {step} are not finite; lower the learning rate or raise the warm-up, and go on from the last checkpoint with --resume"
+        "stage `{stage}`: the gradients of step {step} are not finite; lower `lr` or increase `warmup`, and start another run with --out"
     )]
     NotFinite {
         /// Name of the stage.
@@ -48,8 +48,8 @@ pub enum TrainError {
         /// The step.
         step: usize,
     },
-    /// The run directory holds another experiment.
-    #[error("{}: this run was made with other settings: {}; resume it with the same ones, or start another run with --out", dir.display(), differing.join(", "))]
+    /// The run directory contains another experiment.
+    #[error("{}: this run has other settings: {}; resume it with the same settings, or start another run with --out", dir.display(), differing.join(", "))]
     OtherExperiment {
         /// The run directory.
         dir: PathBuf,
@@ -57,22 +57,22 @@ pub enum TrainError {
         differing: Vec<String>,
     },
     /// The run directory is used by another process.
-    #[error("{}: another process is writing this run; wait for it, or start another run with --out", dir.display())]
+    #[error("{}: another process writes to this run; wait until it ends, or start another run with --out", dir.display())]
     Locked {
         /// The run directory.
         dir: PathBuf,
     },
-    /// A stage has nothing to train on.
+    /// A stage has no training data.
     #[error("stage `{stage}`: {message}")]
     NoData {
         /// Name of the stage.
         stage: String,
-        /// What is missing, and what to do.
+        /// The missing data and the remedy.
         message: String,
     },
-    /// The loss is not a number any more, or infinite.
+    /// The loss is NaN or infinite.
     #[error(
-        "stage `{stage}`: the loss of step {step} is not finite; {}. Its batch is the sets {}",
+        "stage `{stage}`: the loss of step {step} is not finite; {}. Its batch contains the sets {}",
         match checkpoint {
             Some(path) => format!("the last good checkpoint is {}", path.display()),
             None => "there is no checkpoint yet".into(),
@@ -82,7 +82,7 @@ pub enum TrainError {
     #[cfg_attr(
         feature = "cli",
         diagnostic(help(
-            "a lower `lr`, a longer `warmup` or a smaller `clip` usually helps; if always the same sets are named, look at them"
+            "a lower `lr`, a longer `warmup` or a smaller `clip` usually helps; if the same sets are named each time, check their data"
         ))
     )]
     NonFinite {
@@ -90,44 +90,46 @@ pub enum TrainError {
         stage: String,
         /// The step.
         step: usize,
-        /// Names of the sets of the step.
+        /// The names of the sets in the batch of the step.
         sets: Vec<String>,
         /// The last checkpoint.
         checkpoint: Option<PathBuf>,
     },
-    /// The weights of the model alone need more memory than there is.
-    #[error("the weights of the model need {needed} of memory, and this machine has {total}")]
+    /// The weights of the model need more memory than the machine has.
+    #[error("the weights of the model need {needed} of memory, but this machine has {total}")]
     #[cfg_attr(
         feature = "cli",
-        diagnostic(help("`[model] precision = \"bf16\"` halves a frozen model; else choose a smaller one"))
+        diagnostic(help(
+            "`[model] precision = \"bf16\"` halves the memory of a frozen model; otherwise choose a smaller model"
+        ))
     )]
     DoesNotFit {
-        /// What the weights need.
+        /// The memory that the weights need.
         needed: String,
-        /// What there is.
+        /// The memory of the machine.
         total: String,
     },
-    /// The tokenizer makes tokens that the model does not have.
+    /// The tokenizer produces tokens outside the model's vocabulary.
     #[error(
-        "the tokenizer makes token {token}, but the model has a vocabulary of {vocab}: the tokenizer belongs to another model"
+        "the tokenizer produces token {token}, but the model has a vocabulary of {vocab}: the tokenizer belongs to another model; use the tokenizer of this model"
     )]
     OtherTokenizer {
-        /// A token of a short conversation.
+        /// The token, from a short conversation.
         token: u32,
         /// Size of the model's vocabulary.
         vocab: usize,
     },
-    /// The model's context is shorter than the shortest conversation.
+    /// The model's context is not longer than the shortest prompt.
     #[error(
-        "the model's context of {context} tokens has no room for an answer: the shortest prompt has {tokens} tokens"
+        "the model's context of {context} tokens has no room for an answer: the shortest prompt has {tokens} tokens; use a model with a longer context"
     )]
     NoRoom {
-        /// Tokens of the shortest prompt.
+        /// Number of tokens of the shortest prompt.
         tokens: usize,
-        /// The model's context.
+        /// The length of the model's context in tokens.
         context: usize,
     },
-    /// A sweep is run as one experiment, or an experiment as a sweep.
+    /// A sweep is run as a single experiment, or a single experiment as a sweep.
     #[error("{0}")]
     Sweep(&'static str),
     /// A variant of a sweep cannot run.
@@ -138,46 +140,46 @@ pub enum TrainError {
         /// The reason.
         source: Box<TrainError>,
     },
-    /// A variant of a sweep shares something with another one that failed.
-    #[error("for the same reason as {variant}: {message}")]
+    /// A variant of a sweep depends on work of another variant that failed.
+    #[error("same error as variant {variant}: {message}")]
     AsAnother {
         /// The other variant.
         variant: String,
-        /// Why that failed.
+        /// The error of the other variant.
         message: String,
     },
-    /// Patterns of tensor names do not name parameters.
+    /// A pattern of tensor names does not match any parameter.
     #[error(transparent)]
     Pattern(#[from] dph_model::PatternError),
-    /// There is no such head.
+    /// The aggregation of the head does not fit the model.
     #[error("head.aggregation: {0}")]
     Aggregation(#[from] dph_core::AggregationError),
-    /// A task cannot be had.
+    /// A task is unknown or its definition is invalid.
     #[error(transparent)]
     #[cfg_attr(feature = "cli", diagnostic(transparent))]
     Task(#[from] dph_data::TaskError),
     /// A data set cannot be loaded.
     #[error(transparent)]
     Data(#[from] dph_data::DataError),
-    /// The weights of a mixture make no sense.
+    /// The weights of a mixture are invalid.
     #[error(transparent)]
     Mixture(#[from] dph_data::MixtureError),
     /// The tokenizer cannot be used.
     #[error(transparent)]
     Tokenizer(#[from] dph_data::ChatError),
-    /// The tokenizer of a new model cannot be made.
+    /// The tokenizer of a new model cannot be built.
     #[error(transparent)]
     NewTokenizer(#[from] dph_data::TokenizerError),
     /// The language model cannot be loaded or written.
     #[error(transparent)]
     Files(#[from] dph_model::CheckpointError),
-    /// The configuration of a new language model makes no sense.
+    /// The configuration of a new language model is invalid.
     #[error("model.new: {0}")]
     Config(#[from] dph_model::ConfigError),
     /// A batch does not fit the language model.
     #[error(transparent)]
     Input(#[from] dph_model::InputError),
-    /// The language model cannot take a candidate set.
+    /// The language model cannot score a candidate set.
     #[error(transparent)]
     Sets(#[from] dph_eval::ScoreError),
     /// The exported model cannot be opened or written.
@@ -187,7 +189,7 @@ pub enum TrainError {
     #[error(transparent)]
     #[cfg_attr(feature = "cli", diagnostic(transparent))]
     Plan(#[from] dph_eval::PlanError),
-    /// The evaluation cannot be done.
+    /// The evaluation failed.
     #[error(transparent)]
     Bench(#[from] dph_eval::BenchError),
     /// The results cannot be written.
@@ -208,7 +210,7 @@ impl TrainError {
 }
 
 impl TrainError {
-    /// Whether the request was wrong, rather than that the work failed.
+    /// Whether the request is invalid (exit status 2) and not a failure of the work (exit status 1).
     pub fn is_request(&self) -> bool {
         if let Self::Variant { source, .. } = self {
             return source.is_request();
@@ -233,7 +235,7 @@ impl TrainError {
     }
 }
 
-/// Some of many names.
+/// The first names of a list, and the number of the others.
 fn listed(names: &[String]) -> String {
     const SHOWN: usize = 8;
     let shown = names[..names.len().min(SHOWN)].join(", ");

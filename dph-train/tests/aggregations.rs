@@ -1,4 +1,4 @@
-//! Heads whose aggregation learns are trained, exported and evaluated as any other.
+//! Training, export and evaluation of heads whose aggregation has parameters.
 #![allow(clippy::unwrap_used)]
 
 mod support;
@@ -12,7 +12,7 @@ use support::{fail, small, succeed};
 const SEED: u64 = 7;
 
 #[test]
-fn aggregations_that_learn_are_trained_and_evaluated() {
+fn aggregations_with_parameters_are_trained_and_evaluated() {
     let dir = tempfile::tempdir().unwrap();
     for (index, (aggregation, tensor)) in [
         (r#"{ layers = { weighted = [0, 1, "last"] }, token_norm = "post" }"#, "aggregation.layer_weights"),
@@ -37,7 +37,7 @@ fn aggregations_that_learn_are_trained_and_evaluated() {
         let (before, after) = (values(&initial, tensor), values(&trained, tensor));
         assert_eq!(before.len(), after.len(), "{tensor}");
         assert!(after.iter().all(|value| value.is_finite()), "{tensor}");
-        assert_ne!(before, after, "{tensor} has not learnt in {aggregation}");
+        assert_ne!(before, after, "{tensor} was not trained in {aggregation}");
         let results: serde_json::Value =
             serde_json::from_slice(&std::fs::read(run.join("results.json")).unwrap()).unwrap();
         let rewards = results["results"].as_array().unwrap().iter();
@@ -45,7 +45,7 @@ fn aggregations_that_learn_are_trained_and_evaluated() {
     }
 }
 
-/// The head that a stage with `SEED` begins with, for the configuration of a trained one.
+/// The initial head of a stage with `SEED`, for the configuration of a trained head.
 fn write_initial_head(trained: &Path, initial: &Path) {
     std::fs::create_dir_all(initial).unwrap();
     let config = PreferenceHeadConfig::load(trained).unwrap();
@@ -53,7 +53,7 @@ fn write_initial_head(trained: &Path, initial: &Path) {
     head.save(&config, initial).unwrap();
 }
 
-/// The values of a tensor in the head of a directory.
+/// The values of a tensor of the head in a directory.
 fn values(dir: &Path, tensor: &str) -> Vec<f32> {
     let bytes = std::fs::read(dir.join(HEAD_WEIGHTS_FILE)).unwrap();
     let file = SafeTensors::deserialize(&bytes).unwrap();
@@ -62,7 +62,7 @@ fn values(dir: &Path, tensor: &str) -> Vec<f32> {
 }
 
 #[test]
-fn an_aggregation_that_cannot_be_is_refused_before_anything_is_done() {
+fn an_invalid_aggregation_is_rejected_before_the_run() {
     let dir = tempfile::tempdir().unwrap();
     let run = dir.path().join("run");
     let refused = |aggregation: &str| {

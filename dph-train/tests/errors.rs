@@ -1,4 +1,4 @@
-//! Bad input: each kind is a clear message with file, line and remedy, and the right exit status.
+//! Bad input gives a clear message with file, line and remedy, and the right exit status.
 #![allow(clippy::unwrap_used)]
 
 mod support;
@@ -17,10 +17,10 @@ fn train(dir: &Path, text: &str) -> Command {
     command
 }
 
-/// The quickstart with one text replaced by another.
+/// The quickstart with one replaced text.
 fn changed(from: &str, to: &str) -> String {
     let text = std::fs::read_to_string(quickstart()).unwrap();
-    assert!(text.contains(from), "the quickstart does not say {from:?}");
+    assert!(text.contains(from), "the quickstart does not contain {from:?}");
     text.replacen(from, to, 1)
 }
 
@@ -59,7 +59,7 @@ fn all_contradictions_are_reported_at_once() {
     let text = text.replacen("tasks = [\"world\"]", "tasks = [\"world\"]\nsuites = [\"gpt4al\"]", 1);
     let said = fail(&mut train(dir.path(), &text), 2);
     for (message, line) in [
-        ("label smoothing lies between 0 and 0.5", "label_smoothing"),
+        ("`label_smoothing` must be between 0 and 0.5", "label_smoothing"),
         ("there is no task `word`", "{ word = 1.0 }"),
         ("gpt4al", "gpt4al"),
     ] {
@@ -73,7 +73,7 @@ fn overrides_are_checked_like_the_file() {
     let dir = tempfile::tempdir().unwrap();
     let run = dir.path().join("run");
     for (change, message) in [
-        ("stage.dpo.steps=3", "there is no stage `dpo`; there is pretrain, sft, dph"),
+        ("stage.dpo.steps=3", "there is no stage `dpo`; known: pretrain, sft, dph"),
         ("steps", "expected key=value"),
         ("head.poling=bert", "unknown field `poling`"),
         ("name.first=x", "`name` is not a table"),
@@ -136,7 +136,7 @@ fn damaged_models_are_named_with_file_and_tensor() {
 }
 
 #[test]
-fn a_backbone_that_changed_is_noticed() {
+fn a_changed_backbone_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
     let run = dir.path().join("run");
     succeed(&mut small(&run, &[]));
@@ -152,7 +152,7 @@ fn a_backbone_that_changed_is_noticed() {
 }
 
 #[test]
-fn data_that_cannot_be_used_stop_the_run_with_their_place() {
+fn invalid_data_stops_the_run_with_file_and_line() {
     let dir = tempfile::tempdir().unwrap();
     let run = dir.path().join("run");
     let data = dir.path().join("data/arc_easy");
@@ -174,7 +174,7 @@ fn data_that_cannot_be_used_stop_the_run_with_their_place() {
 }
 
 #[test]
-fn a_dry_run_forecasts_and_leaves_nothing() {
+fn a_dry_run_prints_a_forecast_and_writes_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let run = dir.path().join("run");
     let output = succeed(&mut small(&run, &["--dry-run"]));
@@ -193,7 +193,7 @@ fn a_dry_run_forecasts_and_leaves_nothing() {
 }
 
 #[test]
-fn a_configuration_alone_is_enough_for_a_forecast() {
+fn a_forecast_needs_only_a_configuration() {
     let dir = tempfile::tempdir().unwrap();
     let text = std::fs::read_to_string(quickstart()).unwrap();
     let start = text.find("[model.new]").unwrap();
@@ -207,7 +207,7 @@ fn a_configuration_alone_is_enough_for_a_forecast() {
         command.current_dir(dir.path()).arg("--dry-run");
         command
     };
-    // Pythia-1.4B, LLaMA-13B and GPT-1, by their published configurations.
+    // The published configurations of Pythia-1.4B, LLaMA-13B and GPT-1.
     for (config, parameters) in [
         (
             r#"{"model_type": "gpt_neox", "vocab_size": 50304, "hidden_size": 2048, "intermediate_size": 8192,
@@ -223,9 +223,9 @@ fn a_configuration_alone_is_enough_for_a_forecast() {
     ] {
         let output = succeed(&mut forecast(config));
         let said = String::from_utf8_lossy(&output.stdout);
-        assert!(said.contains(parameters) && said.contains("data or tokenizer not there"), "{said}");
+        assert!(said.contains(parameters) && said.contains("data or tokenizer not found"), "{said}");
     }
-    // BERT-large is no backbone.
+    // BERT-large cannot be a backbone.
     let bert = r#"{"model_type": "bert", "vocab_size": 30522, "hidden_size": 1024, "intermediate_size": 4096,
         "num_hidden_layers": 24, "num_attention_heads": 16, "architectures": ["BertForMaskedLM"]}"#;
     let said = fail(&mut forecast(bert), 2);
@@ -246,14 +246,14 @@ fn help_is_stable() {
 fn a_loss_that_is_not_finite_stops_the_run_and_names_the_last_checkpoint() {
     let dir = tempfile::tempdir().unwrap();
     let run = dir.path().join("run");
-    // Every step after the first checkpoint is far too long.
+    // The learning rate of `sft` is far too high.
     let changes = ["stage.sft.optimiser.lr=1e30", "stage.sft.schedule={ warmup = 0 }", "stage.sft.clip=0"];
     let changes: Vec<&str> = changes.iter().flat_map(|change| ["--set", change]).collect();
     let said = fail(&mut small(&run, &changes), 1);
     assert!(said.contains("stage `sft`: the loss of step"), "{said}");
-    assert!(said.contains("is not finite") && said.contains("Its batch is the sets"), "{said}");
+    assert!(said.contains("is not finite") && said.contains("Its batch contains the sets"), "{said}");
     assert!(said.contains("a lower `lr`"), "{said}");
-    // What came before is whole, and nothing of the stage is handed on.
+    // The earlier stage is complete, and the failed stage exports nothing.
     assert!(run.join("pretrain/model.safetensors").is_file());
     assert!(!run.join("sft").exists());
 }
@@ -273,7 +273,7 @@ fn a_stage_that_may_not_fit_is_a_warning_and_runs() {
 }
 
 #[test]
-fn weights_that_cannot_fit_are_refused_before_anything_runs() {
+fn weights_that_do_not_fit_into_memory_are_rejected_before_the_run() {
     let dir = tempfile::tempdir().unwrap();
     let run = dir.path().join("run");
     let large = ["model.new.d_model=65536", "model.new.n_heads=64", "model.new.n_layers=4000"];
@@ -281,14 +281,14 @@ fn weights_that_cannot_fit_are_refused_before_anything_runs() {
     let said = fail(&mut small(&run, &large), 2);
     assert!(said.contains("the weights of the model need"), "{said}");
     assert!(!run.exists());
-    // A forecast tells the costs all the same.
+    // A forecast still prints the cost.
     let forecast = succeed(small(&run, &large).arg("--dry-run"));
     let said = String::from_utf8_lossy(&forecast.stdout);
     assert!(said.contains("warning     the weights of the model need"), "{said}");
 }
 
 #[test]
-fn a_head_that_does_not_fit_its_model_is_refused_before_the_first_stage() {
+fn a_head_that_does_not_fit_its_model_is_rejected_before_the_first_stage() {
     let dir = tempfile::tempdir().unwrap();
     let run = dir.path().join("run");
     let wrong = [
@@ -329,12 +329,12 @@ fn patterns_and_data_of_later_stages_are_checked_before_the_first() {
     ] {
         let said = fail(&mut small(&run, changes), status);
         assert!(said.contains(message), "{changes:?}: {said}");
-        assert!(!run.exists(), "{changes:?} left a run");
+        assert!(!run.exists(), "{changes:?} created a run directory");
     }
 }
 
 #[test]
-fn a_tokenizer_or_context_that_does_not_fit_the_model_is_refused_before_the_first_stage() {
+fn a_tokenizer_or_context_that_does_not_fit_the_model_is_rejected_before_the_first_stage() {
     let dir = tempfile::tempdir().unwrap();
     let run = dir.path().join("run");
     for (change, message) in [
@@ -349,11 +349,11 @@ fn a_tokenizer_or_context_that_does_not_fit_the_model_is_refused_before_the_firs
     assert!(!run.exists());
 }
 
-/// Every experiment that comes with the project, where neither its model nor its data is there.
+/// Runs `--dry-run` on every experiment of the repository, without model and data.
 #[test]
 fn every_experiment_has_a_dry_run_without_model_and_data() {
     let dir = tempfile::tempdir().unwrap();
-    // Some name a task by its path from the root of the repository.
+    // Some experiments name a task by its path from the root of the repository.
     let root = dir.path().join("experiments");
     let experiments = Path::new(env!("CARGO_MANIFEST_DIR")).join("../experiments");
     std::os::unix::fs::symlink(experiments, &root).unwrap();
@@ -378,7 +378,7 @@ fn every_experiment_has_a_dry_run_without_model_and_data() {
 }
 
 #[test]
-fn contradictions_of_objective_and_what_learns_are_reported_at_once() {
+fn contradictions_of_objective_and_trainable_are_reported_at_once() {
     let dir = tempfile::tempdir().unwrap();
     let text = std::fs::read_to_string(quickstart()).unwrap();
     let text = text.replacen("objective = { dph = {", "objective = { dpo = { beta = 0 }, dph = {", 1);
@@ -391,10 +391,10 @@ fn contradictions_of_objective_and_what_learns_are_reported_at_once() {
     let text = text.replacen("objective = { sft = {} }", "objective = { sft = {}, orthogonality = {} }", 1);
     let said = fail(&mut train(dir.path(), &text), 2);
     for part in [
-        "`orthogonality` is about the matrices of a head",
-        "`dpo` trains the language model, which is frozen here",
-        "`beta` is above 0",
-        "adapters do not reach the embeddings",
+        "`orthogonality` regularises the matrices of a head",
+        "`dpo` trains the language model, which is frozen in this stage",
+        "`beta` must be greater than 0",
+        "adapters do not change the embeddings",
     ] {
         assert!(said.contains(part), "{part} is not in {said}");
     }

@@ -1,4 +1,4 @@
-//! Stages in which the language model learns, with the real binary.
+//! Stages that train the language model, with the real binary.
 #![allow(clippy::unwrap_used)]
 
 mod support;
@@ -18,7 +18,7 @@ fn metrics(run: &Path, stage: &str, split: &str) -> Vec<serde_json::Value> {
 }
 
 #[test]
-fn dpo_and_head_learn_from_one_pass_and_start_at_the_reference() {
+fn dpo_and_head_are_trained_together_and_start_at_the_reference() {
     let dir = tempfile::tempdir().unwrap();
     let run = dir.path().join("run");
     let changes = changed(&[
@@ -30,7 +30,7 @@ fn dpo_and_head_learn_from_one_pass_and_start_at_the_reference() {
     ]);
     succeed(&mut small(&run, &changes));
     let first = &metrics(&run, "dph", "train")[0];
-    // Before the first update the model is its own reference, and the head prefers nothing.
+    // Before the first update, the model equals the reference model, and all rewards of the head are equal.
     let ln_2 = std::f64::consts::LN_2;
     for (name, expected) in
         [("dpo/loss", ln_2), ("dpo/margin", 0.0), ("kl/loss", 0.0), ("dph/loss", 2.0 * ln_2)]
@@ -41,14 +41,14 @@ fn dpo_and_head_learn_from_one_pass_and_start_at_the_reference() {
     let last = metrics(&run, "dph", "train").pop().unwrap();
     assert!(last["dpo/margin"].as_f64().unwrap() > 0.0, "{last}");
     assert!(last["kl/loss"].as_f64().unwrap() > 0.0, "{last}");
-    // The export holds model and head, and can be evaluated by both.
+    // The export contains model and head, and both are evaluated.
     for file in ["dph/model.safetensors", "dph/preference_head.safetensors", "results.json"] {
         assert!(run.join(file).is_file(), "{file}");
     }
 }
 
 #[test]
-fn portions_of_a_step_do_not_change_what_is_learnt() {
+fn the_size_of_micro_batches_does_not_change_the_losses() {
     let dir = tempfile::tempdir().unwrap();
     let mut losses = Vec::new();
     for micro_batch in ["60", "100000"] {
@@ -72,7 +72,7 @@ fn portions_of_a_step_do_not_change_what_is_learnt() {
 }
 
 #[test]
-fn regularisers_go_beside_what_is_learnt() {
+fn regularisers_are_added_to_the_other_objectives() {
     let dir = tempfile::tempdir().unwrap();
     let run = |weight: f64| {
         let run = dir.path().join(weight.to_string());
@@ -95,7 +95,7 @@ fn regularisers_go_beside_what_is_learnt() {
     }
 }
 
-/// A task of answers whose wordiness and number of "yes" are known.
+/// A task with answers whose number of words and number of "yes" are known.
 fn rated_task(dir: &Path) -> String {
     let row = |index: usize| {
         let (yes, words) = (index % 2, index % 3);
@@ -112,7 +112,7 @@ fn rated_task(dir: &Path) -> String {
 }
 
 #[test]
-fn reward_heads_learn_the_attributes_of_their_names() {
+fn reward_heads_learn_the_attributes_with_their_names() {
     let dir = tempfile::tempdir().unwrap();
     let mix = format!("stage.dph.mix={{ \"{}\" = 1.0 }}", rated_task(dir.path()));
     let common = [

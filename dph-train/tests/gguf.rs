@@ -1,4 +1,4 @@
-//! A head on a model that is a GGUF file.
+//! Training with a GGUF file as the model.
 #![allow(clippy::unwrap_used)]
 
 mod support;
@@ -28,7 +28,7 @@ tasks = ["world"]
 limit = 8
 "#;
 
-/// A directory with the experiment and the file that it takes for a model.
+/// A directory with the experiment and the GGUF file that it uses as its model.
 fn place() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("tiny.gguf"), llama(some_values).bytes()).unwrap();
@@ -43,7 +43,7 @@ fn train_in(dir: &Path, out: &str, arguments: &[&str]) -> Command {
 }
 
 #[test]
-fn an_experiment_takes_a_file_for_a_model() {
+fn an_experiment_can_use_a_gguf_file() {
     let dir = place();
     let train = |out: &str, arguments: &[&str]| train_in(dir.path(), out, arguments);
     succeed(&mut train("run", &["--dry-run"]));
@@ -53,7 +53,7 @@ fn an_experiment_takes_a_file_for_a_model() {
     let reference = fs::read_to_string(dir.path().join("run/dph/backbone.json")).unwrap();
     assert!(reference.contains("tiny.gguf"), "{reference}");
 
-    // All weights learn: the export is a directory with the tokenizer of the file.
+    // With all weights trained, the export is a directory with the tokenizer of the file.
     succeed(&mut train("all", &["--set", "model.trainable=all", "--set", "stage.dph.steps=2"]));
     for file in ["model.safetensors", "tokenizer.json", "config.json"] {
         assert!(dir.path().join("all/dph").join(file).is_file(), "{file}");
@@ -64,7 +64,7 @@ fn an_experiment_takes_a_file_for_a_model() {
 }
 
 #[test]
-fn a_frozen_model_is_kept_in_half_precision_and_one_that_learns_is_not() {
+fn half_precision_is_allowed_only_for_frozen_weights() {
     let dir = place();
     let train = |out: &str, arguments: &[&str]| {
         train_in(dir.path(), out, &[&["--set", "model.precision=bf16"], arguments].concat())
@@ -79,5 +79,5 @@ fn a_frozen_model_is_kept_in_half_precision_and_one_that_learns_is_not() {
     succeed(&mut train("lora", &["--set", "model.trainable=lora", "--set", "stage.dph.steps=2"]));
 
     let said = fail(&mut train("all", &["--set", "model.trainable=all"]), 2);
-    assert!(said.contains("most of their steps would be lost in bf16"), "{said}");
+    assert!(said.contains("most of their updates would be lost in bf16"), "{said}");
 }

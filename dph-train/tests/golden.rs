@@ -1,4 +1,4 @@
-//! The optimiser and its schedule against the numbers of the authors' implementation.
+//! Compares the optimiser and its schedule with the authors' implementation.
 #![allow(clippy::unwrap_used)]
 
 use burn::optim::Optimizer;

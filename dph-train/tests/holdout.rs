@@ -1,4 +1,4 @@
-//! `holdout`: a preference file without a validation split gets one.
+//! `holdout`: a validation split for a preference file without one.
 #![allow(clippy::unwrap_used)]
 
 mod support;
@@ -13,7 +13,7 @@ use support::{fail, said, succeed};
 
 const PROMPTS: usize = 20;
 
-/// A file of 40 pairs, two for each prompt, with a task, and an experiment that trains a head on them.
+/// Writes a file with 40 pairs, two for each prompt, a task and an experiment that trains a head on it.
 fn experiment(dir: &Path, stage: &str) -> PathBuf {
     let row = |index: usize| {
         let prompt = format!("Where does Ada live, take {}?", index % PROMPTS);
@@ -58,7 +58,7 @@ fn train(file: &Path, run: &Path, arguments: &[&str]) -> Command {
 }
 
 #[test]
-fn held_out_rows_are_validated_on_and_their_accuracy_ends_the_run() {
+fn held_out_rows_are_used_for_validation_and_their_accuracy_is_reported() {
     let dir = tempfile::tempdir().unwrap();
     let file = experiment(dir.path(), "holdout = 0.25");
     let run = dir.path().join("run");
@@ -91,7 +91,7 @@ fn held_out_rows_are_validated_on_and_their_accuracy_ends_the_run() {
     let report = fs::read_to_string(run.join("report.md")).unwrap();
     assert!(output.contains(&sentence) && report.contains(&sentence), "{sentence}\n{output}\n{report}");
 
-    // Both rows of a prompt are held out: rows 1 and 21 have the same one.
+    // Both rows of a prompt are held out. Rows 1 and 21, for example, have the same prompt.
     let documents = fs::read_to_string(run.join("documents.jsonl")).unwrap();
     let rows: BTreeSet<usize> = documents
         .lines()
@@ -100,7 +100,7 @@ fn held_out_rows_are_validated_on_and_their_accuracy_ends_the_run() {
     assert_eq!(rows.len(), 10);
     assert!(rows.iter().all(|row| rows.contains(&((row + PROMPTS - 1) % (2 * PROMPTS) + 1))), "{rows:?}");
 
-    // The seed chooses the rows; the same seed the same.
+    // The choice of rows depends only on the seed.
     let ids = |arguments: &[&str]| {
         let run = dir.path().join("again");
         succeed(&mut train(&file, &run, arguments));
@@ -116,7 +116,7 @@ fn held_out_rows_are_validated_on_and_their_accuracy_ends_the_run() {
 }
 
 #[test]
-fn a_share_that_makes_no_sense_is_refused_before_anything_is_done() {
+fn an_invalid_share_is_rejected_before_the_run() {
     let dir = tempfile::tempdir().unwrap();
     let run = dir.path().join("run");
     for share in ["0.0", "1.0", "-0.1", "nan"] {
@@ -132,7 +132,7 @@ fn a_share_that_makes_no_sense_is_refused_before_anything_is_done() {
     fs::write(&file, format!("{}{other}\n{}", &text[..stages], &text[stages..])).unwrap();
     let said = fail(&mut train(&file, &run, &["--dry-run"]), 2);
     assert!(said.contains("the stages `first` and `dph` both train on"), "{said}");
-    assert!(said.contains("give both the same `holdout`"), "{said}");
+    assert!(said.contains("give both stages the same `holdout`"), "{said}");
 
     let file = experiment(dir.path(), "holdout = 0.1");
     let rows = fs::read_to_string(dir.path().join("pairs.jsonl")).unwrap();

@@ -1,4 +1,4 @@
-//! The README's way from a preference file to a head that ranks.
+//! The experiment in the README: a head trained on a preference file.
 #![allow(clippy::unwrap_used)]
 
 mod support;
@@ -31,7 +31,7 @@ fn the_experiment_of_the_readme_trains_a_head_on_a_preference_file() {
     let run = || {
         let mut command = Command::new(env!("CARGO_BIN_EXE_dph-train"));
         command.current_dir(dir).args(["mine.toml", "--set", "model.path=made/sft"]);
-        // The model of the README has 30 layers, this one has 1.
+        // The model in the README has 30 layers, this one has 1.
         command.args(["--set", "head.aggregation.layers=1", "--set", "stage.dph.steps=20"]);
         command
     };

@@ -1,4 +1,4 @@
-//! A run that was stopped ends as one that was not, byte by byte.
+//! An interrupted and resumed run writes the same bytes as an uninterrupted run.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod support;
@@ -12,7 +12,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use support::{assert_same_exports, fail, small, succeed};
 
-/// Starts a command and kills it with SIGKILL as soon as `is_due` says so, which is before the run ends.
+/// Starts a command and kills it with SIGKILL as soon as `is_due` returns true. This must happen before the run ends.
 fn kill_when(command: &mut Command, what: &str, is_due: impl Fn() -> bool) {
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     while !is_due() {
@@ -23,13 +23,13 @@ fn kill_when(command: &mut Command, what: &str, is_due: impl Fn() -> bool) {
     child.wait().unwrap();
 }
 
-/// Starts a command and kills it as soon as a stage has a checkpoint of this step or a later one.
+/// Starts a command and kills it as soon as a stage has a checkpoint of this step or of a later step.
 fn kill_at(command: &mut Command, checkpoints: &Path, step: usize) {
-    let what = format!("{} came to step {step}", checkpoints.display());
+    let what = format!("{} had step {step}", checkpoints.display());
     kill_when(command, &what, || last_step(checkpoints) >= Some(step));
 }
 
-/// The last step with a checkpoint; earlier ones are removed as a stage goes on.
+/// The last step with a checkpoint. A stage removes earlier checkpoints.
 fn last_step(checkpoints: &Path) -> Option<usize> {
     let entries = std::fs::read_dir(checkpoints).ok()?;
     entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.strip_prefix("step-")?.parse().ok()).max()
@@ -38,7 +38,7 @@ fn last_step(checkpoints: &Path) -> Option<usize> {
 #[test]
 fn a_killed_run_resumes_to_the_same_bytes() {
     let dir = tempfile::tempdir().unwrap();
-    // Long enough to be killed in its middle.
+    // Enough steps to kill the run in the middle.
     let long = [
         "--set",
         "stage.dph.steps=3000",
@@ -67,7 +67,7 @@ fn a_killed_run_resumes_to_the_same_bytes() {
     succeed(&mut resumed);
     assert_same_exports(&whole, &killed);
 
-    // Once more: everything is there, and nothing is done again.
+    // A second resume has nothing to do.
     let made = || {
         ["dph/preference_head.safetensors", "evaluations/sft/results.json"]
             .map(|file| std::fs::metadata(killed.join(file)).unwrap().modified().unwrap())
@@ -80,9 +80,9 @@ fn a_killed_run_resumes_to_the_same_bytes() {
     assert_same_exports(&whole, &killed);
 }
 
-/// A run in which all weights learn, by DPO and the head's objective, is killed at so many random moments as `DPH_KILLS`
-/// says (3 by default), and resumed after each. The moments are numbers of lines in the metrics and some milliseconds; they are
-/// drawn from `DPH_SEED`, which is printed.
+/// A run that trains all weights with DPO and DPH is killed at `DPH_KILLS` random moments (3 by default) and resumed after each of
+/// them. A moment is a number of lines in the metrics file plus a delay of some milliseconds. The moments are drawn with the seed
+/// `DPH_SEED`, which is printed.
 #[test]
 fn a_run_killed_at_random_moments_resumes_to_the_same_bytes() {
     let from_env = |name: &str| std::env::var(name).ok().map(|value| value.parse::<u64>().unwrap());
@@ -109,7 +109,7 @@ fn a_run_killed_at_random_moments_resumes_to_the_same_bytes() {
     assert!(lines > 60 * kills as usize, "only {lines} lines of metrics");
 
     let killed = dir.path().join("killed/run");
-    // The last lines are left alone, as the run may end while they are waited for.
+    // The last lines are excluded, since the run could end before the kill.
     let mut moments: Vec<usize> = (0..kills).map(|_| random.random_range(0..lines * 9 / 10)).collect();
     moments.sort_unstable();
     for line in moments {
@@ -128,7 +128,7 @@ fn a_run_killed_at_random_moments_resumes_to_the_same_bytes() {
     assert_same_exports(&whole, &killed);
 }
 
-/// Number of lines that a run has written to its metrics so far.
+/// Number of lines in the metrics file of a run.
 fn metrics(run: &Path) -> usize {
     std::fs::read(run.join("metrics.jsonl"))
         .map_or(0, |text| text.iter().filter(|&&byte| byte == b'\n').count())
@@ -146,11 +146,11 @@ fn the_same_experiment_gives_the_same_bytes() {
     let other = dir.path().join("c/run");
     succeed(&mut small(&other, &["--set", "seed=43"]));
     let head = |run: &Path| std::fs::read(run.join("dph/preference_head.safetensors")).unwrap();
-    assert_ne!(head(&a), head(&other), "another seed must give another head");
+    assert_ne!(head(&a), head(&other), "heads with different seeds must differ");
 }
 
 #[test]
-fn an_earlier_run_is_moved_aside_and_another_experiment_is_not_resumed() {
+fn an_earlier_run_is_renamed_and_another_experiment_is_not_resumed() {
     let dir = tempfile::tempdir().unwrap();
     let run = dir.path().join("run");
     succeed(&mut small(&run, &[]));
@@ -170,7 +170,7 @@ fn a_full_disk_damages_nothing() {
     let whole = dir.path().join("whole/run");
     succeed(&mut small(&whole, &[]));
 
-    // The limit on the size of a file lets everything through but the optimiser's state.
+    // Only the optimiser's state exceeds the limit on the size of a file.
     let run = dir.path().join("limited/run");
     let base = std::fs::metadata(whole.join("base/model.safetensors")).unwrap().len();
     let tokenizer = std::fs::metadata(whole.join("base/tokenizer.json")).unwrap().len();
@@ -180,7 +180,7 @@ fn a_full_disk_damages_nothing() {
     limited.args(["-c", &format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"")]);
     limited.arg(command.get_program()).args(command.get_args());
     let said = fail(&mut limited, 1);
-    assert!(said.contains("checkpoints/pretrain/step-2") && said.contains("free some space"), "{said}");
+    assert!(said.contains("checkpoints/pretrain/step-2") && said.contains("free some disk space"), "{said}");
     assert!(!run.join("checkpoints/pretrain/step-2").exists());
     assert!(!run.join("pretrain").exists());
 

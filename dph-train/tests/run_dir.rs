@@ -1,4 +1,4 @@
-//! What a run leaves behind.
+//! The files of a run directory.
 #![allow(clippy::unwrap_used)]
 
 mod support;
@@ -6,7 +6,7 @@ mod support;
 use support::{small, succeed};
 
 #[test]
-fn a_run_leaves_its_metrics_its_reports_and_its_chat_format() {
+fn a_run_writes_metrics_reports_and_chat_format() {
     let dir = tempfile::tempdir().unwrap();
     let run = dir.path().join("run");
     succeed(&mut small(&run, &["--set", "model.chat=chatml"]));

@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_json::Value;
 
 #[test]
-fn every_key_is_there_with_its_documentation() {
+fn every_key_is_in_the_schema_with_documentation() {
     let output = Command::new(env!("CARGO_BIN_EXE_dph-train")).arg("--schema").output().unwrap();
     assert!(output.status.success());
     let schema: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -22,7 +22,7 @@ fn every_key_is_there_with_its_documentation() {
     }
     assert!(keys > 80, "{keys}");
 
-    // Every key that an experiment has is known to the schema.
+    // Every key of an experiment is in the schema.
     let text =
         std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../experiments/quickstart.toml"));
     let experiment = dph_train::ExperimentFile::read(
@@ -36,12 +36,12 @@ fn every_key_is_there_with_its_documentation() {
     check(&schema, &schema, &resolved, "experiment");
 }
 
-/// Follows the keys of a table through the schema.
+/// Checks that the schema contains the keys of a table.
 fn check(root: &Value, schema: &Value, value: &Value, place: &str) {
     let schema = target(root, schema);
     match value {
         Value::Object(table) => {
-            // A table of any keys, such as a mixture.
+            // A table with arbitrary keys, such as a mixture.
             let Some(properties) = schema["properties"].as_object() else { return };
             for (key, value) in table {
                 let property =
@@ -54,7 +54,7 @@ fn check(root: &Value, schema: &Value, value: &Value, place: &str) {
     }
 }
 
-/// What a reference, or a choice between something and nothing, is about.
+/// Resolves a reference or an optional value.
 fn target<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
     if let Some(name) = schema["$ref"].as_str() {
         return target(root, &root["$defs"][name.rsplit('/').next().unwrap()]);

@@ -1,4 +1,4 @@
-//! An experiment in many variants: each as it is alone, and what they share done once.
+//! Sweeps: every variant has the same result as a single run, and shared work is done once.
 #![allow(clippy::unwrap_used)]
 
 mod support;
@@ -45,13 +45,13 @@ fn json(path: PathBuf) -> Value {
     serde_json::from_slice(&fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))).unwrap()
 }
 
-/// How often a stage or something else has come to its end.
+/// The number of times that a task, such as a stage, was finished.
 fn ended(output: &Output, what: &str) -> usize {
     let start = format!("{what}: ");
     stderr(output).lines().filter(|line| line.starts_with(&start) && line.contains(", in ")).count()
 }
 
-/// The names of the files and folders in a folder, sorted.
+/// The sorted names of the files and directories in a directory.
 fn names(dir: &Path) -> Vec<String> {
     let entries = fs::read_dir(dir).unwrap_or_else(|e| panic!("{}: {e}", dir.display()));
     let mut names: Vec<String> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
@@ -60,7 +60,7 @@ fn names(dir: &Path) -> Vec<String> {
 }
 
 #[test]
-fn a_sweep_is_its_variants_and_does_once_what_they_share() {
+fn a_sweep_gives_the_results_of_single_runs_and_shares_work() {
     let dir = tempfile::tempdir().unwrap();
     let run = dir.path().join("run");
     let output = succeed(&mut sweep(dir.path(), TWO_BY_TWO, &[]));
@@ -96,7 +96,7 @@ fn a_sweep_is_its_variants_and_does_once_what_they_share() {
     let page = fs::read_to_string(run.join("report.html")).unwrap();
     assert!(page.contains("pooling=bert,form=separable/report.html") && page.contains("<svg"), "{page}");
 
-    // Each variant is what it is alone: numbers, documents, and the curves of all stages.
+    // Each variant has the same results, documents, head and stages in the report as a single run.
     for (index, label) in [(1, LABELS[1]), (2, LABELS[2])] {
         let alone = dir.path().join("alone").join(label);
         let set: Vec<String> = label
@@ -119,7 +119,7 @@ fn a_sweep_is_its_variants_and_does_once_what_they_share() {
         }
     }
 
-    // A sweep can be moved as a whole, and each of its variants is a model.
+    // A sweep can be moved, and each of its variants can be opened as a model.
     let moved = dir.path().join("moved");
     fs::rename(&run, &moved).unwrap();
     let device = dph_core::device("flex").unwrap();
@@ -143,7 +143,7 @@ fn a_variant_that_fails_does_not_stop_the_others() {
     assert_eq!(json(run.join("results.json")).as_array().unwrap().len(), 2);
     assert!(run.join("lr=2e-3/results.json").is_file() && !run.join("lr=1e30/results.json").exists());
 
-    // What several variants need and cannot have is tried once.
+    // An artifact that several variants need and that fails is tried only once.
     let swept = "\"head.pooling\" = [\"identity\", \"bert\"]\n\"stage.sft.mix\" = [{ arc_easy = 1.0 }, { world_chat = 1.0 }]\n";
     let rows = dir.path().join("data/arc_easy/train.jsonl");
     fs::create_dir_all(rows.parent().unwrap()).unwrap();
@@ -153,7 +153,7 @@ fn a_variant_that_fails_does_not_stop_the_others() {
     assert_eq!(output.status.code(), Some(1), "{}", said(&output));
     assert!(stderr(&output).contains("2 of 4 variants failed"), "{}", said(&output));
     assert!(
-        stderr(&output).contains("for the same reason as pooling=identity,mix=arc_easy-1.0"),
+        stderr(&output).contains("same error as variant pooling=identity,mix=arc_easy-1.0"),
         "{}",
         said(&output)
     );
@@ -172,7 +172,7 @@ fn a_variant_that_cannot_run_is_named_before_any_runs() {
 }
 
 #[test]
-fn a_sweep_that_makes_no_sense_points_at_its_line() {
+fn an_invalid_sweep_is_reported_with_its_line() {
     let dir = tempfile::tempdir().unwrap();
     let run = |swept: &str, arguments: &[&str]| {
         let file = dir.path().join("sweep.toml");
@@ -194,7 +194,8 @@ fn a_sweep_that_makes_no_sense_points_at_its_line() {
     assert!(said.contains(&place(1)) && said.contains("there is no stage `dpo`"), "{said}");
     let said = run("\"head.dropout\" = [0.1, 1.5]\n", &[]);
     assert!(
-        said.contains(&place(1)) && said.contains("dropout=1.5: dropout is a probability below 1"),
+        said.contains(&place(1))
+            && said.contains("dropout=1.5: `dropout` must be at least 0 and less than 1"),
         "{said}"
     );
     let said = run("seed = [1, 2]\n", &["--set", "seed=3"]);
@@ -220,7 +221,7 @@ fn a_resumed_sweep_does_only_what_is_missing() {
     assert_eq!(stamps()[1..], before[1..]);
     assert!(fs::read(run.join("results.json")).unwrap() == results);
 
-    // Nothing is missing, and then a value more.
+    // First nothing is missing, then the sweep has one more value.
     let output = succeed(&mut sweep(dir.path(), TWO_BY_TWO, &["--resume"]));
     assert_eq!((ended(&output, "stage dph"), ended(&output, "evaluation")), (0, 0), "{}", said(&output));
     let more = TWO_BY_TWO.replace("\"bert\"]", "\"bert\", \"t5\"]");
@@ -228,7 +229,7 @@ fn a_resumed_sweep_does_only_what_is_missing() {
     assert_eq!((ended(&output, "stage sft"), ended(&output, "stage dph")), (0, 2), "{}", said(&output));
     assert_eq!(json(run.join("results.json")).as_array().unwrap().len(), 6);
 
-    // Other settings are another sweep, and one run is no sweep.
+    // A sweep with other settings and a single run cannot resume this sweep.
     let said = fail(&mut sweep(dir.path(), &more, &["--resume", "--set", "stage.sft.steps=5"]), 2);
     assert!(said.contains("stage.sft.steps"), "{said}");
     let said = fail(&mut small(&run, &["--resume"]), 2);
@@ -271,7 +272,7 @@ fn seeds_are_averaged_over_the_same_documents() {
 }
 
 #[test]
-fn variants_that_are_only_evaluated_differently_are_one_model() {
+fn variants_with_different_evaluations_share_a_model() {
     let dir = tempfile::tempdir().unwrap();
     let output = succeed(&mut sweep(dir.path(), "\"eval.split\" = [\"test\", \"train\"]\n", &[]));
     assert_eq!((ended(&output, "stage dph"), ended(&output, "evaluation")), (1, 2), "{}", said(&output));
@@ -308,16 +309,16 @@ fn models_without_a_head_are_compared_by_their_likelihood() {
 }
 
 #[test]
-fn a_dry_run_counts_what_is_shared_once() {
+fn a_dry_run_counts_shared_stages_once() {
     let dir = tempfile::tempdir().unwrap();
     let output = succeed(&mut sweep(dir.path(), TWO_BY_TWO, &["--dry-run"]));
     let said = stdout(&output);
     assert!(said.contains("4 variants; trains pretrain once, sft once, dph 4 times"), "{said}");
     assert!(said.contains(LABELS[3]) && said.contains("evaluation  20 questions"), "{said}");
-    assert!(said.contains("\nAll of them: about "), "{said}");
+    assert!(said.contains("\nAll variants: about "), "{said}");
     assert!(!dir.path().join("run").exists());
 
-    // The values of a swept key, or the sweep, are changed as any other key.
+    // `--set` can change the values of a swept key, or the whole sweep.
     let only = "sweep.head.pooling=[\"t5\"]";
     let output = succeed(&mut sweep(dir.path(), TWO_BY_TWO, &["--dry-run", "--set", only]));
     assert!(stdout(&output).contains("2 variants; trains pretrain once"), "{}", stdout(&output));

@@ -1,8 +1,8 @@
-//! [`BatchFile`]: numbers that a frozen model gives for many sets, computed once, kept on disk, and mapped into memory.
+//! [`BatchFile`]: outputs of a frozen model for many sets. They are computed once, cached on disk and memory-mapped.
 //!
-//! One pass over the model can fill several files, each with other numbers for the same sets. A file holds f32 numbers,
-//! little-endian, and nothing else, in the order in which the batches are computed. That order is a function of the sets
-//! alone, so files that were interrupted are gone on with behind their last whole batch.
+//! One pass over the model can fill several files with different values for the same sets. A file contains only f32 values,
+//! little-endian, in the order in which the batches are computed. This order depends only on the sets, so an interrupted
+//! file is continued after its last complete batch.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
@@ -17,19 +17,19 @@ use serde::Serialize;
 use crate::error::TrainError;
 use crate::progress::StageProgress;
 
-/// Tokens in a batch, padding included. It decides which batches there are, so it is part of the name of a file.
+/// Maximum number of tokens in a batch, including padding. It determines the batches, so it is part of the name of a file.
 pub(crate) const TOKEN_BUDGET: usize = DEFAULT_TOKEN_BUDGET;
 
-/// A file of a pass.
+/// A file that a pass over the model fills.
 pub(crate) struct BatchFile<'a> {
-    /// Its path.
+    /// The path of the file.
     pub path: PathBuf,
-    /// The number of values that a row of a batch has in it.
+    /// The number of values in the file for a row of a batch.
     pub floats: Box<dyn Fn(&CandidateSet) -> usize + 'a>,
 }
 
-/// A name for a file: the hash of everything that its values depend on. `content` says what they are; its JSON is hashed,
-/// so it must have a version and keep its serialised form.
+/// The name of a file: the hash of everything that its values depend on. `content` describes the values; its JSON is hashed,
+/// so it must contain a version and keep its serialised form.
 pub(crate) fn file_key(content: &impl Serialize, model_hash: &str, sets: &[CandidateSet]) -> String {
     let mut hash = blake3::Hasher::new();
     let mut part = |bytes: &[u8]| {
@@ -50,9 +50,10 @@ pub(crate) fn file_key(content: &impl Serialize, model_hash: &str, sets: &[Candi
     hash.finalize().to_hex()[..32].to_string()
 }
 
-/// Computes those of `files` that do not exist, in one pass.
+/// Computes the missing `files` in one pass.
 ///
-/// `compute` gives the values of a batch for every file in `missing`, indices into `files`: one row behind the other.
+/// `compute` takes a batch and the indices of the missing files. It returns the values of the batch for each of these files,
+/// row after row.
 pub(crate) fn fill(
     pass: &Pass<'_>,
     files: &[BatchFile<'_>],
@@ -65,7 +66,7 @@ pub(crate) fn fill(
     }
     let partials = missing.iter().map(|&file| Partial::open(&files[file], batch_sizes(pass, &files[file])));
     let mut partials = partials.collect::<Result<Vec<_>, _>>()?;
-    // All of them continue where the shortest one ends.
+    // All files continue at the end of the shortest one.
     let done = partials.iter().map(Partial::whole_batches).min().unwrap_or(0);
     partials.iter_mut().try_for_each(|partial| partial.cut(done))?;
 
@@ -91,26 +92,26 @@ pub(crate) fn map(pass: &Pass<'_>, file: &BatchFile<'_>) -> Result<Mmap, TrainEr
     let (length, expected) =
         (opened.metadata().map_err(error)?.len(), batch_sizes(pass, file).iter().sum::<u64>());
     if length != expected {
-        let message = format!("{length} bytes, expected {expected}; delete the file to compute it again");
+        let message = format!("{length} bytes, expected {expected}; delete the file to recompute it");
         return Err(error(io::Error::new(io::ErrorKind::InvalidData, message)));
     }
-    // SAFETY: these files are written under another name and never changed after they are renamed. Another
-    // program that truncates one while it is mapped would crash this one; nobody can promise that none does.
+    // SAFETY: these files are written under a temporary name and never changed after they are renamed. Another
+    // program that truncates a mapped file would crash this process; this cannot be prevented.
     unsafe { Mmap::map(&opened) }.map_err(error)
 }
 
-/// Bytes of every batch in a file.
+/// The size in bytes of every batch in a file.
 fn batch_sizes(pass: &Pass<'_>, file: &BatchFile<'_>) -> Vec<u64> {
     let bytes = |batch| pass.rows(batch).map(|row| ((file.floats)(&row.set) * size_of::<f32>()) as u64).sum();
     (0..pass.batches()).map(bytes).collect()
 }
 
-/// A file under the name that it has until it is whole.
+/// An incomplete file under its temporary name.
 struct Partial {
     whole: PathBuf,
     path: PathBuf,
     writer: BufWriter<File>,
-    /// Bytes of every batch.
+    /// The size in bytes of every batch.
     sizes: Vec<u64>,
 }
 
@@ -124,7 +125,7 @@ impl Partial {
         Ok(Self { whole: file.path.clone(), path, writer, sizes })
     }
 
-    /// How many batches it holds completely.
+    /// The number of complete batches in the file.
     fn whole_batches(&self) -> usize {
         let mut length = self.writer.get_ref().metadata().map_or(0, |metadata| metadata.len());
         let whole = self.sizes.iter().take_while(|&&bytes| {
@@ -135,7 +136,7 @@ impl Partial {
         whole.count()
     }
 
-    /// Leaves so many batches in it, to write on behind them.
+    /// Truncates the file to `batches` batches and continues writing there.
     fn cut(&mut self, batches: usize) -> Result<(), TrainError> {
         let length = self.sizes[..batches].iter().sum();
         let cut = self.writer.get_ref().set_len(length);
@@ -158,7 +159,7 @@ impl Partial {
     }
 }
 
-/// A number of a mapped file.
+/// The value at index `place` of a mapped file.
 pub(crate) fn number(map: &Mmap, place: usize) -> f32 {
     let at = place * size_of::<f32>();
     f32::from_le_bytes([map[at], map[at + 1], map[at + 2], map[at + 3]])

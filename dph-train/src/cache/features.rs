@@ -1,8 +1,9 @@
-//! Features: what an aggregation needs of a frozen backbone, computed once, kept on disk, and mapped into memory.
+//! Features: the hidden states of a frozen backbone that an aggregation needs. They are computed once, cached on disk and
+//! memory-mapped.
 //!
-//! A feature file holds a vector for each candidate, or for each of its tokens that is kept; those of different layers
-//! follow each other. Its name is a hash of everything the numbers depend on: the backbone's files, the tokens of every
-//! set, what the aggregation keeps and the layout of the batches.
+//! A feature file contains one vector per layer for each candidate, or for each selected token of the candidate. Its name is
+//! a hash of everything that the values depend on: the backbone's files, the tokens of every set, the selection of the
+//! aggregation and the layout of the batches.
 
 use std::ops::Range;
 use std::path::PathBuf;
@@ -22,25 +23,25 @@ use serde::Serialize;
 use crate::cache::batch_file::{self, BatchFile, TOKEN_BUDGET, number};
 use crate::error::TrainError;
 
-/// Raised when the meaning of a feature file changes.
+/// Version of the file format. Increase it when the meaning of a feature file changes.
 const FORMAT: u32 = 3;
 
-/// Where features are cached, and of which aggregations.
+/// The directory of cached features, and the selections to compute together.
 #[derive(Debug, Clone)]
 pub struct FeatureCache {
     /// The directory of the files.
     pub dir: PathBuf,
-    /// What several aggregations keep that will be asked for sooner or later: one pass over the model computes it all.
+    /// Selections that will be needed later; one pass over the model computes all of them.
     pub kept: Vec<StateSelection>,
 }
 
 impl FeatureCache {
-    /// A cache for one aggregation at a time.
+    /// Creates a cache that computes each selection when it is needed.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         Self { dir: dir.into(), kept: Vec::new() }
     }
 
-    /// What else there is to keep, as far as the model has such layers.
+    /// The other selections whose layers exist in the model.
     fn others(&self, kept: &StateSelection, backbone: &Backbone) -> impl Iterator<Item = &StateSelection> {
         let n_layers = backbone.n_layers();
         let exists = move |other: &StateSelection| Layer::find_missing(&other.layers, n_layers).is_none();
@@ -48,7 +49,7 @@ impl FeatureCache {
     }
 }
 
-/// The features of a list of candidate sets. A clone is another handle on the same file.
+/// The features of a list of candidate sets. A clone is another handle to the same file.
 #[derive(Clone)]
 pub struct Features {
     map: Arc<Mmap>,
@@ -56,11 +57,11 @@ pub struct Features {
     d_model: usize,
     /// The number of candidates before each set.
     firsts: Arc<Vec<usize>>,
-    /// The tokens of every candidate in the file.
+    /// The token ranges of every candidate in the file.
     spans: Arc<Vec<CandidateSpan>>,
 }
 
-/// What was kept of some candidates, in host memory.
+/// The selected hidden states of some candidates, in host memory.
 #[derive(Debug, Clone, Default)]
 pub struct SelectedFeatures {
     /// `[tokens, vectors, d_model]`
@@ -71,12 +72,12 @@ pub struct SelectedFeatures {
 }
 
 impl SelectedFeatures {
-    /// Number of tokens of which something was kept.
+    /// Number of selected tokens.
     pub fn tokens(&self) -> usize {
         self.values.len() / self.shape.iter().product::<usize>().max(1)
     }
 
-    /// The same on a device.
+    /// Copies the states to a device.
     pub fn states(&self, device: &Device) -> SelectedStates {
         let [vectors, d_model] = self.shape;
         let values = TensorData::new(self.values.clone(), [self.tokens(), vectors, d_model]);
@@ -89,10 +90,10 @@ impl SelectedFeatures {
 }
 
 impl Features {
-    /// The features of `sets`, from the file in the cache that holds them, or computed and written there, and with them
-    /// those of the cache's other aggregations.
+    /// The features of `sets`. If the cache does not contain them, they are computed and written to it, together with the other
+    /// selections of the cache.
     ///
-    /// `model_hash` stands for the contents of the backbone's files.
+    /// `model_hash` is a hash of the contents of the backbone's files.
     ///
     /// # Errors
     ///
@@ -117,7 +118,7 @@ impl Features {
             };
             BatchFile { path: cache.dir.join(format!("{key}.f32")), floats: Box::new(floats) }
         };
-        // A name is a hash over all tokens, so each file is named once.
+        // Computing a name hashes all tokens, so each name is computed only once.
         let (mut wanted, mut files) = (vec![kept], vec![file(kept)]);
         if !files[0].path.is_file() {
             wanted.extend(cache.others(kept, backbone));
@@ -142,7 +143,8 @@ impl Features {
         })
     }
 
-    /// Adds what is kept of a candidate to `out`. `set` is the one with this index of those that the features are of.
+    /// Appends the features of a candidate to `out`. `set` is the set at `index` in the list from which the features were
+    /// computed.
     pub fn read(&self, index: usize, set: &CandidateSet, candidate: usize, out: &mut SelectedFeatures) {
         let span = &self.spans[self.firsts[index] + candidate];
         out.shape = [self.kept.vectors(), self.d_model];
@@ -159,7 +161,7 @@ impl Features {
         }
     }
 
-    /// All that is kept of every token, in the order of the file.
+    /// The vectors of every token, concatenated per token, in the order of the file.
     pub fn vectors(&self) -> impl Iterator<Item = Vec<f32>> + '_ {
         let tokens = self.map.len() / (self.width() * size_of::<f32>()).max(1);
         (0..tokens).map(|token| self.token(token).collect())
@@ -175,7 +177,7 @@ impl Features {
     }
 }
 
-/// What each of `kept` keeps of a batch.
+/// The selected states of a batch for each of the selections `kept`.
 fn keep(backbone: &Backbone, batch: &Batch, kept: &[&StateSelection]) -> Result<Vec<Vec<f32>>, TrainError> {
     let layers = LayerStates::union(kept.iter().flat_map(|kept| &kept.layers));
     let states = backbone.hidden_states(batch, &layers)?;
@@ -186,7 +188,7 @@ fn keep(backbone: &Backbone, batch: &Batch, kept: &[&StateSelection]) -> Result<
     Ok(kept.iter().map(floats).collect())
 }
 
-/// The tokens of every candidate, in the order of the sets, in a file that is written batch by batch.
+/// The token ranges of every candidate in a file that is written batch by batch, in the order of the sets.
 fn spans(kept: &StateSelection, pass: &Pass<'_>) -> Vec<CandidateSpan> {
     let mut all = vec![CandidateSpan::default(); pass.candidates()];
     let mut written = 0;
@@ -207,7 +209,7 @@ fn spans(kept: &StateSelection, pass: &Pass<'_>) -> Vec<CandidateSpan> {
     all
 }
 
-/// What the values of a feature file depend on beside model and sets; see [`batch_file::file_key`].
+/// The settings that the values of a feature file depend on, besides the model and the sets; see [`batch_file::file_key`].
 #[derive(Serialize)]
 struct FeatureKey<'a> {
     content: &'static str,
@@ -278,10 +280,10 @@ mod tests {
     }
 
     #[test]
-    fn features_are_the_states_of_each_candidate_alone() {
+    fn features_equal_the_states_of_each_candidate_alone() {
         let dir = tempfile::tempdir().unwrap();
         let cache = FeatureCache::new(dir.path());
-        // With registers under reversed positions, packed candidates would disturb one another.
+        // With registers under reversed positions, packed candidates would affect each other.
         for registers in [0, 2] {
             let (backbone, sets) = (backbone(registers), sets(9));
             assert_eq!(backbone.is_packable(), registers == 0);
@@ -301,12 +303,12 @@ mod tests {
                 assert_eq!(packed.tokens, tokens);
                 assert_eq!(packed.values.len(), alone.len());
                 let worst = packed.values.iter().zip(&alone).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-                assert!(worst < 1e-5, "registers {registers}, {aggregation:?}: off by {worst}");
+                assert!(worst < 1e-5, "registers {registers}, {aggregation:?}: difference {worst}");
             }
         }
     }
 
-    /// One for each kind of what is kept.
+    /// One aggregation for each kind of selection.
     fn aggregations() -> [Aggregation; 4] {
         let from = |toml: &str| toml::from_str(toml).unwrap();
         [
@@ -320,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn an_interrupted_file_is_gone_on_with_and_a_whole_one_is_not_computed_again() {
+    fn an_interrupted_file_is_continued_and_a_complete_file_is_not_recomputed() {
         let dir = tempfile::tempdir().unwrap();
         let cache = FeatureCache::new(dir.path());
         let (backbone, sets) = (backbone(0), sets(200));
@@ -331,7 +333,7 @@ mod tests {
         let whole = read_all(&compute(), &sets);
         let path = fs::read_dir(dir.path()).unwrap().next().unwrap().unwrap().path();
         let bytes = fs::read(&path).unwrap();
-        // Somewhere inside of a batch, and with a first vector that shows whether it was computed again.
+        // Cut inside a batch, and change the first value to detect whether it is recomputed.
         let mut part = bytes[..bytes.len() / 2 + 3].to_vec();
         part[..4].copy_from_slice(&7.0f32.to_le_bytes());
         fs::remove_file(&path).unwrap();
@@ -349,7 +351,7 @@ mod tests {
         let error =
             Features::compute(&cache, &backbone, "x", &Aggregation::default().selection(), &sets, "test");
         let error = error.err().unwrap().to_string();
-        assert!(error.contains("delete the file to compute it again"), "{error}");
+        assert!(error.contains("delete the file to recompute it"), "{error}");
     }
 
     #[test]
@@ -366,7 +368,7 @@ mod tests {
             files.sort();
             files
         };
-        // One of them is there already, and one can never be had.
+        // One selection is already cached, and one has a layer that does not exist.
         let together = FeatureCache { kept: kept.clone(), ..FeatureCache::new(dirs[0].path()) };
         compute(&FeatureCache::new(dirs[0].path()), &kept[1]);
         let deeper = Aggregation { layers: Layer::At(99).into(), ..Aggregation::default() }.selection();
@@ -408,7 +410,7 @@ mod tests {
         }
     }
 
-    /// Files of earlier versions are found again: neither a renamed field nor another derive may change a key.
+    /// Cached files of earlier versions must still be found: neither a renamed field nor another derive may change a key.
     #[test]
     fn the_serialised_form_of_a_key_is_fixed() {
         let json = |aggregation: &Aggregation| {

@@ -1,4 +1,4 @@
-//! What a frozen model computes once for many sets, kept on disk: features for heads, references for DPO.
+//! Cached outputs of a frozen model: features for heads, reference log-probabilities for DPO.
 
 mod batch_file;
 pub(crate) mod features;

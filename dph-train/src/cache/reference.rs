@@ -1,4 +1,4 @@
-//! [`Reference`]: what the model at the beginning of a stage gives every answer, computed once.
+//! [`Reference`]: the log-probabilities of all answers under the reference model, computed once.
 
 use std::path::Path;
 
@@ -11,17 +11,18 @@ use serde::Serialize;
 use crate::cache::batch_file::{self, BatchFile, TOKEN_BUDGET, number};
 use crate::error::TrainError;
 
-/// The reference's log-probability of every candidate: the sum over the answer and its end-of-turn token.
+/// The log-probability of every candidate under the reference model, which is the model at the beginning of the stage: the
+/// sum over the answer and its end-of-turn token.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Reference {
     /// The number of candidates before each set.
     firsts: Vec<usize>,
-    /// In the order of the sets and their candidates.
+    /// One sum for each candidate, in the order of the sets and their candidates.
     sums: Vec<f32>,
 }
 
 impl Reference {
-    /// Those of `sets` under a model, from the file in `dir` that holds them, or computed and written there.
+    /// The log-probabilities of `sets` under a model. If `dir` does not contain them, they are computed and written to it.
     pub fn compute(
         dir: &Path,
         backbone: &Backbone,
@@ -58,13 +59,13 @@ impl Reference {
         Ok(Self { firsts: firsts.collect(), sums })
     }
 
-    /// The sum of a candidate; nothing where no reference was computed.
+    /// The log-probability of a candidate; `None` if no reference was computed.
     pub fn get(&self, set: usize, candidate: usize) -> Option<f32> {
         self.sums.get(self.firsts.get(set)? + candidate).copied()
     }
 }
 
-/// What the values of a reference file depend on beside model and sets; see [`batch_file::file_key`].
+/// The settings that the values of a reference file depend on, besides the model and the sets; see [`batch_file::file_key`].
 #[derive(Serialize)]
 struct ReferenceKey {
     content: &'static str,

@@ -1,4 +1,4 @@
-//! The command line: what each flag leads to.
+//! The command line: runs the action that the flags select.
 
 mod arguments;
 
@@ -11,7 +11,7 @@ use dph_train::{ExperimentFile, Forecast, RunOptions, SweepForecast, TrainError,
 
 pub(crate) use arguments::Arguments;
 
-/// What is logged where `RUST_LOG` is not set.
+/// The log filter if `RUST_LOG` is not set.
 const LOGGED: &str = "warn,dph_train=info";
 
 impl Arguments {
@@ -51,7 +51,7 @@ impl Arguments {
     }
 }
 
-/// What the experiment would do. Whatever keeps that from being said is a wrong request.
+/// The forecast of the experiment. Every error here is an invalid request.
 fn forecast(file: &ExperimentFile, data: &Path) -> Result<String, Failure> {
     let forecast = match &file.sweep {
         Some(sweep) => SweepForecast::new(sweep, data).map(|forecast| forecast.to_string()),
@@ -60,7 +60,7 @@ fn forecast(file: &ExperimentFile, data: &Path) -> Result<String, Failure> {
     forecast.map_err(|error| Failure::Request(error.into()))
 }
 
-/// Reports every variant that failed, and how many there are.
+/// Reports every failed variant and their number.
 fn failures(failed: Vec<(String, TrainError)>, done: usize) -> Result<(), Failure> {
     let (count, all) = (failed.len(), failed.len() + done);
     for (label, error) in failed {
@@ -68,6 +68,6 @@ fn failures(failed: Vec<(String, TrainError)>, done: usize) -> Result<(), Failur
     }
     match count {
         0 => Ok(()),
-        _ => Err(Failure::work(format!("{count} of {all} variants failed; --resume tries them again"))),
+        _ => Err(Failure::work(format!("{count} of {all} variants failed; run them again with --resume"))),
     }
 }

@@ -1,4 +1,4 @@
-//! What an experiment must satisfy beyond its types. All problems are found at once.
+//! Checks of an experiment beyond its types. All problems are reported at once.
 
 use dph_data::Task;
 use dph_eval::Suite;
@@ -6,14 +6,14 @@ use dph_model::checkpoint::Precision;
 
 use crate::experiment::{Experiment, Stage, Trainable};
 
-/// Something that is wrong, and the path of the key that it is about.
+/// A problem and the path of the key that it concerns.
 pub(crate) struct Found {
     pub path: Vec<String>,
     pub message: String,
     pub help: Option<String>,
 }
 
-/// Everything that is wrong with an experiment, before any file is opened.
+/// All problems of an experiment that can be found without opening other files.
 pub(crate) fn check(experiment: &Experiment) -> Vec<Found> {
     let mut checks = Checks { found: Vec::new() };
     checks.name(&["name"], &experiment.name);
@@ -35,7 +35,7 @@ pub(crate) fn check(experiment: &Experiment) -> Vec<Found> {
     checks.require(
         experiment.sweep.is_empty() || experiment.eval.after.is_empty(),
         &["eval", "after"],
-        "a sweep evaluates what its variants end with; take `after` out",
+        "a sweep evaluates only the last stage of each variant; remove `after`",
     );
     for stage in &experiment.eval.after {
         let known = experiment.stages.iter().any(|other| other.name == *stage);
@@ -60,14 +60,14 @@ impl Checks {
         }
     }
 
-    /// Names become directories.
+    /// Names are used as directory names.
     fn name(&mut self, path: &[&str], name: &str) {
         let plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '+');
         let fine = !name.is_empty() && name.chars().all(plain) && !name.starts_with('.');
         self.require(
             fine,
             path,
-            format!("`{name}` is not a name: use letters, digits, `-`, `_`, `.` and `+`"),
+            format!("`{name}` is not a valid name: use letters, digits, `-`, `_`, `.` and `+`; the first character must not be `.`"),
         );
     }
 
@@ -76,33 +76,37 @@ impl Checks {
         match (&model.path, &model.new) {
             (None, None) => self.add(
                 &["model"],
-                "the model is missing: give `path = \"DIR\"`, a Hugging Face style directory, here or as --set model.path=DIR",
+                "the model is missing: set `path = \"DIR\"` to a Hugging Face style directory, here or with --set model.path=DIR",
             ),
-            // `new` says what is expected at `path`, for a forecast.
+            // A forecast uses `new` where `path` does not exist.
             (Some(_), Some(_)) => {}
             (None, Some(_)) => self.require(
                 model.tokenizer.is_some(),
                 &["model", "new"],
-                "a new model needs a `tokenizer`: a directory, or \"world\"",
+                "a new model needs a `tokenizer`: a directory, \"world\" or { task = \"…\", vocab = 4096 }",
             ),
             (Some(_), None) => self.require(
                 model.tokenizer.is_none(),
                 &["model", "tokenizer"],
-                "the tokenizer of a model with a `path` is the one in that directory",
+                "a model with a `path` uses the tokenizer in that directory; remove `tokenizer`",
             ),
         }
     }
 
     fn head(&mut self, experiment: &Experiment) {
         let head = &experiment.head;
-        self.require(!head.rewards.is_empty(), &["head", "rewards"], "a head needs at least one reward");
+        self.require(
+            !head.rewards.is_empty(),
+            &["head", "rewards"],
+            "a head needs at least one reward; name it, such as rewards = [\"preference\"]",
+        );
         for (index, name) in head.rewards.iter().enumerate() {
             self.name(&["head", "rewards"], name);
             let again = head.rewards[..index].contains(name);
-            self.require(!again, &["head", "rewards"], format!("`{name}` is there twice"));
+            self.require(!again, &["head", "rewards"], format!("`{name}` is listed twice; remove one"));
         }
         let probability = (0.0..1.0).contains(&head.dropout);
-        self.require(probability, &["head", "dropout"], "dropout is a probability below 1");
+        self.require(probability, &["head", "dropout"], "`dropout` must be at least 0 and less than 1");
         if let Err(error) = head.aggregation.check_choices() {
             self.add(&["head", "aggregation"], error.to_string());
         }
@@ -122,15 +126,18 @@ impl Checks {
         require(
             !stage.name.is_empty() && stage.name.chars().all(plain),
             &["name"],
-            format!("`{}` is not a name for a stage: use letters, digits, `-`, `_` and `+`", stage.name),
+            format!(
+                "`{}` is not a valid name for a stage: use letters, digits, `-`, `_` and `+`",
+                stage.name
+            ),
         );
         require(
             !RESERVED.contains(&stage.name.as_str()),
             &["name"],
-            format!("`{}` is the name of something else in a run; choose another", stage.name),
+            format!("`{}` is a reserved name in a run directory; choose another name", stage.name),
         );
         let again = experiment.stages[..index].iter().any(|other| other.name == stage.name);
-        require(!again, &["name"], format!("there are two stages `{}`", stage.name));
+        require(!again, &["name"], format!("there are two stages named `{}`; rename one", stage.name));
         for (key, value) in [("steps", stage.steps), ("batch", stage.batch)] {
             require(value > 0, &[key], format!("`{key}` must be at least 1"));
         }
@@ -145,8 +152,7 @@ impl Checks {
         require(
             !objective.keys().is_empty(),
             &["objective"],
-            "a stage needs an objective: one or several of `dph`, `steer`, `dpo`, `orpo`, `kl` and `sft`"
-                .into(),
+            "a stage needs at least one objective: `dph`, `steer`, `dpo`, `orpo`, `kl` or `sft`".into(),
         );
         let on_language: Vec<&str> = objective
             .keys()
@@ -157,7 +163,7 @@ impl Checks {
             !(frozen && objective.trains_language()),
             by_trainable,
             format!(
-                "{} trains the language model, which is frozen here: set `trainable` to \"all\", \"embeddings\" or \"lora\"",
+                "{} trains the language model, which is frozen in this stage: set `trainable` to \"all\", \"embeddings\" or \"lora\"",
                 names(&on_language)
             ),
         );
@@ -166,36 +172,36 @@ impl Checks {
             precision == Precision::F32 || matches!(trainable, Trainable::None | Trainable::Lora),
             by_trainable,
             format!(
-                "weights learn here, and most of their steps would be lost in {precision}: take `[model] precision` out, or set `trainable` to \"lora\""
+                "this stage trains weights of the model, and most of their updates would be lost in {precision}: remove `[model] precision`, or set `trainable` to \"lora\""
             ),
         );
         if objective.trains_head() {
             require(
                 !frozen || index + 1 == experiment.stages.len(),
                 &["objective"],
-                "a stage that trains only a head on a frozen model is the last one".into(),
+                "a stage that trains only a head on a frozen model must be the last stage".into(),
             );
             require(
                 frozen || !experiment.head.standardise,
                 &["objective"],
-                "`[head] standardise` needs a frozen model, and here the model learns: its statistics would not stay true".into(),
+                "`[head] standardise` needs a frozen model, but this stage trains the model, and the statistics would become outdated: remove `standardise`, or set `trainable = \"none\"`".into(),
             );
         }
         require(
             objective.orthogonality.is_none() || objective.trains_head(),
             &["objective", "orthogonality"],
-            "`orthogonality` is about the matrices of a head: it goes beside `dph` or `steer`, which train one"
+            "`orthogonality` regularises the matrices of a head: use it together with `dph` or `steer`"
                 .into(),
         );
         require(
             objective.simctg.is_none() || objective.sft.is_some(),
             &["objective", "simctg"],
-            "`simctg` goes beside `sft`: alone it would only tear the hidden states apart".into(),
+            "`simctg` regularises the hidden states: use it together with `sft`".into(),
         );
         require(
             objective.simctg.is_none_or(|simctg| (0.0..=2.0).contains(&simctg.margin)),
             &["objective", "simctg", "margin"],
-            "`margin` is a difference of cosines: it lies between 0 and 2".into(),
+            "`margin` is a difference of cosines: it must be between 0 and 2".into(),
         );
         for (key, value) in [
             ("dph", objective.dph.map(|dph| dph.label_smoothing)),
@@ -204,18 +210,18 @@ impl Checks {
             require(
                 value.is_none_or(|value| (0.0..=0.5).contains(&value)),
                 &["objective", key, "label_smoothing"],
-                "label smoothing lies between 0 and 0.5".into(),
+                "`label_smoothing` must be between 0 and 0.5".into(),
             );
         }
         require(
             objective.dpo.is_none_or(|dpo| dpo.beta > 0.0),
             &["objective", "dpo", "beta"],
-            "`beta` is above 0".into(),
+            "`beta` must be greater than 0".into(),
         );
         require(
             objective.kl.is_none_or(|kl| (0.0..=1.0).contains(&kl.chosen_share)),
             &["objective", "kl", "chosen_share"],
-            "`chosen_share` lies between 0 and 1".into(),
+            "`chosen_share` must be between 0 and 1".into(),
         );
         let weights = [
             ("dph", objective.dph.map(|term| term.weight)),
@@ -231,23 +237,24 @@ impl Checks {
             require(
                 weight.is_none_or(|weight| weight.is_finite() && weight > 0.0),
                 &["objective", key, "weight"],
-                "a weight is a number above 0; leave an objective out that is not to count".into(),
+                "`weight` must be a finite number greater than 0; remove an objective that is not needed"
+                    .into(),
             );
         }
         require(
             !frozen || stage.freeze.is_empty(),
             &["freeze"],
-            "the whole model is frozen here already".into(),
+            "the whole model is already frozen in this stage; remove `freeze`".into(),
         );
         require(
             !frozen || stage.add_tokens.is_empty(),
             &["add_tokens"],
-            "new tokens have to be learnt, and the model is frozen here: set `trainable = \"embeddings\"` or \"all\"".into(),
+            "new tokens must be trained, but the model is frozen in this stage: set `trainable` to \"embeddings\" or \"all\"".into(),
         );
         require(
             trainable != Trainable::Lora || stage.add_tokens.is_empty(),
             &["add_tokens"],
-            "new tokens have to be learnt, and adapters do not reach the embeddings: add them in an earlier stage".into(),
+            "new tokens must be trained, but adapters do not change the embeddings: add the tokens in an earlier stage".into(),
         );
         require(
             trainable != Trainable::Lora || experiment.model.lora.rank > 0,
@@ -259,13 +266,12 @@ impl Checks {
         require(
             !stage.mix.is_empty(),
             &["mix"],
-            "the mixture is empty; name a task, such as { arc_easy = 1.0 }".into(),
+            "`mix` is empty; name at least one task, such as { arc_easy = 1.0 }".into(),
         );
         require(
             stage.holdout.is_none_or(|share| share > 0.0 && share < 1.0),
             &["holdout"],
-            "`holdout` is the share of the prompts that is held out: it must be greater than 0 and less than 1"
-                .into(),
+            "`holdout` is the share of held-out prompts: it must be greater than 0 and less than 1".into(),
         );
         for other in &experiment.stages[..index] {
             let both = |task: &&String| other.mix.contains_key(*task) && other.split == stage.split;
@@ -274,7 +280,7 @@ impl Checks {
                     false,
                     &[if stage.holdout.is_some() { "holdout" } else { "mix" }],
                     format!(
-                        "the stages `{}` and `{}` both train on `{task}`, but do not hold out the same rows: give both the same `holdout`",
+                        "the stages `{}` and `{}` both train on `{task}` but hold out different rows: give both stages the same `holdout`",
                         other.name, stage.name
                     ),
                 );
@@ -290,7 +296,7 @@ impl Checks {
                 add(error.to_string());
             }
             if !(weight.is_finite() && *weight > 0.0) {
-                add(format!("the weight of a task is a number above 0, not {weight}"));
+                add(format!("the weight of a task must be a finite number greater than 0, not {weight}"));
             }
         }
         let mut require = |holds: bool, keys: &[&'static str], message: &str| {
@@ -302,20 +308,24 @@ impl Checks {
         require(
             optimiser.lr > 0.0 && optimiser.lr.is_finite(),
             &["optimiser", "lr"],
-            "a learning rate is above 0",
+            "`lr` must be a finite number greater than 0",
         );
         let rates = optimiser.betas.iter().all(|beta| (0.0..1.0).contains(beta));
-        require(rates, &["optimiser", "betas"], "decay rates lie between 0 and 1");
-        require(optimiser.eps >= 0.0, &["optimiser", "eps"], "`eps` is at least 0");
-        require(optimiser.weight_decay >= 0.0, &["optimiser", "weight_decay"], "weight decay is at least 0");
+        require(rates, &["optimiser", "betas"], "`betas` must be at least 0 and less than 1");
+        require(optimiser.eps >= 0.0, &["optimiser", "eps"], "`eps` must be at least 0");
+        require(
+            optimiser.weight_decay >= 0.0,
+            &["optimiser", "weight_decay"],
+            "`weight_decay` must be at least 0",
+        );
         require(
             (0.0..=1.0).contains(&stage.schedule.floor),
             &["schedule", "floor"],
-            "`floor` lies between 0 and 1",
+            "`floor` must be between 0 and 1",
         );
-        require(stage.clip >= 0.0, &["clip"], "`clip` is at least 0");
+        require(stage.clip >= 0.0, &["clip"], "`clip` must be at least 0");
     }
 }
 
-/// Names in a run directory that are no stage's.
+/// Names in a run directory that a stage must not have.
 const RESERVED: [&str; 4] = ["base", "checkpoints", "evaluations", "features"];

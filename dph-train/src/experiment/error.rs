@@ -1,9 +1,10 @@
-//! What can be wrong with an experiment file.
+//! Errors of experiment files.
 
 use std::path::PathBuf;
 
 use dph_data::{InvalidToml, TomlProblem};
-/// Why an experiment file cannot be used.
+
+/// An error of an experiment file.
 #[derive(Debug, thiserror::Error)]
 #[cfg_attr(feature = "cli", derive(miette::Diagnostic))]
 #[non_exhaustive]
@@ -13,24 +14,24 @@ pub enum ExperimentError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// An override is not of the form `key=value`, or names nothing.
+    /// An override is not of the form `key=value`, or its key does not exist.
     #[error("--set {given}: {message}")]
     Override {
         /// The override as given.
         given: String,
-        /// What is wrong with it.
+        /// The problem and the remedy.
         message: String,
     },
-    /// The file is wrong in one or several places.
+    /// The file has one or more problems.
     #[error(transparent)]
     #[cfg_attr(feature = "cli", diagnostic(transparent))]
     Invalid(Box<InvalidToml>),
 }
 
-/// The error that tells of these problems with a file and its text.
+/// The error that reports problems of a file, given its name and its text.
 pub(crate) fn invalid(file: &str, source: &str, problems: Vec<TomlProblem>) -> ExperimentError {
     ExperimentError::Invalid(Box::new(InvalidToml::new(file, source, problems)))
 }

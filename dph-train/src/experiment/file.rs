@@ -1,4 +1,4 @@
-//! Reading an experiment file: overrides, and problems that point at their lines.
+//! Reads an experiment file, applies overrides and reports problems with their lines.
 
 use std::path::Path;
 
@@ -13,17 +13,18 @@ use crate::experiment::sweep::{self, Sweep};
 /// An experiment and the text that it was read from.
 #[derive(Debug, Clone)]
 pub struct ExperimentFile {
-    /// The experiment; of a sweep its first variant, with the sweep.
+    /// The experiment. For a sweep, its first variant together with the `[sweep]` table.
     pub experiment: Experiment,
-    /// The file as given.
+    /// The text of the file, without overrides.
     pub source: String,
-    /// The variants, where the experiment has a `[sweep]`.
+    /// The variants, if the experiment has a `[sweep]`.
     pub sweep: Option<Sweep>,
 }
 
 impl ExperimentFile {
     /// Reads a file and applies overrides of the form `key=value`, such as `model.path=DIR` or `stage.dph.steps=100`
-    /// (a stage is named by its name). A value that is no TOML is taken as a string. All variants of a sweep are checked.
+    /// (a stage is addressed by its name). A value that is not valid TOML is taken as a string. All variants of a sweep are
+    /// checked.
     pub fn read(path: &Path, overrides: &[String]) -> Result<Self, ExperimentError> {
         let source = std::fs::read_to_string(path)
             .map_err(|source| ExperimentError::Read { path: path.into(), source })?;
@@ -60,17 +61,17 @@ fn overridden(source: &str, file: &str, overrides: &[String]) -> Result<(String,
     Ok((document.to_string(), format!("{file} with --set")))
 }
 
-/// Puts the value of `key=value` into a document.
+/// Applies one override `key=value` to a document.
 fn apply(document: &mut DocumentMut, given: &str) -> Result<(), String> {
     let (key, value) = given.split_once('=').ok_or("expected key=value, such as model.path=DIR")?;
     let value: Value = value.trim().parse().unwrap_or_else(|_| Value::from(value));
     let keys: Vec<&str> = match key.trim().split_once('.') {
-        // What is swept is a key of the sweep as a whole.
+        // The text after `sweep.` is one key of the `[sweep]` table, dots included.
         Some(("sweep", swept)) => vec!["sweep", swept],
         _ => key.trim().split('.').collect(),
     };
     if keys.iter().any(|key| key.is_empty()) {
-        return Err("a part of the key is empty".into());
+        return Err("a part of the key is empty; write it as table.key".into());
     }
     set(document.as_table_mut(), &keys, value)
 }

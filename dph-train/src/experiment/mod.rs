@@ -1,4 +1,4 @@
-//! The experiment file: one TOML file says what is trained, on what, and how it is evaluated.
+//! The experiment file: one TOML file that defines model, training data, training and evaluation.
 
 pub(crate) mod checks;
 pub(crate) mod error;
@@ -24,33 +24,33 @@ pub use objective::Objective;
 pub use optimiser::{HeadOptimiser, Optimiser, OptimiserName};
 pub use stage::{Answers, Keep, Negatives, Stage, Validation};
 
-/// A whole experiment.
+/// An experiment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Experiment {
     /// Name of the experiment, and of its directory in `runs/`.
     pub name: String,
-    /// Seed of everything random: initial weights, the order of the data, the choice of distractors, dropout.
+    /// Seed of all random numbers: initial weights, the order of the data, the choice of distractors, dropout.
     #[serde(default = "defaults::seed")]
     pub seed: u64,
-    /// `"flex"`, `"libtorch"`, `"wgpu"`, `"vulkan"` or `"cuda:0"`, as far as the build knows them.
+    /// The device: `"flex"`, `"libtorch"`, `"wgpu"`, `"vulkan"` or `"cuda:0"`, if the build supports it.
     #[serde(default = "defaults::device")]
     pub device: String,
-    /// Root of the data sets: `<root>/<task>/<split>.jsonl` and so on. Also `--data` or `DPH_DATA`.
+    /// Root directory of the data sets: `<root>/<task>/<split>.jsonl` and so on. It can also be set with `--data` or `DPH_DATA`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<PathBuf>,
     /// The language model.
     pub model: Model,
-    /// The preference head; needed where a stage has a `dph` objective.
+    /// The preference head. It is used by stages with a `dph` or `steer` objective.
     #[serde(default)]
     pub head: Head,
-    /// The stages of training, each starting from the result of the one before.
+    /// The stages of training. Each stage starts from the weights that the previous stage exports.
     #[serde(default, rename = "stage")]
     pub stages: Vec<Stage>,
-    /// What is evaluated at the end.
+    /// The evaluation at the end.
     #[serde(default)]
     pub eval: Eval,
-    /// What is varied: lists of values by the keys of `--set`, such as `"head.pooling" = ["identity", "bert"]`, `seed = [1, 2]` or
+    /// The swept keys: the keys of `--set` with lists of values, such as `"head.pooling" = ["identity", "bert"]`, `seed = [1, 2]` or
     /// `"stage.dph.optimiser.lr" = [1e-3, 3e-3]`. Every combination is run, in the order of the file.
     #[serde(default, skip_serializing_if = "toml::Table::is_empty")]
     #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
@@ -58,12 +58,12 @@ pub struct Experiment {
 }
 
 impl Experiment {
-    /// What of the language model learns in a stage.
+    /// The weights of the language model that a stage trains.
     pub(crate) fn trainable(&self, stage: &Stage) -> Trainable {
         stage.trainable.unwrap_or(self.model.trainable)
     }
 
-    /// The configuration of the head on a language model.
+    /// The configuration of the head for a language model.
     pub(crate) fn head_config(&self, backbone: &DecoderConfig) -> PreferenceHeadConfig {
         let head = &self.head;
         PreferenceHeadConfig {
@@ -79,7 +79,7 @@ impl Experiment {
     }
 }
 
-/// The JSON schema of experiment files: every key with its documentation, for editors that know such schemas.
+/// The JSON schema of experiment files: every key with its documentation, for editors that support JSON schemas.
 pub fn schema() -> serde_json::Value {
     schemars::schema_for!(Experiment).to_value()
 }
@@ -92,16 +92,17 @@ pub struct Eval {
     pub suites: Vec<String>,
     /// Single tasks, evaluated on `split`.
     pub tasks: Vec<String>,
-    /// The split of `tasks`; without it, what each task says.
+    /// The split of `tasks`. The default is the evaluation split of each task.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub split: Option<String>,
-    /// Use at most so many rows of each task, spread over its file.
+    /// Maximum number of rows of each task; they are spread evenly over its file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
-    /// Stages after which is evaluated as well, such as `["vocab", "sft"]`: the table then has rows for each of them.
+    /// Stages after which the model is also evaluated, such as `["vocab", "sft"]`. The table has rows for each of them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub after: Vec<String>,
-    /// Seed of the sample that `limit` takes. It is not the experiment's, so that all seeds are evaluated on the same documents.
+    /// Seed of the sample that `limit` selects. It does not depend on the experiment's seed, so runs with different seeds are
+    /// evaluated on the same documents.
     pub seed: u64,
 }
 

@@ -1,4 +1,4 @@
-//! `objective`: what a stage minimises.
+//! `objective`: the training objective of a stage.
 
 use dph_core::{
     DphObjective, DpoObjective, KlObjective, OrpoObjective, OrthogonalityObjective, SftObjective,
@@ -7,46 +7,46 @@ use dph_core::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What a stage minimises: the weighted sum of the objectives that are given, at least one.
+/// The training objective of a stage: the weighted sum of the given objectives. At least one is required.
 ///
-/// On a frozen model only what trains a head can be, and the model is computed once for the whole stage. On a model that learns, all
-/// of them come from one forward pass over each set.
+/// A frozen model allows only objectives that train a head; its hidden states are computed once for the whole stage. If the model
+/// is trained, all objectives are computed from one forward pass over each set.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Objective {
     /// The preference head: `{ dph = { form = "separable", label_smoothing = 0.1 } }`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dph: Option<DphObjective>,
-    /// Direct Preference Optimisation of the language model: `{ dpo = { beta = 0.1, log_probs = "sum" } }`. Its reference
-    /// is the model at the beginning of the stage.
+    /// Direct Preference Optimisation of the language model: `{ dpo = { beta = 0.1, log_probs = "sum" } }`. The reference
+    /// model is the model at the beginning of the stage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dpo: Option<DpoObjective>,
-    /// Odds Ratio Preference Optimisation of the language model, without a reference: `{ orpo = {} }`.
+    /// Odds Ratio Preference Optimisation of the language model, without a reference model: `{ orpo = {} }`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub orpo: Option<OrpoObjective>,
-    /// A penalty on how far the language model moves away from its beginning: `{ kl = { weight = 0.2 } }`. It keeps a copy of
-    /// the model in memory.
+    /// A penalty on the divergence of the language model from its state at the beginning of the stage:
+    /// `{ kl = { weight = 0.2 } }`. It keeps a copy of the model in memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kl: Option<KlObjective>,
-    /// The language-model loss on what the model is to say: `{ sft = {} }`. On text tasks this is pre-training.
+    /// The language-modelling loss on the target tokens: `{ sft = {} }`. On text tasks this is pre-training.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sft: Option<SftObjective>,
-    /// Hidden states of the tokens of a conversation are to point into different directions: `{ simctg = { margin = 0.5 } }`,
-    /// beside `sft`.
+    /// SimCTG, a contrastive loss that lowers the cosine similarity of the hidden states of different tokens of a conversation:
+    /// `{ simctg = { margin = 0.5 } }`. It requires `sft`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub simctg: Option<SimctgObjective>,
-    /// Every reward head learns the values that people gave to the attribute of its name: `{ steer = {} }`, with
+    /// Regression of every reward head on the human rating of the attribute with the same name: `{ steer = {} }`, with
     /// `rewards = ["helpfulness", "verbosity"]` and tasks that have these `attributes`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steer: Option<SteerObjective>,
-    /// The directions of the reward heads, and the rotation of a moving average, are to stay orthonormal:
-    /// `{ orthogonality = { weight = 0.01 } }`, beside `dph` or `steer`.
+    /// A penalty that keeps the directions of the reward heads, and the rotation of a moving average, orthonormal:
+    /// `{ orthogonality = { weight = 0.01 } }`. It requires `dph` or `steer`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub orthogonality: Option<OrthogonalityObjective>,
 }
 
 impl Objective {
-    /// The keys of the objectives that are given.
+    /// The keys of the given objectives.
     pub fn keys(&self) -> Vec<&'static str> {
         let given = [
             ("dph", self.dph.is_some()),
@@ -71,7 +71,7 @@ impl Objective {
         self.dph.is_some() || self.steer.is_some()
     }
 
-    /// Whether the language model is to prefer some answers to others.
+    /// Whether the language model is trained on preferences between answers.
     pub fn trains_choices(&self) -> bool {
         self.dpo.is_some() || self.orpo.is_some() || self.kl.is_some()
     }

@@ -1,4 +1,4 @@
-//! `optimiser`: how a stage's weights are updated.
+//! `optimiser`: the optimiser of a stage.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -9,23 +9,23 @@ use crate::optimiser::DecayTowards;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Optimiser {
-    /// `"laprop"`.
+    /// The optimiser: `"laprop"`.
     pub name: OptimiserName,
     /// Peak learning rate.
     pub lr: f64,
-    /// Decay rates of the two averages.
+    /// Decay rates of the moving averages of the gradients and of their squares.
     pub betas: [f64; 2],
-    /// Added to the denominator.
+    /// A small number that is added to the denominator for numerical stability.
     pub eps: f64,
     /// Decoupled weight decay.
     pub weight_decay: f64,
-    /// Where weight decay pulls the weights: `"zero"`, or `"initial"`, those at the beginning of the stage (prior
+    /// The target of weight decay: `"zero"`, or `"initial"`, the weights at the beginning of the stage (prior
     /// regularisation).
     pub decay_towards: DecayTowards,
-    /// Parameters of the language model and of the head that do not decay: patterns of tensor names, such as
+    /// Parameters of the language model and of the head without weight decay: patterns of tensor names, such as
     /// `["norm", "bias", "embed"]`.
     pub no_decay: Vec<String>,
-    /// What is different for the head in a stage in which the language model learns as well.
+    /// Settings for the head in a stage that also trains the language model.
     pub head: HeadOptimiser,
 }
 
@@ -33,12 +33,12 @@ pub struct Optimiser {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct HeadOptimiser {
-    /// The head's learning rate is so many times that of the language model.
+    /// The learning rate of the head as a multiple of the learning rate of the language model.
     pub lr_factor: f64,
-    /// Its weight decay; without it that of the language model.
+    /// Weight decay of the head. The default is the weight decay of the language model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weight_decay: Option<f64>,
-    /// Where its weight decay pulls; without it as for the language model.
+    /// The target of the weight decay of the head. The default is the target of the language model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decay_towards: Option<DecayTowards>,
 }
@@ -64,7 +64,7 @@ impl Default for Optimiser {
     }
 }
 
-/// The optimisers there are.
+/// The available optimisers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum OptimiserName {

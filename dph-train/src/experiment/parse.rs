@@ -1,4 +1,4 @@
-//! The text of an experiment file as an [`Experiment`], with problems that point at their lines.
+//! Parses the text of an experiment file into an [`Experiment`] and reports problems with their lines.
 
 use std::ops::Range;
 
@@ -23,9 +23,11 @@ pub(crate) fn parse(text: &str) -> Result<Experiment, Vec<TomlProblem>> {
     }
 }
 
-/// Puts a value into a table at a path of keys, in which a table of an array is named by its name.
+/// Sets the value at a path of keys in a table. In an array of tables, a table is addressed by its `name`.
 pub(crate) fn set(table: &mut dyn TableLike, keys: &[&str], value: Value) -> Result<(), String> {
-    let [key, rest @ ..] = keys else { return Err("the key names a table, not a value".into()) };
+    let [key, rest @ ..] = keys else {
+        return Err("the key is a table, not a value; add the key of a value".into());
+    };
     if rest.is_empty() {
         table.insert(key, Item::Value(value));
         return Ok(());
@@ -35,7 +37,7 @@ pub(crate) fn set(table: &mut dyn TableLike, keys: &[&str], value: Value) -> Res
             let name = |table: &Table| table.get("name").and_then(Item::as_str).map(String::from);
             let known: Vec<String> = tables.iter().filter_map(name).collect();
             let found = tables.iter_mut().find(|table| name(table).as_deref() == Some(rest[0]));
-            let missing = || format!("there is no {key} `{}`; there is {}", rest[0], known.join(", "));
+            let missing = || format!("there is no {key} `{}`; known: {}", rest[0], known.join(", "));
             set(found.ok_or_else(missing)?, &rest[1..], value)
         }
         item => {
@@ -45,8 +47,8 @@ pub(crate) fn set(table: &mut dyn TableLike, keys: &[&str], value: Value) -> Res
     }
 }
 
-/// The bytes of the value at a path: keys, and the numbers of tables in an array of tables. Where the path leads
-/// nowhere, its longest part that leads somewhere counts.
+/// The byte range of the value at a path of keys and of indices into arrays of tables. If the path does not exist, the range of its
+/// longest existing prefix.
 fn span(document: &Document<&str>, path: &[String]) -> Option<Range<usize>> {
     let mut item = document.as_item();
     let mut span = item.span();
@@ -55,7 +57,7 @@ fn span(document: &Document<&str>, path: &[String]) -> Option<Range<usize>> {
             (Item::ArrayOfTables(tables), Ok(index)) => {
                 span = tables.get(index).and_then(Table::span).or(span);
                 match tables.get(index) {
-                    // A table of an array is no item of its own, so the rest is looked up in it.
+                    // A table in an array is not an `Item`, so the rest of the path is looked up in the table.
                     Some(table) => {
                         let rest = &path[path.iter().position(|k| k == key)? + 1..];
                         return span_in(table, rest).or(span);

@@ -14,89 +14,89 @@ use crate::optimiser::Schedule;
 pub struct Stage {
     /// Name of the stage, and of its directory in the run.
     pub name: String,
-    /// What is minimised.
+    /// The training objective.
     pub objective: Objective,
-    /// What of the language model learns; without it, what `[model]` says.
+    /// The weights of the language model that are trained. The default is `trainable` of `[model]`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trainable: Option<Trainable>,
-    /// Parameters that do not learn all the same: patterns of tensor names, such as `["layers.0.", "norm"]`. `*` stands for
-    /// anything, and a part of the name is enough.
+    /// Parameters that `trainable` includes but that are not trained: patterns of tensor names, such as `["layers.0.", "norm"]`. `*`
+    /// matches any text, and a pattern may match a part of the name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub freeze: Vec<String>,
-    /// Tokens that are added to tokenizer and embeddings before the stage, such as `["<|im_start|>", "<|im_end|>"]`. Those
-    /// that are there already are left as they are.
+    /// Tokens that are added to the tokenizer and the embeddings before the stage, such as `["<|im_start|>", "<|im_end|>"]`. Tokens
+    /// that already exist are not changed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub add_tokens: Vec<String>,
     /// Number of optimiser steps.
     pub steps: usize,
-    /// Candidate sets in an optimiser step.
+    /// Number of candidate sets in an optimiser step.
     #[serde(default = "defaults::batch")]
     pub batch: usize,
-    /// At most so many tokens, padding included, go through a model that learns at once; the gradients of a step are
-    /// accumulated. More need more memory. A single set may have more.
+    /// Maximum number of tokens, including padding, in one forward and backward pass through a trained model; the gradients of a step
+    /// are accumulated. A higher value needs more memory. A single set may have more tokens.
     #[serde(default = "defaults::micro_batch")]
     pub micro_batch: usize,
-    /// Whether the blocks of a model that learns run again for their gradients, one after the other, instead of keeping what
-    /// they compute: less memory, more time.
+    /// Whether the blocks of a trained model are recomputed one by one in the backward pass instead of storing their activations. This
+    /// saves memory and costs time.
     #[serde(default)]
     pub gradient_checkpointing: bool,
     /// The tasks to train on and their weights: `{ arc_easy = 1.0, "my/task.toml" = 0.5 }`.
     pub mix: BTreeMap<String, f64>,
-    /// Which split of the tasks is trained on.
+    /// The split of the tasks for training.
     #[serde(default = "defaults::split")]
     pub split: String,
-    /// Use at most so many rows of each task, spread over its file.
+    /// Maximum number of rows of each task; they are spread evenly over its file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
-    /// Hold out this share of the prompts of each task, such as `0.1`, for data without a validation split. The rows of a
-    /// prompt stay together, and the experiment's seed chooses. Training does not see the held-out rows; they take the place
-    /// of `validation.split`, and the evaluation at the end gives the accuracy on them with its 95 % interval. With
-    /// `keep = "best"` they also choose the weights, which makes that accuracy a little too high; `keep = "last"` avoids this.
+    /// Share of the prompts of each task that is held out from training, such as `0.1`, for data without a validation split. All rows
+    /// of a prompt are held out together; the choice depends on the experiment's seed. The held-out rows replace
+    /// `validation.split`, and the evaluation at the end reports the accuracy on them with its 95 % interval. With `keep = "best"`
+    /// they also select the weights, which makes that accuracy slightly too high; `keep = "last"` avoids this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub holdout: Option<f64>,
     /// The optimiser.
     #[serde(default)]
     pub optimiser: Optimiser,
-    /// How the learning rate goes.
+    /// The schedule of the learning rate.
     #[serde(default)]
     pub schedule: Schedule,
-    /// Limit of the joint norm of all gradients; 0 for none.
+    /// Maximum norm of all gradients together; 0 disables clipping.
     #[serde(default = "defaults::clip")]
     pub clip: f64,
-    /// Which answers of a conversation a language model learns to give where nothing is compared: `"all"`, or the `"last"` one
-    /// alone, to which the earlier ones are examples.
+    /// Which answers of a conversation are targets of the language-modelling loss: `"all"`, or only the `"last"` one, with the earlier
+    /// answers as context. A stage that compares answers or trains a head always uses only the last one.
     #[serde(default)]
     pub answers: Answers,
-    /// Which wrong answers a step sees: `"one"`, drawn for each document and epoch, or `"all"`.
+    /// The wrong answers that a step uses: `"one"`, drawn for each document and epoch, or `"all"`.
     #[serde(default)]
     pub negatives: Negatives,
     /// Validation during training.
     #[serde(default)]
     pub validation: Validation,
-    /// Which weights the stage hands on: `"best"` by validation, or `"last"`.
+    /// The weights that the stage exports for the next stage and the evaluation: `"best"` by validation, or `"last"`.
     #[serde(default)]
     pub keep: Keep,
 }
 
-/// Which answers of a conversation are learnt.
+/// The answers of a conversation that are trained on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Answers {
-    /// All of the assistant's.
+    /// All answers of the assistant.
     #[default]
     All,
-    /// The last one.
+    /// The last answer.
     Last,
 }
 
-/// Which wrong answers of a set are trained against.
+/// The wrong answers of a set that are used in training.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Negatives {
-    /// One, drawn for each document and epoch, as in the paper.
+    /// One wrong answer, drawn for each document and epoch, as in the paper.
     #[default]
     One,
-    /// All of them, each as a pair with the right answer.
+    /// All wrong answers, each as a pair with the right answer.
     All,
 }
 
@@ -104,11 +104,11 @@ pub enum Negatives {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Validation {
-    /// Validate and write a checkpoint every so many steps.
+    /// Number of steps between validations; a checkpoint is written at the same time.
     pub every: usize,
-    /// The split; tasks of the mix that lack it are left out.
+    /// The split for validation; tasks of the mix without this split are skipped.
     pub split: String,
-    /// Use at most so many rows of each task; 0 for no validation.
+    /// Maximum number of rows of each task; 0 disables validation.
     pub limit: usize,
 }
 
@@ -118,13 +118,13 @@ impl Default for Validation {
     }
 }
 
-/// Which weights a stage hands on.
+/// The weights that a stage exports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Keep {
-    /// Those of the best validation; the last ones without validation.
+    /// The weights with the best validation; without validation, the last weights.
     #[default]
     Best,
-    /// The last ones.
+    /// The weights after the last step.
     Last,
 }

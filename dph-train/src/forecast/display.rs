@@ -1,4 +1,4 @@
-//! The text of a [`Forecast`].
+//! `Display` of [`Forecast`]: the text that `--dry-run` prints.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ impl fmt::Display for Forecast {
                 grouped(*parameters),
                 bytes(*size)
             )?,
-            None => writeln!(f, "model       not there")?,
+            None => writeln!(f, "model       not found")?,
         }
         for stage in &self.stages {
             writeln!(f, "{stage}")?;
@@ -24,7 +24,7 @@ impl fmt::Display for Forecast {
             Some(EvalForecast { questions, tokens, seconds: time }) => {
                 write!(f, "evaluation  {questions} questions, {tokens} tokens, about {}", duration(*time))?;
             }
-            None => write!(f, "evaluation  data or tokenizer not there")?,
+            None => write!(f, "evaluation  data or tokenizer not found")?,
         }
         if self.memory() > 0 {
             write!(f, "\nmemory      about {}", bytes(self.memory()))?;
@@ -49,7 +49,7 @@ impl fmt::Display for StageForecast {
         };
         let data = match sets {
             Some(sets) => format!("{sets} sets{holdout}, {epochs:.1} epochs; {tokens} tokens"),
-            None => format!("data or tokenizer not there; at most {tokens} tokens"),
+            None => format!("data or tokenizer not found; at most {tokens} tokens"),
         };
         let (trained, time, memory) = (abbreviated(*trained), duration(*time), bytes(*memory));
         write!(f, "stage {name:<5} trains {trained} parameters; {data}, about {time}, {memory} of memory")

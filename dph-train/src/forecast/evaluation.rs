@@ -1,4 +1,4 @@
-//! [`EvalForecast`]: what the evaluation would be and what it would cost.
+//! [`EvalForecast`]: the expected work and cost of the evaluation.
 
 use std::path::Path;
 
@@ -11,19 +11,19 @@ use crate::estimate::speed::Speed;
 use crate::experiment::Experiment;
 use crate::model::source::ModelSource;
 
-/// What the evaluation would be and what it would cost.
+/// The expected work and cost of the evaluation.
 #[derive(Debug, Clone)]
 pub struct EvalForecast {
-    /// Questions.
+    /// Number of questions.
     pub questions: usize,
-    /// Their tokens, each prompt counted once.
+    /// Number of tokens of the questions. Each prompt counts once.
     pub tokens: usize,
-    /// Estimated time in seconds, of all evaluations together.
+    /// Estimated time of all evaluations in seconds.
     pub seconds: f64,
 }
 
 impl EvalForecast {
-    /// `None` where there is no data, or no tokenizer to read it with.
+    /// Returns `None` if there is no data or no tokenizer.
     pub(super) fn estimate(
         experiment: &Experiment,
         plan: &BenchPlan,

@@ -1,4 +1,4 @@
-//! What an experiment would do and what it would cost: `--dry-run`.
+//! [`Forecast`]: `--dry-run` of an experiment.
 
 mod display;
 mod evaluation;
@@ -15,42 +15,42 @@ use crate::run::preflight::{Preflight, Preflights, Purpose};
 pub use evaluation::EvalForecast;
 pub use stage::{StageCost, StageForecast};
 
-/// What an experiment would do and what it would cost. Its text form is what `--dry-run` prints.
+/// The expected work and cost of an experiment. `--dry-run` prints it with `Display`.
 #[derive(Debug, Clone)]
 pub struct Forecast {
-    /// The model; `None` if it is not there.
+    /// The model; `None` if it does not exist.
     pub model: Option<ModelForecast>,
-    /// What each stage would do.
+    /// The forecast of each stage.
     pub stages: Vec<StageForecast>,
-    /// The evaluation; `None` where its data is not there.
+    /// The evaluation; `None` if there is no model, no data or no tokenizer.
     pub evaluation: Option<EvalForecast>,
-    /// What could not be checked, and why.
+    /// The checks that were skipped, with the reason.
     pub unchecked: Vec<String>,
-    /// Stages that may need more memory than there is.
+    /// Warnings about stages that may need more memory than the machine has.
     pub warnings: Vec<String>,
 }
 
 /// The size of a model.
 #[derive(Debug, Clone)]
 pub struct ModelForecast {
-    /// Number of its parameters.
+    /// Number of parameters.
     pub parameters: usize,
-    /// Size of its weights in bytes.
+    /// Size of the weights in bytes.
     pub bytes: u64,
-    /// The type of its matrices.
+    /// The type of the matrices.
     pub precision: dph_model::checkpoint::Precision,
 }
 
 impl Forecast {
-    /// Reads the experiment's data and the model's configuration, but no weights, and times one matrix product on the
-    /// device.
+    /// Reads the experiment's data and the model's configuration, but no weights, and measures the time of a matrix product on
+    /// the device.
     ///
-    /// What is not there does not stop it. Without a model at `path`, its `new` describes it; without both, costs are
-    /// unknown. Without data, or a tokenizer to read it with, a stage is assumed to fill the whole context.
+    /// A missing model, tokenizer or data set is not an error. If there is no model at `path`, `new` is used; without both, the cost
+    /// is unknown. Without data or a tokenizer, the estimate assumes that every set fills the whole context.
     ///
     /// # Errors
     ///
-    /// As for a run, except for a model or data that is not there.
+    /// The same errors as for a run, except for a missing model or missing data.
     pub fn new(experiment: &Experiment, data: &Path) -> Result<Self, TrainError> {
         let checked = Preflights::new(data, Purpose::Forecast).check(experiment)?;
         Self::from_preflight(experiment, data, &checked)
@@ -67,26 +67,32 @@ impl Forecast {
         let Some(source) = &checked.source else {
             let path = experiment.model.path.as_deref().unwrap_or(Path::new("")).display();
             unchecked.push(format!(
-                "there is no model {path}: its layers, context, vocabulary and tokenizer were not checked, and costs are unknown"
+                "there is no model {path}: its layers, context, vocabulary and tokenizer were not checked, and the cost is unknown"
             ));
             let stages = experiment.stages.iter().map(|stage| StageForecast::new(stage, None)).collect();
             return Ok(Self { model: None, stages, evaluation: None, unchecked, warnings });
         };
         if source.tokenizer.is_none() {
-            unchecked.push("there is no tokenizer: its tokens were not checked, and no data was read".into());
+            unchecked.push(
+                "the tokenizer was not found: its tokens were not checked, and no data was read".into(),
+            );
         }
         let speed = Speed::measure(&checked.device, &source.config);
         let mut stages = Vec::new();
         for stage in &experiment.stages {
             let cost = StageCost::estimate(stage, experiment, data, source, &speed)?;
             if let (None, Some(_)) = (cost.sets, &source.tokenizer) {
-                unchecked.push(format!("stage `{}`: its data is not below {}", stage.name, data.display()));
+                unchecked.push(format!(
+                    "stage `{}`: its data was not found in {}",
+                    stage.name,
+                    data.display()
+                ));
             }
             stages.push(StageForecast::new(stage, Some(cost)));
         }
         let evaluation = EvalForecast::estimate(experiment, &checked.plan, data, source, &speed)?;
         if let (None, Some(_)) = (&evaluation, &source.tokenizer) {
-            unchecked.push(format!("evaluation: its data is not below {}", data.display()));
+            unchecked.push(format!("evaluation: its data was not found in {}", data.display()));
         }
         let model = ModelForecast {
             parameters: source.config.param_count(),
@@ -96,7 +102,7 @@ impl Forecast {
         Ok(Self { model: Some(model), stages, evaluation, unchecked, warnings })
     }
 
-    /// Estimated peak memory in bytes; 0 where nothing is known.
+    /// Estimated peak memory in bytes; 0 if unknown.
     pub fn memory(&self) -> u64 {
         let costs = self.stages.iter().filter_map(|stage| stage.cost.as_ref());
         costs.map(|cost| cost.memory).max().unwrap_or(0)

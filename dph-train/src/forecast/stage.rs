@@ -1,4 +1,4 @@
-//! [`StageForecast`]: what a stage would do and what it would cost.
+//! [`StageForecast`]: the expected work and cost of a stage.
 
 use std::path::Path;
 
@@ -13,32 +13,32 @@ use crate::experiment::{Experiment, Stage, Trainable};
 use crate::model::source::ModelSource;
 use crate::stages::data::StageData;
 
-/// What a stage would do and what it would cost.
+/// The expected work and cost of a stage.
 #[derive(Debug, Clone)]
 pub struct StageForecast {
     /// Name of the stage.
     pub name: String,
-    /// Number of its optimiser steps.
+    /// Number of optimiser steps.
     pub steps: usize,
-    /// Candidate sets in a step.
+    /// Number of candidate sets in a step.
     pub batch: usize,
-    /// The share of the prompts that is held out of training, if any is.
+    /// The share of the prompts that is held out from training, if any.
     pub holdout: Option<f64>,
-    /// What it would cost; `None` where the model is not there.
+    /// The expected cost; `None` if the model does not exist.
     pub cost: Option<StageCost>,
 }
 
-/// What a stage would cost.
+/// The expected cost of a stage.
 #[derive(Debug, Clone)]
 pub struct StageCost {
-    /// Parameters that learn.
+    /// Number of trained parameters.
     pub trained: usize,
-    /// Candidate sets to learn from; `None` where the data is not there.
+    /// Number of candidate sets for training; `None` if there is no data or no tokenizer.
     pub sets: Option<usize>,
-    /// How often each set is seen on average.
+    /// Average number of times that each set is used.
     pub epochs: f64,
-    /// Tokens that go through the model: once for all sets with a frozen model, in every step otherwise. Without data
-    /// the most that there can be.
+    /// Number of tokens in all forward passes: every set once for a frozen model, the sets of every step otherwise. Without
+    /// data, the maximum for the context of the model.
     pub tokens: usize,
     /// Estimated peak memory in bytes.
     pub memory: u64,
@@ -66,7 +66,7 @@ impl StageCost {
         let deepest = experiment.head.aggregation.layers_needed().iter().max().copied();
         let seconds = match frozen {
             true => speed.forward(load.tokens, deepest.unwrap_or_default()),
-            // Twice as much for the gradients, and a pass for the reference.
+            // The backward pass costs twice as much as the forward pass. The reference needs one forward pass.
             false => {
                 let reference = if stage.objective.dpo.is_some() { load.set_tokens } else { 0 };
                 3.0 * speed.forward(load.tokens, Layer::Last) + speed.forward(reference, Layer::Last)
@@ -79,12 +79,12 @@ impl StageCost {
     }
 }
 
-/// What goes through the model in a stage.
+/// The input of the model in a stage.
 struct Load {
     sets: Option<usize>,
     epochs: f64,
     tokens: usize,
-    /// Tokens of all sets.
+    /// Number of tokens of all sets.
     set_tokens: usize,
 }
 

@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize};
 
 use burn::store::burn_pack;
 
-/// Where weight decay pulls the weights.
+/// The target of weight decay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum DecayTowards {
-    /// Towards 0.
+    /// Decay towards 0.
     #[default]
     Zero,
-    /// Towards the weights at the first step of the stage: prior regularisation.
+    /// Decay towards the weights at the beginning of the stage: prior regularisation.
     Initial,
 }
 
@@ -23,13 +23,13 @@ pub enum DecayTowards {
 pub struct LaPropConfig {
     /// Decay rates of the averages of the normalised gradient and of the squared gradient.
     pub betas: [f64; 2],
-    /// Added to the root of the averaged squared gradient.
+    /// Added to the square root of the averaged squared gradient.
     pub eps: f64,
-    /// Decoupled weight decay; what is subtracted in a step is `lr · weight_decay · (w - w₀)`.
+    /// Decoupled weight decay; each step subtracts `lr · weight_decay · (w - w₀)`.
     pub weight_decay: f64,
-    /// What w₀ is.
+    /// The choice of w₀.
     pub decay_towards: DecayTowards,
-    /// Whether v is replaced by its maximum so far in the denominator (Reddi et al., arXiv 1904.09237).
+    /// Whether the denominator uses the maximum of v over all steps instead of v (Reddi et al., arXiv 1904.09237).
     pub amsgrad: bool,
 }
 
@@ -45,9 +45,9 @@ impl Default for LaPropConfig {
     }
 }
 
-/// The LaProp optimiser: Adam with the gradient normalised *before* it enters the momentum.
+/// The LaProp optimiser: Adam with the gradient normalised *before* it is added to the momentum.
 ///
-/// With g the gradient, η the learning rate, and all averages starting at 0:
+/// g is the gradient, η the learning rate, and all averages are initially 0:
 ///
 /// ```text
 /// v ← β₂ v + (1-β₂) g²
@@ -67,22 +67,22 @@ pub struct LaProp {
 /// State of [`LaProp`] for one parameter.
 #[derive(RecordState, Clone)]
 pub struct LaPropState<const D: usize> {
-    /// m: average of the normalised gradients times their learning rates.
+    /// m: moving average of the normalised gradients times their learning rates.
     pub momentum: Tensor<D>,
-    /// v: average of the squared gradients.
+    /// v: moving average of the squared gradients.
     pub squared: Tensor<D>,
-    /// Maximum of v so far, with AMSGrad.
+    /// Maximum of v over all steps, with AMSGrad.
     pub max_squared: Option<Tensor<D>>,
-    /// The weights before the first step, where decay goes towards them.
+    /// The weights before the first step, with [`DecayTowards::Initial`].
     pub initial: Option<Tensor<D>>,
-    /// l: average of the learning rates.
+    /// l: moving average of the learning rates.
     pub average_lr: f64,
     /// Number of steps taken.
     pub steps: usize,
 }
 
 impl LaPropConfig {
-    /// The bare optimiser, for one parameter group.
+    /// The optimiser for one parameter group.
     pub fn build(&self) -> LaProp {
         LaProp { config: *self }
     }
@@ -130,7 +130,7 @@ impl Optimizer for LaProp {
             };
             tensor = tensor - from_target * (lr * weight_decay);
         }
-        // A learning rate of 0 so far means that the momentum is 0 as well.
+        // If all learning rates were 0, the momentum is 0.
         if state.average_lr != 0.0 {
             tensor = tensor - state.momentum.clone() * (lr / state.average_lr);
         }

@@ -1,4 +1,4 @@
-//! Learning-rate schedules by optimiser step.
+//! Learning-rate schedules.
 
 use std::f64::consts::PI;
 
@@ -6,28 +6,28 @@ use burn::optim::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What the learning rate does after the warm-up.
+/// The shape of the learning rate after the warm-up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Shape {
-    /// Half a cosine wave from the peak down to the floor.
+    /// Half a cosine wave from the peak to the floor.
     #[default]
     Cosine,
-    /// A straight line from the peak down to the floor.
+    /// A linear decrease from the peak to the floor.
     Linear,
-    /// The peak for ever.
+    /// The peak in every step.
     Constant,
 }
 
-/// The learning rate as a share of its peak, by optimiser step.
+/// The learning rate of each optimiser step as a share of its peak.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Schedule {
-    /// Number of steps over which the learning rate rises from 0 in a straight line.
+    /// Number of steps in which the learning rate increases linearly from 0 to its peak.
     pub warmup: usize,
-    /// `"cosine"`, `"linear"` or `"constant"`.
+    /// The shape after the warm-up: `"cosine"`, `"linear"` or `"constant"`.
     pub shape: Shape,
-    /// Share of the peak at which the learning rate ends.
+    /// The final learning rate as a share of the peak.
     pub floor: f64,
 }
 
@@ -38,7 +38,7 @@ impl Default for Schedule {
 }
 
 impl Schedule {
-    /// The learning rate as a share of its peak at a step, where the floor is reached at step `end`.
+    /// The learning rate of a step as a share of its peak. The floor is reached at step `end`.
     /// The first update of the weights is step 1, as in the reference implementation.
     pub fn ratio(&self, step: usize, end: f64) -> f64 {
         if step < self.warmup {
@@ -53,13 +53,13 @@ impl Schedule {
         }
     }
 
-    /// The scheduler of a stage with so many steps.
+    /// The scheduler of a stage with `steps` steps.
     pub fn scheduler(&self, peak: f64, steps: usize) -> StepScheduler {
         StepScheduler { schedule: *self, peak, end: steps as f64, step: 0 }
     }
 }
 
-/// A [`Schedule`] as burn's learner calls it: once before each update.
+/// A [`Schedule`] as a scheduler of burn, which calls it once before each update.
 #[derive(Debug, Clone)]
 pub struct StepScheduler {
     schedule: Schedule,

@@ -1,4 +1,4 @@
-//! [`RunContext`]: an experiment that was checked, and what it needs to run.
+//! [`RunContext`]: a checked experiment and everything that it needs to run.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use dph_eval::BenchPlan;
 use crate::experiment::Experiment;
 use crate::run::preflight::Preflight;
 
-/// An experiment, and what it needs to run.
+/// A checked experiment and everything that it needs to run.
 pub(crate) struct RunContext<'a> {
     pub experiment: &'a Experiment,
     /// Root of the data sets.
@@ -18,7 +18,7 @@ pub(crate) struct RunContext<'a> {
 }
 
 impl<'a> RunContext<'a> {
-    /// The setting of an experiment that was checked, whose warnings are logged.
+    /// Creates the context of a checked experiment and logs the warnings of the check.
     pub fn new(experiment: &'a Experiment, data: &'a Path, checked: Preflight) -> Self {
         let Preflight { device, plan, warnings, .. } = checked;
         warnings.iter().for_each(|warning| tracing::warn!("{warning}"));

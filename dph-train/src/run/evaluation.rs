@@ -1,4 +1,4 @@
-//! The evaluation at the end of a run, or of many at once.
+//! The evaluation at the end of a run, or of several runs together.
 
 use std::path::Path;
 
@@ -9,8 +9,8 @@ use crate::error::TrainError;
 use crate::progress::StageProgress;
 use crate::run::context::RunContext;
 
-/// Evaluates the models in these directories, which are one language model, each with a head of its own or all without: in
-/// one pass over it.
+/// Evaluates the models in these directories in one pass. They must have the same language model and either all have a head
+/// or all have none.
 pub(crate) fn evaluate(context: &RunContext<'_>, model_dirs: &[&Path]) -> Result<Vec<Bench>, TrainError> {
     let (experiment, device) = (context.experiment, &context.device);
     let none = || Ok(vec![Bench::new(&experiment.name); model_dirs.len()]);

@@ -1,4 +1,4 @@
-//! What an experiment evaluates.
+//! The evaluation plan of an experiment.
 
 use dph_eval::{BenchPlan, HeldOut, PlanError};
 

@@ -1,4 +1,4 @@
-//! One run: what is checked before it, where its files are, the order of its events, its evaluation and its report.
+//! One run: preflight checks, files, training, evaluation and report.
 
 mod context;
 pub(crate) mod evaluation;

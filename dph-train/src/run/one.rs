@@ -1,4 +1,4 @@
-//! [`run`]: from an experiment to a run.
+//! [`run`]: runs an experiment.
 
 use std::path::{Path, PathBuf};
 
@@ -13,19 +13,19 @@ use crate::run::preflight::{Preflights, Purpose};
 use crate::run::run_dir::RunDir;
 use crate::run::stage_dirs::StageDirs;
 
-/// Where and how an experiment runs.
+/// Options of a run.
 #[derive(Debug, Clone)]
 pub struct RunOptions {
     /// The run directory.
     pub out: PathBuf,
-    /// Root of the data sets, where the experiment does not say.
+    /// Root directory of the data sets for an experiment without `data`.
     pub data: PathBuf,
-    /// Go on with an interrupted run.
+    /// Whether to continue an interrupted run.
     pub resume: bool,
 }
 
-/// Runs an experiment from its model to its report, and gives the results of its evaluations: those after single stages,
-/// then that of the last one.
+/// Runs an experiment and returns the results of its evaluations: first the evaluations after single stages, then the
+/// evaluation after the last stage.
 ///
 /// ```no_run
 /// use dph_train::{ExperimentFile, RunOptions, run};
@@ -39,13 +39,13 @@ pub struct RunOptions {
 /// ```
 ///
 /// # Errors
-/// What stopped it. An experiment with a `[sweep]` is many runs, for [`run_sweep`](crate::run_sweep).
+/// The error that stopped the run. An experiment with a `[sweep]` is rejected; use [`run_sweep`](crate::run_sweep).
 pub fn run(file: &ExperimentFile, options: &RunOptions) -> Result<Vec<Bench>, TrainError> {
     if file.sweep.is_some() {
-        return Err(TrainError::Sweep("this experiment has a [sweep], which `run_sweep` runs"));
+        return Err(TrainError::Sweep("this experiment has a [sweep]; run it with `run_sweep`"));
     }
     let experiment = &file.experiment;
-    // What is wrong must not move an earlier run aside.
+    // Check before an earlier run is renamed.
     let checked = Preflights::new(&options.data, Purpose::Run).check(experiment)?;
     let context = RunContext::new(experiment, &options.data, checked);
     let run = RunDir::open(&options.out, experiment, &file.source, options.resume)?;
@@ -60,7 +60,7 @@ pub fn run(file: &ExperimentFile, options: &RunOptions) -> Result<Vec<Bench>, Tr
     Ok(benches)
 }
 
-/// Where the features of the runs in a folder are kept: beside them.
+/// The directory of the feature cache: `features`, next to the run directory.
 pub(crate) fn features_dir(run: &Path) -> PathBuf {
     run.parent().unwrap_or(Path::new(".")).join("features")
 }

@@ -1,5 +1,5 @@
-//! [`Preflights`]: everything that an experiment, the model's `config.json` and the tokenizer already say is checked before
-//! the first stage runs, and by `--dry-run`.
+//! [`Preflights`]: checks an experiment against the model's `config.json`, the tokenizer and the data before the first stage
+//! runs, and for `--dry-run`.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,27 +17,27 @@ use crate::experiment::{Experiment, Model, Stage, Trainable};
 use crate::model::source::ModelSource;
 use crate::run::evaluation_plan::evaluation_plan;
 
-/// What an experiment is checked for.
+/// The reason for a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// A run needs its model, its data and memory for the weights.
+    /// A run requires the model, the data and enough memory for the weights.
     Run,
-    /// A forecast does without them.
+    /// A forecast does not require them.
     Forecast,
 }
 
-/// What an experiment that was checked runs with.
+/// The result of a check: everything that the run needs.
 pub(crate) struct Preflight {
     pub device: Device,
-    /// What is evaluated.
+    /// The plan of the evaluation.
     pub plan: BenchPlan,
-    /// The model; `None` if it is not there.
+    /// The model; `None` if it does not exist.
     pub source: Option<Arc<ModelSource>>,
-    /// Stages that may need more memory than there is, in words.
+    /// Warnings about stages that may need more memory than the machine has.
     pub warnings: Vec<String>,
 }
 
-/// Checks experiments. Those with the same model share what is read of it.
+/// Checks experiments. Experiments with the same model read it only once.
 pub(crate) struct Preflights<'a> {
     data: &'a Path,
     purpose: Purpose,
@@ -45,7 +45,7 @@ pub(crate) struct Preflights<'a> {
 }
 
 impl<'a> Preflights<'a> {
-    /// `data` is the root of the data sets where an experiment does not say.
+    /// `data` is the root of the data sets for experiments without `data`.
     pub fn new(data: &'a Path, purpose: Purpose) -> Self {
         Self { data, purpose, sources: Vec::new() }
     }
@@ -54,7 +54,7 @@ impl<'a> Preflights<'a> {
     ///
     /// # Errors
     ///
-    /// The first thing that is wrong.
+    /// The first problem that is found.
     pub fn check(&mut self, experiment: &'a Experiment) -> Result<Preflight, TrainError> {
         let data = experiment.data.as_deref().unwrap_or(self.data);
         let device = dph_core::device(&experiment.device)?;
@@ -89,7 +89,7 @@ impl<'a> Preflights<'a> {
     }
 }
 
-/// What decides a [`ModelSource`].
+/// The settings on which a [`ModelSource`] depends.
 #[derive(PartialEq)]
 struct SourceKey<'a> {
     model: &'a Model,
@@ -104,7 +104,7 @@ impl<'a> SourceKey<'a> {
     }
 }
 
-/// Checks an experiment against its model. Gives warnings.
+/// Checks an experiment against its model. Returns warnings.
 fn check_model(
     experiment: &Experiment,
     source: &ModelSource,
@@ -126,7 +126,7 @@ fn check_model(
     check_memory(experiment, source, purpose)
 }
 
-/// Whether conversations can be made for the model: it has their tokens, and room for them.
+/// Checks that the model's vocabulary contains the tokens of a conversation and that its context is long enough.
 fn check_tokenizer(experiment: &Experiment, source: &ModelSource) -> Result<(), TrainError> {
     let Some(tokenizer) = &source.tokenizer else { return Ok(()) };
     let is_text = |stage: &Stage| {
@@ -136,7 +136,7 @@ fn check_tokenizer(experiment: &Experiment, source: &ModelSource) -> Result<(), 
         true => tokenizer.encode_text("text")?,
         false => tokenizer.prompt(&[Message::user("text")])?,
     };
-    // Stages that add tokens make the vocabulary as large as the tokenizer's.
+    // A stage with `add_tokens` extends the model's vocabulary to the size of the tokenizer's vocabulary.
     let grows = experiment.stages.iter().any(|stage| !stage.add_tokens.is_empty());
     let vocab = if grows { source.config.vocab.max(tokenizer.vocab_size()) } else { source.config.vocab };
     if let Some(&token) = tokens.iter().find(|&&token| token as usize >= vocab) {
@@ -149,7 +149,7 @@ fn check_tokenizer(experiment: &Experiment, source: &ModelSource) -> Result<(), 
     }
 }
 
-/// Whether there are rows to train on and to evaluate with, before the first stage takes its time.
+/// Checks that the data files for training and evaluation exist.
 fn check_data(experiment: &Experiment, plan: &BenchPlan, root: &Path) -> Result<(), TrainError> {
     for stage in &experiment.stages {
         for task in stage.mix.keys() {
@@ -162,8 +162,8 @@ fn check_data(experiment: &Experiment, plan: &BenchPlan, root: &Path) -> Result<
     Ok(())
 }
 
-/// Refuses a model whose weights alone do not fit into the memory of this machine, and gives a warning for each stage that
-/// may not fit by an estimate. The memory of a GPU is not known.
+/// Rejects a model whose weights do not fit into the memory of this machine. Returns a warning for each stage whose estimated
+/// memory does not fit. The memory of a GPU is unknown and not checked.
 fn check_memory(
     experiment: &Experiment,
     source: &ModelSource,
@@ -187,8 +187,8 @@ fn check_memory(
         let needed = stage_memory(experiment, stage, source);
         (needed > total).then(|| {
             format!(
-                "stage `{}` may need about {} of memory, and this machine has {}; a smaller `micro_batch`, \
-                 `gradient_checkpointing`, `trainable = \"lora\"` or `decay_towards = \"zero\"` needs less",
+                "stage `{}` may need about {} of memory, but this machine has {}; a smaller `micro_batch`, \
+                 `gradient_checkpointing`, `trainable = \"lora\"` or `decay_towards = \"zero\"` reduces the memory",
                 stage.name,
                 bytes(needed),
                 bytes(total)

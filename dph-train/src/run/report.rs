@@ -1,4 +1,4 @@
-//! What a run leaves for people to read: `report.md` and `report.html`.
+//! The reports of a run: `report.md` and `report.html`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,11 +8,11 @@ use serde_json::Value;
 
 use crate::error::TrainError;
 
-/// Points of a curve that a reader can still tell apart.
+/// Maximum number of points of a curve.
 const POINTS: usize = 400;
 
-/// Writes the reports of a run into its directory: the table, and as a page also the plots of the results, the curves
-/// of every stage (from these files of metrics) and the experiment.
+/// Writes the reports of a run into its directory. `report.md` contains the table; `report.html` also contains plots of the
+/// results, the curves of every stage (from these metrics files) and the experiment.
 pub(crate) fn write(
     run: &Path,
     metrics: &[PathBuf],
@@ -29,11 +29,11 @@ pub(crate) fn write(
             page = page.plot(&line_plot(metric, "step", curves));
         }
     }
-    page.details("The experiment, with every default written out", experiment).save(run)?;
+    page.details("The experiment with all default values", experiment).save(run)?;
     Ok(())
 }
 
-/// The curves of a stage: for each metric one of training and, where there is one, one of validation.
+/// The curves of a stage: for each metric a training curve and, with validation, a validation curve.
 #[derive(Debug, PartialEq)]
 struct StageCurves {
     name: String,
@@ -42,7 +42,7 @@ struct StageCurves {
 
 fn stages(metrics: &Path) -> Vec<StageCurves> {
     let mut stages: Vec<StageCurves> = Vec::new();
-    // A run without stages has no metrics, and a report can do without its curves.
+    // A run without stages has no metrics file; its report has no curves.
     let text = fs::read_to_string(metrics).unwrap_or_default();
     for line in text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
         let (Some(keys), Some(stage), Some(split), Some(step)) =
@@ -81,7 +81,7 @@ fn entry<T>(list: &mut Vec<T>, is: impl Fn(&T) -> bool, new: impl FnOnce() -> T)
     &mut list[index]
 }
 
-/// Means of neighbouring points where there are too many.
+/// Replaces groups of neighbouring points by their means if there are more than [`POINTS`].
 fn thinned(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     let mean = |points: &[(f64, f64)]| {
         let count = points.len() as f64;

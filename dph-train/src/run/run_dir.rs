@@ -1,17 +1,17 @@
-//! The run directory: everything that one experiment produced.
+//! The run directory: all files of one experiment.
 //!
 //! ```text
-//! runs/<name>/  experiment.toml  as given              resolved.toml  every default written out
-//!               manifest.json    versions, hashes      metrics.jsonl  one line a step
+//! runs/<name>/  experiment.toml  the original file     resolved.toml  with all default values
+//!               manifest.json    versions, hashes      metrics.jsonl  one line per step
 //!               base/            a new model           checkpoints/<stage>/
 //!               <stage>/         the exported model    results.json  documents.jsonl  report.md  report.html
 //!               evaluations/<stage>/   results.json and documents.jsonl after a stage
 //!               events.out.tfevents.*  the metrics for TensorBoard
 //! ```
 //!
-//! A stage's directory appears when the stage is done, by one rename.
+//! A stage writes to a temporary directory, which is renamed when the stage is finished.
 //!
-//! A sweep's directory holds a run for each variant, and what several of them share:
+//! The directory of a sweep contains a run for each variant and the shared stages:
 //!
 //! ```text
 //! runs/<name>/  experiment.toml  resolved.toml  manifest.json  results.json (of all)  report.md  report.html
@@ -29,10 +29,10 @@ use crate::atomic::write_atomically;
 use crate::error::TrainError;
 use crate::experiment::Experiment;
 
-/// A run directory that this process alone writes to.
+/// A run directory with a lock, so that only this process writes to it.
 pub(crate) struct RunDir {
     dir: PathBuf,
-    /// Held for as long as the run is written to.
+    /// Held until the run is finished.
     _lock: File,
 }
 
@@ -42,8 +42,8 @@ pub(crate) const METRICS: &str = "metrics.jsonl";
 const RESOLVED: &str = "resolved.toml";
 
 impl RunDir {
-    /// Opens the directory of a run. With `resume`, an interrupted run of the same experiment is gone on with;
-    /// otherwise a run that is there already is moved aside, to the first free name of the form `<name>.old-<n>`.
+    /// Opens the directory of a run. With `resume`, an interrupted run of the same experiment is continued; without it, an
+    /// existing run is renamed to the first free name of the form `<name>.old-<n>`.
     pub fn open(dir: &Path, experiment: &Experiment, source: &str, resume: bool) -> Result<Self, TrainError> {
         let error = |source| TrainError::io(dir, source);
         let resolved = toml::to_string(experiment)
@@ -71,7 +71,7 @@ impl RunDir {
         Ok(Self { dir: dir.into(), _lock: lock })
     }
 
-    /// Opens a directory for what several runs share.
+    /// Opens a directory for artifacts that several runs share.
     pub fn shared(dir: &Path) -> Result<Self, TrainError> {
         fs::create_dir_all(dir).map_err(|source| TrainError::io(dir, source))?;
         Ok(Self { dir: dir.into(), _lock: lock(dir)? })
@@ -82,7 +82,7 @@ impl RunDir {
         &self.dir
     }
 
-    /// The experiment with every default written out.
+    /// The experiment with all default values, as TOML.
     pub fn resolved(&self) -> Result<String, TrainError> {
         let path = self.dir.join(RESOLVED);
         fs::read_to_string(&path).map_err(|source| TrainError::io(&path, source))
@@ -93,8 +93,8 @@ impl RunDir {
         self.dir.join("checkpoints").join(stage)
     }
 
-    /// The directory of a name in the run, made by `make` unless it is there already. `make` works in a directory of
-    /// another name, which is renamed when all of it is written.
+    /// The directory `name` in the run. If it does not exist, `make` creates it: `make` writes to a temporary directory, which is
+    /// renamed afterwards.
     pub fn once(
         &self,
         name: &str,
@@ -102,7 +102,7 @@ impl RunDir {
     ) -> Result<PathBuf, TrainError> {
         let path = self.dir.join(name);
         if path.is_dir() {
-            tracing::info!("{name}: done already");
+            tracing::info!("{name}: already done");
             return Ok(path);
         }
         let partial = self.dir.join(format!("{name}.partial"));
@@ -118,7 +118,7 @@ impl RunDir {
     }
 }
 
-/// A manifest with the program's version and the revision of the git repository that it was started in.
+/// A manifest with the program's version and the git revision of the working directory.
 pub(crate) fn new_manifest() -> Manifest {
     let revision =
         Command::new("git").args(["rev-parse", "HEAD"]).output().ok().filter(|out| out.status.success());
@@ -136,7 +136,7 @@ fn lock(dir: &Path) -> Result<File, TrainError> {
     }
 }
 
-/// Fails where a run was made with other settings, and names the keys. The device may differ.
+/// Fails if a run has other settings, and names the keys. The device and the root of the data may differ.
 fn same_experiment(dir: &Path, resolved: &str) -> Result<(), TrainError> {
     let path = dir.join(RESOLVED);
     let earlier = fs::read_to_string(&path).map_err(|source| TrainError::io(&path, source))?;
@@ -146,7 +146,7 @@ fn same_experiment(dir: &Path, resolved: &str) -> Result<(), TrainError> {
         run.remove("device");
         run.remove("data");
     }
-    // The runs of a sweep are compared one by one. The sweep itself may have got further values.
+    // The runs of a sweep are compared individually. The sweep itself may have new values.
     if earlier.contains_key("sweep") && now.contains_key("sweep") {
         return Ok(());
     }

@@ -1,4 +1,4 @@
-//! [`StageDirs`]: where the artifacts of a run are made.
+//! [`StageDirs`]: the directories of the artifacts of a run.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -6,20 +6,20 @@ use std::path::PathBuf;
 use crate::experiment::Experiment;
 use crate::run::run_dir::{METRICS, RunDir};
 
-/// The directories in which the artifacts of a run (a new model and the stages) are made: its own, but for those that it
-/// shares with other runs of a sweep.
+/// The directories of the artifacts of a run (a new model and the stages). Artifacts that several runs of a sweep share
+/// have a shared directory; the others are in the run's own directory.
 pub(crate) struct StageDirs<'a> {
     run: &'a RunDir,
     shared: HashMap<&'a str, &'a RunDir>,
 }
 
 impl<'a> StageDirs<'a> {
-    /// A run that shares nothing.
+    /// A run without shared artifacts.
     pub fn alone(run: &'a RunDir) -> Self {
         Self { run, shared: HashMap::new() }
     }
 
-    /// A run that shares these artifacts. The directories of all are in that of the sweep.
+    /// A run with these shared artifacts. All directories are inside the directory of the sweep.
     pub fn with_shared(run: &'a RunDir, shared: HashMap<&'a str, &'a RunDir>) -> Self {
         Self { run, shared }
     }
@@ -29,12 +29,12 @@ impl<'a> StageDirs<'a> {
         self.run
     }
 
-    /// The directory in which an artifact is made.
+    /// The directory that contains an artifact.
     pub fn directory(&self, artifact: &str) -> &'a RunDir {
         self.shared.get(artifact).copied().unwrap_or(self.run)
     }
 
-    /// The way from the run to what an artifact exports.
+    /// The path of an exported artifact, relative to the run.
     pub fn export(&self, artifact: &str) -> String {
         let sweep = self.run.path().parent();
         let inside = sweep.and_then(|sweep| self.shared.get(artifact)?.path().strip_prefix(sweep).ok());
@@ -44,7 +44,7 @@ impl<'a> StageDirs<'a> {
         }
     }
 
-    /// The files with the metrics of all stages, in their order.
+    /// The metrics files of all stages, in the order of the stages.
     pub fn metrics(&self, experiment: &Experiment) -> Vec<PathBuf> {
         let mut files: Vec<PathBuf> = Vec::new();
         for stage in &experiment.stages {

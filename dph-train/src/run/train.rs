@@ -1,4 +1,4 @@
-//! The order of events in a run: the model, the stages, the evaluations, the results.
+//! The steps of a run: the model, the stages, the evaluations, the results.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,8 +18,8 @@ use crate::run::stage_dirs::StageDirs;
 use crate::stages::StageContext;
 
 impl RunContext<'_> {
-    /// Makes the model and runs the stages, as far as they are not done already. Gives the directory of the result, and
-    /// the evaluations after single stages.
+    /// Creates the model and runs the stages; finished stages are skipped. Returns the directory of the final model and the
+    /// evaluations after single stages.
     pub fn train(
         &self,
         dirs: &StageDirs<'_>,
@@ -53,7 +53,7 @@ impl RunContext<'_> {
         Ok((model_dir, benches))
     }
 
-    /// Writes the results and the reports of a run, the results last.
+    /// Writes the reports and then the results of a run.
     pub fn finish(&self, dirs: &StageDirs<'_>, benches: &[Bench]) -> Result<(), TrainError> {
         let (run, name) = (dirs.run(), &self.experiment.name);
         report::write(run.path(), &dirs.metrics(self.experiment), &run.resolved()?, name, benches)?;
@@ -63,7 +63,7 @@ impl RunContext<'_> {
         Ok(last.save(run.path())?)
     }
 
-    /// The directory of the model that the first stage starts from.
+    /// The directory of the model from which the first stage starts.
     fn base_model(&self, dirs: &StageDirs<'_>) -> Result<PathBuf, TrainError> {
         let experiment = self.experiment;
         if let Some(path) = &experiment.model.path {
@@ -92,7 +92,7 @@ impl RunContext<'_> {
     }
 }
 
-/// Name of a new model in a run.
+/// Name of the directory of a new model in a run.
 pub(crate) const BASE: &str = "base";
-/// Folder of the evaluations after single stages in a run.
+/// Name of the directory of the evaluations after single stages in a run.
 const EVALUATIONS: &str = "evaluations";

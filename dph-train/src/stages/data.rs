@@ -1,4 +1,4 @@
-//! The data of a stage: the tasks of its mixture as candidate sets, and which of them a step sees.
+//! The data of a stage: the tasks of its mixture as candidate sets, and the order in which they are used.
 
 use std::path::Path;
 
@@ -11,18 +11,18 @@ use crate::experiment::Stage;
 
 /// The training and validation data of a stage.
 pub(crate) struct StageData {
-    /// The tasks of the mixture, in its order.
+    /// The training data of each task, in the order of the mixture.
     pub training: Vec<TaskData>,
-    /// Which set is the n-th of the stage.
+    /// Selects the n-th set of the stage.
     pub mixture: Mixture,
-    /// The held-out rows of the tasks or, without `holdout`, the validation split of those that have one.
+    /// The held-out rows of the tasks or, without `holdout`, the validation splits of the tasks that have one.
     pub validation: Vec<TaskData>,
 }
 
 impl StageData {
     /// Loads the data of a stage for a model with the given context.
     ///
-    /// With `steer` only sets are used whose gold answer has all `attributes`, those of the reward heads.
+    /// With `steer`, only sets whose gold answer has all `attributes` are used. `attributes` are the names of the reward heads.
     pub fn load(
         stage: &Stage,
         attributes: &[String],
@@ -40,7 +40,7 @@ impl StageData {
         };
         let validation_split = if stage.holdout.is_some() { &stage.split } else { &stage.validation.split };
         let validation_name = if stage.holdout.is_some() { HELD_OUT } else { validation_split };
-        // A comparison needs a choice, a language model an answer.
+        // A comparison needs at least two candidates, a language model a gold answer.
         let choices = stage.objective.compares();
         let attributes = if stage.objective.steer.is_some() { attributes } else { &[] };
         let usable = |set: &CandidateSet| {
@@ -59,13 +59,13 @@ impl StageData {
                     [] => String::new(),
                     names => {
                         format!(
-                            " (`steer` needs the attributes {}, as the rewards are called)",
+                            " (`steer` needs the attributes {}, the names of the rewards)",
                             names.join(", ")
                         )
                     }
                 };
                 let message = format!(
-                    "task `{name}` has no set in `{}` that this objective can use{needed}; take it out of `mix`",
+                    "task `{name}` has no set in `{}` that this objective can use{needed}; remove it from `mix`",
                     stage.split
                 );
                 return Err(TrainError::NoData { stage: stage.name.clone(), message });
@@ -82,7 +82,7 @@ impl StageData {
                     }
                     Err(DataError::NotFound(_) | DataError::NoSyntheticSplit { .. }) => {
                         tracing::info!(
-                            "{name} {validation_split}: no such split, not validated on; `holdout` makes one"
+                            "{name} {validation_split}: no such split, so no validation; set `holdout` to hold out training rows"
                         );
                     }
                     Err(error) => return Err(error.into()),

@@ -1,4 +1,4 @@
-//! What a sweep would do: `--dry-run`.
+//! [`SweepForecast`]: `--dry-run` of a sweep.
 
 use std::fmt;
 use std::path::Path;
@@ -12,27 +12,27 @@ use crate::experiment::sweep::{Sweep, Variant};
 use crate::run::preflight::Purpose;
 use crate::{Forecast, TrainError};
 
-/// What a sweep would do. Its text form is what `--dry-run` prints.
+/// The expected work and cost of a sweep. `--dry-run` prints it with `Display`.
 #[derive(Debug, Clone)]
 pub struct SweepForecast {
     /// The labels of the variants.
     pub variants: Vec<String>,
-    /// How often each stage is trained: what several variants share counts once.
+    /// The number of times that each stage is trained. A stage that several variants share counts once.
     pub stages: Vec<(String, usize)>,
-    /// What the first variant alone would do and cost.
+    /// The forecast of the first variant.
     pub first: Forecast,
-    /// Estimated time of all in seconds, as if every variant cost what the first does. Heads on one frozen model share the
-    /// pass over its data, and that of the evaluation.
+    /// Estimated time of all variants in seconds, with the cost of the first variant for each of them. Heads on the same frozen
+    /// model share the forward passes of training and evaluation.
     pub seconds: f64,
 }
 
 impl SweepForecast {
-    /// Reads the data of the first variant and the configuration of its model, but no weights. `data` is the root of the
-    /// data sets where the experiment does not say.
+    /// Reads the data of the first variant and the configuration of its model, but no weights. `data` is the root directory of
+    /// the data sets for an experiment without `data`.
     pub fn new(sweep: &Sweep, data: &Path) -> Result<Self, TrainError> {
         let checked = check_variants(sweep, data, Purpose::Forecast)?;
         let first = Forecast::from_preflight(&sweep.variants[0].experiment, data, &checked[0])?;
-        // No model is hashed: within a sweep its path tells it apart.
+        // Models are not hashed: within a sweep, the path identifies the model.
         let artifacts = artifacts(&sweep.variants, data, |path| Ok(path.display().to_string()))?;
         let mut different: Vec<&Artifact> = Vec::new();
         for artifact in artifacts.iter().flatten() {
@@ -70,9 +70,9 @@ impl fmt::Display for SweepForecast {
         for variant in &self.variants {
             write!(f, "\n            {variant}")?;
         }
-        write!(f, "\n\nThe first of them alone:\n{}", self.first)?;
+        write!(f, "\n\nThe first variant alone:\n{}", self.first)?;
         match self.seconds > 0.0 {
-            true => write!(f, "\n\nAll of them: about {}", duration(self.seconds)),
+            true => write!(f, "\n\nAll variants: about {}", duration(self.seconds)),
             false => Ok(()),
         }
     }

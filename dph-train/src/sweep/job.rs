@@ -1,4 +1,4 @@
-//! A variant of a sweep at work.
+//! [`Job`]: the run of one variant of a sweep.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -14,20 +14,20 @@ use crate::run::RunContext;
 use crate::run::run_dir::RunDir;
 use crate::run::stage_dirs::StageDirs;
 
-/// A variant, where its artifacts are made, and how far it has come.
+/// A variant, the directories of its artifacts and its state.
 pub(super) struct Job<'a> {
     pub variant: &'a Variant,
     pub context: &'a RunContext<'a>,
     pub artifacts: &'a [Artifact],
     pub dirs: StageDirs<'a>,
-    /// Whether it was trained and evaluated already when the sweep began.
+    /// Whether it was already trained and evaluated at the start of the sweep.
     pub done: bool,
-    /// Why it did not succeed.
+    /// The error if it failed.
     pub failed: Option<TrainError>,
 }
 
 impl<'a> Job<'a> {
-    /// A variant with its run, and the directories of the artifacts that it shares with others, by key.
+    /// Creates the job of a variant, given its run and the directories of shared artifacts by key.
     pub fn new(
         variant: &'a Variant,
         context: &'a RunContext<'a>,
@@ -39,12 +39,12 @@ impl<'a> Job<'a> {
             |artifact: &'a Artifact| Some((artifact.name.as_str(), shared.get(&artifact.key)?));
         let dirs = StageDirs::with_shared(run, artifacts.iter().filter_map(shared_artifact).collect());
         let mut job = Self { variant, context, artifacts, dirs, done: false, failed: None };
-        // Only the last artifact counts: what a variant is made of may be gone when it is evaluated.
+        // Only the last artifact is required: the earlier ones may be deleted after the evaluation.
         job.done = run.path().join(RESULTS_FILE).is_file() && job.model_dir().exists();
         job
     }
 
-    /// Notes, and says, that the variant failed.
+    /// Logs and stores the error of the variant.
     pub fn fail(&mut self, error: TrainError) {
         tracing::error!("{}: {error}", self.variant.label);
         self.failed = Some(error);
@@ -55,7 +55,7 @@ impl<'a> Job<'a> {
         self.dirs.directory(&artifact.name).path().join(&artifact.name)
     }
 
-    /// The directory of the model that the variant ends with.
+    /// The directory of the final model of the variant.
     pub fn model_dir(&self) -> PathBuf {
         match self.artifacts.last() {
             Some(artifact) => self.directory(artifact),
@@ -66,12 +66,12 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// The first artifact that is not made yet.
+    /// The first artifact that does not exist yet.
     pub fn first_missing(&self) -> Option<&'a Artifact> {
         self.artifacts.iter().find(|artifact| !self.directory(artifact).is_dir())
     }
 
-    /// A key that is the same for variants that are evaluated alike on the same language model, and so in one pass over it.
+    /// A key of the language model and the settings of the evaluation. Variants with the same key are evaluated in one pass.
     pub fn evaluated_with(&self) -> Result<String, TrainError> {
         let dir = self.model_dir();
         let (backbone, hash) = match BackboneReference::load(&dir)? {
@@ -94,7 +94,7 @@ impl<'a> Job<'a> {
         ))
     }
 
-    /// Its row in the table of the sweep.
+    /// The row of the variant in the table of the sweep.
     pub fn row(&self) -> Result<SweepRow, TrainError> {
         let parameters = match PreferenceHeadConfig::load(&self.model_dir()) {
             Ok(config) => Some(config.parameters()),

@@ -1,5 +1,5 @@
-//! Running a sweep. Variants share what several of them have in common: the features of a frozen model, a new model, the
-//! stages whose settings and predecessors are the same, and the pass over a frozen model in which their heads are evaluated.
+//! Runs a sweep. Work that several variants have in common is done once: the features of a frozen model, a new model, stages
+//! with the same settings and the same predecessors, and the forward pass of the evaluation of heads on the same frozen model.
 
 mod forecast;
 mod job;

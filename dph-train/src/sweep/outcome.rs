@@ -4,13 +4,13 @@ use dph_eval::{Results, Table};
 
 use crate::error::TrainError;
 
-/// What a sweep came to.
+/// The results of a sweep.
 #[derive(Debug)]
 pub struct SweepOutcome {
-    /// The results of every variant that went well, each called by its label.
+    /// The results of every successful variant, named by its label.
     pub results: Vec<Results>,
-    /// The table of all: a row for each variant.
+    /// The table of the sweep, with a row for each variant. If several seeds are swept, the rows are means over the seeds.
     pub table: Table,
-    /// The label of every variant that failed, and why.
+    /// The label and the error of every failed variant.
     pub failed: Vec<(String, TrainError)>,
 }

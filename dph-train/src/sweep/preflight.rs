@@ -1,4 +1,4 @@
-//! [`check_variants`]: every variant of a sweep is checked before any of them runs.
+//! [`check_variants`]: checks every variant of a sweep before the first one runs.
 
 use std::path::Path;
 
@@ -6,8 +6,8 @@ use crate::error::TrainError;
 use crate::experiment::sweep::{Sweep, Variant};
 use crate::run::preflight::{Preflight, Preflights, Purpose};
 
-/// Checks every variant, in their order; an error names the variant. `data` is the root of the data sets where an
-/// experiment does not say.
+/// Checks the variants in order; an error names the variant. `data` is the root of the data sets for experiments without
+/// `data`.
 pub(super) fn check_variants<'a>(
     sweep: &'a Sweep,
     data: &'a Path,

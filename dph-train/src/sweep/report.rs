@@ -1,4 +1,4 @@
-//! What a sweep leaves for people and programs to read.
+//! The results and reports of a sweep.
 
 use std::path::Path;
 
@@ -49,7 +49,7 @@ pub(super) fn write(
     Ok(SweepOutcome { results, table, failed })
 }
 
-/// The rows of the table, and the table: where several seeds are swept, their means.
+/// The rows of the table, and the table. If several seeds are swept, the rows are means over the seeds.
 fn table(axes: &[Axis], found: Vec<SweepRow>) -> (Vec<SweepRow>, Table) {
     let names = |axes: &[&Axis]| axes.iter().map(|axis| axis.name.clone()).collect::<Vec<_>>();
     let all: Vec<&Axis> = axes.iter().collect();
@@ -69,7 +69,7 @@ fn table(axes: &[Axis], found: Vec<SweepRow>) -> (Vec<SweepRow>, Table) {
     (rows, table)
 }
 
-/// The means of rows that differ only in the value at this place.
+/// The means of rows that differ only in the value at index `seeds`.
 fn means(seeds: usize, rows: Vec<SweepRow>) -> Vec<SweepRow> {
     let mut groups: Vec<(Vec<String>, Vec<SweepRow>)> = Vec::new();
     for row in rows {
@@ -91,7 +91,7 @@ fn means(seeds: usize, rows: Vec<SweepRow>) -> Vec<SweepRow> {
     groups.into_iter().map(mean).collect()
 }
 
-/// All variants side by side, each by its first reward or, without one, its log-likelihood.
+/// The plot that compares all variants by their first reward or, without a head, by their first scorer.
 fn plot(rows: &[SweepRow]) -> String {
     let mut all = Results::new("");
     for SweepRow { values, results, .. } in rows {

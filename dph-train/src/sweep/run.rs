@@ -1,4 +1,4 @@
-//! PrefixReduction a sweep.
+//! [`run_sweep`]: runs a sweep.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -20,15 +20,15 @@ use crate::run::preflight::Purpose;
 use crate::run::run_dir::{RunDir, new_manifest};
 use crate::run::{RunContext, RunOptions, features_dir};
 
-/// Runs every variant of an experiment's `[sweep]` in a directory of its own, `<out>/<label>`, and writes `results.json`
-/// (the list of all), `report.md` and `report.html` into `<out>`.
+/// Runs every variant of an experiment's `[sweep]` in its own directory `<out>/<label>` and writes `results.json` (a list of the
+/// results of all variants), `report.md` and `report.html` into `<out>`.
 ///
-/// What several variants have in common is done once. A variant that fails does not stop the others.
+/// Work that several variants have in common is done once. A failed variant does not stop the others.
 ///
 /// # Errors
-/// What stops all variants: a request that makes no sense, a directory that cannot be written.
+/// An error that concerns all variants, such as an invalid request or a directory that cannot be written.
 pub fn run_sweep(file: &ExperimentFile, options: &RunOptions) -> Result<SweepOutcome, TrainError> {
-    let none = TrainError::Sweep("this experiment has no [sweep]; it is one run, which `run` runs");
+    let none = TrainError::Sweep("this experiment has no [sweep]; run it with `run`");
     let sweep = file.sweep.as_ref().ok_or(none)?;
     let settings = settings(sweep, &options.data)?;
     let artifacts = artifacts(&sweep.variants, &options.data, |path| Ok(dph_model::content_hash(path)?))?;
@@ -57,14 +57,14 @@ pub fn run_sweep(file: &ExperimentFile, options: &RunOptions) -> Result<SweepOut
     report::write(file, sweep, jobs, place.path())
 }
 
-/// The settings of all variants. What is wrong must not move an earlier sweep aside.
+/// The contexts of all variants. This is called before an earlier sweep is renamed.
 fn settings<'a>(sweep: &'a Sweep, data: &'a Path) -> Result<Vec<RunContext<'a>>, TrainError> {
     let checked = check_variants(sweep, data, Purpose::Run)?;
     let settings = sweep.variants.iter().zip(checked);
     Ok(settings.map(|(variant, checked)| RunContext::new(&variant.experiment, data, checked)).collect())
 }
 
-/// What the aggregations of all variants need of a frozen model, each once.
+/// The hidden states that the aggregations of all variants need, without duplicates.
 fn kept(variants: &[Variant]) -> Vec<StateSelection> {
     let mut all = Vec::new();
     for variant in variants {
@@ -81,15 +81,15 @@ fn write_manifest(sweep: &Sweep, dir: &Path) -> Result<(), TrainError> {
     Ok(Manifest { variants, ..new_manifest() }.save(dir)?)
 }
 
-/// Trains what is not done already.
+/// Trains the variants that are not done.
 fn train(jobs: &mut [Job<'_>], features: &FeatureCache) {
-    // What could not be made would fail again for every variant that needs it.
+    // A failed artifact would fail again for every variant that needs it.
     let mut broken: HashMap<String, (String, String)> = HashMap::new();
     let count = jobs.len();
     for (index, job) in jobs.iter_mut().enumerate() {
         let label = &job.variant.label;
         if job.done {
-            tracing::info!("variant {} of {count}: {label}: done already", index + 1);
+            tracing::info!("variant {} of {count}: {label}: already done", index + 1);
             continue;
         }
         tracing::info!("variant {} of {count}: {label}", index + 1);
@@ -105,7 +105,7 @@ fn train(jobs: &mut [Job<'_>], features: &FeatureCache) {
     }
 }
 
-/// Evaluates what was trained: all heads on the same frozen model in one pass.
+/// Evaluates the trained variants. All heads on the same frozen model are evaluated in one pass.
 fn evaluate_all(jobs: &mut [Job<'_>]) {
     let mut groups: Vec<(String, Vec<&mut Job<'_>>)> = Vec::new();
     for job in jobs.iter_mut().filter(|job| !job.done && job.failed.is_none()) {

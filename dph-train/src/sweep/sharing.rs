@@ -1,4 +1,4 @@
-//! Which artifacts of the variants of a sweep are the same.
+//! Finds the artifacts that several variants of a sweep share.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -15,19 +15,19 @@ use crate::run::BASE;
 pub(super) struct Artifact {
     /// `base`, or the stage's name.
     pub name: String,
-    /// A hash of everything that decides what comes out: artifacts of the same key are the same.
+    /// A hash of all settings that affect the artifact. Artifacts with the same key are identical.
     pub key: String,
 }
 
 impl Artifact {
-    /// A name for the directory of the artifact among others that are shared.
+    /// The name of the artifact's directory in `shared/`.
     pub fn directory(&self) -> String {
         format!("{}-{}", self.name, &self.key[..12])
     }
 }
 
-/// The artifacts of every variant, in the order in which they are made. `data` is the root of the data sets where the
-/// experiment does not say; `hash` identifies the model at a path, and is called once for each.
+/// The artifacts of every variant, in the order in which they are created. `data` is the root of the data sets for experiments
+/// without `data`. `hash` returns the hash of the model at a path; it is called once for each path.
 pub(super) fn artifacts(
     variants: &[Variant],
     data: &Path,
@@ -45,7 +45,7 @@ pub(super) fn artifacts(
     variants.iter().map(|variant| of_experiment(&variant.experiment, data, &mut hash)).collect()
 }
 
-/// The artifacts that several variants have, each once.
+/// The artifacts that several variants have, without duplicates.
 pub(super) fn shared(artifacts: &[Vec<Artifact>]) -> Vec<&Artifact> {
     let mut counts: Vec<(&Artifact, usize)> = Vec::new();
     for artifact in artifacts.iter().flatten() {
@@ -90,13 +90,13 @@ fn of_experiment(
     Ok(artifacts)
 }
 
-/// A hash over one setting after the other.
+/// An incremental hash of settings.
 #[derive(Default)]
 struct Chain(blake3::Hasher);
 
 impl Chain {
     fn add(&mut self, setting: &impl Serialize) -> &mut Self {
-        // Settings that came from a file can be written into one.
+        // Settings that were parsed from a file can always be serialised.
         let json = serde_json::to_vec(setting).unwrap_or_default();
         self.0.update(&(json.len() as u64).to_le_bytes()).update(&json);
         self
@@ -113,7 +113,7 @@ mod tests {
     use super::*;
     use crate::experiment::sweep::{axes, expand};
 
-    /// The names of the artifacts of each variant, with the same number for the same artifact.
+    /// The names of the artifacts of each variant. The same artifact has the same number.
     fn numbered(sweep: &str) -> Vec<Vec<String>> {
         numbered_of(include_str!("../../../experiments/quickstart.toml"), sweep)
     }
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn stages_are_shared_as_far_as_everything_before_them_is() {
+    fn stages_are_shared_if_all_their_predecessors_are() {
         assert_eq!(
             numbered("\"head.pooling\" = [\"identity\", \"bert\"]"),
             [["base0", "pretrain0", "sft0", "dph0"], ["base0", "pretrain0", "sft0", "dph1"]]
@@ -156,9 +156,9 @@ mod tests {
         let seeds = numbered("seed = [1, 2]\n\"head.bias\" = [false, true]");
         assert_eq!(seeds[1], ["base0", "pretrain0", "sft0", "dph1"]);
         assert_eq!(seeds[2], ["base1", "pretrain1", "sft1", "dph2"]);
-        // What concerns only the evaluation changes nothing.
+        // Settings of the evaluation do not affect artifacts.
         assert_eq!(numbered("\"eval.limit\" = [1, 2]")[1], ["base0", "pretrain0", "sft0", "dph0"]);
-        // Adapters matter where they are trained.
+        // Settings of adapters only affect stages that train adapters.
         assert_eq!(numbered("\"model.lora.rank\" = [4, 8]")[1], ["base0", "pretrain0", "sft0", "dph0"]);
         assert_eq!(
             numbered("\"model.lora.rank\" = [4, 8]\n\"stage.sft.trainable\" = [\"lora\"]")[1],

@@ -1,8 +1,8 @@
-//! Checkpoints: model, optimiser, scheduler and validation history of a round, complete or not there at all.
+//! Checkpoints: model, optimiser, scheduler and validation history of a round. A checkpoint is always complete.
 //!
-//! burn writes the three records from three threads. Here they go into one temporary directory, which is renamed when all
-//! are there and synced, so a kill at any instant leaves only complete checkpoints. The directories are
-//! `step-<n>`; the last one and the best one are kept.
+//! burn writes the three records from three threads. They are written into one temporary directory, which is renamed when all
+//! of them are written and synced, so a killed process leaves only complete checkpoints. The directories are named
+//! `step-<n>`; only the last one and the best one are kept.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -24,7 +24,7 @@ use dph_core::{TrainingMetric, best_index};
 
 use crate::error::TrainError;
 
-/// A kind of record, and its file in a checkpoint.
+/// A record of a checkpoint and the name of its file.
 pub(crate) trait Part: Checkpoint {
     const FILE: &'static str;
 }
@@ -41,11 +41,11 @@ impl Part for LrSchedulerRecord {
     const FILE: &'static str = "schedule.bpk";
 }
 
-/// The number of parts; a checkpoint is written when it has them all.
+/// The number of parts of a complete checkpoint.
 const PARTS: usize = 3;
 const HISTORY_FILE: &str = "validation.json";
 
-/// The checkpoints of a stage. A clone is another handle on the same directory.
+/// The checkpoints of a stage. A clone is another handle to the same directory.
 #[derive(Clone)]
 pub(crate) struct CheckpointDir {
     dir: PathBuf,
@@ -56,28 +56,28 @@ pub(crate) struct CheckpointDir {
 
 #[derive(Default)]
 struct State {
-    /// StepLoader with a complete checkpoint.
+    /// Rounds with a complete checkpoint.
     complete: Vec<usize>,
-    /// How many parts are written of rounds that are not complete yet.
+    /// The number of written parts of each incomplete round.
     pending: BTreeMap<usize, usize>,
     history: History,
 }
 
-/// The value of every validation so far, the higher the better.
+/// The value of every validation so far. Higher is better.
 #[derive(Default, Clone, Serialize, Deserialize)]
 struct History {
     validations: Vec<(usize, f64)>,
 }
 
 impl History {
-    /// The round with the best value, the first of equals; `None` if no value is a number.
+    /// The round with the best value, the first one if several are equal; `None` if all values are NaN.
     fn best(&self) -> Option<usize> {
         best_index(self.validations.iter().map(|(_, value)| *value)).map(|index| self.validations[index].0)
     }
 }
 
 impl CheckpointDir {
-    /// Opens a directory, clears away what an interrupted run left half-written, and finds the last checkpoint.
+    /// Opens a directory, removes incomplete checkpoints of an interrupted run and finds the last checkpoint.
     pub fn open(dir: &Path, steps_per_round: usize, steps: usize) -> Result<Self, TrainError> {
         let error = |source| TrainError::io(dir, source);
         fs::create_dir_all(dir).map_err(error)?;
@@ -121,19 +121,20 @@ impl CheckpointDir {
         (round * self.steps_per_round).min(self.steps)
     }
 
-    /// A module with the weights of a round.
+    /// Loads the weights of a round into a module.
     pub fn load_model<M: Module>(&self, module: M, round: usize) -> Result<M, TrainError> {
         let record: ModuleRecord = self.read(round).map_err(|error| self.error(round, &error))?;
         Ok(module.load_record(record))
     }
 
-    /// Fails where the last round was not written.
+    /// Fails if a checkpoint is incomplete.
     pub fn finish(&self) -> Result<(), TrainError> {
         match self.state().pending.first_key_value() {
             None => Ok(()),
             Some((&round, _)) => Err(TrainError::Checkpoint {
                 path: self.path(round),
-                message: "training ended before it was complete".into(),
+                message: "training ended before the checkpoint was complete; run it again with --resume"
+                    .into(),
             }),
         }
     }
@@ -155,7 +156,7 @@ impl CheckpointDir {
         TrainError::Checkpoint { path: self.path(round), message: error.to_string() }
     }
 
-    /// Where a checkpoint is written.
+    /// The temporary directory of a checkpoint.
     fn partial(&self, round: usize) -> PathBuf {
         self.path(round).with_extension("partial")
     }
@@ -165,12 +166,12 @@ impl CheckpointDir {
         let partial = self.partial(round);
         let path = partial.join(P::FILE);
         fs::create_dir_all(&partial).map_err(CheckpointerError::IOError)?;
-        // Directly into its file: a copy of a model and its averages is large.
+        // Write directly to the file, since a copy of the model and the optimiser's state in memory is large.
         record.save(path.clone())?;
         fs::File::open(path).and_then(|file| file.sync_all()).map_err(CheckpointerError::IOError)
     }
 
-    /// Makes a checkpoint of which all parts are written a complete one.
+    /// Completes a checkpoint whose parts are all written.
     fn complete(&self, round: usize, history: &History) -> io::Result<()> {
         let partial = self.partial(round);
         let mut file = fs::File::create(partial.join(HISTORY_FILE))?;
@@ -180,7 +181,7 @@ impl CheckpointDir {
         fs::File::open(&self.dir)?.sync_all()
     }
 
-    /// Removes all checkpoints but the given one and the best.
+    /// Removes all checkpoints except the given one and the best one.
     fn prune(&self, last: usize, state: &mut State) -> io::Result<()> {
         let best = state.history.best();
         for round in std::mem::take(&mut state.complete) {
@@ -198,10 +199,10 @@ impl<P: Part> Checkpointer<P> for CheckpointDir {
     fn save(&self, round: usize, record: P) -> Result<(), CheckpointerError> {
         self.state().pending.entry(round).or_default();
         let failed = |error: &dyn std::fmt::Display| {
-            // Full disks are common enough to be worth a sentence.
+            // The usual cause is a full disk, so the message gives the remedy.
             let path = self.path(round);
             CheckpointerError::Unknown(format!(
-                "cannot write {}: {error}; free some space and go on with --resume, earlier checkpoints are intact",
+                "cannot write {}: {error}; free some disk space and continue with --resume, earlier checkpoints are intact",
                 path.display()
             ))
         };
@@ -227,14 +228,14 @@ impl<P: Part> Checkpointer<P> for CheckpointDir {
     }
 }
 
-/// Saves after every round, and remembers how its validation went.
+/// Saves a checkpoint after every round and records the validation of the round.
 pub(crate) struct SaveEveryRound {
     checkpoints: CheckpointDir,
     best_by: Option<TrainingMetric>,
 }
 
 impl SaveEveryRound {
-    /// Without `best_by`, no round is better than another.
+    /// Without `best_by`, no validation is recorded.
     pub fn new(checkpoints: CheckpointDir, best_by: Option<TrainingMetric>) -> Self {
         Self { checkpoints, best_by }
     }

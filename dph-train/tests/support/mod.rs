@@ -1,4 +1,4 @@
-//! PrefixReduction the real binary on experiments of a few seconds.
+//! Runs the real binary on experiments that take a few seconds.
 #![allow(dead_code, clippy::unwrap_used)]
 
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ pub fn quickstart() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../experiments/quickstart.toml")
 }
 
-/// Overrides that make the quickstart take seconds: a model of one layer, a few steps, many checkpoints.
+/// Overrides that shorten the quickstart to a few seconds: a model with one layer, a few steps, many checkpoints.
 pub const SMALL: &[&str] = &[
     "model.new.d_model=32",
     "model.new.d_vocab=16",
@@ -27,7 +27,7 @@ pub const SMALL: &[&str] = &[
     "eval.limit=20",
 ];
 
-/// `dph-train` on the small quickstart, with further arguments.
+/// `dph-train` on the small quickstart, with additional arguments.
 pub fn small(out: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_dph-train"));
     command.arg(quickstart()).arg("--out").arg(out);
@@ -38,15 +38,14 @@ pub fn small(out: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// Runs a command to its end and fails with all that it said where it does not succeed.
+/// Runs a command and panics with its output if it fails.
 pub fn succeed(command: &mut Command) -> Output {
     let output = command.output().unwrap();
     assert!(output.status.success(), "{command:?}\n{}", said(&output));
     output
 }
 
-/// Runs a command to its end, expects an exit status, and gives what it said on stderr, with its lines joined: a
-/// message is wrapped where the paths in it make it long.
+/// Runs a command, expects an exit status and returns its stderr with all lines joined, since long messages are wrapped.
 pub fn fail(command: &mut Command, status: i32) -> String {
     let output = command.output().unwrap();
     assert_eq!(output.status.code(), Some(status), "{command:?}\n{}", said(&output));
@@ -59,7 +58,7 @@ pub fn said(output: &Output) -> String {
     format!("stdout:\n{}\nstderr:\n{}", text(&output.stdout), text(&output.stderr))
 }
 
-/// Asserts that two runs ended with the same bytes in everything that they export.
+/// Asserts that two runs exported the same bytes.
 #[track_caller]
 pub fn assert_same_exports(a: &Path, b: &Path) {
     let files = [

@@ -1,4 +1,4 @@
-//! Reading `[sweep]`: which keys take which values.
+//! Reads `[sweep]`: the swept keys and their values.
 
 use std::ops::Range;
 
@@ -8,14 +8,13 @@ use toml_edit::{Array, Document, Item, TableLike, Value};
 use super::label::{short_names, value_text};
 use super::variants::Axis;
 
-/// What the text of an experiment file sweeps, in its order; nothing where it has no `[sweep]`.
+/// The swept keys of an experiment file, given its text, in the order of the file. Empty if there is no `[sweep]`.
 pub(crate) fn axes(text: &str) -> Result<Vec<Axis>, Vec<TomlProblem>> {
-    // A text that is no TOML is reported by who parses the experiment.
+    // A syntax error is reported when the experiment is parsed.
     let Ok(document) = Document::parse(text) else { return Ok(Vec::new()) };
     let Some(sweep) = document.as_item().get("sweep") else { return Ok(Vec::new()) };
     let Some(table) = sweep.as_table_like() else {
-        let message =
-            "`sweep` is a table of keys and lists of values: \"head.pooling\" = [\"identity\", \"bert\"]";
+        let message = "`sweep` must be a table of keys with lists of values: \"head.pooling\" = [\"identity\", \"bert\"]";
         return Err(vec![TomlProblem::new(sweep.span().unwrap_or_default(), message)]);
     };
     let mut reader = Reader { text, axes: Vec::new(), problems: Vec::new() };
@@ -29,7 +28,7 @@ pub(crate) fn axes(text: &str) -> Result<Vec<Axis>, Vec<TomlProblem>> {
     }
 }
 
-/// Fails, with a message, where an override gives a swept key one value.
+/// Fails with a message if an override sets a swept key.
 pub(crate) fn not_swept(given: &str, axes: &[Axis]) -> Result<(), String> {
     let key = given.split('=').next().unwrap_or_default().trim();
     let inside = |axis: &&Axis| {
@@ -37,7 +36,7 @@ pub(crate) fn not_swept(given: &str, axes: &[Axis]) -> Result<(), String> {
     };
     match axes.iter().find(inside) {
         Some(Axis { key, .. }) => Err(format!(
-            "`{key}` is swept; give it other values with --set sweep.{key}=[…], or leave the whole sweep out with --set sweep={{}}"
+            "`{key}` is swept; change its values with --set sweep.{key}=[…], or disable the sweep with --set sweep={{}}"
         )),
         None => Ok(()),
     }
@@ -50,7 +49,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Reads a table of `[sweep]`: itself, or what an unquoted key like `head.pooling` makes.
+    /// Reads `[sweep]` itself, or the table inside it that an unquoted key such as `head.pooling` creates.
     fn table(&mut self, above: Option<&str>, table: &dyn TableLike) {
         for (name, item) in table.iter() {
             let span = table.get_key_value(name).and_then(|(key, _)| key.span()).unwrap_or_default();
@@ -82,7 +81,7 @@ impl Reader<'_> {
         if values.is_empty() {
             return self.problem(&span, format!("the list of values of `{key}` is empty"));
         }
-        // Read anew from the text, a value has no line breaks and comments around it.
+        // A value that is parsed again from its text has no line breaks and comments around it.
         let read = values.iter().map(|value| self.slice(value.span()).parse());
         let values: Vec<Value> = match read.collect() {
             Ok(values) => values,
@@ -141,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_list_of_different_values_is_refused() {
+    fn anything_but_a_list_of_different_values_is_rejected() {
         for (sweep, message) in [
             ("seed = 3", "`seed` needs a list of values: [3]"),
             ("seed = []", "the list of values of `seed` is empty"),
@@ -152,18 +151,18 @@ mod tests {
         ] {
             assert_eq!(messages(&format!("[sweep]\n{sweep}\n")), [message]);
         }
-        assert!(messages("sweep = 3")[0].starts_with("`sweep` is a table of keys"));
+        assert!(messages("sweep = 3")[0].starts_with("`sweep` must be a table of keys"));
         assert_eq!(messages("[sweep]\nseed = []\nname = \"x\"\n").len(), 2);
     }
 
     #[test]
-    fn an_override_of_a_swept_key_is_refused() {
+    fn an_override_of_a_swept_key_is_rejected() {
         let axes = axes("[sweep]\nseed = [1, 2]\n\"head.pooling\" = [\"bert\"]").unwrap();
         assert_eq!(not_swept("seeds=1", &axes), Ok(()));
         assert_eq!(not_swept("head.dropout=1", &axes), Ok(()));
         assert_eq!(not_swept("sweep.seed=[3]", &axes), Ok(()));
         let message = not_swept("head.pooling=t5", &axes).unwrap_err();
-        assert!(message.starts_with("`head.pooling` is swept; give it other values"), "{message}");
+        assert!(message.starts_with("`head.pooling` is swept; change its values"), "{message}");
         assert!(not_swept("head.pooling.projection=3", &axes).is_err());
     }
 }

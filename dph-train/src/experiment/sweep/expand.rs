@@ -1,4 +1,4 @@
-//! From the axes of a sweep to its variants, all of which are checked.
+//! Expands the axes of a sweep into variants and checks each of them.
 
 use dph_data::TomlProblem;
 use toml_edit::{DocumentMut, Value};
@@ -8,9 +8,9 @@ use super::variants::{Axis, Sweep, Variant};
 use crate::experiment::Experiment;
 use crate::experiment::parse::{parse, set};
 
-/// The variants of an experiment file, given its text and what it sweeps (at least one key).
+/// The variants of an experiment file, given its text and its swept keys (at least one).
 ///
-/// A problem that a file has without its sweep is reported in its own place, one that a value makes at the swept key.
+/// A problem that also exists without the sweep is reported at its own line, a problem that a swept value causes at the swept key.
 pub(crate) fn expand(text: &str, axes: Vec<Axis>) -> Result<Sweep, Vec<TomlProblem>> {
     let mut variants: Vec<Variant> = Vec::new();
     let mut problems: Vec<TomlProblem> = Vec::new();
@@ -23,7 +23,7 @@ pub(crate) fn expand(text: &str, axes: Vec<Axis>) -> Result<Sweep, Vec<TomlProbl
                 let values = values.into_iter().map(value_text).collect();
                 variants.push(Variant { label, values, experiment, source });
             }
-            // What is wrong in one variant is often so in others.
+            // Several variants often have the same problem.
             Err(found) => {
                 for problem in found {
                     if !problems.contains(&problem) {
@@ -42,7 +42,7 @@ pub(crate) fn expand(text: &str, axes: Vec<Axis>) -> Result<Sweep, Vec<TomlProbl
 /// A value for every axis.
 type Choice<'a> = Vec<(&'a Axis, &'a Value)>;
 
-/// Every combination of values, those of the last axis changing first.
+/// Every combination of values. The value of the last axis changes first.
 fn combinations(axes: &[Axis]) -> Vec<Choice<'_>> {
     let mut choices: Vec<Choice<'_>> = vec![Vec::new()];
     for axis in axes {
@@ -55,7 +55,7 @@ fn combinations(axes: &[Axis]) -> Vec<Choice<'_>> {
     choices
 }
 
-/// The text of a variant and the experiment that it says.
+/// The text of a variant and its experiment.
 fn checked(text: &str, choice: &Choice<'_>) -> Result<(String, Experiment), Vec<TomlProblem>> {
     let source = with_values(text, choice).map_err(|problem| vec![problem])?;
     match parse(&source) {
@@ -78,8 +78,8 @@ fn with_values(text: &str, choice: &[(&Axis, &Value)]) -> Result<String, TomlPro
     Ok(document.to_string())
 }
 
-/// The problems of a variant in their places in the file. One belongs to the first of the chosen values with which it comes up;
-/// one that is there without any of them belongs to the file.
+/// The problems of a variant with their lines in the file. A problem is assigned to the first of the chosen values that causes it. A
+/// problem that exists without any of these values keeps its line in the file.
 fn placed(text: &str, choice: &Choice<'_>, problems: Vec<TomlProblem>) -> Vec<TomlProblem> {
     let of_file = parse(text).err().unwrap_or_default();
     let with_first = |count: usize| {
@@ -123,7 +123,7 @@ mix = { world = 1.0 }
         expand(&text, axes(&text).unwrap())
     }
 
-    /// The text that each problem points at, and its message.
+    /// The text at the span of each problem, and its message.
     fn problems(swept: &str) -> Vec<(String, String)> {
         let text = format!("{FILE}{swept}\n");
         let place = |problem: TomlProblem| (text[problem.span].to_string(), problem.message);
@@ -150,13 +150,13 @@ mix = { world = 1.0 }
         assert_eq!(last.values, ["{ projection = 4 }", "contrastive", "7"]);
         assert_eq!(last.experiment.seed, 7);
         assert!(last.experiment.sweep.is_empty());
-        // The text of a variant says the same.
+        // The text of a variant gives the same experiment.
         assert_eq!(parse(&last.source).unwrap(), last.experiment);
         assert_eq!(last.experiment.stages[0].steps, 3);
     }
 
     #[test]
-    fn a_value_that_is_wrong_is_told_once_at_its_key() {
+    fn an_invalid_value_is_reported_once_at_its_key() {
         let found = problems("seed = [1, 2]\n\"head.pooling\" = [\"identity\", \"tanh\"]");
         assert_eq!(found.len(), 1, "{found:?}");
         assert_eq!(found[0].0, "\"head.pooling\"");
@@ -165,10 +165,7 @@ mix = { world = 1.0 }
         let found = problems("\"stage.sft.steps\" = [1]");
         assert_eq!(
             found,
-            [(
-                "\"stage.sft.steps\"".into(),
-                "`stage.sft.steps`: there is no stage `sft`; there is dph".into()
-            )]
+            [("\"stage.sft.steps\"".into(), "`stage.sft.steps`: there is no stage `sft`; known: dph".into())]
         );
 
         let found = problems("\"stage.dph.steps\" = [0]\n\"head.dropout\" = [0.5, 2.0]");
@@ -177,14 +174,14 @@ mix = { world = 1.0 }
     }
 
     #[test]
-    fn what_the_sweep_supplies_need_not_be_in_the_file() {
+    fn swept_keys_need_no_value_in_the_file() {
         let text = "name = \"x\"\nmodel = {}\n[sweep]\n\"model.path\" = [\"a\", \"b\"]\n";
         let variants = expand(text, axes(text).unwrap()).unwrap().variants;
         assert_eq!(variants[1].experiment.model.path.as_deref(), Some("b".as_ref()));
     }
 
     #[test]
-    fn what_is_wrong_with_the_file_is_told_in_its_place() {
+    fn a_problem_of_the_file_is_reported_at_its_own_line() {
         let text = format!("{FILE}seed = [1, 2]\n").replace("steps = 3", "steps = 0");
         let found = expand(&text, axes(&text).unwrap()).unwrap_err();
         assert_eq!(found.len(), 1, "{found:?}");

@@ -2,10 +2,10 @@
 
 use toml_edit::Value;
 
-/// Bytes of a label, at most; the name of a directory may have 255.
+/// Maximum length of a label in bytes; most file systems allow 255 for the name of a directory.
 const LABEL_LENGTH: usize = 120;
 
-/// The ends of keys, as long as they have to be to tell them apart: `pooling` for `head.pooling`.
+/// The shortest suffixes of the keys that distinguish them: `pooling` for `head.pooling`.
 pub(super) fn short_names<'a>(keys: impl Iterator<Item = &'a str>) -> Vec<String> {
     let keys: Vec<&str> = keys.collect();
     let end = |key: &'a str, parts: usize| {
@@ -21,7 +21,7 @@ pub(super) fn short_names<'a>(keys: impl Iterator<Item = &'a str>) -> Vec<String
     keys.iter().enumerate().map(name).collect()
 }
 
-/// A value on one line: a string as it is, anything else as TOML.
+/// A value on one line: a string without quotes, anything else as TOML.
 pub(crate) fn value_text(value: &Value) -> String {
     match value {
         Value::String(text) => text.value().clone(),
@@ -29,9 +29,9 @@ pub(crate) fn value_text(value: &Value) -> String {
     }
 }
 
-/// A name for a variant that is fit for a directory: `pooling=bert,form=separable`.
+/// A name of a variant that can be used as the name of a directory: `pooling=bert,form=separable`.
 ///
-/// A name that had to be cut, or that is taken already, ends in a hash of the values.
+/// A name that is too long or already taken ends with a hash of the values.
 pub(super) fn label(names: &[&str], values: &[&Value], taken: impl Fn(&str) -> bool) -> String {
     let texts: Vec<String> = values.iter().map(|value| value_text(value)).collect();
     let parts = names.iter().zip(&texts).map(|(name, text)| format!("{name}={}", directory_name(text)));
@@ -44,7 +44,7 @@ pub(super) fn label(names: &[&str], values: &[&Value], taken: impl Fn(&str) -> b
     }
 }
 
-/// A text with a dash for every run of characters that a directory should not have in its name.
+/// A text in which a dash replaces every run of characters that the name of a directory should not contain.
 fn directory_name(text: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '+');
     let parts: Vec<&str> = text.split(|c| !plain(c)).filter(|part| !part.is_empty()).collect();
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_as_long_as_they_have_to_be() {
+    fn names_are_the_shortest_distinct_suffixes() {
         let names = |keys: &[&str]| short_names(keys.iter().copied());
         assert_eq!(
             names(&["head.pooling", "stage.dph.objective.dph.form", "seed"]),
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_are_names_of_directories() {
+    fn labels_are_valid_directory_names() {
         let label_of = |values: &[&str]| {
             let values: Vec<Value> = values.iter().map(|value| value.parse().unwrap()).collect();
             let values: Vec<&Value> = values.iter().collect();

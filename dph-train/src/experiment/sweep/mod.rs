@@ -1,6 +1,6 @@
 //! `[sweep]`: an experiment in many variants.
 //!
-//! The keys of `[sweep]` are those of `--set`, each with a list of values. Every combination of values is a variant.
+//! `[sweep]` has the same keys as `--set`, each with a list of values. Every combination of values is a variant.
 
 mod axes;
 mod expand;
