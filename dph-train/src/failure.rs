@@ -1,4 +1,4 @@
-//! Which errors mean that a request was wrong, and which that the work failed, for the program.
+//! Converts errors into exit statuses: an invalid request, or failed work.
 
 use dph_core::terminal::Failure;
 

@@ -1,4 +1,4 @@
-//! Training steps with the DPH and DPO objectives against the numbers of the authors' trainer.
+//! Compares training steps with the DPH and DPO objectives with the authors' trainer.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -32,7 +32,7 @@ fn golden_train_step() {
     let folder = golden.folder.join("train_step");
     if !folder.is_dir() {
         if golden.folder.ends_with("dph-core/tests/golden") {
-            return say("GOLDEN: the compact vectors leave out train_step");
+            return say("GOLDEN: the compact vectors do not contain train_step");
         }
         return golden.lacks("train_step");
     }
@@ -128,7 +128,7 @@ impl Case {
             }),
             ..Objective::default()
         };
-        // The authors count tokens: the floor is reached when so many have gone through.
+        // The authors give the length of the schedule in tokens.
         let steps = number(&train["lr_cooldown_tokens"])
             / (number(&train["batch_size"]) * number(&train["length_sequence"]));
         let text = format!("name = \"x\"\nobjective = {{}}\nsteps = {steps}\nmix = {{ x = 1.0 }}");
@@ -158,7 +158,7 @@ impl Case {
         }
     }
 
-    /// The inputs of a step: every part has the pairs of a sub-step.
+    /// The inputs of a step. Every part contains the pairs of a sub-step.
     fn step(&self, step: usize, reference: &Backbone, objective: &Objective) -> JointStep {
         let rows = self.json["train"]["batch_size_step"].as_u64().unwrap() as usize;
         let groups = self.json["batch_groups"].as_u64().unwrap() as usize;
@@ -179,7 +179,7 @@ impl Case {
         JointStep { step, parts: (0..groups).map(part).collect() }
     }
 
-    /// Some pairs of a step, the chosen (`pos`) row before the rejected (`neg`) one, each a sequence of its own.
+    /// Some pairs of a step. Each sequence has its own row; the chosen (`pos`) row precedes the rejected (`neg`) row.
     fn batch(&self, step: usize, pairs: std::ops::Range<usize>) -> Batch {
         let of = |side: &str, kind: &str| &self.tensors[&format!("step{step}.{side}_{kind}")];
         let seq = of("pos", "tokens").shape[1];
@@ -209,7 +209,7 @@ impl Case {
         }
     }
 
-    /// Our metrics are means over the whole step, theirs are told by sub-step.
+    /// Our metrics are means over the whole step; the authors log one value for each sub-step.
     fn check_log(&self, step: usize, log: &Value, objective: &Objective, values: &Tensor<1>) {
         let limit = number(&self.json["tolerance_float32"]["loss_abs"]);
         let sub_steps = testing::list(&log["sub_steps"]);
@@ -225,7 +225,7 @@ impl Case {
                 name => mean(name),
             };
             let what = format!("{}, step {step}: {}", self.name, metric.name);
-            // Later steps start from weights that differ by what the optimiser makes of rounding.
+            // The optimiser amplifies rounding errors, so the weights of later steps differ more.
             let limit = if step == 1 { limit } else { 20.0 * limit };
             assert_close(&what, &[value], &[expected], limit, 0.0);
         }
@@ -256,7 +256,7 @@ impl Case {
             let Some(name) = name.strip_prefix(prefix) else { continue };
             let ours = &found.get(name).unwrap_or_else(|| panic!("{}: no {name}", self.name)).values;
             assert_eq!(ours.len(), expected.values.len(), "{name}");
-            // Entries whose gradient is almost 0 are amplified by the optimiser, hence the golden README's share.
+            // The optimiser amplifies entries whose gradient is almost 0, so only the share in the golden README must be close.
             let near = |(ours, theirs): (&f64, &f64)| (ours - theirs).abs() <= absolute;
             close += ours.iter().zip(&expected.values).filter(|&pair| near(pair)).count();
             all += ours.len();
@@ -265,7 +265,7 @@ impl Case {
     }
 }
 
-/// Puts every parameter's gradient in its place, or 0.
+/// Replaces every parameter by its gradient, or by 0 if it has none.
 struct ByGradient<'a> {
     grads: &'a GradientsParams,
 }
@@ -280,7 +280,7 @@ impl ModuleMapper for ByGradient<'_> {
     }
 }
 
-/// All weights of a model and its head under the authors' names.
+/// All weights of a model and its head, with the authors' names.
 fn weights(model: &JointTrainer, config: &PreferenceHeadConfig) -> Tensors {
     let dir = tempfile::tempdir().unwrap();
     model.backbone.save(dir.path()).unwrap();
@@ -298,7 +298,7 @@ fn weights(model: &JointTrainer, config: &PreferenceHeadConfig) -> Tensors {
     tensors
 }
 
-/// A model out of the weights under a prefix, by way of a model directory.
+/// Loads a model from the weights with a prefix, through a temporary model directory.
 fn backbone(config: &Value, tensors: &Tensors, prefix: &str, device: &Device) -> Backbone {
     let dir = tempfile::tempdir().unwrap();
     let mut config = config.clone();
@@ -309,7 +309,7 @@ fn backbone(config: &Value, tensors: &Tensors, prefix: &str, device: &Device) ->
     Backbone::load(dir.path(), device).unwrap()
 }
 
-/// The authors' head, whose weights are named by their place in a pipeline, as one of ours.
+/// Loads the authors' head, whose weights are named by their index in a pipeline, as a [`PreferenceHead`].
 fn head(model: &Value, tensors: &Tensors, device: &Device) -> (PreferenceHead, PreferenceHeadConfig) {
     let size = |key: &str| model[key].as_u64().unwrap() as usize;
     let pooling = model["reward_pooler"].as_str().unwrap().replace('_', "-");
@@ -333,7 +333,7 @@ fn head(model: &Value, tensors: &Tensors, device: &Device) -> (PreferenceHead, P
     PreferenceHead::load(dir.path(), device).unwrap()
 }
 
-/// Writes the tensors that have a name of `ours`.
+/// Writes the tensors for which `ours` returns a name.
 fn write(tensors: &Tensors, ours: impl Fn(&str) -> Option<String>, file: &Path) {
     let bytes = |tensor: &GoldenTensor| -> Vec<u8> {
         tensor.values.iter().flat_map(|&x| (x as f32).to_le_bytes()).collect()

@@ -12,15 +12,15 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! An [`Experiment`] names a language model, a preference head, stages of training and an evaluation. [`run`] turns it
-//! into a run directory. A stage that trains a head on a frozen model computes the model's [`Features`] once and keeps
-//! them on disk. Everything random follows from the experiment's seed and the number of the step, so a run that was
-//! killed and resumed ends with the same bytes as one that was not.
+//! An [`Experiment`] defines a language model, a preference head, stages of training and an evaluation. [`run`] executes
+//! it and writes a run directory. A stage that trains a head on a frozen model computes the model's [`Features`] once and
+//! caches them on disk. All random numbers depend only on the experiment's seed and the step, so an interrupted and
+//! resumed run writes the same bytes as an uninterrupted run.
 //!
-//! An experiment with a `[sweep]` is many runs, one for each combination of the swept values; [`run_sweep`] runs them and does
-//! once what several of them share.
+//! An experiment with a `[sweep]` has one run for each combination of the swept values. [`run_sweep`] executes them; stages
+//! and features that several runs share are computed once.
 
-// `derive(RecordState)` looks these up in the crate root.
+// `derive(RecordState)` expects these names in the crate root.
 use burn::optim::{RecordState, StateSink, StateSource};
 
 mod atomic;

@@ -1,4 +1,4 @@
-//! `dph-train`: training from one TOML file. The work is in the library; here are flags and output.
+//! `dph-train`: training from one TOML file. This binary parses flags and prints output; the library does the work.
 
 mod cli;
 

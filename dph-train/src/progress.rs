@@ -8,7 +8,7 @@ use burn::train::renderer::{
 };
 use dph_core::terminal::{Done, Progress};
 
-/// Shows what a stage or a computation is doing: how much, how fast, how long still, and the latest numbers.
+/// Shows the progress of a stage or a computation: count, speed, remaining time and the latest metrics.
 pub struct StageProgress {
     label: String,
     unit: &'static str,
@@ -22,7 +22,7 @@ pub struct StageProgress {
 }
 
 impl StageProgress {
-    /// Progress of something with a name, counted in a unit.
+    /// Creates the progress of a task with a label, counted in `unit`.
     pub fn new(label: impl Into<String>, unit: &'static str) -> Self {
         Self {
             label: label.into(),
@@ -37,24 +37,24 @@ impl StageProgress {
         }
     }
 
-    /// Begins, with so much already done.
+    /// Starts with `done` of `total` units.
     pub fn begin(&mut self, done: u64, total: u64) {
         (self.done, self.total) = (done, total);
         self.shown.start(done);
     }
 
-    /// Says how much there is in all, where that was not known at the beginning.
+    /// Sets the total number of units if it was not known at the beginning.
     pub fn set_total(&mut self, total: u64) {
         self.total = total;
     }
 
-    /// Shows how much is done.
+    /// Updates the number of units that are done.
     pub fn advance(&mut self, done: u64) {
         self.done = done;
         self.show(Progress::update);
     }
 
-    /// Ends, with a closing line that says how long it took.
+    /// Finishes and prints a last line with the elapsed time.
     pub fn finish(&mut self) {
         self.show(Progress::finish_with);
     }
@@ -73,7 +73,7 @@ impl StageProgress {
     }
 
     fn numbers(&self) -> String {
-        // The rest is in the metrics file.
+        // The other metrics are only in the metrics file.
         let worth_watching =
             |name: &str| !["/loss", "/chosen", "/rejected"].iter().any(|end| name.ends_with(end));
         let list = |values: &[(String, f64)]| -> String {
@@ -93,7 +93,7 @@ impl StageProgress {
         else {
             return;
         };
-        // Of a validation only the mean over all batches counts, of training every step.
+        // Validation shows the mean over all batches, training shows every step.
         let is_final = matches!(number, NumericEntry::Final(_));
         if is_final != validation || (is_final && number.current().is_nan()) {
             return;
@@ -159,7 +159,7 @@ impl MetricsRenderer for StageProgress {
     }
 }
 
-// burn asks every renderer to be able to show an evaluation as well; ours is not given one.
+// burn requires these traits of every renderer; they are not used here.
 impl MetricsRendererEvaluation for StageProgress {
     fn update_test(&mut self, _name: EvaluationName, _state: MetricState) {}
 }

@@ -1,4 +1,4 @@
-//! What a stage takes: parameters that learn, memory, time.
+//! Estimates for a stage: trained parameters, memory, time.
 
 pub(crate) mod memory;
 pub(crate) mod speed;

@@ -1,4 +1,4 @@
-//! [`Speed`]: how long a model takes on a device.
+//! [`Speed`]: the estimated time of forward passes on a device.
 
 use std::time::Instant;
 
@@ -6,23 +6,24 @@ use burn::tensor::{Device, Distribution, Tensor};
 use dph_core::Layer;
 use dph_model::DecoderConfig;
 
-/// Share of the speed of one large matrix product that a whole model reaches.
+/// Assumed speed of a whole model as a share of the speed of one large matrix product.
 const EFFICIENCY: f64 = 0.6;
 
-/// How fast a model runs on a device.
+/// The speed of a model on a device.
 pub(crate) struct Speed<'a> {
-    /// Floating-point operations a second.
+    /// Floating-point operations per second.
     flops: f64,
     config: &'a DecoderConfig,
 }
 
 impl<'a> Speed<'a> {
-    /// That of a model on a device, on which one matrix product is timed.
+    /// Measures the time of matrix products on a device and estimates the speed of a model.
     pub fn measure(device: &Device, config: &'a DecoderConfig) -> Self {
         Self { flops: flops(device) * EFFICIENCY, config }
     }
 
-    /// Seconds for a forward pass of so many tokens up to a layer: two operations for each weight of the blocks.
+    /// Time of a forward pass of `tokens` tokens up to a layer, in seconds: two operations per token for each weight of the
+    /// blocks.
     pub fn forward(&self, tokens: usize, layer: Layer) -> f64 {
         let config = self.config;
         let width = config.d_vocab.unwrap_or(config.d_model);
@@ -36,7 +37,7 @@ impl<'a> Speed<'a> {
     }
 }
 
-/// Floating-point operations a second of a matrix product of a size that models have.
+/// Floating-point operations per second of a matrix product of typical size.
 fn flops(device: &Device) -> f64 {
     const SIZE: usize = 1024;
     let matrix = || Tensor::<2>::random([SIZE, SIZE], Distribution::Default, device);

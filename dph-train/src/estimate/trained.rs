@@ -1,4 +1,4 @@
-//! How many parameters a stage trains.
+//! The number of parameters that a stage trains.
 
 use dph_model::decoder::ParamKey;
 use dph_model::fits;
@@ -6,7 +6,7 @@ use dph_model::fits;
 use crate::experiment::{Experiment, Stage, Trainable};
 use crate::model::source::ModelSource;
 
-/// The parameters that learn in a stage: of the language model, and of the head where it is trained.
+/// The number of parameters of the language model and of the head that a stage trains.
 pub(crate) fn trained(experiment: &Experiment, stage: &Stage, source: &ModelSource) -> usize {
     let ModelSource { family, config, .. } = source;
     let named = |key: ParamKey, patterns: &[String]| {

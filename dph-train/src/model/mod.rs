@@ -1,4 +1,4 @@
-//! The model that an experiment names or describes, before a weight is read.
+//! The initial model of an experiment: configuration and tokenizer.
 
 pub(crate) mod source;
 pub(crate) mod tokenizer;

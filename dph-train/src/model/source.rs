@@ -1,4 +1,4 @@
-//! [`ModelSource`]: what is known of the model that the first stage starts from, without reading a weight.
+//! [`ModelSource`]: configuration and tokenizer of the initial model. Weights are not read.
 
 use std::path::Path;
 
@@ -12,16 +12,16 @@ use crate::error::TrainError;
 use crate::experiment::{Experiment, TokenizerSource, TrainedTokenizer};
 use crate::model::tokenizer::{copy_tokenizer, tokenizer};
 
-/// The model that the first stage starts from, as its `config.json` and its tokenizer describe it.
+/// Configuration and tokenizer of the model from which the first stage starts.
 pub(crate) struct ModelSource {
     pub family: Family,
     pub config: DecoderConfig,
-    /// Its tokenizer with the tokens that all stages add; `None` if the files are not there.
+    /// The tokenizer with the added tokens of all stages; `None` if its files do not exist.
     pub tokenizer: Option<ChatTokenizer>,
 }
 
 impl ModelSource {
-    /// Reads the configuration and the tokenizer of the model. A repository of the hub is downloaded.
+    /// Reads the configuration and the tokenizer of the model. A repository of the Hugging Face Hub is downloaded.
     pub fn read(experiment: &Experiment, data: &Path) -> Result<Self, TrainError> {
         match &experiment.model.path {
             Some(path) => Self::from_files(experiment, path, true),
@@ -29,8 +29,8 @@ impl ModelSource {
         }
     }
 
-    /// As [`read`](Self::read), without any request to the hub. If there is no model at `path`, `new` describes it; without
-    /// both there is none. If the tokenizer or the data that it is made of is not there, the source has no tokenizer.
+    /// Like [`read`](Self::read), but without requests to the Hugging Face Hub. If there is no model at `path`, `new` is used;
+    /// without both, this returns `None`. If the tokenizer or its training data does not exist, `tokenizer` is `None`.
     pub fn read_local(experiment: &Experiment, data: &Path) -> Result<Option<Self>, TrainError> {
         let model = &experiment.model;
         if let Some(path) = model.path.as_deref().and_then(locate_here) {
@@ -91,7 +91,7 @@ impl ModelSource {
     }
 }
 
-/// The files of the model that an experiment names.
+/// The files of the model at the experiment's `model.path`.
 pub(crate) fn given_model(path: &Path) -> Result<ModelFiles, TrainError> {
     ModelFiles::open(path).map_err(|error| match error {
         CheckpointError::NotADirectory { path } => TrainError::NoModel { path },
@@ -114,7 +114,7 @@ pub(crate) fn write_tokenizer(experiment: &Experiment, data: &Path, dir: &Path) 
     }
 }
 
-/// The `config.json` of a new model: `[model.new]`, with the keys that follow from its tokenizer where they are missing.
+/// The `config.json` of a new model: `[model.new]`, with missing keys filled in from the tokenizer.
 pub(crate) fn new_config(experiment: &Experiment, tokenizer: &ChatTokenizer) -> String {
     let mut config = experiment.model.new.clone().unwrap_or_default();
     let mut fill = |key: &str, value: Option<usize>| {
@@ -129,7 +129,7 @@ pub(crate) fn new_config(experiment: &Experiment, tokenizer: &ChatTokenizer) -> 
     serde_json::to_string_pretty(&config).unwrap_or_default()
 }
 
-/// The tokenizer in a temporary folder with the tokens that all stages add.
+/// The tokenizer in a temporary directory with the added tokens of all stages.
 fn final_tokenizer(experiment: &Experiment, folder: &Path) -> Result<ChatTokenizer, TrainError> {
     for stage in &experiment.stages {
         add_special_tokens(folder, &stage.add_tokens)?;

@@ -4,8 +4,8 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 
-/// Scales the gradients of a module so that their joint Euclidean norm is at most `max_norm`, and gives the norm that
-/// they had, as `torch.nn.utils.clip_grad_norm_` does.
+/// Scales the gradients of a module so that the Euclidean norm of all gradients together is at most `max_norm`. Returns the
+/// scaled gradients and the norm before scaling, like `torch.nn.utils.clip_grad_norm_`.
 pub fn clip_by_global_norm<M: Module>(
     module: &M,
     grads: GradientsParams,
@@ -15,7 +15,7 @@ pub fn clip_by_global_norm<M: Module>(
     module.visit(&mut norm);
     let norm = norm.sum.sqrt();
     match max_norm {
-        // The small constant is PyTorch's.
+        // PyTorch adds the same constant.
         Some(max_norm) if norm > max_norm => {
             let mut scale = Scale { grads, factor: max_norm / (norm + 1e-6) };
             module.visit(&mut scale);

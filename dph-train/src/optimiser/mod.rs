@@ -1,4 +1,4 @@
-//! Optimisers and what goes with them.
+//! Optimisers, gradient clipping and learning-rate schedules.
 
 mod clip;
 mod laprop;

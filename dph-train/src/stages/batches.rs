@@ -1,4 +1,4 @@
-//! From candidate sets to the batches of a model that learns.
+//! [`Batches`]: packs candidate sets into batches for a stage that trains the language model.
 
 use dph_core::{Batch, CandidateSet, TargetTokens};
 use dph_data::{TaskData, plan_batches, plan_rows};
@@ -9,25 +9,25 @@ use super::sample_negatives;
 use crate::cache::reference::Reference;
 use crate::experiment::{Answers, Negatives};
 
-/// Makes batches of the sets of a stage.
+/// Creates the batches of a stage.
 pub(super) struct Batches {
-    /// Whether candidates are compared; otherwise only the gold ones are needed.
+    /// Whether candidates are compared; otherwise only the gold candidates are needed.
     pub compares: bool,
-    /// Whether sets are whole conversations that may share a row.
+    /// Whether several sets, each a whole conversation, may share a row.
     pub packs: bool,
     pub answers: Answers,
     pub negatives: Negatives,
     pub seed: u64,
-    /// Padded tokens in a batch.
+    /// Maximum number of tokens in a batch, including padding.
     pub budget: usize,
     pub layout: RowLayout,
-    /// The training sets of each task, and what the reference gives them.
+    /// The training sets of each task; `references` has their log-probabilities under the reference model.
     pub sets: Vec<Vec<CandidateSet>>,
     pub references: Vec<Reference>,
     pub validation_references: Vec<Reference>,
 }
 
-/// Some candidates of a set.
+/// A set with the candidates that a step uses.
 struct Chosen {
     set: CandidateSet,
     reference: Vec<f32>,
@@ -65,7 +65,7 @@ impl Batches {
         }
     }
 
-    /// A row for each set.
+    /// Packs each set into its own row.
     fn pack_choices(&self, chosen: &[Chosen]) -> Vec<JointBatch> {
         let lengths: Vec<usize> = chosen.iter().map(|chosen| chosen.set.packed_len()).collect();
         let part = |plan: &Vec<usize>| {
@@ -76,7 +76,7 @@ impl Batches {
         plan_batches(&lengths, self.budget).iter().map(part).collect()
     }
 
-    /// Short conversations share a row.
+    /// Packs conversations so that short ones share a row.
     fn pack_conversations(&self, chosen: &[Chosen]) -> Vec<JointBatch> {
         let lengths: Vec<usize> = chosen.iter().map(|chosen| chosen.set.conversation_len()).collect();
         let plan = match self.layout.is_packed {
@@ -101,7 +101,7 @@ impl Batches {
 }
 
 impl JointBatch {
-    /// A batch of these sets, in its order.
+    /// Creates a batch with these sets, in the same order.
     fn new<'a>(batch: Batch, sets: impl Iterator<Item = &'a Chosen>) -> Self {
         let mut part = Self { batch, ..Self::default() };
         let mut first = 0;
@@ -116,7 +116,7 @@ impl JointBatch {
     }
 }
 
-/// A set with only some of its candidates.
+/// A copy of a set with only some of its candidates.
 fn choose(set: &CandidateSet, row: usize, candidates: &[usize], reference: &Reference) -> Chosen {
     let gold = candidates.iter().position(|&candidate| set.gold == Some(candidate));
     Chosen {
@@ -137,7 +137,7 @@ mod tests {
     use super::*;
 
     fn batches(compares: bool, answers: Answers, packable: bool) -> Batches {
-        // Two answers of two tokens and an end each, the first of them in the prompt.
+        // Two answers of two tokens and an end-of-turn token each. The first answer is in the prompt.
         let conversation = CandidateSet {
             prompt: vec![10, 20, 21, 9, 11],
             candidates: vec![Candidate { tokens: vec![30, 31, 9], bytes: 2 }; 2],
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn short_conversations_share_a_row_and_all_answers_are_learnt() {
+    fn short_conversations_share_a_row_and_all_answers_are_targets() {
         let step = [(0, 0, 0), (0, 1, 0), (0, 2, 0)];
         let sizes = |batches: Batches| -> Vec<(usize, usize, usize)> {
             let parts = batches.training(&step);
@@ -170,7 +170,7 @@ mod tests {
         assert_eq!(sizes(batches(false, Answers::All, true)), [(2, 8, 12)]);
         assert_eq!(sizes(batches(false, Answers::Last, true)), [(2, 8, 9)]);
         assert_eq!(sizes(batches(false, Answers::All, false)), [(2, 8, 9), (1, 4, 3)]);
-        // What is compared is the last answer, behind a prompt that is stored once.
+        // The candidates are the last answers. The prompt is stored once for all of them.
         assert_eq!(sizes(batches(true, Answers::All, true)), [(1, 11, 6), (2, 7, 12)]);
     }
 }

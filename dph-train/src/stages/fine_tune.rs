@@ -1,4 +1,4 @@
-//! Stages in which the language model learns: what is prepared before, and what is exported after.
+//! Stages that train the language model: preparation, training and export.
 
 use std::path::Path;
 
@@ -21,7 +21,7 @@ use crate::model::tokenizer::{copy_tokenizer, tokenizer};
 use crate::trainer;
 
 impl StageContext<'_> {
-    /// Trains the language model in `model_dir`, and the head where the objective asks for it.
+    /// Trains the language model in `model_dir`, and the head if the objective trains one.
     pub(super) fn fine_tune(
         &self,
         stage: &Stage,
@@ -92,7 +92,7 @@ impl StageContext<'_> {
         Ok(())
     }
 
-    /// What learns of the model in a stage.
+    /// Freezes the parameters that the stage does not train, and adds adapters.
     fn learning(&self, stage: &Stage, backbone: Backbone) -> Result<Backbone, TrainError> {
         let frozen = match stage.freeze.is_empty() {
             true => None,
@@ -148,7 +148,7 @@ impl StageContext<'_> {
         })
     }
 
-    /// The tokenizer of a stage, with the tokens that it adds; their files are then already in the export.
+    /// Writes the tokenizer of a stage, including its added tokens, into the export and loads it.
     fn tokenizer_for(
         &self,
         stage: &Stage,

@@ -1,4 +1,4 @@
-//! Stages in which only a head learns, on cached features of a frozen backbone.
+//! Stages that train only a head, on cached features of a frozen backbone.
 
 use std::path::Path;
 
@@ -15,11 +15,11 @@ use crate::experiment::{Keep, Stage};
 use crate::model::tokenizer::tokenizer;
 use crate::trainer;
 
-/// Tokens (or candidates, where one vector is kept of each) in a forward pass of the head in validation.
+/// Number of tokens in a forward pass of the head in validation (number of candidates if each has one vector).
 const CHUNK: usize = 8192;
 
 impl StageContext<'_> {
-    /// Trains the head on the model in `model_dir`, which stays as it is.
+    /// Trains a head for the model in `model_dir`. The model is not changed.
     pub(super) fn train_head(
         &self,
         stage: &Stage,
@@ -62,7 +62,7 @@ impl StageContext<'_> {
                 let item = mixture.item(item as u64);
                 let (sets, features) = &training[item.dataset];
                 let set = &sets[item.row];
-                let gold = set.gold.expect("only sets with a gold answer are kept");
+                let gold = set.gold.expect("sets without a gold answer were removed");
                 let candidates = sample_negatives(set, negatives, seed, item.epoch);
                 for &candidate in &candidates {
                     features.read(item.row, set, candidate, &mut inputs.kept);
@@ -93,7 +93,7 @@ impl StageContext<'_> {
     }
 }
 
-/// The sets of a task as one validation batch.
+/// All sets of a task as one validation batch.
 fn gold_sets(sets: &[CandidateSet], features: &Features) -> GoldSets {
     let mut kept = Vec::new();
     let mut piece = SelectedFeatures::default();
@@ -106,7 +106,7 @@ fn gold_sets(sets: &[CandidateSet], features: &Features) -> GoldSets {
         for candidate in 0..set.candidates.len() {
             features.read(index, set, candidate, &mut piece);
         }
-        let gold = set.gold.expect("only sets with a gold answer are kept");
+        let gold = set.gold.expect("sets without a gold answer were removed");
         ranges.push((first..first + set.candidates.len(), gold));
         first += set.candidates.len();
     }

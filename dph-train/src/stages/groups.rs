@@ -1,4 +1,4 @@
-//! Which parameters are optimised how.
+//! Parameter groups of the optimiser and of the schedule.
 
 use std::collections::HashMap;
 
@@ -12,9 +12,9 @@ use super::joint::JointTrainer;
 use crate::experiment::Stage;
 use crate::optimiser::LaPropConfig;
 
-/// The optimiser and the schedule of a stage with their groups: the head, and what does not decay.
+/// The optimiser and the schedule of a stage with their parameter groups: the head, and parameters without weight decay.
 ///
-/// Groups go by paths, since the parameters of a resumed run get the ids of the interrupted one.
+/// Groups are defined by paths, since loading a checkpoint changes the ids of parameters.
 pub(crate) fn optimiser(stage: &Stage, model: &JointTrainer) -> (ModuleOptimizer, ModuleLrScheduler) {
     let settings = &stage.optimiser;
     let base = super::laprop(settings);
@@ -57,7 +57,7 @@ pub(crate) fn optimiser(stage: &Stage, model: &JointTrainer) -> (ModuleOptimizer
     (optimiser, schedule)
 }
 
-/// The parameters of a module with their paths, as burn's optimisers see them.
+/// The parameters of a module with their paths, as in burn's optimisers.
 #[derive(Default)]
 struct Paths {
     path: Vec<String>,

@@ -1,4 +1,4 @@
-//! Training a preference head on cached features of a frozen backbone.
+//! Training of a preference head on cached features of a frozen backbone.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -25,42 +25,42 @@ pub(crate) struct HeadTrainer {
     settings: HeadSettings,
 }
 
-/// How a head is trained.
+/// Settings of the training of a head.
 #[derive(Debug, Clone)]
 pub(crate) struct HeadSettings {
     pub objective: Objective,
     /// Names of the reward heads.
     pub rewards: Vec<String>,
-    /// Limit of the gradients' joint norm.
+    /// Maximum norm of all gradients together.
     pub clip: Option<f64>,
-    /// Seed of the dropout.
+    /// Seed of dropout.
     pub seed: u64,
-    /// Where a loss that is not finite is reported.
+    /// Receives a loss that is not finite and stops the training.
     pub guard: NonFiniteGuard,
 }
 
-/// What is kept of the candidates of one step's sets.
+/// The features of the sets of one step.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct HeadStep {
     /// The optimiser step, from 1.
     pub step: usize,
     pub kept: SelectedFeatures,
-    /// The candidates of each set, and the gold one within it.
+    /// The candidates of each set, and the index of the gold candidate within the set.
     pub sets: Vec<(Range<usize>, usize)>,
-    /// What people gave each gold candidate.
+    /// The human ratings of each gold candidate, by attribute.
     pub attributes: Vec<BTreeMap<String, f32>>,
-    /// Names of the sets, for messages.
+    /// The names of the sets, for messages.
     pub ids: Vec<String>,
 }
 
 /// Candidate sets for validation.
 #[derive(Debug, Clone)]
 pub(crate) struct GoldSets {
-    /// In pieces of a size that a forward pass can take.
+    /// The features, divided into chunks for one forward pass each.
     pub kept: Arc<[SelectedFeatures]>,
-    /// The candidates of each set, counted over all pieces, and the gold one within it.
+    /// The candidates of each set, with indices over all chunks, and the index of the gold candidate within the set.
     pub sets: Vec<(Range<usize>, usize)>,
-    /// What people gave each gold candidate.
+    /// The human ratings of each gold candidate, by attribute.
     pub attributes: Vec<BTreeMap<String, f32>>,
 }
 
@@ -90,7 +90,7 @@ impl TrainStep for HeadTrainer {
     type Output = StepMetrics;
 
     fn step(&self, step: HeadStep) -> TrainOutput<StepMetrics> {
-        // Dropout must not depend on what ran before, or a resumed run would differ.
+        // Dropout must depend only on the seed and the step. Otherwise a resumed run would differ.
         self.device().seed(self.settings.seed.wrapping_add(step.step as u64));
         let labelled = LabelledSets { sets: &step.sets, attributes: &step.attributes };
         let terms = self.terms(&self.rewards(&step.kept), &labelled);
@@ -116,8 +116,8 @@ impl InferenceStep for HeadTrainer {
     type Input = GoldSets;
     type Output = StepMetrics;
 
-    /// The loss over all pairs of a gold candidate and another one; the accuracy counts a set as right where the gold
-    /// candidate has the highest reward of all.
+    /// The loss over all pairs of a gold candidate and another candidate. For the accuracy, a set is correct if the gold
+    /// candidate has the highest reward.
     fn step(&self, batch: GoldSets) -> StepMetrics {
         let rewards = Tensor::cat(batch.kept.iter().map(|kept| self.rewards(kept)).collect(), 0);
         let right = choice_accuracy(&rewards, &batch.sets);

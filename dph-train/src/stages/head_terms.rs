@@ -1,4 +1,4 @@
-//! [`HeadTerms`]: what is minimised of a preference head, wherever its rewards come from.
+//! [`HeadTerms`]: the loss terms of a preference head, for a frozen or a trained language model.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -8,23 +8,23 @@ use dph_core::{Pairs, PreferenceHead, SteerBatch, SteerObjective, Term, select_r
 
 use crate::experiment::Objective;
 
-/// The terms of a head's objectives, as far as they are given.
+/// The terms of the given objectives of a head.
 pub(super) struct HeadTerms {
     pub dph: Option<Term>,
     pub steer: Option<Term>,
     pub orthogonality: Option<Term>,
 }
 
-/// Candidate sets, and what people gave them.
+/// Candidate sets and their human ratings.
 pub(super) struct LabelledSets<'a> {
-    /// The candidates of each set, and the gold one within it.
+    /// The candidates of each set, and the index of the gold candidate within the set.
     pub sets: &'a [(Range<usize>, usize)],
-    /// What people gave each gold candidate.
+    /// The human ratings of each gold candidate, by attribute.
     pub attributes: &'a [BTreeMap<String, f32>],
 }
 
 impl HeadTerms {
-    /// Those of rewards `[candidates, heads]` of heads with these names.
+    /// Computes the terms from rewards `[candidates, heads]` of reward heads with the given names.
     pub fn compute(
         objective: &Objective,
         head: &PreferenceHead,
@@ -33,7 +33,7 @@ impl HeadTerms {
         labelled: &LabelledSets<'_>,
     ) -> Self {
         let dph = objective.dph.map(|dph| {
-            // The objective is that of the first head.
+            // `dph` trains only the first reward head.
             let first = rewards.clone().narrow(1, 0, 1).squeeze_dim(1);
             dph.forward_pairs(first, &Pairs::all(labelled.sets.iter().cloned()))
         });
@@ -42,13 +42,13 @@ impl HeadTerms {
         Self { dph, steer, orthogonality }
     }
 
-    /// All of them, in the order of the objective's metrics.
+    /// All terms, in the order of the objective's metrics.
     pub fn into_terms(self) -> Vec<Term> {
         [self.dph, self.steer, self.orthogonality].into_iter().flatten().collect()
     }
 }
 
-/// The rewards of each set's gold candidate against what people gave it.
+/// The term of `steer`: the rewards of each set's gold candidate against its human ratings.
 fn steered(
     steer: SteerObjective,
     names: &[String],
@@ -67,11 +67,11 @@ fn steered(
     steer.forward(batch).term
 }
 
-/// What the reward heads of these names are to give, `[sets, heads]`.
+/// The targets of the reward heads with these names, `[sets, heads]`.
 fn labels(names: &[String], attributes: &[BTreeMap<String, f32>], device: &Device) -> Tensor<2> {
     let of_set = |attributes: &BTreeMap<String, f32>| -> Vec<f32> {
         let value = |name| attributes.get(name).copied();
-        names.iter().map(|name| value(name).expect("only sets with all attributes are kept")).collect()
+        names.iter().map(|name| value(name).expect("sets without all attributes were removed")).collect()
     };
     let labels: Vec<f32> = attributes.iter().flat_map(of_set).collect();
     Tensor::from_data(TensorData::new(labels, [attributes.len(), names.len()]), device)

@@ -1,4 +1,4 @@
-//! Training a language model, alone or together with a preference head: all objectives of a set from one forward pass.
+//! Training of a language model, alone or together with a preference head. All objectives of a set use one forward pass.
 
 use burn::module::Module;
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
@@ -17,7 +17,7 @@ use super::joint_batch::{JointBatch, JointStep, Totals};
 use crate::experiment::Objective;
 use crate::trainer::{LOSS, NonFiniteGuard, StepMetrics};
 
-/// A language model in training, with its preference head where that is trained as well.
+/// A language model in training, and its preference head if it is also trained.
 #[derive(Module, Debug)]
 pub(crate) struct JointTrainer {
     pub backbone: Backbone,
@@ -26,26 +26,26 @@ pub(crate) struct JointTrainer {
     settings: JointSettings,
 }
 
-/// How a language model is trained.
+/// Settings of the training of a language model.
 #[derive(Debug, Clone)]
 pub(crate) struct JointSettings {
     pub objective: Objective,
     /// The configuration of the head.
     pub head: PreferenceHeadConfig,
-    /// The model at the beginning, where an objective needs whole distributions of it.
+    /// The model at the beginning of the stage, if an objective needs its full output distributions.
     pub reference: Option<Backbone>,
-    /// Limit of the gradients' joint norm.
+    /// Maximum norm of all gradients together.
     pub clip: Option<f64>,
-    /// Seed of the dropout.
+    /// Seed of dropout.
     pub seed: u64,
-    /// Whether blocks run again for their gradients, so that what they compute need not be kept.
+    /// Whether blocks are recomputed in the backward pass instead of storing their activations.
     pub gradient_checkpointing: bool,
-    /// Where a loss that is not finite is reported.
+    /// Receives a loss that is not finite and stops the training.
     pub guard: NonFiniteGuard,
 }
 
 impl Objective {
-    /// What training by these objectives reports: the whole loss, and the metrics of each.
+    /// The metrics of these objectives: the total loss, and the metrics of each objective.
     pub(crate) fn metrics(&self) -> Vec<TrainingMetric> {
         let mut metrics = vec![LOSS];
         let mut add = |given: bool, of: &[TrainingMetric]| metrics.extend(of.iter().filter(|_| given));
@@ -60,7 +60,7 @@ impl Objective {
         metrics
     }
 
-    /// The metric by which the best step is found.
+    /// The metric that selects the best step.
     pub(crate) fn best_by(&self) -> &'static str {
         match (&self.dph, &self.dpo) {
             (Some(_), _) => "dph/accuracy",
@@ -72,7 +72,7 @@ impl Objective {
 
 const CHECKED: &str = "sets were checked against the model when they were loaded";
 
-/// A term with its share in the step: that of its sets or targets in those of the whole step.
+/// A term of a part of a step, and its share: the number of its sets or targets divided by the number in the whole step.
 struct Shared {
     term: Term,
     share: f64,
@@ -83,7 +83,7 @@ impl JointTrainer {
         Self { backbone, head, settings }
     }
 
-    /// The layers that the objectives read.
+    /// The layers whose hidden states the objectives need.
     fn layers(&self) -> Vec<Layer> {
         let of_language = self.settings.objective.trains_language().then_some(&Layer::Last);
         LayerStates::union(of_language.into_iter().chain(self.head_layers()))
@@ -148,7 +148,7 @@ impl JointTrainer {
         (terms, rewards)
     }
 
-    /// The states of all layers that are read, and how their gradients go on where they do not by themselves.
+    /// The hidden states of all needed layers and, with gradient checkpointing, the [`Recompute`] that continues the backward pass.
     fn trained_states(&self, batch: &Batch) -> (LayerStates, Option<Recompute>) {
         if !self.settings.gradient_checkpointing {
             return (self.states(batch), None);
@@ -164,7 +164,7 @@ impl JointTrainer {
         LayerStates::new(layers, states)
     }
 
-    /// The reference's log-probabilities of the candidates.
+    /// The log-probabilities of the candidates under the reference model.
     fn reference(&self, part: &JointBatch, how: SequenceReduction) -> Tensor<1> {
         let mut counts = vec![0usize; part.batch.candidates()];
         for target in &part.batch.targets {
@@ -179,12 +179,13 @@ impl JointTrainer {
         Tensor::from_data(TensorData::new(values, [count]), &self.backbone.device())
     }
 
-    /// How far the model's distributions at the targets are from the reference's, `[candidates]`.
+    /// The divergence between the distributions of the model and of the reference model at the targets, summed for each candidate,
+    /// `[candidates]`.
     fn divergences(&self, part: &JointBatch, last: Tensor<3>) -> Tensor<1> {
-        let reference = self.settings.reference.as_ref().expect("a stage with `kl` keeps its reference");
+        let reference = self.settings.reference.as_ref().expect("a stage with `kl` has a reference model");
         let before = reference
             .hidden_states(&part.batch, &[Layer::Last])
-            .expect("the reference is the same model")
+            .expect("the reference model has the same configuration")
             .remove(0);
         let states: Vec<usize> = part.batch.targets.iter().map(|target| target.state).collect();
         let policy = activation::log_softmax(self.backbone.logits_at(last, &states), 1);
@@ -199,7 +200,8 @@ impl JointTrainer {
     }
 }
 
-/// The states of conversations as rows `[conversations, longest, d_model]`, and which of them are no padding.
+/// The hidden states of conversations, one per row and padded, `[conversations, longest, d_model]`, and a mask that is false for
+/// padding, `[conversations, longest]`.
 fn as_rows(states: Tensor<3>, conversations: &[CandidateSpan]) -> (Tensor<3>, Tensor<2, Bool>) {
     let [rows, seq, d_model] = states.dims();
     let places = |span: &CandidateSpan| span.prompt.clone().chain(span.answer.clone());
@@ -216,7 +218,7 @@ fn as_rows(states: Tensor<3>, conversations: &[CandidateSpan]) -> (Tensor<3>, Te
     (states, Tensor::from_data(TensorData::new(tokens, [count, longest]), &device))
 }
 
-/// The loss and the metrics of some terms: weighted by their shares.
+/// The loss and the metrics of some terms, weighted by their shares.
 fn total(terms: &[Shared]) -> (Tensor<1>, Vec<Tensor<1>>) {
     let losses = terms.iter().map(|shared| shared.term.loss.clone() * (shared.term.weight * shared.share));
     let loss = losses.reduce(|sum, loss| sum + loss).expect("a stage has an objective");
@@ -232,7 +234,7 @@ impl TrainStep for JointTrainer {
     type Output = StepMetrics;
 
     fn step(&self, step: JointStep) -> TrainOutput<StepMetrics> {
-        // Dropout must not depend on what ran before, or a resumed run would differ.
+        // Dropout must depend only on the seed and the step. Otherwise a resumed run would differ.
         self.device().seed(self.settings.seed.wrapping_add(step.step as u64));
         let totals = Totals::count(&step.parts);
         let mut accumulator = GradientsAccumulator::new();
@@ -276,7 +278,7 @@ impl InferenceStep for JointTrainer {
     type Input = JointBatch;
     type Output = StepMetrics;
 
-    /// As in training, but that a head is right about a set where its gold candidate has the highest reward of all.
+    /// Like training, except for the accuracy of a head: a set is correct if its gold candidate has the highest reward.
     fn step(&self, part: JointBatch) -> StepMetrics {
         let totals = Totals::count(std::slice::from_ref(&part));
         let states = self.states(&part.batch);

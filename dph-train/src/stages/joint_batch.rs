@@ -1,36 +1,36 @@
-//! What a step of joint training works on: candidate sets that go through the model together.
+//! The data of a step of joint training: batches of candidate sets.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
 use dph_core::{Batch, CandidateSpan};
 
-/// One optimiser step.
+/// The data of one optimiser step.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct JointStep {
-    /// Its number, from 1.
+    /// The number of the step, from 1.
     pub step: usize,
-    /// The sets of the step, in portions that go through the model at once.
+    /// The sets of the step, divided into micro-batches.
     pub parts: Vec<JointBatch>,
 }
 
-/// Candidate sets in training.
+/// A micro-batch of candidate sets.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct JointBatch {
     pub batch: Batch,
-    /// The candidates of each set, and the gold one within it.
+    /// The candidates of each set, and the index of the gold candidate within the set.
     pub sets: Vec<(Range<usize>, usize)>,
-    /// What the reference gives every candidate: the sum of the log-probabilities of its targets; empty where no
-    /// objective asks.
+    /// The log-probability of every candidate under the reference model, summed over its targets. Empty if no objective needs
+    /// it.
     pub reference: Vec<f32>,
-    /// What people gave each gold candidate.
+    /// The human ratings of each gold candidate, by attribute.
     pub attributes: Vec<BTreeMap<String, f32>>,
-    /// Names of the sets, for messages.
+    /// The names of the sets, for messages.
     pub ids: Vec<String>,
 }
 
 impl JointBatch {
-    /// The targets of gold candidates, as indices into the batch's targets.
+    /// The indices of the targets of gold candidates in the batch's targets.
     pub fn gold_targets(&self) -> Vec<usize> {
         let mut is_gold = vec![false; self.batch.candidates()];
         for (candidates, gold) in &self.sets {
@@ -40,25 +40,25 @@ impl JointBatch {
         targets.filter(|(_, target)| is_gold[target.candidate]).map(|(index, _)| index).collect()
     }
 
-    /// Where the tokens of each set's gold conversation are.
+    /// The token ranges of each set's gold conversation.
     pub fn gold_conversations(&self) -> Vec<CandidateSpan> {
         let spans = self.batch.spans();
         self.sets.iter().map(|(candidates, gold)| spans[candidates.start + gold].clone()).collect()
     }
 
-    /// Sets in which something is compared.
+    /// Number of sets with several candidates.
     pub fn choices(&self) -> usize {
         self.sets.iter().filter(|(candidates, _)| candidates.len() > 1).count()
     }
 }
 
-/// What the parts of a step have in all.
+/// Totals over the parts of a step.
 #[derive(Clone, Copy)]
 pub(crate) struct Totals {
     pub sets: usize,
-    /// Sets in which something is compared.
+    /// Number of sets with several candidates.
     pub choices: usize,
-    /// Targets of gold answers.
+    /// Number of targets of gold answers.
     pub targets: usize,
 }
 
@@ -71,7 +71,7 @@ impl Totals {
         }
     }
 
-    /// What the metrics are a mean over.
+    /// The number of items over which the metrics are averaged.
     pub fn weight(self) -> usize {
         if self.choices > 0 { self.choices } else { self.targets }
     }

@@ -1,4 +1,4 @@
-//! The kinds of stages: each turns a model directory into an export.
+//! Stages of training. A stage reads a model directory and exports a new one.
 
 mod batches;
 pub(crate) mod data;
@@ -28,22 +28,22 @@ use crate::optimiser::{LaPropConfig, clip_by_global_norm};
 use crate::progress::StageProgress;
 use crate::trainer::{NonFiniteGuard, StageTraining};
 
-/// What every stage of a run shares.
+/// The context that all stages of a run share.
 pub(crate) struct StageContext<'a> {
     pub experiment: &'a Experiment,
     /// Root of the data sets.
     pub data: &'a Path,
     pub device: &'a Device,
-    /// The run's metrics file.
+    /// The metrics file of the run.
     pub metrics_log: &'a Path,
-    /// Where features are cached.
+    /// The cache of features.
     pub features: &'a FeatureCache,
 }
 
 impl StageContext<'_> {
-    /// Runs a stage on the model in `model_dir` and writes its result into `export`, a directory that exists.
+    /// Runs a stage on the model in `model_dir` and writes the resulting model into the existing directory `export`.
     ///
-    /// `checkpoints` is the stage's own directory of checkpoints.
+    /// `checkpoints` is the checkpoint directory of the stage.
     pub fn run(
         &self,
         stage: &Stage,
@@ -61,7 +61,7 @@ impl StageContext<'_> {
         }
     }
 
-    /// The model in a directory, as the experiment wants it.
+    /// The model in a directory, loaded with the precision of the experiment.
     fn backbone(&self, dir: &Path) -> Result<Backbone, TrainError> {
         let options = LoadOptions { precision: self.experiment.model.precision, ..LoadOptions::default() };
         Ok(Backbone::load_with(dir, self.device, options)?)
@@ -109,7 +109,7 @@ fn laprop(settings: &Optimiser) -> LaPropConfig {
     }
 }
 
-/// One step of the optimiser with clipped gradients. After a fault the weights stay as they are.
+/// One step of the optimiser with clipped gradients. After a loss that is not finite, the weights are not changed.
 fn update<M: Module>(
     model: M,
     optimiser: &mut ModuleOptimizer,
@@ -125,7 +125,7 @@ fn update<M: Module>(
     optimiser.step(lr, model, grads)
 }
 
-/// The candidates of a set that a step compares: the gold one and a distractor that is drawn for the epoch, or all.
+/// The candidates of a set that a step compares: the gold candidate and one distractor drawn for the epoch, or all candidates.
 fn sample_negatives(set: &CandidateSet, negatives: Negatives, seed: u64, epoch: u64) -> Vec<usize> {
     match negatives {
         Negatives::One => set.gold.into_iter().chain(draw_distractor(set, seed, epoch)).collect(),
@@ -133,8 +133,8 @@ fn sample_negatives(set: &CandidateSet, negatives: Negatives, seed: u64, epoch: 
     }
 }
 
-/// The share of sets, `[1]`, whose gold candidate has the best reward of the first head, by the rule of [`best_index`]. A set
-/// of which no reward is a number counts as wrong.
+/// The share of sets, `[1]`, whose gold candidate has the highest reward of the first head, by the rule of [`best_index`]. A set
+/// whose rewards are all NaN counts as wrong.
 fn choice_accuracy(rewards: &Tensor<2>, sets: &[(Range<usize>, usize)]) -> Tensor<1> {
     let host: Vec<f32> = rewards.clone().narrow(1, 0, 1).into_data().iter::<f32>().collect();
     let best = |candidates: &Range<usize>| best_index(host[candidates.clone()].iter().copied());
@@ -152,9 +152,9 @@ mod tests {
         let rewards = [[nan, 9.0], [1.0, 9.0], [nan, 9.0], [nan, 9.0], [2.0, 9.0], [2.0, 9.0]];
         let rewards = Tensor::from_data(rewards, &Device::flex());
         let share = |sets: &[(Range<usize>, usize)]| choice_accuracy(&rewards, sets).into_scalar::<f32>();
-        assert_eq!(share(&[(0..2, 0)]), 0.0, "a leading NaN loses");
+        assert_eq!(share(&[(0..2, 0)]), 0.0, "a NaN is never the best");
         assert_eq!(share(&[(0..2, 1)]), 1.0);
-        assert_eq!(share(&[(2..4, 0), (2..4, 1)]), 0.0, "nothing is chosen where nothing is a number");
-        assert_eq!(share(&[(4..6, 0), (4..6, 1)]), 0.5, "the first of equals");
+        assert_eq!(share(&[(2..4, 0), (2..4, 1)]), 0.0, "all rewards are NaN");
+        assert_eq!(share(&[(4..6, 0), (4..6, 1)]), 0.5, "the first of equal rewards");
     }
 }

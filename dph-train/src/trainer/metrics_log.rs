@@ -18,7 +18,7 @@ use super::tensorboard::EventFile;
 use crate::atomic::write_atomically;
 use crate::error::TrainError;
 
-/// Removes what an interrupted run wrote behind the step from which `stage` goes on.
+/// Removes the lines that an interrupted run wrote after the step from which `stage` continues.
 pub(crate) fn truncate(path: &Path, stage: &str, steps_done: usize) -> Result<(), TrainError> {
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
@@ -29,7 +29,7 @@ pub(crate) fn truncate(path: &Path, stage: &str, steps_done: usize) -> Result<()
         Ok(line) => {
             line["stage"] != stage || line["step"].as_u64().is_some_and(|step| step <= steps_done as u64)
         }
-        // The last line of a killed run may be a part of one.
+        // The last line of a killed run may be incomplete.
         Err(_) => false,
     };
     let kept: String = text.lines().filter(keep).flat_map(|line| [line, "\n"]).collect();
@@ -39,19 +39,19 @@ pub(crate) fn truncate(path: &Path, stage: &str, steps_done: usize) -> Result<()
     Ok(())
 }
 
-/// Writes the metrics of a stage, and answers what the validation of a round came to.
+/// Writes the metrics of a stage and provides the validation results of a round.
 pub(crate) struct MetricsLog {
     file: File,
     events: EventFile,
     stage: String,
     step: usize,
     names: HashMap<MetricId, String>,
-    /// The validations by round and metric.
+    /// The validation results by round and metric.
     validations: HashMap<(usize, String), f64>,
 }
 
 impl MetricsLog {
-    /// Opens the file for appending, behind the given step of the stage.
+    /// Opens the file for appending after `steps_done` steps of the stage.
     pub fn open(path: &Path, stage: &str, steps_done: usize) -> Result<Self, TrainError> {
         let file = OpenOptions::new().create(true).append(true).open(path);
         Ok(Self {
@@ -70,7 +70,7 @@ impl MetricsLog {
         line.insert("step".into(), json!(self.step));
         line.insert("split".into(), json!(split.to_string()));
         line.extend(values.into_iter().map(|(name, value)| (name, json!(value))));
-        // A line that cannot be written must not stop the training, which reports a full disk at its checkpoint.
+        // A write error must not stop the training. A full disk is reported when the checkpoint is written.
         let line = Value::Object(line);
         let _ = writeln!(self.file, "{line}");
         let _ = self.events.append(&line);
@@ -78,13 +78,13 @@ impl MetricsLog {
 }
 
 impl MetricLogger for MetricsLog {
-    /// One call for each step or batch, and one with the final values of the round.
+    /// burn calls this for each step or batch, and once with the final values of the round.
     fn log(&mut self, update: MetricsUpdate, round: usize, split: &Split) {
         let (mut values, mut finals) = (Vec::new(), Vec::new());
         for update in update.entries_numeric {
             let Some(name) = self.names.get(&update.entry.metric_id).cloned() else { continue };
             match update.numeric_entry {
-                // The mean over no batches is not a number: there is no validation.
+                // The mean over zero batches is NaN: there is no validation.
                 Some(NumericEntry::Final(value)) if value.is_nan() => {}
                 Some(NumericEntry::Final(value)) => finals.push((name, value)),
                 Some(entry) => values.push((name, entry.current())),

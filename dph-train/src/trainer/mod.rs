@@ -1,8 +1,8 @@
 //! One stage of training on burn's `SupervisedTraining`.
 //!
-//! burn counts epochs; a stage counts optimiser steps. The two meet in *rounds*: a round is the steps between two
-//! validations, and one burn epoch. Data are a function of the step's number, so a run that is resumed at the end of
-//! any round goes on exactly as if it had never stopped.
+//! burn counts epochs, a stage counts optimiser steps. A *round* consists of the steps between two validations and is one
+//! epoch of burn. The data of a step depend only on its number, so a run that is resumed after any round gives the same
+//! result as an uninterrupted run.
 
 mod checkpoint;
 mod metrics_log;
@@ -30,11 +30,11 @@ use step_loader::{FixedBatches, StepLoader};
 use step_metrics::StepMetric;
 pub(crate) use step_metrics::{LOSS, StepMetrics};
 
-/// What a stage's training needs to know beside its model and data.
+/// The settings of a stage's training, without its model and data.
 pub(crate) struct StageTraining<'a> {
     /// Directory of the stage's checkpoints.
     pub checkpoints: &'a Path,
-    /// The file of training and validation metrics, which is appended to.
+    /// The file to which training and validation metrics are appended.
     pub metrics_log: &'a Path,
     /// Name of the stage.
     pub stage: &'a str,
@@ -42,23 +42,23 @@ pub(crate) struct StageTraining<'a> {
     pub steps: usize,
     /// Number of steps in a round.
     pub steps_per_round: usize,
-    /// What training and validation report.
+    /// The metrics of training and validation.
     pub metrics: Vec<TrainingMetric>,
-    /// The reading of the validation that says which round was best.
+    /// The validation metric that selects the best round.
     pub best_by: &'static str,
     /// The device, with or without autodiff.
     pub device: Device,
     pub optimiser: ModuleOptimizer,
     pub schedule: ModuleLrScheduler,
-    /// Where the model in training reports a loss that is not finite.
+    /// Receives a loss that is not finite from the model in training.
     pub guard: NonFiniteGuard,
     pub renderer: Box<dyn MetricsRenderer>,
 }
 
-/// Trains `model` from the last complete checkpoint in the stage's directory, if there is one.
+/// Trains `model`. If the stage's directory contains a complete checkpoint, training continues from the last one.
 ///
-/// `train` gives the data of a step (from 1), `validation` the batches of every validation. With `best`, the weights
-/// of the round with the best validation are returned, else the last ones.
+/// `train` returns the data of a step (from 1). `validation` contains the batches of every validation. With `best`, the model
+/// of the round with the best validation is returned, otherwise the last model.
 pub(crate) fn train<M>(
     model: M,
     train: impl Fn(usize) -> <M as TrainStep>::Input + Send + Sync + 'static,
@@ -79,7 +79,7 @@ where
 
     let shape = model.clone();
     let model = if resumed == Some(rounds) {
-        // All steps were done, and the run was stopped before it could export the result.
+        // All steps were finished, but the run was stopped before it exported the result.
         checkpoints.load_model(shape.clone(), rounds)?
     } else {
         let device = stage.device.clone().autodiff();
@@ -130,7 +130,7 @@ where
     match checkpoints.best_round().filter(|_| best) {
         Some(round) if round != rounds => {
             tracing::info!(
-                "{}: keeping step {}, the best in validation",
+                "{}: keeping step {}, which has the best validation",
                 stage.stage,
                 checkpoints.step(round)
             );

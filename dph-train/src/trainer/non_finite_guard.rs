@@ -1,4 +1,4 @@
-//! [`NonFiniteGuard`]: a loss that is not finite stops the training.
+//! [`NonFiniteGuard`]: stops the training when a loss is not finite.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use burn::tensor::Tensor;
 use burn::train::Interrupter;
 
-/// Shared by a model in training, which finds a fault, and those who must not go on after it.
+/// Records a loss that is not finite and stops the training. Clones share the record.
 #[derive(Clone, Default)]
 pub(crate) struct NonFiniteGuard {
     found: Arc<OnceLock<NonFinite>>,
@@ -17,17 +17,17 @@ pub(crate) struct NonFiniteGuard {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct NonFinite {
     pub step: usize,
-    /// The sets of the step.
+    /// The names of the sets of the step.
     pub ids: Vec<String>,
 }
 
 impl NonFiniteGuard {
-    /// What stops burn's training.
+    /// The interrupter for burn's training.
     pub fn interrupter(&self) -> Interrupter {
         self.interrupter.clone()
     }
 
-    /// Looks at the metrics of a step, the loss first.
+    /// Checks the loss, which is the first of the metrics of a step.
     pub fn check(&self, values: &Tensor<1>, step: usize, ids: impl FnOnce() -> Vec<String>) {
         let loss = values.clone().narrow(0, 0, 1).into_scalar::<f64>();
         if !loss.is_finite() {
@@ -36,7 +36,7 @@ impl NonFiniteGuard {
         }
     }
 
-    /// Whether there is one: the weights must not change any more, and nothing be written.
+    /// Whether a loss was not finite. After that, weights must not change and nothing must be written.
     pub fn is_set(&self) -> bool {
         self.found.get().is_some()
     }

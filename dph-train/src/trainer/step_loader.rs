@@ -1,4 +1,4 @@
-//! Data loaders: steps in rounds for training, fixed batches for validation.
+//! Data loaders: the steps of a round for training, fixed batches for validation.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,7 +7,7 @@ use burn::data::dataloader::{DataLoader, DataLoaderIterator, Progress};
 use burn::data::dataset::DatasetError;
 use burn::tensor::Device;
 
-/// The training data of a stage: a function of the step. Each call of [`iter`](DataLoader::iter) gives the next round.
+/// The training data of a stage, computed from the step. Each call of [`iter`](DataLoader::iter) returns the next round.
 pub(crate) struct StepLoader<F> {
     data: Arc<F>,
     steps: usize,
@@ -16,7 +16,7 @@ pub(crate) struct StepLoader<F> {
 }
 
 impl<F> StepLoader<F> {
-    /// A loader that starts behind the given number of rounds.
+    /// Creates a loader that starts after `rounds_done` rounds.
     pub fn new(data: F, steps: usize, steps_per_round: usize, rounds_done: usize) -> Self {
         Self { data: Arc::new(data), steps, steps_per_round, next_round: Arc::new(rounds_done.into()) }
     }
@@ -39,7 +39,7 @@ impl<T: Send + 'static, F: Fn(usize) -> T + Send + Sync + 'static> DataLoader<T>
     }
 
     fn to_device(&self, _device: &Device) -> Arc<dyn DataLoader<T>> {
-        // The data are in host memory; a step moves them to the device of its model.
+        // The data are in host memory. A step moves them to the device of its model.
         Arc::new(Self { data: self.data.clone(), next_round: self.next_round.clone(), ..*self })
     }
 
@@ -108,12 +108,12 @@ mod tests {
     }
 
     #[test]
-    fn rounds_cover_every_step_once_and_resume_behind_a_round() {
+    fn rounds_contain_every_step_once_and_resume_after_a_round() {
         let loader = StepLoader::new(|step| step, 7, 3, 0);
         let seen: Vec<_> = (0..3).map(|_| steps(&loader)).collect();
         assert_eq!(seen, [vec![1, 2, 3], vec![4, 5, 6], vec![7]]);
         assert_eq!(steps(&StepLoader::new(|step| step, 7, 3, 1)), [4, 5, 6]);
-        // A copy for a device goes on where the original is.
+        // A copy for a device continues at the round of the original.
         let copy = loader.to_device(&Device::default());
         assert!(steps(copy.as_ref()).is_empty());
     }

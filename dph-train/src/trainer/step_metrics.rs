@@ -1,4 +1,4 @@
-//! What a step reports, as burn's metrics.
+//! The metrics of a step as metrics of burn.
 
 use std::sync::Arc;
 
@@ -10,22 +10,22 @@ use burn::train::metric::{
     state::{FormatOptions, NumericMetricState},
 };
 
-/// What a stage minimises: the weighted sum of its objectives.
+/// The loss of a stage: the weighted sum of its objectives.
 pub(crate) const LOSS: dph_core::TrainingMetric =
     dph_core::TrainingMetric { name: "loss", higher_is_better: false };
 
-/// The numbers that one step reports.
+/// The values of all metrics for one step.
 #[derive(Debug, Clone)]
 pub(crate) struct StepMetrics {
     /// One value for each metric of the stage, `[metrics]`.
     pub values: Tensor<1>,
-    /// What the values are a mean over, for the mean of several steps.
+    /// The number of items over which the values are averaged; the weight of the step in a mean over several steps.
     pub weight: usize,
 }
 
 impl ItemLazy for StepMetrics {
     fn sync(self) -> Result<Self, ExecutionError> {
-        // As burn's own outputs: off the tape, and read by the metrics' thread.
+        // Like burn's own outputs: detached from autodiff, and read by the thread of the metrics.
         self.values.device().flush()?;
         Ok(Self { values: self.values.without_autodiff(), ..self })
     }
@@ -37,7 +37,7 @@ impl Adaptor<StepMetrics> for StepMetrics {
     }
 }
 
-/// One of the metrics as a metric.
+/// One metric of a stage as a metric of burn.
 #[derive(Clone)]
 pub(crate) struct StepMetric {
     index: usize,

@@ -1,7 +1,7 @@
-//! TensorBoard's event file: the metrics of a run, for those who watch their runs there.
+//! The event file for TensorBoard with the metrics of a run.
 //!
-//! The file says what `metrics.jsonl` says. It is made anew from it when a stage begins, so that a resumed run shows
-//! no step twice, and appended to after that.
+//! The file has the same content as `metrics.jsonl`. It is rebuilt from it at the beginning of a stage, so that a resumed run
+//! has no duplicate steps. After that, new metrics are appended.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -13,16 +13,16 @@ use serde_json::Value;
 
 use crate::error::TrainError;
 
-/// The name that TensorBoard looks for, as far as the last dot.
+/// The name of the file. TensorBoard looks for `tfevents` in the name.
 const NAME: &str = "events.out.tfevents.0.dph";
 
-/// An event file that is written to.
+/// An open event file.
 pub(crate) struct EventFile {
     file: File,
 }
 
 impl EventFile {
-    /// Makes the event file beside the metrics file from what that holds.
+    /// Creates the event file next to the metrics file, with all metrics in that file.
     pub fn create(metrics: &Path) -> Result<Self, TrainError> {
         let path = metrics.with_file_name(NAME);
         let error = |source| TrainError::io(&path, source);
@@ -41,7 +41,7 @@ impl EventFile {
         Ok(this)
     }
 
-    /// Adds what a line of the metrics file says: every number as a scalar called `<stage>/<split>/<name>`.
+    /// Appends a line of the metrics file. Every number becomes a scalar named `<stage>/<split>/<name>`.
     pub fn append(&mut self, line: &Value) -> io::Result<()> {
         let (Some(keys), Some(stage), Some(split)) =
             (line.as_object(), line["stage"].as_str(), line["split"].as_str())
@@ -56,7 +56,7 @@ impl EventFile {
         self.write(&Event { step: line["step"].as_i64().unwrap_or(0), summary, ..Event::now() })
     }
 
-    /// A record of a TFRecord file: the length, its checksum, the bytes, their checksum.
+    /// Writes a TFRecord: the length, its checksum, the bytes, their checksum.
     fn write(&mut self, event: &Event) -> io::Result<()> {
         let bytes = event.encode_to_vec();
         let length = (bytes.len() as u64).to_le_bytes();
@@ -70,7 +70,7 @@ fn checksum(bytes: &[u8]) -> [u8; 4] {
     crc32c::crc32c(bytes).rotate_right(15).wrapping_add(0xa282_ead8).to_le_bytes()
 }
 
-/// The parts of TensorFlow's `event.proto` and `summary.proto` that are needed.
+/// The required parts of TensorFlow's `event.proto` and `summary.proto`.
 #[derive(Clone, PartialEq, Message)]
 struct Event {
     #[prost(double, tag = "1")]
@@ -108,7 +108,7 @@ impl Event {
 mod tests {
     use super::*;
 
-    /// The events of a file, with their checksums checked.
+    /// Reads the events of a file and verifies their checksums.
     fn read(bytes: &[u8]) -> Vec<Event> {
         let mut rest = bytes;
         let mut events = Vec::new();
@@ -124,18 +124,18 @@ mod tests {
 
     #[test]
     fn a_known_checksum() {
-        // As TensorFlow writes it for the length 24 of its first record.
+        // TensorFlow writes this checksum for the length 24 of its first record.
         assert_eq!(checksum(&24u64.to_le_bytes()), [0xa3, 0x7f, 0x4b, 0x22]);
     }
 
     #[test]
-    fn the_file_repeats_the_metrics_and_goes_on() {
+    fn the_file_contains_earlier_metrics_and_is_appended_to() {
         let dir = tempfile::tempdir().unwrap();
         let metrics = dir.path().join("metrics.jsonl");
         let line =
             |step: i64| serde_json::json!({"stage": "dph", "step": step, "split": "train", "loss": 0.5});
         std::fs::write(&metrics, format!("{}\n", line(1))).unwrap();
-        // What was there before is replaced.
+        // An existing file is replaced.
         std::fs::write(dir.path().join(NAME), "rubbish").unwrap();
         let mut events = EventFile::create(&metrics).unwrap();
         events.append(&line(2)).unwrap();
