@@ -1,4 +1,4 @@
-//! [`Comparison`]: every side does every job in turn; numbers are compared before times are.
+//! [`Comparison`]: every side runs every job in turn; results are compared before times.
 
 use std::error::Error;
 use std::path::Path;
@@ -11,13 +11,13 @@ use crate::other_side::OtherSide;
 use crate::ours::{self, Outcome};
 use crate::table::Table;
 
-/// Largest difference between the log-likelihood sums of the two sides, in nats.
+/// Maximum difference between the log-likelihood sums of the two sides, in nats.
 const LOGLIK_TOLERANCE: f64 = 1e-2;
-/// Largest difference between the weights of the two trained heads, as a share of how far training moved any.
+/// Maximum difference between the weights of the two trained heads, as a share of the largest change of a weight in training.
 const HEAD_TOLERANCE: f64 = 1e-2;
-/// Largest difference between the two losses of a training step.
+/// Maximum difference between the two losses of a training step.
 const LOSS_TOLERANCE: f64 = 1e-3;
-/// Candidate sets that are scored before anything is measured.
+/// Number of candidate sets that are scored for warm-up.
 const WARM_UP: usize = 4;
 
 /// Our side on one device.
@@ -27,14 +27,14 @@ pub struct OurModel {
     pub model: Model,
 }
 
-/// The measurements so far.
+/// The jobs, the sides and their measurements.
 pub struct Comparison<'a> {
     models: Vec<OurModel>,
     others: Vec<OtherSide>,
-    /// Where the files of the jobs are.
+    /// The directory of the job files.
     work: &'a Path,
     table: Table,
-    /// Whether all sides have found the same numbers so far.
+    /// Whether all sides have the same results so far.
     pub all_agree: bool,
 }
 
@@ -43,7 +43,7 @@ impl<'a> Comparison<'a> {
         Self { models, others, work, table: Table::default(), all_agree: true }
     }
 
-    /// Threads, caches and allocators of our side; the others do the same by themselves.
+    /// Warms up threads, caches and allocators of our side. The other sides do this themselves.
     pub fn warm_up(&self, jobs: &[Job]) -> Result<(), Box<dyn Error>> {
         for job in jobs {
             for OurModel { model, .. } in &self.models {
@@ -61,7 +61,7 @@ impl<'a> Comparison<'a> {
         Ok(())
     }
 
-    /// Does a job once on every device, and once on every other side that does it.
+    /// Runs a job once on every device and once on every other side that supports it.
     pub fn measure(&mut self, job: &Job) -> Result<(), Box<dyn Error>> {
         let mut found = Vec::new();
         for OurModel { device, model } in &self.models {
@@ -69,7 +69,7 @@ impl<'a> Comparison<'a> {
                 Work::Evaluate(evaluation) => ours::evaluate(model, &evaluation.sets)?,
                 Work::Generate(generation) => ours::generate(model, generation)?,
                 Work::Train(training) => {
-                    // A directory of its own, so that no features are cached in it.
+                    // A new directory, so that it contains no cached features.
                     let dir = tempfile::tempdir_in(self.work)?;
                     ours::train(training, &model.backbone.device(), device, dir.path())?
                 }
@@ -83,7 +83,7 @@ impl<'a> Comparison<'a> {
         for other in self.others.iter_mut().filter(|other| other.does(&job.work)) {
             let outcome = other.run(&job.work, &file)?;
             self.table.add(job, other.name, outcome.seconds);
-            // A side that cannot do a job as it is does a lighter one, and gives no numbers.
+            // A side that does not support the exact job runs a lighter one and returns no results.
             for (device, ours) in found.iter().filter(|_| !outcome.values.is_empty()) {
                 self.all_agree &= agrees(job, &format!("{device} and {}", other.name), ours, &outcome);
             }
@@ -91,36 +91,36 @@ impl<'a> Comparison<'a> {
         Ok(())
     }
 
-    /// What was found, in words.
+    /// A summary of the comparison.
     pub fn report(&self) -> String {
         let about: String =
             self.others.iter().map(|other| format!("{}: {}\n", other.name, other.about)).collect();
         let verdict = match (self.others.is_empty(), self.all_agree) {
-            (true, _) => "Nothing to compare with: only ours was run.".into(),
-            (_, true) => "All sides found the same numbers.".into(),
+            (true, _) => "No comparison: only our side was run.".into(),
+            (_, true) => "All sides have the same results.".into(),
             (_, false) => format!(
                 "THE SIDES DISAGREE by more than {LOGLIK_TOLERANCE} in a log-likelihood, {LOSS_TOLERANCE} in a loss or \
-                 {HEAD_TOLERANCE} in a head, or in the first {AGREED} tokens of an answer: these times mean nothing."
+                 {HEAD_TOLERANCE} in a head, or in the first {AGREED} tokens of an answer: these times are not comparable."
             ),
         };
         format!("{about}{}{verdict}", self.table)
     }
 }
 
-/// Says how far two sides are apart, and whether that is little enough.
+/// Prints the difference between two sides and returns whether it is within the tolerance.
 fn agrees(job: &Job, sides: &str, ours: &Outcome, other: &Outcome) -> bool {
     let title = &job.title;
     match &job.work {
         Work::Evaluate(_) => {
             let difference = largest_difference(&ours.values, &other.values);
-            eprintln!("{title}, {sides}: log-likelihood sums differ by {difference:.1e} at most");
+            eprintln!("{title}, {sides}: log-likelihood sums differ by at most {difference:.1e}");
             difference <= LOGLIK_TOLERANCE
         }
         Work::Generate(generation) => {
             let agreeing = generation.agreeing(&ours.values, &other.values);
             let all = agreeing.iter().filter(|&&tokens| tokens == generation.tokens).count();
             eprintln!(
-                "{title}, {sides}: {all} answers are the same to the end, the others for {:?} tokens",
+                "{title}, {sides}: {all} answers are equal, the others are equal in the first {:?} tokens",
                 agreeing.iter().filter(|&&tokens| tokens < generation.tokens).collect::<Vec<_>>()
             );
             agreeing.iter().all(|&tokens| tokens >= AGREED.min(generation.tokens))
@@ -132,15 +132,15 @@ fn agrees(job: &Job, sides: &str, ours: &Outcome, other: &Outcome) -> bool {
             let share = largest_difference(weights, other.values.get(steps..).unwrap_or(&[]))
                 / largest_difference(&training.initial, weights);
             eprintln!(
-                "{title}, {sides}: losses differ by {losses:.1e} at most, weights of the head by {share:.1e} of the \
-                 largest movement"
+                "{title}, {sides}: losses differ by at most {losses:.1e}, weights of the head by at most {share:.1e} of the \
+                largest change"
             );
             losses <= LOSS_TOLERANCE && share <= HEAD_TOLERANCE
         }
     }
 }
 
-/// Infinite where one of them is not a number, or there are not as many.
+/// The largest difference; infinite if a value is NaN or if the lengths differ.
 fn largest_difference(ours: &[f64], other: &[f64]) -> f64 {
     if ours.len() != other.len() {
         return f64::INFINITY;

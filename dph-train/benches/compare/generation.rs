@@ -1,17 +1,17 @@
-//! [`Generation`]: prompts that both sides answer greedily.
+//! [`Generation`]: prompts for greedy generation on both sides.
 
 use serde_json::{Value, json};
 
-/// So many tokens of every answer have to be the same on both sides. Further on, two that are nearly equally likely may be
-/// told apart by the rounding of floats, and whatever follows then differs.
+/// Number of first tokens of every answer that must be equal on both sides. Later, rounding may select different tokens where two
+/// tokens have nearly the same probability, and all following tokens differ.
 pub const AGREED: usize = 16;
 
-/// Prompts to be continued.
+/// Prompts and settings of a generation job.
 pub struct Generation {
     pub prompts: Vec<Vec<u32>>,
-    /// Prompts that are answered together.
+    /// Number of prompts in a batch.
     pub batch: usize,
-    /// Tokens of each answer.
+    /// Number of tokens of each answer.
     pub tokens: usize,
 }
 
@@ -21,12 +21,12 @@ impl Generation {
         Self { prompts: self.prompts[..self.batch].to_vec(), batch: self.batch, tokens: 2 }
     }
 
-    /// For the other side.
+    /// The job as JSON for the other side.
     pub fn json(&self) -> Value {
         json!({ "prompts": self.prompts, "batch": self.batch, "tokens": self.tokens })
     }
 
-    /// How many tokens of each answer are the same, from its start.
+    /// The number of equal first tokens of each answer.
     pub fn agreeing(&self, ours: &[f64], other: &[f64]) -> Vec<usize> {
         let answer = |tokens: &[f64], index: usize| {
             let first = (index * self.tokens).min(tokens.len());

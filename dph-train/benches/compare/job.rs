@@ -1,4 +1,4 @@
-//! [`Job`]: what both sides work on, as token ids.
+//! [`Job`]: a job for both sides, as token ids.
 
 use std::error::Error;
 use std::fs;
@@ -10,41 +10,41 @@ use serde_json::{Value, json};
 
 use crate::generation::Generation;
 
-/// What both sides do.
+/// A job for both sides.
 pub struct Job {
-    /// Of its file for the other side.
+    /// Name of the job's file for the other side.
     pub name: &'static str,
-    /// What the table calls it.
+    /// The title in the table.
     pub title: String,
-    /// Tokens of all prompt-and-candidate sequences that the job is about, without padding: of every epoch, in
-    /// training. New ones only, in generation.
+    /// Number of tokens of all prompt-and-candidate sequences without padding. Training counts every epoch, generation only new
+    /// tokens.
     pub tokens: usize,
     pub work: Work,
 }
 
-/// What there is to do.
+/// The work of a job.
 pub enum Work {
     Evaluate(Evaluation),
     Train(Training),
     Generate(Generation),
 }
 
-/// Candidate sets to be scored.
+/// Candidate sets to score.
 pub struct Evaluation {
     pub sets: Vec<CandidateSet>,
 }
 
 /// Pairs to train a head on.
 pub struct Training {
-    /// The experiment's file.
+    /// The experiment file.
     pub experiment: &'static str,
-    /// What the file leaves open, except for the device.
+    /// Overrides for the experiment file, without the device.
     pub overrides: Vec<String>,
     /// Root of the data sets.
     pub data: PathBuf,
-    /// Weights of the head before the first step.
+    /// Initial weights of the head.
     pub initial: Vec<f64>,
-    /// The whole job for the other side.
+    /// The job as JSON for the other side.
     pub json: Value,
 }
 

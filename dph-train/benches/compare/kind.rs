@@ -1,4 +1,4 @@
-//! [`JobKind`]: which jobs there are, and how they are made from rows of a data set.
+//! [`JobKind`]: the kinds of jobs, and their creation from rows of a data set.
 
 use std::error::Error;
 use std::path::Path;
@@ -16,28 +16,28 @@ use crate::ours;
 /// The experiments of the training jobs.
 const HEAD: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/compare/head.toml");
 const FINE_TUNE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/compare/fine_tune.toml");
-/// New tokens a prompt.
+/// Number of new tokens per prompt.
 const TOKENS: usize = 64;
 
-/// The jobs there are.
+/// The kinds of jobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum JobKind {
     /// Log-likelihoods and rewards of questions on long texts.
     Race,
-    /// Log-likelihoods and rewards of short beginnings with four long endings.
+    /// Log-likelihoods and rewards of short contexts with four long endings.
     Hellaswag,
-    /// A head on a frozen model: two epochs over short questions.
+    /// Training of a head on a frozen model: two epochs over short questions.
     Train,
-    /// DPO and a head together, all weights learning: one epoch over questions on long texts.
+    /// Training of all weights with DPO and a head: one epoch over questions on long texts.
     FineTune,
-    /// Greedy answers to questions on texts, one by one and all together.
+    /// Greedy generation of answers to questions on texts, one by one and in one batch.
     Generate,
 }
 
 impl JobKind {
     pub const ALL: [Self; 5] = [Self::Race, Self::Hellaswag, Self::Train, Self::FineTune, Self::Generate];
 
-    /// The jobs of this kind on rows of `data`, or one part of them in so many.
+    /// The jobs of this kind on rows of `data`, or on a fraction of these rows.
     pub fn load(
         self,
         part: usize,
@@ -72,7 +72,7 @@ fn evaluation(
     Ok(Job { name, title, tokens, work: Work::Evaluate(Evaluation { sets }) })
 }
 
-/// The questions answered one by one, and all together.
+/// The jobs that answer the questions one by one and in one batch.
 fn generations(sets: &[CandidateSet]) -> Vec<Job> {
     let count = sets.len();
     let job = |name, batch, how: &str| Job {
@@ -88,7 +88,7 @@ fn generations(sets: &[CandidateSet]) -> Vec<Job> {
     vec![job("generate_one", 1, "by one"), job("generate_all", count, "together")]
 }
 
-/// The job of an experiment on so many questions for so many epochs.
+/// The job that trains an experiment on a number of questions for a number of epochs.
 fn training(
     name: &'static str,
     experiment: &'static str,
@@ -110,7 +110,7 @@ fn training(
         format!("stage.{}.steps={steps}", stage.name),
     ];
 
-    // The pairs that `dph-train` sees, step by step.
+    // The pairs of `dph-train`, step by step.
     let mixture = Mixture::new(&[(1.0, sets.len())], asked.seed)?;
     let (mut tokens, mut pairs_of_steps) = (0, Vec::new());
     for step in 0..steps {
@@ -118,7 +118,7 @@ fn training(
         for item in mixture.iter_from((step * stage.batch) as u64).take(stage.batch) {
             let set = &sets[item.row];
             let (Some(gold), Some(other)) = (set.gold, draw_distractor(set, asked.seed, item.epoch)) else {
-                return Err(format!("document {} is no pair", set.id).into());
+                return Err(format!("document {} is not a pair", set.id).into());
             };
             let sequence = |index: usize| [&set.prompt[..], &set.candidates[index].tokens].concat();
             let (chosen, rejected) = (sequence(gold), sequence(other));

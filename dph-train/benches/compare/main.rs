@@ -1,9 +1,9 @@
-//! Ours against PyTorch with transformers, and candle: the same jobs on the same token ids, in one run on one machine.
+//! Compares the speed with PyTorch and transformers, and with candle: the same jobs on the same token ids, in one run on one machine.
 //!
 //! `cargo bench -p dph-train --bench compare -- --help`; benches/README.md describes the jobs.
 //!
-//! The other side does them the plain way: every candidate is a padded row of its own, and training runs the frozen
-//! model again in every epoch. Both sides' numbers are compared before their times are.
+//! The other side uses the usual implementation: every candidate is a separate padded row, and training runs the frozen model
+//! in every epoch. The results of both sides are compared before their times.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints a table")]
 
@@ -29,37 +29,37 @@ use other_side::OtherSide;
 #[global_allocator]
 static ALLOCATOR: terminal::Allocator = terminal::Allocator;
 
-/// Compare the speed of evaluation, training and generation with PyTorch and transformers, that of generation with candle as well.
+/// Compare the speed of evaluation, training and generation with PyTorch and transformers, and of generation also with candle.
 #[derive(Debug, Parser)]
 struct Arguments {
     /// The model directory [default: ~/.cache/dph/models/SmolLM2-135M-Instruct]
     #[arg(long, env = "DPH_SMOLLM2", value_name = "DIR")]
     model: Option<PathBuf>,
-    /// Root of the data sets
+    /// Root directory of the data sets
     #[arg(long, env = "DPH_DATA", value_name = "DIR", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data"))]
     data: PathBuf,
-    /// A Python that has torch and transformers
+    /// A Python interpreter with torch and transformers
     #[arg(long, env = "DPH_PYTHON", value_name = "PROGRAM", default_value = "python3")]
     python: String,
-    /// The program that `cargo build --release` makes in benches/compare/candle [default: without candle]
+    /// The program that `cargo build --release` builds in benches/compare/candle [default: without candle]
     #[arg(long, env = "DPH_CANDLE", value_name = "PROGRAM")]
     candle: Option<PathBuf>,
-    /// Only on these devices [default: flex and, where it is compiled in, libtorch]
+    /// Run only on these devices [default: flex and, if it is compiled in, libtorch]
     #[arg(long = "device", value_name = "DEVICE")]
     devices: Vec<String>,
-    /// Only these jobs
+    /// Run only these jobs
     #[arg(long = "job", value_name = "JOB", value_enum, default_values_t = JobKind::ALL)]
     jobs: Vec<JobKind>,
-    /// Take the median of so many rounds; in each round every side does every job once
+    /// Number of rounds for the median; in each round, every side runs every job once
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
-    /// Only one part in so many of every job
+    /// Divide the size of every job by N
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     part: u32,
-    /// One round of one part in 25: shows that everything runs, not how fast
+    /// Run one round of 1/25 of every job, as a check that everything works and not as a measurement
     #[arg(long, conflicts_with_all = ["part", "rounds"])]
     quick: bool,
-    /// Given by `cargo bench`
+    /// Set by `cargo bench`
     #[arg(long, hide = true)]
     bench: bool,
 }
@@ -68,7 +68,7 @@ fn main() -> ExitCode {
     terminal::keep_freed_memory();
     let arguments = Arguments::parse();
     if !arguments.bench {
-        // `cargo test --all-targets` starts benchmarks as well.
+        // `cargo test --all-targets` also starts benchmarks.
         println!("compare: nothing measured; run `cargo bench -p dph-train --bench compare`");
         return ExitCode::SUCCESS;
     }
@@ -82,7 +82,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whether all sides found the same numbers.
+/// Runs the comparison and returns whether all sides have the same results.
 fn compare(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
     let (part, rounds) = if arguments.quick { (25, 1) } else { (arguments.part as usize, arguments.rounds) };
     let model_dir = arguments.model.clone().map_or_else(default_model, Ok)?;
@@ -90,7 +90,9 @@ fn compare(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
     for device in devices(&arguments.devices) {
         models.push(OurModel { model: ours::open(&model_dir, &dph_core::device(&device)?)?, device });
     }
-    let [OurModel { model, .. }, ..] = &models[..] else { return Err("no device to run on".into()) };
+    let [OurModel { model, .. }, ..] = &models[..] else {
+        return Err("there is no device; give --device DEVICE".into());
+    };
 
     let work = tempfile::tempdir()?;
     let mut jobs = Vec::new();
@@ -121,7 +123,8 @@ fn compare(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
 }
 
 fn default_model() -> Result<PathBuf, String> {
-    let home = std::env::var_os("HOME").ok_or("no HOME to look for the model in; give --model DIR")?;
+    let home =
+        std::env::var_os("HOME").ok_or("HOME is not set, so the model cannot be found; give --model DIR")?;
     Ok(PathBuf::from(home).join(".cache/dph/models/SmolLM2-135M-Instruct"))
 }
 

@@ -1,4 +1,4 @@
-//! [`OtherSide`]: a process that is asked for one job at a time.
+//! [`OtherSide`]: a process that runs one job at a time.
 
 use std::error::Error;
 use std::io::{BufRead, BufReader, Write};
@@ -15,11 +15,11 @@ const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/compare/plain
 
 /// A running program with its model loaded.
 pub struct OtherSide {
-    /// What the table calls it.
+    /// The name in the table.
     pub name: &'static str,
     /// Versions and threads.
     pub about: String,
-    /// Whether it only generates.
+    /// Whether it supports only generation.
     only_generates: bool,
     process: Child,
     requests: Option<ChildStdin>,
@@ -40,22 +40,22 @@ struct Answer {
 }
 
 impl OtherSide {
-    /// PyTorch and transformers, by `plain.py`.
+    /// Starts PyTorch and transformers with `plain.py`.
     pub fn pytorch(python: &str, model: &Path, padding: u32) -> Result<Self, Box<dyn Error>> {
         let mut command = Command::new(python);
         command.args([SCRIPT.as_ref(), model.as_os_str()]).arg(padding.to_string());
-        let help = "give --python PROGRAM that has torch and transformers";
+        let help = "give --python PROGRAM with torch and transformers installed";
         Self::start("PyTorch", command, false).map_err(|error| format!("{error}; {help}").into())
     }
 
-    /// Candle, by the program in `candle/`.
+    /// Starts candle with the program in `candle/`.
     pub fn candle(program: &Path, model: &Path) -> Result<Self, Box<dyn Error>> {
         let mut command = Command::new(program);
         command.arg(model);
         Self::start("candle", command, true)
     }
 
-    /// Starts it and waits until it is ready.
+    /// Starts the process and waits until it is ready.
     fn start(name: &'static str, mut command: Command, only_generates: bool) -> Result<Self, Box<dyn Error>> {
         let mut process = command
             .stdin(Stdio::piped())
@@ -75,12 +75,12 @@ impl OtherSide {
         }
     }
 
-    /// Whether it does such jobs.
+    /// Whether it supports this job.
     pub fn does(&self, work: &Work) -> bool {
         !self.only_generates || matches!(work, Work::Generate(_))
     }
 
-    /// Does a job, whose file is given.
+    /// Runs the job in a file.
     pub fn run(&mut self, work: &Work, file: &Path) -> Result<Outcome, Box<dyn Error>> {
         self.ask(match work {
             Work::Evaluate(_) => json!({ "kind": "evaluate", "sets": file }),
@@ -99,14 +99,14 @@ impl OtherSide {
     fn answer<T: for<'a> Deserialize<'a>>(&mut self) -> Result<T, Box<dyn Error>> {
         let mut line = String::new();
         if self.answers.read_line(&mut line)? == 0 {
-            return Err(format!("{} stopped; what it says about it is above", self.name).into());
+            return Err(format!("{} stopped; its error message is above", self.name).into());
         }
         Ok(serde_json::from_str(&line)?)
     }
 }
 
 impl Drop for OtherSide {
-    /// Without further requests it ends by itself.
+    /// Closes stdin, so that the process ends.
     fn drop(&mut self) {
         self.requests.take();
         let _ = self.process.wait();

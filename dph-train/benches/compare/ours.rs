@@ -1,4 +1,4 @@
-//! Our side: what `dph-eval` and `dph-train` do.
+//! Our side: the jobs with `dph-eval` and `dph-train`.
 
 use std::error::Error;
 use std::fs;
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::generation::Generation;
 use crate::job::Training;
 
-/// How long a job took, and the numbers that it found.
+/// The time and the results of a job.
 pub struct Outcome {
     pub seconds: f64,
     pub values: Vec<f64>,
@@ -29,7 +29,7 @@ pub fn open(dir: &Path, device: &Device) -> Result<Model, Box<dyn Error>> {
     Ok(model)
 }
 
-/// Log-likelihood sums of all candidates; their rewards are computed as well.
+/// Log-likelihood sums of all candidates; their rewards are also computed.
 pub fn evaluate(model: &Model, sets: &[CandidateSet]) -> Result<Outcome, Box<dyn Error>> {
     let start = Instant::now();
     let scores = score(model, sets, &Scoring::default(), &mut |_| {})?;
@@ -50,8 +50,8 @@ pub fn generate(model: &Model, generation: &Generation) -> Result<Outcome, Box<d
     Ok(Outcome { seconds: start.elapsed().as_secs_f64(), values })
 }
 
-/// The loss of every step, and the weights of the trained head. The time includes everything that `dph-train` does: reading
-/// the model and the rows, features or the reference, training, checkpoints, and the export.
+/// The loss of every step and the weights of the trained head. The time includes all work of `dph-train`: reading the model and
+/// the rows, features or the reference, training, checkpoints and the export.
 pub fn train(
     training: &Training,
     device: &Device,
@@ -70,7 +70,7 @@ pub fn train(
     Ok(Outcome { seconds, values })
 }
 
-/// The loss of every training step, from a run's metrics.
+/// The loss of every training step, from the metrics of a run.
 fn losses(metrics: &Path) -> Result<Vec<f64>, Box<dyn Error>> {
     let mut losses = Vec::new();
     for line in fs::read_to_string(metrics)?.lines() {
@@ -82,18 +82,18 @@ fn losses(metrics: &Path) -> Result<Vec<f64>, Box<dyn Error>> {
     Ok(losses)
 }
 
-/// Weights of the head that `dph-train` starts from.
+/// The initial weights of the head in `dph-train`.
 pub fn initial_head(model: &Model, seed: u64) -> Result<Vec<f64>, Box<dyn Error>> {
     let (config, device) = (head_config(model)?, model.backbone.device());
     Ok(weights(&config.init(seed, &device), config.d_model, &device))
 }
 
-/// The weights of an identity head without bias: its rewards for the unit vectors.
+/// The weights of an identity head without bias, which are its rewards for the unit vectors.
 fn weights(head: &PreferenceHead, d_model: usize, device: &Device) -> Vec<f64> {
     head.forward(Tensor::eye(d_model, device)).into_data().iter::<f64>().collect()
 }
 
-/// An identity head without bias on the last state.
+/// The configuration of an identity head without bias on the last state.
 fn head_config(model: &Model) -> Result<PreferenceHeadConfig, Box<dyn Error>> {
     let (d_model, d_ffn) = (model.backbone.d_model(), model.backbone.d_ffn());
     Ok(serde_json::from_value(json!({ "d_model": d_model, "d_ffn": d_ffn, "rewards": ["preference"] }))?)

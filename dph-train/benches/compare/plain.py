@@ -1,7 +1,7 @@
-"""The jobs of the comparison the plain way, with PyTorch and transformers.
+"""The jobs of the comparison, implemented with PyTorch and transformers.
 
-Every candidate is a row of its own, prompt included, padded on the right to the longest of its batch. Reads one
-request a line from stdin and answers each with one line on stdout:
+Every candidate, with its prompt, is a separate row that is padded on the right to the longest row of its batch. The program
+reads one request per line from stdin and writes one line to stdout for each request:
 
     {"kind": "evaluate", "sets": FILE}     log-likelihood sums of all candidates, in their order
     {"kind": "train", "training": FILE}    the loss of every step, and weights of the trained head; loading the model is
@@ -40,7 +40,7 @@ def load(loader, directory):
 @torch.no_grad()
 def evaluate(model, sets, padding):
     rows = [(s["prompt"], answer) for s in sets for answer in s["candidates"]]
-    # Longest first wastes least on padding; lm-evaluation-harness does the same.
+    # Sorting by length minimises padding; lm-evaluation-harness does the same.
     order = sorted(range(len(rows)), key=lambda row: -len(rows[row][0]) - len(rows[row][1]))
     sums = [0.0] * len(rows)
     for first in range(0, len(rows), ROWS):
@@ -49,7 +49,7 @@ def evaluate(model, sets, padding):
         logits = model(input_ids=ids, attention_mask=mask).logits
         for place, row in enumerate(batch):
             prompt, answer = rows[row]
-            # Without the end of the turn.
+            # The end-of-turn token is not scored.
             target = torch.tensor(answer[:-1])
             start = len(prompt) - 1
             log_probs = F.log_softmax(logits[place, start : start + len(target)], dim=-1)
@@ -59,8 +59,8 @@ def evaluate(model, sets, padding):
 
 @torch.no_grad()
 def generate(model, prompts, batch, tokens, padding):
-    """Greedy answers of so many tokens to prompts that are padded on the left."""
-    # No token ends an answer, as on the other side.
+    """Greedy answers of a fixed number of tokens; prompts are padded on the left."""
+    # Like the other side, ignore the end-of-sequence token.
     model.generation_config.eos_token_id = None
     answers = []
     for first in range(0, len(prompts), batch):
@@ -74,7 +74,7 @@ def generate(model, prompts, batch, tokens, padding):
 
 
 def train(directory, training, padding):
-    """A head on a frozen model, which runs again in every step."""
+    """Training of a head on a frozen model, which runs in every step."""
     backbone = load(transformers.AutoModel, directory)
     weight = torch.tensor(training["initial"], requires_grad=True)
     optimiser = LaProp([weight], training)
@@ -97,7 +97,7 @@ def train(directory, training, padding):
 
 
 def fine_tune(directory, training, padding):
-    """DPO and a head, all weights learning, with the reference model in memory: a pair at a time, as two rows."""
+    """Training of all weights with DPO and a head. The reference model is in memory; each batch is one pair, as two rows."""
     policy = load(transformers.AutoModelForCausalLM, directory)
     reference = load(transformers.AutoModelForCausalLM, directory).requires_grad_(False)
     weight = torch.tensor(training["initial"], requires_grad=True)
@@ -128,7 +128,7 @@ def ends(rows):
 
 
 def answer_log_probs(logits, rows, start):
-    """Log-probability of each answer with its end of turn."""
+    """Log-probability of each answer, including its end-of-turn token."""
     log_probs = F.log_softmax(logits, dim=-1)
     return torch.stack([
         log_probs[place, start - 1 : len(row) - 1].gather(1, torch.tensor(row[start:])[:, None]).sum()
@@ -137,7 +137,7 @@ def answer_log_probs(logits, rows, start):
 
 
 def preference(rewards, smoothing):
-    """The separable objective; the first half of the rewards are those of chosen answers."""
+    """The separable objective; the first half of the rewards belongs to the chosen answers."""
     chosen, rejected = rewards.chunk(2)
     return smoothed(chosen, smoothing) + smoothed(-rejected, smoothing)
 

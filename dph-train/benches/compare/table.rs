@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::job::Job;
 
-/// All rounds, by job and side.
+/// The times of all rounds, by job and side.
 #[derive(Default)]
 pub struct Table {
     jobs: Vec<Times>,
@@ -14,12 +14,12 @@ pub struct Table {
 struct Times {
     job: String,
     tokens: usize,
-    /// Seconds of every round, by side: our devices first.
+    /// The time of every round in seconds, by side, with our devices first.
     sides: Vec<(String, Vec<f64>)>,
 }
 
 impl Table {
-    /// Adds a round of one side.
+    /// Adds the time of one side in a round.
     pub fn add(&mut self, job: &Job, side: &str, seconds: f64) {
         let place = self.jobs.iter().position(|times| times.job == job.title).unwrap_or_else(|| {
             self.jobs.push(Times { job: job.title.clone(), tokens: job.tokens, sides: Vec::new() });
@@ -59,7 +59,7 @@ impl fmt::Display for Table {
     }
 }
 
-/// The middle value, or the mean of the two in the middle.
+/// The median.
 fn median(values: &[f64]) -> f64 {
     let mut values = values.to_vec();
     values.sort_by(f64::total_cmp);

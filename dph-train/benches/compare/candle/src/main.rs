@@ -1,11 +1,11 @@
-//! Generation with candle's llama, asked for one job at a time as `plain.py` is:
+//! Generation with candle's llama, one job at a time. The protocol is that of `plain.py`:
 //!
 //! ```text
 //! {"kind": "generate", "generation": FILE}    the tokens of all answers
 //! ```
 //!
-//! Candle's model hides nothing but the future, so prompts of different lengths cannot be answered together. All of a batch are
-//! therefore cut to the shortest, which is less work, and no tokens are given for them.
+//! Candle's model supports only a causal mask, so a batch cannot contain prompts of different lengths. All prompts of a batch are
+//! therefore cut to the length of the shortest, which is less work, and the tokens of their answers are not returned.
 
 use std::fs;
 use std::io::{BufRead, Write};
@@ -45,7 +45,7 @@ fn main() -> Result<()> {
     for line in std::io::stdin().lock().lines() {
         let request: Request = serde_json::from_str(&line?)?;
         if request.kind != "generate" {
-            bail!("{} is not done here", request.kind);
+            bail!("{} is not supported", request.kind);
         }
         let generation: Generation = serde_json::from_str(&fs::read_to_string(request.generation)?)?;
         let (prompts, batch) = (&generation.prompts, generation.batch);
@@ -67,12 +67,12 @@ impl Model {
         let config: LlamaConfig = serde_json::from_slice(&fs::read(dir.join("config.json"))?)?;
         let config = config.into_config(false);
         let file = dir.join("model.safetensors");
-        // SAFETY: nobody changes the file meanwhile.
+        // SAFETY: the file is not changed while it is mapped.
         let weights = unsafe { VarBuilder::from_mmaped_safetensors(&[file], DType::F32, &Device::Cpu)? };
         Ok(Self { llama: Llama::load(weights, &config)?, config })
     }
 
-    /// Greedy answers of so many tokens, one after the other.
+    /// Greedy answers of `tokens` tokens each, concatenated.
     fn generate(&self, prompts: &[Vec<u32>], tokens: usize) -> Result<Vec<u32>> {
         let rows = prompts.len();
         let shortest = prompts.iter().map(Vec::len).min().unwrap_or(0);
