@@ -8,15 +8,15 @@ use dph_core::{
 use crate::model::Model;
 use crate::pass::{DEFAULT_TOKEN_BUDGET, Pass, Progress, ScoreError};
 
-/// What is scored, and how.
+/// The scores to compute, and the size of the batches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Scoring {
-    /// At most so many tokens in a batch, padding included; a single set may have more. More tokens use the device
-    /// better and need more memory.
+    /// Largest number of tokens in a batch, padding included. A single set may have more. A larger budget uses the device
+    /// better and needs more memory.
     pub token_budget: usize,
-    /// Whether log-likelihoods are wanted. They need the whole model.
+    /// Whether log-likelihoods are computed. They need the whole model.
     pub log_likelihood: bool,
-    /// Whether rewards are wanted. They need the model up to the head's layer.
+    /// Whether rewards are computed. They need the model up to the head's layer.
     pub rewards: bool,
 }
 
@@ -26,16 +26,15 @@ impl Default for Scoring {
     }
 }
 
-/// The scores of every candidate of every set, in their order: in one pass over the model, whose prompt is computed
-/// once for all its candidates.
+/// The scores of every candidate of every set, in their order. One pass over the model computes both log-likelihoods and
+/// rewards, and each prompt once for all its candidates.
 ///
-/// The log-likelihood is the sum over the answer's tokens, without the end of the turn; it is not a number where it was
-/// not asked for. There are no rewards where they were not asked for or the model has no head. `progress` is called
-/// after every batch.
+/// The log-likelihood is the sum over the answer's tokens, without the end-of-turn token; it is NaN if `scoring` excludes it.
+/// There are no rewards if `scoring` excludes them or the model has no head. `progress` is called after every batch.
 ///
 /// # Errors
 ///
-/// If the model cannot score one of the sets, see [`Model::check`]. All are looked at before the first is scored.
+/// If the model cannot score one of the sets, see [`Model::check`]. All sets are checked before the first is scored.
 pub fn score(
     model: &Model,
     sets: &[CandidateSet],
@@ -49,7 +48,7 @@ pub fn score(
 /// A preference head and its configuration.
 pub(crate) type HeadRef<'a> = (&'a PreferenceHead, &'a PreferenceHeadConfig);
 
-/// As [`score`], with these heads instead of the model's own. The rewards of one head follow those of the head before.
+/// As [`score`], with these heads instead of the model's own. Rewards are in the order of the heads.
 pub(crate) fn score_heads(
     model: &Model,
     heads: &[HeadRef<'_>],
@@ -76,7 +75,7 @@ pub(crate) fn score_heads(
     Ok(sets.iter().map(of_set).collect())
 }
 
-/// What there is to do for [`score`], with nothing done yet.
+/// The size of the work of [`score`].
 ///
 /// # Errors
 ///

@@ -19,6 +19,13 @@
 //!
 //! An experiment with a `[sweep]` has one run for each combination of the swept values. [`run_sweep`] executes them; stages
 //! and features that several runs share are computed once.
+//!
+//! # Modules
+//!
+//! [`experiment`] defines and checks the keys of the file, `model` describes the model that a run starts from, `run` checks an
+//! experiment and executes it, `stages` trains, `cache` stores what a frozen model computes once, `trainer` connects stages to
+//! burn's `SupervisedTraining`, [`optimiser`] has LaProp and the schedules, `sweep` runs variants, and `estimate` and `forecast`
+//! are for `--dry-run`.
 
 // `derive(RecordState)` expects these names in the crate root.
 use burn::optim::{RecordState, StateSink, StateSource};

@@ -30,21 +30,21 @@ pub enum Unscorable {
     /// Nothing predicts the first token of an answer.
     #[error("the prompt has no tokens")]
     EmptyPrompt,
-    /// A candidate has no tokens, not even one that ends it.
+    /// A candidate has no tokens, not even the end-of-turn token.
     #[error("candidate {candidate} has no tokens")]
     EmptyCandidate {
         /// Index of the candidate.
         candidate: usize,
     },
     /// Prompt and answer do not fit into the model's context.
-    #[error("prompt and longest answer have {tokens} tokens, the model's context only {context}")]
+    #[error("prompt and longest answer have {tokens} tokens, but the context of the model is {context}")]
     TooLong {
         /// Length of the longest sequence.
         tokens: usize,
         /// Longest sequence that the model takes.
         context: usize,
     },
-    /// A token that the model does not know.
+    /// A token is not in the model's vocabulary.
     #[error(
         "token {token} is outside the model's vocabulary of {vocab}: the tokenizer belongs to another model"
     )]

@@ -1,8 +1,8 @@
-//! [`Pass`]: the one way of many candidate sets through a language model.
+//! [`Pass`]: many candidate sets through a language model.
 //!
-//! Scores, the features of a frozen model and the reference log-probabilities of DPO are all made by a pass. Its plan is a
-//! function of all the sets and the token budget alone. It is made before anything is resumed or left out, so the numbers of
-//! a batch never depend on what else is computed: a batch is the unit of work.
+//! A pass computes scores, the features of a frozen model, and the reference log-probabilities of DPO. Its plan of batches
+//! depends only on the sets, the model and the token budget, and is made before anything is resumed or left out. The numbers of a
+//! batch therefore never depend on what else is computed: a batch is the unit of work.
 
 mod check;
 mod layout;
@@ -24,7 +24,7 @@ pub use progress::Progress;
 pub(crate) use progress::ProgressCounter;
 pub use row::PassRow;
 
-/// Tokens in a batch, padding included, where nothing else is said.
+/// The default token budget of a batch, padding included.
 pub const DEFAULT_TOKEN_BUDGET: usize = 4096;
 
 /// Batches that are laid out ahead of the device.
@@ -42,8 +42,8 @@ pub struct Pass<'a> {
 }
 
 impl<'a> Pass<'a> {
-    /// Plans the batches of `sets`: longest rows first, each batch within `token_budget` tokens, padding included; a single
-    /// row may have more. More tokens use the device better and need more memory.
+    /// Plans the batches of `sets`, with the longest rows first. A batch has at most `token_budget` tokens, padding included,
+    /// unless a single row has more. A larger budget uses the device better and needs more memory.
     ///
     /// # Errors
     ///
@@ -78,7 +78,7 @@ impl<'a> Pass<'a> {
         self.candidates
     }
 
-    /// The rows of a batch, in its order. The candidates of the batch are theirs, one row behind the other.
+    /// The rows of a batch, in its order. The candidates of the batch are the candidates of its rows, in the same order.
     pub fn rows(&self, batch: usize) -> impl Iterator<Item = &PassRow<'a>> {
         self.plan[batch].iter().map(|&row| &self.rows[row])
     }
@@ -88,7 +88,7 @@ impl<'a> Pass<'a> {
         batches.flat_map(|batch| self.rows(batch)).map(|row| row.set.packed_len()).sum()
     }
 
-    /// Calls `compute` with every one of `batches`, in their order. Batches are laid out ahead of it on another thread.
+    /// Calls `compute` with each of `batches`, in their order. Another thread lays out the next batches meanwhile.
     ///
     /// # Errors
     ///
@@ -113,7 +113,8 @@ impl<'a> Pass<'a> {
         })
     }
 
-    /// Puts one value for each candidate of a batch where the candidate is among those of all sets.
+    /// Writes one value for each candidate of a batch to the candidate's place in `all`, which has one value for each
+    /// candidate of all sets.
     pub fn scatter<T>(&self, batch: usize, values: impl IntoIterator<Item = T>, all: &mut [T]) {
         let places = self.rows(batch).flat_map(|row| row.candidates.clone());
         for (place, value) in places.zip(values) {
