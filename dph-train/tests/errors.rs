@@ -325,6 +325,14 @@ fn patterns_and_data_of_later_stages_are_checked_before_the_first() {
             "cannot have an adapter",
         ),
         (&["--set", "stage.dph.mix={ arc_easy = 1.0 }"], 1, "found no rows of `arc_easy`, split `train`"),
+        (&["--set", "eval.split=tset"], 1, "the synthetic task `world` has no split `tset`"),
+        (
+            &["--set", "stage.dph.mix={ world_chat = 1.0 }"],
+            1,
+            "has no set in `train` that this objective can use",
+        ),
+        (&["--set", "head.pooling={ projection = 0 }"], 2, "`projection` must be between 1 and 65536"),
+        (&["--set", "head.pooling={ projection = 1000000000000 }"], 2, "`projection` must be between 1 and"),
         (&["--set", "eval.tasks=[\"piqa\"]"], 1, "found no rows of `piqa`, split `test`"),
     ] {
         let said = fail(&mut small(&run, changes), status);

@@ -29,7 +29,8 @@ impl Table {
         let (shared, own) = lines(&columns, &runs);
         let layout = Layout {
             swept,
-            scorer: own.len() > 1,
+            // A sweep over seeds alone has no swept key left whose column could name the rows.
+            scorer: own.len() > 1 || swept.is_empty(),
             parameters: rows.iter().any(|row| row.parameters.is_some()),
         };
         let (below, above): (Vec<&String>, Vec<&String>) = shared.iter().partition(|line| *line == DOCUMENTS);
@@ -189,6 +190,20 @@ mod tests {
             row(["bert", "separable"], 0.61, &[("reward:a", 0.65)]),
         ];
         insta::assert_snapshot!(Table::for_sweep(&swept(), &rows).to_text());
+    }
+
+    #[test]
+    fn a_sweep_over_seeds_alone_names_its_rows() {
+        let row = SweepRow {
+            values: Vec::new(),
+            ..row(["identity", "separable"], 0.6, &[("reward:preference", 0.7)])
+        };
+        let text = Table::for_sweep(&[], &[row]).to_text();
+        let names: Vec<&str> = text.lines().filter_map(|line| line.split_whitespace().next()).collect();
+        assert_eq!(
+            names[..1].iter().chain(&names[2..7]).copied().collect::<Vec<_>>(),
+            ["scorer", "chance", "loglik-mean", "loglik-sum", "reward:preference", "documents"]
+        );
     }
 
     #[test]

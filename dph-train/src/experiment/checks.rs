@@ -1,5 +1,6 @@
 //! Checks of an experiment beyond its types. All problems are reported at once.
 
+use dph_core::PoolingKind;
 use dph_data::Task;
 use dph_eval::Suite;
 use dph_model::checkpoint::Precision;
@@ -43,6 +44,9 @@ pub(crate) fn check(experiment: &Experiment) -> Vec<Found> {
     }
     checks.found
 }
+
+/// Largest size of the vector of a `projection`: larger than the hidden states of any model.
+const LARGEST_PROJECTION: usize = 1 << 16;
 
 struct Checks {
     found: Vec<Found>,
@@ -107,6 +111,13 @@ impl Checks {
         }
         let probability = (0.0..1.0).contains(&head.dropout);
         self.require(probability, &["head", "dropout"], "`dropout` must be at least 0 and less than 1");
+        if let PoolingKind::Projection(size) = head.pooling {
+            self.require(
+                (1..=LARGEST_PROJECTION).contains(&size),
+                &["head", "pooling"],
+                format!("`projection` must be between 1 and {LARGEST_PROJECTION}"),
+            );
+        }
         if let Err(error) = head.aggregation.check_choices() {
             self.add(&["head", "aggregation"], error.to_string());
         }
@@ -260,6 +271,11 @@ impl Checks {
             trainable != Trainable::Lora || experiment.model.lora.rank > 0,
             by_trainable,
             "`[model] lora` needs a `rank` of at least 1".into(),
+        );
+        require(
+            trainable != Trainable::Lora || experiment.model.lora.alpha.is_finite(),
+            by_trainable,
+            "`alpha` of `[model] lora` must be a finite number".into(),
         );
         require(stage.micro_batch > 0, &["micro_batch"], "`micro_batch` must be at least 1".into());
 

@@ -1,14 +1,16 @@
 //! [`Preflights`]: checks an experiment against the model's `config.json`, the tokenizer and the data before the first stage
 //! runs, and for `--dry-run`.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
 use burn::tensor::Device;
 use dph_core::terminal::numbers::bytes;
-use dph_data::{DataError, Kind, Message, Task};
+use dph_data::{DataError, Kind, Message, Task, TaskLoadOptions};
 use dph_eval::BenchPlan;
 use dph_model::{check_lora, check_patterns};
+use serde_json::json;
 use sysinfo::{MemoryRefreshKind, RefreshKind, System};
 
 use crate::error::TrainError;
@@ -16,6 +18,7 @@ use crate::estimate::memory::{stage_memory, weights_memory};
 use crate::experiment::{Experiment, Model, Stage, Trainable};
 use crate::model::source::ModelSource;
 use crate::run::evaluation_plan::evaluation_plan;
+use crate::stages::data::StageData;
 
 /// The reason for a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,12 +45,14 @@ pub(crate) struct Preflights<'a> {
     data: &'a Path,
     purpose: Purpose,
     sources: Vec<(SourceKey<'a>, Option<Arc<ModelSource>>)>,
+    /// The settings of the data that was loaded without an error.
+    loaded: HashSet<String>,
 }
 
 impl<'a> Preflights<'a> {
     /// `data` is the root of the data sets for experiments without `data`.
     pub fn new(data: &'a Path, purpose: Purpose) -> Self {
-        Self { data, purpose, sources: Vec::new() }
+        Self { data, purpose, sources: Vec::new(), loaded: HashSet::new() }
     }
 
     /// Checks an experiment.
@@ -64,10 +69,51 @@ impl<'a> Preflights<'a> {
             Some(source) => check_model(experiment, source, self.purpose)?,
             None => Vec::new(),
         };
-        if self.purpose == Purpose::Run {
-            check_data(experiment, &plan, data)?;
+        if let (Purpose::Run, Some(source)) = (self.purpose, &source) {
+            check_files(experiment, &plan, data)?;
+            self.check_rows(experiment, &plan, data, source)?;
         }
         Ok(Preflight { device, plan, source, warnings })
+    }
+
+    /// Loads the data of all stages and of the evaluation once, so that unusable data is found before the first stage.
+    fn check_rows(
+        &mut self,
+        experiment: &Experiment,
+        plan: &BenchPlan,
+        root: &Path,
+        source: &ModelSource,
+    ) -> Result<(), TrainError> {
+        let Some(tokenizer) = &source.tokenizer else { return Ok(()) };
+        let Experiment { seed, head, eval, model, .. } = experiment;
+        let context = source.config.context;
+        let added: Vec<_> = experiment.stages.iter().map(|stage| &stage.add_tokens).collect();
+        let tokens = json!([model.path, model.tokenizer, model.chat, added, context, root, seed]);
+        for stage in &experiment.stages {
+            let Stage { mix, split, limit, holdout, validation, objective, .. } = stage;
+            let key = json!([tokens, mix, split, limit, holdout, validation, objective, head.rewards]);
+            if self.loaded.insert(key.to_string()) {
+                // The stage itself reports what it loads.
+                let silent = tracing::subscriber::NoSubscriber::default();
+                tracing::subscriber::with_default(silent, || {
+                    StageData::load(stage, &head.rewards, *seed, root, tokenizer, context)
+                })?;
+            }
+        }
+        for planned in &plan.tasks {
+            let split = (planned.data_split(), planned.held_out.as_ref().map(|held_out| held_out.share));
+            let key = json!([tokens, planned.requested, split, eval.limit, eval.seed]);
+            if self.loaded.insert(key.to_string()) {
+                let options = TaskLoadOptions {
+                    limit: eval.limit,
+                    seed: eval.seed,
+                    max_len: Some(context),
+                    ..TaskLoadOptions::default()
+                };
+                planned.load(root, tokenizer, options)?;
+            }
+        }
+        Ok(())
     }
 
     fn source(
@@ -150,7 +196,7 @@ fn check_tokenizer(experiment: &Experiment, source: &ModelSource) -> Result<(), 
 }
 
 /// Checks that the data files for training and evaluation exist.
-fn check_data(experiment: &Experiment, plan: &BenchPlan, root: &Path) -> Result<(), TrainError> {
+fn check_files(experiment: &Experiment, plan: &BenchPlan, root: &Path) -> Result<(), TrainError> {
     for stage in &experiment.stages {
         for task in stage.mix.keys() {
             Task::find(task)?.locate(root, &stage.split).map_err(DataError::NotFound)?;
