@@ -56,6 +56,12 @@ pub enum TrainError {
         /// The keys that differ.
         differing: Vec<String>,
     },
+    /// The run directory has files, but no run.
+    #[error("{}: this directory is not empty and contains no run; choose another one with --out", dir.display())]
+    NotARun {
+        /// The directory.
+        dir: PathBuf,
+    },
     /// The run directory is used by another process.
     #[error("{}: another process writes to this run; wait until it ends, or start another run with --out", dir.display())]
     Locked {
@@ -219,6 +225,7 @@ impl TrainError {
             self,
             Self::NoModel { .. }
                 | Self::OtherExperiment { .. }
+                | Self::NotARun { .. }
                 | Self::Locked { .. }
                 | Self::Sweep(_)
                 | Self::Task(_)

@@ -407,3 +407,27 @@ fn contradictions_of_objective_and_trainable_are_reported_at_once() {
         assert!(said.contains(part), "{part} is not in {said}");
     }
 }
+
+#[test]
+fn a_directory_with_other_files_is_refused_and_left_unchanged() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path().join("run");
+    std::fs::create_dir_all(run.join("dph")).unwrap();
+    std::fs::write(run.join("report.md"), "mine").unwrap();
+    let said = fail(&mut small(&run, &[]), 2);
+    assert!(said.contains("is not empty and contains no run"), "{said}");
+    assert_eq!(std::fs::read_to_string(run.join("report.md")).unwrap(), "mine");
+    assert_eq!(std::fs::read_dir(&run).unwrap().count(), 2);
+}
+
+#[test]
+fn a_model_without_a_tokenizer_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path().join("made");
+    succeed(&mut small(&run, &[]));
+    let model = run.join("sft");
+    std::fs::remove_file(model.join("tokenizer.json")).unwrap();
+    let text = format!("name = \"x\"\n[model]\npath = {model:?}\n[eval]\ntasks = [\"world\"]\n");
+    let said = fail(&mut train(dir.path(), &text), 1);
+    assert!(said.contains("sft/tokenizer.json"), "{said}");
+}

@@ -62,8 +62,12 @@ impl ModelSource {
         let json = given_model(path)?.config_json()?;
         let dir = tempdir()?;
         copy_tokenizer(path, dir.path())?;
-        let is_there = needs_tokenizer || dir.path().join("tokenizer.json").is_file();
-        let tokenizer = is_there.then(|| final_tokenizer(experiment, dir.path())).transpose()?;
+        let tokenizer = match dir.path().join("tokenizer.json").is_file() {
+            true => Some(final_tokenizer(experiment, dir.path())?),
+            // Its error names the model's own directory.
+            false if needs_tokenizer => Some(tokenizer(experiment, path)?),
+            false => None,
+        };
         Self::parse(experiment, &json, tokenizer)
     }
 

@@ -65,9 +65,11 @@ impl RunDir {
             }
         }
         fs::create_dir_all(dir).map_err(error)?;
+        refuse_other_files(dir)?;
         let lock = lock(dir)?;
-        write_atomically(&dir.join("experiment.toml"), source.as_bytes())?;
+        // First the file by which a run is recognised.
         write_atomically(&dir.join(RESOLVED), resolved.as_bytes())?;
+        write_atomically(&dir.join("experiment.toml"), source.as_bytes())?;
         Ok(Self { dir: dir.into(), _lock: lock })
     }
 
@@ -124,6 +126,17 @@ pub(crate) fn new_manifest() -> Manifest {
         Command::new("git").args(["rev-parse", "HEAD"]).output().ok().filter(|out| out.status.success());
     let git_revision = revision.map(|out| String::from_utf8_lossy(&out.stdout).trim().to_string());
     Manifest { version: env!("CARGO_PKG_VERSION").into(), git_revision, ..Manifest::default() }
+}
+
+/// Fails if a directory without a run has files, which a run would overwrite or take for its own stages. What a run leaves that
+/// was killed at its very start (hidden files) does not count.
+fn refuse_other_files(dir: &Path) -> Result<(), TrainError> {
+    let entries = fs::read_dir(dir).map_err(|source| TrainError::io(dir, source))?;
+    let is_hidden = |name: &std::ffi::OsStr| name.to_string_lossy().starts_with('.');
+    match entries.flatten().any(|entry| !is_hidden(&entry.file_name())) {
+        true => Err(TrainError::NotARun { dir: dir.into() }),
+        false => Ok(()),
+    }
 }
 
 fn lock(dir: &Path) -> Result<File, TrainError> {
