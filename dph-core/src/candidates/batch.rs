@@ -1,20 +1,4 @@
 //! [`Batch`]: candidate sets in the layout for one forward pass. Every prompt is stored once.
-//!
-//! A row holds one candidate set: the prompt, then its candidates one after another, then padding.
-//!
-//! ```text
-//! tokens     p0 p1 p2 | a0 a1 a2 | b0 b1 | pad
-//! segments    0  0  0 |  1  1  1 |  2  2 |  -1
-//! positions   0  1  2 |  3  4  5 |  3  4 |   0
-//! ```
-//!
-//! A token attends to the earlier tokens of its own segment and of the prompt, and positions continue from the end of
-//! the prompt. So each candidate gets the same numbers as in a sequence of its own.
-//!
-//! To train a language model on whole conversations, [`Batch::pack_conversations`] puts several of them into one row.
-//! Each conversation is a segment with positions from 0, does not attend to the others, and has no prompt.
-//!
-//! A batch is in host memory and can be built on any thread while the device is busy.
 
 use std::ops::Range;
 
@@ -70,7 +54,23 @@ pub struct Target {
     pub candidate: usize,
 }
 
-/// Candidate sets laid out for one forward pass. See the [module documentation](self) for the layout.
+/// Candidate sets in the layout for one forward pass.
+///
+/// A row holds one candidate set: the prompt, then its candidates one after another, then padding.
+///
+/// ```text
+/// tokens     p0 p1 p2 | a0 a1 a2 | b0 b1 | pad
+/// segments    0  0  0 |  1  1  1 |  2  2 |  -1
+/// positions   0  1  2 |  3  4  5 |  3  4 |   0
+/// ```
+///
+/// A token attends to the earlier tokens of its own segment and of the prompt, and positions continue from the end of
+/// the prompt. So each candidate gets the same numbers as in a sequence of its own.
+///
+/// To train a language model on whole conversations, [`Batch::pack_conversations`] puts several of them into one row.
+/// Each conversation is a segment with positions from 0, does not attend to the others, and has no prompt.
+///
+/// A batch is in host memory and can be built on any thread while the device is busy.
 ///
 /// The flat vectors are `[rows, seq]`, row by row; row `i` holds set `i`, or several conversations.
 #[derive(Debug, Clone, PartialEq, Default)]

@@ -12,7 +12,7 @@ pub(crate) const EXTENSIONS: [&str; 6] = ["jsonl", "json", "csv", "tsv", "parque
 
 /// All rows of a file in order. The extension selects the format.
 ///
-/// A row that cannot be read is a [`RowProblem`]; the other rows can be used.
+/// A row that cannot be read is a [`RowProblem`](crate::RowProblem); the other rows can be used.
 ///
 /// # Errors
 /// A file that cannot be read or is not in its format.
