@@ -16,6 +16,14 @@ pub enum TrainError {
         /// The error of the operating system.
         source: io::Error,
     },
+    /// A file of a run has invalid content.
+    #[error("{}: the file is damaged ({message}); restore it, or start another run with --out", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// The problem and its position.
+        message: String,
+    },
     /// There is no language model at `model.path`.
     #[error("model.path: there is no model {}; set it to a Hugging Face style directory, a .gguf file or hf:owner/name, here or with --set model.path=DIR", path.display())]
     NoModel {
@@ -55,6 +63,34 @@ pub enum TrainError {
         dir: PathBuf,
         /// The keys that differ.
         differing: Vec<String>,
+    },
+    /// A stage or an evaluation of the run was made of other data.
+    #[error("{}: `{artifact}` was made of other data: {differences}; restore the data, or start again without --resume", dir.display())]
+    OtherData {
+        /// The run directory.
+        dir: PathBuf,
+        /// The stage, `evaluations/<stage>` or `results.json`.
+        artifact: String,
+        /// The data sets that differ.
+        differences: String,
+    },
+    /// The model at `model.path` has changed since the run began.
+    #[error("{}: this run began with another model at {}: its content hash was {then} and is now {now}; restore the model, or start again without --resume", dir.display(), model.display())]
+    OtherModel {
+        /// The run directory.
+        dir: PathBuf,
+        /// The model.
+        model: PathBuf,
+        /// The content hash at the beginning of the run.
+        then: String,
+        /// The content hash now.
+        now: String,
+    },
+    /// A directory has the name of a stage or an evaluation, but this run did not make it.
+    #[error("{}: this directory was not made by this run; move it to another place", path.display())]
+    NotAnExport {
+        /// The directory.
+        path: PathBuf,
     },
     /// The run directory has files, but no run.
     #[error("{}: this directory is not empty and contains no run; choose another one with --out", dir.display())]
@@ -213,6 +249,11 @@ impl TrainError {
     pub(crate) fn io(path: &Path, source: io::Error) -> Self {
         Self::Io { path: path.into(), source }
     }
+
+    /// A file of a run is not what the program wrote.
+    pub(crate) fn damaged(path: &Path, error: &serde_json::Error) -> Self {
+        Self::Damaged { path: path.into(), message: error.to_string() }
+    }
 }
 
 impl TrainError {
@@ -225,6 +266,9 @@ impl TrainError {
             self,
             Self::NoModel { .. }
                 | Self::OtherExperiment { .. }
+                | Self::OtherData { .. }
+                | Self::OtherModel { .. }
+                | Self::NotAnExport { .. }
                 | Self::NotARun { .. }
                 | Self::Locked { .. }
                 | Self::Sweep(_)

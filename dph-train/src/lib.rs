@@ -23,15 +23,16 @@
 //! # Modules
 //!
 //! [`experiment`] defines and checks the keys of the file, `model` describes the model that a run starts from, `run` checks an
-//! experiment and executes it, `stages` trains, `cache` stores what a frozen model computes once, `trainer` connects stages to
-//! burn's `SupervisedTraining`, [`optimiser`] has LaProp and the schedules, `sweep` runs variants, and `estimate` and `forecast`
-//! are for `--dry-run`.
+//! experiment and executes it, `data` loads the data sets, `stages` trains, `cache` stores what a frozen model computes once,
+//! `trainer` connects stages to burn's `SupervisedTraining`, [`optimiser`] has LaProp and the schedules, `sweep` runs variants,
+//! and `estimate` and `forecast` are for `--dry-run`.
 
 // `derive(RecordState)` expects these names in the crate root.
 use burn::optim::{RecordState, StateSink, StateSource};
 
 mod atomic;
 mod cache;
+mod data;
 mod error;
 mod estimate;
 pub mod experiment;

@@ -1,11 +1,13 @@
 //! [`bench`]: a model on benchmark tasks.
 
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 use dph_core::CandidateScores;
-use dph_data::{DataError, TaskData, TaskLoadOptions};
+use dph_data::{DataError, TaskData};
 
+use crate::bench::options::BenchOptions;
 use crate::bench::plan::{BenchPlan, PlannedTask};
 use crate::bench::task_results::{suite_result, task_results};
 use crate::model::{Model, ModelError};
@@ -13,23 +15,6 @@ use crate::pass::{Progress, ScoreError};
 use crate::results::{DocumentScores, Results, ResultsError, SuiteResult};
 use crate::score::{HeadRef, Scoring, score_heads, workload};
 use crate::scorer_choice::ScorerChoice;
-
-/// Options of a benchmark.
-#[derive(Debug, Clone, PartialEq)]
-pub struct BenchOptions {
-    /// The root of the data sets: `<data>/<task>/<split>.jsonl`.
-    pub data: PathBuf,
-    /// Maximum number of documents of each task: a seeded sample. `None` takes all.
-    pub limit: Option<usize>,
-    /// Number of answered documents of the train split before each question.
-    pub few_shot: usize,
-    /// The scorers.
-    pub scorers: ScorerChoice,
-    /// Maximum number of tokens in a batch, see [`Scoring::token_budget`].
-    pub token_budget: usize,
-    /// Seed of the sample and of the few-shot examples.
-    pub seed: u64,
-}
 
 /// The outcome of a benchmark.
 #[derive(Debug, Clone, PartialEq)]
@@ -86,14 +71,6 @@ pub enum BenchError {
     },
 }
 
-impl BenchOptions {
-    /// The default options: all documents of the data sets in `data`, no examples, these scorers.
-    pub fn new(data: impl Into<PathBuf>, scorers: ScorerChoice) -> Self {
-        let token_budget = Scoring::default().token_budget;
-        Self { data: data.into(), limit: None, few_shot: 0, scorers, token_budget, seed: 0 }
-    }
-}
-
 /// Evaluates a model on every task of a plan.
 ///
 /// All data is loaded before the first document is scored, so that a missing file is found at once. Documents that exceed the
@@ -137,10 +114,13 @@ pub(crate) fn evaluate(
     };
     let mut overall = Progress::default();
     let mut loaded = Vec::new();
-    for planned in &plan.tasks {
+    for (index, planned) in plan.tasks.iter().enumerate() {
         let (task, split) = (planned.task.name.as_str(), planned.split.as_str());
         progress(BenchProgress { task, split, loading: true, overall });
-        let data = load(model, planned, options)?;
+        let data = match options.loaded.get(index) {
+            Some(data) => Arc::clone(data),
+            None => Arc::new(planned.load(&model.tokenizer, model.backbone.context(), options)?),
+        };
         let work = workload(model, &data.sets, &scoring).map_err(|source| planned.unscorable(source))?;
         overall.total += work.total;
         overall.tokens_total += work.tokens_total;
@@ -240,15 +220,4 @@ impl PlannedTask {
     fn unscorable(&self, source: ScoreError) -> BenchError {
         BenchError::Score { task: self.task.name.clone(), split: self.split.clone(), source }
     }
-}
-
-fn load(model: &Model, planned: &PlannedTask, options: &BenchOptions) -> Result<TaskData, BenchError> {
-    let load = TaskLoadOptions {
-        limit: options.limit,
-        seed: options.seed,
-        few_shot: options.few_shot,
-        max_len: Some(model.backbone.context()),
-        ..TaskLoadOptions::default()
-    };
-    Ok(planned.load(&options.data, &model.tokenizer, load)?)
 }

@@ -1,9 +1,8 @@
 //! [`BenchPlan`]: the tasks, splits and suites of an evaluation.
 
-use std::path::Path;
-
 use dph_data::{ChatTokenizer, DataError, Holdout, HoldoutSide, Task, TaskData, TaskError, TaskLoadOptions};
 
+use crate::bench::options::BenchOptions;
 use crate::bench::suite::Suite;
 use crate::bench::suite_error::SuiteError;
 
@@ -150,23 +149,30 @@ impl PlannedTask {
         self.held_out.as_ref().map_or(&self.split, |held_out| &held_out.split)
     }
 
-    /// The rows to evaluate, as candidate sets.
+    /// The rows to evaluate, as candidate sets for a model with this tokenizer and context.
     ///
     /// # Errors
     /// As [`TaskData::load`].
     pub fn load(
         &self,
-        root: &Path,
         tokenizer: &ChatTokenizer,
-        options: TaskLoadOptions,
+        context: usize,
+        options: &BenchOptions,
     ) -> Result<TaskData, DataError> {
         let holdout = |HeldOut { share, seed, .. }: &HeldOut| Holdout {
             share: *share,
             seed: *seed,
             side: HoldoutSide::HeldOut,
         };
-        let options = TaskLoadOptions { holdout: self.held_out.as_ref().map(holdout), ..options };
-        TaskData::load(&self.task, root, self.data_split(), tokenizer, &options)
+        let load = TaskLoadOptions {
+            limit: options.limit,
+            seed: options.seed,
+            few_shot: options.few_shot,
+            max_len: Some(context),
+            holdout: self.held_out.as_ref().map(holdout),
+            ..TaskLoadOptions::default()
+        };
+        TaskData::load(&self.task, &options.data, self.data_split(), tokenizer, &load)
     }
 }
 

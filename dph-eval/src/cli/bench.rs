@@ -83,6 +83,7 @@ impl BenchArgs {
             scorers: self.scorer.unwrap_or_else(|| ScorerChoice::all(model.heads())),
             token_budget: self.device.token_budget,
             seed: self.seed,
+            loaded: Vec::new(),
         };
         let found = bench(&model, &plan, &options, &mut |progress| show(&mut line, progress));
         line.finish();

@@ -3,13 +3,14 @@
 use std::path::Path;
 
 use dph_core::{CandidateSet, Layer};
-use dph_data::{DataError, TaskLoadOptions};
+use dph_data::DataError;
 use dph_eval::BenchPlan;
 
 use crate::error::TrainError;
 use crate::estimate::speed::Speed;
 use crate::experiment::Experiment;
 use crate::model::source::ModelSource;
+use crate::run::evaluation_plan::evaluation_options;
 
 /// The expected work and cost of the evaluation.
 #[derive(Debug, Clone)]
@@ -31,16 +32,11 @@ impl EvalForecast {
         source: &ModelSource,
         speed: &Speed<'_>,
     ) -> Result<Option<Self>, TrainError> {
-        let Some(tokenizer) = &source.tokenizer else { return Ok(None) };
+        let Some(tokenizer) = source.tokenizer() else { return Ok(None) };
+        let options = evaluation_options(experiment, root);
         let (mut questions, mut tokens) = (0, 0);
         for planned in &plan.tasks {
-            let options = TaskLoadOptions {
-                limit: experiment.eval.limit,
-                seed: experiment.eval.seed,
-                max_len: Some(source.config.context),
-                ..TaskLoadOptions::default()
-            };
-            let data = match planned.load(root, tokenizer, options) {
+            let data = match planned.load(tokenizer, source.config.context, &options) {
                 Ok(data) => data,
                 Err(DataError::NotFound(_)) => return Ok(None),
                 Err(error) => return Err(error.into()),

@@ -72,7 +72,7 @@ impl Forecast {
             let stages = experiment.stages.iter().map(|stage| StageForecast::new(stage, None)).collect();
             return Ok(Self { model: None, stages, evaluation: None, unchecked, warnings });
         };
-        if source.tokenizer.is_none() {
+        if source.tokenizer().is_none() {
             unchecked.push(
                 "the tokenizer was not found: its tokens were not checked, and no data was read".into(),
             );
@@ -81,7 +81,7 @@ impl Forecast {
         let mut stages = Vec::new();
         for stage in &experiment.stages {
             let cost = StageCost::estimate(stage, experiment, data, source, &speed)?;
-            if let (None, Some(_)) = (cost.sets, &source.tokenizer) {
+            if let (None, Some(_)) = (cost.sets, source.tokenizer()) {
                 unchecked.push(format!(
                     "stage `{}`: its data was not found in {}",
                     stage.name,
@@ -91,7 +91,7 @@ impl Forecast {
             stages.push(StageForecast::new(stage, Some(cost)));
         }
         let evaluation = EvalForecast::estimate(experiment, &checked.plan, data, source, &speed)?;
-        if let (None, Some(_)) = (&evaluation, &source.tokenizer) {
+        if let (None, Some(_)) = (&evaluation, source.tokenizer()) {
             unchecked.push(format!("evaluation: its data was not found in {}", data.display()));
         }
         let model = ModelForecast {

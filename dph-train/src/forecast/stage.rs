@@ -1,10 +1,12 @@
 //! [`StageForecast`]: the expected work and cost of a stage.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use dph_core::{CandidateSet, Layer};
 use dph_data::{DataError, TaskData};
 
+use crate::data::task_cache::{DataSource, TaskCache};
 use crate::error::TrainError;
 use crate::estimate::memory::stage_memory;
 use crate::estimate::speed::Speed;
@@ -98,14 +100,15 @@ impl Load {
         let seen = stage.steps * stage.batch;
         let context = source.config.context;
         let unknown = Self { sets: None, epochs: 0.0, tokens: seen * context, set_tokens: 0 };
-        let Some(tokenizer) = &source.tokenizer else { return Ok(unknown) };
-        let heads = &experiment.head.rewards;
-        let loaded = match StageData::load(stage, heads, experiment.seed, data, tokenizer, context) {
+        let Some(tokenizer) = source.tokenizer() else { return Ok(unknown) };
+        let from = DataSource { root: data, tokenizer, context };
+        let loaded = match StageData::load(stage, experiment, from, &mut TaskCache::default()) {
             Ok(loaded) => loaded,
             Err(TrainError::Data(DataError::NotFound(_))) => return Ok(unknown),
             Err(error) => return Err(error),
         };
-        let packed = |data: &[TaskData]| -> usize {
+        loaded.log();
+        let packed = |data: &[Arc<TaskData>]| -> usize {
             data.iter().flat_map(|data| &data.sets).map(CandidateSet::packed_len).sum()
         };
         let sets: usize = loaded.training.iter().map(|data| data.sets.len()).sum();

@@ -1,23 +1,42 @@
 //! [`ModelSource`]: configuration and tokenizer of the initial model. Weights are not read.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use dph_data::{
     ChatTokenizer, DataError, Documents, Task, TaskLoadOptions, World, add_special_tokens, train_tokenizer,
 };
-use dph_model::checkpoint::locate_here;
+use dph_model::checkpoint::{CONFIG_FILE, TOKENIZER_FILE, locate_here};
 use dph_model::{CheckpointError, DecoderConfig, Family, ModelFiles};
+use tempfile::TempDir;
 
 use crate::error::TrainError;
-use crate::experiment::{Experiment, TokenizerSource, TrainedTokenizer};
+use crate::experiment::{Experiment, Stage, TokenizerSource, TrainedTokenizer};
 use crate::model::tokenizer::{copy_tokenizer, tokenizer};
 
-/// Configuration and tokenizer of the model from which the first stage starts.
+/// Configuration and tokenizers of the model from which the first stage starts.
 pub(crate) struct ModelSource {
     pub family: Family,
     pub config: DecoderConfig,
-    /// The tokenizer with the added tokens of all stages; `None` if its files do not exist.
-    pub tokenizer: Option<ChatTokenizer>,
+    /// The tokenizer of each stage, with the tokens that the stage and earlier stages add; without stages the model's own
+    /// tokenizer. Empty if the files of the tokenizer do not exist.
+    tokenizers: Vec<Arc<ChatTokenizer>>,
+    /// The files of a new model; `None` for a model at a path.
+    pub new: Option<NewModel>,
+}
+
+/// The files of a new model, without its weights.
+pub(crate) struct NewModel {
+    tokenizer: TempDir,
+    /// The text of its `config.json`.
+    pub config: String,
+}
+
+impl NewModel {
+    /// The directory with the files of the tokenizer.
+    pub fn tokenizer(&self) -> &Path {
+        self.tokenizer.path()
+    }
 }
 
 impl ModelSource {
@@ -30,7 +49,7 @@ impl ModelSource {
     }
 
     /// Like [`read`](Self::read), but without requests to the Hugging Face Hub. If there is no model at `path`, `new` is used;
-    /// without both, this returns `None`. If the tokenizer or its training data does not exist, `tokenizer` is `None`.
+    /// without both, this returns `None`. If the tokenizer or its training data does not exist, there is no tokenizer.
     pub fn read_local(experiment: &Experiment, data: &Path) -> Result<Option<Self>, TrainError> {
         let model = &experiment.model;
         if let Some(path) = model.path.as_deref().and_then(locate_here) {
@@ -55,41 +74,56 @@ impl ModelSource {
             return Ok(None);
         }
         let json = serde_json::to_string(&config).unwrap_or_default();
-        Self::parse(experiment, &json, None).map(Some)
+        Self::parse(experiment, &json, Vec::new(), None).map(Some)
+    }
+
+    /// The tokenizer of the final model; `None` if its files do not exist.
+    pub fn tokenizer(&self) -> Option<&Arc<ChatTokenizer>> {
+        self.tokenizers.last()
+    }
+
+    /// The tokenizer of the stage with this index.
+    pub fn stage_tokenizer(&self, stage: usize) -> Option<&Arc<ChatTokenizer>> {
+        self.tokenizers.get(stage)
     }
 
     fn from_files(experiment: &Experiment, path: &Path, needs_tokenizer: bool) -> Result<Self, TrainError> {
-        let json = given_model(path)?.config_json()?;
-        let dir = tempdir()?;
-        copy_tokenizer(path, dir.path())?;
-        let tokenizer = match dir.path().join("tokenizer.json").is_file() {
-            true => Some(final_tokenizer(experiment, dir.path())?),
-            // Its error names the model's own directory.
-            false if needs_tokenizer => Some(tokenizer(experiment, path)?),
-            false => None,
+        let files = given_model(path)?;
+        let json = files.config_json()?;
+        let is_missing =
+            || files.read(TOKENIZER_FILE).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound);
+        let tokenizers = match is_missing() {
+            false => stage_tokenizers(experiment, path, &json)?,
+            // This fails, with an error that names the directory of the model.
+            true if needs_tokenizer => vec![Arc::new(tokenizer(experiment, path)?)],
+            true => Vec::new(),
         };
-        Self::parse(experiment, &json, tokenizer)
+        Self::parse(experiment, &json, tokenizers, None)
     }
 
     fn new_model(experiment: &Experiment, data: &Path) -> Result<Self, TrainError> {
         let dir = tempdir()?;
         write_tokenizer(experiment, data, dir.path())?;
-        let json = new_config(experiment, &tokenizer(experiment, dir.path())?);
-        Self::parse(experiment, &json, Some(final_tokenizer(experiment, dir.path())?))
+        let config = new_config(experiment, &tokenizer(experiment, dir.path())?);
+        write(&dir.path().join(CONFIG_FILE), config.as_bytes())?;
+        let tokenizers = stage_tokenizers(experiment, dir.path(), &config)?;
+        let new = NewModel { tokenizer: dir, config: config.clone() };
+        Self::parse(experiment, &config, tokenizers, Some(new))
     }
 
     fn parse(
         experiment: &Experiment,
         json: &str,
-        tokenizer: Option<ChatTokenizer>,
+        tokenizers: Vec<Arc<ChatTokenizer>>,
+        new: Option<NewModel>,
     ) -> Result<Self, TrainError> {
         let parse = || {
             let family = Family::parse(json)?;
             let config = family.causal_decoder()?;
-            Ok(Self { family, config, tokenizer })
+            Ok(Self { family, config, tokenizers, new })
         };
         parse().map_err(|source| match &experiment.model.path {
-            Some(path) => CheckpointError::Config { path: path.join("config.json"), source }.into(),
+            Some(path) => CheckpointError::Config { path: path.join(CONFIG_FILE), source }.into(),
             None => TrainError::Config(source),
         })
     }
@@ -104,7 +138,7 @@ pub(crate) fn given_model(path: &Path) -> Result<ModelFiles, TrainError> {
 }
 
 /// Writes the tokenizer of a new model into a directory.
-pub(crate) fn write_tokenizer(experiment: &Experiment, data: &Path, dir: &Path) -> Result<(), TrainError> {
+fn write_tokenizer(experiment: &Experiment, data: &Path, dir: &Path) -> Result<(), TrainError> {
     match &experiment.model.tokenizer {
         None => Ok(World::default().write_tokenizer(dir)?),
         Some(TokenizerSource::Given(name)) if name == "world" => Ok(World::default().write_tokenizer(dir)?),
@@ -119,7 +153,7 @@ pub(crate) fn write_tokenizer(experiment: &Experiment, data: &Path, dir: &Path) 
 }
 
 /// The `config.json` of a new model: `[model.new]`, with missing keys filled in from the tokenizer.
-pub(crate) fn new_config(experiment: &Experiment, tokenizer: &ChatTokenizer) -> String {
+fn new_config(experiment: &Experiment, tokenizer: &ChatTokenizer) -> String {
     let mut config = experiment.model.new.clone().unwrap_or_default();
     let mut fill = |key: &str, value: Option<usize>| {
         if let Some(value) = value {
@@ -133,14 +167,41 @@ pub(crate) fn new_config(experiment: &Experiment, tokenizer: &ChatTokenizer) -> 
     serde_json::to_string_pretty(&config).unwrap_or_default()
 }
 
-/// The tokenizer in a temporary directory with the added tokens of all stages.
-fn final_tokenizer(experiment: &Experiment, folder: &Path) -> Result<ChatTokenizer, TrainError> {
-    for stage in &experiment.stages {
-        add_special_tokens(folder, &stage.add_tokens)?;
+/// The tokenizers of the stages, given the directory of the model and its configuration. Stages that add no tokens share the
+/// tokenizer of the stage before.
+fn stage_tokenizers(
+    experiment: &Experiment,
+    model: &Path,
+    config: &str,
+) -> Result<Vec<Arc<ChatTokenizer>>, TrainError> {
+    let added = |stage: &Stage| !stage.add_tokens.is_empty();
+    let dir = tempdir()?;
+    if experiment.stages.iter().any(added) {
+        copy_tokenizer(model, dir.path())?;
+        write(&dir.path().join(CONFIG_FILE), config.as_bytes())?;
     }
-    tokenizer(experiment, folder)
+    let mut tokenizers: Vec<Arc<ChatTokenizer>> = Vec::new();
+    for stage in &experiment.stages {
+        let next = match tokenizers.last() {
+            _ if added(stage) => {
+                add_special_tokens(dir.path(), &stage.add_tokens)?;
+                Arc::new(tokenizer(experiment, dir.path())?)
+            }
+            Some(last) => Arc::clone(last),
+            None => Arc::new(tokenizer(experiment, model)?),
+        };
+        tokenizers.push(next);
+    }
+    if tokenizers.is_empty() {
+        tokenizers.push(Arc::new(tokenizer(experiment, model)?));
+    }
+    Ok(tokenizers)
 }
 
-fn tempdir() -> Result<tempfile::TempDir, TrainError> {
+fn tempdir() -> Result<TempDir, TrainError> {
     tempfile::tempdir().map_err(|source| TrainError::io(&std::env::temp_dir(), source))
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
+    std::fs::write(path, bytes).map_err(|source| TrainError::io(path, source))
 }

@@ -3,23 +3,29 @@
 use std::path::Path;
 
 use dph_core::PreferenceHead;
-use dph_eval::{Bench, BenchOptions, Model, NamedHead, ScorerChoice, bench, bench_heads};
+use dph_eval::{Bench, Model, NamedHead, ScorerChoice, bench, bench_heads};
 
+use crate::data::evaluation_data::EvaluationData;
 use crate::error::TrainError;
 use crate::progress::StageProgress;
 use crate::run::context::RunContext;
+use crate::run::evaluation_plan::evaluation_options;
 
 /// Evaluates the models in these directories in one pass. They must have the same language model and either all have a head
-/// or all have none.
-pub(crate) fn evaluate(context: &RunContext<'_>, model_dirs: &[&Path]) -> Result<Vec<Bench>, TrainError> {
+/// or all have none. `data` is the data of the context's plan for their tokenizer.
+pub(crate) fn evaluate(
+    context: &RunContext<'_>,
+    data: &EvaluationData,
+    model_dirs: &[&Path],
+) -> Result<Vec<Bench>, TrainError> {
     let (experiment, device) = (context.experiment, &context.device);
     let none = || Ok(vec![Bench::new(&experiment.name); model_dirs.len()]);
     let Some(first) = model_dirs.first().filter(|_| !context.plan.tasks.is_empty()) else { return none() };
     let mut model = Model::open_with(first, device, &experiment.model.open_options())?;
     model.name = experiment.name.clone();
-    let mut options = BenchOptions::new(context.data, ScorerChoice::all(model.heads()));
-    options.limit = experiment.eval.limit;
-    options.seed = experiment.eval.seed;
+    let mut options = evaluation_options(experiment, context.data);
+    options.scorers = ScorerChoice::all(model.heads());
+    options.loaded = data.tasks.clone();
 
     let mut progress = StageProgress::new("evaluation", "tokens");
     let mut show = |at: dph_eval::BenchProgress<'_>| {

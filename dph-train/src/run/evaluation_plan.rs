@@ -1,6 +1,8 @@
-//! The evaluation plan of an experiment.
+//! The evaluation plan of an experiment, and its options.
 
-use dph_eval::{BenchPlan, HeldOut, PlanError};
+use std::path::Path;
+
+use dph_eval::{BenchOptions, BenchPlan, HeldOut, PlanError, ScorerChoice};
 
 use crate::experiment::Experiment;
 
@@ -16,4 +18,10 @@ pub(crate) fn evaluation_plan(experiment: &Experiment) -> Result<BenchPlan, Plan
         }
     }
     Ok(plan)
+}
+
+/// The options of an evaluation with the log-likelihood, given the root of the data sets.
+pub(crate) fn evaluation_options(experiment: &Experiment, root: &Path) -> BenchOptions {
+    let limit = experiment.eval.limit;
+    BenchOptions { limit, seed: experiment.eval.seed, ..BenchOptions::new(root, ScorerChoice::Log) }
 }

@@ -5,6 +5,7 @@ pub(crate) mod evaluation;
 pub(crate) mod evaluation_plan;
 mod one;
 pub(crate) mod preflight;
+mod provenance;
 mod report;
 pub(crate) mod run_dir;
 pub(crate) mod stage_dirs;

@@ -47,11 +47,12 @@ pub fn run(file: &ExperimentFile, options: &RunOptions) -> Result<Vec<Bench>, Tr
     let experiment = &file.experiment;
     // Check before an earlier run is renamed.
     let checked = Preflights::new(&options.data, Purpose::Run).check(experiment)?;
-    let context = RunContext::new(experiment, &options.data, checked);
+    let mut context = RunContext::new(experiment, &options.data, checked);
     let run = RunDir::open(&options.out, experiment, &file.source, options.resume)?;
     let dirs = StageDirs::alone(&run);
+    context.check_resumed(&dirs)?;
     let (model_dir, mut benches) = context.train(&dirs, &FeatureCache::new(features_dir(&options.out)))?;
-    let mut bench = evaluate(&context, &[&model_dir])?.remove(0);
+    let mut bench = evaluate(&context, &context.loaded.last, &[&model_dir])?.remove(0);
     if let (false, Some(last)) = (benches.is_empty(), experiment.stages.last()) {
         bench.results.name = last.name.clone();
     }

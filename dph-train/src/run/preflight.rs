@@ -1,23 +1,24 @@
 //! [`Preflights`]: checks an experiment against the model's `config.json`, the tokenizer and the data before the first stage
 //! runs, and for `--dry-run`.
 
-use std::collections::HashSet;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use burn::tensor::Device;
 use dph_core::terminal::numbers::bytes;
-use dph_data::{DataError, Kind, Message, Task, TaskLoadOptions};
+use dph_data::{Kind, Message, Task};
 use dph_eval::BenchPlan;
 use dph_model::{check_lora, check_patterns};
-use serde_json::json;
 use sysinfo::{MemoryRefreshKind, RefreshKind, System};
 
+use crate::data::evaluation_data::EvaluationData;
+use crate::data::task_cache::{DataSource, TaskCache};
 use crate::error::TrainError;
 use crate::estimate::memory::{stage_memory, weights_memory};
 use crate::experiment::{Experiment, Model, Stage, Trainable};
 use crate::model::source::ModelSource;
-use crate::run::evaluation_plan::evaluation_plan;
+use crate::run::evaluation_plan::{evaluation_options, evaluation_plan};
 use crate::stages::data::StageData;
 
 /// The reason for a check.
@@ -38,21 +39,33 @@ pub(crate) struct Preflight {
     pub source: Option<Arc<ModelSource>>,
     /// Warnings about stages that may need more memory than the machine has.
     pub warnings: Vec<String>,
+    /// The data of the run; empty for a forecast.
+    pub data: RunData,
 }
 
-/// Checks experiments. Experiments with the same model read it only once.
+/// The data of a run.
+#[derive(Default)]
+pub(crate) struct RunData {
+    /// The data of each stage.
+    pub stages: Vec<StageData>,
+    /// The data of the evaluations after single stages.
+    pub after: BTreeMap<String, EvaluationData>,
+    /// The data of the evaluation at the end.
+    pub last: EvaluationData,
+}
+
+/// Checks experiments. Experiments with the same model read it only once, and share data in memory.
 pub(crate) struct Preflights<'a> {
     data: &'a Path,
     purpose: Purpose,
     sources: Vec<(SourceKey<'a>, Option<Arc<ModelSource>>)>,
-    /// The settings of the data that was loaded without an error.
-    loaded: HashSet<String>,
+    cache: TaskCache,
 }
 
 impl<'a> Preflights<'a> {
     /// `data` is the root of the data sets for experiments without `data`.
     pub fn new(data: &'a Path, purpose: Purpose) -> Self {
-        Self { data, purpose, sources: Vec::new(), loaded: HashSet::new() }
+        Self { data, purpose, sources: Vec::new(), cache: TaskCache::default() }
     }
 
     /// Checks an experiment.
@@ -69,51 +82,35 @@ impl<'a> Preflights<'a> {
             Some(source) => check_model(experiment, source, self.purpose)?,
             None => Vec::new(),
         };
-        if let (Purpose::Run, Some(source)) = (self.purpose, &source) {
-            check_files(experiment, &plan, data)?;
-            self.check_rows(experiment, &plan, data, source)?;
-        }
-        Ok(Preflight { device, plan, source, warnings })
+        let loaded = match (self.purpose, &source) {
+            (Purpose::Run, Some(source)) => self.load(experiment, &plan, data, source)?,
+            _ => RunData::default(),
+        };
+        Ok(Preflight { device, plan, source, warnings, data: loaded })
     }
 
-    /// Loads the data of all stages and of the evaluation once, so that unusable data is found before the first stage.
-    fn check_rows(
+    /// Loads the data of all stages and evaluations, so that unusable data is found before the first stage.
+    fn load(
         &mut self,
         experiment: &Experiment,
         plan: &BenchPlan,
         root: &Path,
         source: &ModelSource,
-    ) -> Result<(), TrainError> {
-        let Some(tokenizer) = &source.tokenizer else { return Ok(()) };
-        let Experiment { seed, head, eval, model, .. } = experiment;
-        let context = source.config.context;
-        let added: Vec<_> = experiment.stages.iter().map(|stage| &stage.add_tokens).collect();
-        let tokens = json!([model.path, model.tokenizer, model.chat, added, context, root, seed]);
-        for stage in &experiment.stages {
-            let Stage { mix, split, limit, holdout, validation, objective, .. } = stage;
-            let key = json!([tokens, mix, split, limit, holdout, validation, objective, head.rewards]);
-            if self.loaded.insert(key.to_string()) {
-                // The stage itself reports what it loads.
-                let silent = tracing::subscriber::NoSubscriber::default();
-                tracing::subscriber::with_default(silent, || {
-                    StageData::load(stage, &head.rewards, *seed, root, tokenizer, context)
-                })?;
+    ) -> Result<RunData, TrainError> {
+        let Some(tokenizer) = source.tokenizer() else { return Ok(RunData::default()) };
+        let from = |tokenizer| DataSource { root, tokenizer, context: source.config.context };
+        let options = evaluation_options(experiment, root);
+        let mut loaded = RunData::default();
+        for (index, stage) in experiment.stages.iter().enumerate() {
+            let from = from(source.stage_tokenizer(index).unwrap_or(tokenizer));
+            loaded.stages.push(StageData::load(stage, experiment, from, &mut self.cache)?);
+            if experiment.eval.after.contains(&stage.name) {
+                let data = EvaluationData::load(plan, &options, from, &mut self.cache)?;
+                loaded.after.insert(stage.name.clone(), data);
             }
         }
-        for planned in &plan.tasks {
-            let split = (planned.data_split(), planned.held_out.as_ref().map(|held_out| held_out.share));
-            let key = json!([tokens, planned.requested, split, eval.limit, eval.seed]);
-            if self.loaded.insert(key.to_string()) {
-                let options = TaskLoadOptions {
-                    limit: eval.limit,
-                    seed: eval.seed,
-                    max_len: Some(context),
-                    ..TaskLoadOptions::default()
-                };
-                planned.load(root, tokenizer, options)?;
-            }
-        }
-        Ok(())
+        loaded.last = EvaluationData::load(plan, &options, from(tokenizer), &mut self.cache)?;
+        Ok(loaded)
     }
 
     fn source(
@@ -174,7 +171,7 @@ fn check_model(
 
 /// Checks that the model's vocabulary contains the tokens of a conversation and that its context is long enough.
 fn check_tokenizer(experiment: &Experiment, source: &ModelSource) -> Result<(), TrainError> {
-    let Some(tokenizer) = &source.tokenizer else { return Ok(()) };
+    let Some(tokenizer) = source.tokenizer() else { return Ok(()) };
     let is_text = |stage: &Stage| {
         stage.mix.keys().all(|task| Task::find(task).is_ok_and(|task| task.kind == Kind::Text))
     };
@@ -193,19 +190,6 @@ fn check_tokenizer(experiment: &Experiment, source: &ModelSource) -> Result<(), 
         true => Err(TrainError::NoRoom { tokens: tokens.len(), context }),
         false => Ok(()),
     }
-}
-
-/// Checks that the data files for training and evaluation exist.
-fn check_files(experiment: &Experiment, plan: &BenchPlan, root: &Path) -> Result<(), TrainError> {
-    for stage in &experiment.stages {
-        for task in stage.mix.keys() {
-            Task::find(task)?.locate(root, &stage.split).map_err(DataError::NotFound)?;
-        }
-    }
-    for planned in &plan.tasks {
-        planned.task.locate(root, planned.data_split()).map_err(DataError::NotFound)?;
-    }
-    Ok(())
 }
 
 /// Rejects a model whose weights do not fit into the memory of this machine. Returns a warning for each stage whose estimated

@@ -3,6 +3,7 @@
 //! ```text
 //! runs/<name>/  experiment.toml  the original file     resolved.toml  with all default values
 //!               manifest.json    versions, hashes      metrics.jsonl  one line per step
+//!               provenance.json  the data of each stage and evaluation
 //!               base/            a new model           checkpoints/<stage>/
 //!               <stage>/         the exported model    results.json  documents.jsonl  report.md  report.html
 //!               evaluations/<stage>/   results.json and documents.jsonl after a stage
@@ -26,8 +27,10 @@ use std::process::Command;
 use dph_eval::Manifest;
 
 use crate::atomic::write_atomically;
+use crate::data::record::DataRecord;
 use crate::error::TrainError;
 use crate::experiment::Experiment;
+use crate::run::provenance::{Artifact, Provenance};
 
 /// A run directory with a lock, so that only this process writes to it.
 pub(crate) struct RunDir {
@@ -95,18 +98,34 @@ impl RunDir {
         self.dir.join("checkpoints").join(stage)
     }
 
-    /// The directory `name` in the run. If it does not exist, `make` creates it: `make` writes to a temporary directory, which is
-    /// renamed afterwards.
+    /// The directory `name` in the run, made of `data`. If it is not finished, `make` creates it: `make` writes to a temporary
+    /// directory, which is renamed afterwards.
     pub fn once(
         &self,
         name: &str,
+        data: &DataRecord,
         make: impl FnOnce(&Path) -> Result<(), TrainError>,
     ) -> Result<PathBuf, TrainError> {
         let path = self.dir.join(name);
+        let mut provenance = Provenance::load(&self.dir)?;
+        let earlier = provenance.get(name);
         if path.is_dir() {
-            tracing::info!("{name}: already done");
+            match earlier {
+                Some(Artifact { finished: true, data: Some(_) }) => tracing::info!("{name}: already done"),
+                Some(Artifact { finished: true, data: None }) => tracing::info!(
+                    "{name}: already done by an earlier version, which did not record its data; they were not compared"
+                ),
+                _ => return Err(TrainError::NotAnExport { path }),
+            }
             return Ok(path);
         }
+        if earlier.is_none() && self.has_checkpoint(name) {
+            tracing::info!(
+                "{name}: begun by an earlier version, which did not record its data; they were not compared"
+            );
+        }
+        let artifact = |finished| Artifact { finished, data: Some(data.clone()) };
+        provenance.set(&self.dir, name, artifact(false))?;
         let partial = self.dir.join(format!("{name}.partial"));
         let error = |source| TrainError::io(&partial, source);
         if partial.exists() {
@@ -114,9 +133,36 @@ impl RunDir {
         }
         fs::create_dir_all(&partial).map_err(error)?;
         make(&partial)?;
+        // First the record: a directory without one was not made by this run.
+        provenance.set(&self.dir, name, artifact(true))?;
         fs::rename(&partial, &path).map_err(error)?;
         File::open(&self.dir).and_then(|dir| dir.sync_all()).map_err(error)?;
         Ok(path)
+    }
+
+    /// Records the data of a file of the run, which is then written.
+    pub fn record(&self, name: &str, data: &DataRecord) -> Result<(), TrainError> {
+        let artifact = Artifact { finished: true, data: Some(data.clone()) };
+        Provenance::load(&self.dir)?.set(&self.dir, name, artifact)
+    }
+
+    /// Fails if an artifact exists, complete or as a checkpoint, that was made of other data.
+    pub fn check_data(&self, name: &str, now: &DataRecord) -> Result<(), TrainError> {
+        if !self.dir.join(name).exists() && !self.has_checkpoint(name) {
+            return Ok(());
+        }
+        let provenance = Provenance::load(&self.dir)?;
+        let then = provenance.get(name).and_then(|artifact| artifact.data.as_ref());
+        match then.and_then(|then| then.differences(now)) {
+            None => Ok(()),
+            Some(differences) => {
+                Err(TrainError::OtherData { dir: self.dir.clone(), artifact: name.into(), differences })
+            }
+        }
+    }
+
+    fn has_checkpoint(&self, stage: &str) -> bool {
+        fs::read_dir(self.checkpoints(stage)).is_ok_and(|mut entries| entries.next().is_some())
     }
 }
 

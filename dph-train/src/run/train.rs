@@ -3,47 +3,53 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use dph_eval::{Bench, Manifest};
+use dph_eval::{Bench, Manifest, RESULTS_FILE};
 use dph_model::Backbone;
+use dph_model::checkpoint::TOKENIZER_FILE;
 
 use crate::cache::features::FeatureCache;
+use crate::data::record::DataRecord;
 use crate::error::TrainError;
-use crate::model::source::{given_model, new_config, write_tokenizer};
-use crate::model::tokenizer::tokenizer;
+use crate::model::source::given_model;
+use crate::model::tokenizer::copy_tokenizer;
 use crate::run::context::RunContext;
 use crate::run::evaluation::evaluate;
 use crate::run::report;
-use crate::run::run_dir::{METRICS, new_manifest};
+use crate::run::run_dir::{METRICS, RunDir, new_manifest};
 use crate::run::stage_dirs::StageDirs;
 use crate::stages::StageContext;
 
 impl RunContext<'_> {
     /// Creates the model and runs the stages; finished stages are skipped. Returns the directory of the final model and the
     /// evaluations after single stages.
+    ///
+    /// The data of a stage are dropped after it.
     pub fn train(
-        &self,
+        &mut self,
         dirs: &StageDirs<'_>,
         features: &FeatureCache,
     ) -> Result<(PathBuf, Vec<Bench>), TrainError> {
         let mut benches = Vec::new();
         let mut model_dir = self.base_model(dirs)?;
         self.write_manifest(dirs, &model_dir)?;
-        for stage in &self.experiment.stages {
+        let stages = std::mem::take(&mut self.loaded.stages);
+        for (stage, data) in self.experiment.stages.iter().zip(stages) {
             let home = dirs.directory(&stage.name);
             let (metrics_log, checkpoints) = (home.path().join(METRICS), home.checkpoints(&stage.name));
             let context = StageContext {
                 experiment: self.experiment,
-                data: self.data,
                 device: &self.device,
                 metrics_log: &metrics_log,
                 features,
             };
-            model_dir =
-                home.once(&stage.name, |export| context.run(stage, &model_dir, &checkpoints, export))?;
+            let record = data.record.clone();
+            model_dir = home.once(&stage.name, &record, |export| {
+                context.run(stage, data, &model_dir, &checkpoints, export)
+            })?;
             let is_last = self.experiment.stages.last().is_some_and(|last| last.name == stage.name);
-            if self.experiment.eval.after.contains(&stage.name) && !is_last {
-                let evaluation = dirs.run().once(&format!("{EVALUATIONS}/{}", stage.name), |dir| {
-                    let mut bench = evaluate(self, &[&model_dir])?.remove(0);
+            if let (Some(data), false) = (self.loaded.after.get(&stage.name), is_last) {
+                let evaluation = dirs.run().once(&evaluation_name(&stage.name), &data.record, |dir| {
+                    let mut bench = evaluate(self, data, &[&model_dir])?.remove(0);
                     bench.results.name = stage.name.clone();
                     Ok(bench.save(dir)?)
                 })?;
@@ -60,39 +66,71 @@ impl RunContext<'_> {
         let [.., last] = benches else { return Ok(()) };
         let mut last = last.clone();
         last.results.name = name.clone();
+        run.record(RESULTS_FILE, &self.loaded.last.record)?;
         Ok(last.save(run.path())?)
+    }
+
+    /// Fails if a stage or an evaluation of a run that is resumed was made of other data, or a new model has another tokenizer.
+    pub fn check_resumed(&self, dirs: &StageDirs<'_>) -> Result<(), TrainError> {
+        self.check_tokenizer(dirs.directory(BASE))?;
+        for (stage, data) in self.experiment.stages.iter().zip(&self.loaded.stages) {
+            dirs.directory(&stage.name).check_data(&stage.name, &data.record)?;
+        }
+        for (stage, data) in &self.loaded.after {
+            dirs.run().check_data(&evaluation_name(stage), &data.record)?;
+        }
+        Ok(())
+    }
+
+    /// Fails if the new model of a run has another tokenizer than the one that the data were loaded with.
+    fn check_tokenizer(&self, run: &RunDir) -> Result<(), TrainError> {
+        let Some(new) = self.source.as_ref().and_then(|source| source.new.as_ref()) else { return Ok(()) };
+        let read = |dir: &Path| fs::read(dir.join(TOKENIZER_FILE)).ok();
+        match read(&run.path().join(BASE)) {
+            Some(then) if read(new.tokenizer()).is_none_or(|now| now != then) => Err(TrainError::OtherData {
+                dir: run.path().into(),
+                artifact: BASE.into(),
+                differences: "`model.tokenizer`, or the text that it is trained on, changed".into(),
+            }),
+            _ => Ok(()),
+        }
     }
 
     /// The directory of the model from which the first stage starts.
     fn base_model(&self, dirs: &StageDirs<'_>) -> Result<PathBuf, TrainError> {
         let experiment = self.experiment;
-        if let Some(path) = &experiment.model.path {
-            let files = given_model(path)?;
+        let Some(new) = self.source.as_ref().and_then(|source| source.new.as_ref()) else {
+            let files = given_model(experiment.model.path.as_deref().unwrap_or(Path::new("")))?;
             return fs::canonicalize(files.path()).map_err(|source| TrainError::io(files.path(), source));
-        }
-        dirs.directory(BASE).once(BASE, |dir| {
-            write_tokenizer(experiment, self.data, dir)?;
-            let tokenizer = tokenizer(experiment, dir)?;
-            let config = new_config(experiment, &tokenizer);
-            Backbone::init(&config, experiment.seed, &self.device)?.save(dir)?;
+        };
+        dirs.directory(BASE).once(BASE, &DataRecord::default(), |dir| {
+            copy_tokenizer(new.tokenizer(), dir)?;
+            Backbone::init(&new.config, experiment.seed, &self.device)?.save(dir)?;
             Ok(())
         })
     }
 
     fn write_manifest(&self, dirs: &StageDirs<'_>, base: &Path) -> Result<(), TrainError> {
-        let experiment = self.experiment;
+        let (experiment, dir) = (self.experiment, dirs.run().path());
+        let model = dph_model::content_hash(base)?;
+        let earlier = Manifest::load(dir)?.and_then(|earlier| earlier.model);
+        if let Some(then) = earlier.filter(|then| *then != model) {
+            return Err(TrainError::OtherModel { dir: dir.into(), model: base.into(), then, now: model });
+        }
         let manifest = Manifest {
             seed: Some(experiment.seed),
             device: Some(experiment.device.clone()),
-            model: Some(dph_model::content_hash(base)?),
+            model: Some(model),
             stages: experiment.stages.iter().map(|stage| dirs.export(&stage.name)).collect(),
             ..new_manifest()
         };
-        Ok(manifest.save(dirs.run().path())?)
+        Ok(manifest.save(dir)?)
     }
 }
 
 /// Name of the directory of a new model in a run.
 pub(crate) const BASE: &str = "base";
-/// Name of the directory of the evaluations after single stages in a run.
-const EVALUATIONS: &str = "evaluations";
+/// The directory in a run of the evaluation after a stage.
+fn evaluation_name(stage: &str) -> String {
+    format!("evaluations/{stage}")
+}

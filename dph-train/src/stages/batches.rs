@@ -1,5 +1,7 @@
 //! [`Batches`]: packs candidate sets into batches for a stage that trains the language model.
 
+use std::sync::Arc;
+
 use dph_core::{Batch, CandidateSet, TargetTokens};
 use dph_data::{TaskData, plan_batches, plan_rows};
 use dph_eval::pass::RowLayout;
@@ -21,8 +23,8 @@ pub(super) struct Batches {
     /// Maximum number of tokens in a batch, including padding.
     pub budget: usize,
     pub layout: RowLayout,
-    /// The training sets of each task; `references` has their log-probabilities under the reference model.
-    pub sets: Vec<Vec<CandidateSet>>,
+    /// The training data of each task; `references` has the log-probabilities under the reference model.
+    pub training: Vec<Arc<TaskData>>,
     pub references: Vec<Reference>,
     pub validation_references: Vec<Reference>,
 }
@@ -35,9 +37,9 @@ struct Chosen {
 
 impl Batches {
     /// The sets of a step, as (task, set, epoch).
-    pub fn training(&self, items: &[(usize, usize, u64)]) -> Vec<JointBatch> {
+    pub fn training_batches(&self, items: &[(usize, usize, u64)]) -> Vec<JointBatch> {
         let chosen = items.iter().map(|&(task, row, epoch)| {
-            let set = &self.sets[task][row];
+            let set = &self.training[task].sets[row];
             let candidates = match self.compares {
                 true => sample_negatives(set, self.negatives, self.seed, epoch),
                 false => set.gold.into_iter().collect(),
@@ -47,7 +49,7 @@ impl Batches {
         self.pack(chosen.collect())
     }
 
-    pub fn validation(&self, task: usize, data: &TaskData) -> Vec<JointBatch> {
+    pub fn validation_batches(&self, task: usize, data: &TaskData) -> Vec<JointBatch> {
         let chosen = data.sets.iter().enumerate().map(|(row, set)| {
             let candidates: Vec<usize> = match self.compares {
                 true => (0..set.candidates.len()).collect(),
@@ -146,6 +148,16 @@ mod tests {
             ..CandidateSet::default()
         };
         let short = CandidateSet { prompt: vec![10], earlier_answers: Vec::new(), ..conversation.clone() };
+        let sets = vec![short.clone(), conversation, short];
+        let data = TaskData {
+            task: "chat".into(),
+            split: "train".into(),
+            rows: sets.len(),
+            sets,
+            scores: Default::default(),
+            skipped: Default::default(),
+            files: Vec::new(),
+        };
         Batches {
             compares,
             packs: !compares,
@@ -154,7 +166,7 @@ mod tests {
             seed: 0,
             budget: 16,
             layout: RowLayout { is_packed: packable, padding: 0 },
-            sets: vec![vec![short.clone(), conversation, short]],
+            training: vec![Arc::new(data)],
             references: vec![Reference::default()],
             validation_references: Vec::new(),
         }
@@ -164,7 +176,7 @@ mod tests {
     fn short_conversations_share_a_row_and_all_answers_are_targets() {
         let step = [(0, 0, 0), (0, 1, 0), (0, 2, 0)];
         let sizes = |batches: Batches| -> Vec<(usize, usize, usize)> {
-            let parts = batches.training(&step);
+            let parts = batches.training_batches(&step);
             parts.iter().map(|part| (part.batch.rows, part.batch.seq, part.batch.targets.len())).collect()
         };
         assert_eq!(sizes(batches(false, Answers::All, true)), [(2, 8, 12)]);

@@ -1,98 +1,128 @@
 //! The data of a stage: the tasks of its mixture as candidate sets, and the order in which they are used.
 
-use std::path::Path;
+use std::sync::Arc;
 
-use dph_core::CandidateSet;
+use dph_core::suggestion::did_you_mean;
 use dph_data::{ChatTokenizer, DataError, Holdout, HoldoutSide, Mixture, Task, TaskData, TaskLoadOptions};
 use dph_eval::HELD_OUT;
 
+use crate::data::record::{DataRecord, Role};
+use crate::data::task_cache::{DataSource, TaskCache, Usable};
 use crate::error::TrainError;
-use crate::experiment::Stage;
+use crate::experiment::{Experiment, Stage, Validation};
 
 /// The training and validation data of a stage.
 pub(crate) struct StageData {
     /// The training data of each task, in the order of the mixture.
-    pub training: Vec<TaskData>,
+    pub training: Vec<Arc<TaskData>>,
     /// Selects the n-th set of the stage.
     pub mixture: Mixture,
     /// The held-out rows of the tasks or, without `holdout`, the validation splits of the tasks that have one.
-    pub validation: Vec<TaskData>,
+    pub validation: Vec<Arc<TaskData>>,
+    /// The tokenizer of the stage.
+    pub tokenizer: Arc<ChatTokenizer>,
+    /// The content of the data.
+    pub record: DataRecord,
+    /// What was loaded, in words.
+    report: Vec<String>,
 }
 
 impl StageData {
-    /// Loads the data of a stage for a model with the given context.
+    /// Loads the data of a stage.
     ///
-    /// With `steer`, only sets whose gold answer has all `attributes` are used. `attributes` are the names of the reward heads.
+    /// With `steer`, only sets whose gold answer has all attributes, the names of the reward heads, are used.
     pub fn load(
         stage: &Stage,
-        attributes: &[String],
-        seed: u64,
-        root: &Path,
-        tokenizer: &ChatTokenizer,
-        context: usize,
+        experiment: &Experiment,
+        source: DataSource<'_>,
+        cache: &mut TaskCache,
     ) -> Result<Self, TrainError> {
+        let seed = experiment.seed;
         let options = |limit, side| TaskLoadOptions {
             limit,
             seed,
-            max_len: Some(context),
             holdout: stage.holdout.map(|share| Holdout { share, seed, side }),
             ..TaskLoadOptions::default()
         };
-        let validation_split = if stage.holdout.is_some() { &stage.split } else { &stage.validation.split };
-        let validation_name = if stage.holdout.is_some() { HELD_OUT } else { validation_split };
+        let held_out = stage.holdout.is_some();
+        let validation_split = if held_out { &stage.split } else { &stage.validation.split };
+        let validation_name = if held_out { HELD_OUT } else { validation_split };
         // A comparison needs at least two candidates, a language model a gold answer.
-        let choices = stage.objective.compares();
-        let attributes = if stage.objective.steer.is_some() { attributes } else { &[] };
-        let usable = |set: &CandidateSet| {
-            let has_all = attributes.iter().all(|name| set.attributes.contains_key(name));
-            set.gold.is_some() && (!choices || set.candidates.len() > 1) && has_all
-        };
+        let attributes = if stage.objective.steer.is_some() { &experiment.head.rewards[..] } else { &[] };
+        let usable = Usable { compares: stage.objective.compares(), attributes };
         let (mut training, mut weights, mut validation) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut record, mut report) = (DataRecord::default(), Vec::new());
+        let mut without_split = Vec::new();
         for (name, &weight) in &stage.mix {
             let task = Task::find(name)?;
-            let training_rows = options(stage.limit, HoldoutSide::Training);
-            let mut data = TaskData::load(&task, root, &stage.split, tokenizer, &training_rows)?;
-            data.sets.retain(usable);
-            tracing::info!("{name} {}: {}", stage.split, summary(&data));
+            let rows = options(stage.limit, HoldoutSide::Training);
+            let data = cache.stage_task(source, (name, &task), &stage.split, rows, usable)?;
+            report.push(format!("{name} {}: {}", stage.split, summary(&data)));
             if data.sets.is_empty() {
-                let needed = match attributes {
-                    [] => String::new(),
-                    names => {
-                        format!(
-                            " (`steer` needs the attributes {}, the names of the rewards)",
-                            names.join(", ")
-                        )
-                    }
-                };
-                let message = format!(
-                    "task `{name}` has no set in `{}` that this objective can use{needed}; remove it from `mix`",
-                    stage.split
-                );
-                return Err(TrainError::NoData { stage: stage.name.clone(), message });
+                return Err(no_data(stage, name, attributes));
             }
+            record.add(Role::Training, name, &stage.split, &data);
             weights.push((weight, data.sets.len()));
             training.push(data);
             if stage.validation.limit > 0 {
-                let validation_rows = options(Some(stage.validation.limit), HoldoutSide::HeldOut);
-                match TaskData::load(&task, root, validation_split, tokenizer, &validation_rows) {
-                    Ok(mut data) => {
-                        data.sets.retain(usable);
-                        tracing::info!("{name} {validation_name}: {}", summary(&data));
+                let rows = options(Some(stage.validation.limit), HoldoutSide::HeldOut);
+                match cache.stage_task(source, (name, &task), validation_split, rows, usable) {
+                    Ok(data) => {
+                        report.push(format!("{name} {validation_name}: {}", summary(&data)));
+                        record.add(Role::Validation, name, validation_name, &data);
                         validation.push(data);
                     }
                     Err(DataError::NotFound(_) | DataError::NoSyntheticSplit { .. }) => {
-                        tracing::info!(
+                        report.push(format!(
                             "{name} {validation_split}: no such split, so no validation; set `holdout` to hold out training rows"
-                        );
+                        ));
+                        without_split.push(task);
                     }
                     Err(error) => return Err(error.into()),
                 }
             }
         }
+        // Data may have no validation split, but then there is no reason to name another one.
+        if without_split.len() == stage.mix.len() && *validation_split != Validation::default().split {
+            return Err(no_split(stage, &without_split, source));
+        }
         validation.retain(|data| !data.sets.is_empty());
         let mixture = Mixture::new(&weights, seed)?;
-        Ok(Self { training, mixture, validation })
+        Ok(Self { training, mixture, validation, tokenizer: Arc::clone(source.tokenizer), record, report })
     }
+
+    /// Logs what was loaded.
+    pub fn log(&self) {
+        self.report.iter().for_each(|line| tracing::info!("{line}"));
+    }
+}
+
+fn no_data(stage: &Stage, task: &str, attributes: &[String]) -> TrainError {
+    let needed = match attributes {
+        [] => String::new(),
+        names => {
+            format!(" (`steer` needs the attributes {}, the names of the rewards)", names.join(", "))
+        }
+    };
+    let message = format!(
+        "task `{task}` has no set in `{}` that this objective can use{needed}; remove it from `mix`",
+        stage.split
+    );
+    TrainError::NoData { stage: stage.name.clone(), message }
+}
+
+/// The error that none of the tasks has the validation split that the stage names.
+fn no_split(stage: &Stage, tasks: &[Task], source: DataSource<'_>) -> TrainError {
+    let mut splits: Vec<String> = tasks.iter().flat_map(|task| task.splits(source.root)).collect();
+    splits.sort_unstable();
+    splits.dedup();
+    let split = &stage.validation.split;
+    let help = did_you_mean(split, splits.iter().map(String::as_str))
+        .unwrap_or_else(|| format!("there is {}.", splits.join(", ")));
+    let message = format!(
+        "no task of `mix` has the split `{split}` of `validation.split`; {help} Without a validation split, set `holdout` to hold out training rows"
+    );
+    TrainError::NoData { stage: stage.name.clone(), message }
 }
 
 fn summary(data: &TaskData) -> String {

@@ -1,10 +1,11 @@
 //! Stages that train the language model: preparation, training and export.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use burn::module::Module;
 use dph_core::{HeadFileError, PreferenceHead};
-use dph_data::{ChatTokenizer, TaskData};
+use dph_data::TaskData;
 use dph_eval::pass::{RowLayout, check_sets};
 use dph_model::Backbone;
 
@@ -17,7 +18,7 @@ use super::joint_batch::JointStep;
 use crate::cache::reference::Reference;
 use crate::error::TrainError;
 use crate::experiment::{Keep, Stage, Trainable};
-use crate::model::tokenizer::{copy_tokenizer, tokenizer};
+use crate::model::tokenizer::copy_tokenizer;
 use crate::trainer;
 
 impl StageContext<'_> {
@@ -25,25 +26,22 @@ impl StageContext<'_> {
     pub(super) fn fine_tune(
         &self,
         stage: &Stage,
+        data: StageData,
         model_dir: &Path,
         checkpoints: &Path,
         export: &Path,
     ) -> Result<(), TrainError> {
         let seed = self.experiment.seed;
-        let tokenizer = self.tokenizer_for(stage, model_dir, export)?;
+        copy_tokenizer(model_dir, export)?;
         let backbone = self.backbone(model_dir)?;
-        let backbone = match tokenizer.vocab_size() > backbone.vocab() && !stage.add_tokens.is_empty() {
-            true => backbone.with_vocab(tokenizer.vocab_size(), seed)?,
-            false => backbone,
+        let backbone = match stage.add_tokens.is_empty() {
+            true => backbone,
+            false => {
+                dph_data::add_special_tokens(export, &stage.add_tokens)?;
+                let vocab = data.tokenizer.vocab_size().max(backbone.vocab());
+                if vocab > backbone.vocab() { backbone.with_vocab(vocab, seed)? } else { backbone }
+            }
         };
-        let data = StageData::load(
-            stage,
-            &self.experiment.head.rewards,
-            seed,
-            self.data,
-            &tokenizer,
-            backbone.context(),
-        )?;
         data.training
             .iter()
             .chain(&data.validation)
@@ -63,13 +61,16 @@ impl StageContext<'_> {
         let backbone = self.learning(stage, backbone)?;
 
         let StageData { mixture, validation, .. } = data;
-        let validation =
-            validation.iter().enumerate().flat_map(|(task, data)| batches.validation(task, data)).collect();
+        let validation = validation
+            .iter()
+            .enumerate()
+            .flat_map(|(task, data)| batches.validation_batches(task, data))
+            .collect();
         let size = stage.batch;
         let step = move |step: usize| {
             let items = ((step - 1) * size..step * size).map(|item| mixture.item(item as u64));
             let items = items.map(|item| (item.dataset, item.row, item.epoch)).collect::<Vec<_>>();
-            JointStep { step, parts: batches.training(&items) }
+            JointStep { step, parts: batches.training_batches(&items) }
         };
         let settings = JointSettings {
             objective: stage.objective.clone(),
@@ -124,8 +125,8 @@ impl StageContext<'_> {
             Some(_) => Some(dph_model::content_hash(model_dir)?),
             None => None,
         };
-        let reference = |data: &[TaskData]| -> Result<Vec<Reference>, TrainError> {
-            let of_task = |data: &TaskData| match &hash {
+        let reference = |data: &[Arc<TaskData>]| -> Result<Vec<Reference>, TrainError> {
+            let of_task = |data: &Arc<TaskData>| match &hash {
                 Some(hash) => {
                     let label = format!("reference {} {}", data.task, data.split);
                     Reference::compute(&self.features.dir, backbone, hash, &data.sets, &label)
@@ -144,21 +145,7 @@ impl StageContext<'_> {
             layout: RowLayout::new(backbone),
             references: reference(&data.training)?,
             validation_references: reference(&data.validation)?,
-            sets: data.training.iter().map(|data| data.sets.clone()).collect(),
+            training: data.training.clone(),
         })
-    }
-
-    /// Writes the tokenizer of a stage, including its added tokens, into the export and loads it.
-    fn tokenizer_for(
-        &self,
-        stage: &Stage,
-        model_dir: &Path,
-        export: &Path,
-    ) -> Result<ChatTokenizer, TrainError> {
-        copy_tokenizer(model_dir, export)?;
-        if !stage.add_tokens.is_empty() {
-            dph_data::add_special_tokens(export, &stage.add_tokens)?;
-        }
-        tokenizer(self.experiment, export)
     }
 }

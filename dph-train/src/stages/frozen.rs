@@ -1,6 +1,7 @@
 //! Stages that train only a head, on cached features of a frozen backbone.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use dph_core::CandidateSet;
 use dph_data::TaskData;
@@ -12,7 +13,6 @@ use super::{StageContext, laprop, sample_negatives};
 use crate::cache::features::{Features, SelectedFeatures};
 use crate::error::TrainError;
 use crate::experiment::{Keep, Stage};
-use crate::model::tokenizer::tokenizer;
 use crate::trainer;
 
 /// Number of tokens in a forward pass of the head in validation (number of candidates if each has one vector).
@@ -23,6 +23,7 @@ impl StageContext<'_> {
     pub(super) fn train_head(
         &self,
         stage: &Stage,
+        data: StageData,
         model_dir: &Path,
         checkpoints: &Path,
         export: &Path,
@@ -30,24 +31,22 @@ impl StageContext<'_> {
         let seed = self.experiment.seed;
         let backbone = self.backbone(model_dir)?;
         let model_hash = dph_model::content_hash(model_dir)?;
-        let tokenizer = tokenizer(self.experiment, model_dir)?;
         let config = self.experiment.head_config(backbone.config());
         config.check()?;
-        let kept = config.aggregation.selection();
+        let selection = config.aggregation.selection();
 
-        let StageData { training, mixture, validation } =
-            StageData::load(stage, &config.rewards, seed, self.data, &tokenizer, backbone.context())?;
+        let StageData { training, mixture, validation, .. } = data;
         let features = |data: &TaskData| {
             let label = format!("features {} {}", data.task, data.split);
-            Features::compute(self.features, &backbone, &model_hash, &kept, &data.sets, &label)
+            Features::compute(self.features, &backbone, &model_hash, &selection, &data.sets, &label)
         };
         let validation = validation
             .iter()
             .map(|data| Ok(gold_sets(&data.sets, &features(data)?)))
             .collect::<Result<Vec<_>, TrainError>>()?;
-        let training: Vec<(Vec<CandidateSet>, Features)> = training
+        let training: Vec<(Arc<TaskData>, Features)> = training
             .into_iter()
-            .map(|data| features(&data).map(|features| (data.sets, features)))
+            .map(|data| features(&data).map(|features| (data, features)))
             .collect::<Result<_, _>>()?;
         let precision = backbone.precision();
         drop(backbone);
@@ -60,8 +59,8 @@ impl StageContext<'_> {
             let mut first = 0;
             for item in (step - 1) * batch..step * batch {
                 let item = mixture.item(item as u64);
-                let (sets, features) = &training[item.dataset];
-                let set = &sets[item.row];
+                let (data, features) = &training[item.dataset];
+                let set = &data.sets[item.row];
                 let gold = set.gold.expect("sets without a gold answer were removed");
                 let candidates = sample_negatives(set, negatives, seed, item.epoch);
                 for &candidate in &candidates {

@@ -21,6 +21,7 @@ use dph_core::{CandidateSet, best_index};
 use dph_data::draw_distractor;
 use dph_model::{Backbone, LoadOptions};
 
+use self::data::StageData;
 use crate::cache::features::FeatureCache;
 use crate::error::TrainError;
 use crate::experiment::{Experiment, Negatives, Optimiser, Stage, Trainable};
@@ -31,8 +32,6 @@ use crate::trainer::{NonFiniteGuard, StageTraining};
 /// The context that all stages of a run share.
 pub(crate) struct StageContext<'a> {
     pub experiment: &'a Experiment,
-    /// Root of the data sets.
-    pub data: &'a Path,
     pub device: &'a Device,
     /// The metrics file of the run.
     pub metrics_log: &'a Path,
@@ -41,19 +40,22 @@ pub(crate) struct StageContext<'a> {
 }
 
 impl StageContext<'_> {
-    /// Runs a stage on the model in `model_dir` and writes the resulting model into the existing directory `export`.
+    /// Runs a stage with its data on the model in `model_dir` and writes the resulting model into the existing directory
+    /// `export`.
     ///
     /// `checkpoints` is the checkpoint directory of the stage.
     pub fn run(
         &self,
         stage: &Stage,
+        data: StageData,
         model_dir: &Path,
         checkpoints: &Path,
         export: &Path,
     ) -> Result<(), TrainError> {
+        data.log();
         match self.experiment.trainable(stage) {
-            Trainable::None => self.train_head(stage, model_dir, checkpoints, export)?,
-            _ => self.fine_tune(stage, model_dir, checkpoints, export)?,
+            Trainable::None => self.train_head(stage, data, model_dir, checkpoints, export)?,
+            _ => self.fine_tune(stage, data, model_dir, checkpoints, export)?,
         }
         match self.experiment.model.chat {
             Some(format) => format.save(export).map_err(|source| TrainError::io(export, source)),

@@ -11,13 +11,14 @@ use super::sharing::Artifact;
 use crate::error::TrainError;
 use crate::experiment::sweep::Variant;
 use crate::run::RunContext;
+use crate::run::preflight::RunData;
 use crate::run::run_dir::RunDir;
 use crate::run::stage_dirs::StageDirs;
 
 /// A variant, the directories of its artifacts and its state.
 pub(super) struct Job<'a> {
     pub variant: &'a Variant,
-    pub context: &'a RunContext<'a>,
+    pub context: RunContext<'a>,
     pub artifacts: &'a [Artifact],
     pub dirs: StageDirs<'a>,
     /// Whether it was already trained and evaluated at the start of the sweep.
@@ -30,7 +31,7 @@ impl<'a> Job<'a> {
     /// Creates the job of a variant, given its run and the directories of shared artifacts by key.
     pub fn new(
         variant: &'a Variant,
-        context: &'a RunContext<'a>,
+        context: RunContext<'a>,
         run: &'a RunDir,
         artifacts: &'a [Artifact],
         shared: &'a HashMap<String, RunDir>,
@@ -44,9 +45,19 @@ impl<'a> Job<'a> {
         job
     }
 
+    /// Fails if the variant, or an artifact that it shares, was made of other data.
+    pub fn check_resumed(&self) -> Result<(), TrainError> {
+        self.context.check_resumed(&self.dirs)?;
+        match self.done {
+            true => self.dirs.run().check_data(RESULTS_FILE, &self.context.loaded.last.record),
+            false => Ok(()),
+        }
+    }
+
     /// Logs and stores the error of the variant.
     pub fn fail(&mut self, error: TrainError) {
         tracing::error!("{}: {error}", self.variant.label);
+        self.context.loaded = RunData::default();
         self.failed = Some(error);
     }
 
@@ -79,7 +90,7 @@ impl<'a> Job<'a> {
             None => (dir, String::new()),
         };
         let backbone = backbone.canonicalize().map_err(|source| TrainError::io(&backbone, source))?;
-        let RunContext { experiment, data, .. } = self.context;
+        let RunContext { experiment, data, .. } = &self.context;
         let (name, device, open) = (&experiment.name, &experiment.device, experiment.model.open_options());
         let held_out = self
             .context

@@ -16,7 +16,7 @@ use crate::error::TrainError;
 use crate::experiment::file::ExperimentFile;
 use crate::experiment::sweep::{Sweep, Variant};
 use crate::run::evaluation::evaluate;
-use crate::run::preflight::Purpose;
+use crate::run::preflight::{Purpose, RunData};
 use crate::run::run_dir::{RunDir, new_manifest};
 use crate::run::{RunContext, RunOptions, features_dir};
 
@@ -30,7 +30,7 @@ use crate::run::{RunContext, RunOptions, features_dir};
 pub fn run_sweep(file: &ExperimentFile, options: &RunOptions) -> Result<SweepOutcome, TrainError> {
     let none = TrainError::Sweep("this experiment has no [sweep]; run it with `run`");
     let sweep = file.sweep.as_ref().ok_or(none)?;
-    let settings = settings(sweep, &options.data)?;
+    let contexts = contexts(sweep, &options.data)?;
     let artifacts = artifacts(&sweep.variants, &options.data, |path| Ok(dph_model::content_hash(path)?))?;
 
     let place = RunDir::open(&options.out, &file.experiment, &file.source, options.resume)?;
@@ -47,30 +47,36 @@ pub fn run_sweep(file: &ExperimentFile, options: &RunOptions) -> Result<SweepOut
     let shared: HashMap<String, RunDir> =
         shared(&artifacts).into_iter().map(open).collect::<Result<_, TrainError>>()?;
 
-    let parts = sweep.variants.iter().zip(&settings).zip(&runs).zip(&artifacts);
+    let parts = sweep.variants.iter().zip(contexts).zip(&runs).zip(&artifacts);
     let mut jobs: Vec<Job<'_>> = parts
         .map(|(((variant, context), run), artifacts)| Job::new(variant, context, run, artifacts, &shared))
         .collect();
-    let features = FeatureCache { dir: features_dir(&options.out), kept: kept(&sweep.variants) };
+    for job in &jobs {
+        job.check_resumed().map_err(|source| TrainError::Variant {
+            variant: job.variant.label.clone(),
+            source: source.into(),
+        })?;
+    }
+    let features = FeatureCache { dir: features_dir(&options.out), kept: selections(&sweep.variants) };
     train(&mut jobs, &features);
     evaluate_all(&mut jobs);
     report::write(file, sweep, jobs, place.path())
 }
 
 /// The contexts of all variants. This is called before an earlier sweep is renamed.
-fn settings<'a>(sweep: &'a Sweep, data: &'a Path) -> Result<Vec<RunContext<'a>>, TrainError> {
+fn contexts<'a>(sweep: &'a Sweep, data: &'a Path) -> Result<Vec<RunContext<'a>>, TrainError> {
     let checked = check_variants(sweep, data, Purpose::Run)?;
-    let settings = sweep.variants.iter().zip(checked);
-    Ok(settings.map(|(variant, checked)| RunContext::new(&variant.experiment, data, checked)).collect())
+    let variants = sweep.variants.iter().zip(checked);
+    Ok(variants.map(|(variant, checked)| RunContext::new(&variant.experiment, data, checked)).collect())
 }
 
 /// The hidden states that the aggregations of all variants need, without duplicates.
-fn kept(variants: &[Variant]) -> Vec<StateSelection> {
+fn selections(variants: &[Variant]) -> Vec<StateSelection> {
     let mut all = Vec::new();
     for variant in variants {
-        let kept = variant.experiment.head.aggregation.selection();
-        if !all.contains(&kept) {
-            all.push(kept);
+        let selection = variant.experiment.head.aggregation.selection();
+        if !all.contains(&selection) {
+            all.push(selection);
         }
     }
     all
@@ -90,6 +96,7 @@ fn train(jobs: &mut [Job<'_>], features: &FeatureCache) {
         let label = &job.variant.label;
         if job.done {
             tracing::info!("variant {} of {count}: {label}: already done", index + 1);
+            job.context.loaded = RunData::default();
             continue;
         }
         tracing::info!("variant {} of {count}: {label}", index + 1);
@@ -120,7 +127,7 @@ fn evaluate_all(jobs: &mut [Job<'_>]) {
     for (_, mut group) in groups {
         let dirs: Vec<PathBuf> = group.iter().map(|job| job.model_dir()).collect();
         let dirs: Vec<&Path> = dirs.iter().map(PathBuf::as_path).collect();
-        match evaluate(group[0].context, &dirs) {
+        match evaluate(&group[0].context, &group[0].context.loaded.last, &dirs) {
             Ok(benches) => {
                 for (job, bench) in group.iter_mut().zip(&benches) {
                     if let Err(error) = job.context.finish(&job.dirs, std::slice::from_ref(bench)) {

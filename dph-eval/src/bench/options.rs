@@ -1,0 +1,45 @@
+//! [`BenchOptions`]: how a benchmark is run.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use dph_data::TaskData;
+
+use crate::score::Scoring;
+use crate::scorer_choice::ScorerChoice;
+
+/// Options of a benchmark.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BenchOptions {
+    /// The root of the data sets: `<data>/<task>/<split>.jsonl`.
+    pub data: PathBuf,
+    /// Maximum number of documents of each task: a seeded sample. `None` takes all.
+    pub limit: Option<usize>,
+    /// Number of answered documents of the train split before each question.
+    pub few_shot: usize,
+    /// The scorers.
+    pub scorers: ScorerChoice,
+    /// Maximum number of tokens in a batch, see [`Scoring::token_budget`].
+    pub token_budget: usize,
+    /// Seed of the sample and of the few-shot examples.
+    pub seed: u64,
+    /// The data of the first tasks of the plan, in its order, if they are already loaded
+    /// ([`PlannedTask::load`](crate::PlannedTask::load)). The other tasks are loaded.
+    pub loaded: Vec<Arc<TaskData>>,
+}
+
+impl BenchOptions {
+    /// The default options: all documents of the data sets in `data`, no examples, these scorers.
+    pub fn new(data: impl Into<PathBuf>, scorers: ScorerChoice) -> Self {
+        let token_budget = Scoring::default().token_budget;
+        Self {
+            data: data.into(),
+            limit: None,
+            few_shot: 0,
+            scorers,
+            token_budget,
+            seed: 0,
+            loaded: Vec::new(),
+        }
+    }
+}
