@@ -3,13 +3,13 @@
 use dph_core::terminal::Failure;
 
 use crate::chat::ChatError;
+use crate::definition_error::DefinitionError;
 use crate::load::DataError;
 use crate::load::SplitNotFound;
 use crate::rows::RowsError;
-use crate::task::TaskError;
 
-impl From<TaskError> for Failure {
-    fn from(error: TaskError) -> Self {
+impl From<DefinitionError> for Failure {
+    fn from(error: DefinitionError) -> Self {
         Self::Request(error.into())
     }
 }

@@ -30,6 +30,7 @@
 //! This crate does not use tensors.
 
 mod chat;
+mod definition_error;
 mod document;
 #[cfg(feature = "cli")]
 mod failure;
@@ -47,6 +48,7 @@ pub use chat::{
     CHAT_FILE, ChatError, ChatFormat, ChatOptions, ChatTokenizer, Message, Supervise, TokenData,
     TokenizerError, add_special_tokens, train_tokenizer,
 };
+pub use definition_error::DefinitionError;
 pub use document::Document;
 pub use dph_core::{Candidate, CandidateSet};
 pub use invalid_toml::{InvalidToml, TomlProblem};
@@ -56,4 +58,4 @@ pub use order::{
 };
 pub use rows::{Row, RowProblem, RowsError, SkipReason, Skipped, SkippedRow, read_rows};
 pub use synthetic::World;
-pub use task::{Kind, Task, TaskError, TaskMetric};
+pub use task::{Kind, Task, TaskMetric};

@@ -1,7 +1,7 @@
 //! What a task file may say, and what is said about one that is wrong.
 #![allow(clippy::unwrap_used)]
 
-use dph_data::{Kind, Message, Task, TaskError};
+use dph_data::{DefinitionError, Kind, Message, Task};
 use miette::{GraphicalReportHandler, GraphicalTheme};
 
 /// One mistake each; the snapshot shows what a person reads.
@@ -62,7 +62,7 @@ fn mistakes_are_pointed_at() {
 #[test]
 fn all_mistakes_are_told_at_once_in_their_order() {
     let source = "nme = 'x'\nname = 'x'\nkind = 'choice'\nuser = '{{ a'\ncandidates = 'a b'\ngoal = 'g'\nsplits = {}\n";
-    let Err(TaskError::Invalid(invalid)) = Task::parse(source, "x.toml") else { panic!("it is valid") };
+    let Err(DefinitionError::Invalid(invalid)) = Task::parse(source, "x.toml") else { panic!("it is valid") };
     let lines: Vec<_> = invalid.problems.iter().map(|problem| problem.line).collect();
     assert_eq!(lines, [1, 3, 4, 5, 6]);
     for problem in &invalid.problems {

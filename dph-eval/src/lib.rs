@@ -33,6 +33,7 @@
 mod bench;
 #[cfg(feature = "cli")]
 mod failure;
+mod file_error;
 mod metrics;
 mod model;
 pub mod pass;
@@ -44,8 +45,9 @@ mod scorer_choice;
 
 pub use bench::{
     Bench, BenchError, BenchOptions, BenchPlan, BenchProgress, HELD_OUT, HeldOut, NamedHead, PlanError,
-    PlannedTask, Suite, SuiteError, SuiteTask, bench, bench_heads,
+    PlannedTask, Suite, SuiteTask, bench, bench_heads,
 };
+pub use file_error::FileError;
 pub use metrics::{
     Estimate, accuracy, chance, f1, matthews, mean_of_metrics, pearson, spearman, weighted_mean,
     wilson_interval,
@@ -57,8 +59,8 @@ pub use pass::{Pass, Progress, ScoreError, Unscorable};
 pub use rank::{RankRequest, RankedCandidate, Ranking, RequestError, ranking_order};
 pub use report::{Curve, HTML_FILE, HtmlReport, REPORT_FILE, SweepRow, Table, line_plot, results_plot};
 pub use results::{
-    DOCUMENTS_FILE, DocumentScores, RESULTS_FILE, RESULTS_FORMAT, Results, ResultsError, ScoredCandidate,
-    SuiteResult, TaskResult,
+    DOCUMENTS_FILE, DocumentScores, Measurement, RESULTS_FILE, RESULTS_FORMAT, Results, ResultsError,
+    ScoredCandidate, SuiteResult, TaskResult,
 };
 pub use score::{Scoring, score};
 pub use scorer_choice::ScorerChoice;

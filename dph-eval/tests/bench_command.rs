@@ -80,16 +80,22 @@ fn results_follow_from_the_scores_of_the_documents() {
             document.gold == Some(best)
         });
         let share = right.count() as f64 / of_task.len() as f64;
-        assert!((result.value - share).abs() < 1e-12, "{result:?}");
+        assert!((result.measurement.value - share).abs() < 1e-12, "{result:?}");
         let stderr = (share * (1.0 - share) / (of_task.len() as f64 - 1.0)).sqrt();
-        assert!((result.stderr.unwrap() - stderr).abs() < 1e-12);
+        assert!((result.measurement.stderr.unwrap() - stderr).abs() < 1e-12);
         assert_eq!((result.metric.as_str(), result.chance), ("accuracy", Some(0.5)));
     }
     for suite in &results.suites {
         let value = |task: &str| {
-            results.results.iter().find(|r| r.task == task && r.scorer == suite.scorer).unwrap().value
+            results
+                .results
+                .iter()
+                .find(|r| r.task == task && r.scorer == suite.scorer)
+                .unwrap()
+                .measurement
+                .value
         };
-        assert!((suite.value - (value("boolq") + 3.0 * value("piqa")) / 4.0).abs() < 1e-12);
+        assert!((suite.measurement.value - (value("boolq") + 3.0 * value("piqa")) / 4.0).abs() < 1e-12);
         assert_eq!(suite.suite, "two");
     }
     assert_eq!(results.suites.len(), scorers.len());
@@ -159,17 +165,21 @@ fn every_metric_of_a_task_is_told() {
         ] {
             let result = of("similar", metric, scorer);
             let expected = if value.is_nan() { 0.0 } else { value };
-            assert!((result.value - expected).abs() < 1e-9, "{result:?}, {expected}");
-            assert_eq!((result.chance, result.documents, result.stderr.is_some()), (Some(0.0), 12, true));
+            assert!((result.measurement.value - expected).abs() < 1e-9, "{result:?}, {expected}");
+            assert_eq!(
+                (result.chance, result.documents, result.measurement.stderr.is_some()),
+                (Some(0.0), 12, true)
+            );
         }
         let same = of_task("same");
         let picks: Vec<usize> = same.iter().map(|document| picked(document)).collect();
         let gold: Vec<usize> = same.iter().filter_map(|document| document.gold).collect();
-        assert!((of("same", "f1", scorer).value - dph_eval::f1(&picks, &gold)).abs() < 1e-12);
+        assert!((of("same", "f1", scorer).measurement.value - dph_eval::f1(&picks, &gold)).abs() < 1e-12);
         let values = [("similar", "pearson"), ("similar", "spearman"), ("same", "accuracy"), ("same", "f1")];
-        let mean = values.iter().map(|(task, metric)| of(task, metric, scorer).value).sum::<f64>() / 4.0;
+        let mean =
+            values.iter().map(|(task, metric)| of(task, metric, scorer).measurement.value).sum::<f64>() / 4.0;
         let suite = results.suites.iter().find(|suite| suite.scorer == scorer).unwrap();
-        assert!((suite.value - mean).abs() < 1e-12);
+        assert!((suite.measurement.value - mean).abs() < 1e-12);
     }
     let heading = run(dir, &["report", "out"]).ok();
     assert!(heading.starts_with("scorer"), "{heading}");

@@ -199,7 +199,7 @@ pub enum TrainError {
     /// A task is unknown or its definition is invalid.
     #[error(transparent)]
     #[cfg_attr(feature = "cli", diagnostic(transparent))]
-    Task(#[from] dph_data::TaskError),
+    Task(#[from] dph_data::DefinitionError),
     /// A data set cannot be loaded.
     #[error(transparent)]
     Data(#[from] dph_data::DataError),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use dph_core::terminal::Failure;
-use dph_data::{DataError, Documents, SkipReason, Task, TaskError, TaskLoadOptions};
+use dph_data::{DataError, DefinitionError, Documents, SkipReason, Task, TaskLoadOptions};
 use serde_json::json;
 
 /// The flags of `validate`.
@@ -52,7 +52,7 @@ impl Validate {
                     task.kind
                 )?);
             }
-            Err(TaskError::Invalid(invalid)) => invalid,
+            Err(DefinitionError::Invalid(invalid)) => invalid,
             Err(error) => return Err(error.into()),
         };
         let count = problems.problems.len();
@@ -64,7 +64,7 @@ impl Validate {
                 .collect();
             writeln!(out, "{:#}", json!({ "file": self.file, "problems": problems }))?;
         } else {
-            writeln!(out, "{:?}", miette::Report::from(TaskError::Invalid(problems)))?;
+            writeln!(out, "{:?}", miette::Report::from(DefinitionError::Invalid(problems)))?;
         }
         Err(problems_found(count))
     }

@@ -3,7 +3,6 @@
 mod compile;
 mod definition;
 mod embedded;
-mod error;
 mod keys;
 mod kind;
 mod metric;
@@ -12,6 +11,5 @@ mod recipe;
 
 pub(crate) use definition::Source;
 pub use definition::Task;
-pub use error::TaskError;
 pub use kind::Kind;
 pub use metric::TaskMetric;

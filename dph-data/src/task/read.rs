@@ -7,9 +7,12 @@ use serde_json::Value as Json;
 
 use super::compile::compile;
 use super::definition::Task;
-use super::error::TaskError;
 use super::{embedded, keys};
+use crate::definition_error::DefinitionError;
 use crate::invalid_toml::InvalidToml;
+
+/// The kind of definition in errors.
+const KIND: &str = "task";
 
 impl Task {
     /// The names of the embedded tasks.
@@ -32,8 +35,8 @@ impl Task {
     /// An embedded task by its name, or any task by the path of its file (which ends in `.toml`).
     ///
     /// # Errors
-    /// [`TaskError::Unknown`] with the nearest name; otherwise as [`from_file`](Self::from_file).
-    pub fn find(name_or_path: &str) -> Result<Self, TaskError> {
+    /// [`DefinitionError::Unknown`] with the nearest name; otherwise as [`from_file`](Self::from_file).
+    pub fn find(name_or_path: &str) -> Result<Self, DefinitionError> {
         if let Some(source) = embedded::source(name_or_path) {
             return Self::parse(source, &format!("{name_or_path}.toml"));
         }
@@ -43,25 +46,28 @@ impl Task {
         let help = did_you_mean(name_or_path, Self::names()).unwrap_or_else(|| {
             "`dph-data list` shows the embedded tasks; name your own by its path, which ends in .toml".into()
         });
-        Err(TaskError::Unknown { name: name_or_path.to_owned(), help })
+        Err(DefinitionError::Unknown { kind: KIND, name: name_or_path.to_owned(), help })
     }
 
     /// A task from a TOML file.
     ///
     /// # Errors
     /// The file cannot be read, or is not a valid task; all problems are listed.
-    pub fn from_file(path: &Path) -> Result<Self, TaskError> {
-        let source = std::fs::read_to_string(path)
-            .map_err(|source| TaskError::Read { path: path.to_owned(), source })?;
+    pub fn from_file(path: &Path) -> Result<Self, DefinitionError> {
+        let source = std::fs::read_to_string(path).map_err(|source| DefinitionError::Read {
+            kind: KIND,
+            path: path.to_owned(),
+            source,
+        })?;
         Self::parse(&source, &path.display().to_string())
     }
 
     /// A task from TOML text. `file` names it in messages, and the task's own files are relative to its folder.
     ///
     /// # Errors
-    /// [`TaskError::Invalid`] with all problems.
-    pub fn parse(source: &str, file: &str) -> Result<Self, TaskError> {
+    /// [`DefinitionError::Invalid`] with all problems.
+    pub fn parse(source: &str, file: &str) -> Result<Self, DefinitionError> {
         compile(source, file)
-            .map_err(|problems| TaskError::Invalid(Box::new(InvalidToml::new(file, source, problems))))
+            .map_err(|problems| DefinitionError::Invalid(Box::new(InvalidToml::new(file, source, problems))))
     }
 }

@@ -5,7 +5,6 @@ mod heads;
 mod options;
 mod plan;
 mod suite;
-mod suite_error;
 mod task_results;
 
 pub use evaluate::{Bench, BenchError, BenchProgress, bench};
@@ -13,4 +12,3 @@ pub use heads::{NamedHead, bench_heads};
 pub use options::BenchOptions;
 pub use plan::{BenchPlan, HELD_OUT, HeldOut, PlanError, PlannedTask};
 pub use suite::{Suite, SuiteTask};
-pub use suite_error::SuiteError;

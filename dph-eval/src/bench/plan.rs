@@ -1,10 +1,11 @@
 //! [`BenchPlan`]: the tasks, splits and suites of an evaluation.
 
-use dph_data::{ChatTokenizer, DataError, Holdout, HoldoutSide, Task, TaskData, TaskError, TaskLoadOptions};
+use dph_data::{
+    ChatTokenizer, DataError, DefinitionError, Holdout, HoldoutSide, Task, TaskData, TaskLoadOptions,
+};
 
 use crate::bench::options::BenchOptions;
 use crate::bench::suite::Suite;
-use crate::bench::suite_error::SuiteError;
 
 /// The split of a task that no suite contains.
 const DEFAULT_SPLIT: &str = "test";
@@ -53,14 +54,10 @@ pub struct HeldOut {
 #[cfg_attr(feature = "cli", derive(miette::Diagnostic))]
 #[non_exhaustive]
 pub enum PlanError {
-    /// The suite cannot be used.
+    /// A suite or a task cannot be used.
     #[error(transparent)]
     #[cfg_attr(feature = "cli", diagnostic(transparent))]
-    Suite(#[from] SuiteError),
-    /// The task cannot be used.
-    #[error(transparent)]
-    #[cfg_attr(feature = "cli", diagnostic(transparent))]
-    Task(#[from] TaskError),
+    Definition(#[from] DefinitionError),
     /// Two different tasks have the same name, which identifies their results.
     #[error("`{first}` and `{second}` are two tasks called `{name}`; give one of them another `name`")]
     SameName {

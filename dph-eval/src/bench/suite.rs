@@ -4,10 +4,9 @@ use std::ops::Range;
 use std::path::Path;
 
 use dph_core::suggestion::did_you_mean;
-use dph_data::{InvalidToml, TomlProblem};
+use dph_data::{DefinitionError, InvalidToml, TomlProblem};
 use serde::Deserialize;
 
-use crate::bench::suite_error::SuiteError;
 use crate::metrics::{Estimate, weighted_mean};
 
 /// The suites that come with this crate.
@@ -21,6 +20,9 @@ const SUITES: [(&str, &str); 8] = [
     ("reward_bench_safety", include_str!("../../suites/reward_bench_safety.toml")),
     ("reward_bench_reasoning", include_str!("../../suites/reward_bench_reasoning.toml")),
 ];
+
+/// The kind of definition in errors.
+const KIND: &str = "suite";
 
 /// A list of tasks whose scores are combined into one number: their weighted mean. A task with several metrics counts with their
 /// mean.
@@ -71,15 +73,18 @@ impl Suite {
     /// An embedded suite by its name, or any suite by the path of its file (which ends in `.toml`).
     ///
     /// # Errors
-    /// [`SuiteError::Unknown`] with the nearest name; a file that cannot be read or is not a suite.
-    pub fn find(name_or_path: &str) -> Result<Self, SuiteError> {
+    /// [`DefinitionError::Unknown`] with the nearest name; a file that cannot be read or is not a suite.
+    pub fn find(name_or_path: &str) -> Result<Self, DefinitionError> {
         if let Some((name, source)) = SUITES.iter().find(|(name, _)| *name == name_or_path) {
             return Self::parse(source, Path::new(&format!("{name}.toml")));
         }
         let path = Path::new(name_or_path);
         if path.extension().is_some_and(|extension| extension == "toml") {
-            let source = std::fs::read_to_string(path)
-                .map_err(|source| SuiteError::Read { path: path.to_owned(), source })?;
+            let source = std::fs::read_to_string(path).map_err(|source| DefinitionError::Read {
+                kind: KIND,
+                path: path.to_owned(),
+                source,
+            })?;
             return Self::parse(&source, path);
         }
         let help = did_you_mean(name_or_path, Self::names()).unwrap_or_else(|| {
@@ -89,17 +94,17 @@ impl Suite {
                 names.join(", ")
             )
         });
-        Err(SuiteError::Unknown { name: name_or_path.to_owned(), help })
+        Err(DefinitionError::Unknown { kind: KIND, name: name_or_path.to_owned(), help })
     }
 
     /// Parses a suite. Its name is the file name of `path`; the task files that it names are relative to the folder of `path`.
     ///
     /// # Errors
-    /// [`SuiteError::Invalid`] with the line that is wrong.
-    pub fn parse(source: &str, path: &Path) -> Result<Self, SuiteError> {
+    /// [`DefinitionError::Invalid`] with the line that is wrong.
+    pub fn parse(source: &str, path: &Path) -> Result<Self, DefinitionError> {
         let invalid = |problem: TomlProblem| {
             let file = path.display().to_string();
-            SuiteError::Invalid(Box::new(InvalidToml::new(&file, source, vec![problem])))
+            DefinitionError::Invalid(Box::new(InvalidToml::new(&file, source, vec![problem])))
         };
         let problem = |span: Range<usize>, message: String| invalid(TomlProblem::new(span, message));
         let file: SuiteFile = toml::from_str(source).map_err(|error| invalid(error.into()))?;
@@ -194,7 +199,7 @@ mod tests {
             error("zzz"),
             "there is no suite `zzz`; the embedded suites are gpt4all, race, glue, glue_no_wnli, reward_bench_chat, reward_bench_chat_hard, reward_bench_safety, reward_bench_reasoning; a suite file is given by its path, ending in .toml"
         );
-        assert!(error("nowhere/x.toml").starts_with("cannot read the suite nowhere/x.toml: "));
+        assert!(error("nowhere/x.toml").starts_with("cannot read the suite file nowhere/x.toml: "));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use dph_data::{Kind, TaskData, TaskMetric};
 use crate::bench::plan::{BenchPlan, PlannedTask};
 use crate::bench::suite::{Suite, SuiteTask};
 use crate::metrics::{Estimate, Outcome, chance_level, mean_of_metrics, measure};
-use crate::results::{Results, SuiteResult, TaskResult};
+use crate::results::{Measurement, Results, SuiteResult, TaskResult};
 
 /// The results of one scorer on a task: one for each metric.
 pub(crate) fn task_results(
@@ -32,10 +32,7 @@ pub(crate) fn task_results(
             split: planned.split.clone(),
             scorer: scorer.to_string(),
             metric: metric.to_string(),
-            value: estimate.value,
-            stderr: estimate.stderr,
-            std: None,
-            runs: None,
+            measurement: estimate.into(),
             documents: data.sets.len(),
             skipped: skipped.iter().map(|(reason, &count)| (reason.as_str().to_owned(), count)).collect(),
             chance: chance_level(*metric, &data.sets),
@@ -76,17 +73,17 @@ pub(crate) fn suite_result(
         mean_of_metrics(&metrics?)
     };
     let estimate = suite.combine(|part| {
-        task_estimate(part, &|result| Some(Estimate { value: result.value, stderr: result.stderr }))
+        task_estimate(part, &|result| {
+            let Measurement { value, stderr, .. } = result.measurement;
+            Some(Estimate { value, stderr })
+        })
     })?;
     let chance = suite.combine(|part| {
         task_estimate(part, &|result| result.chance.map(|value| Estimate { value, stderr: None }))
     });
     Some(SuiteResult {
         suite: suite.name.clone(),
-        value: estimate.value,
-        stderr: estimate.stderr,
-        std: None,
-        runs: None,
+        measurement: estimate.into(),
         chance: chance.map(|chance| chance.value),
         scorer,
     })

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use dph_core::terminal::Failure;
-use dph_eval::{HtmlReport, Results, ResultsError, Table};
+use dph_eval::{FileError, HtmlReport, Results, Table};
 
 /// Print the results of several runs as one table
 #[derive(Debug, Args)]
@@ -41,7 +41,7 @@ impl ReportArgs {
         if let Some(path) = self.html {
             let page = HtmlReport::new("Results").results(&runs).to_html();
             dph_core::write_atomically(&path, page.as_bytes())
-                .map_err(|source| Failure::work(ResultsError::Io { path, source }))?;
+                .map_err(|source| Failure::work(FileError::Io { path, source }))?;
         }
         out.write_all(text.as_bytes())?;
         Ok(())

@@ -1,14 +1,15 @@
 //! [`BackboneReference`]: the model that a head was trained on, for exports that do not contain it.
 
-use std::io;
 use std::path::{Component, Path, PathBuf};
 
-use dph_core::{PreferenceHead, PreferenceHeadConfig, write_atomically};
+use dph_core::{PreferenceHead, PreferenceHeadConfig};
 use dph_model::checkpoint::Precision;
 use serde::{Deserialize, Serialize};
 
+use crate::file_error::FileError;
 use crate::model::error::ModelError;
 use crate::model::files::{BACKBONE_FILE, MANIFEST_FILE};
+use crate::model::json_file;
 
 /// The frozen backbone of a head, by path and content hash: the contents of `backbone.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,7 +34,7 @@ impl BackboneReference {
     /// A directory that does not exist.
     pub fn new(dir: &Path, backbone: &Path, hash: impl Into<String>) -> Result<Self, ModelError> {
         let canonical = |path: &Path| {
-            path.canonicalize().map_err(|source| ModelError::Io { path: path.to_owned(), source })
+            path.canonicalize().map_err(|source| FileError::Io { path: path.to_owned(), source })
         };
         let (dir, backbone) = (canonical(dir)?, canonical(backbone)?);
         let path = relative(&dir, &backbone).unwrap_or(backbone);
@@ -50,14 +51,7 @@ impl BackboneReference {
     /// # Errors
     /// A file that cannot be read or is no reference.
     pub fn load(dir: &Path) -> Result<Option<Self>, ModelError> {
-        let path = dir.join(BACKBONE_FILE);
-        match std::fs::read(&path) {
-            Ok(json) => {
-                serde_json::from_slice(&json).map(Some).map_err(|source| ModelError::Json { path, source })
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(ModelError::Io { path, source }),
-        }
+        Ok(json_file::load(dir.join(BACKBONE_FILE))?)
     }
 
     /// Writes the reference into the export in `dir`, atomically.
@@ -65,11 +59,7 @@ impl BackboneReference {
     /// # Errors
     /// The file cannot be written.
     pub fn save(&self, dir: &Path) -> Result<(), ModelError> {
-        let path = dir.join(BACKBONE_FILE);
-        let json = serde_json::to_vec_pretty(self)
-            .map_err(|source| ModelError::Json { path: path.clone(), source })?;
-        write_atomically(&path, &[json, b"\n".to_vec()].concat())
-            .map_err(|source| ModelError::Io { path, source })
+        Ok(json_file::save(dir.join(BACKBONE_FILE), self, "\n")?)
     }
 
     /// The backbone's path, given the directory of the export.

@@ -1,12 +1,12 @@
 //! [`ModelError`]: why a model cannot be opened.
 
-use std::io;
 use std::path::PathBuf;
 
 use dph_core::HeadFileError;
 use dph_data::ChatError;
 use dph_model::CheckpointError;
 
+use crate::file_error::FileError;
 use crate::model::files::BACKBONE_FILE;
 
 /// A model that cannot be opened.
@@ -106,19 +106,6 @@ pub enum ModelError {
     #[error(transparent)]
     Head(#[from] HeadFileError),
     /// A file could not be read or written.
-    #[error("{}: {source}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// The error of the operating system.
-        source: io::Error,
-    },
-    /// A file has invalid content.
-    #[error("{}: {source}", path.display())]
-    Json {
-        /// The file.
-        path: PathBuf,
-        /// Where and why.
-        source: serde_json::Error,
-    },
+    #[error(transparent)]
+    File(#[from] FileError),
 }

@@ -65,6 +65,10 @@ mod tests {
             "RUN: this is a sweep, which holds many models; name one of its variants: form=a, form=b"
         );
         std::fs::write(run.join(MANIFEST_FILE), "{").unwrap();
-        assert!(error(run).starts_with("RUN/manifest.json: EOF while parsing"));
+        assert!(
+            error(run).starts_with(
+                "RUN/manifest.json: the file is damaged or was not written by this program: EOF"
+            )
+        );
     }
 }

@@ -1,13 +1,12 @@
 //! [`Manifest`]: what a run or a sweep was made of.
 
-use std::io;
 use std::path::Path;
 
-use dph_core::write_atomically;
 use serde::{Deserialize, Serialize};
 
 use crate::model::error::ModelError;
 use crate::model::files::MANIFEST_FILE;
+use crate::model::json_file;
 
 /// What a run or a sweep was made of: the contents of `manifest.json`.
 ///
@@ -44,14 +43,7 @@ impl Manifest {
     /// # Errors
     /// A file that cannot be read or is no manifest.
     pub fn load(dir: &Path) -> Result<Option<Self>, ModelError> {
-        let path = dir.join(MANIFEST_FILE);
-        match std::fs::read(&path) {
-            Ok(json) => {
-                serde_json::from_slice(&json).map(Some).map_err(|source| ModelError::Json { path, source })
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(ModelError::Io { path, source }),
-        }
+        Ok(json_file::load(dir.join(MANIFEST_FILE))?)
     }
 
     /// Writes `manifest.json` into a directory that exists, atomically.
@@ -59,10 +51,7 @@ impl Manifest {
     /// # Errors
     /// The file cannot be written; an old one is then still there.
     pub fn save(&self, dir: &Path) -> Result<(), ModelError> {
-        let path = dir.join(MANIFEST_FILE);
-        let json = serde_json::to_vec_pretty(self)
-            .map_err(|source| ModelError::Json { path: path.clone(), source })?;
-        write_atomically(&path, &json).map_err(|source| ModelError::Io { path, source })
+        Ok(json_file::save(dir.join(MANIFEST_FILE), self, "")?)
     }
 }
 

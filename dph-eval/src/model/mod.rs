@@ -4,6 +4,7 @@ mod backbone_reference;
 mod error;
 mod files;
 mod head_fits;
+mod json_file;
 mod locate;
 mod manifest;
 mod open;

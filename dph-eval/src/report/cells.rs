@@ -71,12 +71,12 @@ pub(super) fn value(run: &Results, column: &Column, scorer: &str) -> String {
     match column {
         Column::Task { .. } => of_column(run, column)
             .find(|result| result.scorer == scorer)
-            .map(|result| percent(Some(result.value), result.spread())),
+            .map(|result| percent(Some(result.measurement.value), result.measurement.spread())),
         Column::Suite(suite) => run
             .suites
             .iter()
             .find(|result| result.suite == *suite && result.scorer == scorer)
-            .map(|result| percent(Some(result.value), result.spread())),
+            .map(|result| percent(Some(result.measurement.value), result.measurement.spread())),
     }
     .unwrap_or_default()
 }
@@ -120,9 +120,10 @@ pub(super) fn notes(runs: &[Results]) -> Vec<String> {
 
 /// The accuracy of a scorer on rows that training held out, with its interval.
 fn held_out(result: &TaskResult) -> Option<String> {
-    let TaskResult { task, split, scorer, metric, value, documents, .. } = result;
+    let TaskResult { task, split, scorer, metric, measurement, documents, .. } = result;
+    let value = measurement.value;
     let (low, high) =
-        wilson_interval(*value, *documents).filter(|_| split == HELD_OUT && metric == USUAL_METRIC)?;
+        wilson_interval(value, *documents).filter(|_| split == HELD_OUT && metric == USUAL_METRIC)?;
     Some(format!(
         "{task}/{split}: {scorer} is right on {:.1} % of {documents} held-out documents, 95 % interval {:.1} to {:.1}",
         100.0 * value,

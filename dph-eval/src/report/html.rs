@@ -2,8 +2,7 @@
 
 use std::path::Path;
 
-use dph_core::write_atomically;
-
+use crate::file_error::write_file;
 use crate::report::escape::escape;
 use crate::report::plot::results_plot;
 use crate::report::table::Table;
@@ -93,15 +92,14 @@ impl HtmlReport {
     /// # Errors
     /// The file cannot be written; an old one is then still there.
     pub fn save(&self, dir: &Path) -> Result<(), ResultsError> {
-        let path = dir.join(HTML_FILE);
-        write_atomically(&path, self.to_html().as_bytes()).map_err(|source| ResultsError::Io { path, source })
+        Ok(write_file(dir.join(HTML_FILE), self.to_html().as_bytes())?)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::results::TaskResult;
+    use crate::results::{Measurement, TaskResult};
 
     #[test]
     fn a_page_holds_table_plots_and_texts() {
@@ -111,10 +109,7 @@ mod tests {
             split: "test".into(),
             scorer: "loglik-mean".into(),
             metric: "accuracy".into(),
-            value: 0.412,
-            stderr: Some(0.035),
-            std: None,
-            runs: None,
+            measurement: Measurement { value: 0.412, stderr: Some(0.035), std: None, runs: None },
             documents: 200,
             skipped: Default::default(),
             chance: Some(0.25),

@@ -98,8 +98,14 @@ struct Group {
 }
 
 fn groups(results: &Results) -> Vec<Group> {
-    let tasks = results.results.iter().map(|r| (&r.task, r.chance, &r.scorer, r.value, r.spread()));
-    let suites = results.suites.iter().map(|r| (&r.suite, r.chance, &r.scorer, r.value, r.spread()));
+    let tasks = results
+        .results
+        .iter()
+        .map(|r| (&r.task, r.chance, &r.scorer, r.measurement.value, r.measurement.spread()));
+    let suites = results
+        .suites
+        .iter()
+        .map(|r| (&r.suite, r.chance, &r.scorer, r.measurement.value, r.measurement.spread()));
     let mut groups: Vec<Group> = Vec::new();
     for (name, chance, scorer, value, spread) in tasks.chain(suites) {
         let bar = (scorer.clone(), value, spread);

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::results::{Results, SuiteResult, TaskResult};
+use crate::results::{Measurement, Results};
 
 /// The uncertainty of a value; a fraction, like the value.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -20,24 +20,14 @@ impl Spread {
             Self::StandardError(value) | Self::StandardDeviation { std: value, .. } => value,
         }
     }
-
-    fn new(stderr: Option<f64>, std: Option<f64>, runs: Option<usize>) -> Option<Self> {
-        let deviation = std.map(|std| Self::StandardDeviation { std, runs: runs.unwrap_or_default() });
-        deviation.or(stderr.map(Self::StandardError))
-    }
 }
 
-impl TaskResult {
+impl Measurement {
     /// The number after ±; `None` if there is none.
     pub(crate) fn spread(&self) -> Option<Spread> {
-        Spread::new(self.stderr, self.std, self.runs)
-    }
-}
-
-impl SuiteResult {
-    /// The number after ±; `None` if there is none.
-    pub(crate) fn spread(&self) -> Option<Spread> {
-        Spread::new(self.stderr, self.std, self.runs)
+        let Self { stderr, std, runs, .. } = *self;
+        let deviation = std.map(|std| Spread::StandardDeviation { std, runs: runs.unwrap_or_default() });
+        deviation.or(stderr.map(Spread::StandardError))
     }
 }
 
@@ -52,9 +42,9 @@ impl fmt::Display for Spread {
 
 /// The meaning of ± in the values of a run; `None` if no value has a spread.
 pub(crate) fn meaning(run: &Results) -> Option<String> {
-    let tasks = run.results.iter().find_map(TaskResult::spread);
-    let suites = || run.suites.iter().find_map(SuiteResult::spread);
-    tasks.or_else(suites).map(|spread| spread.to_string())
+    let tasks = run.results.iter().map(|result| result.measurement);
+    let mut all = tasks.chain(run.suites.iter().map(|result| result.measurement));
+    all.find_map(|measurement| measurement.spread()).map(|spread| spread.to_string())
 }
 
 /// The meaning of ± in all of these runs; `None` if no value has a spread, or the runs differ.

@@ -137,7 +137,7 @@ impl Layout<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::results::{SuiteResult, TaskResult};
+    use crate::results::{Measurement, SuiteResult, TaskResult};
 
     fn row(values: [&str; 2], loglik: f64, rewards: &[(&str, f64)]) -> SweepRow {
         let mut results = Results::new(values.join(","));
@@ -148,10 +148,7 @@ mod tests {
                 split: "validation".into(),
                 scorer: scorer.into(),
                 metric: "accuracy".into(),
-                value,
-                stderr: Some(0.03),
-                std: None,
-                runs: None,
+                measurement: Measurement { value, stderr: Some(0.03), std: None, runs: None },
                 documents: 200,
                 skipped: [("too-long".to_string(), 3)].into(),
                 chance: Some(0.5),
@@ -159,10 +156,7 @@ mod tests {
             results.suites.push(SuiteResult {
                 suite: "one".into(),
                 scorer: scorer.into(),
-                value,
-                stderr: None,
-                std: None,
-                runs: None,
+                measurement: Measurement { value, stderr: None, std: None, runs: None },
                 chance: Some(0.5),
             });
         }

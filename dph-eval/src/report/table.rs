@@ -2,8 +2,7 @@
 
 use std::path::Path;
 
-use dph_core::write_atomically;
-
+use crate::file_error::write_file;
 use crate::report::cells::{chance, columns, documents, heading, notes, percent, scorers, value};
 use crate::report::columns::Columns;
 use crate::report::escape::escape;
@@ -85,9 +84,8 @@ impl Table {
     /// # Errors
     /// The file cannot be written; an old one is then still there.
     pub fn save(&self, title: &str, dir: &Path) -> Result<(), ResultsError> {
-        let path = dir.join(REPORT_FILE);
         let text = format!("# {title}\n\n{}", self.to_markdown());
-        write_atomically(&path, text.as_bytes()).map_err(|source| ResultsError::Io { path, source })
+        Ok(write_file(dir.join(REPORT_FILE), text.as_bytes())?)
     }
 
     fn with_notes(&self, mut text: String, mark: &str) -> String {
@@ -121,7 +119,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::results::{SuiteResult, TaskResult};
+    use crate::results::{Measurement, SuiteResult, TaskResult};
 
     fn result(task: &str, split: &str, scorer: &str, value: f64, stderr: Option<f64>) -> TaskResult {
         TaskResult {
@@ -129,10 +127,7 @@ mod tests {
             split: split.into(),
             scorer: scorer.into(),
             metric: "accuracy".into(),
-            value,
-            stderr,
-            std: None,
-            runs: None,
+            measurement: Measurement { value, stderr, std: None, runs: None },
             documents: 200,
             skipped: BTreeMap::new(),
             chance: Some(0.25),
@@ -148,10 +143,7 @@ mod tests {
             results.suites.push(SuiteResult {
                 suite: "two".into(),
                 scorer: scorer.into(),
-                value: value + 0.1,
-                stderr: Some(0.02),
-                std: None,
-                runs: None,
+                measurement: Measurement { value: value + 0.1, stderr: Some(0.02), std: None, runs: None },
                 chance: Some(0.375),
             });
         }

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use dph_core::{CandidateScores, CandidateSet, write_atomically};
+use dph_core::{CandidateScores, CandidateSet};
 use serde::{Deserialize, Serialize};
 
+use crate::file_error::{FileError, write_file};
 use crate::results::error::ResultsError;
 
 /// File name of the documents' scores, beside `results.json`.
@@ -69,9 +70,9 @@ impl DocumentScores {
     /// The file is missing or has invalid content.
     pub fn load_all(dir: &Path) -> Result<Vec<Self>, ResultsError> {
         let path = dir.join(DOCUMENTS_FILE);
-        let json = fs::read(&path).map_err(|source| ResultsError::Io { path: path.clone(), source })?;
+        let json = fs::read(&path).map_err(|source| FileError::Io { path: path.clone(), source })?;
         let documents = serde_json::Deserializer::from_slice(&json).into_iter();
-        documents.collect::<Result<_, _>>().map_err(|source| ResultsError::Json { path, source })
+        documents.collect::<Result<_, _>>().map_err(|source| FileError::Json { path, source }.into())
     }
 
     /// Writes `documents.jsonl` into a directory that exists, atomically.
@@ -83,10 +84,10 @@ impl DocumentScores {
         let mut lines = Vec::new();
         for document in documents {
             serde_json::to_writer(&mut lines, document)
-                .map_err(|source| ResultsError::Json { path: path.clone(), source })?;
+                .map_err(|source| FileError::Json { path: path.clone(), source })?;
             lines.push(b'\n');
         }
-        write_atomically(&path, &lines).map_err(|source| ResultsError::Io { path, source })
+        Ok(write_file(path, &lines)?)
     }
 }
 

@@ -1,8 +1,8 @@
 //! [`ResultsError`]: why results cannot be read or written.
 
-use std::io;
 use std::path::PathBuf;
 
+use crate::file_error::FileError;
 use crate::results::format::{RESULTS_FILE, RESULTS_FORMAT};
 
 /// Results that could not be read or written.
@@ -16,21 +16,8 @@ pub enum ResultsError {
         path: PathBuf,
     },
     /// A file could not be read or written.
-    #[error("{}: {source}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// The error of the operating system.
-        source: io::Error,
-    },
-    /// The file has invalid content.
-    #[error("{}: {source}", path.display())]
-    Json {
-        /// The file.
-        path: PathBuf,
-        /// Where and why.
-        source: serde_json::Error,
-    },
+    #[error(transparent)]
+    File(#[from] FileError),
     /// The file has a newer format.
     #[error("{}: format {format} is newer than this program, which reads up to {RESULTS_FORMAT}; update the program", path.display())]
     Format {

@@ -3,8 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use dph_core::write_atomically;
-
+use crate::file_error::{FileError, write_file};
 use crate::results::error::ResultsError;
 use crate::results::format::{RESULTS_FILE, RESULTS_FORMAT, Results};
 
@@ -16,7 +15,7 @@ impl Results {
     pub fn load(path: &Path) -> Result<Self, ResultsError> {
         let (file, json) = read(path)?;
         let results =
-            serde_json::from_slice(&json).map_err(|source| ResultsError::Json { path: file.clone(), source });
+            serde_json::from_slice(&json).map_err(|source| FileError::Json { path: file.clone(), source });
         current(results?, &file)
     }
 
@@ -29,8 +28,8 @@ impl Results {
         if !json.trim_ascii_start().starts_with(b"[") {
             return Ok(vec![Self::load(&file)?]);
         }
-        let list: Vec<Self> = serde_json::from_slice(&json)
-            .map_err(|source| ResultsError::Json { path: file.clone(), source })?;
+        let list: Vec<Self> =
+            serde_json::from_slice(&json).map_err(|source| FileError::Json { path: file.clone(), source })?;
         list.into_iter().map(|results| current(results, &file)).collect()
     }
 
@@ -39,8 +38,7 @@ impl Results {
     /// # Errors
     /// The file cannot be written; an old one is then still there.
     pub fn save(&self, dir: &Path) -> Result<(), ResultsError> {
-        let path = dir.join(RESULTS_FILE);
-        write_atomically(&path, self.to_json().as_bytes()).map_err(|source| ResultsError::Io { path, source })
+        Ok(write_file(dir.join(RESULTS_FILE), self.to_json().as_bytes())?)
     }
 
     /// Writes a list of results as the `results.json` of a sweep into a directory that exists, atomically.
@@ -48,9 +46,7 @@ impl Results {
     /// # Errors
     /// The file cannot be written; an old one is then still there.
     pub fn save_all(list: &[Self], dir: &Path) -> Result<(), ResultsError> {
-        let path = dir.join(RESULTS_FILE);
-        write_atomically(&path, Self::list_to_json(list).as_bytes())
-            .map_err(|source| ResultsError::Io { path, source })
+        Ok(write_file(dir.join(RESULTS_FILE), Self::list_to_json(list).as_bytes())?)
     }
 }
 
@@ -62,7 +58,7 @@ fn read(path: &Path) -> Result<(PathBuf, Vec<u8>), ResultsError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             Err(ResultsError::Missing { path: path.to_owned() })
         }
-        Err(source) => Err(ResultsError::Io { path: file, source }),
+        Err(source) => Err(FileError::Io { path: file, source }.into()),
     }
 }
 
@@ -92,8 +88,11 @@ mod tests {
         let results = Results::load(dir.path()).unwrap();
         assert_eq!(results.format, RESULTS_FORMAT);
         assert_eq!(results.results[0].skipped["too-long"], 3);
-        assert_eq!((results.results[0].stderr, results.results[0].std), (Some(0.035), None));
-        assert_eq!(results.suites[0].value, 0.467);
+        assert_eq!(
+            (results.results[0].measurement.stderr, results.results[0].measurement.std),
+            (Some(0.035), None)
+        );
+        assert_eq!(results.suites[0].measurement.value, 0.467);
 
         results.save(dir.path()).unwrap();
         assert_eq!(Results::load(&dir.path().join(RESULTS_FILE)).unwrap(), results);
@@ -133,7 +132,7 @@ mod tests {
         std::fs::write(&file, "{\"format\": 1,\n \"name\": 3}").unwrap();
         assert_eq!(
             error(&file),
-            "DIR/r.json: invalid type: integer `3`, expected a string at line 2 column 10"
+            "DIR/r.json: the file is damaged or was not written by this program: invalid type: integer `3`, expected a string at line 2 column 10; restore it, or write it again"
         );
         std::fs::write(&file, r#"{"format": 3, "name": "x", "results": []}"#).unwrap();
         assert_eq!(

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::metrics::Estimate;
+
 /// File name of the results in a run or output directory.
 pub const RESULTS_FILE: &str = "results.json";
 
@@ -49,16 +51,9 @@ pub struct TaskResult {
     pub scorer: String,
     /// The name of the metric, such as `accuracy`.
     pub metric: String,
-    /// The value of the metric.
-    pub value: f64,
-    /// Its standard error over the documents; null for a single document, and for a mean over runs.
-    pub stderr: Option<f64>,
-    /// For a mean over runs: the standard deviation of their values (with n − 1); absent for fewer than two runs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub std: Option<f64>,
-    /// For a mean over runs: their number.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub runs: Option<usize>,
+    /// The value of the metric: `value`, `stderr`, `std` and `runs`.
+    #[serde(flatten)]
+    pub measurement: Measurement,
     /// Number of documents that were scored.
     pub documents: usize,
     /// Number of documents that were skipped, by reason.
@@ -76,9 +71,21 @@ pub struct SuiteResult {
     pub suite: String,
     /// `loglik-mean`, `loglik-sum` or `reward:<head>`.
     pub scorer: String,
-    /// The suite's mean.
+    /// The suite's mean: `value`, `stderr`, `std` and `runs`.
+    #[serde(flatten)]
+    pub measurement: Measurement,
+    /// The expected value for random choices.
+    #[serde(default)]
+    pub chance: Option<f64>,
+}
+
+/// A value with its uncertainty.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Measurement {
+    /// The value.
     pub value: f64,
-    /// Its standard error over the documents; null where a task has none, and for a mean over runs.
+    /// Its standard error over the documents; null if it is not known (a single document, or a task of a suite without one),
+    /// and for a mean over runs.
     pub stderr: Option<f64>,
     /// For a mean over runs: the standard deviation of their values (with n − 1); absent for fewer than two runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -86,9 +93,13 @@ pub struct SuiteResult {
     /// For a mean over runs: their number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub runs: Option<usize>,
-    /// The expected value for random choices.
-    #[serde(default)]
-    pub chance: Option<f64>,
+}
+
+/// The measurement of a single run.
+impl From<Estimate> for Measurement {
+    fn from(Estimate { value, stderr }: Estimate) -> Self {
+        Self { value, stderr, std: None, runs: None }
+    }
 }
 
 impl Results {

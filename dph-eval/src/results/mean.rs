@@ -1,6 +1,6 @@
 //! [`Results::mean`]: the mean over runs with different seeds.
 
-use crate::results::format::{Results, SuiteResult, TaskResult};
+use crate::results::format::{Measurement, Results, SuiteResult, TaskResult};
 
 impl Results {
     /// The mean over runs that differ only in their seed, with the standard deviation `std` over the runs (with n − 1, and
@@ -19,31 +19,30 @@ impl Results {
                 (&other.task, &other.split, &other.scorer, &other.metric)
                     == (&result.task, &result.split, &result.scorer, &result.metric)
             };
-            let values = runs.iter().map(|run| run.results.iter().find(same).map(|other| other.value));
-            if let Some((value, std)) = values.collect::<Option<Vec<f64>>>().map(mean_and_std) {
-                let runs = Some(runs.len());
-                mean.results.push(TaskResult { value, stderr: None, std, runs, ..result.clone() });
+            let all = runs.iter().map(|run| run.results.iter().find(same).map(|other| other.measurement));
+            if let Some(measurement) = all.collect::<Option<Vec<_>>>().map(mean_measurement) {
+                mean.results.push(TaskResult { measurement, ..result.clone() });
             }
         }
         for result in &first.suites {
             let same =
                 |other: &&SuiteResult| (&other.suite, &other.scorer) == (&result.suite, &result.scorer);
-            let values = runs.iter().map(|run| run.suites.iter().find(same).map(|other| other.value));
-            if let Some((value, std)) = values.collect::<Option<Vec<f64>>>().map(mean_and_std) {
-                let runs = Some(runs.len());
-                mean.suites.push(SuiteResult { value, stderr: None, std, runs, ..result.clone() });
+            let all = runs.iter().map(|run| run.suites.iter().find(same).map(|other| other.measurement));
+            if let Some(measurement) = all.collect::<Option<Vec<_>>>().map(mean_measurement) {
+                mean.suites.push(SuiteResult { measurement, ..result.clone() });
             }
         }
         mean
     }
 }
 
-/// The mean of some values and their standard deviation, `sqrt(Σ (x - x̄)² / (n - 1))`.
-fn mean_and_std(values: Vec<f64>) -> (f64, Option<f64>) {
-    let n = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / n;
-    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-    (mean, (values.len() > 1).then(|| (squares / (n - 1.0)).sqrt()))
+/// The mean of the values of some runs and their standard deviation, `sqrt(Σ (x - x̄)² / (n - 1))`.
+fn mean_measurement(runs: Vec<Measurement>) -> Measurement {
+    let n = runs.len() as f64;
+    let mean = runs.iter().map(|run| run.value).sum::<f64>() / n;
+    let squares: f64 = runs.iter().map(|run| (run.value - mean).powi(2)).sum();
+    let std = (runs.len() > 1).then(|| (squares / (n - 1.0)).sqrt());
+    Measurement { value: mean, stderr: None, std, runs: Some(runs.len()) }
 }
 
 #[cfg(test)]
@@ -58,10 +57,7 @@ mod tests {
                 split: "validation".into(),
                 scorer: scorer.into(),
                 metric: "accuracy".into(),
-                value,
-                stderr: Some(0.1),
-                std: None,
-                runs: None,
+                measurement: Measurement { value, stderr: Some(0.1), std: None, runs: None },
                 documents: 9,
                 skipped: Default::default(),
                 chance: Some(0.5),
@@ -69,10 +65,7 @@ mod tests {
             let suite = SuiteResult {
                 suite: "s".into(),
                 scorer: scorer.into(),
-                value,
-                stderr: Some(0.1),
-                std: None,
-                runs: None,
+                measurement: Measurement { value, stderr: Some(0.1), std: None, runs: None },
                 chance: None,
             };
             results.suites.push(suite);
@@ -84,16 +77,26 @@ mod tests {
     fn a_mean_has_the_deviation_over_the_runs_and_no_standard_error() {
         let mean = Results::mean("mean", &[run(0.6), run(0.7), run(0.8)]);
         assert_eq!(mean.name, "mean");
-        let value_and_std =
-            |index: usize| (mean.results[index].value, mean.results[index].std.unwrap_or(9.0));
+        let value_and_std = |index: usize| {
+            let Measurement { value, std, .. } = mean.results[index].measurement;
+            (value, std.unwrap_or(9.0))
+        };
         assert_eq!(value_and_std(0), (0.5, 0.0));
         let (value, std) = value_and_std(1);
         assert!((value - 0.7).abs() < 1e-12 && (std - 0.1).abs() < 1e-12, "{value} {std}");
-        assert!((mean.suites[1].value - 0.7).abs() < 1e-12);
-        assert!(mean.results.iter().all(|result| result.stderr.is_none() && result.runs == Some(3)));
-        assert!(mean.suites.iter().all(|suite| suite.stderr.is_none() && suite.runs == Some(3)));
+        assert!((mean.suites[1].measurement.value - 0.7).abs() < 1e-12);
+        assert!(
+            mean.results
+                .iter()
+                .all(|result| result.measurement.stderr.is_none() && result.measurement.runs == Some(3))
+        );
+        assert!(
+            mean.suites
+                .iter()
+                .all(|suite| suite.measurement.stderr.is_none() && suite.measurement.runs == Some(3))
+        );
         let one = Results::mean("one", &[run(0.6)]);
-        assert_eq!((one.results[1].std, one.results[1].runs), (None, Some(1)));
+        assert_eq!((one.results[1].measurement.std, one.results[1].measurement.runs), (None, Some(1)));
     }
 
     #[test]
