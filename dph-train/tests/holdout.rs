@@ -116,6 +116,19 @@ fn held_out_rows_are_used_for_validation_and_their_accuracy_is_reported() {
 }
 
 #[test]
+fn the_interval_of_several_seeds_counts_the_documents_of_all() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = experiment(dir.path(), "holdout = 0.25");
+    let run = dir.path().join("run");
+    let output = said(&succeed(&mut train(&file, &run, &["--set", "sweep.seed=[1, 2]"])));
+    let table = output.lines().find(|line| line.contains("pairs/held-out: reward:preference is right on"));
+    assert!(
+        table.is_some_and(|line| line.contains("% of 20 held-out documents of 2 seeds, 95 %")),
+        "{output}"
+    );
+}
+
+#[test]
 fn an_invalid_share_is_rejected_before_the_run() {
     let dir = tempfile::tempdir().unwrap();
     let run = dir.path().join("run");

@@ -115,11 +115,16 @@ impl Progress {
             bar.set_position((share.unwrap_or(0.0) * STEPS as f64) as u64);
             return bar.set_message(text);
         }
-        if self.printed.elapsed() >= LINE_EVERY {
+        if is_due(self.printed.elapsed(), share) {
             self.printed = Instant::now();
             say(&text);
         }
     }
+}
+
+/// Whether a line is printed. The end of the work has its own line, or is followed by the output.
+fn is_due(since_last: Duration, share: Option<f64>) -> bool {
+    since_last >= LINE_EVERY && share.is_none_or(|share| share < 1.0)
 }
 
 impl Default for Progress {
@@ -182,6 +187,13 @@ mod tests {
         assert_eq!(after(&all, 60), "ranking: 120 sets, 2.0/s, 100 %");
         let of_total = Done { total: Some(360), ..sets };
         assert_eq!(after(&of_total, 60), "ranking: 120/360 sets, 2.0/s, 2:00 min left");
+    }
+
+    #[test]
+    fn the_last_line_is_the_closing_line() {
+        assert!(is_due(LINE_EVERY, None) && is_due(LINE_EVERY, Some(0.99)));
+        assert!(!is_due(LINE_EVERY / 2, Some(0.5)), "a line now and then");
+        assert!(!is_due(10 * LINE_EVERY, Some(1.0)), "the closing line follows");
     }
 
     #[test]

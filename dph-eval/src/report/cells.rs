@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::bench::HELD_OUT;
 use crate::metrics::wilson_interval;
 use crate::report::spread::{Spread, common_meaning, meaning};
-use crate::results::{Results, TaskResult};
+use crate::results::{Measurement, Results, TaskResult};
 
 /// The metric that headings do not name.
 const USUAL_METRIC: &str = "accuracy";
@@ -121,11 +121,12 @@ pub(super) fn notes(runs: &[Results]) -> Vec<String> {
 /// The accuracy of a scorer on rows that training held out, with its interval.
 fn held_out(result: &TaskResult) -> Option<String> {
     let TaskResult { task, split, scorer, metric, measurement, documents, .. } = result;
-    let value = measurement.value;
+    let Measurement { value, runs, .. } = *measurement;
     let (low, high) =
         wilson_interval(value, *documents).filter(|_| split == HELD_OUT && metric == USUAL_METRIC)?;
+    let of_runs = runs.map_or(String::new(), |runs| format!(" of {runs} seeds"));
     Some(format!(
-        "{task}/{split}: {scorer} is right on {:.1} % of {documents} held-out documents, 95 % interval {:.1} to {:.1}",
+        "{task}/{split}: {scorer} is right on {:.1} % of {documents} held-out documents{of_runs}, 95 % interval {:.1} to {:.1}",
         100.0 * value,
         100.0 * low,
         100.0 * high

@@ -1,12 +1,14 @@
 //! [`Results::mean`]: the mean over runs with different seeds.
 
+use crate::bench::HELD_OUT;
 use crate::results::format::{Measurement, Results, SuiteResult, TaskResult};
 
 impl Results {
     /// The mean over runs that differ only in their seed, with the standard deviation `std` over the runs (with n − 1, and
     /// none for a single run) and their number `runs`. It has no standard error: the runs share their documents.
     ///
-    /// A task or suite that is missing in one of the runs is left out.
+    /// A task or suite that is missing in one of the runs is left out. The number of documents is that of the first run or, for
+    /// rows that training held out, which depend on the seed, that of all runs together.
     ///
     /// ```
     /// assert!(dph_eval::Results::mean("three seeds", &[]).results.is_empty());
@@ -19,9 +21,15 @@ impl Results {
                 (&other.task, &other.split, &other.scorer, &other.metric)
                     == (&result.task, &result.split, &result.scorer, &result.metric)
             };
-            let all = runs.iter().map(|run| run.results.iter().find(same).map(|other| other.measurement));
-            if let Some(measurement) = all.collect::<Option<Vec<_>>>().map(mean_measurement) {
-                mean.results.push(TaskResult { measurement, ..result.clone() });
+            let all = runs.iter().map(|run| run.results.iter().find(same)).collect::<Option<Vec<_>>>();
+            if let Some(all) = all {
+                // Every seed holds out other rows.
+                let documents = match result.split == HELD_OUT {
+                    true => all.iter().map(|result| result.documents).sum(),
+                    false => result.documents,
+                };
+                let measurement = mean_measurement(all.iter().map(|result| result.measurement).collect());
+                mean.results.push(TaskResult { measurement, documents, ..result.clone() });
             }
         }
         for result in &first.suites {
@@ -105,5 +113,17 @@ mod tests {
         other.results.remove(1);
         let mean = Results::mean("mean", &[run(0.6), other]);
         assert_eq!((mean.results.len(), mean.suites.len()), (1, 2));
+    }
+
+    #[test]
+    fn held_out_documents_of_all_seeds_are_counted() {
+        let held_out = |value| {
+            let mut run = run(value);
+            run.results.iter_mut().for_each(|result| result.split = HELD_OUT.into());
+            run
+        };
+        let mean = Results::mean("mean", &[held_out(0.6), held_out(0.8)]);
+        assert_eq!(mean.results[1].documents, 18);
+        assert_eq!(Results::mean("mean", &[run(0.6), run(0.8)]).results[1].documents, 9);
     }
 }
