@@ -22,10 +22,7 @@ impl From<ChatError> for Failure {
 
 impl From<RowsError> for Failure {
     fn from(error: RowsError) -> Self {
-        match error {
-            RowsError::Read { .. } | RowsError::UnknownFormat { .. } => Self::request(error),
-            error => Self::work(error),
-        }
+        Self::request(error)
     }
 }
 
@@ -37,11 +34,6 @@ impl From<SplitNotFound> for Failure {
 
 impl From<DataError> for Failure {
     fn from(error: DataError) -> Self {
-        match error {
-            DataError::Rows(error) => error.into(),
-            DataError::NotFound(error) => error.into(),
-            DataError::NoSyntheticSplit { .. } => Self::request(error),
-            error => Self::work(error),
-        }
+        Self::request(error)
     }
 }

@@ -88,6 +88,16 @@ fn list_show_and_stats() {
     assert!(stats["splits"][0]["tokens"]["max"].as_f64().unwrap() > 20.0);
     let (_, out, _) = run(folder.path(), &["stats", "world", "--tokenizer", "tokenizer", "--split", "test"]);
     insta::assert_snapshot!("stats_world", out);
+
+    // A single file has the split that its name stands for, else `train`.
+    std::fs::copy(folder.path().join("data/piqa/validation.jsonl"), folder.path().join("mine.jsonl"))
+        .unwrap();
+    for (file, split) in [("data/piqa/validation.jsonl", "validation"), ("mine.jsonl", "train")] {
+        let (status, out, err) = run(folder.path(), &["stats", "piqa", "--data", file, "--json"]);
+        let stats: Json = serde_json::from_str(&out).unwrap();
+        assert_eq!((status, err.as_str()), (0, ""), "{file}");
+        assert_eq!((&stats["splits"][0]["split"], &stats["splits"][0]["rows"]), (&split.into(), &4.into()));
+    }
 }
 
 #[test]
@@ -160,7 +170,7 @@ fn validate_judges_rows_as_training_does() {
     write(folder.path(), "task.toml", kept);
     let row = "{\"text\": \"a\", \"part\": \"test\"}\n";
     let (status, out, err) = validate(row, &[]);
-    assert_eq!((status, out.as_str()), (1, ""));
+    assert_eq!((status, out.as_str()), (2, ""));
     let err = err.split_whitespace().collect::<Vec<_>>().join(" ").replace("│ ", "");
     assert!(
         err.contains(
@@ -193,34 +203,34 @@ fn validate_judges_rows_as_training_does() {
         "name = 'x'\nkind = 'choice'\nuser = 'u'\ncandidates = ['a', 'b']\ngold = 'gold'\n",
     );
     let (status, out, err) = validate("{}\n{}\n", &[]);
-    assert_eq!((status, out.as_str()), (1, "rows.jsonl: 0 of 2 rows can be used for x; unlabelled: 2\n"));
+    assert_eq!((status, out.as_str()), (2, "rows.jsonl: 0 of 2 rows can be used for x; unlabelled: 2\n"));
     assert!(err.contains("none of the 2 rows"), "{err}");
 }
 
 #[test]
-fn a_wrong_request_is_two_and_failed_work_is_one() {
+fn a_wrong_request_and_bad_data_have_status_two() {
     let folder = folder();
     write(folder.path(), "data/sst2/train.jsonl", "PAR1");
     write(folder.path(), "data/sst2/test.jsonl", "{\"sentence\": \"x\", \"label\": 3}");
-    let cases: [(&[&str], i32, &str); 12] = [
-        (&["show", "pica"], 2, "did you mean `piqa`?"),
-        (&["show", "no.toml"], 2, "cannot read the task file no.toml"),
-        (&["show", "piqa", "--split", "train"], 2, "there is: data/piqa/validation.jsonl"),
-        (&["show", "piqa", "--data", "nowhere"], 2, "set the data root with --data or DPH_DATA"),
-        (&["stats", "boolq"], 2, "found no rows of `boolq`"),
-        (&["stats", "world", "--tokenizer", "data"], 2, "cannot read data/tokenizer.json"),
-        (&["stats", "world", "--max-len", "3"], 2, "--tokenizer"),
-        (&["validate", "data/piqa/validation.jsonl"], 2, "name the task of the rows with --task"),
-        (&["validate", "data/piqa/validation.dat", "--task", "piqa"], 2, "rename the file, or convert it"),
-        (&["frobnicate"], 2, "unrecognized subcommand"),
-        (&["show", "sst2", "--split", "train"], 1, "rename it to .parquet"),
-        (&["stats", "sst2", "--split", "test"], 1, "none of the 1 rows"),
+    let cases: [(&[&str], &str); 12] = [
+        (&["show", "pica"], "did you mean `piqa`?"),
+        (&["show", "no.toml"], "cannot read the task file no.toml"),
+        (&["show", "piqa", "--split", "train"], "there is: data/piqa/validation.jsonl"),
+        (&["show", "piqa", "--data", "nowhere"], "set the data root with --data or DPH_DATA"),
+        (&["stats", "boolq"], "found no rows of `boolq`"),
+        (&["stats", "world", "--tokenizer", "data"], "cannot read data/tokenizer.json"),
+        (&["stats", "world", "--max-len", "3"], "--tokenizer"),
+        (&["validate", "data/piqa/validation.jsonl"], "name the task of the rows with --task"),
+        (&["validate", "data/piqa/validation.dat", "--task", "piqa"], "rename the file, or convert it"),
+        (&["frobnicate"], "unrecognized subcommand"),
+        (&["show", "sst2", "--split", "train"], "rename it to .parquet"),
+        (&["stats", "sst2", "--split", "test"], "none of the 1 rows"),
     ];
-    for (arguments, expected, message) in cases {
+    for (arguments, message) in cases {
         let (status, out, err) = run(folder.path(), arguments);
         // The report is wrapped to the terminal's width.
         let joined = err.split_whitespace().collect::<Vec<_>>().join(" ").replace("│ ", "");
-        assert_eq!((status, out.as_str()), (expected, ""), "{arguments:?}: {err}");
+        assert_eq!((status, out.as_str()), (2, ""), "{arguments:?}: {err}");
         assert!(joined.contains(message), "{arguments:?}: {joined}");
     }
 }

@@ -1,9 +1,9 @@
 //! Which errors mean that a request was wrong, and which that the work failed, for the programs.
 
 use dph_core::terminal::Failure;
-use dph_data::DataError;
 
 use crate::bench::{BenchError, PlanError};
+use crate::file_error::FileError;
 use crate::model::ModelError;
 use crate::results::ResultsError;
 
@@ -25,12 +25,7 @@ impl From<PlanError> for Failure {
 impl From<BenchError> for Failure {
     fn from(error: BenchError) -> Self {
         match error {
-            BenchError::NoHead { .. }
-            | BenchError::Data(
-                DataError::NotFound(_)
-                | DataError::NoSyntheticSplit { .. }
-                | DataError::TooFewExamples { .. },
-            ) => Self::request(error),
+            BenchError::NoHead { .. } | BenchError::Data(_) => Self::request(error),
             error => Self::work(error),
         }
     }
@@ -39,7 +34,9 @@ impl From<BenchError> for Failure {
 impl From<ResultsError> for Failure {
     fn from(error: ResultsError) -> Self {
         match error {
-            ResultsError::Missing { .. } => Self::request(error),
+            ResultsError::Missing { .. }
+            | ResultsError::Format { .. }
+            | ResultsError::File(FileError::Json { .. }) => Self::request(error),
             error => Self::work(error),
         }
     }

@@ -273,15 +273,26 @@ fn a_wrong_request_is_told_before_any_work() {
     }
     let error = run(dir, &["report", "nowhere"]).failed(2);
     assert!(error.contains("nowhere: no results.json here"), "{error}");
+
+    fs::create_dir(dir.join("run")).unwrap();
+    fs::write(dir.join("run/manifest.json"), "{}").unwrap();
+    fs::write(dir.join("run/results.json"), "{\"format\": 2,").unwrap();
+    let error = run(dir, &["report", "run"]).failed(2);
+    for part in ["run/results.json: the file is damaged", "line 1 column", "restore it, or write it again"] {
+        assert!(error.contains(part), "{error}");
+    }
+    let error = run(dir, &["bench", "model", "--task", "boolq", "--out", "run"]).failed(2);
+    assert!(error.contains("--out run: this is the directory of a run"), "{error}");
+    assert_eq!(fs::read_to_string(dir.join("run/results.json")).unwrap(), "{\"format\": 2,");
 }
 
 #[test]
-fn broken_data_fails_the_work() {
+fn broken_data_and_models_are_reported() {
     let place = place();
     let dir = place.path();
     let broken = |content: &str| {
         fs::write(dir.join("data/boolq/validation.jsonl"), content).unwrap();
-        run(dir, &["bench", "model", "--task", "boolq"]).failed(1)
+        run(dir, &["bench", "model", "--task", "boolq"]).failed(2)
     };
     let error = broken("");
     assert!(error.contains("the split `validation` of `boolq` is empty"), "{error}");

@@ -182,6 +182,19 @@ fn a_wrong_request_is_refused() {
     }
 }
 
+#[test]
+fn an_empty_input_is_reported() {
+    let place = place();
+    for stdin in ["", "\n \n"] {
+        let outcome = run_with(place.path(), &["rank", "model", "--input", "-"], stdin);
+        assert_eq!((outcome.status, outcome.stdout.as_str()), (0, ""), "{outcome:#?}");
+        assert!(
+            outcome.stderr.contains("stdin: there are no requests; give one a line, such as {"),
+            "{outcome:#?}"
+        );
+    }
+}
+
 /// A program at the other end of a pipe may wait for an answer before it asks again.
 #[test]
 fn an_answer_does_not_wait_for_the_next_question() {

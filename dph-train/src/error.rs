@@ -273,6 +273,8 @@ impl TrainError {
                 | Self::Locked { .. }
                 | Self::Sweep(_)
                 | Self::Task(_)
+                | Self::Data(_)
+                | Self::NoData { .. }
                 | Self::Plan(_)
                 | Self::Device(_)
                 | Self::Config(_)

@@ -136,7 +136,7 @@ fn reward_heads_learn_the_attributes_with_their_names() {
         assert!(results.contains("reward:positive") && results.contains("reward:wordy"));
     }
     let changes = [&common[..], &["head.rewards=['negative']"]].concat();
-    let said = support::fail(&mut small(&dir.path().join("wrong"), &changed(&changes)), 1);
+    let said = support::fail(&mut small(&dir.path().join("wrong"), &changed(&changes)), 2);
     assert!(said.contains("`steer` needs the attributes negative"), "{said}");
 }
 

@@ -8,7 +8,7 @@ use dph_core::terminal::{Failure, print_table};
 use dph_data::{ChatTokenizer, Documents, Task, TaskData, TaskLoadOptions};
 use serde_json::{Value, json};
 
-use super::Data;
+use super::data::{Data, file_split};
 
 /// The flags of `stats`.
 #[derive(Debug, Args)]
@@ -17,7 +17,7 @@ pub(crate) struct Stats {
     task: String,
     #[command(flatten)]
     data: Data,
-    /// Only this split [default: all that exist]
+    /// Only this split [default: all that exist; for a file the split that its name stands for, else train]
     #[arg(long)]
     split: Option<String>,
     /// Count tokens with the tokenizer in this folder
@@ -34,6 +34,7 @@ impl Stats {
         let tokenizer = self.tokenizer.as_deref().map(ChatTokenizer::from_dir).transpose()?;
         let splits = match &self.split {
             Some(split) => vec![split.clone()],
+            None if self.data.root.is_file() => vec![file_split(&task, &self.data.root)],
             None => task.splits(&self.data.root),
         };
         if splits.is_empty() {

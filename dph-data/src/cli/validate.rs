@@ -8,6 +8,8 @@ use dph_core::terminal::Failure;
 use dph_data::{DataError, DefinitionError, Documents, SkipReason, Task, TaskLoadOptions};
 use serde_json::json;
 
+use super::data::file_split;
+
 /// The flags of `validate`.
 #[derive(Debug, Args)]
 pub(crate) struct Validate {
@@ -71,8 +73,7 @@ impl Validate {
 
     /// Loads the file as training does, and reports every row that it would skip.
     fn rows(&self, task: &Task, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
-        let split = self.split.clone().or_else(|| task.split_of_file(&self.file));
-        let split = split.unwrap_or_else(|| "train".to_owned());
+        let split = self.split.clone().unwrap_or_else(|| file_split(task, &self.file));
         let mut problems = Vec::new();
         let mut unlabelled = 0;
         let options = TaskLoadOptions::default();

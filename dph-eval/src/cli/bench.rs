@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use dph_core::terminal::{Done, Failure, Progress, say};
-use dph_eval::{Bench, BenchOptions, BenchPlan, BenchProgress, ScorerChoice, Table, bench};
+use dph_eval::{Bench, BenchOptions, BenchPlan, BenchProgress, MANIFEST_FILE, ScorerChoice, Table, bench};
 
 use super::device::{DeviceArgs, positive};
 
@@ -70,6 +70,12 @@ impl BenchArgs {
         let plan = BenchPlan::new(&self.suite, &self.task, self.split.as_deref())?;
         if let Some(dir) = &self.out {
             // An invalid directory is reported before the work, not after it.
+            if dir.join(MANIFEST_FILE).exists() {
+                return Err(Failure::request(format!(
+                    "--out {}: this is the directory of a run, whose own results would be lost; choose another one",
+                    dir.display()
+                )));
+            }
             std::fs::create_dir_all(dir)
                 .map_err(|error| Failure::request(format!("--out {}: {error}", dir.display())))?;
         }

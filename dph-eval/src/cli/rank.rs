@@ -103,6 +103,9 @@ impl RankArgs {
         });
         line.finish();
         outcome?;
+        if ranked + wrong == 0 {
+            say(&format!("{name}: there are no requests; give one a line, such as {EXAMPLE}"));
+        }
         match wrong {
             0 => Ok(()),
             _ => Err(Failure::Partly(format!("{wrong} of {} requests could not be ranked", ranked + wrong))),
@@ -149,6 +152,8 @@ impl RankArgs {
         Ok(ranking_order(choice.scorers(model.heads())))
     }
 }
+
+const EXAMPLE: &str = r#"{"prompt": "Who wrote it?", "candidates": ["Ann.", "Bob."]}"#;
 
 /// The answer to a request, or why there is none.
 type Answer = Result<(RankRequest, Ranking), Problem>;
