@@ -341,6 +341,26 @@ fn a_checkpoint_is_not_continued_with_other_data() {
 }
 
 #[test]
+fn a_damaged_checkpoint_is_named_with_a_remedy() {
+    let own = OwnData::new();
+    let long = ["--set", "stage.dph.steps=3000", "--set", "stage.dph.validation.every=100"];
+    let checkpoints = own.run().join("checkpoints/dph");
+    kill_at(&mut own.train(&long), &checkpoints, 500);
+    let last = checkpoints.join(format!("step-{}", last_step(&checkpoints).unwrap()));
+    for file in ["model.bpk", "optimiser.bpk", "schedule.bpk", "validation.json"] {
+        let whole = fs::read(last.join(file)).unwrap();
+        fs::write(last.join(file), "damaged").unwrap();
+        let said = fail(own.train(&long).arg("--resume"), 1);
+        assert!(said.contains(&format!("{}: {file} is damaged", last.display())), "{said}");
+        assert!(said.contains("delete this directory and run again with --resume"), "{said}");
+        fs::write(last.join(file), whole).unwrap();
+    }
+    fs::write(last.join("model.bpk"), "").unwrap();
+    fs::remove_dir_all(&last).unwrap();
+    succeed(own.train(&long).arg("--resume"));
+}
+
+#[test]
 fn a_directory_that_the_run_did_not_make_is_not_a_finished_stage() {
     let own = OwnData::new();
     let long = ["--set", "stage.dph.steps=3000", "--set", "stage.dph.validation.every=100"];

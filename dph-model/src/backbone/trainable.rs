@@ -48,6 +48,21 @@ pub enum PatternError {
         /// A tensor that does not match.
         missing: String,
     },
+    /// The rank of the adapters is larger than a side of a matrix.
+    #[error(
+        "adapters of rank {rank} do not fit `{tensor}`, a matrix of {outputs} × {inputs}: `rank` must be at most {}",
+        outputs.min(inputs)
+    )]
+    Rank {
+        /// The rank.
+        rank: usize,
+        /// A tensor of the matrix.
+        tensor: String,
+        /// Number of outputs of the matrix.
+        outputs: usize,
+        /// Number of inputs of the matrix.
+        inputs: usize,
+    },
     /// No matrix of a block matches.
     #[error("`{tensor}` cannot have an adapter; only the matrices of the blocks can")]
     NoMatrix {
@@ -86,9 +101,9 @@ pub fn check_patterns(
 ///
 /// # Errors
 ///
-/// As for [`check_patterns`], and if no matrix of a block matches.
+/// As for [`check_patterns`], if no matrix of a block matches, and if the rank exceeds a side of a matrix.
 pub fn check_lora(family: &Family, config: &DecoderConfig, lora: &LoraConfig) -> Result<(), PatternError> {
-    lora_targets(tensor_names(family, config), &lora.targets).map(drop)
+    lora_targets(tensor_names(family, config), config, lora).map(drop)
 }
 
 /// A parameter and the names of its tensors in files.
@@ -124,7 +139,11 @@ fn matching(named: Vec<Named>, patterns: &[String]) -> Result<Vec<Named>, Patter
 }
 
 /// The matrices that get an adapter.
-fn lora_targets(named: Vec<Named>, targets: &[String]) -> Result<Vec<ParamKey>, PatternError> {
+fn lora_targets(
+    named: Vec<Named>,
+    config: &DecoderConfig,
+    lora: &LoraConfig,
+) -> Result<Vec<ParamKey>, PatternError> {
     let is_matrix = |key: &ParamKey| {
         use BlockParamKey::{AttentionOutput, MlpInput, MlpOutput, Qkv};
         let ParamKey::Block(_, key) = key else { return false };
@@ -136,12 +155,19 @@ fn lora_targets(named: Vec<Named>, targets: &[String]) -> Result<Vec<ParamKey>, 
                 | MlpOutput(Part::Weight)
         )
     };
-    let found = match targets.is_empty() {
+    let found = match lora.targets.is_empty() {
         true => named,
-        false => matching(named, targets)?,
+        false => matching(named, &lora.targets)?,
     };
     // A pattern such as `q_proj` also matches a bias, which has no adapter.
     let matrices: Vec<ParamKey> = found.iter().map(|(key, _)| *key).filter(is_matrix).collect();
+    for (key, names) in found.iter().filter(|(key, _)| is_matrix(key)) {
+        if let [outputs, inputs] = config.shape(*key)[..]
+            && lora.rank > outputs.min(inputs)
+        {
+            return Err(PatternError::Rank { rank: lora.rank, tensor: names[0].clone(), outputs, inputs });
+        }
+    }
     match (matrices.is_empty(), found.first()) {
         (true, Some((_, names))) => Err(PatternError::NoMatrix { tensor: names[0].clone() }),
         _ => Ok(matrices),
@@ -198,9 +224,10 @@ impl Backbone {
     ///
     /// # Errors
     ///
-    /// As for [`parameters_like`](Self::parameters_like), and if no matrix of a block matches.
+    /// As for [`parameters_like`](Self::parameters_like), if no matrix of a block matches, and if the rank exceeds a side of a
+    /// matrix.
     pub fn with_lora(self, lora: &LoraConfig, seed: u64) -> Result<Self, PatternError> {
-        let group = self.group(&lora_targets(self.named(), &lora.targets)?);
+        let group = self.group(&lora_targets(self.named(), self.config(), lora)?);
         // Adapters are f32, also on matrices in half precision.
         let adapters = Lora::new(lora.rank, lora.alpha).set_dtype(FloatDType::F32);
         self.device().seed(seed);

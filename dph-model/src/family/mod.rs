@@ -267,7 +267,10 @@ mod tests {
             message(|keys| drop(keys.insert("head_dim".into(), 5.into()))),
             "the head size 5 is odd, a rotation needs pairs"
         );
-        assert_eq!(message(|keys| drop(keys.insert("vocab_size".into(), 0.into()))), "the vocabulary is 0");
+        assert_eq!(
+            message(|keys| drop(keys.insert("vocab_size".into(), 0.into()))),
+            "the vocabulary is 0; it must be at least 1"
+        );
         assert!(Family::parse("{").unwrap_err().to_string().contains("line 1"));
     }
 }

@@ -38,11 +38,22 @@ pub(crate) fn check(experiment: &Experiment) -> Vec<Found> {
         &["eval", "after"],
         "a sweep evaluates only the last stage of each variant; remove `after`",
     );
+    checks.require(experiment.eval.limit != Some(0), &["eval", "limit"], LIMIT);
+    for (index, target) in experiment.model.lora.targets.iter().enumerate() {
+        checks.require(!target.is_empty(), &["model", "lora", "targets"], empty("targets", index));
+    }
     for stage in &experiment.eval.after {
         let known = experiment.stages.iter().any(|other| other.name == *stage);
         checks.require(known, &["eval", "after"], format!("there is no stage `{stage}`"));
     }
     checks.found
+}
+
+const LIMIT: &str = "`limit` must be at least 1; leave it out to use all rows";
+
+/// The message for an empty text in a list.
+fn empty(key: &str, index: usize) -> String {
+    format!("entry {} of `{key}` is empty; remove it", index + 1)
 }
 
 /// Largest size of the vector of a `projection`: larger than the hidden states of any model.
@@ -151,6 +162,17 @@ impl Checks {
         require(!again, &["name"], format!("there are two stages named `{}`; rename one", stage.name));
         for (key, value) in [("steps", stage.steps), ("batch", stage.batch)] {
             require(value > 0, &[key], format!("`{key}` must be at least 1"));
+        }
+        require(stage.limit != Some(0), &["limit"], LIMIT.into());
+        let lists: [(&[&'static str], _); 3] = [
+            (&["freeze"], &stage.freeze),
+            (&["add_tokens"], &stage.add_tokens),
+            (&["optimiser", "no_decay"], &stage.optimiser.no_decay),
+        ];
+        for (keys, list) in lists {
+            for (index, _) in list.iter().enumerate().filter(|(_, text)| text.is_empty()) {
+                require(false, keys, empty(keys[keys.len() - 1], index));
+            }
         }
         require(stage.validation.every > 0, &["validation", "every"], "`every` must be at least 1".into());
 

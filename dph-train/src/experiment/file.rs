@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use dph_data::TomlProblem;
-use toml_edit::{DocumentMut, Value};
+use toml_edit::{DocumentMut, Key, Value};
 
 use crate::experiment::Experiment;
 use crate::experiment::error::{ExperimentError, invalid};
@@ -23,7 +23,8 @@ pub struct ExperimentFile {
 
 impl ExperimentFile {
     /// Reads a file and applies overrides of the form `key=value`, such as `model.path=DIR` or `stage.dph.steps=100`
-    /// (a stage is addressed by its name). A value that is not valid TOML is taken as a string. All variants of a sweep are
+    /// (a stage is addressed by its name; a part of a key that contains dots is quoted). A value that is not valid TOML is taken
+    /// as a string. All variants of a sweep are
     /// checked.
     pub fn read(path: &Path, overrides: &[String]) -> Result<Self, ExperimentError> {
         let source = std::fs::read_to_string(path)
@@ -63,15 +64,45 @@ fn overridden(source: &str, file: &str, overrides: &[String]) -> Result<(String,
 
 /// Applies one override `key=value` to a document.
 fn apply(document: &mut DocumentMut, given: &str) -> Result<(), String> {
-    let (key, value) = given.split_once('=').ok_or("expected key=value, such as model.path=DIR")?;
-    let value: Value = value.trim().parse().unwrap_or_else(|_| Value::from(value));
-    let keys: Vec<&str> = match key.trim().split_once('.') {
-        // The text after `sweep.` is one key of the `[sweep]` table, dots included.
-        Some(("sweep", swept)) => vec!["sweep", swept],
-        _ => key.trim().split('.').collect(),
+    let (key, text) = split_key(given).ok_or("expected key=value, such as model.path=DIR")?;
+    let value = match text.trim().parse() {
+        Ok(value) => value,
+        Err(_) if text.trim().parse::<i128>().is_ok() => {
+            return Err(format!("{} is too large: integers in TOML are at most {}", text.trim(), i64::MAX));
+        }
+        Err(_) => Value::from(text),
     };
+    let mut keys = parts(key.trim())?;
+    if keys[0] == "sweep" && keys.len() > 2 {
+        // The text after `sweep.` is one key of the `[sweep]` table, dots included.
+        keys = vec!["sweep".into(), keys[1..].join(".")];
+    }
+    let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
     if keys.iter().any(|key| key.is_empty()) {
         return Err("a part of the key is empty; write it as table.key".into());
     }
     set(document.as_table_mut(), &keys, value)
+}
+
+/// Divides an override at the first `=` outside of quotes.
+fn split_key(given: &str) -> Option<(&str, &str)> {
+    let mut quote = None;
+    for (at, c) in given.char_indices() {
+        match (quote, c) {
+            (None, '=') => return Some((&given[..at], &given[at + 1..])),
+            (None, '"' | '\'') => quote = Some(c),
+            (Some(open), _) if open == c => quote = None,
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The parts of a dotted key. A part in quotes may contain dots.
+fn parts(key: &str) -> Result<Vec<String>, String> {
+    if !key.contains(['"', '\'']) {
+        return Ok(key.split('.').map(String::from).collect());
+    }
+    let parts = Key::parse(key).map_err(|error| format!("`{key}` is not a key: {}", error.message()))?;
+    Ok(parts.iter().map(|part| part.get().to_string()).collect())
 }

@@ -44,7 +44,7 @@ impl fmt::Display for StageForecast {
         let Self { name, steps, batch, holdout, cost } = self;
         let holdout =
             holdout.map_or(String::new(), |share| format!(" ({}% of the prompts held out)", 100.0 * share));
-        let Some(StageCost { trained, sets, epochs, tokens, memory, seconds: time }) = cost else {
+        let Some(StageCost { trained, sets, epochs, tokens, memory, seconds: time, .. }) = cost else {
             return write!(f, "stage {name:<5} {steps} steps of {batch} sets{holdout}");
         };
         let data = match sets {

@@ -6,6 +6,8 @@ mod stage;
 
 use std::path::Path;
 
+use dph_model::checkpoint::locate_here;
+
 use crate::error::TrainError;
 use crate::estimate::memory::weights_memory;
 use crate::estimate::speed::Speed;
@@ -62,7 +64,7 @@ impl Forecast {
         checked: &Preflight,
     ) -> Result<Self, TrainError> {
         let data = experiment.data.as_deref().unwrap_or(data);
-        let warnings = checked.warnings.clone();
+        let mut warnings = checked.warnings.clone();
         let mut unchecked = Vec::new();
         let Some(source) = &checked.source else {
             let path = experiment.model.path.as_deref().unwrap_or(Path::new("")).display();
@@ -77,6 +79,12 @@ impl Forecast {
                 "the tokenizer was not found: its tokens were not checked, and no data was read".into(),
             );
         }
+        if source.new.is_none()
+            && let Some(path) = experiment.model.path.as_deref().and_then(locate_here)
+        {
+            unchecked
+                .push(format!("the weights of {}: a dry run reads only its configuration", path.display()));
+        }
         let speed = Speed::measure(&checked.device, &source.config);
         let mut stages = Vec::new();
         for stage in &experiment.stages {
@@ -88,6 +96,7 @@ impl Forecast {
                     data.display()
                 ));
             }
+            warnings.extend(cost.warning.clone());
             stages.push(StageForecast::new(stage, Some(cost)));
         }
         let evaluation = EvalForecast::estimate(experiment, &checked.plan, data, source, &speed)?;

@@ -46,6 +46,8 @@ pub struct StageCost {
     pub memory: u64,
     /// Estimated time in seconds.
     pub seconds: f64,
+    /// A warning about the data of the stage.
+    pub warning: Option<String>,
 }
 
 impl StageForecast {
@@ -76,8 +78,8 @@ impl StageCost {
         };
         let trained = trained(experiment, stage, source);
         let memory = stage_memory(experiment, stage, source);
-        let Load { sets, epochs, tokens, .. } = load;
-        Ok(Self { trained, sets, epochs, tokens, memory, seconds })
+        let Load { sets, epochs, tokens, warning, .. } = load;
+        Ok(Self { trained, sets, epochs, tokens, memory, seconds, warning })
     }
 }
 
@@ -88,6 +90,7 @@ struct Load {
     tokens: usize,
     /// Number of tokens of all sets.
     set_tokens: usize,
+    warning: Option<String>,
 }
 
 impl Load {
@@ -99,7 +102,8 @@ impl Load {
     ) -> Result<Self, TrainError> {
         let seen = stage.steps * stage.batch;
         let context = source.config.context;
-        let unknown = Self { sets: None, epochs: 0.0, tokens: seen * context, set_tokens: 0 };
+        let tokens = seen * context;
+        let unknown = Self { sets: None, epochs: 0.0, tokens, set_tokens: 0, warning: None };
         let Some(tokenizer) = source.tokenizer() else { return Ok(unknown) };
         let from = DataSource { root: data, tokenizer, context };
         let loaded = match StageData::load(stage, experiment, from, &mut TaskCache::default()) {
@@ -117,6 +121,7 @@ impl Load {
             Trainable::None => set_tokens,
             _ => (packed(&loaded.training) as f64 / sets as f64 * seen as f64) as usize,
         };
-        Ok(Self { sets: Some(sets), epochs: seen as f64 / sets as f64, tokens, set_tokens })
+        let warning = loaded.warning(stage);
+        Ok(Self { sets: Some(sets), epochs: seen as f64 / sets as f64, tokens, set_tokens, warning })
     }
 }

@@ -78,7 +78,7 @@ impl<'a> Preflights<'a> {
         let device = dph_core::device(&experiment.device)?;
         let plan = evaluation_plan(experiment)?;
         let source = self.source(experiment, data)?;
-        let warnings = match &source {
+        let mut warnings = match &source {
             Some(source) => check_model(experiment, source, self.purpose)?,
             None => Vec::new(),
         };
@@ -86,6 +86,8 @@ impl<'a> Preflights<'a> {
             (Purpose::Run, Some(source)) => self.load(experiment, &plan, data, source)?,
             _ => RunData::default(),
         };
+        let stages = experiment.stages.iter().zip(&loaded.stages);
+        warnings.extend(stages.filter_map(|(stage, data)| data.warning(stage)));
         Ok(Preflight { device, plan, source, warnings, data: loaded })
     }
 

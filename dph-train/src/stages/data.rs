@@ -91,6 +91,17 @@ impl StageData {
         Ok(Self { training, mixture, validation, tokenizer: Arc::clone(source.tokenizer), record, report })
     }
 
+    /// A warning if a step of the stage has more sets than there are.
+    pub fn warning(&self, stage: &Stage) -> Option<String> {
+        let sets: usize = self.training.iter().map(|data| data.sets.len()).sum();
+        (stage.batch > sets).then(|| {
+            format!(
+                "stage `{}` has a `batch` of {}, but only {sets} training sets: every step uses the same sets several times",
+                stage.name, stage.batch
+            )
+        })
+    }
+
     /// Logs what was loaded.
     pub fn log(&self) {
         self.report.iter().for_each(|line| tracing::info!("{line}"));

@@ -95,9 +95,7 @@ impl CheckpointDir {
             Some(&round) => {
                 let path = this.path(round).join(HISTORY_FILE);
                 let json = fs::read(&path).map_err(|source| TrainError::io(&path, source))?;
-                serde_json::from_slice(&json).map_err(|error| {
-                    TrainError::io(&path, io::Error::new(io::ErrorKind::InvalidData, error))
-                })?
+                serde_json::from_slice(&json).map_err(|error| this.damaged(round, HISTORY_FILE, &error))?
             }
             None => History::default(),
         };
@@ -123,8 +121,16 @@ impl CheckpointDir {
 
     /// Loads the weights of a round into a module.
     pub fn load_model<M: Module>(&self, module: M, round: usize) -> Result<M, TrainError> {
-        let record: ModuleRecord = self.read(round).map_err(|error| self.error(round, &error))?;
+        let record: ModuleRecord =
+            self.read(round).map_err(|error| self.damaged(round, ModuleRecord::FILE, &error))?;
         Ok(module.load_record(record))
+    }
+
+    /// Fails if a part of the checkpoint of a round cannot be read. burn would panic.
+    pub fn check(&self, round: usize) -> Result<(), TrainError> {
+        self.check_part::<ModuleRecord>(round)?;
+        self.check_part::<OptimizerRecord>(round)?;
+        self.check_part::<LrSchedulerRecord>(round)
     }
 
     /// Fails if a checkpoint is incomplete.
@@ -152,8 +158,16 @@ impl CheckpointDir {
         P::load(self.path(round).join(P::FILE))
     }
 
-    fn error(&self, round: usize, error: &CheckpointerError) -> TrainError {
-        TrainError::Checkpoint { path: self.path(round), message: error.to_string() }
+    fn check_part<P: Part>(&self, round: usize) -> Result<(), TrainError> {
+        self.read::<P>(round).map(drop).map_err(|error| self.damaged(round, P::FILE, &error))
+    }
+
+    fn damaged(&self, round: usize, file: &str, error: &dyn std::fmt::Display) -> TrainError {
+        let message = format!(
+            "{file} is damaged ({error}); delete this directory and run again with --resume, which continues from an \
+             earlier checkpoint or from the beginning of the stage"
+        );
+        TrainError::Checkpoint { path: self.path(round), message }
     }
 
     /// The temporary directory of a checkpoint.

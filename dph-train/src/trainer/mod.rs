@@ -107,6 +107,7 @@ where
             training = training.metric_train_numeric(metric.clone()).metric_valid_numeric(metric);
         }
         if let Some(round) = resumed {
+            checkpoints.check(round)?;
             training = training.checkpoint(round);
         }
         let result =

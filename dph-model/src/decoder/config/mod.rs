@@ -133,6 +133,7 @@ impl DecoderConfig {
         let sizes = [
             ("vocabulary", self.vocab),
             ("context", self.context),
+            ("number of layers", self.n_layers),
             ("hidden size", self.d_model),
             ("feed-forward size", self.d_ffn),
             ("number of heads", self.n_heads),
@@ -141,7 +142,7 @@ impl DecoderConfig {
             ("embedding size", self.embedding_width()),
         ];
         if let Some((name, _)) = sizes.iter().find(|(_, size)| *size == 0) {
-            return Some(format!("the {name} is 0"));
+            return Some(format!("the {name} is 0; it must be at least 1"));
         }
         if !self.n_heads.is_multiple_of(self.n_kv_heads) {
             return Some(format!(

@@ -30,7 +30,7 @@ pub(crate) fn axes(text: &str) -> Result<Vec<Axis>, Vec<TomlProblem>> {
 
 /// Fails with a message if an override sets a swept key.
 pub(crate) fn not_swept(given: &str, axes: &[Axis]) -> Result<(), String> {
-    let key = given.split('=').next().unwrap_or_default().trim();
+    let key = given.split('=').next().unwrap_or_default().trim().replace(['"', '\''], "");
     let inside = |axis: &&Axis| {
         key.strip_prefix(&axis.key).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     };
