@@ -338,11 +338,11 @@ fn write(tensors: &Tensors, ours: impl Fn(&str) -> Option<String>, file: &Path) 
     let bytes = |tensor: &GoldenTensor| -> Vec<u8> {
         tensor.values.iter().flat_map(|&x| (x as f32).to_le_bytes()).collect()
     };
-    let kept: Vec<_> = tensors
+    let named: Vec<_> = tensors
         .iter()
         .filter_map(|(name, tensor)| Some((ours(name)?, &tensor.shape, bytes(tensor))))
         .collect();
-    let views = kept.iter().map(|(name, shape, bytes)| {
+    let views = named.iter().map(|(name, shape, bytes)| {
         (name.as_str(), TensorView::new(Dtype::F32, shape.to_vec(), bytes).unwrap())
     });
     std::fs::write(file, safetensors::serialize(views, None).unwrap()).unwrap();

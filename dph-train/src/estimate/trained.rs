@@ -14,7 +14,7 @@ pub(crate) fn trained(experiment: &Experiment, stage: &Stage, source: &ModelSour
         tensors.iter().any(|tensor| patterns.iter().any(|pattern| fits(pattern, &tensor.name)))
     };
     let lora = &experiment.model.lora;
-    let of_slot = |key: ParamKey| {
+    let parameters_of = |key: ParamKey| {
         let shape = config.shape(key);
         let size: usize = shape.iter().product();
         match experiment.trainable(stage) {
@@ -42,5 +42,5 @@ pub(crate) fn trained(experiment: &Experiment, stage: &Stage, source: &ModelSour
         true => experiment.head_config(config).parameters(),
         false => 0,
     };
-    keys.map(of_slot).sum::<usize>() + of_head
+    keys.map(parameters_of).sum::<usize>() + of_head
 }

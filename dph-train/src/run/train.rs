@@ -34,8 +34,8 @@ impl RunContext<'_> {
         self.write_manifest(dirs, &model_dir)?;
         let stages = std::mem::take(&mut self.loaded.stages);
         for (stage, data) in self.experiment.stages.iter().zip(stages) {
-            let home = dirs.directory(&stage.name);
-            let (metrics_log, checkpoints) = (home.path().join(METRICS), home.checkpoints(&stage.name));
+            let dir = dirs.directory(&stage.name);
+            let (metrics_log, checkpoints) = (dir.path().join(METRICS), dir.checkpoints(&stage.name));
             let context = StageContext {
                 experiment: self.experiment,
                 device: &self.device,
@@ -43,7 +43,7 @@ impl RunContext<'_> {
                 features,
             };
             let record = data.record.clone();
-            model_dir = home.once(&stage.name, &record, |export| {
+            model_dir = dir.once(&stage.name, &record, |export| {
                 context.run(stage, data, &model_dir, &checkpoints, export)
             })?;
             let is_last = self.experiment.stages.last().is_some_and(|last| last.name == stage.name);

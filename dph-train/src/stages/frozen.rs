@@ -64,7 +64,7 @@ impl StageContext<'_> {
                 let gold = set.gold.expect("sets without a gold answer were removed");
                 let candidates = sample_negatives(set, negatives, seed, item.epoch);
                 for &candidate in &candidates {
-                    features.read(item.row, set, candidate, &mut inputs.kept);
+                    features.read(item.row, set, candidate, &mut inputs.features);
                 }
                 let gold = candidates.iter().position(|&candidate| candidate == gold).unwrap_or(0);
                 inputs.sets.push((first..first + candidates.len(), gold));
@@ -94,22 +94,22 @@ impl StageContext<'_> {
 
 /// All sets of a task as one validation batch.
 fn gold_sets(sets: &[CandidateSet], features: &Features) -> GoldSets {
-    let mut kept = Vec::new();
-    let mut piece = SelectedFeatures::default();
+    let mut chunks = Vec::new();
+    let mut chunk = SelectedFeatures::default();
     let mut ranges = Vec::new();
     let mut first = 0;
     for (index, set) in sets.iter().enumerate() {
-        if piece.tokens() >= CHUNK {
-            kept.push(std::mem::take(&mut piece));
+        if chunk.tokens() >= CHUNK {
+            chunks.push(std::mem::take(&mut chunk));
         }
         for candidate in 0..set.candidates.len() {
-            features.read(index, set, candidate, &mut piece);
+            features.read(index, set, candidate, &mut chunk);
         }
         let gold = set.gold.expect("sets without a gold answer were removed");
         ranges.push((first..first + set.candidates.len(), gold));
         first += set.candidates.len();
     }
-    kept.push(piece);
+    chunks.push(chunk);
     let attributes = sets.iter().map(|set| set.attributes.clone()).collect();
-    GoldSets { kept: kept.into(), sets: ranges, attributes }
+    GoldSets { features: chunks.into(), sets: ranges, attributes }
 }

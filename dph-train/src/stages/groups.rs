@@ -27,15 +27,15 @@ pub(crate) fn optimiser(stage: &Stage, model: &JointTrainer) -> (ModuleOptimizer
     let names: HashMap<ParamId, Vec<String>> = model.backbone.parameter_names().into_iter().collect();
     let mut paths = Paths::default();
     model.visit(&mut paths);
-    let (mut heads, mut heads_kept, mut kept) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut heads, mut heads_no_decay, mut no_decay) = (Vec::new(), Vec::new(), Vec::new());
     for (path, id) in paths.found {
         let is_head = path.starts_with("head.");
         let decays = |name: &String| !settings.no_decay.iter().any(|pattern| fits(pattern, name));
         let decays = names.get(&id).map_or_else(|| decays(&path), |names| names.iter().all(decays));
         match (is_head, decays) {
             (true, true) => heads.push(path),
-            (true, false) => heads_kept.push(path),
-            (false, false) => kept.push(path),
+            (true, false) => heads_no_decay.push(path),
+            (false, false) => no_decay.push(path),
             (false, true) => {}
         }
     }
@@ -43,14 +43,14 @@ pub(crate) fn optimiser(stage: &Stage, model: &JointTrainer) -> (ModuleOptimizer
     let mut optimiser = base.init();
     let mut schedule = ModuleLrScheduler::new(scheduler(settings.lr));
     for (paths, config) in
-        [(&kept, without_decay(base)), (&heads, of_head), (&heads_kept, without_decay(of_head))]
+        [(&no_decay, without_decay(base)), (&heads, of_head), (&heads_no_decay, without_decay(of_head))]
     {
         if !paths.is_empty() {
             optimiser = optimiser.with_group(ParamGroup::from_paths(paths.clone()), config.build(), None);
         }
     }
     if settings.head.lr_factor != 1.0 {
-        let paths = [heads, heads_kept].concat();
+        let paths = [heads, heads_no_decay].concat();
         let lr = settings.lr * settings.head.lr_factor;
         schedule = schedule.with_group(ParamGroup::from_paths(paths), scheduler(lr));
     }

@@ -44,7 +44,7 @@ pub(crate) struct HeadSettings {
 pub(crate) struct HeadStep {
     /// The optimiser step, from 1.
     pub step: usize,
-    pub kept: SelectedFeatures,
+    pub features: SelectedFeatures,
     /// The candidates of each set, and the index of the gold candidate within the set.
     pub sets: Vec<(Range<usize>, usize)>,
     /// The human ratings of each gold candidate, by attribute.
@@ -57,7 +57,7 @@ pub(crate) struct HeadStep {
 #[derive(Debug, Clone)]
 pub(crate) struct GoldSets {
     /// The features, divided into chunks for one forward pass each.
-    pub kept: Arc<[SelectedFeatures]>,
+    pub features: Arc<[SelectedFeatures]>,
     /// The candidates of each set, with indices over all chunks, and the index of the gold candidate within the set.
     pub sets: Vec<(Range<usize>, usize)>,
     /// The human ratings of each gold candidate, by attribute.
@@ -74,8 +74,8 @@ impl HeadTrainer {
     }
 
     /// The rewards of all heads, `[candidates, heads]`.
-    fn rewards(&self, kept: &SelectedFeatures) -> Tensor<2> {
-        self.head.forward_selected(&kept.states(&self.device()))
+    fn rewards(&self, features: &SelectedFeatures) -> Tensor<2> {
+        self.head.forward_selected(&features.states(&self.device()))
     }
 
     /// The terms of the objective, in the order of its metrics, for rewards `[candidates, heads]`.
@@ -93,7 +93,7 @@ impl TrainStep for HeadTrainer {
         // Dropout must depend only on the seed and the step. Otherwise a resumed run would differ.
         self.device().seed(self.settings.seed.wrapping_add(step.step as u64));
         let labelled = LabelledSets { sets: &step.sets, attributes: &step.attributes };
-        let terms = self.terms(&self.rewards(&step.kept), &labelled);
+        let terms = self.terms(&self.rewards(&step.features), &labelled);
         let loss = Term::total(&terms).expect("there is an objective");
         let values = std::iter::once(loss.clone().detach()).chain(terms.iter().map(Term::values));
         let values = Tensor::cat(values.collect(), 0);
@@ -119,7 +119,7 @@ impl InferenceStep for HeadTrainer {
     /// The loss over all pairs of a gold candidate and another candidate. For the accuracy, a set is correct if the gold
     /// candidate has the highest reward.
     fn step(&self, batch: GoldSets) -> StepMetrics {
-        let rewards = Tensor::cat(batch.kept.iter().map(|kept| self.rewards(kept)).collect(), 0);
+        let rewards = Tensor::cat(batch.features.iter().map(|features| self.rewards(features)).collect(), 0);
         let right = choice_accuracy(&rewards, &batch.sets);
         let terms = self.terms(&rewards, &LabelledSets { sets: &batch.sets, attributes: &batch.attributes });
         let loss = Term::total(&terms).expect("there is an objective");

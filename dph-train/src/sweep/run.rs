@@ -33,16 +33,16 @@ pub fn run_sweep(file: &ExperimentFile, options: &RunOptions) -> Result<SweepOut
     let contexts = contexts(sweep, &options.data)?;
     let artifacts = artifacts(&sweep.variants, &options.data, |path| Ok(dph_model::content_hash(path)?))?;
 
-    let place = RunDir::open(&options.out, &file.experiment, &file.source, options.resume)?;
-    write_manifest(sweep, place.path())?;
+    let dir = RunDir::open(&options.out, &file.experiment, &file.source, options.resume)?;
+    write_manifest(sweep, dir.path())?;
     let open = |variant: &Variant| {
-        let dir = place.path().join(&variant.label);
-        RunDir::open(&dir, &variant.experiment, &variant.source, options.resume)
+        let run = dir.path().join(&variant.label);
+        RunDir::open(&run, &variant.experiment, &variant.source, options.resume)
     };
     let runs: Vec<RunDir> = sweep.variants.iter().map(open).collect::<Result<_, _>>()?;
     let open = |artifact: &Artifact| {
-        let dir = place.path().join("shared").join(artifact.directory());
-        Ok((artifact.key.clone(), RunDir::shared(&dir)?))
+        let shared = dir.path().join("shared").join(artifact.directory());
+        Ok((artifact.key.clone(), RunDir::shared(&shared)?))
     };
     let shared: HashMap<String, RunDir> =
         shared(&artifacts).into_iter().map(open).collect::<Result<_, TrainError>>()?;
@@ -60,7 +60,7 @@ pub fn run_sweep(file: &ExperimentFile, options: &RunOptions) -> Result<SweepOut
     let features = FeatureCache { dir: features_dir(&options.out), kept: selections(&sweep.variants) };
     train(&mut jobs, &features);
     evaluate_all(&mut jobs);
-    report::write(file, sweep, jobs, place.path())
+    report::write(file, sweep, jobs, dir.path())
 }
 
 /// The contexts of all variants. This is called before an earlier sweep is renamed.

@@ -257,9 +257,9 @@ impl SaveEveryRound {
 
 impl CheckpointingStrategy for SaveEveryRound {
     fn checkpointing(&mut self, round: usize, store: &EventStoreClient) -> Vec<CheckpointingAction> {
-        let value = self.best_by.and_then(|reading| {
-            let value = store.find_metric(reading.name, round, Aggregate::Mean, &Split::Valid)?;
-            Some(if reading.higher_is_better { value } else { -value })
+        let value = self.best_by.and_then(|metric| {
+            let value = store.find_metric(metric.name, round, Aggregate::Mean, &Split::Valid)?;
+            Some(if metric.higher_is_better { value } else { -value })
         });
         if let Some(value) = value {
             self.checkpoints.state().history.validations.push((round, value));

@@ -32,9 +32,9 @@ pub(crate) fn truncate(path: &Path, stage: &str, steps_done: usize) -> Result<()
         // The last line of a killed run may be incomplete.
         Err(_) => false,
     };
-    let kept: String = text.lines().filter(keep).flat_map(|line| [line, "\n"]).collect();
-    if kept != text {
-        write_atomically(path, kept.as_bytes())?;
+    let retained: String = text.lines().filter(keep).flat_map(|line| [line, "\n"]).collect();
+    if retained != text {
+        write_atomically(path, retained.as_bytes())?;
     }
     Ok(())
 }

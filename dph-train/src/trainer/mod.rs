@@ -84,7 +84,7 @@ where
     } else {
         let device = stage.device.clone().autodiff();
         let loader = StepLoader::new(train, stage.steps, stage.steps_per_round, resumed.unwrap_or(0));
-        let best_by = stage.metrics.iter().find(|reading| reading.name == stage.best_by);
+        let best_by = stage.metrics.iter().find(|metric| metric.name == stage.best_by);
         let mut training = SupervisedTraining::<M>::new(
             stage.checkpoints,
             Arc::new(loader),
@@ -102,8 +102,8 @@ where
         ))
         .with_custom_checkpointers(checkpoints.clone(), checkpoints.clone(), checkpoints.clone())
         .with_training_strategy(TrainingStrategy::Default(ExecutionStrategy::SingleDevice(device.clone())));
-        for (index, reading) in stage.metrics.iter().enumerate() {
-            let metric = StepMetric::new(index, *reading);
+        for (index, metric) in stage.metrics.iter().enumerate() {
+            let metric = StepMetric::new(index, *metric);
             training = training.metric_train_numeric(metric.clone()).metric_valid_numeric(metric);
         }
         if let Some(round) = resumed {

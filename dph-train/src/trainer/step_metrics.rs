@@ -41,14 +41,14 @@ impl Adaptor<StepMetrics> for StepMetrics {
 #[derive(Clone)]
 pub(crate) struct StepMetric {
     index: usize,
-    reading: dph_core::TrainingMetric,
+    metric: dph_core::TrainingMetric,
     name: MetricName,
     state: NumericMetricState,
 }
 
 impl StepMetric {
-    pub fn new(index: usize, reading: dph_core::TrainingMetric) -> Self {
-        Self { index, reading, name: Arc::new(reading.name.into()), state: NumericMetricState::default() }
+    pub fn new(index: usize, metric: dph_core::TrainingMetric) -> Self {
+        Self { index, metric, name: Arc::new(metric.name.into()), state: NumericMetricState::default() }
     }
 }
 
@@ -60,7 +60,7 @@ impl Metric for StepMetric {
     }
 
     fn attributes(&self) -> MetricAttributes {
-        NumericAttributes { unit: None, higher_is_better: self.reading.higher_is_better }.into()
+        NumericAttributes { unit: None, higher_is_better: self.metric.higher_is_better }.into()
     }
 
     fn update(
