@@ -1,6 +1,7 @@
 //! [`Model`]: a backbone with its tokenizer and, where there is one, its preference head.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use burn::tensor::Device;
 use dph_core::{CandidateSet, HeadFileError, PreferenceHead, PreferenceHeadConfig};
@@ -22,7 +23,7 @@ pub struct Model {
     /// The language model.
     pub backbone: Backbone,
     /// Its tokenizer, with the format of conversations.
-    pub tokenizer: ChatTokenizer,
+    pub tokenizer: Arc<ChatTokenizer>,
     /// The preference head and its configuration; `None` for a model without one.
     pub head: Option<(PreferenceHead, PreferenceHeadConfig)>,
 }
@@ -57,9 +58,28 @@ impl Model {
     /// # Errors
     /// As [`open`](Self::open); also a tokenizer without this chat format, or a device without this precision.
     pub fn open_with(dir: &Path, device: &Device, options: &OpenOptions) -> Result<Self, ModelError> {
+        Self::open_parts(dir, device, options, None)
+    }
+
+    /// As [`open_with`](Self::open_with), with the model's tokenizer if it is already loaded.
+    ///
+    /// # Errors
+    /// As [`open_with`](Self::open_with).
+    pub fn open_parts(
+        dir: &Path,
+        device: &Device,
+        options: &OpenOptions,
+        loaded: Option<Arc<ChatTokenizer>>,
+    ) -> Result<Self, ModelError> {
         let export = locate(dir)?;
+        let tokenizer = |files: &Path, format| match loaded {
+            Some(tokenizer) => Ok(tokenizer),
+            None => tokenizer(files, format).map(Arc::new),
+        };
+        // A model in one file has no head.
         if export.is_file() {
-            return Self::open_file(dir, &export, device, options);
+            let backbone = backbone(&export, device, options.precision)?;
+            return Self::new(name_of(dir), backbone, tokenizer(&export, options.chat)?, None);
         }
         let reference = BackboneReference::load(&export)?;
         let backbone_dir = match &reference {
@@ -86,17 +106,6 @@ impl Model {
         Self::new(name_of(dir), backbone, tokenizer, head)
     }
 
-    /// Opens a model in one file, which has no head.
-    fn open_file(
-        dir: &Path,
-        file: &Path,
-        device: &Device,
-        options: &OpenOptions,
-    ) -> Result<Self, ModelError> {
-        let backbone = backbone(file, device, options.precision)?;
-        Self::new(name_of(dir), backbone, tokenizer(file, options.chat)?, None)
-    }
-
     /// Combines parts that are already loaded.
     ///
     /// # Errors
@@ -104,13 +113,13 @@ impl Model {
     pub fn new(
         name: impl Into<String>,
         backbone: Backbone,
-        tokenizer: ChatTokenizer,
+        tokenizer: impl Into<Arc<ChatTokenizer>>,
         head: Option<(PreferenceHead, PreferenceHeadConfig)>,
     ) -> Result<Self, ModelError> {
         if let Some((_, config)) = &head {
             check_head(config, backbone.d_model(), backbone.n_layers())?;
         }
-        Ok(Self { name: name.into(), backbone, tokenizer, head })
+        Ok(Self { name: name.into(), backbone, tokenizer: tokenizer.into(), head })
     }
 
     /// The names of the reward heads; none without a preference head.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use dph_data::{DataError, TaskData};
+use dph_data::{ChatTokenizer, DataError, TaskData};
 use dph_eval::{BenchOptions, BenchPlan};
 
 use super::record::{DataRecord, Role};
@@ -13,6 +13,8 @@ use super::task_cache::{DataSource, TaskCache};
 pub(crate) struct EvaluationData {
     /// The data of each task of the plan.
     pub tasks: Vec<Arc<TaskData>>,
+    /// The tokenizer of the evaluated model.
+    pub tokenizer: Option<Arc<ChatTokenizer>>,
     /// The content of the data.
     pub record: DataRecord,
 }
@@ -25,7 +27,7 @@ impl EvaluationData {
         source: DataSource<'_>,
         cache: &mut TaskCache,
     ) -> Result<Self, DataError> {
-        let mut loaded = Self::default();
+        let mut loaded = Self { tokenizer: Some(Arc::clone(source.tokenizer)), ..Self::default() };
         for planned in &plan.tasks {
             let data = cache.evaluation_task(source, planned, options)?;
             loaded.record.add(Role::Evaluation, &planned.requested, &planned.split, &data);

@@ -21,7 +21,8 @@ pub(crate) fn evaluate(
     let (experiment, device) = (context.experiment, &context.device);
     let none = || Ok(vec![Bench::new(&experiment.name); model_dirs.len()]);
     let Some(first) = model_dirs.first().filter(|_| !context.plan.tasks.is_empty()) else { return none() };
-    let mut model = Model::open_with(first, device, &experiment.model.open_options())?;
+    let options = experiment.model.open_options();
+    let mut model = Model::open_parts(first, device, &options, data.tokenizer.clone())?;
     model.name = experiment.name.clone();
     let mut options = evaluation_options(experiment, context.data);
     options.scorers = ScorerChoice::all(model.heads());

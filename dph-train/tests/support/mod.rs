@@ -2,7 +2,8 @@
 #![allow(dead_code, clippy::unwrap_used)]
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 /// The quickstart of the repository.
 pub fn quickstart() -> PathBuf {
@@ -81,4 +82,27 @@ pub fn assert_same_exports(a: &Path, b: &Path) {
         compared += 1;
     }
     assert!(compared >= files.len() - 1, "only {compared} files were compared");
+}
+
+/// Starts a command and kills it with SIGKILL as soon as `is_due` returns true. This must happen before the run ends.
+pub fn kill_when(command: &mut Command, what: &str, is_due: impl Fn() -> bool) {
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    while !is_due() {
+        assert!(child.try_wait().unwrap().is_none(), "the run ended before {what}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+/// Starts a command and kills it as soon as a stage has a checkpoint of this step or of a later step.
+pub fn kill_at(command: &mut Command, checkpoints: &Path, step: usize) {
+    let what = format!("{} had step {step}", checkpoints.display());
+    kill_when(command, &what, || last_step(checkpoints) >= Some(step));
+}
+
+/// The last step with a checkpoint. A stage removes earlier checkpoints.
+pub fn last_step(checkpoints: &Path) -> Option<usize> {
+    let entries = std::fs::read_dir(checkpoints).ok()?;
+    entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.strip_prefix("step-")?.parse().ok()).max()
 }
