@@ -154,5 +154,7 @@ fn what_is_no_model_says_what_is_missing() {
     fs::remove_file(export.join(dph_core::HEAD_WEIGHTS_FILE)).unwrap();
     assert!(message(&export).contains("preference_head.safetensors: No such file"));
     fs::write(export.join(BACKBONE_FILE), "{}").unwrap();
-    assert!(message(&export).contains("backbone.json: missing field `path`"));
+    assert!(message(&export).contains(
+        "backbone.json: the file is damaged or was not written by this program: missing field `path`"
+    ));
 }

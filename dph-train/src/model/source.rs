@@ -7,7 +7,7 @@ use dph_data::{
     ChatTokenizer, DataError, Documents, Task, TaskLoadOptions, World, add_special_tokens, train_tokenizer,
 };
 use dph_model::checkpoint::{CONFIG_FILE, TOKENIZER_FILE, locate_here};
-use dph_model::{CheckpointError, DecoderConfig, Family, ModelFiles};
+use dph_model::{CheckpointError, ConfigError, DecoderConfig, Family, ModelFiles};
 use tempfile::TempDir;
 
 use crate::error::TrainError;
@@ -120,6 +120,11 @@ impl ModelSource {
         let parse = || {
             let family = Family::parse(json)?;
             let config = family.causal_decoder()?;
+            // A model file may have no blocks, but a new model without them is a mistake.
+            if experiment.model.path.is_none() && config.n_layers == 0 {
+                let problem = "the number of layers is 0; it must be at least 1".into();
+                return Err(ConfigError::Sizes { problem });
+            }
             Ok(Self { family, config, tokenizers, new })
         };
         parse().map_err(|source| match &experiment.model.path {

@@ -133,7 +133,6 @@ impl DecoderConfig {
         let sizes = [
             ("vocabulary", self.vocab),
             ("context", self.context),
-            ("number of layers", self.n_layers),
             ("hidden size", self.d_model),
             ("feed-forward size", self.d_ffn),
             ("number of heads", self.n_heads),
