@@ -19,7 +19,7 @@ pub(crate) use data::Data;
 /// A task is the name of an embedded task (see `dph-data list`) or the path of a TOML file. Rows are read from
 /// DATA/TASK/SPLIT.{jsonl,json,csv,tsv,parquet,txt}.
 ///
-/// Exit status: 0 success, 1 failure (also if `validate` finds a problem), 2 invalid request.
+/// Exit status: 0 success, 1 failure (also if `validate` finds a problem), 2 invalid request or data.
 #[derive(Debug, Parser)]
 #[command(name = "dph-data", version)]
 pub(crate) struct Cli {

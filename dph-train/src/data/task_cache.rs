@@ -95,3 +95,33 @@ impl DataSource<'_> {
         format!("{root:?} {:p} {context}", Arc::as_ptr(tokenizer))
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use dph_data::World;
+
+    use super::*;
+
+    #[test]
+    fn data_are_shared_until_their_last_user_drops_them() {
+        let dir = tempfile::tempdir().unwrap();
+        World::default().write_tokenizer(dir.path()).unwrap();
+        let tokenizer = Arc::new(ChatTokenizer::from_dir(dir.path()).unwrap());
+        let source = DataSource { root: dir.path(), tokenizer: &tokenizer, context: 256 };
+        let task = Task::find("world").unwrap();
+        let usable = Usable { compares: true, attributes: &[] };
+        let mut cache = TaskCache::default();
+        let mut load = |seed, limit| {
+            let options = TaskLoadOptions { seed, limit, ..TaskLoadOptions::default() };
+            cache.stage_task(source, ("world", &task), "train", options, usable).unwrap()
+        };
+        let first = load(1, None);
+        assert!(Arc::ptr_eq(&first, &load(2, None)), "without a sample the seed has no effect");
+        assert_eq!(Arc::strong_count(&first), 1, "the cache itself does not hold the data");
+        let sample = load(1, Some(5));
+        assert_eq!(sample.sets.len(), 5);
+        assert!(Arc::ptr_eq(&sample, &load(1, Some(5))));
+        assert_ne!(sample.sets, load(2, Some(5)).sets);
+    }
+}

@@ -106,7 +106,8 @@ pub enum Negatives {
 pub struct Validation {
     /// Number of steps between validations; a checkpoint is written at the same time.
     pub every: usize,
-    /// The split for validation; tasks of the mix without this split are skipped.
+    /// The split for validation; tasks of the mix without this split are skipped. If no task has the split, and it is not the default,
+    /// this is an error.
     pub split: String,
     /// Maximum number of rows of each task; 0 disables validation.
     pub limit: usize,

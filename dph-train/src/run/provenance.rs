@@ -64,7 +64,9 @@ impl Provenance {
             }
             for entry in fs::read_dir(&path).map_err(|source| TrainError::io(&path, source))?.flatten() {
                 let name = entry.file_name().to_string_lossy().into_owned();
-                if entry.path().is_dir() && !name.ends_with(".partial") {
+                let is_artifact =
+                    !name.ends_with(".partial") && !["checkpoints", "evaluations"].contains(&&*name);
+                if entry.path().is_dir() && is_artifact {
                     artifacts.insert(format!("{parent}{name}"), Artifact { finished: true, data: None });
                 }
             }
