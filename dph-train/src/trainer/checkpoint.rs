@@ -87,7 +87,10 @@ impl CheckpointDir {
             (1..=rounds).filter(|&round| this.path(round).join(HISTORY_FILE).is_file()).collect();
         for entry in fs::read_dir(dir).map_err(error)? {
             let path = entry.map_err(error)?.path();
-            if path.extension().is_some_and(|extension| extension == "partial") {
+            let is_step = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("step-"));
+            let is_partial = path.extension().is_some_and(|extension| extension == "partial");
+            // A killed run leaves checkpoints that are not completely written, or not completely removed.
+            if is_partial || (is_step && !path.join(HISTORY_FILE).is_file()) {
                 fs::remove_dir_all(&path).map_err(|source| TrainError::io(&path, source))?;
             }
         }
