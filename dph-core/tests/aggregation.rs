@@ -97,7 +97,12 @@ fn sets() -> impl Strategy<Value = Vec<CandidateSet>> {
     let message = text(5).prop_map(|text| [&[1, 4, 3], &text[..], &[2, 3]].concat());
     let prompt =
         prop::collection::vec(message, 1..3).prop_map(|turns| [&turns.concat()[..], &[1, 5, 3]].concat());
-    let candidate = text(6).prop_map(|text| Candidate { bytes: 1, tokens: [&text[..], &[2]].concat() });
+    // Some candidates have a context of their own.
+    let candidate = (0..3usize, text(6)).prop_map(|(own, text)| Candidate {
+        tokens: [&[6, 7][..own], &text[..], &[2]].concat(),
+        answer: own..own + text.len(),
+        bytes: 1,
+    });
     let set = (prompt, prop::collection::vec(candidate, 1..4));
     let set =
         set.prop_map(|(prompt, candidates)| CandidateSet { prompt, candidates, ..CandidateSet::default() });
@@ -110,7 +115,8 @@ proptest! {
     #[test]
     fn packed_candidates_get_the_vectors_and_rewards_of_those_alone(sets in sets()) {
         let device = Device::flex();
-        let one_by_one: Vec<CandidateSet> = sets.iter().flat_map(CandidateSet::one_by_one).collect();
+        let alone = sets.iter().flat_map(CandidateSet::one_by_one);
+        let one_by_one: Vec<CandidateSet> = alone.map(context_to_prompt).collect();
         for aggregation in AGGREGATIONS {
             let config = config(aggregation);
             let head = head(&config, &device);
@@ -139,11 +145,13 @@ proptest! {
             let (mut candidates, mut tokens, mut start) = (Vec::new(), Vec::new(), 0);
             for set in &sets {
                 let (spans, ids) = selection.spans(set);
-                let end = spans.last().unwrap().answer.end;
-                let moved = |range: std::ops::Range<usize>| range.start + start..range.end + start;
-                candidates.extend(spans.into_iter().map(|span| match &selection.tokens {
-                    TokenSelection::Pooled(_) => CandidateSpan { answer: moved(span.answer), ..span },
-                    _ => CandidateSpan { prompt: moved(span.prompt), answer: moved(span.answer) },
+                let end = spans.last().unwrap().turn.end;
+                candidates.extend(spans.into_iter().map(|span| {
+                    let prompt = match &selection.tokens {
+                        TokenSelection::Pooled(_) => span.prompt.clone(),
+                        _ => span.prompt.start + start..span.prompt.end + start,
+                    };
+                    span.moved(prompt, span.context.start + start)
                 }));
                 tokens.extend(ids);
                 start += end;
@@ -155,9 +163,17 @@ proptest! {
     }
 }
 
+/// The set of a candidate alone: everything before its answer is the prompt.
+fn context_to_prompt(mut set: CandidateSet) -> CandidateSet {
+    let candidate = &mut set.candidates[0];
+    set.prompt.extend(candidate.tokens.drain(..candidate.answer.start));
+    candidate.answer = 0..candidate.answer.len();
+    set
+}
+
 /// Two sets whose rewards differ.
 fn two_sets() -> Vec<CandidateSet> {
-    let candidate = |tokens: &[u32]| Candidate { tokens: tokens.to_vec(), bytes: 1 };
+    let candidate = |tokens: &[u32]| Candidate::new(tokens.to_vec(), 1);
     let set = |prompt: &[u32], candidates: Vec<Candidate>| CandidateSet {
         prompt: prompt.to_vec(),
         candidates,

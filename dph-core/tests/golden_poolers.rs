@@ -282,6 +282,7 @@ impl Branch {
                 column if column <= end => 1,
                 _ => PADDING_SEGMENT,
             }));
+            batch.answers.push(index * seq + start);
             batch.ends.push(index * seq + end);
             batch.sets.push(index..index + 1);
         }

@@ -90,7 +90,7 @@ fn a_set_is_the_conversation_cut_at_the_end_of_its_turn() {
             assert_eq!(joined, whole[..joined.len()]);
             assert_eq!(joined.last(), Some(&tokenizer.end_of_turn_id()));
             assert!(!whole[joined.len()..].contains(&tokenizer.end_of_turn_id()));
-            assert_eq!(set.prompt, tokenizer.prompt(&prompt).unwrap());
+            assert!(set.candidates.iter().all(|candidate| !candidate.tokens.is_empty()));
         }
     }
 }
@@ -215,7 +215,7 @@ fn formats_can_be_chosen() {
     let tokenizer = ChatTokenizer::from_dir_with(folder.path(), &options).unwrap();
     assert_eq!(tokenizer.start_id(), Some(0));
     let prompt = tokenizer.prompt(&[Message::user("Hi")]).unwrap();
-    assert_eq!(tokenizer.decode(&prompt).unwrap(), "user: Hi<|im_end|>assistant: ");
+    assert_eq!(tokenizer.decode(&prompt).unwrap(), "user: Hi<|im_end|>");
 }
 
 #[test]
@@ -239,12 +239,8 @@ fn unusable_tokenizers_say_what_to_do() {
     note("a template with a mistake", &default);
     template("{{ raise_exception('only Latin, please') }}");
     note("a template that refuses", &default);
-    template(
-        "{% for m in messages %}{{ m.content | upper | replace('\n', ' ') }}{{ eos_token }}{% endfor %}",
-    );
-    note("a template that changes the content", &default);
     template("{% for m in messages %}{{ messages[0].content }}{{ eos_token }}{% endfor %}");
-    note("a template that loses a content", &default);
+    note("a template that leaves out the answer", &default);
     write(path, "tokenizer_config.json", r#"{"chat_template": [{"name": "tools", "template": "x"}]}"#);
     note("no template is the default", &default);
     write(path, "tokenizer_config.json", "{");
@@ -279,13 +275,13 @@ fn templates_are_found_where_they_are_published() {
         let tokenizer = ChatTokenizer::from_dir(folder.path()).unwrap();
         tokenizer.decode(&tokenizer.prompt(&[Message::user("Hi")]).unwrap()).unwrap()
     };
-    assert_eq!(shown(), "A Hi</s>A ");
+    assert_eq!(shown(), "A Hi</s>");
     write(
         folder.path(),
         "chat_template.jinja",
         "{% for m in messages %}B {{ m.content }}{{ eos_token }}{% endfor %}",
     );
-    assert_eq!(shown(), "B Hi</s>B ");
+    assert_eq!(shown(), "B Hi</s>");
 }
 
 fn all_tokenizers() -> Vec<ChatTokenizer> {
@@ -311,10 +307,6 @@ fn control_ids(tokenizer: &ChatTokenizer) -> Vec<u32> {
         "<|im_start|>",
         "<|im_end|>",
         "<|endoftext|>",
-        "<think>",
-        "</think>",
-        "<tool_call>",
-        "</tool_call>",
         "<repo_name>",
         "<|vision_start|>",
     ];

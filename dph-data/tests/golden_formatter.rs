@@ -101,7 +101,7 @@ fn golden_tokens_zero_shot() {
                 assert_eq!(joined, whole.tokens[..whole.tokens.len() - 1], "{what}");
                 assert_eq!(answer.tokens.last(), Some(&tokenizer.end_of_turn_id()), "{what}");
                 let scored = whole.test_mask.iter().filter(|scored| **scored).count();
-                assert_eq!(answer.answer_len(), scored, "{what}");
+                assert_eq!(answer.answer.len(), scored, "{what}");
                 assert_eq!(answer.bytes, document.candidates[candidate].len(), "{what}");
                 // With the earlier answers it is all that is trained on.
                 let whole = document.conversation(candidate).unwrap();

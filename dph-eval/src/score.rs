@@ -29,7 +29,7 @@ impl Default for Scoring {
 /// The scores of every candidate of every set, in their order. One pass over the model computes both log-likelihoods and
 /// rewards, and each prompt once for all its candidates.
 ///
-/// The log-likelihood is the sum over the answer's tokens, without the end-of-turn token; it is NaN if `scoring` excludes it.
+/// The log-likelihood is the sum over the answer's tokens, without the end of the turn; it is NaN if `scoring` excludes it.
 /// There are no rewards if `scoring` excludes them or the model has no head. `progress` is called after every batch.
 ///
 /// # Errors
@@ -68,7 +68,7 @@ pub(crate) fn score_heads(
     let of_set =
         |set: &CandidateSet| {
             let of_candidate = |(scores, candidate): (CandidateScores, &dph_core::Candidate)| {
-                CandidateScores { tokens: candidate.answer_len(), bytes: candidate.bytes, ..scores }
+                CandidateScores { tokens: candidate.answer.len(), bytes: candidate.bytes, ..scores }
             };
             scores.by_ref().zip(&set.candidates).map(of_candidate).collect()
         };

@@ -241,7 +241,7 @@ fn candidate_set(
         assert_eq!(scored + 1, end - first);
         assert_eq!(Some(scored as u64), document["scored_tokens"][row].as_u64());
         prompts.push(ids[..first].to_vec());
-        candidates.push(Candidate { tokens: ids[first..end].to_vec(), bytes: 0 });
+        candidates.push(Candidate::new(ids[first..end].to_vec(), 0));
     }
     assert!(prompts.iter().all(|prompt| *prompt == prompts[0]));
     CandidateSet { id: format!("{index}"), prompt: prompts.remove(0), candidates, ..CandidateSet::default() }

@@ -31,10 +31,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // Half prompt, and half the four answers that share it.
     let token = |index: usize| (index * 7919 % (model.vocab() - 1)) as u32;
-    let answer = |first: usize| Candidate {
-        tokens: (0..seq / 8).map(|index| token(first + index)).collect(),
-        bytes: 0,
-    };
+    let answer = |first: usize| Candidate::new((0..seq / 8).map(|index| token(first + index)).collect(), 0);
     let packed = CandidateSet {
         prompt: (0..seq - 4 * (seq / 8)).map(token).collect(),
         candidates: (0..4).map(answer).collect(),
@@ -42,7 +39,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let plain = CandidateSet {
         prompt: (0..seq - 1).map(token).collect(),
-        candidates: vec![Candidate { tokens: vec![token(0)], bytes: 0 }],
+        candidates: vec![Candidate::new(vec![token(0)], 0)],
         ..CandidateSet::default()
     };
 

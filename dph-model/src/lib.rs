@@ -6,7 +6,7 @@
 //!
 //! let device = dph_core::device("flex")?;
 //! let model = Backbone::load("models/SmolLM2-135M-Instruct", &device)?;
-//! let answer = |tokens: &[u32]| Candidate { tokens: tokens.to_vec(), bytes: 4 };
+//! let answer = |tokens: &[u32]| Candidate::new(tokens.to_vec(), 4);
 //! let set = CandidateSet { prompt: vec![1, 72], candidates: vec![answer(&[28, 2]), answer(&[99, 2])], ..Default::default() };
 //! let batch = Batch::pack([&set], TargetTokens::Answer, model.pad_token());
 //! let states = model.hidden_states(&batch, &[Layer::At(20), Layer::Last])?;   // each [rows, seq, d_model]

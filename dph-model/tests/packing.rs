@@ -90,7 +90,7 @@ fn candidate_sets(prompt: usize, sets: usize) -> impl Strategy<Value = Vec<Candi
     let candidates = prop::collection::vec(tokens(1..9), 1..5);
     let set = (tokens(1..prompt), candidates).prop_map(|(prompt, candidates)| CandidateSet {
         prompt,
-        candidates: candidates.into_iter().map(|tokens| Candidate { tokens, bytes: 0 }).collect(),
+        candidates: candidates.into_iter().map(|tokens| Candidate::new(tokens, 0)).collect(),
         ..CandidateSet::default()
     });
     prop::collection::vec(set, 1..sets)
@@ -218,7 +218,7 @@ fn a_log_probability_is_the_logarithm_of_the_softmax_of_the_logits() {
         "model_type": "lswt", "vocab_size": 3000, "d_vocab": 12, "d_model": 16, "d_ffn": 24, "n_heads": 2,
         "n_layers": 1, "init_std": 0.5,
     });
-    let candidate = |tokens: &[u32]| Candidate { tokens: tokens.to_vec(), bytes: 0 };
+    let candidate = |tokens: &[u32]| Candidate::new(tokens.to_vec(), 0);
     let set = CandidateSet {
         prompt: vec![5, 2999, 17],
         candidates: vec![candidate(&[0, 1023, 1024, 9]), candidate(&[2999, 9])],
@@ -251,7 +251,7 @@ fn log_probabilities_have_gradients_down_to_the_embedding() {
         "n_layers": 2, "init_std": 0.3, "n_registers": 2, "qk_norm": true, "rope_reversed": false,
     });
     let model = Backbone::init(&config.to_string(), 3, &flex().autodiff()).unwrap();
-    let candidate = |tokens: &[u32]| Candidate { tokens: tokens.to_vec(), bytes: 0 };
+    let candidate = |tokens: &[u32]| Candidate::new(tokens.to_vec(), 0);
     let set = CandidateSet {
         prompt: vec![1, 2, 3],
         candidates: vec![candidate(&[4, 9]), candidate(&[5, 6, 9])],

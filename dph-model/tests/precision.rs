@@ -38,7 +38,7 @@ fn device() -> Device {
 }
 
 fn batch() -> Batch {
-    let answer = Candidate { tokens: vec![40, 50, 2], bytes: 2 };
+    let answer = Candidate::new(vec![40, 50, 2], 2);
     let set = CandidateSet { prompt: vec![1, 20, 30], candidates: vec![answer], ..CandidateSet::default() };
     Batch::pack([&set], TargetTokens::Answer, 0)
 }

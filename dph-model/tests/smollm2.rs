@@ -49,7 +49,7 @@ fn a_real_model_continues_and_scores_as_in_transformers() {
     assert_eq!(found, CONTINUATION);
 
     // Beside another candidate, which must not change anything.
-    let candidate = |tokens: &[u32]| Candidate { tokens: tokens.to_vec(), bytes: 0 };
+    let candidate = |tokens: &[u32]| Candidate::new(tokens.to_vec(), 0);
     let set = CandidateSet {
         prompt: PROMPT.to_vec(),
         candidates: vec![candidate(&[2, 3, 4]), candidate(&CONTINUATION)],
@@ -89,7 +89,7 @@ fn the_perplexity_of_real_text_is_that_of_transformers() {
     for lines in lines.chunks(5) {
         let set = |line: &&str| {
             let tokens = tokenizer.encode(*line, false).unwrap().get_ids().to_vec();
-            let rest = Candidate { tokens: tokens[1..].to_vec(), bytes: 0 };
+            let rest = Candidate::new(tokens[1..].to_vec(), 0);
             CandidateSet { prompt: vec![tokens[0]], candidates: vec![rest], ..CandidateSet::default() }
         };
         let sets: Vec<_> = lines.iter().map(set).collect();

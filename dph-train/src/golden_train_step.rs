@@ -201,6 +201,8 @@ impl Case {
             rows,
             seq,
             targets: targets.collect(),
+            // A row is all prompt, so that it is one sequence.
+            answers: (1..=rows).map(|row| row * seq).collect(),
             ends: ends.collect(),
             sets: (0..rows).map(|row| row..row + 1).collect(),
             positions: (0..rows).flat_map(|_| 0..seq as i32).collect(),

@@ -66,7 +66,7 @@ pub struct Aggregation {
     /// Layer norms around token pooling: `"none"`, `"pre"` (of every token), `"post"` or `"both"`.
     #[serde(skip_serializing_if = "is_default")]
     pub token_norm: NormPlace,
-    /// Number of tokens at the end of the prompt, which open the answer's turn, that count as part of the answer.
+    /// Number of tokens before the answer, which open its turn, that count as part of the answer.
     #[serde(skip_serializing_if = "is_default")]
     pub opening: usize,
     /// Reduction of the vectors at every token, such as `"mean"`. It does not affect the vector of an answer. See

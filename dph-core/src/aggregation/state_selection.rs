@@ -17,7 +17,7 @@ pub struct StateSelection {
     pub mean: bool,
     /// The tokens whose states are selected.
     pub tokens: TokenSelection,
-    /// Number of tokens at the end of the prompt that count as part of the answer.
+    /// Number of tokens before the answer that count as part of it.
     pub opening: usize,
 }
 
@@ -26,9 +26,9 @@ pub struct StateSelection {
 pub enum TokenSelection {
     /// One vector per candidate: the tokens are pooled without parameters.
     Pooled(TokenPooling),
-    /// The tokens of the answer.
+    /// The tokens of the answer and the rest of its turn.
     Answer,
-    /// The tokens of the prompt, stored once for all candidates, and of the answer, with their ids.
+    /// All tokens, with their ids. The tokens of the prompt are stored once for all candidates.
     PromptAndAnswer,
 }
 
@@ -55,7 +55,7 @@ impl StateSelection {
         if let TokenSelection::Pooled(_) = self.tokens {
             return (pooled_spans(set.candidates.len()), Vec::new());
         }
-        let places = Places::new(set.packed_spans(), self.prompt_tokens());
+        let places = Places::new(set.packed_spans(), self.context_tokens());
         let ids: Vec<i32> = match self.tokens {
             TokenSelection::PromptAndAnswer => {
                 let tokens: Vec<u32> = set.packed_tokens().collect();
@@ -83,7 +83,7 @@ impl StateSelection {
         if let TokenSelection::Pooled(TokenPooling::EndOfTurn) = self.tokens {
             return SelectedStates::vectors(gather_rows(&batch.ends));
         }
-        let Places { indices, candidates } = Places::new(batch.spans(), self.prompt_tokens());
+        let Places { indices, candidates } = Places::new(batch.spans(), self.context_tokens());
         let values = gather_rows(&indices);
         let tokens = match self.tokens {
             TokenSelection::PromptAndAnswer => indices.iter().map(|&index| batch.tokens[index]).collect(),
@@ -97,8 +97,8 @@ impl StateSelection {
         SelectedStates::vectors(pooled.reshape([-1, vectors as i32, d_model as i32]))
     }
 
-    /// Number of selected tokens at the end of the prompt.
-    fn prompt_tokens(&self) -> usize {
+    /// Number of selected tokens before the answer.
+    fn context_tokens(&self) -> usize {
         match self.tokens {
             TokenSelection::PromptAndAnswer => usize::MAX,
             _ => self.opening,
@@ -123,22 +123,23 @@ struct Places {
 }
 
 impl Places {
-    /// All tokens of the answers, and at most the last `prompt_tokens` of every prompt. Neighbouring candidates of one prompt
-    /// share its tokens.
-    fn new(spans: impl IntoIterator<Item = CandidateSpan>, prompt_tokens: usize) -> Self {
+    /// All tokens of the turns, and at most the last `context_tokens` of every prompt and of every candidate's own context.
+    /// Neighbouring candidates of one prompt share its tokens.
+    fn new(spans: impl IntoIterator<Item = CandidateSpan>, context_tokens: usize) -> Self {
         let (mut indices, mut candidates) = (Vec::new(), Vec::new());
         let mut last_prompt = None;
         let mut prompt = 0..0;
         for span in spans {
             if last_prompt != Some(span.prompt.start) {
                 last_prompt = Some(span.prompt.start);
-                let first = span.prompt.end - span.prompt.len().min(prompt_tokens);
+                let first = span.prompt.end - span.prompt.len().min(context_tokens);
                 prompt = indices.len()..indices.len() + span.prompt.end - first;
                 indices.extend(first..span.prompt.end);
             }
-            let answer = indices.len()..indices.len() + span.answer.len();
-            candidates.push(CandidateSpan { prompt: prompt.clone(), answer });
-            indices.extend(span.answer);
+            let context = span.context.end - span.context.len().min(context_tokens)..span.context.end;
+            let span = CandidateSpan { context, ..span };
+            candidates.push(span.moved(prompt.clone(), indices.len()));
+            indices.extend(span.context.chain(span.turn));
         }
         Self { indices, candidates }
     }
@@ -158,14 +159,14 @@ impl SelectedStates {
         split: &dyn Fn(&[i32], usize) -> Vec<super::MessageToken>,
     ) -> (Sequences, impl Fn(Tensor<2>) -> Tensor<3> + use<>) {
         let count = self.candidates.len();
-        let len = self.candidates.iter().map(|span| span.prompt.len() + span.answer.len()).max().unwrap_or(0);
+        let len = self.candidates.iter().map(CandidateSpan::len).max().unwrap_or(0);
         let mut sequences = Sequences::padding(count, len);
         // The value in padding does not matter, as nothing reads it.
         let mut indices = vec![0; count * len];
         for (row, span) in self.candidates.iter().enumerate() {
-            let places: Vec<usize> = span.prompt.clone().chain(span.answer.clone()).collect();
+            let places: Vec<usize> = span.tokens().collect();
             let start = row * len;
-            let prompt = span.prompt.len().saturating_sub(opening);
+            let prompt = span.before_turn().saturating_sub(opening);
             indices[start..start + places.len()].copy_from_slice(&places);
             sequences.answer[start + prompt..start + places.len()].fill(true);
             sequences.last[row] = places.len().saturating_sub(1);
@@ -185,5 +186,5 @@ impl SelectedStates {
 }
 
 fn pooled_spans(count: usize) -> Vec<CandidateSpan> {
-    (0..count).map(|at| CandidateSpan { prompt: 0..0, answer: at..at + 1 }).collect()
+    (0..count).map(|at| CandidateSpan { prompt: 0..0, context: at..at, turn: at..at + 1 }).collect()
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::candidate_set::CandidateSet;
+use super::candidate_set::{Candidate, CandidateSet};
 use super::span::CandidateSpan;
 
 /// Segment number of a prompt; candidates count from 1 within their row.
@@ -15,9 +15,9 @@ pub const PADDING_SEGMENT: i32 = -1;
 pub enum TargetTokens {
     /// No token: only hidden states are needed.
     None,
-    /// The answer without its end-of-turn token: the tokens of the likelihood of an answer.
+    /// The answer without the end of its turn: the tokens of the likelihood of an answer.
     Answer,
-    /// The answer and its end-of-turn token: the tokens that a language model is trained on.
+    /// The answer and the rest of its turn: the tokens that a language model is trained on.
     Turn,
     /// Like `Turn`, and the earlier answers in the prompt: all tokens of the assistant in a conversation. The earlier
     /// answers belong to the first candidate.
@@ -25,12 +25,12 @@ pub enum TargetTokens {
 }
 
 impl TargetTokens {
-    /// Number of targets among an answer's `len` tokens. The last token ends the turn.
-    fn answer_targets(self, len: usize) -> usize {
+    /// The targets among the tokens of a candidate.
+    fn candidate_targets(self, candidate: &Candidate) -> Range<usize> {
         match self {
-            Self::None => 0,
-            Self::Answer => len.saturating_sub(1),
-            Self::Turn | Self::AllTurns => len,
+            Self::None => 0..0,
+            Self::Answer => candidate.answer.clone(),
+            Self::Turn | Self::AllTurns => candidate.turn(),
         }
     }
 
@@ -87,6 +87,9 @@ pub struct Batch {
     pub segments: Vec<i32>,
     /// Tokens whose log-probability is computed, ordered by candidate and position.
     pub targets: Vec<Target>,
+    /// Flat index of the first token of the answer of each candidate. In rows of conversations it is the first token of the
+    /// conversation.
+    pub answers: Vec<usize>,
     /// Flat index of the end-of-turn token of each candidate of the batch.
     pub ends: Vec<usize>,
     /// Range of candidates of each row.
@@ -127,14 +130,17 @@ impl Batch {
             let first = batch.ends.len();
             let mut at = row * seq;
             for (index, set) in sets.iter().enumerate() {
-                let answer = set.candidates.first().map_or(&[][..], |candidate| &candidate.tokens);
+                let none = Candidate::default();
+                let candidate = set.candidates.first().unwrap_or(&none);
+                let prompt_len = set.prompt.len();
                 batch.write(at, &set.prompt, index as i32 + 1, 0);
-                batch.write(at + set.prompt.len(), answer, index as i32 + 1, set.prompt.len());
-                let end = set.conversation_len();
-                let own = set.prompt.len()..set.prompt.len() + wanted.answer_targets(answer.len());
+                batch.write(at + prompt_len, &candidate.tokens, index as i32 + 1, prompt_len);
+                let own = wanted.candidate_targets(candidate);
+                let own = prompt_len + own.start..prompt_len + own.end;
                 let earlier = wanted.prompt_targets(set).iter().cloned();
                 batch.add_targets(at, earlier.chain([own]), first + index);
-                at += end;
+                batch.answers.push(at);
+                at += set.conversation_len();
                 batch.ends.push(at.saturating_sub(1));
             }
             batch.sets.push(first..batch.ends.len());
@@ -173,13 +179,13 @@ impl Batch {
         for (index, candidate) in set.candidates.iter().enumerate() {
             assert!(!candidate.tokens.is_empty(), "candidate set {:?} has an empty candidate", set.id);
             self.write(at, &candidate.tokens, index as i32 + 1, prompt_len);
-            let scored = wanted.answer_targets(candidate.tokens.len());
-            self.targets.extend(candidate.tokens[..scored].iter().enumerate().map(|(i, &token)| Target {
+            self.targets.extend(wanted.candidate_targets(candidate).map(|i| Target {
                 // The first token of every candidate is predicted by the last token of the prompt.
                 state: if i == 0 { start + prompt_len - 1 } else { at + i - 1 },
-                token,
+                token: candidate.tokens[i],
                 candidate: first + index,
             }));
+            self.answers.push(at + candidate.answer.start);
             at += candidate.tokens.len();
             self.ends.push(at - 1);
         }
@@ -219,8 +225,12 @@ impl Batch {
             let prompt =
                 start..start + segments.iter().take_while(|&&segment| segment == PROMPT_SEGMENT).count();
             let mut at = prompt.end;
-            for &end in &self.ends[set.clone()] {
-                spans.push(CandidateSpan { prompt: prompt.clone(), answer: at..end + 1 });
+            for (&answer, &end) in self.answers[set.clone()].iter().zip(&self.ends[set.clone()]) {
+                spans.push(CandidateSpan {
+                    prompt: prompt.clone(),
+                    context: at..answer,
+                    turn: answer..end + 1,
+                });
                 at = end + 1;
             }
         }
@@ -247,10 +257,7 @@ mod tests {
     fn set(prompt: &[u32], candidates: &[&[u32]]) -> CandidateSet {
         CandidateSet {
             prompt: prompt.to_vec(),
-            candidates: candidates
-                .iter()
-                .map(|t| Candidate { tokens: t.to_vec(), bytes: t.len() - 1 })
-                .collect(),
+            candidates: candidates.iter().map(|t| Candidate::new(t.to_vec(), t.len() - 1)).collect(),
             ..Default::default()
         }
     }
@@ -271,8 +278,31 @@ mod tests {
         let targets: Vec<_> = batch.targets.iter().map(|t| (t.state, t.token, t.candidate)).collect();
         assert_eq!(targets, [(2, 20, 0), (3, 21, 0), (2, 30, 1), (9, 40, 2)]);
         assert!(!batch.is_plain());
-        let span = |prompt, answer| CandidateSpan { prompt, answer };
+        let span =
+            |prompt, turn: Range<usize>| CandidateSpan { prompt, context: turn.start..turn.start, turn };
         assert_eq!(batch.spans(), [span(0..3, 3..6), span(0..3, 6..8), span(8..10, 10..12)]);
+    }
+
+    #[test]
+    fn tokens_before_an_answer_and_behind_it_are_context() {
+        // Own context 20, answer 21 22, then 7 and the end of the turn.
+        let long = Candidate { tokens: vec![20, 21, 22, 7, 9], answer: 1..3, bytes: 2 };
+        let set = CandidateSet { candidates: vec![long, Candidate::new(vec![30, 9], 1)], ..set(&[10], &[]) };
+        let targets = |wanted| -> Vec<_> {
+            let batch = Batch::pack([&set], wanted, 1);
+            batch.targets.iter().map(|t| (t.state, t.token, t.candidate)).collect()
+        };
+        assert_eq!(targets(TargetTokens::Answer), [(1, 21, 0), (2, 22, 0), (0, 30, 1)]);
+        assert_eq!(
+            targets(TargetTokens::Turn),
+            [(1, 21, 0), (2, 22, 0), (3, 7, 0), (4, 9, 0), (0, 30, 1), (6, 9, 1)]
+        );
+        let span = |context, turn| CandidateSpan { prompt: 0..1, context, turn };
+        let spans = [span(1..2, 2..6), span(6..6, 6..8)];
+        assert_eq!(Batch::pack([&set], TargetTokens::None, 1).spans(), spans);
+        assert!(set.packed_spans().eq(spans));
+        let conversation = Batch::pack_conversations(&[vec![&set]], TargetTokens::Answer, 1);
+        assert_eq!(conversation.targets, Batch::pack([&set], TargetTokens::Answer, 1).targets[..2]);
     }
 
     #[test]

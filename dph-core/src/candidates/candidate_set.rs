@@ -13,32 +13,50 @@ use super::span::CandidateSpan;
 pub struct CandidateSet {
     /// Identifier for reports, unique within a task and split.
     pub id: String,
-    /// Token ids that all candidates share, up to and including the opening of the answer's turn.
+    /// Token ids that all candidates share and that precede every answer. They are computed once for all candidates. The
+    /// scores of a candidate do not depend on where the prompt ends, because the rest of its context is in
+    /// [`Candidate::tokens`].
     pub prompt: Vec<u32>,
     /// The answers, in the order of the source row.
     pub candidates: Vec<Candidate>,
     /// Index into `candidates` of the correct (or preferred) answer, if known.
     pub gold: Option<usize>,
-    /// Tokens of the prompt that are earlier answers of a conversation, each with its end-of-turn token.
+    /// Tokens of the prompt that are earlier answers of a conversation, each with its end-of-turn token. An earlier answer
+    /// that is not a part of the prompt for all candidates is not listed.
     pub earlier_answers: Vec<Range<usize>>,
     /// Human ratings of the gold answer by attribute, such as its verbosity.
     pub attributes: BTreeMap<String, f32>,
 }
 
 /// One answer to a prompt: the tokens that follow the prompt.
+///
+/// ```text
+/// prompt       | tokens
+/// shared       | own context   answer   end of the turn
+/// ```
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Candidate {
-    /// Token ids of the answer, then the end-of-turn token. Tokens after the end of the turn are dropped: neither a
-    /// reward nor a log-probability depends on them.
+    /// Token ids: the context that the candidates do not share (mostly none), the answer, and the rest of the turn up to
+    /// and including its end-of-turn token. Tokens after the end of the turn are dropped: neither a reward nor a
+    /// log-probability depends on them.
     pub tokens: Vec<u32>,
+    /// The tokens of the answer within `tokens`. The log-likelihood is the sum over them. Rewards are computed from them and
+    /// the rest of the turn.
+    pub answer: Range<usize>,
     /// Length of the answer's text in UTF-8 bytes.
     pub bytes: usize,
 }
 
 impl Candidate {
-    /// Number of answer tokens: all but the end-of-turn token.
-    pub fn answer_len(&self) -> usize {
-        self.tokens.len().saturating_sub(1)
+    /// An answer without a context of its own. The last of its tokens ends the turn.
+    pub fn new(tokens: Vec<u32>, bytes: usize) -> Self {
+        let answer = 0..tokens.len().saturating_sub(1);
+        Self { tokens, answer, bytes }
+    }
+
+    /// The tokens of the answer and of the rest of its turn within `tokens`.
+    pub fn turn(&self) -> Range<usize> {
+        self.answer.start..self.tokens.len()
     }
 }
 
@@ -60,7 +78,8 @@ impl CandidateSet {
         self.candidates.iter().map(move |candidate| {
             let start = end;
             end += candidate.tokens.len();
-            CandidateSpan { prompt: 0..self.prompt.len(), answer: start..end }
+            let answer = start + candidate.answer.start;
+            CandidateSpan { prompt: 0..self.prompt.len(), context: start..answer, turn: answer..end }
         })
     }
 

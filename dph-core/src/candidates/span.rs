@@ -2,11 +2,41 @@
 
 use std::ops::Range;
 
-/// The tokens of a candidate, as ranges of a flat list of tokens.
+/// The tokens of a candidate, as ranges of a flat list of tokens. Together they are its whole sequence.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CandidateSpan {
     /// The tokens of its prompt, which other candidates may share.
     pub prompt: Range<usize>,
-    /// Its own tokens, up to the end of its turn.
-    pub answer: Range<usize>,
+    /// Its own tokens before the answer.
+    pub context: Range<usize>,
+    /// The answer and the rest of its turn.
+    pub turn: Range<usize>,
+}
+
+impl CandidateSpan {
+    /// The positions of all tokens of the sequence.
+    pub fn tokens(&self) -> impl Iterator<Item = usize> + use<> {
+        self.prompt.clone().chain(self.context.clone()).chain(self.turn.clone())
+    }
+
+    /// Number of tokens of the sequence.
+    pub fn len(&self) -> usize {
+        self.before_turn() + self.turn.len()
+    }
+
+    /// Whether the sequence has no tokens.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Number of tokens before the answer.
+    pub fn before_turn(&self) -> usize {
+        self.prompt.len() + self.context.len()
+    }
+
+    /// The span with its own tokens at `start`, after a prompt that is at `prompt`.
+    pub fn moved(&self, prompt: Range<usize>, start: usize) -> Self {
+        let turn = start + self.context.len();
+        Self { prompt, context: start..turn, turn: turn..turn + self.turn.len() }
+    }
 }

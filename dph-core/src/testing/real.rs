@@ -33,7 +33,18 @@ pub fn smollm2_gguf() -> Option<PathBuf> {
 
 /// A folder with the files of one of the real tokenizers, unpacked where necessary.
 pub fn tokenizer_folder(name: &str) -> Option<TempDir> {
-    let source = data_root()?.join("tokenizers").join(name);
+    unpack(&data_root()?.join("tokenizers").join(name))
+}
+
+/// As [`tokenizer_folder`], with the tokenizers in another folder that has this one.
+pub fn tokenizer_folder_in(folder: &Path, name: &str) -> Option<TempDir> {
+    match folder.join(name) {
+        source if source.is_dir() => unpack(&source),
+        _ => tokenizer_folder(name),
+    }
+}
+
+fn unpack(source: &Path) -> Option<TempDir> {
     let folder = tempfile::tempdir().unwrap();
     for entry in fs::read_dir(source).unwrap() {
         let path = entry.unwrap().path();

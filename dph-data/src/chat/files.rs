@@ -1,9 +1,11 @@
 //! The files of a Hugging Face tokenizer.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value as Json;
+use tokenizers::AddedToken;
 
 use super::error::ChatError;
 use super::format::{CHAT_FILE, ChatFormat};
@@ -15,14 +17,16 @@ pub(crate) type ReadFile<'a> = &'a dyn Fn(&str) -> io::Result<Vec<u8>>;
 /// The parsed files of a tokenizer.
 pub(crate) struct TokenizerFiles {
     pub folder: PathBuf,
-    /// `tokenizer.json`.
-    pub tokenizer: Json,
+    /// The contents of `tokenizer.json`.
+    pub tokenizer: Vec<u8>,
     /// The chat template, from `chat_template.jinja` or `tokenizer_config.json`.
     pub chat_template: Option<String>,
     /// The format in `chat.json`.
     pub chat_format: Option<ChatFormat>,
     /// Tokens by name, from `tokenizer_config.json`, then `special_tokens_map.json`.
     pub tokens: NamedTokens,
+    /// The tokens that `tokenizer_config.json` adds to `tokenizer.json`, by id: `added_tokens_decoder`.
+    pub added_tokens: BTreeMap<u32, AddedToken>,
     /// Ids by name, such as `bos_token_id`, from `generation_config.json`, then `config.json`.
     ids: Vec<Json>,
 }
@@ -31,7 +35,7 @@ impl TokenizerFiles {
     /// Reads the files. `folder` is used in error messages only.
     pub(crate) fn read(folder: &Path, read: ReadFile<'_>) -> Result<Self, ChatError> {
         let files = Files { folder, read };
-        let tokenizer = files.json("tokenizer.json", "tokenizer")?;
+        let tokenizer = files.required("tokenizer.json")?;
         let config = files.optional("tokenizer_config.json", "tokenizer configuration")?;
         let map = files.optional("special_tokens_map.json", "map of special tokens")?;
         let token = |name: &str| [&config, &map].into_iter().find_map(|file| token_text(&file[name]));
@@ -40,12 +44,16 @@ impl TokenizerFiles {
             eos: token("eos_token"),
             pad: token("pad_token"),
             unk: token("unk_token"),
+            sep: token("sep_token"),
+            cls: token("cls_token"),
+            mask: token("mask_token"),
         };
         Ok(Self {
             chat_template: chat_template(&files, &config)?,
             chat_format: ChatFormat::parse_file(read(CHAT_FILE), folder.join(CHAT_FILE))?,
             tokenizer,
             tokens,
+            added_tokens: added_tokens(&config),
             ids: vec![
                 files.optional("generation_config.json", "generation configuration")?,
                 files.optional("config.json", "model configuration")?,
@@ -66,6 +74,22 @@ impl TokenizerFiles {
 /// The text of a token, which is a string or an object with `content`.
 fn token_text(value: &Json) -> Option<String> {
     value.as_str().or_else(|| value["content"].as_str()).map(str::to_owned)
+}
+
+/// The entries of `added_tokens_decoder`.
+fn added_tokens(config: &Json) -> BTreeMap<u32, AddedToken> {
+    let entries = config["added_tokens_decoder"].as_object().into_iter().flatten();
+    entries
+        .filter_map(|(id, token)| {
+            let flag = |name: &str| token[name].as_bool().unwrap_or(false);
+            let added = AddedToken::from(token["content"].as_str()?, flag("special"))
+                .lstrip(flag("lstrip"))
+                .rstrip(flag("rstrip"))
+                .single_word(flag("single_word"));
+            let normalized = token["normalized"].as_bool().unwrap_or(added.normalized);
+            Some((id.parse().ok()?, added.normalized(normalized)))
+        })
+        .collect()
 }
 
 fn chat_template(files: &Files<'_>, config: &Json) -> Result<Option<String>, ChatError> {
@@ -115,10 +139,8 @@ impl Files<'_> {
         }
     }
 
-    fn json(&self, name: &str, what: &'static str) -> Result<Json, ChatError> {
-        let bytes =
-            (self.read)(name).map_err(|source| ChatError::Read { path: self.folder.join(name), source })?;
-        self.parse(name, what, &bytes)
+    fn required(&self, name: &str) -> Result<Vec<u8>, ChatError> {
+        (self.read)(name).map_err(|source| ChatError::Read { path: self.folder.join(name), source })
     }
 
     fn parse(&self, name: &str, what: &'static str, bytes: &[u8]) -> Result<Json, ChatError> {

@@ -4,6 +4,7 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, Error, ErrorKind, Value};
 
 use super::python_json::to_json;
+use super::python_value::print;
 use super::strftime::strftime;
 
 /// The environment of transformers, with a fixed date.
@@ -11,19 +12,24 @@ pub(crate) fn environment(date: [u16; 3]) -> Result<Environment<'static>, Error>
     let mut environment = Environment::new();
     environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
     environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+    environment.set_formatter(print);
     environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
     environment.add_function("raise_exception", |message: String| -> Result<Value, Error> {
         Err(Error::new(ErrorKind::InvalidOperation, message))
     });
     environment.add_function("strftime_now", move |format: String| strftime(&format, date));
     environment.add_filter("tojson", to_json);
+    // Python cannot iterate over None.
+    environment.add_test("iterable", |value: &Value| !value.is_none() && value.try_iter().is_ok());
     Ok(environment)
 }
 
-/// Replaces `{% generation %}`, a tag of transformers that marks the assistant's text and prints nothing.
+/// Replaces `{% generation %}`, a tag of transformers that marks the assistant's text and prints nothing. Line ends become
+/// `\n`, as Jinja2 reads them.
 pub(crate) fn without_generation_tags(source: &str) -> String {
+    let source = source.replace("\r\n", "\n").replace('\r', "\n");
     let mut out = String::with_capacity(source.len());
-    let mut rest = source;
+    let mut rest = source.as_str();
     while let Some(start) = rest.find("{%") {
         let Some(length) = rest[start..].find("%}") else { break };
         let tag = &rest[start..start + length + 2];

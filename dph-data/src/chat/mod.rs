@@ -1,23 +1,28 @@
 //! Conversations and their tokens: messages, the formats of conversations, and the tokenizer that applies them.
 
 mod add_tokens;
-mod content;
+mod answer_place;
+mod chatml;
+mod control;
+mod encoder;
 mod error;
 mod files;
 mod format;
 mod jinja;
 mod layout;
 mod message;
-mod open_turn;
 mod options;
 mod python_json;
+mod python_value;
+mod sequence;
 mod special_ids;
 mod strftime;
 mod template;
+mod template_format;
 mod token_data;
 mod tokenizer;
 mod train;
-mod trim;
+mod vocabulary;
 
 pub use add_tokens::add_special_tokens;
 pub use error::ChatError;

@@ -2,9 +2,9 @@
 
 use tokenizers::Tokenizer;
 
+use super::chatml::{IM_END, IM_START};
 use super::error::ChatError;
 use super::files::TokenizerFiles;
-use super::layout::{IM_END, IM_START};
 use super::options::ChatOptions;
 
 #[derive(Debug, Clone, Copy, Default)]

@@ -1,23 +1,9 @@
-//! [`ChatTemplate`]: the chat template of a tokenizer, split into its own text and the places of the contents.
-//!
-//! The template is rendered with a marker in place of each content. The text between the markers belongs to the template and
-//! may contain control tokens; the contents are inserted later, as text. So the template sees only the roles of a
-//! conversation, and one rendering serves all conversations with the same roles.
+//! [`ChatTemplate`]: renders conversations with the chat template of a tokenizer, as transformers does.
 
 use minijinja::{Environment, Error, Value, context};
 
 use super::error::ChatError;
 use super::jinja::{environment, without_generation_tags};
-use super::trim::{PROBE, Trim, trims};
-
-/// A part of a conversation's text.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Part {
-    /// Text of the template.
-    Template(String),
-    /// The content of the message with this index.
-    Content { message: usize, trim: (Trim, Trim) },
-}
 
 /// The tokens that templates refer to by name.
 #[derive(Debug, Clone, Default)]
@@ -26,172 +12,212 @@ pub(crate) struct NamedTokens {
     pub eos: Option<String>,
     pub pad: Option<String>,
     pub unk: Option<String>,
+    pub sep: Option<String>,
+    pub cls: Option<String>,
+    pub mask: Option<String>,
+}
+
+impl NamedTokens {
+    /// The tokens with their names in templates. A missing token is undefined: null would be printed as "None".
+    fn values(&self) -> Vec<(&'static str, Value)> {
+        let named = [
+            ("bos_token", &self.bos),
+            ("eos_token", &self.eos),
+            ("pad_token", &self.pad),
+            ("unk_token", &self.unk),
+            ("sep_token", &self.sep),
+            ("cls_token", &self.cls),
+            ("mask_token", &self.mask),
+        ];
+        named.into_iter().filter_map(|(name, token)| Some((name, Value::from(token.as_ref()?)))).collect()
+    }
+
+    /// All tokens that have a name.
+    pub(super) fn all(&self) -> impl Iterator<Item = &String> {
+        [&self.bos, &self.eos, &self.pad, &self.unk, &self.sep, &self.cls, &self.mask].into_iter().flatten()
+    }
 }
 
 /// A compiled chat template.
 pub(crate) struct ChatTemplate {
     environment: Environment<'static>,
-    tokens: NamedTokens,
+    /// Whether the template reads contents that are texts.
+    reads_texts: bool,
+    /// Whether the template reads contents that are lists of parts.
+    reads_parts: bool,
+}
+
+/// A message as a template sees it.
+#[derive(Debug, Clone)]
+pub(super) struct TemplateMessage {
+    pub role: String,
+    /// The text of the content, or of each of its parts.
+    pub content: Vec<String>,
+    /// Whether the content is a list of parts.
+    pub has_parts: bool,
 }
 
 impl ChatTemplate {
-    pub(crate) fn new(source: &str, tokens: NamedTokens, date: [u16; 3]) -> Result<Self, ChatError> {
-        let invalid = |error: Error| template_error("is not valid Jinja", &[], &error);
+    pub(crate) fn new(source: &str, tokens: &NamedTokens, date: [u16; 3]) -> Result<Self, ChatError> {
+        let invalid = |error: Error| template_error("is not valid Jinja", Vec::new(), &error);
         let mut environment = environment(date).map_err(invalid)?;
+        for (name, token) in tokens.values() {
+            environment.add_global(name, token);
+        }
         environment.add_template_owned("chat", without_generation_tags(source)).map_err(invalid)?;
-        Ok(Self { environment, tokens })
+        let mut template = Self { environment, reads_texts: true, reads_parts: true };
+        (template.reads_texts, template.reads_parts) = (template.prints(false), template.prints(true));
+        Ok(template)
     }
 
-    /// The parts of every conversation with these roles.
-    pub(crate) fn parts(&self, roles: &[&str]) -> Result<Vec<Part>, ChatError> {
-        let plain = self.split(roles, "")?;
-        let probed = self.split(roles, PROBE)?;
-        let same_order = plain.order == probed.order;
-        let found_once =
-            (0..roles.len()).all(|message| plain.order.iter().filter(|&&m| m == message).count() == 1);
-        let unsupported = |message: &str| ChatError::Template {
-            what: "cannot be used for training",
-            roles: roles.iter().map(|role| (*role).to_owned()).collect(),
-            message: message.to_owned(),
-        };
-        if !found_once {
-            return Err(unsupported("it leaves out or repeats the content of a message"));
-        }
-        let trims = same_order.then(|| trims(&plain.between, &probed.between)).flatten();
-        let trims = trims.ok_or_else(|| unsupported("it changes the content of a message"))?;
-
-        let mut parts = Vec::new();
-        for (index, text) in plain.between.into_iter().enumerate() {
-            if !text.is_empty() {
-                parts.push(Part::Template(text));
-            }
-            if let (Some(&message), Some(&trim)) = (plain.order.get(index), trims.get(index)) {
-                parts.push(Part::Content { message, trim });
-            }
-        }
-        Ok(parts)
-    }
-
-    /// Renders with markers for the contents, with `blanks` around each, and splits the text at the markers.
-    fn split(&self, roles: &[&str], blanks: &str) -> Result<Split, ChatError> {
-        let messages: Vec<Value> = roles
-            .iter()
-            .enumerate()
-            .map(|(index, role)| context! { role => *role, content => format!("{blanks}{OPEN}{index}{CLOSE}{blanks}") })
-            .collect();
-        // A missing token must be undefined: null would be printed as "none".
-        let named = |token: &Option<String>| token.as_ref().map_or(Value::UNDEFINED, Value::from);
+    /// The text of a conversation. With `add_generation_prompt` it ends where the assistant's answer begins.
+    ///
+    /// # Errors
+    /// The template refuses the conversation.
+    pub(super) fn render(
+        &self,
+        messages: &[TemplateMessage],
+        add_generation_prompt: bool,
+    ) -> Result<String, ChatError> {
+        let values: Vec<Value> = messages.iter().map(|message| self.value(message)).collect();
         let rendered = self.environment.get_template("chat").and_then(|template| {
             template.render(context! {
-                messages,
-                add_generation_prompt => false,
-                bos_token => named(&self.tokens.bos),
-                eos_token => named(&self.tokens.eos),
-                pad_token => named(&self.tokens.pad),
-                unk_token => named(&self.tokens.unk),
+                messages => values,
+                add_generation_prompt,
+                tools => (),
+                documents => (),
             })
         });
-        let mut rest: &str =
-            &rendered.map_err(|error| template_error("refuses the conversation", roles, &error))?;
-        let mut split = Split { between: Vec::new(), order: Vec::new() };
-        while let Some((before, marked)) = rest.split_once(OPEN) {
-            let Some((index, after)) = marked.split_once(CLOSE) else { break };
-            split.between.push(before.to_owned());
-            split.order.push(index.parse().unwrap_or(usize::MAX));
-            rest = after;
-        }
-        split.between.push(rest.to_owned());
-        Ok(split)
+        rendered.map_err(|error| {
+            let roles = messages.iter().map(|message| message.role.clone()).collect();
+            template_error("refuses the conversation", roles, &error)
+        })
+    }
+
+    fn value(&self, message: &TemplateMessage) -> Value {
+        let TemplateMessage { role, content, has_parts } = message;
+        let content = match self.reads_parts && (*has_parts || !self.reads_texts) {
+            true => content.iter().map(|text| context! { type => "text", text }).collect(),
+            false => Value::from(content.join(PART_SEPARATOR)),
+        };
+        context! { role, content }
+    }
+
+    /// Whether the template prints the text of a content, and not the list of its parts.
+    fn prints(&self, has_parts: bool) -> bool {
+        const TEXT: &str = "\u{F9002}";
+        let message =
+            |role: &str| TemplateMessage { role: role.to_owned(), content: vec![TEXT.to_owned()], has_parts };
+        let text = self.render(&[message("user")], false);
+        text.is_ok_and(|text| text.contains(TEXT) && !text.contains("'type'") && !text.contains("\"type\""))
     }
 }
 
-/// The markers are private-use characters, which no template contains and no string method changes.
-const OPEN: char = '\u{F5A0}';
-const CLOSE: char = '\u{F5A1}';
+/// Stands between the parts of a content for templates that read no parts.
+pub(super) const PART_SEPARATOR: &str = "\n";
 
-struct Split {
-    /// The template's text before, between and after the contents: one more than there are contents.
-    between: Vec<String>,
-    /// The index of the message at each marker.
-    order: Vec<usize>,
-}
-
-fn template_error(what: &'static str, roles: &[&str], error: &Error) -> ChatError {
-    ChatError::Template {
-        what,
-        roles: roles.iter().map(|role| (*role).to_owned()).collect(),
-        message: error.detail().map_or_else(|| error.kind().to_string(), str::to_owned),
-    }
+fn template_error(what: &'static str, roles: Vec<String>, error: &Error) -> ChatError {
+    let message = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
+    let message = match (error.kind(), error.line()) {
+        // The template's own message.
+        (minijinja::ErrorKind::InvalidOperation, _) | (_, None) => message,
+        (_, Some(line)) => format!("{message} (line {line} of the template)"),
+    };
+    ChatError::Template { what, roles, message }
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use super::super::trim::trimmed;
     use super::*;
 
-    fn parts(source: &str, roles: &[&str]) -> Vec<Part> {
+    fn message(role: &str, content: &[&str]) -> TemplateMessage {
+        TemplateMessage {
+            role: role.to_owned(),
+            content: content.iter().map(|part| (*part).to_owned()).collect(),
+            has_parts: content.len() > 1,
+        }
+    }
+
+    fn render(source: &str, messages: &[TemplateMessage]) -> Result<String, String> {
         let tokens = NamedTokens { eos: Some("</s>".into()), ..NamedTokens::default() };
-        ChatTemplate::new(source, tokens, [2024, 7, 26]).unwrap().parts(roles).unwrap()
-    }
-
-    fn content(message: usize, start: Trim, end: Trim) -> Part {
-        Part::Content { message, trim: (start, end) }
-    }
-
-    #[test]
-    fn trimming_is_found_out_for_each_message_and_end() {
-        let source = "{% for m in messages %}[{{ m.role }}]\
-            {% if m.role == 'user' %}{{ m.content | trim }}{% elif m.role == 'system' %}{{ m.content.lstrip('\\n') }}\
-            {% else %}{{ m.content.rstrip() }}{{ eos_token }}{% endif %}{% endfor %}";
-        use Trim::{Blanks, Newlines, Nothing};
-        assert_eq!(
-            parts(source, &["system", "user", "assistant"]),
-            [
-                Part::Template("[system]".into()),
-                content(0, Newlines, Nothing),
-                Part::Template("[user]".into()),
-                content(1, Blanks, Blanks),
-                Part::Template("[assistant]".into()),
-                content(2, Nothing, Blanks),
-                Part::Template("</s>".into()),
-            ]
-        );
-        assert_eq!(trimmed("\n a \n", (Newlines, Nothing)), " a \n");
-        assert_eq!(trimmed("\n a \n", (Nothing, Blanks)), "\n a");
-    }
-
-    #[test]
-    fn templates_that_lose_or_change_contents_are_refused() {
-        let refused = |source: &str| {
-            let template = ChatTemplate::new(source, NamedTokens::default(), [2024, 7, 26]).unwrap();
-            template.parts(&["user", "assistant"]).unwrap_err().to_string()
-        };
-        assert!(refused("{{ messages[0].content }}").contains("leaves out or repeats"));
-        assert!(refused("{% for m in messages %}{{ m.content * 2 }}{% endfor %}").contains("repeats"));
-        assert!(
-            refused("{% for m in messages %}{{ m.content.replace('\\n', '') }}{% endfor %}")
-                .contains("changes")
-        );
-        assert!(refused("{{ raise_exception('roles must alternate') }}").contains("roles must alternate"));
+        let template =
+            ChatTemplate::new(source, &tokens, [2024, 7, 26]).map_err(|error| error.to_string())?;
+        template.render(messages, false).map_err(|error| error.to_string())
     }
 
     #[test]
     fn the_environment_is_transformers_own() {
-        let text = |source: &str| match parts(&format!("{source}{{{{ messages[0].content }}}}"), &["user"])
-            .remove(0)
-        {
-            Part::Template(text) => text,
-            other => panic!("{other:?}"),
-        };
-        assert_eq!(text("{% if true %}\n  {% set a = 1 %}\nx\n{% endif %}\n"), "x\n");
-        assert_eq!(text("{{ {'a': [1, 'é<'], 'b': none} | tojson }}"), "{\"a\": [1, \"é<\"], \"b\": null}");
-        assert_eq!(text("{{ strftime_now('%d %b %Y, %A %B %y%%') }}"), "26 Jul 2024, Friday July 24%");
-        assert_eq!(text("{%- generation -%} a {%- endgeneration %}"), "a");
-        assert_eq!(
-            text("{% for i in [1, 2, 3] %}{% if i == 2 %}{% break %}{% endif %}{{ i }}{% endfor %}"),
-            "1"
-        );
-        assert_eq!(text("{{ 'a,b'.split(',')[-1] }}{{ undefined_thing }}"), "b");
+        let text = |source: &str| render(source, &[message("user", &["x"])]).unwrap();
+        for (source, expected) in [
+            ("{% if true %}\n  {% set a = 1 %}\nx\n{% endif %}\n", "x\n"),
+            ("{% if true %}\r\nx\r\n{% endif %}\r\n\r\ny\r\n", "x\n\ny"),
+            ("{{ {'a': [1, 'é<'], 'b': none} | tojson }}", "{\"a\": [1, \"é<\"], \"b\": null}"),
+            ("{{ strftime_now('%d %b %Y, %A %B %y%%') }}", "26 Jul 2024, Friday July 24%"),
+            ("{%- generation -%} a {%- endgeneration %}", "a"),
+            ("{% for i in [1, 2, 3] %}{% if i == 2 %}{% break %}{% endif %}{{ i }}{% endfor %}", "1"),
+            ("{{ 'a,b'.split(',')[-1] }}{{ undefined_thing }}", "b"),
+            ("{{ eos_token }}{{ bos_token }}{{ sep_token is defined }}", "</s>False"),
+            (
+                "{{ none }} {{ true }} {{ [1, 'a', none, 2.0] }} {{ {'a': false} }}",
+                "None True [1, 'a', None, 2.0] {'a': False}",
+            ),
+            (
+                "{{ tools is none }}{{ tools is defined }}{{ documents == none }}{{ tools is iterable }}",
+                "TrueTrueTrueFalse",
+            ),
+            (
+                "{{ messages is sequence }}{{ messages[0] is mapping }}{{ messages[0].content is string }}",
+                "TrueTrueTrue",
+            ),
+            ("{{ messages[0].get('name', 'no') }}{{ messages[0]['role'].title() }}", "noUser"),
+            ("{{ ' a '.strip() ~ ' b '.lstrip() ~ ' c'.rstrip() ~ 'xaxx'.strip('x') }}", "ab  ca"),
+            (
+                "{{ 'Ab'.startswith(('x', 'A')) }}{{ 'a\\nb'.splitlines()[1] }}{{ 'aXb'.replace('X', '-') }}",
+                "Trueba-b",
+            ),
+            (
+                "{% set ns = namespace(a=1) %}{% for i in range(3) %}{% set ns.a = ns.a + i %}{% endfor %}{{ ns.a }}",
+                "4",
+            ),
+            (
+                "{{ messages | map(attribute='role') | join(',') }}{{ messages | selectattr('role', 'equalto', 'user') | list | length }}",
+                "user1",
+            ),
+            ("{{ '%s-%d' | format('a', 3) }}{{ 'a' if false }}{{ [1,2,3][::-1] | first }}", "a-33"),
+            ("{%- macro m(x) -%}<{{ x }}>{%- endmacro -%}{{ m('a') }}{{ m('b') }}", "<a><b>"),
+            (
+                "{{ 'abc'[1:] }}{{ 'a' in 'abc' }}{{ 'abc' | upper }}{{ 'a b'.split() | length }}",
+                "bcTrueABC2",
+            ),
+            (
+                "{{ 'a b  c'.split(' ', 1) | length }}{{ 'x'.join(['a', 'b']) }}{{ 'abc'.find('c') }}{{ 'a'.isdigit() }}",
+                "2axb2False",
+            ),
+            ("{% for k, v in {'a': 1}.items() %}{{ k }}{{ v }}{% endfor %}{{ dict(a=2).a }}", "a12"),
+            ("{{ ('a' ~ 1) }}{{ 7 // 2 }}{{ 7 % 2 }}{{ 1 / 2 }}{{ 'a' * 3 }}", "a1310.5aaa"),
+        ] {
+            assert_eq!(text(source), expected, "{source}");
+        }
+    }
+
+    #[test]
+    fn a_template_refuses_with_its_message() {
+        let error = render("{{ raise_exception('roles must alternate') }}", &[message("user", &["x"])]);
+        assert!(error.unwrap_err().contains("refuses the conversation (roles: user): roles must alternate"));
+        let error = render("a\n{{ undefined.attribute }}", &[message("user", &["x"])]).unwrap_err();
+        assert!(error.contains("line 2"), "{error}");
+    }
+
+    #[test]
+    fn parts_are_read_by_templates_that_can() {
+        let messages = [message("user", &["a", "b"])];
+        let parts = "{% for m in messages %}{% if m.content is string %}{{ m.content }}{% else %}\
+                     {% for part in m.content %}[{{ part.text }}]{% endfor %}{% endif %}{% endfor %}";
+        assert_eq!(render(parts, &messages).unwrap(), "[a][b]");
+        assert_eq!(render("{{ messages[0].content }}", &messages).unwrap(), "a\nb");
+        assert_eq!(render("{{ 'x' + messages[0]['content'] }}", &messages).unwrap(), "xa\nb");
+        let only_parts = "{% for part in messages[0].content %}{{ part.text }}{% endfor %}";
+        assert_eq!(render(only_parts, &[message("user", &["a"])]).unwrap(), "a");
     }
 }

@@ -1,39 +1,33 @@
 //! [`ChatTokenizer`]: from messages to tokens.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::path::Path;
-use std::sync::{Arc, PoisonError, RwLock};
 
-use dph_core::{Candidate, CandidateSet};
-use tokenizers::Tokenizer;
+use dph_core::CandidateSet;
 
-use super::content::ContentEncoder;
+use super::encoder::Encoder;
 use super::error::ChatError;
 use super::files::TokenizerFiles;
 use super::format::ChatFormat;
-use super::layout::{Layout, Piece};
+use super::layout::Layout;
 use super::message::{ASSISTANT, Message};
-use super::open_turn::OpenTurn;
 use super::options::ChatOptions;
+use super::sequence::{AnswerTokens, TokenSequence, candidate_set};
 use super::special_ids::SpecialIds;
 use super::token_data::{Supervise, TokenData};
-use super::trim::trimmed;
+use super::vocabulary::{control_tokens, vocabulary};
 
 /// A tokenizer with a conversation format.
 ///
-/// Build it once and share it between threads by reference: encoding takes `&self`. Content is always encoded as text: an
-/// answer that contains `<|im_end|>` does not end its turn.
+/// Build it once and share it between threads by reference: encoding takes `&self`.
 ///
-/// The parts of the template and the contents are tokenised separately and never merged, so the tokens of a prompt do not
-/// depend on the answer. (A normaliser that adds a leading space adds it to each part.)
+/// A chat template renders the real messages, and its text is tokenised as a whole, as transformers does. One thing differs:
+/// content is always text. An answer that contains `<|im_end|>` does not end its turn. In the ChatML format of the paper, the
+/// texts of the format and the contents are tokenised separately and never merged.
 pub struct ChatTokenizer {
-    vocabulary: Tokenizer,
-    content: ContentEncoder,
+    encoder: Encoder,
     layout: Layout,
     ids: SpecialIds,
-    /// The pieces of conversations seen so far, by their roles.
-    pieces: RwLock<HashMap<Vec<String>, Arc<[Piece]>>>,
 }
 
 impl ChatTokenizer {
@@ -73,15 +67,18 @@ impl ChatTokenizer {
             what: "tokenizer",
             message,
         };
-        let vocabulary: Tokenizer =
-            serde_json::from_value(files.tokenizer.clone()).map_err(|error| invalid(error.to_string()))?;
-        let content = ContentEncoder::new(files.tokenizer.clone()).map_err(invalid)?;
+        let vocabulary = vocabulary(&files).map_err(invalid)?;
         let layout = Layout::choose(&files, &vocabulary, options)?;
         let ids = SpecialIds::find(&files, &vocabulary, options)?;
-        let mut tokenizer = Self { vocabulary, content, layout, ids, pieces: RwLock::default() };
+        let control = control_tokens(&files, &vocabulary).map_err(invalid)?;
+        let encoder = Encoder::new(vocabulary, control).map_err(invalid)?;
+        let mut tokenizer = Self { encoder, layout, ids };
         tokenizer.ids.end_of_turn = match tokenizer.layout {
             Layout::None(_) => tokenizer.ids.eos.unwrap_or_default(),
-            _ => tokenizer.find_end_of_turn()?,
+            _ => {
+                let set = tokenizer.candidate_set("", &[Message::user("?")], &["!"], None)?;
+                set.candidates[0].tokens.last().copied().unwrap_or_default()
+            }
         };
         Ok(tokenizer)
     }
@@ -91,54 +88,52 @@ impl ChatTokenizer {
     /// # Errors
     /// An invalid role, a conversation that the template rejects, text that cannot be tokenised.
     pub fn conversation(&self, messages: &[Message], supervise: Supervise) -> Result<TokenData, ChatError> {
-        let pieces = self.pieces(messages.iter().map(|message| message.role.as_str()))?;
-        let mut tokens = Vec::new();
-        // Aligned with `tokens` here; shifted by one at the end, they are aligned with `targets`.
-        let (mut train_mask, mut test_mask) = (Vec::new(), Vec::new());
-        let mut trained = false;
-        for piece in pieces.iter() {
-            match piece {
-                Piece::Control { ids, end_of_turn } => {
-                    train_mask.extend((0..ids.len()).map(|index| trained && index < *end_of_turn));
-                    test_mask.extend(ids.iter().map(|_| false));
-                    tokens.extend_from_slice(ids);
-                    trained = false;
-                }
-                Piece::Content { message, trim } => {
-                    let last = *message + 1 == messages.len();
-                    trained = messages[*message].role == ASSISTANT && (last || supervise == Supervise::All);
-                    let ids = self.content.encode(trimmed(&messages[*message].content, *trim))?;
-                    train_mask.extend(ids.iter().map(|_| trained));
-                    test_mask.extend(ids.iter().map(|_| trained));
-                    tokens.extend(ids);
-                }
+        let TokenSequence { tokens, answers } = self.layout.whole(&self.encoder, self.ids.start, messages)?;
+        let answers = match (supervise, messages.last()) {
+            (Supervise::All, _) => answers.as_slice(),
+            (Supervise::Last, Some(last)) if last.role == ASSISTANT => {
+                answers.last().map_or(&[][..], std::slice::from_ref)
             }
+            (Supervise::Last, _) => &[],
+        };
+        let (mut train_mask, mut test_mask) = (vec![false; tokens.len()], vec![false; tokens.len()]);
+        for AnswerTokens { answer, end } in answers {
+            train_mask[answer.start..*end].fill(true);
+            test_mask[answer.clone()].fill(true);
         }
         let end = self.ids.eos.unwrap_or(self.ids.end_of_turn);
-        let targets = shifted(&tokens, end);
         Ok(TokenData {
-            targets,
+            targets: shifted(&tokens, end),
             train_mask: shifted(&train_mask, false),
             test_mask: shifted(&test_mask, false),
             tokens,
         })
     }
 
-    /// The tokens up to and including the opening of the assistant's turn.
+    /// The tokens of a conversation that waits for the assistant's answer: a chat template renders it with
+    /// `add_generation_prompt`.
+    ///
+    /// These tokens need not be the beginning of the conversation with an answer. To score answers, use
+    /// [`candidate_set`](Self::candidate_set).
     ///
     /// # Errors
     /// As [`conversation`](Self::conversation); a conversation without messages.
     pub fn prompt(&self, messages: &[Message]) -> Result<Vec<u32>, ChatError> {
-        self.open_turn(messages).map(|turn| turn.prompt)
+        if messages.is_empty() {
+            return Err(ChatError::Empty);
+        }
+        self.layout.prompt(&self.encoder, self.ids.start, messages)
     }
 
     /// A prompt with candidate answers to it.
     ///
-    /// The prompt ends with the opening of the assistant's turn; each candidate is its answer and the end-of-turn token.
-    /// Prompt and candidate together are the tokens of the [`conversation`](Self::conversation) up to that token.
+    /// Prompt and candidate together are the tokens of the [`conversation`](Self::conversation) with this answer, up to the
+    /// end of its turn. The prompt is the beginning that all these conversations have in common; without answers it is the
+    /// [`prompt`](Self::prompt).
     ///
     /// # Errors
-    /// As [`prompt`](Self::prompt).
+    /// As [`prompt`](Self::prompt); a conversation without a special token behind the answer; conversations that have no
+    /// token in common if there is no token to begin with.
     pub fn candidate_set<A: AsRef<str>>(
         &self,
         id: impl Into<String>,
@@ -146,21 +141,17 @@ impl ChatTokenizer {
         answers: &[A],
         gold: Option<usize>,
     ) -> Result<CandidateSet, ChatError> {
-        let turn = self.open_turn(prompt)?;
-        let candidates = answers.iter().map(|answer| {
-            let answer = trimmed(answer.as_ref(), turn.trim);
-            let mut tokens = self.content.encode(answer)?;
-            tokens.extend_from_slice(&turn.end);
-            Ok(Candidate { tokens, bytes: answer.len() })
-        });
-        Ok(CandidateSet {
-            id: id.into(),
-            candidates: candidates.collect::<Result<_, ChatError>>()?,
-            prompt: turn.prompt,
-            gold,
-            earlier_answers: turn.earlier_answers,
-            ..CandidateSet::default()
-        })
+        if prompt.is_empty() {
+            return Err(ChatError::Empty);
+        }
+        if answers.is_empty() {
+            let prompt = self.prompt(prompt)?;
+            return Ok(CandidateSet { id: id.into(), prompt, ..CandidateSet::default() });
+        }
+        let sequences = self.layout.sequences(&self.encoder, self.ids.start, prompt, answers)?;
+        let bytes = answers.iter().map(|answer| answer.as_ref().len());
+        let start = self.ids.bos.or(self.ids.eos);
+        Ok(CandidateSet { id: id.into(), gold, ..candidate_set(sequences, bytes, start)? })
     }
 
     /// The tokens of plain text, without start or end. Control tokens in it stay text.
@@ -168,7 +159,7 @@ impl ChatTokenizer {
     /// # Errors
     /// Text that cannot be tokenised.
     pub fn encode_text(&self, text: &str) -> Result<Vec<u32>, ChatError> {
-        self.content.encode(text)
+        self.encoder.encode_content(text)
     }
 
     /// The text of tokens, control tokens included.
@@ -176,23 +167,26 @@ impl ChatTokenizer {
     /// # Errors
     /// Tokens that the decoder of the tokenizer rejects.
     pub fn decode(&self, ids: &[u32]) -> Result<String, ChatError> {
-        self.vocabulary.decode(ids, false).map_err(|error| ChatError::Tokenise { message: error.to_string() })
+        self.encoder
+            .tokenizer()
+            .decode(ids, false)
+            .map_err(|error| ChatError::Tokenise { message: error.to_string() })
     }
 
     /// The id of a token given by its text.
     pub fn token_id(&self, token: &str) -> Option<u32> {
-        self.vocabulary.token_to_id(token)
+        self.encoder.tokenizer().token_to_id(token)
     }
 
     /// Number of tokens, added ones included.
     pub fn vocab_size(&self) -> usize {
-        self.vocabulary.get_vocab_size(true)
+        self.encoder.tokenizer().get_vocab_size(true)
     }
 
     /// The format of conversations.
     pub fn format(&self) -> ChatFormat {
         match self.layout {
-            Layout::ChatMl => ChatFormat::ChatMl,
+            Layout::ChatMl(_) => ChatFormat::ChatMl,
             Layout::Template(_) | Layout::None(_) => ChatFormat::Template,
         }
     }
@@ -220,51 +214,6 @@ impl ChatTokenizer {
     /// The padding token.
     pub fn pad_id(&self) -> Option<u32> {
         self.ids.pad
-    }
-
-    fn open_turn(&self, messages: &[Message]) -> Result<OpenTurn, ChatError> {
-        if messages.is_empty() {
-            return Err(ChatError::Empty);
-        }
-        let roles = messages.iter().map(|message| message.role.as_str()).chain([ASSISTANT]);
-        OpenTurn::new(&self.pieces(roles)?, messages, &self.content)
-    }
-
-    /// The pieces of every conversation with these roles.
-    fn pieces<'a>(&self, roles: impl Iterator<Item = &'a str>) -> Result<Arc<[Piece]>, ChatError> {
-        let roles: Vec<&str> = roles.collect();
-        let key: Vec<String> = roles.iter().map(|role| (*role).to_owned()).collect();
-        let known = self.pieces.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(pieces) = known.get(&key) {
-            return Ok(Arc::clone(pieces));
-        }
-        drop(known);
-        let pieces: Arc<[Piece]> =
-            self.layout.pieces(&roles, self.ids.start, |text| self.control(text))?.into();
-        let mut known = self.pieces.write().unwrap_or_else(PoisonError::into_inner);
-        Ok(Arc::clone(known.entry(key).or_insert(pieces)))
-    }
-
-    /// The text of the format itself. Only here are control tokens recognised.
-    fn control(&self, text: &str) -> Result<Piece, ChatError> {
-        let encoding = self
-            .vocabulary
-            .encode_fast(text, false)
-            .map_err(|error| ChatError::Tokenise { message: error.to_string() })?;
-        let ids = encoding.get_ids().to_vec();
-        let first = ids.iter().position(|id| self.content.control().contains_key(id));
-        Ok(Piece::Control { end_of_turn: first.map_or(0, |first| first + 1), ids })
-    }
-
-    fn find_end_of_turn(&self) -> Result<u32, ChatError> {
-        let turn = self.open_turn(&[Message::user("?")])?;
-        turn.end.last().copied().ok_or_else(|| ChatError::Template {
-            what: "cannot be used",
-            roles: vec!["user".to_owned(), ASSISTANT.to_owned()],
-            message: "it does not end the assistant's turn with a special token; write one, such as {{ eos_token }}, \
-                      behind the content"
-                .to_owned(),
-        })
     }
 }
 

@@ -109,10 +109,8 @@ pub fn model(config: &str, layer: Layer) -> Model {
 
 /// A set of these tokens; every candidate gets an end-of-turn token.
 pub fn set(id: &str, prompt: &[u32], answers: &[&[u32]]) -> CandidateSet {
-    let candidate = |answer: &&[u32]| Candidate {
-        tokens: answer.iter().copied().chain([4]).collect(),
-        bytes: 3 * answer.len(),
-    };
+    let candidate =
+        |answer: &&[u32]| Candidate::new(answer.iter().copied().chain([4]).collect(), 3 * answer.len());
     CandidateSet {
         id: id.into(),
         prompt: prompt.to_vec(),

@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn gradients_are_those_of_a_pass_that_keeps_everything() {
-        let candidate = |tokens: &[u32]| Candidate { tokens: tokens.to_vec(), bytes: 1 };
+        let candidate = |tokens: &[u32]| Candidate::new(tokens.to_vec(), 1);
         let set = |prompt: &[u32]| CandidateSet {
             prompt: prompt.to_vec(),
             candidates: vec![candidate(&[7, 8, 2]), candidate(&[9, 2])],

@@ -269,7 +269,7 @@ mod tests {
     fn state(backbone: &Backbone) -> Vec<f32> {
         let set = CandidateSet {
             prompt: vec![3, 4],
-            candidates: vec![Candidate { tokens: vec![5, 6], bytes: 1 }],
+            candidates: vec![Candidate::new(vec![5, 6], 1)],
             ..CandidateSet::default()
         };
         let batch = Batch::pack([&set], TargetTokens::None, 0);

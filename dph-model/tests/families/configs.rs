@@ -56,7 +56,7 @@ pub fn with(config: &Value, key: &str, value: impl Into<Value>) -> Value {
 }
 
 pub fn set() -> CandidateSet {
-    let candidate = |tokens: &[u32]| Candidate { tokens: tokens.to_vec(), bytes: 0 };
+    let candidate = |tokens: &[u32]| Candidate::new(tokens.to_vec(), 0);
     CandidateSet {
         prompt: vec![1, 2, 3],
         candidates: vec![candidate(&[4, 9]), candidate(&[5, 6, 9])],

@@ -89,7 +89,7 @@ fn candidate_set(tokens: &GoldenTensor, targets: &GoldenTensor, mask: &GoldenTen
         prompt: prompts[0].clone(),
         candidates: masked(targets, mask)
             .into_iter()
-            .map(|answer| Candidate { tokens: answer.iter().map(|&id| id as u32).collect(), bytes: 0 })
+            .map(|answer| Candidate::new(answer.iter().map(|&id| id as u32).collect(), 0))
             .collect(),
         ..CandidateSet::default()
     }

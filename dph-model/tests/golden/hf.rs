@@ -156,7 +156,7 @@ fn golden_hf_packed_equals_separate() {
         let model = Backbone::load(&case.dir, &case.device).unwrap();
         assert!(model.is_packable(), "{}", case.name);
         let ids: Vec<u32> = case.io["input_ids"].values.iter().map(|&id| id as u32).collect();
-        let candidate = |tokens: &[u32]| Candidate { tokens: tokens.to_vec(), bytes: 0 };
+        let candidate = |tokens: &[u32]| Candidate::new(tokens.to_vec(), 0);
         let set = CandidateSet {
             prompt: ids[..9].to_vec(),
             candidates: vec![candidate(&ids[9..14]), candidate(&ids[14..15]), candidate(&ids[15..24])],

@@ -45,6 +45,10 @@ pub(crate) fn file_key(content: &impl Serialize, model_hash: &str, sets: &[Candi
         part(&(set.candidates.len() as u64).to_le_bytes());
         for candidate in &set.candidates {
             part(&bytes(&candidate.tokens));
+            // Most candidates have no context of their own. Their key is that of versions without this field.
+            if candidate.answer.start > 0 {
+                part(&(candidate.answer.start as u64).to_le_bytes());
+            }
         }
     }
     hash.finalize().to_hex()[..32].to_string()

@@ -5,7 +5,6 @@
 //! a hash of everything that the values depend on: the backbone's files, the tokens of every set, the selection of the
 //! aggregation and the layout of the batches.
 
-use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -114,7 +113,7 @@ impl Features {
             let kept = kept.clone();
             let floats = move |row: &CandidateSet| {
                 let (spans, _) = kept.spans(row);
-                spans.last().map_or(0, |span| span.answer.end) * kept.vectors() * d_model
+                spans.last().map_or(0, |span| span.turn.end) * kept.vectors() * d_model
             };
             BatchFile { path: cache.dir.join(format!("{key}.f32")), floats: Box::new(floats) }
         };
@@ -149,10 +148,9 @@ impl Features {
         let span = &self.spans[self.firsts[index] + candidate];
         out.shape = [self.kept.vectors(), self.d_model];
         let start = out.tokens();
-        let answer = start + span.prompt.len();
-        out.candidates
-            .push(CandidateSpan { prompt: start..answer, answer: answer..answer + span.answer.len() });
-        for token in span.prompt.clone().chain(span.answer.clone()) {
+        let context = start + span.prompt.len();
+        out.candidates.push(span.moved(start..context, context));
+        for token in span.tokens() {
             out.values.extend(self.token(token));
         }
         if self.kept.tokens == TokenSelection::PromptAndAnswer {
@@ -196,13 +194,11 @@ fn spans(kept: &StateSelection, pass: &Pass<'_>) -> Vec<CandidateSpan> {
         let mut of_batch = Vec::new();
         for row in pass.rows(batch) {
             let (spans, _) = kept.spans(&row.set);
-            let moved = |range: &Range<usize>| range.start + written..range.end + written;
-            of_batch.extend(
-                spans
-                    .iter()
-                    .map(|span| CandidateSpan { prompt: moved(&span.prompt), answer: moved(&span.answer) }),
-            );
-            written += spans.last().map_or(0, |span| span.answer.end);
+            of_batch.extend(spans.iter().map(|span| {
+                let prompt = written + span.prompt.start..written + span.prompt.end;
+                span.moved(prompt, written + span.context.start)
+            }));
+            written += spans.last().map_or(0, |span| span.turn.end);
         }
         pass.scatter(batch, of_batch, &mut all);
     }
@@ -259,12 +255,19 @@ mod tests {
     }
 
     fn sets(count: u32) -> Vec<CandidateSet> {
-        let candidate = |tokens: Vec<u32>| Candidate { bytes: tokens.len(), tokens };
+        // Every fourth set has candidates with a context of their own.
+        let candidate = |own: u32, tokens: Vec<u32>| {
+            let own: Vec<u32> = (0..own).collect();
+            let answer = own.len()..own.len() + tokens.len() - 1;
+            Candidate { bytes: tokens.len(), tokens: [own, tokens].concat(), answer }
+        };
         (0..count)
             .map(|i| CandidateSet {
                 id: i.to_string(),
                 prompt: (0..50 + i % 7).map(|t| (t + i) % 60).collect(),
-                candidates: (0..2 + i % 3).map(|k| candidate(vec![k + 1, (i + k) % 60, 3])).collect(),
+                candidates: (0..2 + i % 3)
+                    .map(|k| candidate(if i % 4 == 3 { k } else { 0 }, vec![k + 1, (i + k) % 60, 3]))
+                    .collect(),
                 gold: Some(0),
                 ..CandidateSet::default()
             })
@@ -399,12 +402,19 @@ mod tests {
         other[1].candidates[0].tokens[0] += 1;
         let mut moved = sets.clone();
         let token = moved[0].prompt.pop().unwrap();
-        moved[0].candidates.iter_mut().for_each(|candidate| candidate.tokens.insert(0, token));
+        moved[0].candidates.iter_mut().for_each(|candidate| {
+            candidate.tokens.insert(0, token);
+            candidate.answer.end += 1;
+        });
+        // The same tokens, but the first of them is the candidate's own context.
+        let mut later = sets.clone();
+        later[0].candidates[0].answer.start = 1;
         for different in [
             key_of("b", &last, &sets),
             key_of("a", &first, &sets),
             key_of("a", &last, &other),
             key_of("a", &last, &moved),
+            key_of("a", &last, &later),
         ] {
             assert_ne!(base, different);
         }

@@ -142,7 +142,7 @@ mod tests {
         // Two answers of two tokens and an end-of-turn token each. The first answer is in the prompt.
         let conversation = CandidateSet {
             prompt: vec![10, 20, 21, 9, 11],
-            candidates: vec![Candidate { tokens: vec![30, 31, 9], bytes: 2 }; 2],
+            candidates: vec![Candidate::new(vec![30, 31, 9], 2); 2],
             gold: Some(0),
             earlier_answers: std::iter::once(1..4).collect(),
             ..CandidateSet::default()

@@ -204,12 +204,11 @@ impl JointTrainer {
 /// padding, `[conversations, longest]`.
 fn as_rows(states: Tensor<3>, conversations: &[CandidateSpan]) -> (Tensor<3>, Tensor<2, Bool>) {
     let [rows, seq, d_model] = states.dims();
-    let places = |span: &CandidateSpan| span.prompt.clone().chain(span.answer.clone());
-    let longest = conversations.iter().map(|span| places(span).count()).max().unwrap_or(0);
+    let longest = conversations.iter().map(CandidateSpan::len).max().unwrap_or(0);
     let (mut indices, mut tokens) = (Vec::new(), Vec::new());
     for span in conversations {
-        let length = places(span).count();
-        indices.extend(places(span).chain((length..longest).map(|_| 0)));
+        let length = span.len();
+        indices.extend(span.tokens().chain((length..longest).map(|_| 0)));
         tokens.extend((0..longest).map(|column| column < length));
     }
     let (count, device) = (conversations.len(), states.device());

@@ -1,0 +1,123 @@
+//! Where an answer is in a rendered conversation.
+
+use std::ops::Range;
+
+/// The text of a conversation around an answer, found with two different answers: what is common in front of them, and what
+/// is common behind them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Frame {
+    front: String,
+    back: String,
+}
+
+/// Two answers that have no character in common.
+pub(super) const SENTINELS: [&str; 2] = ["\u{F9000}", "\u{F9001}"];
+
+impl Frame {
+    /// The frame of the conversations with the two [`SENTINELS`] as answers. `None` if they are equal: the answer has no
+    /// place in them.
+    pub(super) fn new([first, second]: [&str; 2]) -> Option<Self> {
+        if first == second {
+            return None;
+        }
+        let front = common_prefix(first, second);
+        let back = common_suffix(&first[front..], &second[front..]);
+        Some(Self { front: first[..front].to_owned(), back: first[first.len() - back..].to_owned() })
+    }
+
+    /// The bytes of a rendered conversation that are the answer.
+    ///
+    /// The answer is what stands between the two parts of the frame, if this is the answer itself, without blanks at its
+    /// ends or with other line ends. A trimmed answer gets its blanks back where the template writes the same blanks.
+    /// Otherwise the frame depends on the answer, and its last occurrence before the closing text counts. A template that
+    /// rewrites answers has no occurrence; then everything within the frame is the answer.
+    pub(super) fn find(&self, text: &str, answer: &str) -> Range<usize> {
+        let front = common_prefix(text, &self.front);
+        let back = common_suffix(&text[front..], &self.back);
+        let within = front..text.len() - back;
+        if text[within.clone()] == *answer {
+            return within;
+        }
+        let start = text[..within.start].trim_end().len();
+        let end = text.len() - text[within.end..].trim_start().len();
+        if let Some(at) = text[start..end].rfind(answer).filter(|_| !answer.trim().is_empty()) {
+            return start + at..start + at + answer.len();
+        }
+        if is_form_of(&text[within.clone()], answer) {
+            return within;
+        }
+        let normalised = normalised(answer);
+        let forms = [answer, &normalised, answer.trim(), normalised.trim()];
+        let mut places = forms.into_iter().filter(|form| !form.is_empty()).filter_map(|form| {
+            let start = text[..within.end].rfind(form)?;
+            let place = start..start + form.len();
+            // An earlier message can have the same text.
+            (place.end > within.start).then_some(place)
+        });
+        places.next().unwrap_or(within)
+    }
+}
+
+/// Whether a text is the answer, without blanks at its ends or with other line ends.
+fn is_form_of(text: &str, answer: &str) -> bool {
+    let equal = |answer: &str| text == answer || (text.trim() == answer.trim() && answer.contains(text));
+    equal(answer) || equal(&normalised(answer))
+}
+
+/// A text with its line ends as `\n`.
+fn normalised(text: &str) -> String {
+    text.replace("\r\n", "\n").replace('\r', "\n")
+}
+
+/// Length in bytes of the longest common prefix.
+pub(super) fn common_prefix(a: &str, b: &str) -> usize {
+    let equal = a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count();
+    (0..=equal).rev().find(|&end| a.is_char_boundary(end) && b.is_char_boundary(end)).unwrap_or(0)
+}
+
+/// Length in bytes of the longest common suffix.
+fn common_suffix(a: &str, b: &str) -> usize {
+    let equal = a.bytes().rev().zip(b.bytes().rev()).take_while(|(a, b)| a == b).count();
+    let boundary =
+        |length: &usize| a.is_char_boundary(a.len() - length) && b.is_char_boundary(b.len() - length);
+    (0..=equal).rev().find(boundary).unwrap_or(0)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn found(frame: impl Fn(&str) -> String, answer: &str) -> String {
+        let text = frame(answer);
+        let sentinels = SENTINELS.map(&frame);
+        text[Frame::new([&sentinels[0], &sentinels[1]]).unwrap().find(&text, answer)].to_owned()
+    }
+
+    #[test]
+    fn an_answer_is_found_by_its_place() {
+        let plain = |answer: &str| format!("<s>user: s</s>assistant: {answer}</s>");
+        for answer in ["s", "", "</s>", "s</s>assistant: s", " s \n", "ü", "a\r\nb"] {
+            assert_eq!(found(plain, answer), answer);
+        }
+        assert_eq!(found(|answer| format!("A: {} </s>", answer.trim()), " s\n"), "s");
+        assert_eq!(found(|answer| format!("A:{}|", answer.trim_end()), " s\n"), " s");
+        assert_eq!(found(|answer| format!("A: {}|", answer.replace("\r\n", "\n")), "a\r\nb "), "a\nb ");
+        assert_eq!(found(|answer| format!("A: {}|", answer.trim()), " \n"), "");
+    }
+
+    #[test]
+    fn a_frame_may_depend_on_the_answer() {
+        let long =
+            |answer: &str| format!("Q: one{}A: {answer}</s>", if answer.len() > 20 { " long " } else { " " });
+        assert_eq!(found(long, "a long answer to it, and more"), "a long answer to it, and more");
+        let thought = |answer: &str| match answer.strip_prefix("<think>") {
+            Some(rest) => format!("A: <think>{rest}</s>"),
+            None => format!("A: <think></think>{answer}</s>"),
+        };
+        assert_eq!(found(thought, "<think>hm</think>yes"), "<think>hm</think>yes");
+        assert_eq!(found(thought, "yes"), "yes");
+        // A template that rewrites answers: the question has the same text, but it is not the answer.
+        assert_eq!(found(|answer| format!("Q: yes? A: {}</s>", answer.to_uppercase()), "yes"), "YES");
+    }
+}

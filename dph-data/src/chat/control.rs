@@ -1,0 +1,150 @@
+//! [`ControlTokens`]: the tokens that only the format may write, and how contents that spell them stay text.
+
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
+
+use aho_corasick::{AhoCorasick, MatchKind};
+
+/// The tokens that only the format of a conversation may write: the special tokens of the tokenizer, and the tokens that its
+/// configuration names (beginning, end, padding and the like).
+pub(super) struct ControlTokens {
+    texts: HashMap<u32, String>,
+    /// The token of unknown text. Any content may produce it.
+    unknown: Option<u32>,
+    finder: AhoCorasick,
+    /// The ids in the order of the finder's patterns.
+    ids: Vec<u32>,
+}
+
+impl ControlTokens {
+    /// `texts` are the tokens by id. `unknown` is the id of the token of unknown text.
+    pub(super) fn new(texts: HashMap<u32, String>, unknown: Option<u32>) -> Result<Self, String> {
+        let mut ids: Vec<u32> = texts.keys().copied().filter(|id| !texts[id].is_empty()).collect();
+        ids.sort_unstable();
+        let finder = AhoCorasick::builder()
+            .match_kind(MatchKind::LeftmostLongest)
+            .build(ids.iter().map(|id| &texts[id]))
+            .map_err(|error| error.to_string())?;
+        Ok(Self { texts, unknown, finder, ids })
+    }
+
+    /// Whether a token ends a turn or separates parts of the format.
+    pub(super) fn contains(&self, id: u32) -> bool {
+        Some(id) != self.unknown && self.texts.contains_key(&id)
+    }
+
+    /// The text of a control token.
+    pub(super) fn text(&self, id: u32) -> Option<&str> {
+        self.texts.get(&id).map(String::as_str)
+    }
+
+    /// The ids.
+    pub(super) fn ids(&self) -> &[u32] {
+        &self.ids
+    }
+
+    /// Where a text spells control tokens, and their ids. The longest of several tokens at one place counts.
+    pub(super) fn find<'a>(&'a self, text: &'a str) -> impl Iterator<Item = (Range<usize>, u32)> + 'a {
+        self.finder.find_iter(text).map(|found| (found.range(), self.ids[found.pattern().as_usize()]))
+    }
+
+    /// Placeholders for the control tokens that these contents spell.
+    pub(super) fn placeholders<'a>(
+        &'a self,
+        contents: impl Iterator<Item = &'a str> + Clone,
+    ) -> Placeholders<'a> {
+        let spelled: HashSet<u32> =
+            contents.clone().flat_map(|content| self.find(content)).map(|(_, id)| id).collect();
+        let mut spelled: Vec<u32> = spelled.into_iter().collect();
+        spelled.sort_unstable();
+        let used: HashSet<char> = match spelled.is_empty() {
+            true => HashSet::new(),
+            false => contents.flat_map(str::chars).filter(|c| PRIVATE.contains(c)).collect(),
+        };
+        let unused = PRIVATE.filter(|c| !used.contains(c));
+        let chars = spelled.into_iter().zip(unused).collect();
+        Placeholders { control: self, chars }
+    }
+}
+
+/// Characters without a meaning, which no template contains and no string method changes.
+const PRIVATE: std::ops::RangeInclusive<char> = '\u{F0000}'..='\u{F8FFF}';
+
+/// A character in the place of each control token that the contents of a conversation spell. The contents have the
+/// placeholders while a template is rendered, so that the tokens of the template and the spelled ones can be told apart.
+pub(super) struct Placeholders<'a> {
+    control: &'a ControlTokens,
+    chars: HashMap<u32, char>,
+}
+
+impl Placeholders<'_> {
+    /// A content with placeholders.
+    pub(super) fn insert<'a>(&self, content: &'a str) -> Cow<'a, str> {
+        if self.chars.is_empty() {
+            return Cow::Borrowed(content);
+        }
+        let mut out = String::with_capacity(content.len());
+        let mut end = 0;
+        for (range, id) in self.control.find(content) {
+            out.push_str(&content[end..range.start]);
+            out.extend(self.chars.get(&id));
+            end = range.end;
+        }
+        out.push_str(&content[end..]);
+        Cow::Owned(out)
+    }
+
+    /// A rendered text with the spelled tokens in their places again. `place` is a range of the text with placeholders, and
+    /// becomes the range in the returned text.
+    pub(super) fn remove(&self, text: &str, place: &mut Range<usize>) -> RenderedText {
+        if self.chars.is_empty() {
+            return RenderedText { text: text.to_owned(), spelled: Vec::new() };
+        }
+        let by_char: HashMap<char, &str> =
+            self.chars.iter().filter_map(|(id, c)| Some((*c, self.control.text(*id)?))).collect();
+        let mut out = RenderedText { text: String::with_capacity(text.len()), spelled: Vec::new() };
+        let before = place.clone();
+        for (at, c) in text.char_indices() {
+            if at == before.start {
+                place.start = out.text.len();
+            }
+            if at == before.end {
+                place.end = out.text.len();
+            }
+            match by_char.get(&c) {
+                Some(token) => {
+                    let start = out.text.len();
+                    out.text.push_str(token);
+                    out.spelled.push(start..out.text.len());
+                }
+                None => out.text.push(c),
+            }
+        }
+        for (bound, before) in [(&mut place.start, before.start), (&mut place.end, before.end)] {
+            if before == text.len() {
+                *bound = out.text.len();
+            }
+        }
+        out
+    }
+}
+
+/// A text, and where contents spell control tokens in it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct RenderedText {
+    pub text: String,
+    /// The places in ascending order. They do not overlap.
+    pub spelled: Vec<Range<usize>>,
+}
+
+impl RenderedText {
+    /// The text from this byte on.
+    pub(super) fn tail(&self, start: usize) -> RenderedText {
+        let moved = |range: &Range<usize>| Some(range.start.checked_sub(start)?..range.end - start);
+        RenderedText {
+            text: self.text[start..].to_owned(),
+            spelled: self.spelled.iter().filter_map(moved).collect(),
+        }
+    }
+}
