@@ -45,8 +45,8 @@ mod task;
 mod toml_report;
 
 pub use chat::{
-    CHAT_FILE, ChatError, ChatFormat, ChatOptions, ChatTokenizer, Message, Supervise, TokenData,
-    TokenizerError, add_special_tokens, train_tokenizer,
+    CHAT_FILE, CandidateView, ChatError, ChatFormat, ChatOptions, ChatTokenizer, Content, Message, Supervise,
+    TokenData, TokenPart, TokenView, TokenizerError, add_special_tokens, train_tokenizer,
 };
 pub use definition_error::DefinitionError;
 pub use document::Document;

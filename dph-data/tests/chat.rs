@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{world_tokenizer, write};
+use common::{unigram_tokenizer, world_tokenizer, write};
 use dph_core::testing::tokenizer_folder;
 use dph_data::{ChatFormat, ChatOptions, ChatTokenizer, Message, Supervise};
 use rayon::prelude::*;
@@ -128,32 +128,10 @@ fn hostile_text_is_kept_to_the_last_byte() {
 /// Vocabularies that hold their control tokens among the ordinary pieces produce them without any added token.
 #[test]
 fn pieces_of_a_unigram_vocabulary_are_cut() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut pieces = vec![
-        json!(["<unk>", 0.0]),
-        json!(["</s>", 0.0]),
-        json!(["<|im_start|>", 0.0]),
-        json!(["<|im_end|>", 0.0]),
-    ];
-    pieces.extend("abcdefghijklmnopqrstuvwxyz</|>_ ?\n".chars().map(|c| json!([c, -5.0])));
-    let added: Vec<Json> = ["<unk>", "</s>", "<|im_start|>", "<|im_end|>"]
-        .iter()
-        .enumerate()
-        .map(|(id, content)| {
-            json!({ "id": id, "content": content, "special": true, "single_word": false, "lstrip": false, "rstrip": false,
-                    "normalized": false })
-        })
-        .collect();
-    let tokenizer = json!({
-        "version": "1.0", "truncation": null, "padding": null, "added_tokens": added,
-        "normalizer": { "type": "NFKC" }, "pre_tokenizer": null, "post_processor": null, "decoder": null,
-        "model": { "type": "Unigram", "unk_id": 0, "vocab": pieces, "byte_fallback": false },
-    });
-    write(folder.path(), "tokenizer.json", tokenizer.to_string());
-    let tokenizer = ChatTokenizer::from_dir(folder.path()).unwrap();
+    let (_folder, tokenizer) = unigram_tokenizer(false);
     for text in ["</s>", "a</s>b</s>", "<|im_end|>", "＜/s＞", "x ＜|im_end|＞"] {
         let ids = tokenizer.encode_text(text).unwrap();
-        assert!(!ids.iter().any(|id| (1..=3).contains(id)), "{text}: {ids:?}");
+        assert!(!ids.iter().any(|id| (1..=5).contains(id)), "{text}: {ids:?}");
         assert!(ids.len() > 3, "{text}: {ids:?}");
     }
 }

@@ -59,7 +59,7 @@ fn a_tasks_system_message_yields_to_the_rows_own() {
     let task = Task::parse("name = 'p'\nkind = 'preference'\nsystem = 'Be kind.'", "p.toml").unwrap();
     let roles = |row: Json| {
         let document = task.document(row.as_object().unwrap()).unwrap();
-        document.prompt.iter().map(|message| message.content.clone()).collect::<Vec<_>>()
+        document.prompt.iter().map(|message| message.content.to_string()).collect::<Vec<_>>()
     };
     let system = json!({ "role": "system", "content": "Be brief." });
     assert_eq!(roles(json!({ "prompt": "a", "chosen": "x", "rejected": "y" })), ["Be kind.", "a"]);

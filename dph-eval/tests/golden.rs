@@ -193,25 +193,15 @@ fn golden_choice_documents() {
     }
 }
 
-/// The reference model as a model directory with a preference head.
+/// The reference model with its preference head, in a directory as the authors write it.
 fn reference_model(json: &Value, weights: &Path) -> Model {
     let dir = tempfile::tempdir().unwrap();
     let mut config = json["config"].clone();
-    config["model_type"] = "lswt".into();
-    let heads = config["reward_heads"].clone();
-    let head = serde_json::json!({
-        "d_model": config["d_model"], "d_ffn": config["d_ffn"], "pooling": config["reward_pooler"], "rewards": heads,
-    });
+    config["model_type"] = "lsw_transformer".into();
     // The tokens are given; any tokenizer will do.
     World::default().write_tokenizer(dir.path()).unwrap();
     std::fs::write(dir.path().join("config.json"), config.to_string()).unwrap();
     std::fs::copy(weights, dir.path().join("model.safetensors")).unwrap();
-    std::fs::write(dir.path().join(dph_core::HEAD_CONFIG_FILE), head.to_string()).unwrap();
-    let bytes = std::fs::read(weights).unwrap();
-    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
-    let rewards = file.iter().filter(|(name, _)| name.starts_with("reward_heads."));
-    let rewards = safetensors::serialize(rewards, None).unwrap();
-    std::fs::write(dir.path().join(dph_core::HEAD_WEIGHTS_FILE), rewards).unwrap();
     Model::open(dir.path(), &device()).unwrap()
 }
 

@@ -87,10 +87,16 @@ fn tokens(len: std::ops::Range<usize>) -> impl Strategy<Value = Vec<u32>> {
 }
 
 fn candidate_sets(prompt: usize, sets: usize) -> impl Strategy<Value = Vec<CandidateSet>> {
-    let candidates = prop::collection::vec(tokens(1..9), 1..5);
+    // Some candidates have a context of their own.
+    let candidate = (tokens(0..4), tokens(1..9)).prop_map(|(own, turn)| Candidate {
+        answer: own.len()..own.len() + turn.len() - 1,
+        tokens: [own, turn].concat(),
+        bytes: 0,
+    });
+    let candidates = prop::collection::vec(candidate, 1..5);
     let set = (tokens(1..prompt), candidates).prop_map(|(prompt, candidates)| CandidateSet {
         prompt,
-        candidates: candidates.into_iter().map(|tokens| Candidate::new(tokens, 0)).collect(),
+        candidates,
         ..CandidateSet::default()
     });
     prop::collection::vec(set, 1..sets)
@@ -111,9 +117,15 @@ fn run(model: &Backbone, sets: &[CandidateSet]) -> (Vec<f32>, Vec<f32>) {
 fn alone(sets: &[CandidateSet]) -> Vec<CandidateSet> {
     sets.iter()
         .flat_map(|set| {
-            let one =
-                |candidate: &Candidate| CandidateSet { candidates: vec![candidate.clone()], ..set.clone() };
-            set.candidates.iter().map(one)
+            // Alone, everything before its answer is the prompt.
+            set.candidates.iter().map(|candidate| {
+                let (context, turn) = candidate.tokens.split_at(candidate.answer.start);
+                CandidateSet {
+                    prompt: [&set.prompt, context].concat(),
+                    candidates: vec![Candidate::new(turn.to_vec(), 0)],
+                    ..set.clone()
+                }
+            })
         })
         .collect()
 }

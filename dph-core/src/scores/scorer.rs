@@ -46,11 +46,11 @@ impl Scorer {
         [Scorer::LoglikMean, Scorer::LoglikSum].into_iter().chain(rewards).collect()
     }
 
-    /// The value of one candidate. Higher is better. An empty answer has a mean log-probability of 0, as in the
-    /// reference implementation.
+    /// The value of one candidate. Higher is better. An answer without tokens has no likelihood that could be compared: its
+    /// value is negative infinity.
     pub fn value(&self, scores: &CandidateScores) -> f64 {
         match self {
-            Scorer::LoglikMean if scores.tokens == 0 => 0.0,
+            Scorer::LoglikMean | Scorer::LoglikSum if scores.tokens == 0 => f64::NEG_INFINITY,
             Scorer::LoglikMean => scores.loglik / scores.tokens as f64,
             Scorer::LoglikSum => scores.loglik,
             Scorer::Reward { index, .. } => scores.rewards.get(*index).copied().map_or(f64::NAN, f64::from),
@@ -96,6 +96,14 @@ mod tests {
                 ("reward:preference".to_string(), Some(0)),
             ]
         );
+    }
+
+    #[test]
+    fn an_empty_answer_is_never_the_most_likely() {
+        let candidates = [scores(0.0, 0, 0.5), scores(-300.0, 2, 0.0)];
+        let choices: Vec<_> =
+            Scorer::all(&["preference".into()]).iter().map(|scorer| scorer.choose(&candidates)).collect();
+        assert_eq!(choices, [Some(1), Some(1), Some(0)]);
     }
 
     #[test]

@@ -71,7 +71,12 @@ fn normalised(text: &str) -> String {
 
 /// Length in bytes of the longest common prefix.
 pub(super) fn common_prefix(a: &str, b: &str) -> usize {
-    let equal = a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count();
+    const BLOCK: usize = 64;
+    let (bytes_a, bytes_b) = (a.as_bytes(), b.as_bytes());
+    let blocks = bytes_a.chunks_exact(BLOCK).zip(bytes_b.chunks_exact(BLOCK));
+    let start = BLOCK * blocks.take_while(|(a, b)| a == b).count();
+    let rest = bytes_a[start..].iter().zip(&bytes_b[start..]);
+    let equal = start + rest.take_while(|(a, b)| a == b).count();
     (0..=equal).rev().find(|&end| a.is_char_boundary(end) && b.is_char_boundary(end)).unwrap_or(0)
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use super::encoder::Encoder;
 use super::error::ChatError;
 use super::message::{ASSISTANT, Message};
-use super::sequence::{AnswerTokens, TokenSequence};
+use super::sequence::{AnswerTokens, Conversations, Tail, TokenSequence};
 
 pub(super) const IM_START: &str = "<|im_start|>";
 pub(super) const IM_END: &str = "<|im_end|>";
@@ -32,26 +32,23 @@ impl ChatMl {
         Ok(sequence)
     }
 
-    /// The conversations with each of these answers, up to the end of the answer's turn.
-    pub(super) fn sequences<A: AsRef<str>>(
+    /// The conversations with each of these answers.
+    pub(super) fn conversations<A: AsRef<str>>(
         &self,
         encoder: &Encoder,
         start: Option<u32>,
         messages: &[Message],
         answers: &[A],
-    ) -> Result<Vec<TokenSequence>, ChatError> {
+    ) -> Result<Conversations, ChatError> {
         let prompt = self.prompt(encoder, start, messages)?;
-        answers
-            .iter()
-            .map(|answer| {
-                let mut sequence = prompt.clone();
-                self.push_content(encoder, &mut sequence, ASSISTANT, answer.as_ref())?;
-                if let Some(last) = sequence.answers.last() {
-                    sequence.tokens.truncate(last.end);
-                }
-                Ok(sequence)
-            })
-            .collect()
+        let tail = |answer: &A| {
+            let mut tail = TokenSequence::default();
+            self.push_content(encoder, &mut tail, ASSISTANT, answer.as_ref())?;
+            let last = tail.answers.remove(0);
+            Ok(Tail { tokens: tail.tokens, last })
+        };
+        let tails = answers.iter().map(tail).collect::<Result<_, ChatError>>()?;
+        Ok(Conversations { head: prompt.tokens, earlier: prompt.answers, tails })
     }
 
     /// A whole conversation.

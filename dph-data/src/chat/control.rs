@@ -139,11 +139,14 @@ pub(super) struct RenderedText {
 }
 
 impl RenderedText {
-    /// The text from this byte on.
-    pub(super) fn tail(&self, start: usize) -> RenderedText {
-        let moved = |range: &Range<usize>| Some(range.start.checked_sub(start)?..range.end - start);
+    /// The text from this byte on, behind another text.
+    pub(super) fn tail(&self, start: usize, before: &str) -> RenderedText {
+        let moved = |range: &Range<usize>| {
+            let place = |place: usize| place - start + before.len();
+            (range.start >= start).then(|| place(range.start)..place(range.end))
+        };
         RenderedText {
-            text: self.text[start..].to_owned(),
+            text: [before, &self.text[start..]].concat(),
             spelled: self.spelled.iter().filter_map(moved).collect(),
         }
     }

@@ -7,14 +7,14 @@ use std::sync::OnceLock;
 use tokenizers::{AddedToken, Tokenizer};
 
 use super::control::{ControlTokens, RenderedText};
+use super::cuts::{Cut, CutRules};
 use super::error::ChatError;
 
 /// A tokenizer that adds no special tokens and keeps the place of each token.
 pub(super) struct Encoder {
     tokenizer: Tokenizer,
     control: ControlTokens,
-    /// Control tokens before which a text can be cut without changing its tokens.
-    cuts: HashSet<u32>,
+    cuts: CutRules,
     /// Made when a text spells a control token for the first time.
     guarded: OnceLock<Result<Guarded, String>>,
 }
@@ -33,17 +33,7 @@ impl Encoder {
     pub(super) fn new(mut tokenizer: Tokenizer, control: ControlTokens) -> Result<Self, String> {
         tokenizer.with_truncation(None).map_err(|error| error.to_string())?;
         tokenizer.with_padding(None);
-        let added = tokenizer.get_added_tokens_decoder();
-        let is_cut = |id: &u32| {
-            added.get(id).is_some_and(|token| {
-                let plain = !(token.lstrip || token.single_word || token.normalized);
-                // A longer token around it could begin before the cut.
-                let longer =
-                    |other: &AddedToken| other.content.rfind(&token.content).is_some_and(|at| at > 0);
-                plain && !added.values().any(|other| other.single_word || longer(other))
-            })
-        };
-        let cuts = control.ids().iter().copied().filter(is_cut).collect();
+        let cuts = CutRules::new(&tokenizer, &control);
         Ok(Self { tokenizer, control, cuts, guarded: OnceLock::new() })
     }
 
@@ -86,11 +76,21 @@ impl Encoder {
         Ok(tokens.into_iter().map(|token| token.id).collect())
     }
 
-    /// The last of `tokens` that begins before `end`, and before which the text can be cut: both parts alone have the tokens
-    /// that they have together, whatever follows `end`.
-    pub(super) fn cut(&self, tokens: &[PlacedToken], end: usize) -> Option<usize> {
-        let text = |token: &PlacedToken| self.control.text(token.id).map_or(0, str::len);
-        tokens.iter().rposition(|token| self.cuts.contains(&token.id) && token.start + text(token) <= end)
+    /// The last place before `end` at which a text with these tokens can be cut: both parts have the tokens that they have
+    /// together, whatever follows `end`.
+    pub(super) fn cut(&self, text: &RenderedText, tokens: &[PlacedToken], end: usize) -> Option<Cut> {
+        self.cuts.find(&self.tokenizer, &self.control, &text.text, tokens, end)
+    }
+
+    /// The tokens of a text behind a cut. Their places are those in the whole text.
+    pub(super) fn encode_behind(&self, text: &RenderedText, cut: Cut) -> Result<Vec<PlacedToken>, ChatError> {
+        let before = cut.before.len();
+        let tokens = self.encode(&text.tail(cut.bytes, cut.before))?;
+        let tokens = tokens.into_iter().filter(|token| token.start >= before);
+        let place = |place: usize| place - before + cut.bytes;
+        Ok(tokens
+            .map(|token| PlacedToken { start: place(token.start), end: place(token.end), ..token })
+            .collect())
     }
 }
 

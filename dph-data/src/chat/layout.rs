@@ -11,7 +11,7 @@ use super::files::TokenizerFiles;
 use super::format::ChatFormat;
 use super::message::{Message, check_role};
 use super::options::ChatOptions;
-use super::sequence::TokenSequence;
+use super::sequence::{Conversations, TokenSequence};
 use super::template::ChatTemplate;
 use super::template_format::TemplateFormat;
 
@@ -76,17 +76,19 @@ impl Layout {
     }
 
     /// The conversations with each of these answers.
-    pub(super) fn sequences<A: AsRef<str>>(
+    pub(super) fn conversations<A: AsRef<str>>(
         &self,
         encoder: &Encoder,
         start: Option<u32>,
         messages: &[Message],
         answers: &[A],
-    ) -> Result<Vec<TokenSequence>, ChatError> {
+    ) -> Result<Conversations, ChatError> {
         check_roles(messages)?;
         match self {
-            Layout::ChatMl(format) => format.sequences(encoder, start, messages, answers),
-            Layout::Template(template) => TemplateFormat { template, encoder }.sequences(messages, answers),
+            Layout::ChatMl(format) => format.conversations(encoder, start, messages, answers),
+            Layout::Template(template) => {
+                TemplateFormat { template, encoder }.conversations(messages, answers)
+            }
             Layout::None(folder) => Err(ChatError::NoFormat { path: folder.clone() }),
         }
     }

@@ -1,5 +1,6 @@
 //! [`Message`]: one message of a conversation.
 
+use super::content::Content;
 use super::error::ChatError;
 
 pub(crate) const SYSTEM: &str = "system";
@@ -12,27 +13,27 @@ pub struct Message {
     /// `system`, `user`, `assistant`, or another role of letters, digits, `_` and `-`.
     pub role: String,
     /// The content. It is encoded as text and never produces control tokens.
-    pub content: String,
+    pub content: Content,
 }
 
 impl Message {
     /// A message of any role.
-    pub fn new(role: impl Into<String>, content: impl Into<String>) -> Self {
+    pub fn new(role: impl Into<String>, content: impl Into<Content>) -> Self {
         Self { role: role.into(), content: content.into() }
     }
 
     /// A system message.
-    pub fn system(content: impl Into<String>) -> Self {
+    pub fn system(content: impl Into<Content>) -> Self {
         Self::new(SYSTEM, content)
     }
 
     /// A user's message.
-    pub fn user(content: impl Into<String>) -> Self {
+    pub fn user(content: impl Into<Content>) -> Self {
         Self::new(USER, content)
     }
 
     /// An assistant's message.
-    pub fn assistant(content: impl Into<String>) -> Self {
+    pub fn assistant(content: impl Into<Content>) -> Self {
         Self::new(ASSISTANT, content)
     }
 }

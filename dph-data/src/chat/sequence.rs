@@ -48,38 +48,57 @@ impl AnswerTokens {
     }
 }
 
-/// The candidate set of conversations that differ in their last answer. `bytes` are the lengths of these answers.
-///
-/// The prompt is the longest common prefix of the conversations that touches no last answer. If they share no token, it is
-/// `start`.
-pub(super) fn candidate_set(
-    sequences: Vec<TokenSequence>,
-    bytes: impl Iterator<Item = usize>,
-    start: Option<u32>,
-) -> Result<CandidateSet, ChatError> {
-    let lasts: Vec<AnswerTokens> = sequences
-        .iter()
-        .map(|sequence| sequence.answers.last().cloned().unwrap_or(AnswerTokens { answer: 0..0, end: 0 }))
-        .collect();
-    let Some(first) = sequences.first() else { return Ok(CandidateSet::default()) };
-    let limit = lasts.iter().map(|last| last.answer.start).min().unwrap_or(0);
-    let shared = sequences.iter().fold(limit, |shared, sequence| {
-        let pairs = first.tokens[..shared].iter().zip(&sequence.tokens);
-        pairs.take_while(|(a, b)| a == b).count()
-    });
-    let mut prompt = first.tokens[..shared].to_vec();
-    if prompt.is_empty() {
-        prompt.push(start.ok_or(ChatError::NoPrompt)?);
+/// Conversations that differ in their last answer.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Conversations {
+    /// Tokens at the beginning of all of them, before the last answer.
+    pub head: Vec<u32>,
+    /// The answers before the last one, in the first of the conversations.
+    pub earlier: Vec<AnswerTokens>,
+    /// The rest of each conversation.
+    pub tails: Vec<Tail>,
+}
+
+/// The tokens of a conversation behind the common ones.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Tail {
+    pub tokens: Vec<u32>,
+    /// The last answer, in `tokens`.
+    pub last: AnswerTokens,
+}
+
+impl Conversations {
+    /// The candidate set of the last answers, whose lengths are `bytes`.
+    ///
+    /// The prompt is the longest common prefix of the conversations that touches no last answer. If they share no token, it
+    /// is `start`.
+    pub(super) fn candidate_set(
+        self,
+        bytes: impl Iterator<Item = usize>,
+        start: Option<u32>,
+    ) -> Result<CandidateSet, ChatError> {
+        let Self { head: mut prompt, earlier, tails } = self;
+        let limit = tails.iter().map(|tail| tail.last.answer.start).min().unwrap_or(0);
+        let first = tails.first().map_or(&[][..], |tail| &tail.tokens[..limit]);
+        let shared = tails.iter().fold(limit, |shared, tail| {
+            first[..shared].iter().zip(&tail.tokens).take_while(|(a, b)| a == b).count()
+        });
+        prompt.extend_from_slice(&first[..shared]);
+        let earlier = earlier.into_iter().map(|earlier| earlier.answer.start..earlier.end);
+        let earlier_answers = earlier.filter(|earlier| earlier.end <= prompt.len()).collect();
+        if prompt.is_empty() {
+            prompt.push(start.ok_or(ChatError::NoPrompt)?);
+        }
+        let candidates = tails.iter().zip(bytes).map(|(Tail { tokens, last }, bytes)| Candidate {
+            tokens: tokens[shared..last.end].to_vec(),
+            answer: last.answer.start - shared..last.answer.end - shared,
+            bytes,
+        });
+        Ok(CandidateSet {
+            candidates: candidates.collect(),
+            prompt,
+            earlier_answers,
+            ..CandidateSet::default()
+        })
     }
-    let earlier = first.answers[..first.answers.len().saturating_sub(1)].iter();
-    let earlier_answers = earlier
-        .map(|earlier| earlier.answer.start..earlier.end)
-        .filter(|earlier| earlier.end <= shared)
-        .collect();
-    let candidates = sequences.iter().zip(lasts).zip(bytes).map(|((sequence, last), bytes)| Candidate {
-        tokens: sequence.tokens[shared..last.end].to_vec(),
-        answer: last.answer.start - shared..last.answer.end - shared,
-        bytes,
-    });
-    Ok(CandidateSet { candidates: candidates.collect(), prompt, earlier_answers, ..CandidateSet::default() })
 }

@@ -2,6 +2,7 @@
 
 use minijinja::{Environment, Error, Value, context};
 
+use super::content::Content;
 use super::error::ChatError;
 use super::jinja::{environment, without_generation_tags};
 
@@ -47,14 +48,18 @@ pub(crate) struct ChatTemplate {
     reads_parts: bool,
 }
 
-/// A message as a template sees it.
+/// A message in the form of the template engine.
 #[derive(Debug, Clone)]
-pub(super) struct TemplateMessage {
-    pub role: String,
-    /// The text of the content, or of each of its parts.
-    pub content: Vec<String>,
-    /// Whether the content is a list of parts.
-    pub has_parts: bool,
+pub(super) struct MessageValue {
+    role: String,
+    value: Value,
+}
+
+impl MessageValue {
+    /// The role.
+    pub(super) fn role(&self) -> &str {
+        &self.role
+    }
 }
 
 impl ChatTemplate {
@@ -76,10 +81,10 @@ impl ChatTemplate {
     /// The template refuses the conversation.
     pub(super) fn render(
         &self,
-        messages: &[TemplateMessage],
+        messages: &[MessageValue],
         add_generation_prompt: bool,
     ) -> Result<String, ChatError> {
-        let values: Vec<Value> = messages.iter().map(|message| self.value(message)).collect();
+        let values: Vec<Value> = messages.iter().map(|message| message.value.clone()).collect();
         let rendered = self.environment.get_template("chat").and_then(|template| {
             template.render(context! {
                 messages => values,
@@ -94,27 +99,23 @@ impl ChatTemplate {
         })
     }
 
-    fn value(&self, message: &TemplateMessage) -> Value {
-        let TemplateMessage { role, content, has_parts } = message;
-        let content = match self.reads_parts && (*has_parts || !self.reads_texts) {
-            true => content.iter().map(|text| context! { type => "text", text }).collect(),
-            false => Value::from(content.join(PART_SEPARATOR)),
+    /// A message as the template sees it.
+    pub(super) fn message(&self, role: &str, content: &Content) -> MessageValue {
+        let value = match self.reads_parts && (content.has_parts() || !self.reads_texts) {
+            true => content.parts().into_iter().map(|text| context! { type => "text", text }).collect(),
+            false => Value::from(&**content),
         };
-        context! { role, content }
+        MessageValue { role: role.to_owned(), value: context! { role, content => value } }
     }
 
     /// Whether the template prints the text of a content, and not the list of its parts.
     fn prints(&self, has_parts: bool) -> bool {
         const TEXT: &str = "\u{F9002}";
-        let message =
-            |role: &str| TemplateMessage { role: role.to_owned(), content: vec![TEXT.to_owned()], has_parts };
-        let text = self.render(&[message("user")], false);
+        let content = if has_parts { Content::from_parts(&[TEXT]) } else { TEXT.into() };
+        let text = self.render(&[self.message("user", &content)], false);
         text.is_ok_and(|text| text.contains(TEXT) && !text.contains("'type'") && !text.contains("\"type\""))
     }
 }
-
-/// Stands between the parts of a content for templates that read no parts.
-pub(super) const PART_SEPARATOR: &str = "\n";
 
 fn template_error(what: &'static str, roles: Vec<String>, error: &Error) -> ChatError {
     let message = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
@@ -131,19 +132,17 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    fn message(role: &str, content: &[&str]) -> TemplateMessage {
-        TemplateMessage {
-            role: role.to_owned(),
-            content: content.iter().map(|part| (*part).to_owned()).collect(),
-            has_parts: content.len() > 1,
-        }
+    fn message(role: &'static str, content: &[&str]) -> (&'static str, Content) {
+        (role, if content.len() > 1 { Content::from_parts(content) } else { content[0].into() })
     }
 
-    fn render(source: &str, messages: &[TemplateMessage]) -> Result<String, String> {
+    fn render(source: &str, messages: &[(&str, Content)]) -> Result<String, String> {
         let tokens = NamedTokens { eos: Some("</s>".into()), ..NamedTokens::default() };
         let template =
             ChatTemplate::new(source, &tokens, [2024, 7, 26]).map_err(|error| error.to_string())?;
-        template.render(messages, false).map_err(|error| error.to_string())
+        let messages: Vec<MessageValue> =
+            messages.iter().map(|(role, content)| template.message(role, content)).collect();
+        template.render(&messages, false).map_err(|error| error.to_string())
     }
 
     #[test]

@@ -1,14 +1,14 @@
 //! [`TemplateFormat`]: conversations in tokens, with the chat template of a tokenizer.
 
-use std::ops::Range;
-
 use super::answer_place::{Frame, SENTINELS, common_prefix};
+use super::content::Content;
 use super::control::{Placeholders, RenderedText};
+use super::cuts::Cut;
 use super::encoder::{Encoder, PlacedToken};
 use super::error::ChatError;
 use super::message::{ASSISTANT, Message};
-use super::sequence::{AnswerTokens, TokenSequence};
-use super::template::{ChatTemplate, PART_SEPARATOR, TemplateMessage};
+use super::sequence::{AnswerTokens, Conversations, Tail, TokenSequence};
+use super::template::{ChatTemplate, MessageValue};
 
 /// A chat template with the tokenizer of its text. The template renders the real messages, and its text is tokenised as a
 /// whole.
@@ -21,170 +21,132 @@ impl TemplateFormat<'_> {
     /// The tokens of a conversation that waits for an answer.
     pub(super) fn prompt(&self, messages: &[Message]) -> Result<Vec<u32>, ChatError> {
         let placeholders = self.encoder.control().placeholders(contents(messages));
-        let text = self.template.render(&template_messages(messages, &placeholders), true)?;
+        let text = self.rendering(messages, &placeholders).render(true)?;
         let text = placeholders.remove(&text, &mut (0..0));
-        Ok(self.encoder.encode(&text)?.into_iter().map(|token| token.id).collect())
+        Ok(ids(&self.encoder.encode(&text)?))
     }
 
-    /// The conversations with each of these answers. Their last answer is the given one; the first of them has the earlier
-    /// ones too.
-    pub(super) fn sequences<A: AsRef<str>>(
+    /// The conversations with each of these answers.
+    pub(super) fn conversations<A: AsRef<str>>(
         &self,
         messages: &[Message],
         answers: &[A],
-    ) -> Result<Vec<TokenSequence>, ChatError> {
+    ) -> Result<Conversations, ChatError> {
         let all = contents(messages).chain(answers.iter().map(AsRef::as_ref));
         let placeholders = self.encoder.control().placeholders(all);
-        let mut conversation =
-            Conversation { template: self.template, messages: template_messages(messages, &placeholders) };
-        conversation.messages.push(answer_message(""));
+        let mut rendering = self.rendering(messages, &placeholders);
         let last = messages.len();
-        let frame = conversation
-            .frame(last)?
-            .ok_or_else(|| unusable(messages, "it leaves out the assistant's last message"))?;
+        rendering.messages.push(self.template.message(ASSISTANT, &Content::default()));
+        let frame = rendering.frame(last)?;
+        let frame = frame.ok_or_else(|| unusable(messages, "it leaves out the assistant's last message"))?;
         let mut texts = Vec::with_capacity(answers.len());
         for answer in answers {
-            let (text, mut place) = conversation.find(&frame, last, &placeholders.insert(answer.as_ref()))?;
+            let answer = placeholders.insert(answer.as_ref());
+            let text = rendering.render_with(last, &(&*answer).into())?;
+            let mut place = frame.find(&text, &answer);
             texts.push((placeholders.remove(&text, &mut place), place));
         }
-        let tokens = self.encode_together(texts.iter().map(|(text, _)| text))?;
-        let mut sequences = Vec::with_capacity(answers.len());
-        for (tokens, (_, place)) in tokens.iter().zip(&texts) {
-            let answer = self.answer(tokens, place, messages)?;
-            let tokens = tokens.iter().map(|token| token.id).collect();
-            sequences.push(TokenSequence { tokens, answers: vec![answer] });
+        let Some((first, _)) = texts.first() else { return Ok(Conversations::default()) };
+
+        // The common beginning is tokenised once, up to the last place at which it can be cut.
+        let tokens = self.encoder.encode(first)?;
+        let common = texts.iter().map(|(text, place)| shared_beginning(first, text).min(place.start)).min();
+        let cut = self.encoder.cut(first, &tokens, common.unwrap_or(0)).unwrap_or(Cut::START);
+        let (head, first_tail) = tokens.split_at(cut.tokens);
+        let mut tails = Vec::with_capacity(texts.len());
+        for (index, (text, place)) in texts.iter().enumerate() {
+            let tail = match index {
+                0 => first_tail.to_vec(),
+                _ => self.encoder.encode_behind(text, cut)?,
+            };
+            let last = AnswerTokens::find(&tail, place, self.encoder.control())
+                .ok_or_else(|| unusable(messages, NO_END))?;
+            tails.push(Tail { tokens: ids(&tail), last });
         }
-        if let (Some(answer), Some(tokens)) = (answers.first(), tokens.first()) {
-            conversation.messages[last].content = vec![placeholders.insert(answer.as_ref()).into_owned()];
-            let earlier = self.earlier_answers(&mut conversation, last, &placeholders, tokens)?;
-            sequences[0].answers.splice(0..0, earlier);
+        if let Some(answer) = answers.first() {
+            let answer = placeholders.insert(answer.as_ref());
+            rendering.messages[last] = self.template.message(ASSISTANT, &(&*answer).into());
         }
-        Ok(sequences)
+        let earlier = self.earlier_answers(&mut rendering, messages, &placeholders, &tokens)?;
+        Ok(Conversations { head: ids(head), earlier, tails })
     }
 
     /// A whole conversation.
     pub(super) fn whole(&self, messages: &[Message]) -> Result<TokenSequence, ChatError> {
         let placeholders = self.encoder.control().placeholders(contents(messages));
-        let mut conversation =
-            Conversation { template: self.template, messages: template_messages(messages, &placeholders) };
-        let text = self.template.render(&conversation.messages, false)?;
+        let mut rendering = self.rendering(messages, &placeholders);
+        let text = rendering.render(false)?;
         let tokens = self.encoder.encode(&placeholders.remove(&text, &mut (0..0)))?;
-        let answers = self.earlier_answers(&mut conversation, messages.len(), &placeholders, &tokens)?;
-        Ok(TokenSequence { tokens: tokens.iter().map(|token| token.id).collect(), answers })
+        let answers = self.earlier_answers(&mut rendering, messages, &placeholders, &tokens)?;
+        Ok(TokenSequence { tokens: ids(&tokens), answers })
     }
 
-    /// The answers among the first `count` messages, in the tokens of the whole conversation.
+    fn rendering(&self, messages: &[Message], placeholders: &Placeholders<'_>) -> Rendering<'_> {
+        let message = |message: &Message| {
+            self.template.message(&message.role, &with_placeholders(&message.content, placeholders))
+        };
+        Rendering { template: self.template, messages: messages.iter().map(message).collect() }
+    }
+
+    /// The answers among these messages, in the tokens of a conversation that begins with them.
     fn earlier_answers(
         &self,
-        conversation: &mut Conversation<'_>,
-        count: usize,
+        rendering: &mut Rendering<'_>,
+        messages: &[Message],
         placeholders: &Placeholders<'_>,
         tokens: &[PlacedToken],
     ) -> Result<Vec<AnswerTokens>, ChatError> {
         let mut answers = Vec::new();
-        for index in
-            (0..count).filter(|&index| conversation.messages[index].role == ASSISTANT).collect::<Vec<_>>()
-        {
-            let content = conversation.messages[index].content.clone();
-            let frame = conversation.frame(index)?;
-            let joined = content.join(PART_SEPARATOR);
-            conversation.messages[index].content = content;
-            // The template leaves out this answer.
-            let Some(frame) = frame else { continue };
-            let text = self.template.render(&conversation.messages, false)?;
-            let mut place = frame.find(&text, &joined);
+        let earlier = messages.iter().enumerate().filter(|(_, message)| message.role == ASSISTANT);
+        for (index, message) in earlier {
+            // The template may leave out this answer.
+            let Some(frame) = rendering.frame(index)? else { continue };
+            let text = rendering.render(false)?;
+            let mut place = frame.find(&text, &with_placeholders(&message.content, placeholders));
             placeholders.remove(&text, &mut place);
             answers.extend(AnswerTokens::find(tokens, &place, self.encoder.control()));
         }
         Ok(answers)
     }
-
-    fn answer(
-        &self,
-        tokens: &[PlacedToken],
-        place: &Range<usize>,
-        messages: &[Message],
-    ) -> Result<AnswerTokens, ChatError> {
-        AnswerTokens::find(tokens, place, self.encoder.control()).ok_or_else(|| {
-            let message = "it does not end the assistant's turn with a special token; write one, such as {{ eos_token }}, \
-                           behind the content";
-            unusable(messages, message)
-        })
-    }
-
-    /// The tokens of texts that begin alike. What is before the last control token in their common beginning is tokenised
-    /// once.
-    fn encode_together<'a>(
-        &self,
-        mut texts: impl Iterator<Item = &'a RenderedText> + Clone,
-    ) -> Result<Vec<Vec<PlacedToken>>, ChatError> {
-        let shared = texts.clone();
-        let Some(first) = texts.next() else { return Ok(Vec::new()) };
-        let tokens = self.encoder.encode(first)?;
-        let common = shared.map(|text| shared_beginning(first, text)).min().unwrap_or(0);
-        let cut = self.encoder.cut(&tokens, common);
-        let head = &tokens[..cut.unwrap_or(0)];
-        let start = cut.map_or(0, |cut| tokens[cut].start);
-        let mut all = vec![tokens.clone()];
-        for text in texts {
-            let tail = self.encoder.encode(&text.tail(start))?;
-            let moved = tail.into_iter().map(|token| PlacedToken {
-                start: token.start + start,
-                end: token.end + start,
-                ..token
-            });
-            all.push(head.iter().copied().chain(moved).collect());
-        }
-        Ok(all)
-    }
 }
+
+/// What is wrong with a template without an end of the turn.
+const NO_END: &str = "it does not end the assistant's turn with a special token; write one, such as {{ eos_token }}, behind the \
+                      content";
 
 /// Length in bytes of the common beginning of two texts, in which they spell the same control tokens.
 fn shared_beginning(a: &RenderedText, b: &RenderedText) -> usize {
     let equal = common_prefix(&a.text, &b.text);
-    let differing = a.spelled.iter().zip(&b.spelled).find(|(a, b)| a != b);
-    let differing = differing.map(|(a, b)| a.start.min(b.start));
-    let longer = a.spelled.len().min(b.spelled.len());
-    let next = [&a.spelled, &b.spelled]
-        .into_iter()
-        .filter_map(|spelled| spelled.get(longer))
-        .map(|range| range.start);
-    next.chain(differing).fold(equal, usize::min)
+    let spelled = a.spelled.iter().zip(&b.spelled).take_while(|(a, b)| a == b).count();
+    let next = [&a.spelled, &b.spelled].into_iter().filter_map(|places| places.get(spelled));
+    next.map(|place| place.start).fold(equal, usize::min)
 }
 
-/// A conversation whose messages are replaced while answers are searched.
-struct Conversation<'a> {
+/// A conversation to render. Single messages are replaced while answers are searched.
+struct Rendering<'a> {
     template: &'a ChatTemplate,
-    messages: Vec<TemplateMessage>,
+    messages: Vec<MessageValue>,
 }
 
-impl Conversation<'_> {
-    /// The text with this content in the place of a message.
-    fn render(&mut self, index: usize, content: &str) -> Result<String, ChatError> {
-        let message = &mut self.messages[index];
-        message.content = vec![content.to_owned()];
-        let parts = std::mem::replace(&mut message.has_parts, false);
-        let text = self.template.render(&self.messages, false);
-        self.messages[index].has_parts = parts;
+impl Rendering<'_> {
+    fn render(&self, add_generation_prompt: bool) -> Result<String, ChatError> {
+        self.template.render(&self.messages, add_generation_prompt)
+    }
+
+    /// The text with another content of one message.
+    fn render_with(&mut self, index: usize, content: &Content) -> Result<String, ChatError> {
+        let message = self.template.message(self.messages[index].role(), content);
+        let original = std::mem::replace(&mut self.messages[index], message);
+        let text = self.render(false);
+        self.messages[index] = original;
         text
     }
 
     /// The frame of a message. `None` if the template leaves out the message.
     fn frame(&mut self, index: usize) -> Result<Option<Frame>, ChatError> {
         let [first, second] = SENTINELS;
-        Ok(Frame::new([&self.render(index, first)?, &self.render(index, second)?]))
-    }
-
-    /// The text with this answer, and the bytes of the answer.
-    fn find(
-        &mut self,
-        frame: &Frame,
-        index: usize,
-        answer: &str,
-    ) -> Result<(String, Range<usize>), ChatError> {
-        let text = self.render(index, answer)?;
-        let place = frame.find(&text, answer);
-        Ok((text, place))
+        let texts = [self.render_with(index, &first.into())?, self.render_with(index, &second.into())?];
+        Ok(Frame::new([&texts[0], &texts[1]]))
     }
 }
 
@@ -193,19 +155,19 @@ fn unusable(messages: &[Message], message: &str) -> ChatError {
     ChatError::Template { what: "cannot be used", roles, message: message.to_owned() }
 }
 
+fn with_placeholders(content: &Content, placeholders: &Placeholders<'_>) -> Content {
+    match content.has_parts() {
+        true => Content::from_parts(
+            &content.parts().into_iter().map(|part| placeholders.insert(part)).collect::<Vec<_>>(),
+        ),
+        false => placeholders.insert(content).into(),
+    }
+}
+
 fn contents(messages: &[Message]) -> impl Iterator<Item = &str> + Clone {
-    messages.iter().map(|message| message.content.as_str())
+    messages.iter().flat_map(|message| message.content.parts())
 }
 
-fn template_messages(messages: &[Message], placeholders: &Placeholders<'_>) -> Vec<TemplateMessage> {
-    let message = |message: &Message| TemplateMessage {
-        role: message.role.clone(),
-        content: vec![placeholders.insert(&message.content).into_owned()],
-        has_parts: false,
-    };
-    messages.iter().map(message).collect()
-}
-
-fn answer_message(content: &str) -> TemplateMessage {
-    TemplateMessage { role: ASSISTANT.to_owned(), content: vec![content.to_owned()], has_parts: false }
+fn ids(tokens: &[PlacedToken]) -> Vec<u32> {
+    tokens.iter().map(|token| token.id).collect()
 }

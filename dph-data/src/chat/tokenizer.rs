@@ -12,7 +12,7 @@ use super::format::ChatFormat;
 use super::layout::Layout;
 use super::message::{ASSISTANT, Message};
 use super::options::ChatOptions;
-use super::sequence::{AnswerTokens, TokenSequence, candidate_set};
+use super::sequence::{AnswerTokens, TokenSequence};
 use super::special_ids::SpecialIds;
 use super::token_data::{Supervise, TokenData};
 use super::vocabulary::{control_tokens, vocabulary};
@@ -148,10 +148,10 @@ impl ChatTokenizer {
             let prompt = self.prompt(prompt)?;
             return Ok(CandidateSet { id: id.into(), prompt, ..CandidateSet::default() });
         }
-        let sequences = self.layout.sequences(&self.encoder, self.ids.start, prompt, answers)?;
+        let conversations = self.layout.conversations(&self.encoder, self.ids.start, prompt, answers)?;
         let bytes = answers.iter().map(|answer| answer.as_ref().len());
         let start = self.ids.bos.or(self.ids.eos);
-        Ok(CandidateSet { id: id.into(), gold, ..candidate_set(sequences, bytes, start)? })
+        Ok(CandidateSet { id: id.into(), gold, ..conversations.candidate_set(bytes, start)? })
     }
 
     /// The tokens of plain text, without start or end. Control tokens in it stay text.
@@ -176,6 +176,11 @@ impl ChatTokenizer {
     /// The id of a token given by its text.
     pub fn token_id(&self, token: &str) -> Option<u32> {
         self.encoder.tokenizer().token_to_id(token)
+    }
+
+    /// The entry of the vocabulary with this id.
+    pub fn piece(&self, id: u32) -> Option<String> {
+        self.encoder.tokenizer().id_to_token(id)
     }
 
     /// Number of tokens, added ones included.

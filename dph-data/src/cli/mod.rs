@@ -2,6 +2,7 @@
 
 mod data;
 mod list;
+mod render;
 mod show;
 mod stats;
 mod validate;
@@ -36,6 +37,10 @@ enum Command {
     List(Data),
     /// Print documents as the model sees them: messages and candidates; * marks the gold candidate
     Show(show::Show),
+    /// Print conversations from stdin as tokens: text, ids and pieces, with the prompt, the answer and its end marked
+    ///
+    /// A line is {"messages": [{"role": "user", "content": "…"}, …]}, or {"prompt": text or messages, "candidates": ["…", …]}.
+    Render(render::Render),
     /// Report every problem of a task file, or of a file of rows for a task
     Validate(validate::Validate),
     /// Count rows, skipped rows by reason, candidates and tokens
@@ -49,6 +54,7 @@ impl Cli {
         match &self.command {
             Command::List(data) => list::list(data, self.json, out),
             Command::Show(show) => show.run(self.json, out),
+            Command::Render(render) => render.run(self.json, &mut std::io::stdin().lock(), out),
             Command::Validate(validate) => validate.run(self.json, out),
             Command::Stats(stats) => stats.run(self.json, out),
             Command::Schema => Ok(writeln!(out, "{:#}", Task::schema())?),

@@ -1,10 +1,11 @@
 //! `dph-data show`.
 
 use std::io::Write;
+use std::path::PathBuf;
 
 use clap::Args;
 use dph_core::terminal::{Failure, printable_text};
-use dph_data::{Document, Documents, Skipped, Task, TaskLoadOptions};
+use dph_data::{ChatTokenizer, Document, Documents, Skipped, Task, TaskLoadOptions, TokenView};
 use serde_json::json;
 
 use super::Data;
@@ -22,6 +23,12 @@ pub(crate) struct Show {
     /// Number of documents
     #[arg(long, value_name = "N", default_value_t = 3)]
     limit: usize,
+    /// Print the tokens of the candidate sets: text, ids and pieces, with the prompt, the answers and their ends marked
+    #[arg(long, requires = "tokenizer")]
+    tokens: bool,
+    /// The directory of the tokenizer for --tokens
+    #[arg(long, value_name = "DIR", requires = "tokens")]
+    tokenizer: Option<PathBuf>,
     /// Print the TOML file of the task, as a template for your own
     #[arg(long, conflicts_with_all = ["split", "limit"])]
     toml: bool,
@@ -41,14 +48,25 @@ impl Show {
             preferred.unwrap_or(first).to_owned()
         });
         let options = TaskLoadOptions { keep_unlabelled: true, ..TaskLoadOptions::default() };
+        let tokenizer = self.tokenizer.as_deref().map(ChatTokenizer::from_dir).transpose()?;
         let loaded = Documents::load(&task, &self.data.root, &split, &options)?;
+        let views = |document: &Document| -> Result<Vec<TokenView>, Failure> {
+            let Some(tokenizer) = &tokenizer else { return Ok(Vec::new()) };
+            let sets = task.candidate_sets(document, tokenizer).map_err(Failure::request)?;
+            Ok(sets.iter().map(|set| TokenView::new(tokenizer, set)).collect::<Result<_, _>>()?)
+        };
         if json {
-            let shown: Vec<_> = loaded.documents.iter().take(self.limit).map(to_json).collect();
+            let shown: Result<Vec<_>, Failure> = loaded
+                .documents
+                .iter()
+                .take(self.limit)
+                .map(|document| Ok(to_json(document, &views(document)?)))
+                .collect();
             let report = json!({
                 "task": task.name,
                 "split": split,
                 "rows": loaded.rows,
-                "documents": shown,
+                "documents": shown?,
                 "skipped": loaded.skipped,
                 "skipped_rows": skipped_rows(&loaded.skipped),
             });
@@ -56,7 +74,15 @@ impl Show {
             return Ok(());
         }
         writeln!(out, "{}, split {split}: {} documents", task.name, loaded.documents.len())?;
-        loaded.documents.iter().take(self.limit).try_for_each(|document| print(document, out))?;
+        for document in loaded.documents.iter().take(self.limit) {
+            match views(document)?.as_slice() {
+                [] => print(document, out)?,
+                views => {
+                    writeln!(out, "\n=== {}", printable_text(document.id.as_deref().unwrap_or_default()))?;
+                    views.iter().try_for_each(|view| out.write_all(view.to_text().as_bytes()))?;
+                }
+            }
+        }
         if loaded.skipped.total() > 0 {
             writeln!(std::io::stderr(), "skipped: {}", loaded.skipped)?;
         }
@@ -95,11 +121,15 @@ fn skipped_rows(skipped: &Skipped) -> Vec<serde_json::Value> {
         .collect()
 }
 
-fn to_json(document: &Document) -> serde_json::Value {
-    json!({
+fn to_json(document: &Document, views: &[TokenView]) -> serde_json::Value {
+    let mut shown = json!({
         "id": document.id,
         "prompt": document.prompt,
         "candidates": document.candidates,
         "gold": document.gold,
-    })
+    });
+    if !views.is_empty() {
+        shown["tokens"] = json!(views);
+    }
+    shown
 }

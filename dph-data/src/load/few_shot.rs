@@ -20,6 +20,11 @@ pub(crate) struct Examples {
 }
 
 impl Examples {
+    /// No examples.
+    pub(crate) fn none() -> Self {
+        Self { documents: Vec::new(), same_split: false }
+    }
+
     pub(crate) fn load(
         task: &Task,
         root: &Path,

@@ -43,7 +43,7 @@ pub(super) fn select(documents: Vec<Document>, holdout: &Holdout) -> Option<Vec<
 
 /// What makes two prompts the same: all their messages. Plain text has no prompt and is its own.
 fn prompt_text(document: &Document) -> String {
-    let messages = document.prompt.iter().flat_map(|message| [message.role.as_str(), &message.content]);
+    let messages = document.prompt.iter().flat_map(|message| [&*message.role, &*message.content]);
     let own = document.candidates.first().filter(|_| document.prompt.is_empty());
     messages.chain(own.map(String::as_str)).flat_map(|text| [text, "\0"]).collect()
 }
@@ -80,7 +80,7 @@ mod tests {
             prop_assert_eq!(training.len() + held.len(), all.len());
             prop_assert!(held.iter().all(|held| training.iter().all(|other| other.prompt != held.prompt)));
             let count = |documents: &[Document]| {
-                let mut prompts: Vec<_> = documents.iter().map(|document| &document.prompt[0].content).collect();
+                let mut prompts: Vec<_> = documents.iter().map(|document| &*document.prompt[0].content).collect();
                 prompts.sort();
                 prompts.dedup();
                 prompts.len()

@@ -7,9 +7,39 @@ use super::options::TaskLoadOptions;
 use crate::chat::{ChatError, ChatTokenizer, SYSTEM};
 use crate::document::Document;
 use crate::rows::{RowProblem, SkipReason};
+use crate::task::{Kind, Task};
+
+impl Task {
+    /// The candidate sets of a document without few-shot examples, as [`TaskData::load`](crate::TaskData::load) makes them:
+    /// one, or several for a long plain text.
+    ///
+    /// # Errors
+    /// A document that the tokenizer rejects.
+    pub fn candidate_sets(
+        &self,
+        document: &Document,
+        tokenizer: &ChatTokenizer,
+    ) -> Result<Vec<CandidateSet>, RowProblem> {
+        document_sets(self, document, &Examples::none(), tokenizer, &TaskLoadOptions::default())
+    }
+}
+
+/// The candidate sets of a document.
+pub(super) fn document_sets(
+    task: &Task,
+    document: &Document,
+    examples: &Examples,
+    tokenizer: &ChatTokenizer,
+    options: &TaskLoadOptions,
+) -> Result<Vec<CandidateSet>, RowProblem> {
+    match task.kind {
+        Kind::Text => text_sets(document, tokenizer, options.max_len),
+        _ => Ok(vec![conversation_set(document, examples, tokenizer, options)?]),
+    }
+}
 
 /// The candidate set of a document; its prompt starts with the few-shot examples.
-pub(super) fn conversation_set(
+fn conversation_set(
     document: &Document,
     examples: &Examples,
     tokenizer: &ChatTokenizer,
@@ -35,7 +65,7 @@ pub(super) fn conversation_set(
 }
 
 /// Plain text as sets with one candidate; text that is longer than `max_len` is split.
-pub(super) fn text_sets(
+fn text_sets(
     document: &Document,
     tokenizer: &ChatTokenizer,
     max_len: Option<usize>,

@@ -11,12 +11,12 @@ use super::error::DataError;
 use super::few_shot::Examples;
 use super::holdout::select;
 use super::options::TaskLoadOptions;
-use super::sets::{conversation_set, text_sets};
+use super::sets::document_sets;
 use crate::chat::ChatTokenizer;
 use crate::document::Document;
 use crate::random::{below, mix};
 use crate::rows::{RowProblem, Skipped};
-use crate::task::{Kind, Task};
+use crate::task::Task;
 
 /// A split as candidate sets.
 #[derive(Debug, Clone, PartialEq)]
@@ -70,10 +70,7 @@ impl TaskData {
         };
         let tokenised: Vec<Result<Vec<CandidateSet>, RowProblem>> = chosen
             .par_iter()
-            .map(|document| match task.kind {
-                Kind::Text => text_sets(document, tokenizer, options.max_len),
-                _ => Ok(vec![conversation_set(document, &examples, tokenizer, options)?]),
-            })
+            .map(|document| document_sets(task, document, &examples, tokenizer, options))
             .collect();
 
         let scores =

@@ -8,7 +8,7 @@ use std::thread;
 use clap::Args;
 use dph_core::Scorer;
 use dph_core::terminal::{Done, Failure, Progress, say};
-use dph_data::Message;
+use dph_data::{Message, TokenView};
 use dph_eval::{Model, RankRequest, Ranking, ScorerChoice, Scoring, ranking_order, score};
 use serde_json::json;
 
@@ -52,9 +52,13 @@ pub struct RankArgs {
     scorer: Option<ScorerChoice>,
 
     /// Print one line of JSON for each request: {"id", "scorer", "ranking": [{"index", "candidate", "score", "scores",
-    /// "tokens"}]}, or {"line", "error"} for an invalid one
+    /// "tokens"}]}, with --show-tokens also "tokens"; or {"line", "error"} for an invalid one
     #[arg(long)]
     json: bool,
+
+    /// Print the tokens that are scored as well: text, ids and pieces, with the prompt, the answers and their ends marked
+    #[arg(long)]
+    show_tokens: bool,
 
     #[command(flatten)]
     device: DeviceArgs,
@@ -80,11 +84,22 @@ impl RankArgs {
             scope.spawn(|| source.read(&model, send));
             while let Some(chunk) = next_chunk(&receive, eager) {
                 let read = chunk.last().map_or(0, |item| item.end);
-                for answer in rank(&model, chunk, &scoring, &scorers)? {
+                for answer in rank(&model, chunk, &scoring, &scorers, self.show_tokens)? {
                     match answer {
-                        Ok((request, ranking)) => {
+                        Ok(Ranked { request, ranking, tokens }) => {
                             ranked += 1;
-                            write_ranking(out, &request, &ranking, &scorers, self.json)?;
+                            match (self.json, &tokens) {
+                                (true, _) => write_json(out, &ranking, tokens.as_ref())?,
+                                (false, None) => writeln!(out, "{}", ranking.to_text(&request, &scorers))?,
+                                (false, Some(view)) => {
+                                    writeln!(
+                                        out,
+                                        "{}\n{}",
+                                        ranking.to_text(&request, &scorers),
+                                        view.to_text()
+                                    )?;
+                                }
+                            }
                         }
                         Err(problem) => {
                             wrong += 1;
@@ -155,8 +170,12 @@ impl RankArgs {
 
 const EXAMPLE: &str = r#"{"prompt": "Who wrote it?", "candidates": ["Ann.", "Bob."]}"#;
 
-/// The answer to a request, or why there is none.
-type Answer = Result<(RankRequest, Ranking), Problem>;
+/// The answer to a request.
+struct Ranked {
+    request: RankRequest,
+    ranking: Ranking,
+    tokens: Option<TokenView>,
+}
 
 /// The answers to a chunk of requests, in their order.
 fn rank(
@@ -164,7 +183,8 @@ fn rank(
     chunk: Vec<Item>,
     scoring: &Scoring,
     scorers: &[Scorer],
-) -> Result<Vec<Answer>, Failure> {
+    show_tokens: bool,
+) -> Result<Vec<Result<Ranked, Problem>>, Failure> {
     let (mut sets, mut requests) = (Vec::new(), Vec::new());
     for item in chunk {
         requests.push(item.request.map(|(request, set)| {
@@ -172,24 +192,29 @@ fn rank(
             request
         }));
     }
-    let mut scores = score(model, &sets, scoring, &mut |_| {}).map_err(Failure::work)?.into_iter();
-    let mut answer = |request: RankRequest| {
-        let ranking = Ranking::new(&request, &scores.next().unwrap_or_default(), scorers);
-        (request, ranking)
-    };
-    Ok(requests.into_iter().map(|request| request.map(&mut answer)).collect())
+    let scores = score(model, &sets, scoring, &mut |_| {}).map_err(Failure::work)?;
+    let mut scored = sets.iter().zip(scores);
+    let mut answers = Vec::with_capacity(requests.len());
+    for request in requests {
+        let request = match request {
+            Ok(request) => request,
+            Err(problem) => {
+                answers.push(Err(problem));
+                continue;
+            }
+        };
+        let Some((set, scores)) = scored.next() else { break };
+        let ranking = Ranking::new(&request, &scores, scorers);
+        let tokens = show_tokens.then(|| TokenView::new(&model.tokenizer, set)).transpose();
+        answers.push(Ok(Ranked { request, ranking, tokens: tokens.map_err(Failure::work)? }));
+    }
+    Ok(answers)
 }
 
-fn write_ranking(
-    out: &mut dyn Write,
-    request: &RankRequest,
-    ranking: &Ranking,
-    scorers: &[Scorer],
-    json: bool,
-) -> io::Result<()> {
-    if json {
-        serde_json::to_writer(&mut *out, ranking)?;
-        return out.write_all(b"\n");
+fn write_json(out: &mut dyn Write, ranking: &Ranking, tokens: Option<&TokenView>) -> io::Result<()> {
+    let mut line = serde_json::to_value(ranking)?;
+    if let Some(tokens) = tokens {
+        line["tokens"] = json!(tokens);
     }
-    writeln!(out, "{}", ranking.to_text(request, scorers))
+    writeln!(out, "{line}")
 }

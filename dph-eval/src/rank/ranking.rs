@@ -11,6 +11,8 @@ use crate::report::Columns;
 
 /// Characters of a candidate that are shown.
 const CANDIDATE_WIDTH: usize = 60;
+/// Stands for a candidate without tokens.
+const EMPTY: &str = "(empty answer)";
 /// Characters of a prompt that are shown.
 const PROMPT_WIDTH: usize = 90;
 
@@ -37,7 +39,7 @@ pub struct RankedCandidate {
     pub score: Option<f64>,
     /// The scores of all scorers, by name.
     pub scores: BTreeMap<String, Option<f64>>,
-    /// Number of its tokens, without the end-of-turn token.
+    /// Number of its tokens, without the end of the turn. An answer without tokens is last by log-likelihood.
     pub tokens: usize,
 }
 
@@ -76,7 +78,11 @@ impl Ranking {
                 let score = ranked.scores.get(name).copied().flatten();
                 score.map_or_else(|| "–".into(), |score| format!("{score:.4}"))
             });
-            let head = [(place + 1).to_string(), shortened(&ranked.candidate, CANDIDATE_WIDTH)];
+            let candidate = match ranked.tokens {
+                0 => EMPTY.to_owned(),
+                _ => shortened(&ranked.candidate, CANDIDATE_WIDTH),
+            };
+            let head = [(place + 1).to_string(), candidate];
             rows.push(head.into_iter().chain(scores).collect());
         }
         let id = match &self.id {
@@ -84,7 +90,7 @@ impl Ranking {
             Some(id) => format!("[{id}] "),
             None => String::new(),
         };
-        let question = request.prompt.last().map_or("", |message| message.content.as_str());
+        let question = request.prompt.last().map_or("", |message| &*message.content);
         format!("{id}{}\n{}", shortened(question, PROMPT_WIDTH), Columns { left: 2, rows }.to_text())
     }
 }
@@ -121,7 +127,7 @@ mod tests {
     fn rewards(rewards: &[f32]) -> Vec<CandidateScores> {
         rewards
             .iter()
-            .map(|&reward| CandidateScores { rewards: vec![reward], ..Default::default() })
+            .map(|&reward| CandidateScores { rewards: vec![reward], tokens: 1, ..Default::default() })
             .collect()
     }
 
@@ -165,6 +171,7 @@ mod tests {
         let mut scores = rewards(&[0.25, f32::NAN]);
         scores[0].loglik = -3.5;
         scores[0].tokens = 2;
+        scores[1].tokens = 0;
         insta::assert_snapshot!(Ranking::new(&request, &scores, &scorers).to_text(&request, &scorers));
     }
 

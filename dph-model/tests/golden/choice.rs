@@ -1,10 +1,10 @@
 //! Choices between candidates: every candidate in a row of its own, and all behind one prompt.
 
-use dph_core::{Batch, Candidate, CandidateSet, Layer, TargetTokens, best_index};
+use dph_core::{Batch, Candidate, CandidateSet, Layer, PreferenceHead, TargetTokens, best_index};
 use dph_model::Backbone;
 
-use crate::model::{devices, lswt, values};
-use dph_core::testing::{Golden, GoldenTensor, assert_close, list, number, read_tensors};
+use crate::model::{devices, lswt_with_head, values};
+use dph_core::testing::{Golden, GoldenTensor, assert_close, list, number};
 
 #[test]
 fn golden_choice_separate_and_packed() {
@@ -17,9 +17,8 @@ fn golden_choice_separate_and_packed() {
         return;
     };
     let tolerance = |kind: &str| number(&json["tolerance_float32"][kind]);
-    let reward_weight = &read_tensors(&weights)["reward_heads.reward_head.weight"].values;
     for (way, device) in devices() {
-        let model = lswt(&json["config"], &weights, &device);
+        let (model, head) = lswt_with_head(&json["config"], &weights, &device);
         for (index, document) in list(&json["documents"]).iter().enumerate() {
             let what = format!("{} ({way})", document["task"]);
             let tensor = |name: &str| &tensors[&format!("{index}.{name}")];
@@ -30,8 +29,8 @@ fn golden_choice_separate_and_packed() {
                 .iter()
                 .map(|candidate| CandidateSet { candidates: vec![candidate.clone()], ..set.clone() })
                 .collect();
-            let separate = score(&model, &alone.iter().collect::<Vec<_>>(), reward_weight);
-            let packed = score(&model, &[&set], reward_weight);
+            let separate = score(&model, &head, &alone.iter().collect::<Vec<_>>());
+            let packed = score(&model, &head, &[&set]);
             for (form, scores) in [("separate", &separate), ("packed", &packed)] {
                 let what = format!("{what}, {form}");
                 assert_close(
@@ -109,7 +108,7 @@ struct Scores {
     rewards: Vec<f64>,
 }
 
-fn score(model: &Backbone, sets: &[&CandidateSet], reward_weight: &[f64]) -> Scores {
+fn score(model: &Backbone, head: &PreferenceHead, sets: &[&CandidateSet]) -> Scores {
     let batch = Batch::pack(sets.iter().copied(), TargetTokens::Answer, model.pad_token());
     let last = model.hidden_states(&batch, &[Layer::Last]).unwrap().remove(0);
     let log_probs = values(model.log_probs(last.clone(), &batch.targets));
@@ -117,15 +116,8 @@ fn score(model: &Backbone, sets: &[&CandidateSet], reward_weight: &[f64]) -> Sco
     for (target, &log_prob) in batch.targets.iter().zip(&log_probs) {
         by_candidate[target.candidate].push(log_prob);
     }
-    let states = values(last);
-    let reward = |&end: &usize| {
-        states[end * reward_weight.len()..]
-            .iter()
-            .zip(reward_weight)
-            .map(|(state, weight)| state * weight)
-            .sum()
-    };
-    Scores { log_probs, by_candidate, rewards: batch.ends.iter().map(reward).collect() }
+    let rewards = values(head.forward_batch(&[last], &batch));
+    Scores { log_probs, by_candidate, rewards }
 }
 
 fn best(scores: &[f64]) -> usize {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::tensor::{Device, Tensor};
-use dph_core::Batch;
-use dph_model::Backbone;
+use dph_core::{Batch, PreferenceHead};
+use dph_model::{Backbone, authors_head};
 use safetensors::SafeTensors;
 use safetensors::tensor::Dtype;
 use serde_json::Value;
@@ -19,12 +19,23 @@ pub fn devices() -> [(&'static str, Device); 2] {
 
 /// A model whose configuration and weights lie in golden files, by way of a model directory.
 pub fn lswt(config: &Value, weights: &Path, device: &Device) -> Backbone {
+    Backbone::load(lswt_dir(config, weights).path(), device).unwrap()
+}
+
+/// As [`lswt`], with the preference head of the authors' checkpoint.
+pub fn lswt_with_head(config: &Value, weights: &Path, device: &Device) -> (Backbone, PreferenceHead) {
+    let dir = lswt_dir(config, weights);
+    let (head, _) = authors_head(dir.path(), device).unwrap().unwrap();
+    (Backbone::load(dir.path(), device).unwrap(), head)
+}
+
+fn lswt_dir(config: &Value, weights: &Path) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let mut config = config.clone();
     config["model_type"] = "lsw_transformer".into();
     std::fs::write(dir.path().join("config.json"), config.to_string()).unwrap();
     std::fs::copy(weights, dir.path().join("model.safetensors")).unwrap();
-    Backbone::load(dir.path(), device).unwrap()
+    dir
 }
 
 /// Rows of token ids, each of which is one sequence; row `i` ends after `lengths[i]` tokens.

@@ -1,9 +1,10 @@
 //! Messages in the fields of rows: as text, as objects, or as transcripts.
 
-use serde_json::{Map, Value as Json};
+use serde::Deserialize;
+use serde_json::Value as Json;
 
 use super::template::{Expr, Fields};
-use crate::chat::{ASSISTANT, Message, USER};
+use crate::chat::{ASSISTANT, Content, Message, USER};
 use crate::rows::{RowProblem, SkipReason};
 
 /// The messages before an answer that is a plain text.
@@ -44,7 +45,7 @@ pub(crate) fn answer(
     if let Json::String(text) = value {
         return Ok(match transcript(&text) {
             Some(mut messages) => match messages.pop() {
-                Some(last) if last.role == ASSISTANT => (messages, last.content),
+                Some(last) if last.role == ASSISTANT => (messages, last.content.into_text()),
                 _ => return Err(no_answer(key)),
             },
             None => (Vec::new(), text),
@@ -52,7 +53,7 @@ pub(crate) fn answer(
     }
     let mut messages = messages(key, value)?;
     match messages.pop() {
-        Some(last) if last.role == ASSISTANT => Ok((messages, last.content)),
+        Some(last) if last.role == ASSISTANT => Ok((messages, last.content.into_text())),
         _ => Err(no_answer(key)),
     }
 }
@@ -105,17 +106,16 @@ fn message(key: &str, value: Json) -> Result<Message, RowProblem> {
         )
     };
     let Json::Object(fields) = value else { return Err(wrong()) };
-    let text = |names: [&str; 2]| names.iter().find_map(|name| text_field(&fields, name));
-    let role = match text(["role", "from"]).ok_or_else(wrong)? {
+    let field = |names: [&str; 2]| names.iter().find_map(|name| fields.get(*name));
+    let role = match field(["role", "from"]).and_then(Json::as_str).ok_or_else(wrong)? {
         "human" => USER,
         "gpt" => ASSISTANT,
         other => other,
     };
-    Ok(Message::new(role, text(["content", "value"]).ok_or_else(wrong)?))
-}
-
-fn text_field<'a>(fields: &'a Map<String, Json>, name: &str) -> Option<&'a str> {
-    fields.get(name).and_then(Json::as_str)
+    let content = Content::deserialize(field(["content", "value"]).ok_or_else(wrong)?);
+    let content = content
+        .map_err(|error| RowProblem::new(SkipReason::WrongType, format!("a message in `{key}`: {error}")))?;
+    Ok(Message::new(role, content))
 }
 
 /// The turns of a transcript "\n\nHuman: …\n\nAssistant: …"; `None` for any other text.
