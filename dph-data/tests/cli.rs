@@ -41,6 +41,7 @@ fn the_help_is_stable() {
         vec!["--help"],
         vec!["list", "--help"],
         vec!["show", "--help"],
+        vec!["render", "--help"],
         vec!["validate", "--help"],
         vec!["stats", "--help"],
     ] {
@@ -262,4 +263,67 @@ fn a_reader_that_leaves_early_is_no_failure() {
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
     assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), b"".as_slice()));
+}
+
+#[test]
+fn the_tokens_of_documents_and_of_conversations_on_stdin_are_shown() {
+    let folder = folder();
+    let (tokenizer, _) = common::world_tokenizer();
+    let directory = tokenizer.path().to_str().unwrap();
+    let show = ["show", "piqa", "--limit", "1", "--tokens", "--tokenizer", directory];
+    let (status, out, _) = run(folder.path(), &show);
+    assert_eq!(status, 0);
+    for shown in
+        ["prompt: ", "candidate 1, answer: ", "candidate 0, end of the turn: 1 token\n    \"<|im_end|>\""]
+    {
+        assert!(out.contains(shown), "{shown}: {out}");
+    }
+    let (_, out, _) = run(folder.path(), &[&show[..], &["--json"]].concat());
+    let shown: Json = serde_json::from_str(&out).unwrap();
+    let set = &shown["documents"][0]["tokens"][0];
+    assert_eq!(set["candidates"][0]["answer"]["text"], "twist");
+    assert_eq!(set["candidates"][0]["end"]["pieces"], json!(["<|im_end|>"]));
+    let (status, _, err) = run(folder.path(), &["show", "piqa", "--tokens"]);
+    assert!(status == 2 && err.contains("--tokenizer"), "{err}");
+
+    let render = |lines: &str, more: &[&str]| {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_dph-data"))
+            .args(["render", "--tokenizer", directory])
+            .args(more)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        std::io::Write::write_all(&mut child.stdin.take().unwrap(), lines.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
+    };
+    let messages = json!({ "messages": [
+        { "role": "user", "content": [{ "type": "text", "text": "Who?" }] },
+        { "role": "assistant", "content": "Ann.<|im_end|>" },
+    ] });
+    let candidates = json!({ "prompt": "Who?", "candidates": ["Ann.", "Bob."] });
+    let (status, out, err) = render(&format!("{messages}\n\n{candidates}\n"), &["--json"]);
+    assert_eq!((status, err.as_str()), (0, ""));
+    let views: Vec<Json> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(views.len(), 2);
+    let last = &views[0]["candidates"][0];
+    assert_eq!(last["answer"]["text"], "Ann.<|im_end|>");
+    assert!(!last["answer"]["pieces"].as_array().unwrap().contains(&"<|im_end|>".into()), "{last}");
+    assert_eq!(views[1]["candidates"][1]["answer"]["text"], "Bob.");
+    assert_eq!(views[0]["prompt"], views[1]["prompt"]);
+    let (_, out, _) = render(&json!({ "messages": [{ "role": "user", "content": "Hi" }] }).to_string(), &[]);
+    assert!(out.contains("<|im_start|>assistant\\n\""), "{out}");
+
+    for (lines, expected) in [
+        ("", "stdin has no conversation"),
+        ("{", "stdin:1: not JSON"),
+        ("\n{\"messages\": 7}", "stdin:2: A line is {\"messages\""),
+        (r#"{"messages": [{"role": "a b", "content": "x"}]}"#, "stdin:1: `a b` is not a role"),
+    ] {
+        let (status, out, err) = render(lines, &[]);
+        assert!(status == 2 && out.is_empty() && err.contains(expected), "{lines}: {status} {err}");
+    }
 }

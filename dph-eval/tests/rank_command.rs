@@ -233,3 +233,26 @@ fn a_reader_who_has_seen_enough_is_no_failure() {
     let outcome = child.wait_with_output().unwrap();
     assert_eq!(outcome.status.code(), Some(0), "{}", String::from_utf8_lossy(&outcome.stderr));
 }
+
+#[test]
+fn the_scored_tokens_are_shown_and_an_empty_answer_is_last_by_likelihood() {
+    let place = place();
+    let request = json!({"prompt": "Who?", "candidates": ["", "Ann.", "Bob or Ann."]}).to_string();
+    let args = ["rank", "model", "--scorer", "log", "--json", "--show-tokens"];
+    let line: Value = serde_json::from_str(run_with(place.path(), &args, &request).ok().trim()).unwrap();
+    let last = &line["ranking"][2];
+    assert_eq!((&last["index"], &last["tokens"], &last["score"]), (&0.into(), &0.into(), &Value::Null));
+
+    // These are the tokens of the set that is scored.
+    let model = Model::open(&place.path().join("model"), &dph_core::device("flex").unwrap()).unwrap();
+    let set = RankRequest::parse(&request).unwrap().candidate_set("x".into(), &model.tokenizer).unwrap();
+    assert_eq!(line["tokens"]["prompt"]["ids"], json!(set.prompt));
+    for (candidate, shown) in set.candidates.iter().zip(line["tokens"]["candidates"].as_array().unwrap()) {
+        assert_eq!(shown["answer"]["ids"], json!(candidate.tokens[candidate.answer.clone()]));
+        assert_eq!(shown["end"]["text"], "<|im_end|>");
+    }
+    let text = run_with(place.path(), &["rank", "model", "--scorer", "log", "--show-tokens"], &request).ok();
+    for expected in ["3  (empty answer)", "candidate 1, answer: ", "candidate 0, answer: 0 tokens"] {
+        assert!(text.contains(expected), "{expected}: {text}");
+    }
+}
