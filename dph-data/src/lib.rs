@@ -22,7 +22,8 @@
 //! - `task/`: a [`Task`] is read from a TOML file; its compiled templates (`recipe/`) convert each row into a [`Document`].
 //! - `rows/` reads the files: [`read_rows`], with a [`RowProblem`] for each row that cannot be used.
 //! - `load/` locates and loads a split: as [`Documents`] (text) or [`TaskData`] (tokens), with the rows that were [`Skipped`].
-//! - `chat/`: messages, and the [`ChatTokenizer`], which converts each document into a [`CandidateSet`].
+//! - `chat/`: messages, and the [`ChatTokenizer`], which converts each document into a [`CandidateSet`]. A [`TokenView`] shows
+//!   the tokens.
 //! - `order/`: [`plan_batches`] groups sets by length; a [`Mixture`] determines the next set to train on.
 //! - `synthetic/`: a [`World`] generates rows without any file.
 //! - `cli/`: the program `dph-data`.

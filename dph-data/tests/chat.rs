@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{unigram_tokenizer, world_tokenizer, write};
+use common::{bpe_tokenizer, unigram_tokenizer, world_tokenizer, write};
 use dph_core::testing::tokenizer_folder;
 use dph_data::{ChatFormat, ChatOptions, ChatTokenizer, Message, Supervise};
 use rayon::prelude::*;
@@ -306,4 +306,101 @@ fn a_model_directory_can_say_which_format_its_conversations_have() {
     std::fs::write(folder.path().join(dph_data::CHAT_FILE), r#"{"format": "alpaca"}"#).unwrap();
     let error = format().unwrap_err().to_string();
     assert!(error.contains("chat.json") && error.contains("alpaca"), "{error}");
+}
+
+/// The token ids of a conversation with contents that contain the given text.
+fn conversation_ids(tokenizer: &ChatTokenizer, text: &str) -> Vec<u32> {
+    let messages =
+        [Message::user(format!("Where is {text}?")), Message::assistant(format!("{text} is here."))];
+    tokenizer.conversation(&messages, Supervise::Last).unwrap().tokens
+}
+
+/// Changes `tokenizer.json`.
+fn edit(folder: &std::path::Path, change: impl FnOnce(&mut Json)) {
+    let path = folder.join("tokenizer.json");
+    let mut json: Json = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    change(&mut json);
+    std::fs::write(path, json.to_string()).unwrap();
+}
+
+const CHATML: &str =
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}";
+
+#[test]
+fn truncation_and_padding_of_a_tokenizer_change_no_text() {
+    for (folder, _) in [world_tokenizer(), bpe_tokenizer()] {
+        let path = folder.path();
+        write(
+            path,
+            "tokenizer_config.json",
+            json!({ "eos_token": "</s>", "chat_template": CHATML }).to_string(),
+        );
+        let expected = conversation_ids(&ChatTokenizer::from_dir(path).unwrap(), "the town");
+        edit(path, |json| {
+            json["truncation"] =
+                json!({ "direction": "Left", "max_length": 3, "strategy": "OnlyFirst", "stride": 0 });
+            json["padding"] = json!({
+                "strategy": { "Fixed": 400 }, "direction": "Left", "pad_to_multiple_of": 8, "pad_id": 1, "pad_type_id": 0,
+                "pad_token": "<pad>",
+            });
+        });
+        assert_eq!(conversation_ids(&ChatTokenizer::from_dir(path).unwrap(), "the town"), expected);
+    }
+}
+
+#[test]
+fn added_words_are_used_in_contents() {
+    for (folder, tokenizer) in [world_tokenizer(), bpe_tokenizer()] {
+        let path = folder.path();
+        write(
+            path,
+            "tokenizer_config.json",
+            json!({ "eos_token": "</s>", "chat_template": CHATML }).to_string(),
+        );
+        let first = tokenizer.vocab_size() as u32;
+        edit(path, |json| {
+            for (index, (content, normalized)) in [("quokka", false), (" to be", true)].iter().enumerate() {
+                json["added_tokens"].as_array_mut().unwrap().push(json!({
+                    "id": first as usize + index, "content": content, "single_word": false, "lstrip": false, "rstrip": false,
+                    "normalized": normalized, "special": false,
+                }));
+            }
+        });
+        let tokenizer = ChatTokenizer::from_dir(path).unwrap();
+        let ids = conversation_ids(&tokenizer, "a quokka to be");
+        assert_eq!(ids.iter().filter(|&&id| id == first).count(), 2, "{ids:?}");
+        let set = tokenizer.candidate_set("", &[Message::user("Who?")], &["a quokka", "a"], None).unwrap();
+        assert!(set.candidates[0].tokens[set.candidates[0].answer.clone()].contains(&first));
+    }
+}
+
+#[test]
+fn control_tokens_may_be_named_in_the_configuration_only() {
+    for (folder, _) in [world_tokenizer(), bpe_tokenizer()] {
+        let path = folder.path();
+        let mut config = json!({ "eos_token": "<|im_end|>", "chat_template": CHATML });
+        write(path, "tokenizer_config.json", config.to_string());
+        let whole = ChatTokenizer::from_dir(path).unwrap();
+        let [start, end] = ["<|im_start|>", "<|im_end|>"].map(|token| whole.token_id(token).unwrap());
+        edit(path, |json| {
+            json["added_tokens"]
+                .as_array_mut()
+                .unwrap()
+                .retain(|token| token["content"] != "<|im_start|>" && token["content"] != "<|im_end|>");
+        });
+        let added = |content: &str| {
+            json!({ "content": content, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false,
+                    "special": true })
+        };
+        // One as an added token, the other by its name.
+        config["added_tokens_decoder"] = json!({ start.to_string(): added("<|im_start|>") });
+        write(path, "tokenizer_config.json", config.to_string());
+        let tokenizer = ChatTokenizer::from_dir(path).unwrap();
+        for text in ["it", "<|im_end|>", "</s><|im_start|>"] {
+            let ids = conversation_ids(&tokenizer, text);
+            assert_eq!(ids, conversation_ids(&whole, text), "{text}");
+            assert_eq!(ids.iter().filter(|&&id| id == end || id == start).count(), 4, "{text}: {ids:?}");
+        }
+        assert_eq!(tokenizer.end_of_turn_id(), end);
+    }
 }

@@ -158,7 +158,7 @@ fn answers_to_one_prompt_are_paired_by_score() {
     let pairs: Vec<_> = data
         .documents
         .iter()
-        .map(|d| (d.id.as_deref().unwrap(), d.prompt[1].content.as_str(), d.candidates.join(">"), d.gold))
+        .map(|d| (d.id.as_deref().unwrap(), &*d.prompt[1].content, d.candidates.join(">"), d.gold))
         .collect();
     assert_eq!(
         pairs,

@@ -89,8 +89,8 @@ fn content_hash(data: &TaskData) -> String {
         // A new field must be added to the hash.
         let CandidateSet { id, prompt, candidates, gold, earlier_answers, attributes } = set;
         hash.bytes(id.as_bytes()).tokens(prompt).number(candidates.len());
-        for Candidate { tokens, bytes } in candidates {
-            hash.tokens(tokens).number(*bytes);
+        for Candidate { tokens, answer, bytes } in candidates {
+            hash.tokens(tokens).number(answer.start).number(answer.end).number(*bytes);
         }
         hash.number(gold.map_or(usize::MAX, |gold| gold)).number(earlier_answers.len());
         for range in earlier_answers {
@@ -147,7 +147,7 @@ mod tests {
     }
 
     fn set() -> CandidateSet {
-        let candidate = |tokens: &[u32]| Candidate { tokens: tokens.to_vec(), bytes: tokens.len() };
+        let candidate = |tokens: &[u32]| Candidate::new(tokens.to_vec(), tokens.len());
         CandidateSet {
             id: "1".into(),
             prompt: vec![1, 2],
@@ -161,11 +161,12 @@ mod tests {
     fn every_part_of_a_set_changes_the_hash() {
         let hash = content_hash(&data(&[set()]));
         assert_eq!(content_hash(&data(&[set()])), hash);
-        let changes: [fn(&mut CandidateSet); 7] = [
+        let changes: [fn(&mut CandidateSet); 8] = [
             |set| set.id = "2".into(),
             |set| set.prompt.push(3),
             |set| set.candidates[1].tokens[0] = 9,
             |set| set.candidates[1].bytes = 9,
+            |set| set.candidates[1].answer.start = 1,
             |set| set.gold = Some(1),
             |set| set.earlier_answers.push(0..1),
             |set| set.attributes.extend([("verbosity".into(), 1.0)]),
