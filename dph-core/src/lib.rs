@@ -28,6 +28,7 @@
 //! | `scores` | [`CandidateScores`] holds the rewards and the log-likelihood of a candidate, and a [`Scorer`] chooses |
 //! | `objective` | what training minimises: each objective gives a [`Term`] |
 //! | `parameters` | initial values of the head's parameters, and their names in files |
+//! | [`tokenizer_files`] | makes the `tokenizer.json` of a tokenizer in other files |
 //! | `device`, `select`, `atomic` | a [`device`] by its name, rows by indices, files that are replaced atomically |
 //!
 //! Shapes use `rows` (candidate sets in a batch), `seq` (padded tokens per row), `d_model` (size of a hidden state),
@@ -46,6 +47,7 @@ pub mod suggestion;
 pub mod terminal;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod tokenizer_files;
 
 pub use aggregation::{
     Aggregation, AggregationError, Layer, LayerPooling, LayerStates, SelectedStates, StateSelection,

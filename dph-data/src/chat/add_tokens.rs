@@ -1,14 +1,16 @@
 //! Adds control tokens to a tokenizer.
 
+use std::io;
 use std::path::Path;
 
+use dph_core::tokenizer_files::convert_tokenizer;
 use dph_core::write_atomically;
 use tokenizers::{AddedToken, Tokenizer};
 
 use super::error::ChatError;
 
-/// Adds special tokens to the `tokenizer.json` of a folder, which is replaced atomically. Returns the number of tokens that
-/// are new.
+/// Adds special tokens to the `tokenizer.json` of a folder, which is replaced atomically. If there is none, it is made of the
+/// other files of the tokenizer. Returns the number of tokens that are new.
 ///
 /// # Errors
 /// A file that cannot be read, parsed or written.
@@ -19,7 +21,19 @@ pub fn add_special_tokens(folder: &Path, tokens: &[String]) -> Result<usize, Cha
         what: "tokenizer",
         message: error.to_string(),
     };
-    let json = std::fs::read(&path).map_err(|source| ChatError::Read { path: path.clone(), source })?;
+    let read = |name: &str| std::fs::read(folder.join(name));
+    let json = match read("tokenizer.json") {
+        Ok(json) => json,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let converted = convert_tokenizer(folder, &read)?;
+            // Written first: without `tokenizer.json`, both are made again.
+            let path = folder.join("tokenizer_config.json");
+            let config = format!("{:#}\n", serde_json::Value::from(converted.config));
+            write_atomically(&path, config.as_bytes()).map_err(|source| ChatError::Write { path, source })?;
+            converted.tokenizer.into_bytes()
+        }
+        Err(source) => return Err(ChatError::Read { path, source }),
+    };
     let mut tokenizer = Tokenizer::from_bytes(json).map_err(invalid)?;
     let special: Vec<AddedToken> =
         tokens.iter().map(|token| AddedToken::from(token.as_str(), true)).collect();

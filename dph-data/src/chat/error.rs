@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use dph_core::tokenizer_files::TokenizerFilesError;
+
 /// What makes a tokenizer or a conversation unusable.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -25,6 +27,9 @@ pub enum ChatError {
         /// What the parser said.
         message: String,
     },
+    /// There is no `tokenizer.json`, and none can be made of the files.
+    #[error(transparent)]
+    Files(TokenizerFilesError),
     /// The tokenizer has no conversation format.
     #[error(
         "{} has no chat format: its tokenizer_config.json has no `chat_template` and its vocabulary no <|im_start|> and <|im_end|>; \
@@ -81,6 +86,19 @@ pub enum ChatError {
         /// What the tokenizer said.
         message: String,
     },
+}
+
+impl From<TokenizerFilesError> for ChatError {
+    fn from(error: TokenizerFilesError) -> Self {
+        match error {
+            TokenizerFilesError::None { folder } => {
+                Self::Read { path: folder.join("tokenizer.json"), source: io::ErrorKind::NotFound.into() }
+            }
+            TokenizerFilesError::Read { path, source } => Self::Read { path, source },
+            TokenizerFilesError::Invalid { path, what, message } => Self::Invalid { path, what, message },
+            error => Self::Files(error),
+        }
+    }
 }
 
 fn in_conversation(roles: &[String]) -> String {

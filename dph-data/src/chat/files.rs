@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use dph_core::tokenizer_files::convert_tokenizer;
 use serde_json::Value as Json;
 use tokenizers::AddedToken;
 
@@ -17,7 +18,7 @@ pub(crate) type ReadFile<'a> = &'a dyn Fn(&str) -> io::Result<Vec<u8>>;
 /// The parsed files of a tokenizer.
 pub(crate) struct TokenizerFiles {
     pub folder: PathBuf,
-    /// The contents of `tokenizer.json`.
+    /// The contents of `tokenizer.json`, which is made of other files if it does not exist.
     pub tokenizer: Vec<u8>,
     /// The chat template, from `chat_template.jinja` or `tokenizer_config.json`.
     pub chat_template: Option<String>,
@@ -35,8 +36,15 @@ impl TokenizerFiles {
     /// Reads the files. `folder` is used in error messages only.
     pub(crate) fn read(folder: &Path, read: ReadFile<'_>) -> Result<Self, ChatError> {
         let files = Files { folder, read };
-        let tokenizer = files.required("tokenizer.json")?;
-        let config = files.optional("tokenizer_config.json", "tokenizer configuration")?;
+        let (tokenizer, config) = match files.bytes("tokenizer.json")? {
+            Some(tokenizer) => {
+                (tokenizer, files.optional("tokenizer_config.json", "tokenizer configuration")?)
+            }
+            None => {
+                let converted = convert_tokenizer(folder, read)?;
+                (converted.tokenizer.into_bytes(), converted.config.into())
+            }
+        };
         let map = files.optional("special_tokens_map.json", "map of special tokens")?;
         let token = |name: &str| [&config, &map].into_iter().find_map(|file| token_text(&file[name]));
         let tokens = NamedTokens {
@@ -137,10 +145,6 @@ impl Files<'_> {
             Some(bytes) => self.parse(name, what, &bytes),
             None => Ok(Json::Null),
         }
-    }
-
-    fn required(&self, name: &str) -> Result<Vec<u8>, ChatError> {
-        (self.read)(name).map_err(|source| ChatError::Read { path: self.folder.join(name), source })
     }
 
     fn parse(&self, name: &str, what: &'static str, bytes: &[u8]) -> Result<Json, ChatError> {

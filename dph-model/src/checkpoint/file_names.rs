@@ -8,11 +8,13 @@ pub const WEIGHTS_FILE: &str = "model.safetensors";
 pub const INDEX_FILE: &str = "model.safetensors.index.json";
 /// Name of the file with the tokenizer.
 pub const TOKENIZER_FILE: &str = "tokenizer.json";
+/// Name of the file with the settings of the tokenizer.
+pub(super) const TOKENIZER_CONFIG_FILE: &str = "tokenizer_config.json";
 
 /// The optional files of a model: its tokenizer, generation settings and chat format.
 pub const COMPANION_FILES: [&str; 7] = [
     TOKENIZER_FILE,
-    "tokenizer_config.json",
+    TOKENIZER_CONFIG_FILE,
     "special_tokens_map.json",
     "added_tokens.json",
     "generation_config.json",

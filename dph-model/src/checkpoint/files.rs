@@ -4,13 +4,15 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use dph_core::tokenizer_files::{TokenizerFilesError, convert_tokenizer};
+
 use super::error::CheckpointError;
-use super::file_names::{CONFIG_FILE, TOKENIZER_FILE};
+use super::file_names::{CONFIG_FILE, TOKENIZER_CONFIG_FILE, TOKENIZER_FILE};
 use super::gguf::{Gguf, is_gguf};
 use super::hub;
 
 /// The files of a model in the layout of Hugging Face: the files of a directory, or the converted contents of a GGUF
-/// file.
+/// file. A tokenizer in other files is converted as well.
 ///
 /// ```no_run
 /// use dph_model::checkpoint::ModelFiles;
@@ -77,25 +79,49 @@ impl ModelFiles {
     }
 
     /// A file by its name, such as `tokenizer.json`. A GGUF file is converted to `config.json`,
-    /// `generation_config.json`, `tokenizer.json` and `tokenizer_config.json`.
+    /// `generation_config.json`, `tokenizer.json` and `tokenizer_config.json`. In a directory without `tokenizer.json`, the
+    /// latter two are made of the [files of a vocabulary](convert_tokenizer).
     ///
     /// # Errors
     ///
-    /// [`NotFound`](io::ErrorKind::NotFound) if there is no such file; others if it cannot be read, or a GGUF file has a
-    /// tokenizer that is not supported.
+    /// [`NotFound`](io::ErrorKind::NotFound) if there is no such file and none that it can be made of; others if it cannot be
+    /// read or converted.
     pub fn read(&self, name: &str) -> io::Result<Vec<u8>> {
-        let Some(gguf) = &self.gguf else { return std::fs::read(self.path.join(name)) };
+        let Some(gguf) = &self.gguf else { return self.read_from_dir(name) };
         let text = match name {
             CONFIG_FILE => gguf.config_json().map(Some),
             "generation_config.json" => Ok(Some(gguf.generation_config_json())),
             TOKENIZER_FILE => gguf.tokenizer_json(),
-            "tokenizer_config.json" => gguf.tokenizer_config_json(),
+            TOKENIZER_CONFIG_FILE => gguf.tokenizer_config_json(),
             _ => Ok(None),
         };
         let text = text.map_err(io::Error::other)?;
         text.map(String::into_bytes).ok_or_else(|| {
             io::Error::new(io::ErrorKind::NotFound, format!("there is no {name} in {}", self.path.display()))
         })
+    }
+
+    fn read_from_dir(&self, name: &str) -> io::Result<Vec<u8>> {
+        let read = |name: &str| std::fs::read(self.path.join(name));
+        let is_tokenizer = matches!(name, TOKENIZER_FILE | TOKENIZER_CONFIG_FILE);
+        if !is_tokenizer || self.path.join(TOKENIZER_FILE).exists() {
+            return read(name);
+        }
+        match (convert_tokenizer(&self.path, &read), name) {
+            (Ok(tokenizer), TOKENIZER_FILE) => Ok(tokenizer.tokenizer.into_bytes()),
+            (Ok(tokenizer), _) => {
+                Ok(format!("{:#}\n", serde_json::Value::from(tokenizer.config)).into_bytes())
+            }
+            (Err(error), TOKENIZER_FILE) => {
+                let is_missing = matches!(
+                    error,
+                    TokenizerFilesError::None { .. } | TokenizerFilesError::Unsupported { .. }
+                );
+                let kind = if is_missing { io::ErrorKind::NotFound } else { io::ErrorKind::InvalidData };
+                Err(io::Error::new(kind, error))
+            }
+            (Err(_), _) => read(name),
+        }
     }
 
     /// The GGUF file, if the model is one.

@@ -1,7 +1,10 @@
 //! A hash of the files that determine a model's output.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use dph_core::tokenizer_files::VOCABULARY_FILES;
+
+use super::file_names::TOKENIZER_CONFIG_FILE;
 use super::mapped::Mapped;
 use super::weight_files::weight_files;
 use super::{CONFIG_FILE, CheckpointError, ModelFiles, TOKENIZER_FILE};
@@ -24,7 +27,7 @@ pub fn content_hash(path: impl AsRef<Path>) -> Result<String, CheckpointError> {
     let dir = model.path();
     let (_, mut paths) = weight_files(dir)?;
     paths.insert(0, dir.join(CONFIG_FILE));
-    paths.extend(Some(dir.join(TOKENIZER_FILE)).filter(|path| path.exists()));
+    paths.extend(tokenizer_files(dir));
     for path in paths {
         let io = |source| CheckpointError::Io { path: path.clone(), source };
         let bytes = path.metadata().map_err(io)?.len();
@@ -35,4 +38,22 @@ pub fn content_hash(path: impl AsRef<Path>) -> Result<String, CheckpointError> {
         }
     }
     Ok(hasher.finalize().to_hex().to_string())
+}
+
+/// The files that determine the tokenizer.
+fn tokenizer_files(dir: &Path) -> Vec<PathBuf> {
+    let existing = |names: &[&str]| -> Vec<PathBuf> {
+        names.iter().map(|name| dir.join(name)).filter(|path| path.exists()).collect()
+    };
+    match existing(&[TOKENIZER_FILE]) {
+        files if !files.is_empty() => files,
+        // Without a vocabulary there is no tokenizer.
+        _ => match existing(&VOCABULARY_FILES) {
+            files if files.is_empty() => files,
+            files => {
+                [files, existing(&[TOKENIZER_CONFIG_FILE, "special_tokens_map.json", "added_tokens.json"])]
+                    .concat()
+            }
+        },
+    }
 }

@@ -12,7 +12,6 @@ mod metadata;
 mod names;
 mod rope;
 mod rows;
-mod sentencepiece;
 mod tensors;
 mod tokenizer;
 

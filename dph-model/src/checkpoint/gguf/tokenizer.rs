@@ -1,9 +1,12 @@
 //! The tokenizer of a GGUF file, converted to the files of Hugging Face.
 
+use dph_core::tokenizer_files::merges::{by_score, merges};
+use dph_core::tokenizer_files::parts::{
+    Bpe, QWEN_2, blanks, blanks_decoder, byte_level, split_byte_level, template, vocab,
+};
 use serde_json::{Map, Value, json};
 
 use super::Gguf;
-use super::sentencepiece;
 use crate::checkpoint::CheckpointError;
 
 /// Kinds of tokens, by the numbers of `enum llama_token_type`.
@@ -15,8 +18,6 @@ mod kind {
 
 /// The regular expression of Llama 3, which splits texts into words and numbers of at most three digits.
 const LLAMA_3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
-/// The regular expression of Qwen, with single digits.
-const QWEN_2: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
 /// The vocabulary of a file.
 struct Vocabulary<'a> {
@@ -36,17 +37,17 @@ impl Gguf {
                 let merges = merges.ok_or_else(|| self.no("tokenizer.ggml.merges"))?;
                 let (normalizer, pre_tokenizer, ignore_merges) = self.pre_tokenizer()?;
                 let model = bpe(&vocabulary, json!(merges), None, ignore_merges);
-                (model, normalizer, pre_tokenizer, byte_level(false))
+                (model, normalizer, pre_tokenizer, byte_level(false, true, false))
             }
             "llama" => {
                 let scores = self.metadata.numbers("tokenizer.ggml.scores", bytes);
                 let scores = scores.filter(|scores| scores.len() == vocabulary.tokens.len());
                 let scores = scores.ok_or_else(|| self.no("tokenizer.ggml.scores"))?;
                 let unknown = vocabulary.kinds.iter().position(|kind| *kind == kind::UNKNOWN);
-                let merges = sentencepiece::merges(&vocabulary.tokens, &scores);
+                let merges = merges(vocabulary.tokens.iter().copied().enumerate(), by_score(&scores));
                 let model = bpe(&vocabulary, json!(merges), unknown.map(|id| vocabulary.tokens[id]), false);
                 let prefix = self.metadata.truth("tokenizer.ggml.add_space_prefix").unwrap_or(true);
-                (model, sentencepiece::normalizer(prefix), Value::Null, sentencepiece::decoder(prefix))
+                (model, blanks(prefix), Value::Null, blanks_decoder(true, prefix))
             }
             other => {
                 return Err(self.unsupported(format!(
@@ -113,26 +114,21 @@ impl Gguf {
 
     /// Normaliser, pre-tokeniser, and whether a word that is a token is not split.
     fn pre_tokenizer(&self) -> Result<(Value, Value, bool), CheckpointError> {
-        let split = |expression: &str| {
-            json!({ "type": "Sequence", "pretokenizers": [
-                { "type": "Split", "pattern": { "Regex": expression }, "behavior": "Isolated", "invert": false },
-                byte_level(false),
-            ] })
-        };
+        let byte_level = || byte_level(false, true, true);
         match self.metadata.text("tokenizer.ggml.pre", self.map.bytes()) {
-            Some("gpt-2") => Ok((Value::Null, byte_level(true), false)),
+            Some("gpt-2") => Ok((Value::Null, byte_level(), false)),
             None if matches!(self.architecture.as_str(), "gpt2" | "gptneox") => {
-                Ok((Value::Null, byte_level(true), false))
+                Ok((Value::Null, byte_level(), false))
             }
             // GPT-NeoX and Pythia as well, under this name.
-            Some("olmo") => Ok((json!({ "type": "NFC" }), byte_level(true), false)),
+            Some("olmo") => Ok((json!({ "type": "NFC" }), byte_level(), false)),
             Some("smollm") => {
                 let digits = json!({ "type": "Digits", "individual_digits": true });
-                let both = json!({ "type": "Sequence", "pretokenizers": [digits, byte_level(true)] });
+                let both = json!({ "type": "Sequence", "pretokenizers": [digits, byte_level()] });
                 Ok((Value::Null, both, false))
             }
-            Some("llama-bpe" | "llama3" | "llama-v3") => Ok((Value::Null, split(LLAMA_3), true)),
-            Some("qwen2") => Ok((json!({ "type": "NFC" }), split(QWEN_2), false)),
+            Some("llama-bpe" | "llama3" | "llama-v3") => Ok((Value::Null, split_byte_level(LLAMA_3, false), true)),
+            Some("qwen2") => Ok((json!({ "type": "NFC" }), split_byte_level(QWEN_2, false), false)),
             other => Err(self.unsupported(format!(
                 "tokenizer.ggml.pre `{}` is not supported; supported are gpt-2, olmo, smollm, llama-bpe, qwen2. \
                  Use the Hugging Face directory of this model",
@@ -147,16 +143,7 @@ impl Gguf {
         let adds = self.metadata.truth("tokenizer.ggml.add_bos_token");
         let llama = self.metadata.text("tokenizer.ggml.model", self.map.bytes()) == Some("llama");
         match id.and_then(|id| Some((id, *vocabulary.tokens.get(id)?))) {
-            Some((id, token)) if adds.unwrap_or(llama) => {
-                let bos = |kind: u8| json!({ "SpecialToken": { "id": token, "type_id": kind } });
-                let text = |name: &str, kind: u8| json!({ "Sequence": { "id": name, "type_id": kind } });
-                json!({
-                    "type": "TemplateProcessing",
-                    "single": [bos(0), text("A", 0)],
-                    "pair": [bos(0), text("A", 0), bos(1), text("B", 1)],
-                    "special_tokens": { token: { "id": token, "ids": [id], "tokens": [token] } },
-                })
-            }
+            Some(bos) if adds.unwrap_or(llama) => template(Some((bos.1, bos.0)), None),
             _ => Value::Null,
         }
     }
@@ -186,15 +173,7 @@ impl Vocabulary<'_> {
 }
 
 fn bpe(vocabulary: &Vocabulary<'_>, merges: Value, unknown: Option<&str>, ignore_merges: bool) -> Value {
-    let ids: Map<String, Value> =
-        vocabulary.tokens.iter().enumerate().map(|(id, token)| ((*token).to_string(), id.into())).collect();
-    json!({
-        "type": "BPE", "dropout": null, "unk_token": unknown, "continuing_subword_prefix": null,
-        "end_of_word_suffix": null, "fuse_unk": unknown.is_some(), "byte_fallback": unknown.is_some(),
-        "ignore_merges": ignore_merges, "vocab": ids, "merges": merges,
-    })
-}
-
-fn byte_level(expression: bool) -> Value {
-    json!({ "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": expression })
+    let known = unknown.is_some();
+    let bpe = Bpe { unknown, affix: None, fuse_unknown: known, byte_fallback: known, ignore_merges };
+    bpe.model(vocab(vocabulary.tokens.iter().copied()), merges)
 }

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use dph_core::tokenizer_files::VOCABULARY_FILES;
+
 use super::name::HubName;
 use crate::checkpoint::file_names::{CONFIG_FILE, TOKENIZER_FILE};
 use crate::checkpoint::gguf::is_gguf;
@@ -28,7 +30,8 @@ pub(super) fn model(cache: &Path, name: &HubName) -> Option<Cached> {
     }
     let snapshot = folder.join("snapshots").join(commit);
     if snapshot.join(CONFIG_FILE).is_file() && weight_files(&snapshot).is_ok() {
-        let complete = snapshot.join(TOKENIZER_FILE).is_file();
+        let mut tokenizer = [TOKENIZER_FILE].into_iter().chain(VOCABULARY_FILES);
+        let complete = tokenizer.any(|name| snapshot.join(name).is_file());
         return Some(Cached { path: snapshot, complete });
     }
     let files = std::fs::read_dir(&snapshot).ok()?.filter_map(Result::ok).map(|entry| entry.path());

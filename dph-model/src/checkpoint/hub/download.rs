@@ -2,12 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
+use dph_core::tokenizer_files::VOCABULARY_FILES;
 use hf_hub::api::sync::{ApiBuilder, ApiError};
 use hf_hub::{Cache, Repo, RepoType};
 
 use super::name::HubName;
 use crate::checkpoint::weight_files::shard_names;
-use crate::checkpoint::{COMPANION_FILES, CONFIG_FILE, CheckpointError, INDEX_FILE, WEIGHTS_FILE};
+use crate::checkpoint::{
+    COMPANION_FILES, CONFIG_FILE, CheckpointError, INDEX_FILE, TOKENIZER_FILE, WEIGHTS_FILE,
+};
 
 /// The address of the hub, unless `HF_ENDPOINT` is set.
 const ENDPOINT: &str = "https://huggingface.co";
@@ -48,7 +51,10 @@ pub(super) fn model(cache: &Path, name: &HubName) -> Result<(), CheckpointError>
             return Err(name.failed(format!("this repository has no {CONFIG_FILE}")));
         }
         Some(weights) => {
-            for file in std::iter::once(CONFIG_FILE).chain(COMPANION_FILES).filter(|file| has(file)) {
+            // `tokenizer.json` is made of these files if a repository has none.
+            let vocabulary = VOCABULARY_FILES.into_iter().filter(|_| !has(TOKENIZER_FILE));
+            let files = std::iter::once(CONFIG_FILE).chain(COMPANION_FILES).chain(vocabulary);
+            for file in files.filter(|file| has(file)) {
                 fetch(file)?;
             }
             let path = fetch(weights)?;

@@ -1,0 +1,145 @@
+//! [`Class`]: the class of transformers that reads a tokenizer.
+
+use serde_json::Value;
+
+use super::settings::Settings;
+
+/// A class of tokenizers in transformers 5.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Class {
+    Llama,
+    Gemma,
+    T5,
+    Albert,
+    Gpt2,
+    Qwen2,
+    Roberta,
+    GptNeoX,
+    /// `TokenizersBackend`: any file in its own settings.
+    Generic,
+}
+
+/// Types of models and the class that is registered for them. Types that are registered for [`Class::Generic`] replace the
+/// class that their tokenizer names.
+const REGISTERED: [(Class, &[&str]); 9] = [
+    (Class::Llama, &["idefics", "idefics2"]),
+    (
+        Class::Gemma,
+        &[
+            "gemma",
+            "gemma2",
+            "gemma3",
+            "gemma3_text",
+            "gemma3n",
+            "gemma3n_text",
+            "recurrent_gemma",
+            "t5gemma",
+        ],
+    ),
+    (Class::T5, &["t5", "mt5", "switch_transformers", "musicgen"]),
+    (Class::Albert, &["albert", "yoso"]),
+    (
+        Class::Gpt2,
+        &[
+            "gpt2",
+            "gpt_neo",
+            "gptj",
+            "opt",
+            "phi",
+            "codegen",
+            "dbrx",
+            "emu3",
+            "starcoder2",
+            "blip-2",
+            "jais2",
+        ],
+    ),
+    (
+        Class::Qwen2,
+        &[
+            "qwen2",
+            "qwen2_moe",
+            "qwen2_vl",
+            "qwen2_5_vl",
+            "qwen2_audio",
+            "qwen3",
+            "qwen3_moe",
+            "qwen3_next",
+            "qwen3_vl",
+        ],
+    ),
+    (Class::Roberta, &["roberta", "bart", "longformer", "roberta-prelayernorm", "data2vec-text"]),
+    (
+        Class::GptNeoX,
+        &["gpt_neox", "olmo", "olmoe", "mpt", "mamba", "mamba2", "rwkv", "xlstm", "falcon_mamba"],
+    ),
+    (
+        Class::Generic,
+        &[
+            "mistral",
+            "mistral3",
+            "mixtral",
+            "ministral",
+            "ministral3",
+            "pixtral",
+            "phi3",
+            "phimoe",
+            "granite",
+            "granitemoe",
+            "glm",
+            "glm4",
+            "gpt_bigcode",
+            "stablelm",
+            "olmo2",
+            "olmo3",
+            "persimmon",
+            "internlm2",
+            "internlm3",
+            "jamba",
+            "nemotron",
+            "minicpm3",
+            "ernie4_5",
+            "llava",
+            "modernbert",
+            "smolvlm",
+            "umt5",
+        ],
+    ),
+];
+
+/// Types of models whose registered class replaces the class that their tokenizer names, because repositories often name a
+/// wrong one.
+const TRUST_REGISTERED: [&str; 1] = ["qwen2"];
+
+impl Class {
+    /// The class that transformers 5.24 chooses: mostly the one that `tokenizer_config.json` names. The name of an unknown
+    /// class is an error.
+    pub fn choose(settings: &Settings) -> Result<Self, String> {
+        let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
+        let declared = text(settings.config.get("tokenizer_class"));
+        let declared = declared.or_else(|| text(settings.model.get("tokenizer_class")));
+        let model = text(settings.model.get("model_type")).unwrap_or_default();
+        let registered = REGISTERED.iter().find(|(_, types)| types.contains(&model.as_str()));
+        match (declared, registered.map(|(class, _)| *class)) {
+            (Some(_), Some(Self::Generic)) => Ok(Self::Generic),
+            (Some(_), Some(class)) if TRUST_REGISTERED.contains(&model.as_str()) => Ok(class),
+            (Some(name), _) => Self::parse(&name).ok_or(name),
+            (None, class) => Ok(class.unwrap_or(Self::Generic)),
+        }
+    }
+
+    fn parse(name: &str) -> Option<Self> {
+        match name.strip_suffix("Fast").unwrap_or(name) {
+            "LlamaTokenizer" => Some(Self::Llama),
+            "GemmaTokenizer" => Some(Self::Gemma),
+            "T5Tokenizer" => Some(Self::T5),
+            "AlbertTokenizer" => Some(Self::Albert),
+            "GPT2Tokenizer" => Some(Self::Gpt2),
+            "Qwen2Tokenizer" => Some(Self::Qwen2),
+            "RobertaTokenizer" | "BartTokenizer" => Some(Self::Roberta),
+            "GPTNeoXTokenizer" => Some(Self::GptNeoX),
+            "PreTrainedTokenizer" | "TokenizersBackend" => Some(Self::Generic),
+            _ => None,
+        }
+    }
+}
