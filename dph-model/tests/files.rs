@@ -9,8 +9,8 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use dph_core::{Batch, CandidateSet, Layer, TargetTokens};
-use dph_model::checkpoint::CheckpointError;
-use dph_model::{Backbone, content_hash};
+use dph_model::checkpoint::{CheckpointError, ConvertOptions, convert};
+use dph_model::{Backbone, ModelFiles, content_hash};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -286,6 +286,54 @@ fn a_hash_changes_with_what_a_model_computes_and_with_nothing_else() {
     *bytes.last_mut().unwrap() ^= 1;
     fs::write(&path, bytes).unwrap();
     assert_ne!(with_tokenizer, content_hash(dir.path()).unwrap());
+}
+
+/// The files of a byte-level byte-pair encoding of three tokens.
+fn write_vocabulary(dir: &Path) {
+    fs::write(dir.join("vocab.json"), r#"{"a": 0, "b": 1, "ab": 2}"#).unwrap();
+    fs::write(dir.join("merges.txt"), "#version: 0.2\na b\n").unwrap();
+    let config = r#"{"tokenizer_class": "GPT2Tokenizer", "model_max_length": 7}"#;
+    fs::write(dir.join("tokenizer_config.json"), config).unwrap();
+}
+
+#[test]
+fn a_hash_changes_with_a_vocabulary_without_tokenizer_json() {
+    let dir = saved(&llama());
+    let hash = || content_hash(dir.path()).unwrap();
+    let without = hash();
+    fs::write(dir.path().join("tokenizer_config.json"), "{}").unwrap();
+    assert_eq!(hash(), without);
+    write_vocabulary(dir.path());
+    let with = hash();
+    assert_ne!(with, without);
+    fs::write(dir.path().join("merges.txt"), "#version: 0.2\n").unwrap();
+    assert_ne!(hash(), with);
+    // Existing directories keep their hash: with `tokenizer.json`, nothing else counts.
+    fs::write(dir.path().join("tokenizer.json"), "{}").unwrap();
+    let whole = hash();
+    fs::remove_file(dir.path().join("vocab.json")).unwrap();
+    assert_eq!(hash(), whole);
+}
+
+#[test]
+fn a_vocabulary_is_read_and_converted_as_a_tokenizer_json() {
+    let (dir, out) = (saved(&llama()), tempfile::tempdir().unwrap());
+    let files = ModelFiles::open(dir.path()).unwrap();
+    fs::write(dir.path().join("vocab.txt"), "[PAD]\n").unwrap();
+    let error = files.read("tokenizer.json").unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::NotFound);
+    assert!(error.to_string().contains("vocab.txt"), "{error}");
+    write_vocabulary(dir.path());
+    let out = out.path().join("out");
+    convert(dir.path(), &out, &ConvertOptions::default()).unwrap();
+    let json = |name: &str| -> Value { serde_json::from_slice(&fs::read(out.join(name)).unwrap()).unwrap() };
+    assert_eq!(json("tokenizer.json")["model"]["merges"], json!([["a", "b"]]));
+    let config = json("tokenizer_config.json");
+    assert_eq!((&config["model_max_length"], &config["eos_token"]), (&json!(7), &json!("<|endoftext|>")));
+    fs::write(dir.path().join("merges.txt"), "a b c\n").unwrap();
+    let error = files.read("tokenizer.json").unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::InvalidData);
+    assert!(error.to_string().contains("line 1"), "{error}");
 }
 
 #[test]

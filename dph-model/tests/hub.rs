@@ -134,6 +134,26 @@ fn what_is_missing_is_downloaded_once() {
 }
 
 #[test]
+fn a_vocabulary_is_downloaded_where_there_is_no_tokenizer_json() {
+    let source = model();
+    let folder = source.path().join("model");
+    fs::remove_file(folder.join("tokenizer.json")).unwrap();
+    fs::write(folder.join("tokenizer_config.json"), r#"{"tokenizer_class": "GPT2Tokenizer"}"#).unwrap();
+    fs::write(folder.join("vocab.json"), r#"{"a": 0, "b": 1, "ab": 2}"#).unwrap();
+    fs::write(folder.join("merges.txt"), "#version: 0.2\na b\n").unwrap();
+    let expected = inspect(folder.to_str().unwrap(), &[]).ok();
+    // With the end-of-text token of this class.
+    assert!(expected.contains("4 tokens"), "{expected}");
+    let hub = Hub::serve(&[("owner/tiny", &folder)]);
+    let cache = tempfile::tempdir().unwrap();
+    let variables = [("HF_HUB_CACHE", cache.path().to_str().unwrap()), ("HF_ENDPOINT", hub.url())];
+    assert_eq!(inspect("hf:owner/tiny", &variables).ok(), expected);
+    let asked = hub.requests().len();
+    assert_eq!(inspect("hf:owner/tiny", &variables).ok(), expected);
+    assert_eq!(hub.requests().len(), asked);
+}
+
+#[test]
 fn a_repository_of_one_gguf_file_is_that_file() {
     let source = model();
     fs::remove_dir_all(source.path().join("model")).unwrap();

@@ -1,6 +1,6 @@
 //! Puts the parts of a tokenizer together.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use serde_json::{Value, json};
 
@@ -28,20 +28,21 @@ pub(super) struct Parts {
 /// The `tokenizer.json`.
 pub(super) fn assemble(parts: &Parts, settings: &Settings) -> Value {
     let named = settings.named(&parts.names);
-    let mut added = Vec::new();
-    let mut seen = HashSet::new();
-    let mut add = |token: &AddedToken| {
-        if seen.insert(token.content.clone()) {
-            added.push(token.clone());
-        }
-    };
     let configured: BTreeMap<usize, AddedToken> = settings.added_tokens(&named);
-    for token in configured.values() {
-        add(&AddedToken { normalized: token.normalized && !parts.raw_added_tokens, ..token.clone() });
-    }
+    let raw = |token: &AddedToken| AddedToken {
+        normalized: token.normalized && !parts.raw_added_tokens,
+        ..token.clone()
+    };
+    let mut added: Vec<AddedToken> = configured.values().map(raw).collect();
     let additional = settings.additional().unwrap_or_else(|| parts.additional.clone());
+    let fixed = added.len();
     for token in named.iter().map(|(_, token)| token).chain(&additional) {
-        add(token);
+        // The flags of the configuration's list win, otherwise those of the last token of a text.
+        match added.iter().position(|other| other.content == token.content) {
+            Some(place) if place >= fixed => added[place] = token.clone(),
+            Some(_) => {}
+            None => added.push(token.clone()),
+        }
     }
     for token in &mut added {
         let is = |other: &AddedToken| other.content == token.content;

@@ -143,3 +143,34 @@ impl Class {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::path::Path;
+
+    use super::*;
+    use crate::tokenizer_files::files::Files;
+
+    fn choose(tokenizer: &str, model: &str) -> Result<Class, String> {
+        let read = |name: &str| match name {
+            "tokenizer_config.json" => Ok(format!(r#"{{"tokenizer_class": {tokenizer}}}"#).into_bytes()),
+            "config.json" => Ok(format!(r#"{{"model_type": "{model}"}}"#).into_bytes()),
+            _ => Err(io::ErrorKind::NotFound.into()),
+        };
+        Class::choose(&Settings::read(&Files { folder: Path::new(""), read: &read }).unwrap())
+    }
+
+    #[test]
+    fn the_class_is_the_one_of_the_tokenizer_or_else_of_the_model() {
+        assert_eq!(choose("\"LlamaTokenizerFast\"", "llama"), Ok(Class::Llama));
+        assert_eq!(choose("\"GPT2Tokenizer\"", "llama"), Ok(Class::Gpt2));
+        assert_eq!(choose("null", "opt"), Ok(Class::Gpt2));
+        assert_eq!(choose("null", "llama"), Ok(Class::Generic));
+        assert_eq!(choose("null", "unknown"), Ok(Class::Generic));
+        assert_eq!(choose("\"LlamaTokenizer\"", "mistral"), Ok(Class::Generic));
+        assert_eq!(choose("\"GPT2Tokenizer\"", "qwen2"), Ok(Class::Qwen2));
+        assert_eq!(choose("\"GPT2Tokenizer\"", "qwen3"), Ok(Class::Gpt2));
+        assert_eq!(choose("\"XLNetTokenizer\"", "xlnet"), Err("XLNetTokenizer".to_owned()));
+    }
+}

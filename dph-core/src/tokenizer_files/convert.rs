@@ -17,6 +17,11 @@ use super::settings::Settings;
 /// The files of a vocabulary that [`convert_tokenizer`] reads.
 pub const VOCABULARY_FILES: [&str; 4] = [SENTENCEPIECE[0], SENTENCEPIECE[1], VOCAB, MERGES];
 
+/// Whether the files are a whole vocabulary; `has(name)` says whether a file exists.
+pub fn is_vocabulary(has: impl Fn(&str) -> bool) -> bool {
+    SENTENCEPIECE.iter().any(|name| has(name)) || (has(VOCAB) && has(MERGES))
+}
+
 const SENTENCEPIECE: [&str; 2] = ["tokenizer.model", "spiece.model"];
 /// Files of vocabularies that are not supported.
 const UNSUPPORTED: [(&str, &str); 7] = [

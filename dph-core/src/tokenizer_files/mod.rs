@@ -19,5 +19,5 @@ mod sentencepiece;
 mod sentencepiece_classes;
 mod settings;
 
-pub use convert::{ConvertedTokenizer, VOCABULARY_FILES, convert_tokenizer};
+pub use convert::{ConvertedTokenizer, VOCABULARY_FILES, convert_tokenizer, is_vocabulary};
 pub use error::TokenizerFilesError;

@@ -47,10 +47,15 @@ pub(super) fn gemma(model: &SentencePiece, settings: &Settings) -> Parts {
     }
 }
 
+/// The largest number of sentinel tokens.
+const MOST_SENTINELS: u64 = 10_000;
+
 /// `T5Tokenizer`, which has sentinel tokens behind the pieces.
 pub(super) fn t5(model: &SentencePiece, settings: &Settings) -> Parts {
-    let sentinels = settings.config.get("extra_ids").and_then(Value::as_u64).unwrap_or(100);
-    let sentinels: Vec<String> = (0..sentinels).rev().map(|index| format!("<extra_id_{index}>")).collect();
+    let count = settings.config.get("extra_ids").and_then(Value::as_u64).unwrap_or(100);
+    // A damaged file may have a number for which there is not enough memory.
+    let sentinels: Vec<String> =
+        (0..count.min(MOST_SENTINELS)).rev().map(|index| format!("<extra_id_{index}>")).collect();
     let mut additional = model.added_pieces();
     additional.extend(sentinels.iter().map(|token| AddedToken::new(token, true)));
     Parts {

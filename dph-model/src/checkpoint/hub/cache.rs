@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use dph_core::tokenizer_files::VOCABULARY_FILES;
+use dph_core::tokenizer_files::is_vocabulary;
 
 use super::name::HubName;
 use crate::checkpoint::file_names::{CONFIG_FILE, TOKENIZER_FILE};
@@ -30,8 +30,8 @@ pub(super) fn model(cache: &Path, name: &HubName) -> Option<Cached> {
     }
     let snapshot = folder.join("snapshots").join(commit);
     if snapshot.join(CONFIG_FILE).is_file() && weight_files(&snapshot).is_ok() {
-        let mut tokenizer = [TOKENIZER_FILE].into_iter().chain(VOCABULARY_FILES);
-        let complete = tokenizer.any(|name| snapshot.join(name).is_file());
+        let has = |name: &str| snapshot.join(name).is_file();
+        let complete = has(TOKENIZER_FILE) || is_vocabulary(has);
         return Some(Cached { path: snapshot, complete });
     }
     let files = std::fs::read_dir(&snapshot).ok()?.filter_map(Result::ok).map(|entry| entry.path());
