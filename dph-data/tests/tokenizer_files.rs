@@ -1,6 +1,6 @@
 //! Tokenizers in other files than `tokenizer.json`. The expected ids are those of transformers 5.24 for the same files.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::type_complexity, clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -95,11 +95,10 @@ fn parts(files: &Files<'_>, settings: &Settings) -> Result<Parts, TokenizerFiles
             Ok(_) => Err(files.invalid(
                 VOCAB,
                 "vocabulary of this model",
-                format!(
-                    "it must be read by GPT2Tokenizer, Qwen2Tokenizer, RobertaTokenizer or GPTNeoXTokenizer, but neither \
+                "it must be read by GPT2Tokenizer, Qwen2Tokenizer, RobertaTokenizer or GPTNeoXTokenizer, but neither \
                      `tokenizer_class` in tokenizer_config.json nor `model_type` in config.json says which one; set \
                      `tokenizer_class`"
-                ),
+                    .to_owned(),
             )),
             Err(class) => Err(unknown(&class, &format!("{VOCAB} and {MERGES}"))),
         },

@@ -6,7 +6,7 @@ use std::{fs, io};
 
 use dph_core::write_atomically;
 
-use super::error::ChatError;
+use crate::chat::error::ChatError;
 
 /// The format of conversations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]

@@ -1,7 +1,7 @@
 //! [`Message`]: one message of a conversation.
 
-use super::content::Content;
-use super::error::ChatError;
+use crate::chat::content::Content;
+use crate::chat::error::ChatError;
 
 pub(crate) const SYSTEM: &str = "system";
 pub(crate) const USER: &str = "user";

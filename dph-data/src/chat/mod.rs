@@ -1,35 +1,27 @@
-//! Conversations and their tokens: messages, the formats of conversations, and the tokenizer that applies them.
+//! Conversations and their tokens.
+//!
+//! A [`Message`] has a role and a [`Content`]. The [`ChatTokenizer`] reads the files of a tokenizer (`files/`), lays out a
+//! conversation in one of two formats (`layout/`; `template/` renders chat templates) and tokenises it (`encode/`). A
+//! [`TokenView`] shows the result.
 
-mod add_tokens;
-mod answer_place;
-mod chatml;
 mod content;
-mod control;
-mod cuts;
-mod encoder;
+mod encode;
 mod error;
 mod files;
 mod format;
-mod jinja;
 mod layout;
 mod message;
 mod options;
-mod python_json;
-mod python_value;
-mod sequence;
 mod special_ids;
-mod strftime;
 mod template;
-mod template_format;
 mod token_data;
 mod token_view;
 mod tokenizer;
-mod train;
-mod vocabulary;
 
-pub use add_tokens::add_special_tokens;
 pub use content::Content;
 pub use error::ChatError;
+pub use files::add_tokens::add_special_tokens;
+pub use files::train::{TokenizerError, train_tokenizer};
 pub use format::{CHAT_FILE, ChatFormat};
 pub use message::Message;
 pub(crate) use message::{ASSISTANT, SYSTEM, USER, check_role};
@@ -37,4 +29,3 @@ pub use options::ChatOptions;
 pub use token_data::{Supervise, TokenData};
 pub use token_view::{CandidateView, TokenPart, TokenView};
 pub use tokenizer::ChatTokenizer;
-pub use train::{TokenizerError, train_tokenizer};

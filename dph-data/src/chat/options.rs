@@ -1,6 +1,6 @@
 //! [`ChatOptions`]: settings that override the files of a tokenizer.
 
-use super::format::ChatFormat;
+use crate::chat::format::ChatFormat;
 
 /// Settings that override the files of a tokenizer.
 #[derive(Debug, Clone, PartialEq)]

@@ -2,13 +2,13 @@
 
 use tokenizers::Tokenizer;
 
-use super::chatml::{IM_END, IM_START};
-use super::error::ChatError;
-use super::files::TokenizerFiles;
-use super::options::ChatOptions;
+use crate::chat::error::ChatError;
+use crate::chat::files::tokenizer_files::TokenizerFiles;
+use crate::chat::layout::chatml::{IM_END, IM_START};
+use crate::chat::options::ChatOptions;
 
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct SpecialIds {
+pub(crate) struct SpecialIds {
     pub bos: Option<u32>,
     pub eos: Option<u32>,
     pub pad: Option<u32>,
@@ -18,7 +18,7 @@ pub(super) struct SpecialIds {
 
 impl SpecialIds {
     /// The ids that the files name, or else the ids of common names. `end_of_turn` is set later.
-    pub(super) fn find(
+    pub(crate) fn find(
         files: &TokenizerFiles,
         vocabulary: &Tokenizer,
         options: &ChatOptions,

@@ -5,8 +5,8 @@ use std::fmt::Write;
 use dph_core::CandidateSet;
 use serde::Serialize;
 
-use super::error::ChatError;
-use super::tokenizer::ChatTokenizer;
+use crate::chat::error::ChatError;
+use crate::chat::tokenizer::ChatTokenizer;
 
 /// A candidate set in a form to read: the tokens that are scored, with their texts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -5,17 +5,17 @@ use std::path::Path;
 
 use dph_core::CandidateSet;
 
-use super::encoder::Encoder;
-use super::error::ChatError;
-use super::files::TokenizerFiles;
-use super::format::ChatFormat;
-use super::layout::Layout;
-use super::message::{ASSISTANT, Message};
-use super::options::ChatOptions;
-use super::sequence::{AnswerTokens, TokenSequence};
-use super::special_ids::SpecialIds;
-use super::token_data::{Supervise, TokenData};
-use super::vocabulary::{control_tokens, vocabulary};
+use crate::chat::encode::encoder::Encoder;
+use crate::chat::error::ChatError;
+use crate::chat::files::tokenizer_files::TokenizerFiles;
+use crate::chat::files::vocabulary::{control_tokens, vocabulary};
+use crate::chat::format::ChatFormat;
+use crate::chat::layout::Layout;
+use crate::chat::layout::sequence::{AnswerTokens, TokenSequence};
+use crate::chat::message::{ASSISTANT, Message};
+use crate::chat::options::ChatOptions;
+use crate::chat::special_ids::SpecialIds;
+use crate::chat::token_data::{Supervise, TokenData};
 
 /// A tokenizer with a conversation format.
 ///

@@ -3,7 +3,7 @@
 use minijinja::{Error, ErrorKind};
 
 /// The date at midnight in the format of `strftime`. The date is a parameter so that prompts do not change from day to day.
-pub(super) fn strftime(format: &str, [year, month, day]: [u16; 3]) -> Result<String, Error> {
+pub(crate) fn strftime(format: &str, [year, month, day]: [u16; 3]) -> Result<String, Error> {
     const MONTHS: [&str; 12] = [
         "January",
         "February",

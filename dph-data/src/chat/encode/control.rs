@@ -8,7 +8,7 @@ use aho_corasick::{AhoCorasick, MatchKind};
 
 /// The tokens that only the format of a conversation may write: the special tokens of the tokenizer, and the tokens that its
 /// configuration names (beginning, end, padding and the like).
-pub(super) struct ControlTokens {
+pub(crate) struct ControlTokens {
     texts: HashMap<u32, String>,
     /// The token of unknown text. Any content may produce it.
     unknown: Option<u32>,
@@ -19,7 +19,7 @@ pub(super) struct ControlTokens {
 
 impl ControlTokens {
     /// `texts` are the tokens by id. `unknown` is the id of the token of unknown text.
-    pub(super) fn new(texts: HashMap<u32, String>, unknown: Option<u32>) -> Result<Self, String> {
+    pub(crate) fn new(texts: HashMap<u32, String>, unknown: Option<u32>) -> Result<Self, String> {
         let mut ids: Vec<u32> = texts.keys().copied().filter(|id| !texts[id].is_empty()).collect();
         ids.sort_unstable();
         let finder = AhoCorasick::builder()
@@ -30,27 +30,27 @@ impl ControlTokens {
     }
 
     /// Whether a token ends a turn or separates parts of the format.
-    pub(super) fn contains(&self, id: u32) -> bool {
+    pub(crate) fn contains(&self, id: u32) -> bool {
         Some(id) != self.unknown && self.texts.contains_key(&id)
     }
 
     /// The text of a control token.
-    pub(super) fn text(&self, id: u32) -> Option<&str> {
+    pub(crate) fn text(&self, id: u32) -> Option<&str> {
         self.texts.get(&id).map(String::as_str)
     }
 
     /// The ids.
-    pub(super) fn ids(&self) -> &[u32] {
+    pub(crate) fn ids(&self) -> &[u32] {
         &self.ids
     }
 
     /// Where a text spells control tokens, and their ids. The longest of several tokens at one place counts.
-    pub(super) fn find<'a>(&'a self, text: &'a str) -> impl Iterator<Item = (Range<usize>, u32)> + 'a {
+    pub(crate) fn find<'a>(&'a self, text: &'a str) -> impl Iterator<Item = (Range<usize>, u32)> + 'a {
         self.finder.find_iter(text).map(|found| (found.range(), self.ids[found.pattern().as_usize()]))
     }
 
     /// Placeholders for the control tokens that these contents spell.
-    pub(super) fn placeholders<'a>(
+    pub(crate) fn placeholders<'a>(
         &'a self,
         contents: impl Iterator<Item = &'a str> + Clone,
     ) -> Placeholders<'a> {
@@ -73,14 +73,14 @@ const PRIVATE: std::ops::RangeInclusive<char> = '\u{F0000}'..='\u{F8FFF}';
 
 /// A character in the place of each control token that the contents of a conversation spell. The contents have the
 /// placeholders while a template is rendered, so that the tokens of the template and the spelled ones can be told apart.
-pub(super) struct Placeholders<'a> {
+pub(crate) struct Placeholders<'a> {
     control: &'a ControlTokens,
     chars: HashMap<u32, char>,
 }
 
 impl Placeholders<'_> {
     /// A content with placeholders.
-    pub(super) fn insert<'a>(&self, content: &'a str) -> Cow<'a, str> {
+    pub(crate) fn insert<'a>(&self, content: &'a str) -> Cow<'a, str> {
         if self.chars.is_empty() {
             return Cow::Borrowed(content);
         }
@@ -97,7 +97,7 @@ impl Placeholders<'_> {
 
     /// A rendered text with the spelled tokens in their places again. `place` is a range of the text with placeholders, and
     /// becomes the range in the returned text.
-    pub(super) fn remove(&self, text: &str, place: &mut Range<usize>) -> RenderedText {
+    pub(crate) fn remove(&self, text: &str, place: &mut Range<usize>) -> RenderedText {
         if self.chars.is_empty() {
             return RenderedText { text: text.to_owned(), spelled: Vec::new() };
         }
@@ -132,7 +132,7 @@ impl Placeholders<'_> {
 
 /// A text, and where contents spell control tokens in it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct RenderedText {
+pub(crate) struct RenderedText {
     pub text: String,
     /// The places in ascending order. They do not overlap.
     pub spelled: Vec<Range<usize>>,
@@ -140,7 +140,7 @@ pub(super) struct RenderedText {
 
 impl RenderedText {
     /// The text from this byte on, behind another text.
-    pub(super) fn tail(&self, start: usize, before: &str) -> RenderedText {
+    pub(crate) fn tail(&self, start: usize, before: &str) -> RenderedText {
         let moved = |range: &Range<usize>| {
             let place = |place: usize| place - start + before.len();
             (range.start >= start).then(|| place(range.start)..place(range.end))

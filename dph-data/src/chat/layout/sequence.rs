@@ -4,13 +4,13 @@ use std::ops::Range;
 
 use dph_core::{Candidate, CandidateSet};
 
-use super::control::ControlTokens;
-use super::encoder::PlacedToken;
-use super::error::ChatError;
+use crate::chat::encode::control::ControlTokens;
+use crate::chat::encode::placed_token::PlacedToken;
+use crate::chat::error::ChatError;
 
 /// A conversation in tokens.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct TokenSequence {
+pub(crate) struct TokenSequence {
     pub tokens: Vec<u32>,
     /// The answers of the assistant, in their order.
     pub answers: Vec<AnswerTokens>,
@@ -18,7 +18,7 @@ pub(super) struct TokenSequence {
 
 /// The tokens of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct AnswerTokens {
+pub(crate) struct AnswerTokens {
     /// The tokens that overlap the text of the answer.
     pub answer: Range<usize>,
     /// The end of the turn: the place behind the first control token that follows the answer.
@@ -28,7 +28,7 @@ pub(super) struct AnswerTokens {
 impl AnswerTokens {
     /// The tokens that overlap these bytes, up to and including the first control token behind them. `None` if there is no
     /// control token.
-    pub(super) fn find(
+    pub(crate) fn find(
         tokens: &[PlacedToken],
         bytes: &Range<usize>,
         control: &ControlTokens,
@@ -50,7 +50,7 @@ impl AnswerTokens {
 
 /// Conversations that differ in their last answer.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Conversations {
+pub(crate) struct Conversations {
     /// Tokens at the beginning of all of them, before the last answer.
     pub head: Vec<u32>,
     /// The answers before the last one, in the first of the conversations.
@@ -61,7 +61,7 @@ pub(super) struct Conversations {
 
 /// The tokens of a conversation behind the common ones.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Tail {
+pub(crate) struct Tail {
     pub tokens: Vec<u32>,
     /// The last answer, in `tokens`.
     pub last: AnswerTokens,
@@ -72,7 +72,7 @@ impl Conversations {
     ///
     /// The prompt is the longest common prefix of the conversations that touches no last answer. If they share no token, it
     /// is `start`.
-    pub(super) fn candidate_set(
+    pub(crate) fn candidate_set(
         self,
         bytes: impl Iterator<Item = usize>,
         start: Option<u32>,

@@ -3,25 +3,25 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::encoder::Encoder;
-use super::error::ChatError;
-use super::message::{ASSISTANT, Message};
-use super::sequence::{AnswerTokens, Conversations, Tail, TokenSequence};
+use crate::chat::encode::encoder::Encoder;
+use crate::chat::error::ChatError;
+use crate::chat::layout::sequence::{AnswerTokens, Conversations, Tail, TokenSequence};
+use crate::chat::message::{ASSISTANT, Message};
 
-pub(super) const IM_START: &str = "<|im_start|>";
-pub(super) const IM_END: &str = "<|im_end|>";
+pub(crate) const IM_START: &str = "<|im_start|>";
+pub(crate) const IM_END: &str = "<|im_end|>";
 
 /// The format of the paper: the start token, then for each message `<|im_start|>{role}\n`, the content and `<|im_end|>\n`,
 /// each tokenised separately and never merged.
 #[derive(Default)]
-pub(super) struct ChatMl {
+pub(crate) struct ChatMl {
     /// The tokens of the format's own texts that were tokenised so far.
     known: RwLock<HashMap<String, Arc<[u32]>>>,
 }
 
 impl ChatMl {
     /// The tokens of a conversation that waits for an answer. `start` is its first token.
-    pub(super) fn prompt(
+    pub(crate) fn prompt(
         &self,
         encoder: &Encoder,
         start: Option<u32>,
@@ -33,7 +33,7 @@ impl ChatMl {
     }
 
     /// The conversations with each of these answers.
-    pub(super) fn conversations<A: AsRef<str>>(
+    pub(crate) fn conversations<A: AsRef<str>>(
         &self,
         encoder: &Encoder,
         start: Option<u32>,
@@ -52,7 +52,7 @@ impl ChatMl {
     }
 
     /// A whole conversation.
-    pub(super) fn whole(
+    pub(crate) fn whole(
         &self,
         encoder: &Encoder,
         start: Option<u32>,

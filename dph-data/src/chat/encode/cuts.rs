@@ -6,14 +6,14 @@ use std::sync::OnceLock;
 use serde_json::Value as Json;
 use tokenizers::{AddedToken, ModelWrapper, Tokenizer};
 
-use super::control::ControlTokens;
-use super::encoder::PlacedToken;
+use crate::chat::encode::control::ControlTokens;
+use crate::chat::encode::placed_token::PlacedToken;
 
 /// The places at which a tokenizer can be cut.
 ///
 /// A text can always be cut before a control token. Byte-pair encodings can often be cut before the blank between two words
 /// as well: the tokens of a word do not depend on the words before it.
-pub(super) struct CutRules {
+pub(crate) struct CutRules {
     /// Control tokens before which a text can be cut.
     control: HashSet<u32>,
     /// The ids of all added tokens.
@@ -26,7 +26,7 @@ pub(super) struct CutRules {
 
 /// A place at which a text is cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Cut {
+pub(crate) struct Cut {
     /// Number of tokens before it.
     pub tokens: usize,
     /// Number of bytes before it.
@@ -37,11 +37,11 @@ pub(super) struct Cut {
 
 impl Cut {
     /// The cut at the beginning of a text.
-    pub(super) const START: Self = Self { tokens: 0, bytes: 0, before: "" };
+    pub(crate) const START: Self = Self { tokens: 0, bytes: 0, before: "" };
 }
 
 impl CutRules {
-    pub(super) fn new(tokenizer: &Tokenizer, control: &ControlTokens) -> Self {
+    pub(crate) fn new(tokenizer: &Tokenizer, control: &ControlTokens) -> Self {
         let added = tokenizer.get_added_tokens_decoder();
         let is_cut = |id: &u32| {
             added.get(id).is_some_and(|token| {
@@ -67,7 +67,7 @@ impl CutRules {
     }
 
     /// The last place before `end` at which a text with these tokens can be cut, whatever follows `end`.
-    pub(super) fn find(
+    pub(crate) fn find(
         &self,
         tokenizer: &Tokenizer,
         control: &ControlTokens,

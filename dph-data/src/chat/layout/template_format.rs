@@ -1,25 +1,26 @@
 //! [`TemplateFormat`]: conversations in tokens, with the chat template of a tokenizer.
 
-use super::answer_place::{Frame, SENTINELS, common_prefix};
-use super::content::Content;
-use super::control::{Placeholders, RenderedText};
-use super::cuts::Cut;
-use super::encoder::{Encoder, PlacedToken};
-use super::error::ChatError;
-use super::message::{ASSISTANT, Message};
-use super::sequence::{AnswerTokens, Conversations, Tail, TokenSequence};
-use super::template::{ChatTemplate, MessageValue};
+use crate::chat::content::Content;
+use crate::chat::encode::control::{Placeholders, RenderedText};
+use crate::chat::encode::cuts::Cut;
+use crate::chat::encode::encoder::Encoder;
+use crate::chat::encode::placed_token::PlacedToken;
+use crate::chat::error::ChatError;
+use crate::chat::layout::answer_place::{Frame, SENTINELS, common_prefix};
+use crate::chat::layout::sequence::{AnswerTokens, Conversations, Tail, TokenSequence};
+use crate::chat::message::{ASSISTANT, Message};
+use crate::chat::template::chat_template::{ChatTemplate, MessageValue};
 
 /// A chat template with the tokenizer of its text. The template renders the real messages, and its text is tokenised as a
 /// whole.
-pub(super) struct TemplateFormat<'a> {
+pub(crate) struct TemplateFormat<'a> {
     pub template: &'a ChatTemplate,
     pub encoder: &'a Encoder,
 }
 
 impl TemplateFormat<'_> {
     /// The tokens of a conversation that waits for an answer.
-    pub(super) fn prompt(&self, messages: &[Message]) -> Result<Vec<u32>, ChatError> {
+    pub(crate) fn prompt(&self, messages: &[Message]) -> Result<Vec<u32>, ChatError> {
         let placeholders = self.encoder.control().placeholders(contents(messages));
         let text = self.rendering(messages, &placeholders).render(true)?;
         let text = placeholders.remove(&text, &mut (0..0));
@@ -27,7 +28,7 @@ impl TemplateFormat<'_> {
     }
 
     /// The conversations with each of these answers.
-    pub(super) fn conversations<A: AsRef<str>>(
+    pub(crate) fn conversations<A: AsRef<str>>(
         &self,
         messages: &[Message],
         answers: &[A],
@@ -72,7 +73,7 @@ impl TemplateFormat<'_> {
     }
 
     /// A whole conversation.
-    pub(super) fn whole(&self, messages: &[Message]) -> Result<TokenSequence, ChatError> {
+    pub(crate) fn whole(&self, messages: &[Message]) -> Result<TokenSequence, ChatError> {
         let placeholders = self.encoder.control().placeholders(contents(messages));
         let mut rendering = self.rendering(messages, &placeholders);
         let text = rendering.render(false)?;

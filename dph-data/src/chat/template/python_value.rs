@@ -4,7 +4,7 @@ use minijinja::value::ValueKind;
 use minijinja::{Error, Output, State, Value};
 
 /// Prints a value as Jinja2 does: `str(value)` of Python, in which `true` is `True` and `none` is `None`.
-pub(super) fn print(out: &mut Output<'_>, _: &mut State<'_, '_>, value: &Value) -> Result<(), Error> {
+pub(crate) fn print(out: &mut Output<'_>, _: &mut State<'_, '_>, value: &Value) -> Result<(), Error> {
     match value.kind() {
         ValueKind::Undefined => Ok(()),
         ValueKind::None | ValueKind::Bool | ValueKind::Number | ValueKind::Seq | ValueKind::Map => {

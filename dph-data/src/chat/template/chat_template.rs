@@ -2,9 +2,9 @@
 
 use minijinja::{Environment, Error, Value, context};
 
-use super::content::Content;
-use super::error::ChatError;
-use super::jinja::{environment, without_generation_tags};
+use crate::chat::content::Content;
+use crate::chat::error::ChatError;
+use crate::chat::template::jinja::{environment, without_generation_tags};
 
 /// The tokens that templates refer to by name.
 #[derive(Debug, Clone, Default)]
@@ -34,7 +34,7 @@ impl NamedTokens {
     }
 
     /// All tokens that have a name.
-    pub(super) fn all(&self) -> impl Iterator<Item = &String> {
+    pub(crate) fn all(&self) -> impl Iterator<Item = &String> {
         [&self.bos, &self.eos, &self.pad, &self.unk, &self.sep, &self.cls, &self.mask].into_iter().flatten()
     }
 }
@@ -50,14 +50,14 @@ pub(crate) struct ChatTemplate {
 
 /// A message in the form of the template engine.
 #[derive(Debug, Clone)]
-pub(super) struct MessageValue {
+pub(crate) struct MessageValue {
     role: String,
     value: Value,
 }
 
 impl MessageValue {
     /// The role.
-    pub(super) fn role(&self) -> &str {
+    pub(crate) fn role(&self) -> &str {
         &self.role
     }
 }
@@ -79,7 +79,7 @@ impl ChatTemplate {
     ///
     /// # Errors
     /// The template refuses the conversation.
-    pub(super) fn render(
+    pub(crate) fn render(
         &self,
         messages: &[MessageValue],
         add_generation_prompt: bool,
@@ -100,7 +100,7 @@ impl ChatTemplate {
     }
 
     /// A message as the template sees it.
-    pub(super) fn message(&self, role: &str, content: &Content) -> MessageValue {
+    pub(crate) fn message(&self, role: &str, content: &Content) -> MessageValue {
         let value = match self.reads_parts && (content.has_parts() || !self.reads_texts) {
             true => content.parts().into_iter().map(|text| context! { type => "text", text }).collect(),
             false => Value::from(&**content),

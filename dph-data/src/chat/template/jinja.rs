@@ -3,9 +3,9 @@
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, Error, ErrorKind, Value};
 
-use super::python_json::to_json;
-use super::python_value::print;
-use super::strftime::strftime;
+use crate::chat::template::python_json::to_json;
+use crate::chat::template::python_value::print;
+use crate::chat::template::strftime::strftime;
 
 /// The environment of transformers, with a fixed date.
 pub(crate) fn environment(date: [u16; 3]) -> Result<Environment<'static>, Error> {

@@ -1,22 +1,27 @@
-//! [`Layout`]: the layout of conversations in tokens.
+//! [`Layout`]: conversations in tokens, in one of two formats, and where their answers are.
+
+mod answer_place;
+pub(crate) mod chatml;
+pub(crate) mod sequence;
+mod template_format;
 
 use std::path::PathBuf;
 
 use tokenizers::Tokenizer;
 
-use super::chatml::{ChatMl, IM_END, IM_START};
-use super::encoder::Encoder;
-use super::error::ChatError;
-use super::files::TokenizerFiles;
-use super::format::ChatFormat;
-use super::message::{Message, check_role};
-use super::options::ChatOptions;
-use super::sequence::{Conversations, TokenSequence};
-use super::template::ChatTemplate;
-use super::template_format::TemplateFormat;
+use crate::chat::encode::encoder::Encoder;
+use crate::chat::error::ChatError;
+use crate::chat::files::tokenizer_files::TokenizerFiles;
+use crate::chat::format::ChatFormat;
+use crate::chat::layout::chatml::{ChatMl, IM_END, IM_START};
+use crate::chat::layout::sequence::{Conversations, TokenSequence};
+use crate::chat::layout::template_format::TemplateFormat;
+use crate::chat::message::{Message, check_role};
+use crate::chat::options::ChatOptions;
+use crate::chat::template::chat_template::ChatTemplate;
 
 /// The layout of conversations.
-pub(super) enum Layout {
+pub(crate) enum Layout {
     ChatMl(ChatMl),
     Template(Box<ChatTemplate>),
     /// No format; the folder of the tokenizer. Conversations are an error.
@@ -25,7 +30,7 @@ pub(super) enum Layout {
 
 impl Layout {
     /// The layout of the options or, by default, of the files.
-    pub(super) fn choose(
+    pub(crate) fn choose(
         files: &TokenizerFiles,
         vocabulary: &Tokenizer,
         options: &ChatOptions,
@@ -61,7 +66,7 @@ impl Layout {
     }
 
     /// The tokens of a conversation that waits for an answer. `start` is the first token of a ChatML conversation.
-    pub(super) fn prompt(
+    pub(crate) fn prompt(
         &self,
         encoder: &Encoder,
         start: Option<u32>,
@@ -76,7 +81,7 @@ impl Layout {
     }
 
     /// The conversations with each of these answers.
-    pub(super) fn conversations<A: AsRef<str>>(
+    pub(crate) fn conversations<A: AsRef<str>>(
         &self,
         encoder: &Encoder,
         start: Option<u32>,
@@ -94,7 +99,7 @@ impl Layout {
     }
 
     /// A whole conversation.
-    pub(super) fn whole(
+    pub(crate) fn whole(
         &self,
         encoder: &Encoder,
         start: Option<u32>,

@@ -7,7 +7,7 @@ use dph_core::tokenizer_files::convert_tokenizer;
 use dph_core::write_atomically;
 use tokenizers::{AddedToken, Tokenizer};
 
-use super::error::ChatError;
+use crate::chat::error::ChatError;
 
 /// Adds special tokens to the `tokenizer.json` of a folder, which is replaced atomically. If there is none, it is made of the
 /// other files of the tokenizer. Returns the number of tokens that are new.

@@ -6,12 +6,13 @@ use std::sync::OnceLock;
 
 use tokenizers::{AddedToken, Tokenizer};
 
-use super::control::{ControlTokens, RenderedText};
-use super::cuts::{Cut, CutRules};
-use super::error::ChatError;
+use crate::chat::encode::control::{ControlTokens, RenderedText};
+use crate::chat::encode::cuts::{Cut, CutRules};
+use crate::chat::encode::placed_token::PlacedToken;
+use crate::chat::error::ChatError;
 
 /// A tokenizer that adds no special tokens and keeps the place of each token.
-pub(super) struct Encoder {
+pub(crate) struct Encoder {
     tokenizer: Tokenizer,
     control: ControlTokens,
     cuts: CutRules,
@@ -19,18 +20,9 @@ pub(super) struct Encoder {
     guarded: OnceLock<Result<Guarded, String>>,
 }
 
-/// A token and the bytes of the text that it stands for, as transformers gives them (`offset_mapping`). The bytes of some
-/// byte-level tokenizers leave out blanks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct PlacedToken {
-    pub id: u32,
-    pub start: usize,
-    pub end: usize,
-}
-
 impl Encoder {
     /// Truncation and padding of the tokenizer are switched off.
-    pub(super) fn new(mut tokenizer: Tokenizer, control: ControlTokens) -> Result<Self, String> {
+    pub(crate) fn new(mut tokenizer: Tokenizer, control: ControlTokens) -> Result<Self, String> {
         tokenizer.with_truncation(None).map_err(|error| error.to_string())?;
         tokenizer.with_padding(None);
         let cuts = CutRules::new(&tokenizer, &control);
@@ -38,17 +30,17 @@ impl Encoder {
     }
 
     /// The vocabulary.
-    pub(super) fn tokenizer(&self) -> &Tokenizer {
+    pub(crate) fn tokenizer(&self) -> &Tokenizer {
         &self.tokenizer
     }
 
     /// The tokens that only the format may write.
-    pub(super) fn control(&self) -> &ControlTokens {
+    pub(crate) fn control(&self) -> &ControlTokens {
         &self.control
     }
 
     /// The tokens of a text. Where contents spell control tokens, these are text.
-    pub(super) fn encode(&self, text: &RenderedText) -> Result<Vec<PlacedToken>, ChatError> {
+    pub(crate) fn encode(&self, text: &RenderedText) -> Result<Vec<PlacedToken>, ChatError> {
         if text.text.is_empty() {
             return Ok(Vec::new());
         }
@@ -70,7 +62,7 @@ impl Encoder {
     }
 
     /// The ids of a content: text in which nothing is a control token.
-    pub(super) fn encode_content(&self, content: &str) -> Result<Vec<u32>, ChatError> {
+    pub(crate) fn encode_content(&self, content: &str) -> Result<Vec<u32>, ChatError> {
         let spelled = self.control.find(content).map(|(range, _)| range).collect();
         let tokens = self.encode(&RenderedText { text: content.to_owned(), spelled })?;
         Ok(tokens.into_iter().map(|token| token.id).collect())
@@ -78,12 +70,12 @@ impl Encoder {
 
     /// The last place before `end` at which a text with these tokens can be cut: both parts have the tokens that they have
     /// together, whatever follows `end`.
-    pub(super) fn cut(&self, text: &RenderedText, tokens: &[PlacedToken], end: usize) -> Option<Cut> {
+    pub(crate) fn cut(&self, text: &RenderedText, tokens: &[PlacedToken], end: usize) -> Option<Cut> {
         self.cuts.find(&self.tokenizer, &self.control, &text.text, tokens, end)
     }
 
     /// The tokens of a text behind a cut. Their places are those in the whole text.
-    pub(super) fn encode_behind(&self, text: &RenderedText, cut: Cut) -> Result<Vec<PlacedToken>, ChatError> {
+    pub(crate) fn encode_behind(&self, text: &RenderedText, cut: Cut) -> Result<Vec<PlacedToken>, ChatError> {
         let before = cut.before.len();
         let tokens = self.encode(&text.tail(cut.bytes, cut.before))?;
         let tokens = tokens.into_iter().filter(|token| token.start >= before);

@@ -3,7 +3,7 @@
 use minijinja::{Error, ErrorKind, Value};
 
 /// The output of Python's `json.dumps(…, ensure_ascii=False)`, which chat templates expect.
-pub(super) fn to_json(value: &Value, kwargs: minijinja::value::Kwargs) -> Result<String, Error> {
+pub(crate) fn to_json(value: &Value, kwargs: minijinja::value::Kwargs) -> Result<String, Error> {
     let failed = |error: &dyn std::fmt::Display| Error::new(ErrorKind::BadSerialization, error.to_string());
     let mut out = Vec::new();
     let written = match kwargs.get::<Option<usize>>("indent")? {

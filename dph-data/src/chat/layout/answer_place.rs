@@ -5,18 +5,18 @@ use std::ops::Range;
 /// The text of a conversation around an answer, found with two different answers: what is common in front of them, and what
 /// is common behind them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Frame {
+pub(crate) struct Frame {
     front: String,
     back: String,
 }
 
 /// Two answers that have no character in common.
-pub(super) const SENTINELS: [&str; 2] = ["\u{F9000}", "\u{F9001}"];
+pub(crate) const SENTINELS: [&str; 2] = ["\u{F9000}", "\u{F9001}"];
 
 impl Frame {
     /// The frame of the conversations with the two [`SENTINELS`] as answers. `None` if they are equal: the answer has no
     /// place in them.
-    pub(super) fn new([first, second]: [&str; 2]) -> Option<Self> {
+    pub(crate) fn new([first, second]: [&str; 2]) -> Option<Self> {
         if first == second {
             return None;
         }
@@ -31,7 +31,7 @@ impl Frame {
     /// ends or with other line ends. A trimmed answer gets its blanks back where the template writes the same blanks.
     /// Otherwise the frame depends on the answer, and its last occurrence before the closing text counts. A template that
     /// rewrites answers has no occurrence; then everything within the frame is the answer.
-    pub(super) fn find(&self, text: &str, answer: &str) -> Range<usize> {
+    pub(crate) fn find(&self, text: &str, answer: &str) -> Range<usize> {
         let front = common_prefix(text, &self.front);
         let back = common_suffix(&text[front..], &self.back);
         let within = front..text.len() - back;
@@ -70,7 +70,7 @@ fn normalised(text: &str) -> String {
 }
 
 /// Length in bytes of the longest common prefix.
-pub(super) fn common_prefix(a: &str, b: &str) -> usize {
+pub(crate) fn common_prefix(a: &str, b: &str) -> usize {
     const BLOCK: usize = 64;
     let (bytes_a, bytes_b) = (a.as_bytes(), b.as_bytes());
     let blocks = bytes_a.chunks_exact(BLOCK).zip(bytes_b.chunks_exact(BLOCK));

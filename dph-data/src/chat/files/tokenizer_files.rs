@@ -8,9 +8,9 @@ use dph_core::tokenizer_files::convert_tokenizer;
 use serde_json::Value as Json;
 use tokenizers::AddedToken;
 
-use super::error::ChatError;
-use super::format::{CHAT_FILE, ChatFormat};
-use super::template::NamedTokens;
+use crate::chat::error::ChatError;
+use crate::chat::format::{CHAT_FILE, ChatFormat};
+use crate::chat::template::chat_template::NamedTokens;
 
 /// Reads a file by its name; a missing file is the error `NotFound`.
 pub(crate) type ReadFile<'a> = &'a dyn Fn(&str) -> io::Result<Vec<u8>>;

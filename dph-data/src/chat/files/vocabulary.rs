@@ -5,12 +5,12 @@ use std::collections::HashMap;
 use serde::Deserialize;
 use tokenizers::{AddedToken, Tokenizer};
 
-use super::control::ControlTokens;
-use super::files::TokenizerFiles;
+use crate::chat::encode::control::ControlTokens;
+use crate::chat::files::tokenizer_files::TokenizerFiles;
 
 /// The tokenizer in `tokenizer.json` with the tokens of `added_tokens_decoder` and the named tokens (`bos_token` and the
 /// like), which transformers adds as well.
-pub(super) fn vocabulary(files: &TokenizerFiles) -> Result<Tokenizer, String> {
+pub(crate) fn vocabulary(files: &TokenizerFiles) -> Result<Tokenizer, String> {
     let message = |error: tokenizers::Error| error.to_string();
     let mut tokenizer: Tokenizer =
         serde_json::from_slice(&files.tokenizer).map_err(|error| error.to_string())?;
@@ -32,7 +32,7 @@ pub(super) fn vocabulary(files: &TokenizerFiles) -> Result<Tokenizer, String> {
 }
 
 /// The tokens that only the format of a conversation may write: those that are special, and those with a name.
-pub(super) fn control_tokens(files: &TokenizerFiles, tokenizer: &Tokenizer) -> Result<ControlTokens, String> {
+pub(crate) fn control_tokens(files: &TokenizerFiles, tokenizer: &Tokenizer) -> Result<ControlTokens, String> {
     let special = tokenizer.get_added_tokens_decoder().into_iter().filter(|(_, token)| token.special);
     let mut control: HashMap<u32, String> = special.map(|(id, token)| (id, token.content)).collect();
     for name in files.tokens.all() {
