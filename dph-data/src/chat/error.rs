@@ -92,7 +92,10 @@ impl From<TokenizerFilesError> for ChatError {
     fn from(error: TokenizerFilesError) -> Self {
         match error {
             TokenizerFilesError::None { folder } => {
-                Self::Read { path: folder.join("tokenizer.json"), source: io::ErrorKind::NotFound.into() }
+                let message =
+                    "there is no such file, and neither a tokenizer.model nor a vocab.json with merges.txt";
+                let source = io::Error::new(io::ErrorKind::NotFound, message);
+                Self::Read { path: folder.join("tokenizer.json"), source }
             }
             TokenizerFilesError::Read { path, source } => Self::Read { path, source },
             TokenizerFilesError::Invalid { path, what, message } => Self::Invalid { path, what, message },

@@ -31,20 +31,24 @@ pub struct FeatureCache {
     /// The directory of the files.
     pub dir: PathBuf,
     /// Selections that will be needed later; one pass over the model computes all of them.
-    pub kept: Vec<StateSelection>,
+    pub selections: Vec<StateSelection>,
 }
 
 impl FeatureCache {
     /// Creates a cache that computes each selection when it is needed.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
-        Self { dir: dir.into(), kept: Vec::new() }
+        Self { dir: dir.into(), selections: Vec::new() }
     }
 
     /// The other selections whose layers exist in the model.
-    fn others(&self, kept: &StateSelection, backbone: &Backbone) -> impl Iterator<Item = &StateSelection> {
+    fn others(
+        &self,
+        selection: &StateSelection,
+        backbone: &Backbone,
+    ) -> impl Iterator<Item = &StateSelection> {
         let n_layers = backbone.n_layers();
         let exists = move |other: &StateSelection| Layer::find_missing(&other.layers, n_layers).is_none();
-        self.kept.iter().filter(move |other| *other != kept && exists(other))
+        self.selections.iter().filter(move |other| *other != selection && exists(other))
     }
 }
 
@@ -52,7 +56,7 @@ impl FeatureCache {
 #[derive(Clone)]
 pub struct Features {
     map: Arc<Mmap>,
-    kept: StateSelection,
+    selection: StateSelection,
     d_model: usize,
     /// The number of candidates before each set.
     firsts: Arc<Vec<usize>>,
@@ -101,30 +105,30 @@ impl Features {
         cache: &FeatureCache,
         backbone: &Backbone,
         model_hash: &str,
-        kept: &StateSelection,
+        selection: &StateSelection,
         sets: &[CandidateSet],
         label: &str,
     ) -> Result<Self, TrainError> {
         let pass = Pass::new(backbone, sets, TargetTokens::None, TOKEN_BUDGET)?;
         let d_model = backbone.d_model();
-        let file = |kept: &StateSelection| {
-            let content = FeatureKey::new(kept, backbone.precision());
+        let file = |selection: &StateSelection| {
+            let content = FeatureKey::new(selection, backbone.precision());
             let key = batch_file::file_key(&content, model_hash, sets);
-            let kept = kept.clone();
+            let selection = selection.clone();
             let floats = move |row: &CandidateSet| {
-                let (spans, _) = kept.spans(row);
-                spans.last().map_or(0, |span| span.turn.end) * kept.vectors() * d_model
+                let (spans, _) = selection.spans(row);
+                spans.last().map_or(0, |span| span.turn.end) * selection.vectors() * d_model
             };
             BatchFile { path: cache.dir.join(format!("{key}.f32")), floats: Box::new(floats) }
         };
         // Computing a name hashes all tokens, so each name is computed only once.
-        let (mut wanted, mut files) = (vec![kept], vec![file(kept)]);
+        let (mut wanted, mut files) = (vec![selection], vec![file(selection)]);
         if !files[0].path.is_file() {
-            wanted.extend(cache.others(kept, backbone));
-            files.extend(wanted[1..].iter().map(|kept| file(kept)));
+            wanted.extend(cache.others(selection, backbone));
+            files.extend(wanted[1..].iter().map(|selection| file(selection)));
             batch_file::fill(&pass, &files, label, |batch, missing| {
                 let missing: Vec<&StateSelection> = missing.iter().map(|&place| wanted[place]).collect();
-                keep(backbone, batch, &missing)
+                select_states(backbone, batch, &missing)
             })?;
         }
         let map = batch_file::map(&pass, &files[0])?;
@@ -135,10 +139,10 @@ impl Features {
         });
         Ok(Self {
             map: Arc::new(map),
-            kept: kept.clone(),
+            selection: selection.clone(),
             d_model,
             firsts: Arc::new(firsts.collect()),
-            spans: Arc::new(spans(kept, &pass)),
+            spans: Arc::new(spans(selection, &pass)),
         })
     }
 
@@ -146,14 +150,14 @@ impl Features {
     /// computed.
     pub fn read(&self, index: usize, set: &CandidateSet, candidate: usize, out: &mut SelectedFeatures) {
         let span = &self.spans[self.firsts[index] + candidate];
-        out.shape = [self.kept.vectors(), self.d_model];
+        out.shape = [self.selection.vectors(), self.d_model];
         let start = out.tokens();
         let context = start + span.prompt.len();
         out.candidates.push(span.moved(start..context, context));
         for token in span.tokens() {
             out.values.extend(self.token(token));
         }
-        if self.kept.tokens == TokenSelection::PromptAndAnswer {
+        if self.selection.tokens == TokenSelection::PromptAndAnswer {
             let ids = set.prompt.iter().chain(&set.candidates[candidate].tokens);
             out.tokens.extend(ids.map(|&id| id as i32));
         }
@@ -166,7 +170,7 @@ impl Features {
     }
 
     fn width(&self) -> usize {
-        self.kept.vectors() * self.d_model
+        self.selection.vectors() * self.d_model
     }
 
     fn token(&self, place: usize) -> impl Iterator<Item = f32> + '_ {
@@ -175,25 +179,29 @@ impl Features {
     }
 }
 
-/// The selected states of a batch for each of the selections `kept`.
-fn keep(backbone: &Backbone, batch: &Batch, kept: &[&StateSelection]) -> Result<Vec<Vec<f32>>, TrainError> {
-    let layers = LayerStates::union(kept.iter().flat_map(|kept| &kept.layers));
+/// The selected states of a batch for each of `selections`.
+fn select_states(
+    backbone: &Backbone,
+    batch: &Batch,
+    selections: &[&StateSelection],
+) -> Result<Vec<Vec<f32>>, TrainError> {
+    let layers = LayerStates::union(selections.iter().flat_map(|selection| &selection.layers));
     let states = backbone.hidden_states(batch, &layers)?;
     let states = LayerStates::new(layers, states);
-    let floats = |kept: &&StateSelection| {
-        kept.select(&states.select(&kept.layers), batch).values.into_data().iter::<f32>().collect()
+    let floats = |selection: &&StateSelection| {
+        selection.select(&states.select(&selection.layers), batch).values.into_data().iter::<f32>().collect()
     };
-    Ok(kept.iter().map(floats).collect())
+    Ok(selections.iter().map(floats).collect())
 }
 
 /// The token ranges of every candidate in a file that is written batch by batch, in the order of the sets.
-fn spans(kept: &StateSelection, pass: &Pass<'_>) -> Vec<CandidateSpan> {
+fn spans(selection: &StateSelection, pass: &Pass<'_>) -> Vec<CandidateSpan> {
     let mut all = vec![CandidateSpan::default(); pass.candidates()];
     let mut written = 0;
     for batch in 0..pass.batches() {
         let mut of_batch = Vec::new();
         for row in pass.rows(batch) {
-            let (spans, _) = kept.spans(&row.set);
+            let (spans, _) = selection.spans(&row.set);
             of_batch.extend(spans.iter().map(|span| {
                 let prompt = written + span.prompt.start..written + span.prompt.end;
                 span.moved(prompt, written + span.context.start)
@@ -226,13 +234,13 @@ enum TokensKey<'a> {
 }
 
 impl<'a> FeatureKey<'a> {
-    fn new(kept: &'a StateSelection, precision: Precision) -> Self {
-        let tokens = match &kept.tokens {
+    fn new(selection: &'a StateSelection, precision: Precision) -> Self {
+        let tokens = match &selection.tokens {
             TokenSelection::Pooled(pooling) => TokensKey::Pooled(pooling),
             TokenSelection::Answer => TokensKey::Answer,
             TokenSelection::PromptAndAnswer => TokensKey::PromptAndAnswer,
         };
-        let (layers, mean, opening) = (&kept.layers, kept.mean, kept.opening);
+        let (layers, mean, opening) = (&selection.layers, selection.mean, selection.opening);
         Self { content: "features", format: FORMAT, precision, layers, mean, tokens, opening }
     }
 }
@@ -291,14 +299,15 @@ mod tests {
             let (backbone, sets) = (backbone(registers), sets(9));
             assert_eq!(backbone.is_packable(), registers == 0);
             for aggregation in aggregations() {
-                let kept = aggregation.selection();
+                let selection = aggregation.selection();
                 let name = registers.to_string();
-                let features = Features::compute(&cache, &backbone, &name, &kept, &sets, "test").unwrap();
+                let features =
+                    Features::compute(&cache, &backbone, &name, &selection, &sets, "test").unwrap();
                 let (mut alone, mut tokens) = (Vec::new(), Vec::new());
                 for set in sets.iter().flat_map(CandidateSet::one_by_one) {
                     let batch = Batch::pack([&set], TargetTokens::None, 0);
-                    let states = backbone.hidden_states(&batch, &kept.layers).unwrap();
-                    let states = kept.select(&states, &batch);
+                    let states = backbone.hidden_states(&batch, &selection.layers).unwrap();
+                    let states = selection.select(&states, &batch);
                     alone.extend(states.values.into_data().iter::<f32>());
                     tokens.extend(states.tokens);
                 }
@@ -361,9 +370,9 @@ mod tests {
     fn one_pass_computes_what_several_aggregations_need() {
         let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
         let (backbone, sets) = (backbone(0), sets(60));
-        let kept: Vec<StateSelection> = aggregations().iter().map(Aggregation::selection).collect();
-        let compute = |cache: &FeatureCache, kept: &StateSelection| {
-            read_all(&Features::compute(cache, &backbone, "x", kept, &sets, "test").unwrap(), &sets)
+        let selection: Vec<StateSelection> = aggregations().iter().map(Aggregation::selection).collect();
+        let compute = |cache: &FeatureCache, selection: &StateSelection| {
+            read_all(&Features::compute(cache, &backbone, "x", selection, &sets, "test").unwrap(), &sets)
         };
         let files = |dir: &tempfile::TempDir| {
             let paths = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path());
@@ -372,14 +381,15 @@ mod tests {
             files
         };
         // One selection is already cached, and one has a layer that does not exist.
-        let together = FeatureCache { kept: kept.clone(), ..FeatureCache::new(dirs[0].path()) };
-        compute(&FeatureCache::new(dirs[0].path()), &kept[1]);
+        let together = FeatureCache { selections: selection.clone(), ..FeatureCache::new(dirs[0].path()) };
+        compute(&FeatureCache::new(dirs[0].path()), &selection[1]);
         let deeper = Aggregation { layers: Layer::At(99).into(), ..Aggregation::default() }.selection();
-        let together = FeatureCache { kept: [&[deeper], &together.kept[..]].concat(), ..together };
-        compute(&together, &kept[0]);
-        assert_eq!(files(&dirs[0]).len(), kept.len());
-        for kept in &kept {
-            compute(&FeatureCache::new(dirs[1].path()), kept);
+        let together =
+            FeatureCache { selections: [&[deeper], &together.selections[..]].concat(), ..together };
+        compute(&together, &selection[0]);
+        assert_eq!(files(&dirs[0]).len(), selection.len());
+        for selection in &selection {
+            compute(&FeatureCache::new(dirs[1].path()), selection);
         }
         for ((name, together), (other, alone)) in files(&dirs[0]).iter().zip(&files(&dirs[1])) {
             assert_eq!(name, other);
@@ -392,8 +402,8 @@ mod tests {
         let sets = sets(3);
         let last = Aggregation::default();
         let key_of = |model: &str, aggregation: &Aggregation, sets: &[CandidateSet]| {
-            let kept = aggregation.selection();
-            batch_file::file_key(&FeatureKey::new(&kept, Precision::F32), model, sets)
+            let selection = aggregation.selection();
+            batch_file::file_key(&FeatureKey::new(&selection, Precision::F32), model, sets)
         };
         let base = key_of("a", &last, &sets);
         assert_eq!(base, key_of("a", &last, &sets.clone()));
@@ -435,8 +445,8 @@ mod tests {
         for (aggregation, expected) in aggregations().iter().zip(expected) {
             assert_eq!(json(aggregation), expected);
         }
-        let kept = Aggregation::default().selection();
-        let key = batch_file::file_key(&FeatureKey::new(&kept, Precision::F32), "model", &sets(2));
+        let selection = Aggregation::default().selection();
+        let key = batch_file::file_key(&FeatureKey::new(&selection, Precision::F32), "model", &sets(2));
         assert_eq!(key, "1f02d35358d1d58f9609afef00e297c7");
     }
 }

@@ -57,7 +57,7 @@ pub fn run_sweep(file: &ExperimentFile, options: &RunOptions) -> Result<SweepOut
             source: source.into(),
         })?;
     }
-    let features = FeatureCache { dir: features_dir(&options.out), kept: selections(&sweep.variants) };
+    let features = FeatureCache { dir: features_dir(&options.out), selections: selections(&sweep.variants) };
     train(&mut jobs, &features);
     evaluate_all(&mut jobs);
     report::write(file, sweep, jobs, dir.path())
