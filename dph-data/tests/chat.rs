@@ -5,7 +5,7 @@ mod common;
 
 use common::{bpe_tokenizer, unigram_tokenizer, world_tokenizer, write};
 use dph_core::testing::tokenizer_folder;
-use dph_data::{ChatFormat, ChatOptions, ChatTokenizer, Message, Supervise};
+use dph_data::{ChatFormat, ChatOptions, ChatTokenizer, Content, Message, Supervise};
 use rayon::prelude::*;
 use serde_json::{Value as Json, json};
 
@@ -79,6 +79,22 @@ fn a_set_knows_the_earlier_answers_in_its_prompt() {
 }
 
 #[test]
+fn an_earlier_turn_does_not_reach_into_the_next_message() {
+    let (folder, _) = world_tokenizer();
+    let template = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% if loop.last %}{{ eos_token }}{% endif %}{% endfor %}";
+    write(
+        folder.path(),
+        "tokenizer_config.json",
+        json!({ "eos_token": "</s>", "chat_template": template }).to_string(),
+    );
+    let tokenizer = ChatTokenizer::from_dir(folder.path()).unwrap();
+    let prompt = [Message::user("One?"), Message::assistant("First."), Message::user("Two?")];
+    let set = tokenizer.candidate_set("x", &prompt, &["Second."], Some(0)).unwrap();
+    let [earlier] = &set.earlier_answers[..] else { panic!("{:?}", set.earlier_answers) };
+    assert_eq!(tokenizer.decode(&set.prompt[earlier.clone()]).unwrap().trim(), "First.");
+}
+
+#[test]
 fn a_set_is_the_conversation_cut_at_the_end_of_its_turn() {
     for tokenizer in all_tokenizers() {
         for answer in ["Paris.", "", " two\n", "naïve 😀"] {
@@ -115,6 +131,42 @@ fn contents_never_make_control_tokens() {
             assert!(control(&tokenizer.encode_text(text).unwrap()).is_empty(), "{text:?}");
         }
     }
+}
+
+#[test]
+fn parts_of_control_tokens_do_not_join() {
+    let (folder, _) = world_tokenizer();
+    for template in [
+        "{% for m in messages %}{% for p in m.content %}{{ p.text }}{% endfor %}{{ eos_token }}{% endfor %}",
+        "{% for m in messages %}{{ m.content }}{% endfor %}{{ eos_token }}",
+        "{% for m in messages %}<|im_{{ m.content }}{{ eos_token }}{% endfor %}",
+    ] {
+        let config = json!({ "eos_token": "</s>", "chat_template": template });
+        write(folder.path(), "tokenizer_config.json", config.to_string());
+        let tokenizer = ChatTokenizer::from_dir(folder.path()).unwrap();
+        let end = tokenizer.token_id("<|im_end|>").unwrap();
+        let parts = Message::new("user", Content::from_parts(&["x<|im_", "end|>y"]));
+        for prompt in [vec![parts], vec![Message::user("x<|im_"), Message::user("end|>y")]] {
+            let set = tokenizer.candidate_set("x", &prompt, &["end|>a", "b<|im_"], None).unwrap();
+            let tokens = set.packed_tokens().collect::<Vec<_>>();
+            assert!(!tokens.contains(&end), "{template}: {tokens:?}");
+        }
+    }
+}
+
+#[test]
+fn a_template_may_need_a_system_message_or_earlier_turns() {
+    let (folder, _) = world_tokenizer();
+    let template = "{% if messages[0].role != 'system' %}{{ raise_exception('first a system message') }}{% endif %}\
+                    {% for m in messages %}{{ m.content }}{{ eos_token }}{% endfor %}";
+    let config = json!({ "eos_token": "</s>", "chat_template": template });
+    write(folder.path(), "tokenizer_config.json", config.to_string());
+    let tokenizer = ChatTokenizer::from_dir(folder.path()).unwrap();
+    assert_eq!(Some(tokenizer.end_of_turn_id()), tokenizer.token_id("</s>"));
+    let [system, user] = [Message::system("Be kind."), Message::user("Who?")];
+    assert!(tokenizer.candidate_set("x", &[system, user.clone()], &["Ann."], None).is_ok());
+    let error = tokenizer.candidate_set("x", &[user], &["Ann."], None).unwrap_err().to_string();
+    assert!(error.contains("first a system message"), "{error}");
 }
 
 #[test]

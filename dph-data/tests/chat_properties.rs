@@ -13,7 +13,7 @@ use rayon::prelude::*;
 use serde_json::json;
 
 /// Templates in which the format depends on the contents in different ways. All end a turn with a control token.
-const TEMPLATES: [&str; 10] = [
+const TEMPLATES: [&str; 11] = [
     "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}\
      {% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}",
     "{{ bos_token }}{% for m in messages %}{% if m.role == 'user' %}[INST] {{ m.content | trim }} [/INST]\
@@ -27,6 +27,8 @@ const TEMPLATES: [&str; 10] = [
     "{% for m in messages %}{{ m.content }}{{ eos_token }}{% endfor %}",
     "{% for m in messages %}<|im_start|>{{ m.role }}\n{% if loop.last %}<think>\n\n</think>\n\n{% endif %}{{ m.content.lstrip('\n') }}<|im_end|>\n{% endfor %}",
     "{% for m in messages %}{{ m.role }}={% if m.content is string %}{{ m.content }}{% else %}{% for p in m.content %}{{ p.text }}{% endfor %}{% endif %}{{ eos_token }}{% endfor %}",
+    // Contents without anything between them.
+    "{% for m in messages %}{{ m.content }}{% endfor %}{{ eos_token }}",
 ];
 
 /// What contents consist of.
@@ -54,7 +56,7 @@ const FRAGMENTS: [&str; 35] = [
     "</s>",
     "<s>",
     "<|im_",
-    "_end|>",
+    "end|>",
     "<",
     "/s>",
     "<pad>",
@@ -126,6 +128,13 @@ fn check(tokenizer: &ChatTokenizer, control: &[u32], seed: u64) -> Result<(), St
             messages.iter().cloned().chain([Message::assistant(&answers[index])]).collect();
         let whole =
             tokenizer.conversation(&whole, Supervise::Last).map_err(|error| failed(&error.to_string()))?;
+        // Without a common token, the prompt is the beginning-of-text token.
+        if set.prompt.len() == 1
+            && !whole.tokens.starts_with(tokens)
+            && whole.tokens.starts_with(&tokens[1..])
+        {
+            return Ok(());
+        }
         if !whole.tokens.starts_with(tokens) {
             let whole = &whole.tokens;
             return Err(failed(&format!("candidate {index}, {tokens:?}, is not the beginning of {whole:?}")));

@@ -304,7 +304,7 @@ fn the_tokens_of_documents_and_of_conversations_on_stdin_are_shown() {
         { "role": "user", "content": [{ "type": "text", "text": "Who?" }] },
         { "role": "assistant", "content": "Ann.<|im_end|>" },
     ] });
-    let candidates = json!({ "prompt": "Who?", "candidates": ["Ann.", "Bob."] });
+    let candidates = json!({ "id": 7, "prompt": "Who?", "candidates": ["Ann.", "Bob."] });
     let (status, out, err) = render(&format!("{messages}\n\n{candidates}\n"), &["--json"]);
     assert_eq!((status, err.as_str()), (0, ""));
     let views: Vec<Json> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -320,7 +320,12 @@ fn the_tokens_of_documents_and_of_conversations_on_stdin_are_shown() {
     for (lines, expected) in [
         ("", "stdin has no conversation"),
         ("{", "stdin:1: not JSON"),
-        ("\n{\"messages\": 7}", "stdin:2: A line is {\"messages\""),
+        ("\n{\"messages\": 7}", "stdin:2: `messages`: invalid type"),
+        (r#"{"prompt": "a"}"#, "stdin:1: A line is {\"messages\""),
+        (
+            r#"{"messages": [{"role": "user", "content": [{"type": "image"}]}]}"#,
+            "a part of type `image` is not supported",
+        ),
         (r#"{"messages": [{"role": "a b", "content": "x"}]}"#, "stdin:1: `a b` is not a role"),
     ] {
         let (status, out, err) = render(lines, &[]);

@@ -64,8 +64,8 @@ pub enum TrainError {
         /// The keys that differ.
         differing: Vec<String>,
     },
-    /// A stage or an evaluation of the run was made of other data.
-    #[error("{}: `{artifact}` was made of other data: {differences}; restore the data, or start again without --resume", dir.display())]
+    /// A stage or an evaluation of the run used other data.
+    #[error("{}: `{artifact}` used other data: {differences}; restore the data, or start again without --resume", dir.display())]
     OtherData {
         /// The run directory.
         dir: PathBuf,

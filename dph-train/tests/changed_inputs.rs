@@ -87,19 +87,14 @@ fn changed_data_are_not_resumed() {
             "train",
             40,
             41,
-            [
-                "`sft` was made of other data",
-                "the training data of `",
-                "(then 40 sets, now 41)",
-                "restore the data",
-            ],
+            ["`sft` used other data", "the training data of `", "(then 40 sets, now 41)", "restore the data"],
         ),
         (
             "validation",
             10,
             9,
             [
-                "`sft` was made of other data",
+                "`sft` used other data",
                 "the validation data of `",
                 "(then 10 sets, now 9)",
                 "without --resume",
@@ -150,10 +145,7 @@ fn a_checkpoint_is_not_continued_with_other_data() {
     json["sft"].as_object_mut().unwrap().remove("data");
     fs::write(&record, json.to_string()).unwrap();
     let said = fail(own.train(&long).arg("--resume"), 2);
-    assert!(
-        said.contains("`dph` was made of other data") && said.contains("(then 40 sets, now 39)"),
-        "{said}"
-    );
+    assert!(said.contains("`dph` used other data") && said.contains("(then 40 sets, now 39)"), "{said}");
     assert!(!own.run().join("dph").exists());
     own.write("train", 40);
     succeed(own.train(&long).arg("--resume"));
@@ -204,11 +196,11 @@ fn a_sweep_does_not_resume_with_other_data() {
     own.write("train", 41);
     let said = fail(own.train(&sweep).arg("--resume"), 2);
     assert!(said.contains("variant pooling=identity: "), "{said}");
-    assert!(said.contains("shared/sft-") && said.contains("`sft` was made of other data"), "{said}");
+    assert!(said.contains("shared/sft-") && said.contains("`sft` used other data"), "{said}");
     own.write("train", 40);
     own.write("test", 11);
     let said = fail(own.train(&sweep).arg("--resume"), 2);
-    assert!(said.contains("`results.json` was made of other data"), "{said}");
+    assert!(said.contains("`results.json` used other data"), "{said}");
     own.write("test", 10);
     succeed(own.train(&sweep).arg("--resume"));
 }
@@ -245,5 +237,5 @@ fn another_model_or_tokenizer_is_not_resumed() {
     let json = fs::read_to_string(&file).unwrap();
     fs::write(&file, format!("{json}\n")).unwrap();
     let said = fail(&mut own.train(&["--set", &change, "--resume"]), 2);
-    assert!(said.contains("`base` was made of other data: `model.tokenizer`"), "{said}");
+    assert!(said.contains("`base` used other data: `model.tokenizer`"), "{said}");
 }

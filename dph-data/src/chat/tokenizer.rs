@@ -75,10 +75,7 @@ impl ChatTokenizer {
         let mut tokenizer = Self { encoder, layout, ids };
         tokenizer.ids.end_of_turn = match tokenizer.layout {
             Layout::None(_) => tokenizer.ids.eos.unwrap_or_default(),
-            _ => {
-                let set = tokenizer.candidate_set("", &[Message::user("?")], &["!"], None)?;
-                set.candidates[0].tokens.last().copied().unwrap_or_default()
-            }
+            _ => tokenizer.probe_end_of_turn()?,
         };
         Ok(tokenizer)
     }
@@ -219,6 +216,26 @@ impl ChatTokenizer {
     /// The padding token.
     pub fn pad_id(&self) -> Option<u32> {
         self.ids.pad
+    }
+
+    /// The token that ends the turn in a plain conversation. A template may require a system message or earlier turns.
+    fn probe_end_of_turn(&self) -> Result<u32, ChatError> {
+        let (system, user) = (Message::system("Answer."), Message::user("Who?"));
+        let turns = [user.clone(), Message::assistant("Ann."), user.clone()];
+        let conversations = [
+            vec![user.clone()],
+            vec![system.clone(), user],
+            turns.to_vec(),
+            [&[system], &turns[..]].concat(),
+        ];
+        let mut first = None;
+        for conversation in conversations {
+            match self.candidate_set("", &conversation, &["This is an answer."], None) {
+                Ok(set) => return Ok(set.candidates[0].tokens.last().copied().unwrap_or_default()),
+                Err(error) => first.get_or_insert(error),
+            };
+        }
+        Err(first.unwrap_or(ChatError::Empty))
     }
 }
 

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 use dph_core::terminal::Failure;
-use dph_data::{CandidateSet, ChatFormat, ChatOptions, ChatTokenizer, Message, TokenView};
-use serde::Deserialize;
-use serde_json::json;
+use dph_data::{CandidateSet, ChatError, ChatFormat, ChatOptions, ChatTokenizer, Message, TokenView};
+use serde::de::DeserializeOwned;
+use serde_json::{Value as Json, json};
 
 /// The flags of `render`.
 #[derive(Debug, Args)]
@@ -20,19 +20,10 @@ pub(crate) struct Render {
     chat: Option<ChatFormat>,
 }
 
-/// A line of the input.
-#[derive(Deserialize)]
-#[serde(untagged, deny_unknown_fields)]
-enum Conversation {
-    Messages { messages: Vec<Message> },
-    Candidates { prompt: Prompt, candidates: Vec<String> },
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Prompt {
-    Text(String),
-    Messages(Vec<Message>),
+/// A line of the input: the messages before the answers, and the answers.
+struct Conversation {
+    prompt: Vec<Message>,
+    candidates: Vec<String>,
 }
 
 impl Render {
@@ -46,16 +37,12 @@ impl Render {
         let tokenizer = ChatTokenizer::from_dir_with(&self.tokenizer, &options).map_err(Failure::request)?;
         let mut number = 0;
         for (index, line) in input.lines().enumerate() {
-            let line = line.map_err(Failure::work)?;
+            let line = line.map_err(|error| Failure::request(format!("stdin:{}: {error}", index + 1)))?;
             if line.trim().is_empty() {
                 continue;
             }
             let problem = |message: String| Failure::request(format!("stdin:{}: {message}", index + 1));
-            let conversation: Conversation =
-                serde_json::from_str(&line).map_err(|error| match error.is_data() {
-                    true => problem(EXPECTED.to_owned()),
-                    false => problem(format!("not JSON: {error}")),
-                })?;
+            let conversation = Conversation::parse(line.trim_start_matches('\u{feff}')).map_err(problem)?;
             let view = conversation
                 .candidate_set(&tokenizer)
                 .and_then(|set| TokenView::new(&tokenizer, &set))
@@ -77,18 +64,36 @@ const EXPECTED: &str = "A line is {\"messages\": [{\"role\": \"user\", \"content
                         {\"prompt\": text or messages, \"candidates\": [\"…\", …]}";
 
 impl Conversation {
-    /// The tokens. A conversation that ends with the assistant's message has this one candidate, another one has none.
-    fn candidate_set(self, tokenizer: &ChatTokenizer) -> Result<CandidateSet, dph_data::ChatError> {
-        let (prompt, candidates) = match self {
-            Self::Messages { mut messages } => {
-                let answer = messages.pop_if(|last| last.role == "assistant");
-                (messages, answer.map(|answer| answer.content.into_text()).into_iter().collect())
-            }
-            Self::Candidates { prompt: Prompt::Text(text), candidates } => {
-                (vec![Message::user(text)], candidates)
-            }
-            Self::Candidates { prompt: Prompt::Messages(messages), candidates } => (messages, candidates),
+    /// Parses a line. Other keys are ignored.
+    fn parse(line: &str) -> Result<Self, String> {
+        let mut line: Json = serde_json::from_str(line).map_err(|error| {
+            // The parser sees one line.
+            let error = error.to_string();
+            format!("not JSON: {}", error.split(" at line").next().unwrap_or_default())
+        })?;
+        let mut field = |name: &str| line.get_mut(name).map(Json::take);
+        if let Some(messages) = field("messages") {
+            let mut messages: Vec<Message> = parse("messages", messages)?;
+            let answer = messages.pop_if(|last| last.role == "assistant");
+            let candidates = answer.map(|answer| answer.content.into_text()).into_iter().collect();
+            return Ok(Self { prompt: messages, candidates });
+        }
+        let (Some(prompt), Some(candidates)) = (field("prompt"), field("candidates")) else {
+            return Err(EXPECTED.to_owned());
         };
-        tokenizer.candidate_set("", &prompt, &candidates, None)
+        let prompt = match prompt {
+            Json::String(text) => vec![Message::user(text)],
+            messages => parse("prompt", messages)?,
+        };
+        Ok(Self { prompt, candidates: parse("candidates", candidates)? })
     }
+
+    /// The tokens. A conversation that ends with the assistant's message has this one candidate, another one has none.
+    fn candidate_set(self, tokenizer: &ChatTokenizer) -> Result<CandidateSet, ChatError> {
+        tokenizer.candidate_set("", &self.prompt, &self.candidates, None)
+    }
+}
+
+fn parse<T: DeserializeOwned>(name: &str, value: Json) -> Result<T, String> {
+    serde_json::from_value(value).map_err(|error| format!("`{name}`: {error}. {EXPECTED}"))
 }

@@ -11,8 +11,6 @@ use crate::report::Columns;
 
 /// Characters of a candidate that are shown.
 const CANDIDATE_WIDTH: usize = 60;
-/// Stands for a candidate without tokens.
-const EMPTY: &str = "(empty answer)";
 /// Characters of a prompt that are shown.
 const PROMPT_WIDTH: usize = 90;
 
@@ -78,8 +76,9 @@ impl Ranking {
                 let score = ranked.scores.get(name).copied().flatten();
                 score.map_or_else(|| "–".into(), |score| format!("{score:.4}"))
             });
-            let candidate = match ranked.tokens {
-                0 => EMPTY.to_owned(),
+            let candidate = match (ranked.tokens, ranked.candidate.is_empty()) {
+                (0, true) => "(empty answer)".to_owned(),
+                (0, false) => format!("{} (no tokens)", shortened(&ranked.candidate, CANDIDATE_WIDTH)),
                 _ => shortened(&ranked.candidate, CANDIDATE_WIDTH),
             };
             let head = [(place + 1).to_string(), candidate];

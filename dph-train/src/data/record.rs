@@ -51,7 +51,11 @@ impl DataRecord {
             match now.0.iter().find(|now| now.is_same_part(then)) {
                 Some(now) if now.hash == then.hash => {}
                 Some(now) => {
-                    differences.push(format!("{then} changed (then {} sets, now {})", then.sets, now.sets));
+                    let sets = match then.sets == now.sets {
+                        true => "its rows, the tokenizer or the chat template".to_owned(),
+                        false => format!("then {} sets, now {}", then.sets, now.sets),
+                    };
+                    differences.push(format!("{then} changed ({sets})"));
                 }
                 None => differences.push(format!("{then} is missing (then {} sets)", then.sets)),
             }

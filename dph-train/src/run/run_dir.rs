@@ -146,7 +146,7 @@ impl RunDir {
         Provenance::load(&self.dir)?.set(&self.dir, name, artifact)
     }
 
-    /// Fails if an artifact exists, complete or as a checkpoint, that was made of other data.
+    /// Fails if an artifact exists, complete or as a checkpoint, that used other data.
     pub fn check_data(&self, name: &str, now: &DataRecord) -> Result<(), TrainError> {
         if !self.dir.join(name).exists() && !self.has_checkpoint(name) {
             return Ok(());

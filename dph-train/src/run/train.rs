@@ -70,7 +70,7 @@ impl RunContext<'_> {
         Ok(last.save(run.path())?)
     }
 
-    /// Fails if a stage or an evaluation of a run that is resumed was made of other data, or a new model has another tokenizer.
+    /// Fails if a stage or an evaluation of a run that is resumed used other data, or a new model has another tokenizer.
     pub fn check_resumed(&self, dirs: &StageDirs<'_>) -> Result<(), TrainError> {
         self.check_tokenizer(dirs.directory(BASE))?;
         for (stage, data) in self.experiment.stages.iter().zip(&self.loaded.stages) {

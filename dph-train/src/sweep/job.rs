@@ -45,7 +45,7 @@ impl<'a> Job<'a> {
         job
     }
 
-    /// Fails if the variant, or an artifact that it shares, was made of other data.
+    /// Fails if the variant, or an artifact that it shares, used other data.
     pub fn check_resumed(&self) -> Result<(), TrainError> {
         self.context.check_resumed(&self.dirs)?;
         match self.done {

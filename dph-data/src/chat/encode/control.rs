@@ -1,7 +1,7 @@
 //! [`ControlTokens`]: the tokens that only the format may write, and how contents that spell them stay text.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::Range;
 
 use aho_corasick::{AhoCorasick, MatchKind};
@@ -15,6 +15,11 @@ pub(crate) struct ControlTokens {
     finder: AhoCorasick,
     /// The ids in the order of the finder's patterns.
     ids: Vec<u32>,
+    /// Beginnings and ends of tokens that are no plain words.
+    starts: HashSet<String>,
+    ends: HashSet<String>,
+    /// Length in bytes of the longest of them.
+    longest_part: usize,
 }
 
 impl ControlTokens {
@@ -26,7 +31,14 @@ impl ControlTokens {
             .match_kind(MatchKind::LeftmostLongest)
             .build(ids.iter().map(|id| &texts[id]))
             .map_err(|error| error.to_string())?;
-        Ok(Self { texts, unknown, finder, ids })
+        let cuts =
+            texts.values().flat_map(|text| text.char_indices().skip(1).map(|(at, _)| text.split_at(at)));
+        let (starts, ends): (Vec<&str>, Vec<&str>) = cuts.unzip();
+        let is_mark = |part: &&str| part.contains(|c: char| !c.is_alphanumeric() && !c.is_whitespace());
+        let parts = |parts: Vec<&str>| parts.into_iter().filter(is_mark).map(str::to_owned).collect();
+        let (starts, ends): (HashSet<String>, HashSet<String>) = (parts(starts), parts(ends));
+        let longest_part = starts.iter().chain(&ends).map(String::len).max().unwrap_or(0);
+        Ok(Self { texts, unknown, finder, ids, starts, ends, longest_part })
     }
 
     /// Whether a token ends a turn or separates parts of the format.
@@ -49,21 +61,40 @@ impl ControlTokens {
         self.finder.find_iter(text).map(|found| (found.range(), self.ids[found.pattern().as_usize()]))
     }
 
-    /// Placeholders for the control tokens that these contents spell.
+    /// Where a content spells control tokens, or begins or ends with a part of one: text beside it could complete the token.
+    fn find_parts(&self, content: &str) -> Vec<Range<usize>> {
+        let mut places: Vec<Range<usize>> = self.find(content).map(|(place, _)| place).collect();
+        let lengths = || (1..=self.longest_part.min(content.len())).rev();
+        let start =
+            lengths().find(|&length| content.get(..length).is_some_and(|part| self.ends.contains(part)));
+        let end = lengths().map(|length| content.len() - length);
+        let end =
+            end.into_iter().find(|&at| content.get(at..).is_some_and(|part| self.starts.contains(part)));
+        if let Some(length) = start.filter(|&length| places.first().is_none_or(|place| length <= place.start))
+        {
+            places.insert(0, 0..length);
+        }
+        if let Some(at) = end.filter(|&at| places.last().is_none_or(|place| place.end <= at)) {
+            places.push(at..content.len());
+        }
+        places
+    }
+
+    /// Placeholders for the control tokens, and the parts of them, that these contents spell.
     pub(crate) fn placeholders<'a>(
         &'a self,
         contents: impl Iterator<Item = &'a str> + Clone,
     ) -> Placeholders<'a> {
-        let spelled: HashSet<u32> =
-            contents.clone().flat_map(|content| self.find(content)).map(|(_, id)| id).collect();
-        let mut spelled: Vec<u32> = spelled.into_iter().collect();
-        spelled.sort_unstable();
+        let spelled: BTreeSet<&str> = contents
+            .clone()
+            .flat_map(|content| self.find_parts(content).into_iter().map(|place| &content[place]))
+            .collect();
         let used: HashSet<char> = match spelled.is_empty() {
             true => HashSet::new(),
             false => contents.flat_map(str::chars).filter(|c| PRIVATE.contains(c)).collect(),
         };
         let unused = PRIVATE.filter(|c| !used.contains(c));
-        let chars = spelled.into_iter().zip(unused).collect();
+        let chars = spelled.into_iter().map(str::to_owned).zip(unused).collect();
         Placeholders { control: self, chars }
     }
 }
@@ -71,11 +102,12 @@ impl ControlTokens {
 /// Characters without a meaning, which no template contains and no string method changes.
 const PRIVATE: std::ops::RangeInclusive<char> = '\u{F0000}'..='\u{F8FFF}';
 
-/// A character in the place of each control token that the contents of a conversation spell. The contents have the
-/// placeholders while a template is rendered, so that the tokens of the template and the spelled ones can be told apart.
+/// A character in the place of each control token that the contents of a conversation spell, and of each part of one at the
+/// end of a content. The contents have the placeholders while a template is rendered, so that the tokens of the template and
+/// the spelled ones can be told apart.
 pub(crate) struct Placeholders<'a> {
     control: &'a ControlTokens,
-    chars: HashMap<u32, char>,
+    chars: HashMap<String, char>,
 }
 
 impl Placeholders<'_> {
@@ -86,9 +118,9 @@ impl Placeholders<'_> {
         }
         let mut out = String::with_capacity(content.len());
         let mut end = 0;
-        for (range, id) in self.control.find(content) {
+        for range in self.control.find_parts(content) {
             out.push_str(&content[end..range.start]);
-            out.extend(self.chars.get(&id));
+            out.extend(self.chars.get(&content[range.clone()]));
             end = range.end;
         }
         out.push_str(&content[end..]);
@@ -101,8 +133,7 @@ impl Placeholders<'_> {
         if self.chars.is_empty() {
             return RenderedText { text: text.to_owned(), spelled: Vec::new() };
         }
-        let by_char: HashMap<char, &str> =
-            self.chars.iter().filter_map(|(id, c)| Some((*c, self.control.text(*id)?))).collect();
+        let by_char: HashMap<char, &str> = self.chars.iter().map(|(text, c)| (*c, text.as_str())).collect();
         let mut out = RenderedText { text: String::with_capacity(text.len()), spelled: Vec::new() };
         let before = place.clone();
         for (at, c) in text.char_indices() {

@@ -55,6 +55,7 @@ impl TokenizerFiles {
             sep: token("sep_token"),
             cls: token("cls_token"),
             mask: token("mask_token"),
+            extra: extra_tokens(&config),
         };
         Ok(Self {
             chat_template: chat_template(&files, &config)?,
@@ -82,6 +83,16 @@ impl TokenizerFiles {
 /// The text of a token, which is a string or an object with `content`.
 fn token_text(value: &Json) -> Option<String> {
     value.as_str().or_else(|| value["content"].as_str()).map(str::to_owned)
+}
+
+/// The tokens of `additional_special_tokens` and `extra_special_tokens`, which may have names.
+fn extra_tokens(config: &Json) -> Vec<(Option<String>, String)> {
+    let lists = ["additional_special_tokens", "extra_special_tokens"].map(|key| &config[key]);
+    let unnamed = lists.iter().filter_map(|list| list.as_array()).flatten();
+    let unnamed = unnamed.filter_map(|token| Some((None, token_text(token)?)));
+    let named = lists.iter().filter_map(|list| list.as_object()).flatten();
+    let named = named.filter_map(|(name, token)| Some((Some(name.clone()), token_text(token)?)));
+    unnamed.chain(named).collect()
 }
 
 /// The entries of `added_tokens_decoder`.

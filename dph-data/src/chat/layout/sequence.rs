@@ -43,8 +43,12 @@ impl AnswerTokens {
                 start..start
             }
         };
-        let end = tokens[answer.end..].iter().position(|token| control.contains(token.id))?;
-        Some(Self { end: answer.end + end + 1, answer })
+        if let Some(end) = tokens[answer.end..].iter().position(|token| control.contains(token.id)) {
+            return Some(Self { end: answer.end + end + 1, answer });
+        }
+        // A control token that strips the blanks before it overlaps them.
+        let last = answer.clone().next_back().filter(|&last| control.contains(tokens[last].id))?;
+        Some(Self { answer: answer.start..last, end: last + 1 })
     }
 }
 

@@ -104,8 +104,19 @@ impl TemplateFormat<'_> {
             let Some(frame) = rendering.frame(index)? else { continue };
             let text = rendering.render(false)?;
             let mut place = frame.find(&text, &with_placeholders(&message.content, placeholders));
+            // Without a control token behind the answer, its turn must not reach into the next message.
+            let next = messages.get(index + 1).map(|next| with_placeholders(&next.content, placeholders));
+            let next = next.filter(|next| !next.is_empty()).and_then(|next| text[place.end..].find(&*next));
+            let next = next.map_or(text.len(), |at| place.end + at);
+            let mut next = next..next;
+            placeholders.remove(&text, &mut next);
             placeholders.remove(&text, &mut place);
-            answers.extend(AnswerTokens::find(tokens, &place, self.encoder.control()));
+            if let Some(mut found) = AnswerTokens::find(tokens, &place, self.encoder.control()) {
+                if tokens[found.end - 1].start > next.start {
+                    found.end = found.answer.end;
+                }
+                answers.push(found);
+            }
         }
         Ok(answers)
     }

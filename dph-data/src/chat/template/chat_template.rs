@@ -1,6 +1,6 @@
 //! [`ChatTemplate`]: renders conversations with the chat template of a tokenizer, as transformers does.
 
-use minijinja::{Environment, Error, Value, context};
+use minijinja::{Environment, Error, ErrorKind, Value, context};
 
 use crate::chat::content::Content;
 use crate::chat::error::ChatError;
@@ -16,11 +16,13 @@ pub(crate) struct NamedTokens {
     pub sep: Option<String>,
     pub cls: Option<String>,
     pub mask: Option<String>,
+    /// Further special tokens, some of them with a name.
+    pub extra: Vec<(Option<String>, String)>,
 }
 
 impl NamedTokens {
     /// The tokens with their names in templates. A missing token is undefined: null would be printed as "None".
-    fn values(&self) -> Vec<(&'static str, Value)> {
+    fn values(&self) -> Vec<(String, Value)> {
         let named = [
             ("bos_token", &self.bos),
             ("eos_token", &self.eos),
@@ -30,12 +32,15 @@ impl NamedTokens {
             ("cls_token", &self.cls),
             ("mask_token", &self.mask),
         ];
-        named.into_iter().filter_map(|(name, token)| Some((name, Value::from(token.as_ref()?)))).collect()
+        let named = named.into_iter().filter_map(|(name, token)| Some((name.to_owned(), token.as_ref()?)));
+        let extra = self.extra.iter().filter_map(|(name, token)| Some((name.clone()?, token)));
+        named.chain(extra).map(|(name, token)| (name, Value::from(token))).collect()
     }
 
     /// All tokens that have a name.
     pub(crate) fn all(&self) -> impl Iterator<Item = &String> {
-        [&self.bos, &self.eos, &self.pad, &self.unk, &self.sep, &self.cls, &self.mask].into_iter().flatten()
+        let named = [&self.bos, &self.eos, &self.pad, &self.unk, &self.sep, &self.cls, &self.mask];
+        named.into_iter().flatten().chain(self.extra.iter().map(|(_, token)| token))
     }
 }
 
@@ -119,9 +124,16 @@ impl ChatTemplate {
 
 fn template_error(what: &'static str, roles: Vec<String>, error: &Error) -> ChatError {
     let message = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
+    let what = match error.kind() {
+        ErrorKind::UnknownFilter
+        | ErrorKind::UnknownFunction
+        | ErrorKind::UnknownMethod
+        | ErrorKind::UnknownTest => "uses a part of Jinja2 that is not supported",
+        _ => what,
+    };
     let message = match (error.kind(), error.line()) {
         // The template's own message.
-        (minijinja::ErrorKind::InvalidOperation, _) | (_, None) => message,
+        (ErrorKind::InvalidOperation, _) | (_, None) => message,
         (_, Some(line)) => format!("{message} (line {line} of the template)"),
     };
     ChatError::Template { what, roles, message }
@@ -192,6 +204,10 @@ mod tests {
             (
                 "{{ 'a b  c'.split(' ', 1) | length }}{{ 'x'.join(['a', 'b']) }}{{ 'abc'.find('c') }}{{ 'a'.isdigit() }}",
                 "2axb2False",
+            ),
+            (
+                "{{ 'a-b-c'.rsplit('-', 1)[0] }}{{ 'a-b'.partition('-')[2] }}{{ 'xa'.removeprefix('x') }}",
+                "a-bba",
             ),
             ("{% for k, v in {'a': 1}.items() %}{{ k }}{{ v }}{% endfor %}{{ dict(a=2).a }}", "a12"),
             ("{{ ('a' ~ 1) }}{{ 7 // 2 }}{{ 7 % 2 }}{{ 1 / 2 }}{{ 'a' * 3 }}", "a1310.5aaa"),

@@ -1,7 +1,8 @@
 //! The Jinja environment of chat templates, as transformers sets it up.
 
 use minijinja::syntax::SyntaxConfig;
-use minijinja::{Environment, Error, ErrorKind, Value};
+use minijinja::{Environment, Error, ErrorKind, State, Value};
+use minijinja_contrib::pycompat;
 
 use crate::chat::template::python_json::to_json;
 use crate::chat::template::python_value::print;
@@ -13,7 +14,7 @@ pub(crate) fn environment(date: [u16; 3]) -> Result<Environment<'static>, Error>
     environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
     environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
     environment.set_formatter(print);
-    environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+    environment.set_unknown_method_callback(call_method);
     environment.add_function("raise_exception", |message: String| -> Result<Value, Error> {
         Err(Error::new(ErrorKind::InvalidOperation, message))
     });
@@ -22,6 +23,41 @@ pub(crate) fn environment(date: [u16; 3]) -> Result<Environment<'static>, Error>
     // Python cannot iterate over None.
     environment.add_test("iterable", |value: &Value| !value.is_none() && value.try_iter().is_ok());
     Ok(environment)
+}
+
+/// The methods of Python's types.
+fn call_method(
+    state: &mut State<'_, '_>,
+    value: &Value,
+    method: &str,
+    args: &[Value],
+) -> Result<Value, Error> {
+    let text = value.as_str();
+    let argument = args.first().and_then(Value::as_str);
+    Ok(match (method, text, argument) {
+        ("removeprefix", Some(text), Some(prefix)) => text.strip_prefix(prefix).unwrap_or(text).into(),
+        ("removesuffix", Some(text), Some(suffix)) => text.strip_suffix(suffix).unwrap_or(text).into(),
+        ("partition", Some(text), Some(mark)) => match text.split_once(mark) {
+            Some((before, behind)) => texts([before, mark, behind]),
+            None => texts([text, "", ""]),
+        },
+        ("rpartition", Some(text), Some(mark)) => match text.rsplit_once(mark) {
+            Some((before, behind)) => texts([before, mark, behind]),
+            None => texts(["", "", text]),
+        },
+        ("rsplit", Some(text), Some(mark)) => {
+            let limit =
+                args.get(1).and_then(Value::as_usize).map_or(usize::MAX, |limit| limit.saturating_add(1));
+            let mut parts: Vec<&str> = text.rsplitn(limit, mark).collect();
+            parts.reverse();
+            texts(parts)
+        }
+        _ => return pycompat::unknown_method_callback(state, value, method, args),
+    })
+}
+
+fn texts<'a>(texts: impl IntoIterator<Item = &'a str>) -> Value {
+    texts.into_iter().map(Value::from).collect()
 }
 
 /// Replaces `{% generation %}`, a tag of transformers that marks the assistant's text and prints nothing. Line ends become
