@@ -105,7 +105,7 @@ fn changed_data_are_not_resumed() {
             10,
             11,
             [
-                "`evaluations/sft` was",
+                "`evaluations/sft` used",
                 "the evaluation data of `",
                 "(then 10 sets, now 11)",
                 "pairs.toml`, split `test`",

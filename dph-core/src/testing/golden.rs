@@ -13,6 +13,7 @@ use super::say::say;
 /// Files that the compact copy leaves out, by how their names begin.
 const LEFT_OUT: &[&str] = &[
     "chat/",
+    "formatter: examples of MMLU",
     "hf/llama_gqa_untied",
     "hf: an encoder",
     "losses/extended",
