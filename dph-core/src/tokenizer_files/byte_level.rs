@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::assemble::Parts;
 use super::class::Class;
 use super::error::TokenizerFilesError;
-use super::files::Files;
+use super::files::TokenizerFileReader;
 use super::parts::{Bpe, QWEN_2, byte_level, split_byte_level};
 use super::post_processor::PostProcessor;
 use super::settings::Settings;
@@ -16,7 +16,7 @@ pub(super) const MERGES: &str = "merges.txt";
 /// The tokenizer of a vocabulary and its merges, as the class of transformers builds it.
 pub(super) fn byte_level_parts(
     class: Class,
-    files: &Files<'_>,
+    files: &TokenizerFileReader<'_>,
     settings: &Settings,
     vocab: Map<String, Value>,
     merges: &[u8],
@@ -72,7 +72,7 @@ pub(super) fn byte_level_parts(
 
 /// The lines of `merges.txt`: two tokens of the vocabulary, which together are a third one.
 fn parse_merges(
-    files: &Files<'_>,
+    files: &TokenizerFileReader<'_>,
     vocab: &Map<String, Value>,
     merges: &[u8],
 ) -> Result<Vec<Value>, TokenizerFilesError> {

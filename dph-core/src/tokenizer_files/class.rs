@@ -150,7 +150,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::tokenizer_files::files::Files;
+    use crate::tokenizer_files::files::TokenizerFileReader;
 
     fn choose(tokenizer: &str, model: &str) -> Result<Class, String> {
         let read = |name: &str| match name {
@@ -158,7 +158,7 @@ mod tests {
             "config.json" => Ok(format!(r#"{{"model_type": "{model}"}}"#).into_bytes()),
             _ => Err(io::ErrorKind::NotFound.into()),
         };
-        Class::choose(&Settings::read(&Files { folder: Path::new(""), read: &read }).unwrap())
+        Class::choose(&Settings::read(&TokenizerFileReader { folder: Path::new(""), read: &read }).unwrap())
     }
 
     #[test]

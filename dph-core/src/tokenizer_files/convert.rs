@@ -9,7 +9,7 @@ use super::assemble::{Parts, assemble};
 use super::byte_level::{MERGES, VOCAB, byte_level_parts};
 use super::class::Class;
 use super::error::TokenizerFilesError;
-use super::files::Files;
+use super::files::TokenizerFileReader;
 use super::sentencepiece::SentencePiece;
 use super::sentencepiece_classes::{albert, gemma, llama, t5};
 use super::settings::Settings;
@@ -59,14 +59,14 @@ pub fn convert_tokenizer(
     folder: &Path,
     read: &dyn Fn(&str) -> io::Result<Vec<u8>>,
 ) -> Result<ConvertedTokenizer, TokenizerFilesError> {
-    let files = Files { folder, read };
+    let files = TokenizerFileReader { folder, read };
     let settings = Settings::read(&files)?;
     let parts = parts(&files, &settings)?;
     let tokenizer = format!("{:#}\n", assemble(&parts, &settings));
     Ok(ConvertedTokenizer { tokenizer, config: config(&parts, settings) })
 }
 
-fn parts(files: &Files<'_>, settings: &Settings) -> Result<Parts, TokenizerFilesError> {
+fn parts(files: &TokenizerFileReader<'_>, settings: &Settings) -> Result<Parts, TokenizerFilesError> {
     let class = Class::choose(settings);
     let unknown = |name: &str, found: &str| {
         files.unsupported(format!("the tokenizer class {name}, which would read {found}, is not supported"))
@@ -86,7 +86,7 @@ fn parts(files: &Files<'_>, settings: &Settings) -> Result<Parts, TokenizerFiles
             Err(class) => Err(unknown(&class, name)),
         };
     }
-    let vocab = files.object(VOCAB, "vocabulary")?;
+    let vocab = files.json(VOCAB, "vocabulary")?;
     match (vocab, files.bytes(MERGES)?) {
         (Some(vocab), Some(merges)) => match class {
             Ok(class @ (Class::Gpt2 | Class::Qwen2 | Class::Roberta | Class::GptNeoX)) => {
@@ -96,9 +96,8 @@ fn parts(files: &Files<'_>, settings: &Settings) -> Result<Parts, TokenizerFiles
                 VOCAB,
                 "vocabulary of this model",
                 "it must be read by GPT2Tokenizer, Qwen2Tokenizer, RobertaTokenizer or GPTNeoXTokenizer, but neither \
-                     `tokenizer_class` in tokenizer_config.json nor `model_type` in config.json says which one; set \
-                     `tokenizer_class`"
-                    .to_owned(),
+                 `tokenizer_class` in tokenizer_config.json nor `model_type` in config.json says which one; set \
+                 `tokenizer_class`",
             )),
             Err(class) => Err(unknown(&class, &format!("{VOCAB} and {MERGES}"))),
         },
@@ -109,7 +108,7 @@ fn parts(files: &Files<'_>, settings: &Settings) -> Result<Parts, TokenizerFiles
 }
 
 /// The error that there is no vocabulary, or none that is supported.
-fn missing(files: &Files<'_>) -> Result<TokenizerFilesError, TokenizerFilesError> {
+fn missing(files: &TokenizerFileReader<'_>) -> Result<TokenizerFilesError, TokenizerFilesError> {
     for (name, what) in UNSUPPORTED {
         if files.bytes(name)?.is_some() {
             return Ok(files.unsupported(format!("its {name} ({what}) is not supported")));

@@ -1,20 +1,26 @@
-//! [`Files`]: reads the files of a tokenizer by their names.
+//! [`TokenizerFileReader`]: reads the files of a tokenizer by their names.
 
 use std::io;
 use std::path::Path;
 
-use serde_json::{Map, Value};
+use serde::de::DeserializeOwned;
 
 use super::error::TokenizerFilesError;
 
-pub(super) struct Files<'a> {
-    /// Used in error messages only.
+/// Reads the files of a tokenizer by their names.
+pub struct TokenizerFileReader<'a> {
+    /// The folder of the files; used in error messages only.
     pub folder: &'a Path,
+    /// Returns the contents of a file, or the error [`NotFound`](io::ErrorKind::NotFound).
     pub read: &'a dyn Fn(&str) -> io::Result<Vec<u8>>,
 }
 
-impl Files<'_> {
+impl TokenizerFileReader<'_> {
     /// The contents of a file; `None` if it does not exist.
+    ///
+    /// # Errors
+    ///
+    /// If the file exists and cannot be read.
     pub fn bytes(&self, name: &str) -> Result<Option<Vec<u8>>, TokenizerFilesError> {
         match (self.read)(name) {
             Ok(bytes) => Ok(Some(bytes)),
@@ -23,22 +29,31 @@ impl Files<'_> {
         }
     }
 
-    /// A JSON object; `None` if the file does not exist.
-    pub fn object(
+    /// A JSON file; `None` if it does not exist. Errors call it a `what`.
+    ///
+    /// # Errors
+    ///
+    /// If the file exists and cannot be read or parsed.
+    pub fn json<T: DeserializeOwned>(
         &self,
         name: &str,
         what: &'static str,
-    ) -> Result<Option<Map<String, Value>>, TokenizerFilesError> {
+    ) -> Result<Option<T>, TokenizerFilesError> {
         let Some(bytes) = self.bytes(name)? else { return Ok(None) };
-        let object = serde_json::from_slice(&bytes);
-        object.map(Some).map_err(|error| self.invalid(name, what, error.to_string()))
+        let json = serde_json::from_slice(&bytes);
+        json.map(Some).map_err(|error| self.invalid(name, what, error.to_string()))
     }
 
-    pub fn invalid(&self, name: &str, what: &'static str, message: impl Into<String>) -> TokenizerFilesError {
+    pub(super) fn invalid(
+        &self,
+        name: &str,
+        what: &'static str,
+        message: impl Into<String>,
+    ) -> TokenizerFilesError {
         TokenizerFilesError::Invalid { path: self.folder.join(name), what, message: message.into() }
     }
 
-    pub fn unsupported(&self, problem: impl Into<String>) -> TokenizerFilesError {
+    pub(super) fn unsupported(&self, problem: impl Into<String>) -> TokenizerFilesError {
         TokenizerFilesError::Unsupported { folder: self.folder.to_owned(), problem: problem.into() }
     }
 }

@@ -21,3 +21,4 @@ mod settings;
 
 pub use convert::{ConvertedTokenizer, VOCABULARY_FILES, convert_tokenizer, is_vocabulary};
 pub use error::TokenizerFilesError;
+pub use files::TokenizerFileReader;

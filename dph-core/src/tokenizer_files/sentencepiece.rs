@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::added_tokens::AddedToken;
 use super::assemble::Parts;
 use super::error::TokenizerFilesError;
-use super::files::Files;
+use super::files::TokenizerFileReader;
 use super::merges::{by_score_and_index, merges};
 use super::model_proto::{ModelProto, ModelType, NormalizerSpec, Piece, PieceType, TrainerSpec};
 use super::parts::{BLANK, Bpe, blanks_decoder, metaspace, replace, replace_matches, split};
@@ -24,7 +24,11 @@ pub(super) struct SentencePiece {
 
 impl SentencePiece {
     /// The model in a file.
-    pub fn parse(files: &Files<'_>, name: &str, bytes: &[u8]) -> Result<Self, TokenizerFilesError> {
+    pub fn parse(
+        files: &TokenizerFileReader<'_>,
+        name: &str,
+        bytes: &[u8],
+    ) -> Result<Self, TokenizerFilesError> {
         let invalid = |message: String| files.invalid(name, "SentencePiece model", message);
         let model = ModelProto::decode(bytes).map_err(|error| error.to_string());
         let model = model.and_then(|model| match model.pieces.is_empty() {

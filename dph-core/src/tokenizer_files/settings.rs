@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::added_tokens::AddedToken;
 use super::error::TokenizerFilesError;
-use super::files::Files;
+use super::files::TokenizerFileReader;
 
 /// The keys of the special tokens, in the order in which transformers adds them.
 const NAMES: [&str; 7] =
@@ -24,8 +24,8 @@ pub(super) struct Settings {
 }
 
 impl Settings {
-    pub fn read(files: &Files<'_>) -> Result<Self, TokenizerFilesError> {
-        let object = |name, what| Ok(files.object(name, what)?.unwrap_or_default());
+    pub fn read(files: &TokenizerFileReader<'_>) -> Result<Self, TokenizerFilesError> {
+        let object = |name, what| Ok(files.json(name, what)?.unwrap_or_default());
         Ok(Self {
             config: object("tokenizer_config.json", "tokenizer configuration")?,
             model: object("config.json", "model configuration")?,

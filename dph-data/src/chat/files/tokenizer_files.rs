@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use dph_core::tokenizer_files::convert_tokenizer;
+use dph_core::tokenizer_files::{TokenizerFileReader, convert_tokenizer};
 use serde_json::Value as Json;
 use tokenizers::AddedToken;
 
@@ -35,17 +35,16 @@ pub(crate) struct TokenizerFiles {
 impl TokenizerFiles {
     /// Reads the files. `folder` is used in error messages only.
     pub(crate) fn read(folder: &Path, read: ReadFile<'_>) -> Result<Self, ChatError> {
-        let files = Files { folder, read };
+        let files = TokenizerFileReader { folder, read };
+        let optional = |name: &str, what| Ok::<_, ChatError>(files.json(name, what)?.unwrap_or(Json::Null));
         let (tokenizer, config) = match files.bytes("tokenizer.json")? {
-            Some(tokenizer) => {
-                (tokenizer, files.optional("tokenizer_config.json", "tokenizer configuration")?)
-            }
+            Some(tokenizer) => (tokenizer, optional("tokenizer_config.json", "tokenizer configuration")?),
             None => {
                 let converted = convert_tokenizer(folder, read)?;
                 (converted.tokenizer.into_bytes(), converted.config.into())
             }
         };
-        let map = files.optional("special_tokens_map.json", "map of special tokens")?;
+        let map = optional("special_tokens_map.json", "map of special tokens")?;
         let token = |name: &str| [&config, &map].into_iter().find_map(|file| token_text(&file[name]));
         let tokens = NamedTokens {
             bos: token("bos_token"),
@@ -64,8 +63,8 @@ impl TokenizerFiles {
             tokens,
             added_tokens: added_tokens(&config),
             ids: vec![
-                files.optional("generation_config.json", "generation configuration")?,
-                files.optional("config.json", "model configuration")?,
+                optional("generation_config.json", "generation configuration")?,
+                optional("config.json", "model configuration")?,
             ],
             folder: folder.to_owned(),
         })
@@ -111,7 +110,7 @@ fn added_tokens(config: &Json) -> BTreeMap<u32, AddedToken> {
         .collect()
 }
 
-fn chat_template(files: &Files<'_>, config: &Json) -> Result<Option<String>, ChatError> {
+fn chat_template(files: &TokenizerFileReader<'_>, config: &Json) -> Result<Option<String>, ChatError> {
     let folder = files.folder;
     if let Some(source) = files.bytes("chat_template.jinja")? {
         return Ok(Some(String::from_utf8_lossy(&source).into_owned()));
@@ -134,35 +133,5 @@ fn chat_template(files: &Files<'_>, config: &Json) -> Result<Option<String>, Cha
             })
         }
         _ => Err(invalid("`chat_template` must be text or a list of named templates")),
-    }
-}
-
-struct Files<'a> {
-    folder: &'a Path,
-    read: ReadFile<'a>,
-}
-
-impl Files<'_> {
-    fn bytes(&self, name: &str) -> Result<Option<Vec<u8>>, ChatError> {
-        match (self.read)(name) {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(ChatError::Read { path: self.folder.join(name), source }),
-        }
-    }
-
-    fn optional(&self, name: &str, what: &'static str) -> Result<Json, ChatError> {
-        match self.bytes(name)? {
-            Some(bytes) => self.parse(name, what, &bytes),
-            None => Ok(Json::Null),
-        }
-    }
-
-    fn parse(&self, name: &str, what: &'static str, bytes: &[u8]) -> Result<Json, ChatError> {
-        serde_json::from_slice(bytes).map_err(|error| ChatError::Invalid {
-            path: self.folder.join(name),
-            what,
-            message: error.to_string(),
-        })
     }
 }
