@@ -1,5 +1,6 @@
 //! [`ChatError`]: what makes a tokenizer or a conversation unusable.
 
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
@@ -86,6 +87,13 @@ pub enum ChatError {
         /// What the tokenizer said.
         message: String,
     },
+}
+
+impl ChatError {
+    /// A text that cannot be tokenised.
+    pub(crate) fn tokenise(message: impl fmt::Display) -> Self {
+        Self::Tokenise { message: message.to_string() }
+    }
 }
 
 impl From<TokenizerFilesError> for ChatError {

@@ -164,10 +164,7 @@ impl ChatTokenizer {
     /// # Errors
     /// Tokens that the decoder of the tokenizer rejects.
     pub fn decode(&self, ids: &[u32]) -> Result<String, ChatError> {
-        self.encoder
-            .tokenizer()
-            .decode(ids, false)
-            .map_err(|error| ChatError::Tokenise { message: error.to_string() })
+        self.encoder.tokenizer().decode(ids, false).map_err(ChatError::tokenise)
     }
 
     /// The id of a token given by its text.

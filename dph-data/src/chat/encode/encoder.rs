@@ -45,7 +45,7 @@ impl Encoder {
             return Ok(Vec::new());
         }
         if text.spelled.is_empty() {
-            let encoding = self.tokenizer.encode(text.text.as_str(), false).map_err(tokenise)?;
+            let encoding = self.tokenizer.encode(text.text.as_str(), false).map_err(ChatError::tokenise)?;
             let tokens = placed(&encoding);
             // A vocabulary can have its control tokens among the ordinary ones, and a normaliser can produce their text.
             let from_text = |token: &PlacedToken| {
@@ -57,7 +57,7 @@ impl Encoder {
             }
         }
         let guarded = self.guarded.get_or_init(|| Guarded::new(&self.tokenizer, &self.control));
-        let guarded = guarded.as_ref().map_err(|message| ChatError::Tokenise { message: message.clone() })?;
+        let guarded = guarded.as_ref().map_err(ChatError::tokenise)?;
         guarded.encode(text, &self.control)
     }
 
@@ -89,10 +89,6 @@ impl Encoder {
 fn placed(encoding: &tokenizers::Encoding) -> Vec<PlacedToken> {
     let places = encoding.get_ids().iter().zip(encoding.get_offsets());
     places.map(|(&id, &(start, end))| PlacedToken { id, start, end }).collect()
-}
-
-fn tokenise(error: tokenizers::Error) -> ChatError {
-    ChatError::Tokenise { message: error.to_string() }
 }
 
 /// The tokenizer with other names for its control tokens. In a text for it, the control tokens of the format have these
@@ -147,13 +143,13 @@ impl Guarded {
         if text.text.contains(MARK) {
             let message =
                 "a text with control tokens in its contents must not contain the character U+10FFFD";
-            return Err(ChatError::Tokenise { message: message.to_owned() });
+            return Err(ChatError::tokenise(message));
         }
         let names = self.control_places(text, control);
         let mut cuts: Vec<usize> = Vec::new();
         loop {
             let named = NamedText::new(&text.text, &names, &cuts);
-            let encoding = self.tokenizer.encode(named.text.as_str(), false).map_err(tokenise)?;
+            let encoding = self.tokenizer.encode(named.text.as_str(), false).map_err(ChatError::tokenise)?;
             let mut tokens = Vec::with_capacity(encoding.len());
             let before = cuts.len();
             for token in placed(&encoding) {
@@ -214,7 +210,7 @@ fn cut_place(text: &str, range: Range<usize>) -> Result<usize, ChatError> {
 
 fn uncuttable() -> ChatError {
     let message = "a character of the text becomes a control token, and it cannot be cut";
-    ChatError::Tokenise { message: message.to_owned() }
+    ChatError::tokenise(message)
 }
 
 /// A text with names in the place of control tokens, and with cuts.

@@ -96,7 +96,7 @@ impl ChatMl {
         }
         drop(known);
         let encoding = encoder.tokenizer().encode_fast(text, false);
-        let encoding = encoding.map_err(|error| ChatError::Tokenise { message: error.to_string() })?;
+        let encoding = encoding.map_err(ChatError::tokenise)?;
         let tokens: Arc<[u32]> = encoding.get_ids().into();
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         Ok(Arc::clone(known.entry(text.to_owned()).or_insert(tokens)))

@@ -41,13 +41,18 @@ impl TemplateFormat<'_> {
         let frame = rendering.frame(last)?;
         let frame = frame.ok_or_else(|| unusable(messages, "it leaves out the assistant's last message"))?;
         let mut texts = Vec::with_capacity(answers.len());
+        // The text of the first conversation, with placeholders.
+        let mut rendered = None;
         for answer in answers {
             let answer = placeholders.insert(answer.as_ref());
             let text = rendering.render_with(last, &(&*answer).into())?;
             let mut place = frame.find(&text, &answer);
             texts.push((placeholders.remove(&text, &mut place), place));
+            rendered.get_or_insert(text);
         }
-        let Some((first, _)) = texts.first() else { return Ok(Conversations::default()) };
+        let (Some((first, _)), Some(rendered)) = (texts.first(), rendered) else {
+            return Ok(Conversations::default());
+        };
 
         // The common beginning is tokenised once, up to the last place at which it can be cut.
         let tokens = self.encoder.encode(first)?;
@@ -68,7 +73,7 @@ impl TemplateFormat<'_> {
             let answer = placeholders.insert(answer.as_ref());
             rendering.messages[last] = self.template.message(ASSISTANT, &(&*answer).into());
         }
-        let earlier = self.earlier_answers(&mut rendering, messages, &placeholders, &tokens)?;
+        let earlier = self.earlier_answers(&mut rendering, &rendered, messages, &placeholders, &tokens)?;
         Ok(Conversations { head: ids(head), earlier, tails })
     }
 
@@ -78,7 +83,7 @@ impl TemplateFormat<'_> {
         let mut rendering = self.rendering(messages, &placeholders);
         let text = rendering.render(false)?;
         let tokens = self.encoder.encode(&placeholders.remove(&text, &mut (0..0)))?;
-        let answers = self.earlier_answers(&mut rendering, messages, &placeholders, &tokens)?;
+        let answers = self.earlier_answers(&mut rendering, &text, messages, &placeholders, &tokens)?;
         Ok(TokenSequence { tokens: ids(&tokens), answers })
     }
 
@@ -89,10 +94,12 @@ impl TemplateFormat<'_> {
         Rendering { template: self.template, messages: messages.iter().map(message).collect() }
     }
 
-    /// The answers among these messages, in the tokens of a conversation that begins with them.
+    /// The answers among these messages, in the tokens of a conversation that begins with them. `text` is its text with
+    /// placeholders.
     fn earlier_answers(
         &self,
         rendering: &mut Rendering<'_>,
+        text: &str,
         messages: &[Message],
         placeholders: &Placeholders<'_>,
         tokens: &[PlacedToken],
@@ -102,15 +109,14 @@ impl TemplateFormat<'_> {
         for (index, message) in earlier {
             // The template may leave out this answer.
             let Some(frame) = rendering.frame(index)? else { continue };
-            let text = rendering.render(false)?;
-            let mut place = frame.find(&text, &with_placeholders(&message.content, placeholders));
+            let mut place = frame.find(text, &with_placeholders(&message.content, placeholders));
             // Without a control token behind the answer, its turn must not reach into the next message.
             let next = messages.get(index + 1).map(|next| with_placeholders(&next.content, placeholders));
             let next = next.filter(|next| !next.is_empty()).and_then(|next| text[place.end..].find(&*next));
             let next = next.map_or(text.len(), |at| place.end + at);
             let mut next = next..next;
-            placeholders.remove(&text, &mut next);
-            placeholders.remove(&text, &mut place);
+            placeholders.remove(text, &mut next);
+            placeholders.remove(text, &mut place);
             if let Some(mut found) = AnswerTokens::find(tokens, &place, self.encoder.control()) {
                 if tokens[found.end - 1].start > next.start {
                     found.end = found.answer.end;
