@@ -8,6 +8,7 @@ use tokenizers::{AddedToken, Tokenizer};
 
 use crate::chat::encode::control::{ControlTokens, RenderedText};
 use crate::chat::encode::cuts::{Cut, CutRules};
+use crate::chat::encode::placed_encoding::encode;
 use crate::chat::encode::placed_token::PlacedToken;
 use crate::chat::error::ChatError;
 
@@ -45,8 +46,7 @@ impl Encoder {
             return Ok(Vec::new());
         }
         if text.spelled.is_empty() {
-            let encoding = self.tokenizer.encode(text.text.as_str(), false).map_err(ChatError::tokenise)?;
-            let tokens = placed(&encoding);
+            let tokens = encode(&self.tokenizer, &text.text).map_err(ChatError::tokenise)?;
             // A vocabulary can have its control tokens among the ordinary ones, and a normaliser can produce their text.
             let from_text = |token: &PlacedToken| {
                 let written = text.text.get(token.start..token.end).map(str::trim);
@@ -84,11 +84,6 @@ impl Encoder {
             .map(|token| PlacedToken { start: place(token.start), end: place(token.end), ..token })
             .collect())
     }
-}
-
-fn placed(encoding: &tokenizers::Encoding) -> Vec<PlacedToken> {
-    let places = encoding.get_ids().iter().zip(encoding.get_offsets());
-    places.map(|(&id, &(start, end))| PlacedToken { id, start, end }).collect()
 }
 
 /// The tokenizer with other names for its control tokens. In a text for it, the control tokens of the format have these
@@ -149,10 +144,10 @@ impl Guarded {
         let mut cuts: Vec<usize> = Vec::new();
         loop {
             let named = NamedText::new(&text.text, &names, &cuts);
-            let encoding = self.tokenizer.encode(named.text.as_str(), false).map_err(ChatError::tokenise)?;
-            let mut tokens = Vec::with_capacity(encoding.len());
+            let named_tokens = encode(&self.tokenizer, &named.text).map_err(ChatError::tokenise)?;
+            let mut tokens = Vec::with_capacity(named_tokens.len());
             let before = cuts.len();
-            for token in placed(&encoding) {
+            for token in named_tokens {
                 let (start, end) = (named.source(token.start), named.source(token.end));
                 match self.ids.get(&token.id) {
                     Some(None) => {}

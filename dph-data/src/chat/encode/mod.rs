@@ -3,4 +3,5 @@
 pub(crate) mod control;
 pub(crate) mod cuts;
 pub(crate) mod encoder;
+mod placed_encoding;
 pub(crate) mod placed_token;
