@@ -4,7 +4,7 @@
 
 mod support;
 
-use dph_core::{CandidateScores, CandidateSet, Layer};
+use dph_core::{Candidate, CandidateScores, CandidateSet, Layer};
 use dph_eval::{Model, Progress, ScoreError, Scoring, Unscorable, score};
 use proptest::prelude::*;
 use support::{llama, lswt, lswt_with_registers, model, set};
@@ -125,6 +125,41 @@ fn only_what_is_asked_for_is_scored() {
     }
 }
 
+/// Candidates without a common token are a set with an empty prompt.
+#[test]
+fn candidates_that_share_no_token_have_the_scores_of_those_alone() {
+    let candidate = |context: &[u32], answer: &[u32]| Candidate {
+        tokens: [context, answer, &[2]].concat(),
+        answer: context.len()..context.len() + answer.len(),
+        bytes: answer.len(),
+    };
+    let parts: [(&[u32], &[u32]); 4] =
+        [(&[5, 6, 7], &[8, 9]), (&[10], &[11, 12, 13]), (&[14, 15], &[]), (&[5, 6], &[8])];
+    let together = CandidateSet {
+        id: "s".into(),
+        candidates: parts.iter().map(|(context, answer)| candidate(context, answer)).collect(),
+        ..CandidateSet::default()
+    };
+    let alone: Vec<CandidateSet> = parts
+        .iter()
+        .map(|(context, answer)| CandidateSet {
+            prompt: context.to_vec(),
+            candidates: vec![candidate(&[], answer)],
+            ..together.clone()
+        })
+        .collect();
+    for model in [
+        model(&llama(), Layer::Last),
+        model(&lswt(), Layer::Last),
+        model(&lswt_with_registers(), Layer::Last),
+    ] {
+        let expected = scores(&model, &alone, &all(100)).concat();
+        for budget in [1, 100] {
+            assert_same(&scores(&model, std::slice::from_ref(&together), &all(budget))[0], &expected);
+        }
+    }
+}
+
 #[test]
 fn progress_ends_when_all_is_done() {
     let sets = sets(&[(4, vec![2, 3]), (9, vec![1, 1, 1]), (2, vec![8])]);
@@ -144,7 +179,7 @@ fn a_set_that_does_not_fit_is_named() {
     let model = model(&lswt(), Layer::Last);
     let error = |set: CandidateSet| score(&model, &[set], &all(100), &mut |_| {}).unwrap_err();
     let of = |source| ScoreError::Set { id: "s".into(), source };
-    assert_eq!(error(set("s", &[], &[&[5]])), of(Unscorable::EmptyPrompt));
+    assert_eq!(error(set("s", &[], &[&[5]])), of(Unscorable::NoContext { candidate: 0 }));
     assert_eq!(error(set("s", &[5], &[])), of(Unscorable::NoCandidate));
     assert_eq!(
         error(set("s", &[5, 1024], &[&[5]])),

@@ -101,7 +101,7 @@ impl Batch {
     ///
     /// # Panics
     ///
-    /// If a set has an empty prompt (its first token would have no predictor) or an empty candidate.
+    /// If a candidate is empty, or if no token precedes its answer (whose first token would have no predictor).
     pub fn pack<'a>(
         sets: impl IntoIterator<Item = &'a CandidateSet>,
         wanted: TargetTokens,
@@ -170,7 +170,6 @@ impl Batch {
 
     fn lay_out(&mut self, row: usize, set: &CandidateSet, wanted: TargetTokens) {
         let prompt_len = set.prompt.len();
-        assert!(prompt_len > 0, "candidate set {:?} has an empty prompt", set.id);
         let start = row * self.seq;
         self.write(start, &set.prompt, PROMPT_SEGMENT, 0);
         let first = self.ends.len();
@@ -178,9 +177,11 @@ impl Batch {
         let mut at = start + prompt_len;
         for (index, candidate) in set.candidates.iter().enumerate() {
             assert!(!candidate.tokens.is_empty(), "candidate set {:?} has an empty candidate", set.id);
+            let before = prompt_len + candidate.answer.start;
+            assert!(before > 0, "candidate set {:?} has no token before an answer", set.id);
             self.write(at, &candidate.tokens, index as i32 + 1, prompt_len);
             self.targets.extend(wanted.candidate_targets(candidate).map(|i| Target {
-                // The first token of every candidate is predicted by the last token of the prompt.
+                // The first token of a candidate is predicted by the last token of the prompt.
                 state: if i == 0 { start + prompt_len - 1 } else { at + i - 1 },
                 token: candidate.tokens[i],
                 candidate: first + index,

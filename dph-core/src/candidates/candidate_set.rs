@@ -15,7 +15,7 @@ pub struct CandidateSet {
     pub id: String,
     /// Token ids that all candidates share and that precede every answer. They are computed once for all candidates. The
     /// scores of a candidate do not depend on where the prompt ends, because the rest of its context is in
-    /// [`Candidate::tokens`].
+    /// [`Candidate::tokens`]. The prompt is empty if the candidates share no token.
     pub prompt: Vec<u32>,
     /// The answers, in the order of the source row.
     pub candidates: Vec<Candidate>,

@@ -72,10 +72,10 @@ pub enum ChatError {
         /// The role as given.
         role: String,
     },
-    /// The conversations with the candidate answers have no common beginning, and there is no token to begin with.
+    /// A conversation begins with its answer, and there is no token to begin with.
     #[error(
-        "the conversations with these answers have no token in common, and the tokenizer has neither a beginning-of-text nor an \
-         end-of-text token to predict their first token from; name one in tokenizer_config.json"
+        "the conversation begins with the answer, and the tokenizer has neither a beginning-of-text nor an end-of-text token to \
+         predict its first token from; name one in tokenizer_config.json"
     )]
     NoPrompt,
     /// The conversation has no message to answer.

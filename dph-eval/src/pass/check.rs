@@ -1,6 +1,6 @@
 //! [`check_sets`]: whether a language model can take candidate sets.
 
-use dph_core::CandidateSet;
+use dph_core::{Candidate, CandidateSet};
 use dph_model::{Backbone, InputError};
 
 /// Sets that a model cannot score.
@@ -28,8 +28,11 @@ pub enum Unscorable {
     #[error("there is no candidate")]
     NoCandidate,
     /// Nothing predicts the first token of an answer.
-    #[error("the prompt has no tokens")]
-    EmptyPrompt,
+    #[error("no token precedes candidate {candidate}, and nothing predicts its first token")]
+    NoContext {
+        /// Index of the candidate.
+        candidate: usize,
+    },
     /// A candidate has no tokens, not even the end-of-turn token.
     #[error("candidate {candidate} has no tokens")]
     EmptyCandidate {
@@ -71,8 +74,9 @@ pub(crate) fn check_set(backbone: &Backbone, set: &CandidateSet) -> Result<(), U
     if set.candidates.is_empty() {
         return Err(Unscorable::NoCandidate);
     }
-    if set.prompt.is_empty() {
-        return Err(Unscorable::EmptyPrompt);
+    let precedes = |candidate: &Candidate| set.prompt.len() + candidate.answer.start > 0;
+    if let Some(candidate) = set.candidates.iter().position(|candidate| !precedes(candidate)) {
+        return Err(Unscorable::NoContext { candidate });
     }
     if let Some(candidate) = set.candidates.iter().position(|candidate| candidate.tokens.is_empty()) {
         return Err(Unscorable::EmptyCandidate { candidate });

@@ -74,14 +74,25 @@ pub(crate) struct Tail {
 impl Conversations {
     /// The candidate set of the last answers, whose lengths are `bytes`.
     ///
-    /// The prompt is the longest common prefix of the conversations that touches no last answer. If they share no token, it
-    /// is `start`.
+    /// The prompt is the longest common prefix of the conversations that touches no last answer. It is empty if they share no
+    /// token. A conversation that begins with its last answer has `start` before it, so that its first token is predicted.
     pub(crate) fn candidate_set(
         self,
         bytes: impl Iterator<Item = usize>,
         start: Option<u32>,
     ) -> Result<CandidateSet, ChatError> {
-        let Self { head: mut prompt, earlier, tails } = self;
+        let Self { head: mut prompt, mut earlier, mut tails } = self;
+        if prompt.is_empty() {
+            // Its earlier answers share its first token.
+            if tails.first().is_some_and(|tail| tail.last.answer.start == 0) {
+                earlier.clear();
+            }
+            for Tail { tokens, last } in tails.iter_mut().filter(|tail| tail.last.answer.start == 0) {
+                tokens.insert(0, start.ok_or(ChatError::NoPrompt)?);
+                *last =
+                    AnswerTokens { answer: last.answer.start + 1..last.answer.end + 1, end: last.end + 1 };
+            }
+        }
         let limit = tails.iter().map(|tail| tail.last.answer.start).min().unwrap_or(0);
         let first = tails.first().map_or(&[][..], |tail| &tail.tokens[..limit]);
         let shared = tails.iter().fold(limit, |shared, tail| {
@@ -90,9 +101,6 @@ impl Conversations {
         prompt.extend_from_slice(&first[..shared]);
         let earlier = earlier.into_iter().map(|earlier| earlier.answer.start..earlier.end);
         let earlier_answers = earlier.filter(|earlier| earlier.end <= prompt.len()).collect();
-        if prompt.is_empty() {
-            prompt.push(start.ok_or(ChatError::NoPrompt)?);
-        }
         let candidates = tails.iter().zip(bytes).map(|(Tail { tokens, last }, bytes)| Candidate {
             tokens: tokens[shared..last.end].to_vec(),
             answer: last.answer.start - shared..last.answer.end - shared,
