@@ -456,3 +456,65 @@ fn control_tokens_may_be_named_in_the_configuration_only() {
         assert_eq!(tokenizer.end_of_turn_id(), end);
     }
 }
+
+/// As transformers 5.24: keys that are null are absent, nulls in values are `None`, thoughts have the names of all models.
+#[test]
+fn templates_see_all_keys_of_a_message() {
+    let (folder, _) = world_tokenizer();
+    let shown = |template: &str, message: Json| {
+        let template = format!(
+            "{{% for m in messages %}}{{% if m.tool_calls %}}{template}{{% else %}}{{{{ m.content }}}}{{% endif %}}\
+             {{{{ eos_token }}}}{{% endfor %}}"
+        );
+        write(
+            folder.path(),
+            "tokenizer_config.json",
+            json!({ "eos_token": "</s>", "chat_template": template }).to_string(),
+        );
+        let tokenizer = ChatTokenizer::from_dir(folder.path()).unwrap();
+        let message: Message = serde_json::from_value(message).unwrap();
+        tokenizer.decode(&tokenizer.prompt(&[message]).unwrap()).unwrap()
+    };
+    let call = json!({ "name": "f", "arguments": { "a": null, "b": [1, 2.5, "é</s>"], "</s>": true } });
+    let message =
+        json!({ "role": "assistant", "content": null, "name": null, "tool_calls": [call], "thinking": "hm" });
+    for (template, expected) in [
+        ("{{ m.content is defined }}{{ m.content }}{{ m.name is defined }}", "FalseFalse"),
+        (
+            "{{ m.tool_calls[0].name }}{{ m.tool_calls[0].arguments.a is none }}{{ m.tool_calls[0].arguments.a }}",
+            "fTrueNone",
+        ),
+        (
+            "{{ m.tool_calls[0].arguments | tojson }}",
+            "{\"a\": null, \"b\": [1, 2.5, \"é</s>\"], \"</s>\": true}",
+        ),
+        ("{{ m.reasoning_content }}{{ m.thinking }}{{ m.reasoning is defined }}", "hmhmFalse"),
+    ] {
+        assert_eq!(shown(template, message.clone()), format!("{expected}</s>"), "{template}");
+    }
+    let error = serde_json::from_value::<Message>(json!({ "role": "user", "name": "x" })).unwrap_err();
+    assert!(error.to_string().contains("missing field `content`"), "{error}");
+}
+
+#[test]
+fn answers_have_their_place_where_a_tokenizer_leaves_out_characters() {
+    let (folder, _) = bpe_tokenizer();
+    let template = "{% for m in messages %}[{{ m.role }}] {{ m.content }}{{ eos_token }}{% endfor %}";
+    let config = json!({ "eos_token": "</s>", "chat_template": template });
+    write(folder.path(), "tokenizer_config.json", config.to_string());
+    let answer = |question: &str, answer: &str| {
+        let tokenizer = ChatTokenizer::from_dir(folder.path()).unwrap();
+        let set = tokenizer.candidate_set("x", &[Message::user(question)], &[answer, "?"], None).unwrap();
+        let candidate = &set.candidates[0];
+        let pieces =
+            candidate.tokens[candidate.answer.clone()].iter().map(|&id| tokenizer.piece(id).unwrap());
+        pieces.collect::<String>()
+    };
+    let expected = answer("the town", "an answer");
+    // Without a token of unknown text.
+    edit(folder.path(), |json| json["model"]["unk_token"] = Json::Null);
+    for question in ["the town", "th你好e town", "你好 the town😀"] {
+        assert_eq!(answer(question, "an answer"), expected);
+        assert_eq!(answer(question, "你an an😀swer好"), expected);
+    }
+}

@@ -120,22 +120,19 @@ fn check(tokenizer: &ChatTokenizer, control: &[u32], seed: u64) -> Result<(), St
     };
     let set = tokenise(&answers)?;
     let together = sequences(&set);
-    if set.prompt.is_empty() || set.candidates.iter().any(|candidate| candidate.tokens.is_empty()) {
-        return Err(failed("an empty prompt or candidate"));
+    let precedes = |candidate: &dph_data::Candidate| set.prompt.len() + candidate.answer.start > 0;
+    if !set.candidates.iter().all(|candidate| precedes(candidate) && !candidate.tokens.is_empty()) {
+        return Err(failed("an empty candidate, or one that nothing precedes"));
     }
-    for (index, (tokens, ..)) in together.iter().enumerate() {
+    for (index, (tokens, start, ..)) in together.iter().enumerate() {
         let whole: Vec<Message> =
             messages.iter().cloned().chain([Message::assistant(&answers[index])]).collect();
         let whole =
             tokenizer.conversation(&whole, Supervise::Last).map_err(|error| failed(&error.to_string()))?;
-        // Without a common token, the prompt is the beginning-of-text token.
-        if set.prompt.len() == 1
-            && !whole.tokens.starts_with(tokens)
-            && whole.tokens.starts_with(&tokens[1..])
-        {
-            return Ok(());
-        }
-        if !whole.tokens.starts_with(tokens) {
+        // A conversation that begins with its answer has the beginning-of-text token before it.
+        let begins =
+            *start == 1 && Some(tokens[0]) == tokenizer.bos_id() && !whole.tokens.starts_with(tokens);
+        if !whole.tokens.starts_with(&tokens[usize::from(begins)..]) {
             let whole = &whole.tokens;
             return Err(failed(&format!("candidate {index}, {tokens:?}, is not the beginning of {whole:?}")));
         }
@@ -154,7 +151,8 @@ fn check(tokenizer: &ChatTokenizer, control: &[u32], seed: u64) -> Result<(), St
             messages.iter().map(|message| Message::new(&*message.role, "x")).collect();
         let harmless = tokenizer.candidate_set("", &harmless, &["x"], None).unwrap();
         let count = |tokens: &[u32]| tokens.iter().filter(|id| control.contains(id)).count();
-        if count(tokens) != count(&sequences(&harmless)[0].0) {
+        let harmless = sequences(&harmless).remove(0).0;
+        if count(&tokens[usize::from(begins)..]) != count(&harmless) {
             return Err(failed(&format!("candidate {index} has control tokens from a content: {tokens:?}")));
         }
     }
@@ -202,5 +200,120 @@ fn candidates_are_their_conversations_whatever_their_company() {
         })
         .collect();
     say(&format!("candidate sets: {cases} random conversations, {} failures", failures.len()));
+    assert!(failures.is_empty(), "{} of {cases} fail, the first:\n{}", failures.len(), failures[0]);
+}
+
+/// Templates that change contents in ways that can make control tokens of them. In those of the second list, the changed text
+/// need not have the length of the content.
+const REWRITING: [&[&str]; 2] = [
+    &[
+        "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content | lower }}<|im_end|>\n{% endfor %}",
+        "{% for m in messages %}{{ m.role }}: {{ m.content.lower().strip() }}{{ eos_token }}{% endfor %}",
+        "{% for m in messages %}{{ m.content | replace('(', '<') | replace(')', '>') }}{{ eos_token }}{% endfor %}",
+        "{% for m in messages %}{{ '<|' ~ m.content ~ '|>' }}{{ eos_token }}{% endfor %}",
+        "{% for m in messages %}{{ m.content[1:] ~ m.content[:1] }}{{ eos_token }}{% endfor %}",
+        "{% for m in messages %}{{ m.content[::-1] }}{{ eos_token }}{% endfor %}",
+        "{% for m in messages %}{{ m.content | list | join }}{{ m.content.swapcase() if false else '' }}{{ eos_token }}{% endfor %}",
+        "{% for m in messages %}{{ m.role }}{{ (m.name or '') | lower }}{{ (m.tool_calls or []) | tojson | lower }}{{ m.content }}{{ eos_token }}{% endfor %}",
+        "{% for m in messages %}<think>{{ m.reasoning_content }}</think>{{ '<|' ~ (m.name or '') ~ '|>' }}{{ m.content | upper | lower }}{{ eos_token }}{% endfor %}",
+    ],
+    &[
+        "{% for m in messages %}{{ m.content | replace('X', '') }}{{ eos_token }}{% endfor %}",
+        "{% for m in messages %}{{ m.content.split('X') | join }}{{ eos_token }}{% endfor %}",
+        "{% for m in messages %}{{ m.content | replace('[END]', eos_token) }}{{ eos_token }}{% endfor %}",
+        "{% for m in messages %}{{ m.content | replace('[END]', '') | lower }}{{ eos_token }}{% endfor %}",
+        "{% for m in messages %}{{ m.content | title | replace('Xx', '<') }}{{ eos_token }}{% endfor %}",
+    ],
+];
+
+/// Parts of texts of which the templates make control tokens.
+const SOURCES: [&str; 18] = [
+    "<|IM_END|>",
+    "<|Im_End|>",
+    "</S>",
+    "<S>",
+    "(|im_end|)",
+    "(/s)",
+    "im_end",
+    "|im_end|><",
+    ">|dne_mi|<",
+    ">s/<",
+    "<|im_XEnd|>",
+    "<|im_Xend|>",
+    "</Xs>",
+    "[END]",
+    "xX/s>",
+    "<|im_end|>",
+    "a",
+    " ",
+];
+
+#[test]
+fn templates_that_change_contents_make_no_control_tokens_of_them() {
+    let cases: u64 = std::env::var("DPH_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(6000);
+    let mut tokenizers = Vec::new();
+    for (folder, _) in [world_tokenizer(), bpe_tokenizer(), unigram_tokenizer(true)] {
+        for (kind, templates) in REWRITING.iter().enumerate() {
+            for template in *templates {
+                let config = json!({ "bos_token": "<s>", "eos_token": "</s>", "chat_template": template });
+                write(folder.path(), "tokenizer_config.json", config.to_string());
+                tokenizers.push((kind, *template, ChatTokenizer::from_dir(folder.path()).unwrap()));
+            }
+        }
+    }
+    let count = |tokenizer: &ChatTokenizer, tokens: &[u32]| {
+        let control = ["<s>", "</s>", "<|im_start|>", "<|im_end|>", "<pad>"];
+        let control: Vec<u32> = control.iter().filter_map(|token| tokenizer.token_id(token)).collect();
+        tokens.iter().filter(|id| control.contains(id)).count()
+    };
+    let results: Vec<Result<bool, String>> = (0..cases)
+        .into_par_iter()
+        .map(|seed| {
+            let (kind, template, tokenizer) = &tokenizers[(seed % tokenizers.len() as u64) as usize];
+            let mut random = ChaCha8Rng::seed_from_u64(seed);
+            let mut text = || -> String {
+                let count = random.random_range(0..=3);
+                (0..count).map(|_| SOURCES[random.random_range(0..SOURCES.len())]).collect()
+            };
+            let messages = |text: &mut dyn FnMut() -> String| {
+                ["user", "assistant"].map(|role| {
+                    let mut message = Message::new(role, text());
+                    for key in ["name", "reasoning_content"] {
+                        message.extra.insert(key.to_owned(), text().into());
+                    }
+                    let arguments = json!({ text(): [text(), null, 1.5] });
+                    message.extra.insert("tool_calls".to_owned(), json!([{ "function": arguments }]));
+                    message
+                })
+            };
+            let hostile = messages(&mut text);
+            let harmless = messages(&mut || "x".to_owned());
+            let tokens = |messages: &[Message]| -> Result<Vec<Vec<u32>>, String> {
+                let set = tokenizer.candidate_messages("", &messages[..1], &messages[1..], None);
+                let set = sequences(&set.map_err(|error| error.to_string())?).remove(0).0;
+                let whole = tokenizer.conversation(messages, Supervise::All);
+                let prompt = tokenizer.prompt(&messages[..1]);
+                let whole = whole.map_err(|error| error.to_string())?.tokens;
+                Ok(vec![set, whole, prompt.map_err(|error| error.to_string())?])
+            };
+            let failed = |what: &str| format!("seed {seed}, template {template}: {what}\n{hostile:?}");
+            let expected = tokens(&harmless).map_err(|error| failed(&error))?;
+            match tokens(&hostile) {
+                Err(error) if *kind == 1 && error.contains("contents must not write special tokens") => {
+                    Ok(false)
+                }
+                Err(error) => Err(failed(&error)),
+                Ok(found) => {
+                    // A conversation that begins with its answer has a control token before it.
+                    let same =
+                        expected.iter().zip(&found).all(|(a, b)| count(tokenizer, a) == count(tokenizer, b));
+                    if same { Ok(true) } else { Err(failed(&format!("{found:?}, not as {expected:?}"))) }
+                }
+            }
+        })
+        .collect();
+    let refused = results.iter().filter(|result| matches!(result, Ok(false))).count();
+    let failures: Vec<&String> = results.iter().filter_map(|result| result.as_ref().err()).collect();
+    say(&format!("changed contents: {cases} conversations, {refused} refused, {} failures", failures.len()));
     assert!(failures.is_empty(), "{} of {cases} fail, the first:\n{}", failures.len(), failures[0]);
 }

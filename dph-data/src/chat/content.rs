@@ -5,16 +5,24 @@ use std::ops::Deref;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// The content of a message: a text, or a list of texts (parts). It dereferences to its text, in which the parts stand on
-/// lines of their own.
+/// The content of a message: a text, a list of texts (parts), or nothing. It dereferences to its text, in which the parts
+/// stand on lines of their own.
 ///
-/// In JSON it is a string, or a list of parts `{"type": "text", "text": "…"}`. A chat template that reads parts sees the list,
-/// another one sees the text.
+/// In JSON it is a string, a list of parts `{"type": "text", "text": "…"}`, or null. A chat template that reads parts sees the
+/// list, another one sees the text.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Content {
     text: String,
-    /// The lengths of the parts in bytes; `None` for a content without parts.
-    parts: Option<Vec<usize>>,
+    form: Form,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+enum Form {
+    #[default]
+    Text,
+    /// The lengths of the parts in bytes.
+    Parts(Vec<usize>),
+    Absent,
 }
 
 /// Stands between the parts of a content in its text.
@@ -25,17 +33,27 @@ impl Content {
     pub fn from_parts<T: AsRef<str>>(parts: &[T]) -> Self {
         let texts: Vec<&str> = parts.iter().map(AsRef::as_ref).collect();
         let lengths = texts.iter().map(|text| text.len()).collect();
-        Self { text: texts.join(SEPARATOR), parts: Some(lengths) }
+        Self { text: texts.join(SEPARATOR), form: Form::Parts(lengths) }
+    }
+
+    /// No content, as of a message that only calls tools. A chat template does not see the key `content`.
+    pub fn absent() -> Self {
+        Self { text: String::new(), form: Form::Absent }
+    }
+
+    /// Whether there is no content.
+    pub fn is_absent(&self) -> bool {
+        self.form == Form::Absent
     }
 
     /// Whether it is a list of parts.
     pub fn has_parts(&self) -> bool {
-        self.parts.is_some()
+        matches!(self.form, Form::Parts(_))
     }
 
     /// The parts; a text is one part.
     pub fn parts(&self) -> Vec<&str> {
-        let Some(lengths) = &self.parts else { return vec![&self.text] };
+        let Form::Parts(lengths) = &self.form else { return vec![&self.text] };
         let mut start = 0;
         let part = |length: &usize| {
             let part = &self.text[start..start + length];
@@ -43,6 +61,15 @@ impl Content {
             part
         };
         lengths.iter().map(part).collect()
+    }
+
+    /// The content with each of its texts changed.
+    pub(crate) fn map(&self, mut change: impl FnMut(&str) -> String) -> Self {
+        match self.form {
+            Form::Text => change(&self.text).into(),
+            Form::Parts(_) => Self::from_parts(&self.parts().into_iter().map(change).collect::<Vec<_>>()),
+            Form::Absent => Self::absent(),
+        }
     }
 
     /// The text.
@@ -61,7 +88,7 @@ impl Deref for Content {
 
 impl<T: Into<String>> From<T> for Content {
     fn from(text: T) -> Self {
-        Self { text: text.into(), parts: None }
+        Self { text: text.into(), form: Form::Text }
     }
 }
 
@@ -73,9 +100,12 @@ impl fmt::Display for Content {
 
 impl Serialize for Content {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.has_parts() {
-            false => serializer.serialize_str(&self.text),
-            true => serializer.collect_seq(self.parts().into_iter().map(|text| Part { kind: TEXT, text })),
+        match self.form {
+            Form::Text => serializer.serialize_str(&self.text),
+            Form::Parts(_) => {
+                serializer.collect_seq(self.parts().into_iter().map(|text| Part { kind: TEXT, text }))
+            }
+            Form::Absent => serializer.serialize_none(),
         }
     }
 }
@@ -87,6 +117,7 @@ impl<'de> Deserialize<'de> for Content {
         enum Json {
             Text(String),
             Parts(Vec<JsonPart>),
+            Absent(()),
         }
         #[derive(Deserialize)]
         struct JsonPart {
@@ -100,6 +131,7 @@ impl<'de> Deserialize<'de> for Content {
         let parts = match json {
             Json::Text(text) => return Ok(text.into()),
             Json::Parts(parts) => parts,
+            Json::Absent(()) => return Ok(Self::absent()),
         };
         let texts: Result<Vec<String>, D::Error> = parts
             .into_iter()
@@ -133,7 +165,9 @@ mod tests {
 
     #[test]
     fn a_content_is_a_text_or_parts() {
-        for json in [r#""a""#, r#"[{"type":"text","text":"a"},{"type":"text","text":""}]"#, "[]", r#""""#] {
+        for json in
+            [r#""a""#, r#"[{"type":"text","text":"a"},{"type":"text","text":""}]"#, "[]", r#""""#, "null"]
+        {
             let content: Content = serde_json::from_str(json).unwrap();
             assert_eq!(serde_json::to_string(&content).unwrap(), json);
         }

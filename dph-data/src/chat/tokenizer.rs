@@ -22,7 +22,7 @@ use crate::chat::token_data::{Supervise, TokenData};
 /// Build it once and share it between threads by reference: encoding takes `&self`.
 ///
 /// A chat template renders the real messages, and its text is tokenised as a whole, as transformers does. One thing differs:
-/// content is always text. An answer that contains `<|im_end|>` does not end its turn. In the ChatML format of the paper, the
+/// content is always text. An answer that contains `<|im_end|>` does not end its turn, also if the template changes it. In the ChatML format of the paper, the
 /// texts of the format and the contents are tokenised separately and never merged.
 pub struct ChatTokenizer {
     encoder: Encoder,
@@ -125,17 +125,35 @@ impl ChatTokenizer {
     /// A prompt with candidate answers to it.
     ///
     /// Prompt and candidate together are the tokens of the [`conversation`](Self::conversation) with this answer, up to the
-    /// end of its turn. The prompt is the beginning that all these conversations have in common; without answers it is the
+    /// end of its turn. A conversation that begins with its answer has the beginning-of-text token, or else the end-of-text
+    /// token, before it. The prompt is the beginning that all these conversations have in common; without answers it is the
     /// [`prompt`](Self::prompt).
     ///
     /// # Errors
-    /// As [`prompt`](Self::prompt); a conversation without a special token behind the answer; conversations that have no
-    /// token in common if there is no token to begin with.
+    /// As [`prompt`](Self::prompt); a conversation without a special token behind the answer; a conversation that begins with
+    /// its answer if there is no token to begin with.
     pub fn candidate_set<A: AsRef<str>>(
         &self,
         id: impl Into<String>,
         prompt: &[Message],
         answers: &[A],
+        gold: Option<usize>,
+    ) -> Result<CandidateSet, ChatError> {
+        let answers: Vec<Message> =
+            answers.iter().map(|answer| Message::assistant(answer.as_ref())).collect();
+        self.candidate_messages(id, prompt, &answers, gold)
+    }
+
+    /// A prompt with candidate answers to it, which may have other keys than their content. The role of an answer is
+    /// `assistant`, whatever it says.
+    ///
+    /// # Errors
+    /// As [`candidate_set`](Self::candidate_set).
+    pub fn candidate_messages(
+        &self,
+        id: impl Into<String>,
+        prompt: &[Message],
+        answers: &[Message],
         gold: Option<usize>,
     ) -> Result<CandidateSet, ChatError> {
         if prompt.is_empty() {
@@ -146,7 +164,7 @@ impl ChatTokenizer {
             return Ok(CandidateSet { id: id.into(), prompt, ..CandidateSet::default() });
         }
         let conversations = self.layout.conversations(&self.encoder, self.ids.start, prompt, answers)?;
-        let bytes = answers.iter().map(|answer| answer.as_ref().len());
+        let bytes = answers.iter().map(|answer| answer.content.len());
         let start = self.ids.bos.or(self.ids.eos);
         Ok(CandidateSet { id: id.into(), gold, ..conversations.candidate_set(bytes, start)? })
     }

@@ -23,7 +23,7 @@ pub(crate) struct Render {
 /// A line of the input: the messages before the answers, and the answers.
 struct Conversation {
     prompt: Vec<Message>,
-    candidates: Vec<String>,
+    candidates: Vec<Message>,
 }
 
 impl Render {
@@ -75,8 +75,7 @@ impl Conversation {
         if let Some(messages) = field("messages") {
             let mut messages: Vec<Message> = parse("messages", messages)?;
             let answer = messages.pop_if(|last| last.role == "assistant");
-            let candidates = answer.map(|answer| answer.content.into_text()).into_iter().collect();
-            return Ok(Self { prompt: messages, candidates });
+            return Ok(Self { prompt: messages, candidates: answer.into_iter().collect() });
         }
         let (Some(prompt), Some(candidates)) = (field("prompt"), field("candidates")) else {
             return Err(EXPECTED.to_owned());
@@ -85,12 +84,13 @@ impl Conversation {
             Json::String(text) => vec![Message::user(text)],
             messages => parse("prompt", messages)?,
         };
-        Ok(Self { prompt, candidates: parse("candidates", candidates)? })
+        let candidates: Vec<String> = parse("candidates", candidates)?;
+        Ok(Self { prompt, candidates: candidates.into_iter().map(Message::assistant).collect() })
     }
 
     /// The tokens. A conversation that ends with the assistant's message has this one candidate, another one has none.
     fn candidate_set(self, tokenizer: &ChatTokenizer) -> Result<CandidateSet, ChatError> {
-        tokenizer.candidate_set("", &self.prompt, &self.candidates, None)
+        tokenizer.candidate_messages("", &self.prompt, &self.candidates, None)
     }
 }
 

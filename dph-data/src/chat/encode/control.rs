@@ -99,6 +99,9 @@ impl ControlTokens {
     }
 }
 
+/// Characters that stand for other text while a template is rendered: [placeholders](PRIVATE), and those of other files.
+pub(crate) const STANDS_FOR_TEXT: std::ops::RangeInclusive<char> = '\u{F0000}'..='\u{F9FFF}';
+
 /// Characters without a meaning, which no template contains and no string method changes.
 const PRIVATE: std::ops::RangeInclusive<char> = '\u{F0000}'..='\u{F8FFF}';
 
@@ -127,21 +130,32 @@ impl Placeholders<'_> {
         Cow::Owned(out)
     }
 
-    /// A rendered text with the spelled tokens in their places again. `place` is a range of the text with placeholders, and
-    /// becomes the range in the returned text.
-    pub(crate) fn remove(&self, text: &str, place: &mut Range<usize>) -> RenderedText {
+    /// A rendered text with the spelled tokens in their places again. `from_content` are places of further texts that must
+    /// not become control tokens. `place` is a range of the text with placeholders, and becomes the range in the returned
+    /// text.
+    pub(crate) fn remove(
+        &self,
+        text: &str,
+        from_content: &[Range<usize>],
+        place: &mut Range<usize>,
+    ) -> RenderedText {
         if self.chars.is_empty() {
-            return RenderedText { text: text.to_owned(), spelled: Vec::new() };
+            return RenderedText { text: text.to_owned(), spelled: from_content.to_vec() };
         }
         let by_char: HashMap<char, &str> = self.chars.iter().map(|(text, c)| (*c, text.as_str())).collect();
         let mut out = RenderedText { text: String::with_capacity(text.len()), spelled: Vec::new() };
         let before = place.clone();
+        let mut from_content = from_content.iter().peekable();
         for (at, c) in text.char_indices() {
             if at == before.start {
                 place.start = out.text.len();
             }
             if at == before.end {
                 place.end = out.text.len();
+            }
+            // The places are control tokens, which contain no placeholders.
+            if let Some(found) = from_content.next_if(|found| found.start == at) {
+                out.spelled.push(out.text.len()..out.text.len() + found.len());
             }
             match by_char.get(&c) {
                 Some(token) => {

@@ -25,6 +25,17 @@ impl Frame {
         Some(Self { front: first[..front].to_owned(), back: first[first.len() - back..].to_owned() })
     }
 
+    /// Length in bytes of the part in front.
+    pub(crate) fn front_len(&self) -> usize {
+        self.front.len()
+    }
+
+    /// Whether a rendered conversation is the frame with this answer in it.
+    pub(crate) fn holds(&self, text: &str, answer: &str) -> bool {
+        let rest = text.strip_prefix(&*self.front).and_then(|rest| rest.strip_suffix(&*self.back));
+        rest == Some(answer)
+    }
+
     /// The bytes of a rendered conversation that are the answer.
     ///
     /// The answer is what stands between the two parts of the frame, if this is the answer itself, without blanks at its

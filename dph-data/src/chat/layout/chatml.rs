@@ -33,17 +33,17 @@ impl ChatMl {
     }
 
     /// The conversations with each of these answers.
-    pub(crate) fn conversations<A: AsRef<str>>(
+    pub(crate) fn conversations(
         &self,
         encoder: &Encoder,
         start: Option<u32>,
         messages: &[Message],
-        answers: &[A],
+        answers: &[Message],
     ) -> Result<Conversations, ChatError> {
         let prompt = self.prompt(encoder, start, messages)?;
-        let tail = |answer: &A| {
+        let tail = |answer: &Message| {
             let mut tail = TokenSequence::default();
-            self.push_content(encoder, &mut tail, ASSISTANT, answer.as_ref())?;
+            self.push_content(encoder, &mut tail, ASSISTANT, &answer.content)?;
             let last = tail.answers.remove(0);
             Ok(Tail { tokens: tail.tokens, last })
         };

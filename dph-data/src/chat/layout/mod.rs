@@ -81,12 +81,12 @@ impl Layout {
     }
 
     /// The conversations with each of these answers.
-    pub(crate) fn conversations<A: AsRef<str>>(
+    pub(crate) fn conversations(
         &self,
         encoder: &Encoder,
         start: Option<u32>,
         messages: &[Message],
-        answers: &[A],
+        answers: &[Message],
     ) -> Result<Conversations, ChatError> {
         check_roles(messages)?;
         match self {

@@ -1,9 +1,11 @@
 //! [`ChatTemplate`]: renders conversations with the chat template of a tokenizer, as transformers does.
 
+use minijinja::value::Serde;
 use minijinja::{Environment, Error, ErrorKind, Value, context};
 
 use crate::chat::content::Content;
 use crate::chat::error::ChatError;
+use crate::chat::message::Message;
 use crate::chat::template::jinja::{environment, without_generation_tags};
 
 /// The tokens that templates refer to by name.
@@ -47,6 +49,7 @@ impl NamedTokens {
 /// A compiled chat template.
 pub(crate) struct ChatTemplate {
     environment: Environment<'static>,
+    source: String,
     /// Whether the template reads contents that are texts.
     reads_texts: bool,
     /// Whether the template reads contents that are lists of parts.
@@ -58,13 +61,8 @@ pub(crate) struct ChatTemplate {
 pub(crate) struct MessageValue {
     role: String,
     value: Value,
-}
-
-impl MessageValue {
-    /// The role.
-    pub(crate) fn role(&self) -> &str {
-        &self.role
-    }
+    /// The keys beside the role and the content.
+    extra: Vec<(String, Value)>,
 }
 
 impl ChatTemplate {
@@ -75,7 +73,8 @@ impl ChatTemplate {
             environment.add_global(name, token);
         }
         environment.add_template_owned("chat", without_generation_tags(source)).map_err(invalid)?;
-        let mut template = Self { environment, reads_texts: true, reads_parts: true };
+        let source = source.to_owned();
+        let mut template = Self { environment, source, reads_texts: true, reads_parts: true };
         (template.reads_texts, template.reads_parts) = (template.prints(false), template.prints(true));
         Ok(template)
     }
@@ -104,23 +103,53 @@ impl ChatTemplate {
         })
     }
 
-    /// A message as the template sees it.
-    pub(crate) fn message(&self, role: &str, content: &Content) -> MessageValue {
-        let value = match self.reads_parts && (content.has_parts() || !self.reads_texts) {
+    /// A message as the template sees it. As in transformers, thoughts have the names of all models.
+    pub(crate) fn message(&self, message: &Message) -> MessageValue {
+        let present = message.extra.iter().filter(|(_, value)| !value.is_null());
+        let mut extra: Vec<(String, Value)> =
+            present.map(|(key, value)| (key.clone(), Value::from(Serde(value)))).collect();
+        let named = |name: &str| extra.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
+        if let Some(thoughts) = THOUGHTS.iter().find_map(|name| named(name)) {
+            extra.retain(|(key, _)| key != THOUGHTS[0]);
+            for name in &THOUGHTS[..2] {
+                if !extra.iter().any(|(key, _)| key == name) {
+                    extra.push(((*name).to_owned(), thoughts.clone()));
+                }
+            }
+        }
+        let unset = MessageValue { role: message.role.clone(), value: Value::UNDEFINED, extra };
+        self.with_content(&unset, &message.content)
+    }
+
+    /// A message with another content.
+    pub(crate) fn with_content(&self, message: &MessageValue, content: &Content) -> MessageValue {
+        let text = |content: &Content| match self.reads_parts && (content.has_parts() || !self.reads_texts) {
             true => content.parts().into_iter().map(|text| context! { type => "text", text }).collect(),
             false => Value::from(&**content),
         };
-        MessageValue { role: role.to_owned(), value: context! { role, content => value } }
+        let role = [("role".to_owned(), Value::from(message.role.as_str()))];
+        let content = Some(content).filter(|content| !content.is_absent());
+        let content = content.map(|content| ("content".to_owned(), text(content)));
+        let keys = role.into_iter().chain(content).chain(message.extra.iter().cloned());
+        MessageValue { value: Value::from_pairs(keys), ..message.clone() }
+    }
+
+    /// Whether the template compares with this text: it has a string literal with it.
+    pub(crate) fn names(&self, text: &str) -> bool {
+        ['\'', '"'].iter().any(|quote| self.source.contains(&format!("{quote}{text}{quote}")))
     }
 
     /// Whether the template prints the text of a content, and not the list of its parts.
     fn prints(&self, has_parts: bool) -> bool {
         const TEXT: &str = "\u{F9002}";
         let content = if has_parts { Content::from_parts(&[TEXT]) } else { TEXT.into() };
-        let text = self.render(&[self.message("user", &content)], false);
+        let text = self.render(&[self.message(&Message::user(content))], false);
         text.is_ok_and(|text| text.contains(TEXT) && !text.contains("'type'") && !text.contains("\"type\""))
     }
 }
+
+/// The keys of a message for thoughts. Templates read the first one, those of gpt-oss the second one.
+const THOUGHTS: [&str; 3] = ["reasoning_content", "thinking", "reasoning"];
 
 fn template_error(what: &'static str, roles: Vec<String>, error: &Error) -> ChatError {
     let message = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
@@ -152,8 +181,10 @@ mod tests {
         let tokens = NamedTokens { eos: Some("</s>".into()), ..NamedTokens::default() };
         let template =
             ChatTemplate::new(source, &tokens, [2024, 7, 26]).map_err(|error| error.to_string())?;
-        let messages: Vec<MessageValue> =
-            messages.iter().map(|(role, content)| template.message(role, content)).collect();
+        let messages: Vec<MessageValue> = messages
+            .iter()
+            .map(|(role, content)| template.message(&Message::new(*role, content.clone())))
+            .collect();
         template.render(&messages, false).map_err(|error| error.to_string())
     }
 

@@ -105,17 +105,24 @@ fn message(key: &str, value: Json) -> Result<Message, RowProblem> {
             ),
         )
     };
-    let Json::Object(fields) = value else { return Err(wrong()) };
-    let field = |names: [&str; 2]| names.iter().find_map(|name| fields.get(*name));
-    let role = match field(["role", "from"]).and_then(Json::as_str).ok_or_else(wrong)? {
-        "human" => USER,
-        "gpt" => ASSISTANT,
-        other => other,
+    let Json::Object(mut fields) = value else { return Err(wrong()) };
+    let is_sharegpt = fields.contains_key("from");
+    let mut field = |names: [&str; 2]| names.iter().find_map(|name| fields.shift_remove(*name));
+    let role = match field(["role", "from"]).as_ref().and_then(Json::as_str).ok_or_else(wrong)? {
+        "human" => USER.to_owned(),
+        "gpt" => ASSISTANT.to_owned(),
+        other => other.to_owned(),
     };
-    let content = Content::deserialize(field(["content", "value"]).ok_or_else(wrong)?);
-    let content = content
-        .map_err(|error| RowProblem::new(SkipReason::WrongType, format!("a message in `{key}`: {error}")))?;
-    Ok(Message::new(role, content))
+    let content = match field(["content", "value"]) {
+        Some(content) => Content::deserialize(content).map_err(|error| {
+            RowProblem::new(SkipReason::WrongType, format!("a message in `{key}`: {error}"))
+        })?,
+        None if fields.contains_key("tool_calls") => Content::absent(),
+        None => return Err(wrong()),
+    };
+    // ShareGPT has keys such as `weight`, which are no part of a message.
+    fields.retain(|_, value| !is_sharegpt && !value.is_null());
+    Ok(Message { role, content, extra: fields })
 }
 
 /// The turns of a transcript "\n\nHuman: …\n\nAssistant: …"; `None` for any other text.
