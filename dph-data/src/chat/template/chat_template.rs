@@ -73,6 +73,11 @@ impl ChatTemplate {
             environment.add_global(name, token);
         }
         environment.add_template_owned("chat", without_generation_tags(source)).map_err(invalid)?;
+        let names = environment.get_template("chat").map_err(invalid)?.undeclared_variables(false);
+        if let Some(name) = UNSUPPORTED.iter().find(|name| names.contains(**name)) {
+            let message = format!("the name `{name}`");
+            return Err(ChatError::Template { what: NOT_SUPPORTED, roles: Vec::new(), message });
+        }
         let source = source.to_owned();
         let mut template = Self { environment, source, reads_texts: true, reads_parts: true };
         (template.reads_texts, template.reads_parts) = (template.prints(false), template.prints(true));
@@ -151,13 +156,20 @@ impl ChatTemplate {
 /// The keys of a message for thoughts. Templates read the first one, those of gpt-oss the second one.
 const THOUGHTS: [&str; 3] = ["reasoning_content", "thinking", "reasoning"];
 
+/// Names of Jinja2 that the template engine does not know. It would print nothing for them.
+const UNSUPPORTED: [&str; 4] = ["kwargs", "lipsum", "self", "varargs"];
+
+const NOT_SUPPORTED: &str = "uses a part of Jinja2 that is not supported";
+
 fn template_error(what: &'static str, roles: Vec<String>, error: &Error) -> ChatError {
     let message = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
+    let is_text_format = message.starts_with("tried to use % operator on unsupported types string");
     let what = match error.kind() {
         ErrorKind::UnknownFilter
         | ErrorKind::UnknownFunction
         | ErrorKind::UnknownMethod
-        | ErrorKind::UnknownTest => "uses a part of Jinja2 that is not supported",
+        | ErrorKind::UnknownTest => NOT_SUPPORTED,
+        _ if is_text_format => NOT_SUPPORTED,
         _ => what,
     };
     let message = match (error.kind(), error.line()) {
@@ -244,6 +256,37 @@ mod tests {
             ("{{ ('a' ~ 1) }}{{ 7 // 2 }}{{ 7 % 2 }}{{ 1 / 2 }}{{ 'a' * 3 }}", "a1310.5aaa"),
         ] {
             assert_eq!(text(source), expected, "{source}");
+        }
+    }
+
+    #[test]
+    fn expressions_have_the_values_of_jinja2() {
+        #[derive(serde::Deserialize)]
+        struct Table {
+            /// Templates with the text of Jinja2 3.1.6 with transformers' settings.
+            same: Vec<[String; 2]>,
+            /// Templates that are errors there as well.
+            error: Vec<String>,
+            /// Templates of which only Jinja2 makes a text.
+            unsupported: Vec<String>,
+        }
+        let table: Table = serde_json::from_str(include_str!("jinja2.json")).unwrap();
+        let messages = [message("user", &["x"])];
+        let wrong = table.same.iter().filter_map(|[source, expected]| {
+            let text = render(source, &messages);
+            (text.as_ref() != Ok(expected)).then(|| format!("{source}: {text:?}, not {expected:?}"))
+        });
+        let refused = table.error.iter().chain(&table.unsupported).filter_map(|source| {
+            let text = render(source, &messages).ok()?;
+            Some(format!("{source}: {text:?}, not an error"))
+        });
+        let wrong: Vec<String> = wrong.chain(refused).collect();
+        assert!(wrong.is_empty(), "{wrong:#?}");
+        for source in
+            ["{{ '%s' % 'a' }}", "{{ 'a' | striptags }}", "{% macro m() %}{{ varargs }}{% endmacro %}"]
+        {
+            let error = render(source, &messages).unwrap_err();
+            assert!(error.contains("a part of Jinja2 that is not supported"), "{source}: {error}");
         }
     }
 

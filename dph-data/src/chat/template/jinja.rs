@@ -1,12 +1,18 @@
 //! The Jinja environment of chat templates, as transformers sets it up.
 
 use minijinja::syntax::SyntaxConfig;
+use minijinja::value::{Kwargs, Rest, ValueKind, from_args};
 use minijinja::{Environment, Error, ErrorKind, State, Value};
+use minijinja_contrib::globals::joiner;
 use minijinja_contrib::pycompat;
 
-use crate::chat::template::python_json::to_json;
-use crate::chat::template::python_value::print;
-use crate::chat::template::strftime::strftime;
+use super::arguments::{arguments, invalid};
+use super::cycler::cycler;
+use super::python_json::to_json;
+use super::python_number::{float, int};
+use super::python_text::{self, center, escape, force_escape, join, trim, truncate, word_count};
+use super::python_value::{print, text};
+use super::strftime::strftime;
 
 /// The environment of transformers, with a fixed date.
 pub(crate) fn environment(date: [u16; 3]) -> Result<Environment<'static>, Error> {
@@ -19,10 +25,50 @@ pub(crate) fn environment(date: [u16; 3]) -> Result<Environment<'static>, Error>
         Err(Error::new(ErrorKind::InvalidOperation, message))
     });
     environment.add_function("strftime_now", move |format: String| strftime(&format, date));
+    environment.add_function("joiner", |separator: Option<Value>| {
+        joiner(Some(separator.unwrap_or_else(|| ", ".into())))
+    });
+    environment.add_function("cycler", cycler);
+    environment.add_filter("default", default);
+    environment.add_filter("d", default);
     environment.add_filter("tojson", to_json);
+    environment.add_filter("string", text);
+    environment.add_filter("join", join);
+    environment.add_filter("trim", trim);
+    environment.add_filter("truncate", truncate);
+    environment.add_filter("center", center);
+    environment.add_filter("wordcount", word_count);
+    environment.add_filter("int", int);
+    environment.add_filter("float", float);
+    environment.add_filter("e", escape);
+    environment.add_filter("escape", escape);
+    environment.add_filter("forceescape", force_escape);
     // Python cannot iterate over None.
     environment.add_test("iterable", |value: &Value| !value.is_none() && value.try_iter().is_ok());
+    environment.add_test("sequence", |value: &Value| {
+        matches!(value.kind(), ValueKind::String | ValueKind::Seq | ValueKind::Map | ValueKind::Undefined)
+    });
+    environment.add_test("callable", |value: &Value| value.kind() == ValueKind::Plain);
+    remove_extensions(&mut environment);
     Ok(environment)
+}
+
+/// The filter `default`: another value for one that is undefined or, with `boolean`, false.
+fn default(value: &Value, by_position: Rest<Value>, by_name: Kwargs) -> Result<Value, Error> {
+    let [other, boolean] = arguments(["default_value", "boolean"], &by_position, &by_name)?;
+    let is_absent = value.is_undefined() || (boolean.is_some_and(|flag| flag.is_true()) && !value.is_true());
+    Ok(if is_absent { other.unwrap_or_else(|| "".into()) } else { value.clone() })
+}
+
+/// Removes what Jinja2 does not have, and filters that give another text than those of Jinja2.
+fn remove_extensions(environment: &mut Environment<'_>) {
+    for filter in ["attr", "bool", "chain", "lines", "pprint", "split", "zip"] {
+        environment.remove_filter(filter);
+    }
+    for test in ["endingwith", "safe", "startingwith"] {
+        environment.remove_test(test);
+    }
+    environment.remove_global("debug");
 }
 
 /// The methods of Python's types.
@@ -30,34 +76,19 @@ fn call_method(
     state: &mut State<'_, '_>,
     value: &Value,
     method: &str,
-    args: &[Value],
+    given: &[Value],
 ) -> Result<Value, Error> {
-    let text = value.as_str();
-    let argument = args.first().and_then(Value::as_str);
-    Ok(match (method, text, argument) {
-        ("removeprefix", Some(text), Some(prefix)) => text.strip_prefix(prefix).unwrap_or(text).into(),
-        ("removesuffix", Some(text), Some(suffix)) => text.strip_suffix(suffix).unwrap_or(text).into(),
-        ("partition", Some(text), Some(mark)) => match text.split_once(mark) {
-            Some((before, behind)) => texts([before, mark, behind]),
-            None => texts([text, "", ""]),
-        },
-        ("rpartition", Some(text), Some(mark)) => match text.rsplit_once(mark) {
-            Some((before, behind)) => texts([before, mark, behind]),
-            None => texts(["", "", text]),
-        },
-        ("rsplit", Some(text), Some(mark)) => {
-            let limit =
-                args.get(1).and_then(Value::as_usize).map_or(usize::MAX, |limit| limit.saturating_add(1));
-            let mut parts: Vec<&str> = text.rsplitn(limit, mark).collect();
-            parts.reverse();
-            texts(parts)
-        }
-        _ => return pycompat::unknown_method_callback(state, value, method, args),
-    })
-}
-
-fn texts<'a>(texts: impl IntoIterator<Item = &'a str>) -> Value {
-    texts.into_iter().map(Value::from).collect()
+    let (by_position, by_name): (&[Value], Kwargs) = from_args(given)?;
+    let own = |subject| python_text::call(subject, method, by_position, &by_name);
+    if let Some(result) = value.as_str().and_then(own) {
+        return result;
+    }
+    if method == "index" && value.kind() == ValueKind::Seq {
+        let [item] = arguments(["value"], by_position, &by_name)?;
+        let place = value.try_iter()?.position(|other| Some(other) == item);
+        return place.map(Value::from).ok_or_else(|| invalid("the value is not in the list"));
+    }
+    pycompat::unknown_method_callback(state, value, method, given)
 }
 
 /// Replaces `{% generation %}`, a tag of transformers that marks the assistant's text and prints nothing. Line ends become
