@@ -358,7 +358,79 @@ fn unusable_files_are_errors_that_name_them_and_a_remedy() {
     let broken = merges.replace("he ll", "he zz");
     let gpt2: (&str, &[u8]) = ("config.json", br#"{"model_type": "gpt2"}"#);
     let remedy = "AutoTokenizer.from_pretrained(";
-    let cases: [(&[(&str, &[u8])], &[&str]); 12] = [
+    let class = |name: &str| json!({ "tokenizer_class": name }).to_string();
+    let (llama, gpt2_class) = (class("LlamaTokenizer"), class("GPT2Tokenizer"));
+    let huge = vocab.replacen("0", "1099511627776", 1);
+    let pointer = b"version https://git-lfs\noid sha256:00\nsize 1\n";
+    let split = json!({ "split_special_tokens": true }).to_string();
+    let (vocab_bytes, merges_bytes) = (vocab.as_bytes(), merges.as_bytes());
+    let cases: [(&[(&str, &[u8])], &[&str]); 23] = [
+        (
+            &[
+                ("vocab.json", vocab_bytes),
+                ("merges.txt", merges_bytes),
+                ("tokenizer_config.json", llama.as_bytes()),
+            ],
+            &[
+                "vocab.json",
+                "`tokenizer_class` in tokenizer_config.json is LlamaTokenizer, which reads tokenizer.model",
+            ],
+        ),
+        (
+            &[("tokenizer.model", &bpe), ("tokenizer_config.json", gpt2_class.as_bytes())],
+            &[
+                "tokenizer.model",
+                "is GPT2Tokenizer, which reads vocab.json and merges.txt",
+                "set `tokenizer_class`",
+            ],
+        ),
+        (
+            &[("vocab.json", huge.as_bytes()), ("merges.txt", merges_bytes), gpt2],
+            &[
+                "vocab.json is not a valid vocabulary: the id of `",
+                "is 1099511627776; an id is a whole number below 2^32",
+            ],
+        ),
+        (
+            &[
+                ("vocab.json", vocab_bytes),
+                ("merges.txt", merges_bytes),
+                gpt2,
+                ("added_tokens.json", br#"{"<new>": 1099511627776}"#),
+            ],
+            &["added_tokens.json", "the id of `<new>` is 1099511627776"],
+        ),
+        (
+            &[
+                ("tokenizer.model", &bpe),
+                (
+                    "tokenizer_config.json",
+                    br#"{"added_tokens_decoder": {"1099511627776": {"content": "<new>"}}}"#,
+                ),
+            ],
+            &["tokenizer_config.json", "`added_tokens_decoder` has the id 1099511627776"],
+        ),
+        (
+            &[("vocab.json", b"{}"), ("merges.txt", merges_bytes), gpt2],
+            &["vocab.json is not a valid vocabulary: it has no tokens"],
+        ),
+        (
+            &[("vocab.json", pointer), ("merges.txt", merges_bytes), gpt2],
+            &["vocab.json", "pointer of Git LFS"],
+        ),
+        (
+            &[("vocab.json", vocab_bytes), ("merges.txt", pointer), gpt2],
+            &["merges.txt", "pointer of Git LFS"],
+        ),
+        (
+            &[("tokenizer.model", pointer)],
+            &["tokenizer.model", "a pointer of Git LFS; fetch the file itself"],
+        ),
+        (&[("tokenizer.json", pointer)], &["tokenizer.json", "a pointer of Git LFS; fetch the file itself"]),
+        (
+            &[("tokenizer.model", &bpe), ("tokenizer_config.json", split.as_bytes())],
+            &["tokenizer_config.json", "`split_special_tokens` is not supported", "set it to false"],
+        ),
         (&[], &["cannot read", "tokenizer.json"]),
         (
             &[("vocab.txt", b"[PAD]\n")],
@@ -401,4 +473,39 @@ fn unusable_files_are_errors_that_name_them_and_a_remedy() {
         }
         assert!(error.contains(&folder.path().display().to_string()), "{error}");
     }
+}
+
+/// As transformers 5.24: the map replaces keys of a configuration without `added_tokens_decoder`, and is ignored otherwise.
+#[test]
+fn a_map_of_special_tokens_counts_without_added_tokens() {
+    let bytes = model(BPE).encode_to_vec();
+    let map = json!({ "eos_token": "<sep>", "pad_token": { "content": "<|pad|>" } }).to_string();
+    let ids = |config: Value| {
+        let config = config.to_string();
+        let folder = folder(&[
+            ("tokenizer.model", &bytes),
+            ("tokenizer_config.json", config.as_bytes()),
+            ("special_tokens_map.json", map.as_bytes()),
+        ]);
+        let made = open(folder.path()).unwrap();
+        add_special_tokens(folder.path(), &[]).unwrap();
+        let read = open(folder.path()).unwrap();
+        let ids = |tokenizer: &ChatTokenizer| (tokenizer.eos_id(), tokenizer.pad_id());
+        assert_eq!(ids(&made), ids(&read), "{config}");
+        ids(&made)
+    };
+    assert_eq!(ids(json!({ "eos_token": "</s>" })), (Some(3), Some(280)));
+    assert_eq!(ids(json!({ "eos_token": "</s>", "added_tokens_decoder": {} })), (Some(2), None));
+}
+
+#[test]
+fn a_class_reads_its_own_files_where_there_are_several() {
+    let (vocab, merges) = byte_level();
+    let folder = folder(&[
+        ("vocab.json", vocab.as_bytes()),
+        ("merges.txt", merges.as_bytes()),
+        ("tokenizer.model", &model(BPE).encode_to_vec()),
+        ("tokenizer_config.json", br#"{"tokenizer_class": "GPT2Tokenizer"}"#),
+    ]);
+    assert_eq!(ids(&open(folder.path()).unwrap(), &["hell a"]), [[259, 256]]);
 }

@@ -8,7 +8,7 @@ use super::error::TokenizerFilesError;
 use super::files::TokenizerFileReader;
 use super::parts::{Bpe, QWEN_2, byte_level, split_byte_level};
 use super::post_processor::PostProcessor;
-use super::settings::Settings;
+use super::settings::{Settings, check_ids};
 
 pub(super) const VOCAB: &str = "vocab.json";
 pub(super) const MERGES: &str = "merges.txt";
@@ -22,6 +22,10 @@ pub(super) fn byte_level_parts(
     merges: &[u8],
 ) -> Result<Parts, TokenizerFilesError> {
     const END: &str = "<|endoftext|>";
+    if vocab.is_empty() {
+        return Err(files.invalid(VOCAB, "vocabulary", "it has no tokens"));
+    }
+    check_ids(files, VOCAB, "vocabulary", &vocab)?;
     let prefix = settings.flag("add_prefix_space", false);
     let trim = settings.flag("trim_offsets", true);
     let configured = PostProcessor::Configured {

@@ -128,6 +128,24 @@ impl Class {
         }
     }
 
+    /// What determines the class: a key of a file, with its value.
+    pub fn origin(settings: &Settings) -> Option<String> {
+        let files = [
+            ("tokenizer_class", "tokenizer_config.json", &settings.config),
+            ("tokenizer_class", "config.json", &settings.model),
+            ("model_type", "config.json", &settings.model),
+        ];
+        files.into_iter().find_map(|(key, file, values)| {
+            let value = values.get(key)?.as_str()?;
+            Some(format!("`{key}` in {file} is {value}"))
+        })
+    }
+
+    /// Whether the class reads `vocab.json` and `merges.txt`.
+    pub fn is_byte_level(self) -> bool {
+        matches!(self, Self::Gpt2 | Self::Qwen2 | Self::Roberta | Self::GptNeoX)
+    }
+
     fn parse(name: &str) -> Option<Self> {
         match name.strip_suffix("Fast").unwrap_or(name) {
             "LlamaTokenizer" => Some(Self::Llama),

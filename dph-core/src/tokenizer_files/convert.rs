@@ -71,7 +71,11 @@ fn parts(files: &TokenizerFileReader<'_>, settings: &Settings) -> Result<Parts, 
     let unknown = |name: &str, found: &str| {
         files.unsupported(format!("the tokenizer class {name}, which would read {found}, is not supported"))
     };
-    for name in SENTENCEPIECE {
+    let has = |name: &str| files.bytes(name).map(|bytes| bytes.is_some());
+    let is_byte_level = class.as_ref().is_ok_and(|class| class.is_byte_level());
+    // Repositories have files of several classes beside each other.
+    let is_whole = is_byte_level && has(VOCAB)? && has(MERGES)?;
+    for name in SENTENCEPIECE.into_iter().filter(|_| !is_whole) {
         let Some(bytes) = files.bytes(name)? else { continue };
         let model = SentencePiece::parse(files, name, &bytes)?;
         return match class {
@@ -80,8 +84,10 @@ fn parts(files: &TokenizerFileReader<'_>, settings: &Settings) -> Result<Parts, 
             Ok(Class::T5) => Ok(t5(&model, settings)),
             Ok(Class::Albert) => Ok(albert(&model, settings)),
             Ok(Class::Generic) => Ok(model.parts(settings)),
-            Ok(Class::Gpt2 | Class::Qwen2 | Class::Roberta | Class::GptNeoX) => Err(files.unsupported(
-                format!("the tokenizer class of this model reads {VOCAB} and {MERGES}, but there is {name}"),
+            Ok(Class::Gpt2 | Class::Qwen2 | Class::Roberta | Class::GptNeoX) => Err(files.invalid(
+                name,
+                "vocabulary of this model",
+                format!("{}, which reads {VOCAB} and {MERGES}; {CORRECT}", origin(settings)),
             )),
             Err(class) => Err(unknown(&class, name)),
         };
@@ -89,15 +95,18 @@ fn parts(files: &TokenizerFileReader<'_>, settings: &Settings) -> Result<Parts, 
     let vocab = files.json(VOCAB, "vocabulary")?;
     match (vocab, files.bytes(MERGES)?) {
         (Some(vocab), Some(merges)) => match class {
-            Ok(class @ (Class::Gpt2 | Class::Qwen2 | Class::Roberta | Class::GptNeoX)) => {
-                byte_level_parts(class, files, settings, vocab, &merges)
-            }
-            Ok(_) => Err(files.invalid(
+            Ok(class) if class.is_byte_level() => byte_level_parts(class, files, settings, vocab, &merges),
+            Ok(Class::Generic) => Err(files.invalid(
                 VOCAB,
                 "vocabulary of this model",
                 "it must be read by GPT2Tokenizer, Qwen2Tokenizer, RobertaTokenizer or GPTNeoXTokenizer, but neither \
                  `tokenizer_class` in tokenizer_config.json nor `model_type` in config.json says which one; set \
                  `tokenizer_class`",
+            )),
+            Ok(_) => Err(files.invalid(
+                VOCAB,
+                "vocabulary of this model",
+                format!("{}, which reads {}; {CORRECT}", origin(settings), SENTENCEPIECE[0]),
             )),
             Err(class) => Err(unknown(&class, &format!("{VOCAB} and {MERGES}"))),
         },
@@ -105,6 +114,14 @@ fn parts(files: &TokenizerFileReader<'_>, settings: &Settings) -> Result<Parts, 
         (None, Some(_)) => Err(files.unsupported(format!("it has {MERGES} without {VOCAB}"))),
         (None, None) => Err(missing(files)?),
     }
+}
+
+/// A remedy for files that the class does not read.
+const CORRECT: &str = "add the files that it reads, or set `tokenizer_class` in tokenizer_config.json to the class of this vocabulary";
+
+/// What says which class reads the files.
+fn origin(settings: &Settings) -> String {
+    Class::origin(settings).unwrap_or_else(|| "the tokenizer has no class".to_owned())
 }
 
 /// The error that there is no vocabulary, or none that is supported.

@@ -20,9 +20,13 @@ impl TokenizerFileReader<'_> {
     ///
     /// # Errors
     ///
-    /// If the file exists and cannot be read.
+    /// If the file exists and cannot be read, or is a pointer of Git LFS.
     pub fn bytes(&self, name: &str) -> Result<Option<Vec<u8>>, TokenizerFilesError> {
         match (self.read)(name) {
+            Ok(bytes) if bytes.starts_with(b"version https://git-lfs") => {
+                let message = "it is a pointer of Git LFS; fetch the file itself (git lfs pull)";
+                Err(self.invalid(name, "file of a tokenizer", message))
+            }
             Ok(bytes) => Ok(Some(bytes)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(TokenizerFilesError::Read { path: self.folder.join(name), source }),
@@ -44,12 +48,8 @@ impl TokenizerFileReader<'_> {
         json.map(Some).map_err(|error| self.invalid(name, what, error.to_string()))
     }
 
-    pub(super) fn invalid(
-        &self,
-        name: &str,
-        what: &'static str,
-        message: impl Into<String>,
-    ) -> TokenizerFilesError {
+    /// The error that a file is not a valid `what`.
+    pub fn invalid(&self, name: &str, what: &'static str, message: impl Into<String>) -> TokenizerFilesError {
         TokenizerFilesError::Invalid { path: self.folder.join(name), what, message: message.into() }
     }
 

@@ -18,7 +18,9 @@ mod post_processor;
 mod sentencepiece;
 mod sentencepiece_classes;
 mod settings;
+mod special_tokens_map;
 
 pub use convert::{ConvertedTokenizer, VOCABULARY_FILES, convert_tokenizer, is_vocabulary};
 pub use error::TokenizerFilesError;
 pub use files::TokenizerFileReader;
+pub use special_tokens_map::tokenizer_config;

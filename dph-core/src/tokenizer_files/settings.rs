@@ -7,18 +7,17 @@ use serde_json::{Map, Value};
 use super::added_tokens::AddedToken;
 use super::error::TokenizerFilesError;
 use super::files::TokenizerFileReader;
+use super::special_tokens_map::tokenizer_config;
 
 /// The keys of the special tokens, in the order in which transformers adds them.
 const NAMES: [&str; 7] =
     ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
 
 pub(super) struct Settings {
-    /// `tokenizer_config.json`.
+    /// `tokenizer_config.json` with `special_tokens_map.json`.
     pub config: Map<String, Value>,
     /// `config.json`.
     pub model: Map<String, Value>,
-    /// `special_tokens_map.json`.
-    map: Map<String, Value>,
     /// `added_tokens.json`: ids by token.
     added: Map<String, Value>,
 }
@@ -26,11 +25,12 @@ pub(super) struct Settings {
 impl Settings {
     pub fn read(files: &TokenizerFileReader<'_>) -> Result<Self, TokenizerFilesError> {
         let object = |name, what| Ok(files.json(name, what)?.unwrap_or_default());
+        let added: Map<String, Value> = object("added_tokens.json", "list of added tokens")?;
+        check_ids(files, "added_tokens.json", "list of added tokens", &added)?;
         Ok(Self {
-            config: object("tokenizer_config.json", "tokenizer configuration")?,
+            config: tokenizer_config(files)?.unwrap_or_default(),
             model: object("config.json", "model configuration")?,
-            map: object("special_tokens_map.json", "map of special tokens")?,
-            added: object("added_tokens.json", "list of added tokens")?,
+            added,
         })
     }
 
@@ -46,7 +46,7 @@ impl Settings {
 
     /// The value of a special token, if a file has its key.
     pub fn name(&self, key: &str) -> Option<&Value> {
-        self.config.get(key).or_else(|| self.map.get(key))
+        self.config.get(key)
     }
 
     /// The special tokens by their keys, with defaults for keys that no file has. A key with the value null has no token.
@@ -90,5 +90,23 @@ impl Settings {
             Some((id.as_u64()? as usize, AddedToken::new(text, special)))
         };
         self.added.iter().filter_map(token).collect()
+    }
+}
+
+/// Rejects a vocabulary with an id that is not a whole number below 2^32. Errors call the file a `what`.
+pub(super) fn check_ids(
+    files: &TokenizerFileReader<'_>,
+    name: &str,
+    what: &'static str,
+    ids: &Map<String, Value>,
+) -> Result<(), TokenizerFilesError> {
+    let is_id = |id: &Value| id.as_u64().is_some_and(|id| u32::try_from(id).is_ok());
+    match ids.iter().find(|(_, id)| !is_id(id)) {
+        Some((token, id)) => Err(files.invalid(
+            name,
+            what,
+            format!("the id of `{token}` is {id}; an id is a whole number below 2^32"),
+        )),
+        None => Ok(()),
     }
 }

@@ -1,9 +1,8 @@
 //! Adds control tokens to a tokenizer.
 
-use std::io;
 use std::path::Path;
 
-use dph_core::tokenizer_files::convert_tokenizer;
+use dph_core::tokenizer_files::{TokenizerFileReader, convert_tokenizer};
 use dph_core::write_atomically;
 use tokenizers::{AddedToken, Tokenizer};
 
@@ -22,9 +21,9 @@ pub fn add_special_tokens(folder: &Path, tokens: &[String]) -> Result<usize, Cha
         message: error.to_string(),
     };
     let read = |name: &str| std::fs::read(folder.join(name));
-    let json = match read("tokenizer.json") {
-        Ok(json) => json,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+    let json = match (TokenizerFileReader { folder, read: &read }).bytes("tokenizer.json")? {
+        Some(json) => json,
+        None => {
             let converted = convert_tokenizer(folder, &read)?;
             // Written first: without `tokenizer.json`, both are made again.
             let path = folder.join("tokenizer_config.json");
@@ -32,7 +31,6 @@ pub fn add_special_tokens(folder: &Path, tokens: &[String]) -> Result<usize, Cha
             write_atomically(&path, config.as_bytes()).map_err(|source| ChatError::Write { path, source })?;
             converted.tokenizer.into_bytes()
         }
-        Err(source) => return Err(ChatError::Read { path, source }),
     };
     let mut tokenizer = Tokenizer::from_bytes(json).map_err(invalid)?;
     let special: Vec<AddedToken> =

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use dph_core::tokenizer_files::{TokenizerFileReader, convert_tokenizer};
+use dph_core::tokenizer_files::{TokenizerFileReader, convert_tokenizer, tokenizer_config};
 use serde_json::Value as Json;
 use tokenizers::AddedToken;
 
@@ -24,7 +24,7 @@ pub(crate) struct TokenizerFiles {
     pub chat_template: Option<String>,
     /// The format in `chat.json`.
     pub chat_format: Option<ChatFormat>,
-    /// Tokens by name, from `tokenizer_config.json`, then `special_tokens_map.json`.
+    /// Tokens by name, from `tokenizer_config.json` with `special_tokens_map.json`.
     pub tokens: NamedTokens,
     /// The tokens that `tokenizer_config.json` adds to `tokenizer.json`, by id: `added_tokens_decoder`.
     pub added_tokens: BTreeMap<u32, AddedToken>,
@@ -38,14 +38,14 @@ impl TokenizerFiles {
         let files = TokenizerFileReader { folder, read };
         let optional = |name: &str, what| Ok::<_, ChatError>(files.json(name, what)?.unwrap_or(Json::Null));
         let (tokenizer, config) = match files.bytes("tokenizer.json")? {
-            Some(tokenizer) => (tokenizer, optional("tokenizer_config.json", "tokenizer configuration")?),
+            Some(tokenizer) => (tokenizer, tokenizer_config(&files)?.unwrap_or_default().into()),
             None => {
                 let converted = convert_tokenizer(folder, read)?;
                 (converted.tokenizer.into_bytes(), converted.config.into())
             }
         };
-        let map = optional("special_tokens_map.json", "map of special tokens")?;
-        let token = |name: &str| [&config, &map].into_iter().find_map(|file| token_text(&file[name]));
+        let config: Json = config;
+        let token = |name: &str| token_text(&config[name]);
         let tokens = NamedTokens {
             bos: token("bos_token"),
             eos: token("eos_token"),
