@@ -28,6 +28,7 @@
 //! | `scores` | [`CandidateScores`] holds the rewards and the log-likelihood of a candidate, and a [`Scorer`] chooses |
 //! | `objective` | what training minimises: each objective gives a [`Term`] |
 //! | `parameters` | initial values of the head's parameters, and their names in files |
+//! | [`run_files`] | names of files of a run |
 //! | [`tokenizer_files`] | makes the `tokenizer.json` of a tokenizer in other files |
 //! | `device`, `select`, `atomic` | a [`device`] by its name, rows by indices, files that are replaced atomically |
 //!
@@ -41,6 +42,7 @@ mod device;
 mod head;
 mod objective;
 mod parameters;
+pub mod run_files;
 mod scores;
 mod select;
 pub mod suggestion;

@@ -332,3 +332,59 @@ fn the_tokens_of_documents_and_of_conversations_on_stdin_are_shown() {
         assert!(status == 2 && out.is_empty() && err.contains(expected), "{lines}: {status} {err}");
     }
 }
+
+#[test]
+fn a_tokenizer_is_the_one_of_a_model_an_export_or_a_run() {
+    let (model, _) = common::world_tokenizer();
+    let place = tempfile::tempdir().unwrap();
+    let path = |name: &str| place.path().join(name);
+    let reference = json!({ "path": model.path(), "hash": "0" }).to_string();
+    write(&path("run/dph"), "preference_head.json", "{}");
+    write(&path("run/dph"), "backbone.json", reference);
+    write(&path("run"), "manifest.json", r#"{"stages": ["sft", "dph"]}"#);
+    write(&path("sweep"), "manifest.json", r#"{"variants": ["a=1", "a=2"]}"#);
+    write(&path("new"), "manifest.json", r#"{"stages": ["sft"]}"#);
+    write(&path("moved"), "backbone.json", r#"{"path": "/nowhere", "hash": "0"}"#);
+    write(place.path(), "m.gguf", "GGUF");
+    let stats = |tokenizer: &str, more: &[&str]| {
+        let args =
+            [&["stats", "world", "--split", "test", "--json", "--tokenizer", tokenizer][..], more].concat();
+        run(place.path(), &args)
+    };
+    let expected = stats(model.path().to_str().unwrap(), &[]);
+    assert_eq!(expected.0, 0, "{}", expected.2);
+    for name in ["run", "run/dph"] {
+        assert_eq!(stats(name, &[]), expected, "{name}");
+    }
+    for (name, message) in [
+        ("nowhere", "nowhere: there is no such directory"),
+        ("m.gguf", "dph-model convert m.gguf OUT"),
+        ("hf:a/b", "hf:a/b: dph-data does not download models"),
+        ("sweep", "name one of its variants: a=1, a=2"),
+        ("new", "no stage of this run has been exported yet"),
+        ("moved", "/nowhere: there is no such directory"),
+    ] {
+        let (status, _, err) = stats(name, &[]);
+        assert!(status == 2 && err.contains(message), "{name}: {status} {err}");
+    }
+    // A format of an export, and one of the command line.
+    let template = "{% for m in messages %}{{ m.role }}: {{ m.content }}{{ eos_token }}{% endfor %}";
+    let config = json!({ "eos_token": "</s>", "chat_template": template }).to_string();
+    write(model.path(), "tokenizer_config.json", config);
+    let (plain, chatml) = (stats("run", &[]).1, stats("run", &["--chat", "chatml"]).1);
+    assert_ne!(plain, chatml);
+    write(&path("run/dph"), "chat.json", r#"{"format": "chatml"}"#);
+    assert_eq!(stats("run", &[]).1, chatml);
+    assert_eq!(stats("run", &["--chat", "template"]).1, plain);
+}
+
+#[test]
+fn a_file_of_rows_has_the_split_of_its_name() {
+    let place = tempfile::tempdir().unwrap();
+    let row = r#"{"goal": "g", "sol1": "a", "sol2": "b", "label": 0}"#;
+    for (name, split) in [("mine.jsonl", "train"), ("dev.jsonl", "validation")] {
+        write(place.path(), name, row);
+        let (status, out, err) = run(place.path(), &["show", "piqa", "--data", name]);
+        assert!(status == 0 && out.contains(&format!("split {split}")), "{name}: {out}{err}");
+    }
+}

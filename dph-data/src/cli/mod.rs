@@ -5,6 +5,7 @@ mod list;
 mod render;
 mod show;
 mod stats;
+mod tokenizer;
 mod validate;
 
 use std::io::Write;

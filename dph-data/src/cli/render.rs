@@ -5,17 +5,19 @@ use std::path::PathBuf;
 
 use clap::Args;
 use dph_core::terminal::Failure;
-use dph_data::{CandidateSet, ChatError, ChatFormat, ChatOptions, ChatTokenizer, Message, TokenView};
+use dph_data::{CandidateSet, ChatError, ChatFormat, ChatTokenizer, Message, TokenView};
 use serde::de::DeserializeOwned;
 use serde_json::{Value as Json, json};
+
+use super::tokenizer;
 
 /// The flags of `render`.
 #[derive(Debug, Args)]
 pub(crate) struct Render {
-    /// The directory of the tokenizer
+    /// The directory of a model, an export or a run, whose tokenizer is used
     #[arg(long, value_name = "DIR")]
     tokenizer: PathBuf,
-    /// The format of conversations, `chatml` or `template` [default: as the directory says]
+    /// The format of conversations, `chatml` or `template` [default: that of the directory]
     #[arg(long, value_name = "FORMAT")]
     chat: Option<ChatFormat>,
 }
@@ -33,8 +35,7 @@ impl Render {
         input: &mut dyn BufRead,
         out: &mut dyn Write,
     ) -> Result<(), Failure> {
-        let options = ChatOptions { format: self.chat, ..ChatOptions::default() };
-        let tokenizer = ChatTokenizer::from_dir_with(&self.tokenizer, &options).map_err(Failure::request)?;
+        let tokenizer = tokenizer::open(&self.tokenizer, self.chat)?;
         let mut number = 0;
         for (index, line) in input.lines().enumerate() {
             let line = line.map_err(|error| Failure::request(format!("stdin:{}: {error}", index + 1)))?;

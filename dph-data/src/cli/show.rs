@@ -5,10 +5,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 use dph_core::terminal::{Failure, printable_text};
-use dph_data::{ChatTokenizer, Document, Documents, Skipped, Task, TaskLoadOptions, TokenView};
+use dph_data::{ChatFormat, Document, Documents, Skipped, Task, TaskLoadOptions, TokenView};
 use serde_json::json;
 
-use super::Data;
+use super::data::{Data, file_split};
+use super::tokenizer;
 
 /// The flags of `show`.
 #[derive(Debug, Args)]
@@ -17,7 +18,8 @@ pub(crate) struct Show {
     task: String,
     #[command(flatten)]
     data: Data,
-    /// The split [default: the first that exists of validation, test, train and the task's own]
+    /// The split [default: the first that exists of validation, test, train and the task's own; for a file the split that
+    /// its name stands for, else train]
     #[arg(long)]
     split: Option<String>,
     /// Number of documents
@@ -26,9 +28,12 @@ pub(crate) struct Show {
     /// Print the tokens of the candidate sets: text, ids and pieces, with the prompt, the answers and their ends marked
     #[arg(long, requires = "tokenizer")]
     tokens: bool,
-    /// The directory of the tokenizer for --tokens
+    /// The directory of a model, an export or a run, whose tokenizer is used for --tokens
     #[arg(long, value_name = "DIR", requires = "tokens")]
     tokenizer: Option<PathBuf>,
+    /// The format of conversations, `chatml` or `template` [default: that of the directory]
+    #[arg(long, value_name = "FORMAT", requires = "tokens")]
+    chat: Option<ChatFormat>,
     /// Print the TOML file of the task, as a template for your own
     #[arg(long, conflicts_with_all = ["split", "limit"])]
     toml: bool,
@@ -41,6 +46,9 @@ impl Show {
             return self.source(out);
         }
         let split = self.split.clone().unwrap_or_else(|| {
+            if self.data.root.is_file() {
+                return file_split(&task, &self.data.root);
+            }
             let there = task.splits(&self.data.root);
             let preferred =
                 ["validation", "test", "train"].into_iter().find(|split| there.iter().any(|s| s == split));
@@ -48,7 +56,7 @@ impl Show {
             preferred.unwrap_or(first).to_owned()
         });
         let options = TaskLoadOptions { keep_unlabelled: true, ..TaskLoadOptions::default() };
-        let tokenizer = self.tokenizer.as_deref().map(ChatTokenizer::from_dir).transpose()?;
+        let tokenizer = self.tokenizer.as_deref().map(|path| tokenizer::open(path, self.chat)).transpose()?;
         let loaded = Documents::load(&task, &self.data.root, &split, &options)?;
         let views = |document: &Document| -> Result<Vec<TokenView>, Failure> {
             let Some(tokenizer) = &tokenizer else { return Ok(Vec::new()) };

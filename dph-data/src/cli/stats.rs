@@ -5,10 +5,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 use dph_core::terminal::{Failure, print_table};
-use dph_data::{ChatTokenizer, Documents, Task, TaskData, TaskLoadOptions};
+use dph_data::{ChatFormat, ChatTokenizer, Documents, Task, TaskData, TaskLoadOptions};
 use serde_json::{Value, json};
 
 use super::data::{Data, file_split};
+use super::tokenizer;
 
 /// The flags of `stats`.
 #[derive(Debug, Args)]
@@ -20,9 +21,12 @@ pub(crate) struct Stats {
     /// Only this split [default: all that exist; for a file the split that its name stands for, else train]
     #[arg(long)]
     split: Option<String>,
-    /// Count tokens with the tokenizer in this folder
+    /// Count tokens with the tokenizer of this directory: a model, an export or a run
     #[arg(long, value_name = "DIR")]
     tokenizer: Option<PathBuf>,
+    /// The format of conversations, `chatml` or `template` [default: that of the directory]
+    #[arg(long, value_name = "FORMAT", requires = "tokenizer")]
+    chat: Option<ChatFormat>,
     /// Skip prompts with answers that are longer, in tokens
     #[arg(long, value_name = "N", requires = "tokenizer")]
     max_len: Option<usize>,
@@ -31,7 +35,7 @@ pub(crate) struct Stats {
 impl Stats {
     pub(crate) fn run(&self, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
         let task = Task::find(&self.task)?;
-        let tokenizer = self.tokenizer.as_deref().map(ChatTokenizer::from_dir).transpose()?;
+        let tokenizer = self.tokenizer.as_deref().map(|path| tokenizer::open(path, self.chat)).transpose()?;
         let splits = match &self.split {
             Some(split) => vec![split.clone()],
             None if self.data.root.is_file() => vec![file_split(&task, &self.data.root)],
