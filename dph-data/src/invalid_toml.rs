@@ -60,6 +60,10 @@ impl From<toml::de::Error> for TomlProblem {
         let mut names = message.split('`').skip(1).step_by(2);
         let unknown = names.next().filter(|_| message.starts_with("unknown "));
         let help = unknown.and_then(|unknown| did_you_mean(unknown, names));
+        let message = match message.starts_with("wanted exactly 1 element") {
+            true => "this table must have exactly one key, the name of a choice",
+            false => message,
+        };
         Self { help, ..Self::new(error.span().unwrap_or(0..0), message) }
     }
 }

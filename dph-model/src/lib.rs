@@ -42,5 +42,5 @@ pub use backbone::{Backbone, LoraConfig, PatternError, Recompute, check_lora, ch
 pub use checkpoint::{CheckpointError, LoadOptions, ModelFiles, authors_head, content_hash};
 pub use decoder::{Cache, DecoderConfig, InputError};
 pub use encoder::{Classifier, Encoder, Text};
-pub use family::{ConfigError, Family, param_count};
+pub use family::{ConfigError, Family, param_count, unknown_keys};
 pub use generate::{Finish, GenerateError, Generated, Sampling};

@@ -46,6 +46,15 @@ impl From<Layer> for LayerPooling {
 
 const NAMES: &[&str] = &["mean", "weighted", "signed"];
 
+/// The key of a mix, in the order of [`NAMES`].
+#[derive(Clone, Copy, Deserialize)]
+#[serde(field_identifier, rename_all = "lowercase")]
+enum Mix {
+    Mean,
+    Weighted,
+    Signed,
+}
+
 impl LayerPooling {
     /// The layers, in the order of their weights.
     pub fn layers(&self) -> &[Layer] {
@@ -170,19 +179,19 @@ impl<'de> de::Visitor<'de> for Visitor {
 
     fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<LayerPooling, A::Error> {
         use de::Error;
-        let Some(name) = map.next_key::<String>()? else {
+        let Some(mix) = map.next_key::<Mix>()? else {
             return Err(A::Error::invalid_value(de::Unexpected::Map, &self));
         };
-        let of: fn(Vec<Layer>) -> LayerPooling = match name.as_str() {
-            "mean" => LayerPooling::Mean,
-            "weighted" => LayerPooling::Weighted,
-            "signed" => LayerPooling::Signed,
-            _ => return Err(A::Error::unknown_field(&name, NAMES)),
+        let of: fn(Vec<Layer>) -> LayerPooling = match mix {
+            Mix::Mean => LayerPooling::Mean,
+            Mix::Weighted => LayerPooling::Weighted,
+            Mix::Signed => LayerPooling::Signed,
         };
         let layers = map.next_value()?;
-        match map.next_key::<String>()? {
+        match map.next_key::<Mix>()? {
             Some(more) => Err(A::Error::custom(format!(
-                "`{name}` and `{more}` exclude each other: layers are mixed in one way"
+                "`{}` and `{}` exclude each other: layers are mixed in one way",
+                NAMES[mix as usize], NAMES[more as usize]
             ))),
             None => Ok(of(layers)),
         }

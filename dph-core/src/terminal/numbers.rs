@@ -7,6 +7,11 @@ pub fn grouped(number: usize) -> String {
     groups.join(",")
 }
 
+/// A count with its noun: `1 question`, `20 questions`. The plural is the noun with an `s`.
+pub fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
 /// A count in thousands or millions, where it is large: `640`, `12.5k`, `134.5M`.
 pub fn abbreviated(count: usize) -> String {
     match count {
@@ -41,6 +46,7 @@ mod tests {
     #[test]
     fn large_numbers_can_be_read() {
         assert_eq!([0, 999, 1000, 134_515_008].map(grouped), ["0", "999", "1,000", "134,515,008"]);
+        assert_eq!([0, 1, 20].map(|count| counted(count, "row")), ["0 rows", "1 row", "20 rows"]);
         assert_eq!([640, 12_500, 134_515_008].map(abbreviated), ["640", "12.5k", "134.5M"]);
         assert_eq!([1500, 2_500_000, 1_500_000_000].map(bytes), ["1.5 kB", "2.5 MB", "1.5 GB"]);
         assert_eq!([5.16, 187.4, 8100.0].map(duration), ["5.2 s", "3:07 min", "2:15 h"]);

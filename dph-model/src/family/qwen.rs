@@ -32,6 +32,10 @@ pub struct QwenConfig {
 }
 
 impl QwenConfig {
+    /// The keys beside those of a Llama.
+    pub(super) const WINDOW_KEYS: [&str; 4] =
+        ["use_sliding_window", "sliding_window", "max_window_layers", "layer_types"];
+
     /// The configuration of a Qwen3. It differs by its defaults and by its norm of queries and keys.
     pub(super) fn qwen3(json: &str) -> Result<Self, serde_json::Error> {
         let config: Self = serde_json::from_str(json)?;

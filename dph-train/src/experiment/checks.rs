@@ -5,16 +5,11 @@ use dph_data::Task;
 use dph_eval::Suite;
 use dph_model::checkpoint::Precision;
 
+use crate::experiment::found::Found;
+use crate::experiment::new_model::check_new_model;
 use crate::experiment::{Experiment, Stage, Trainable};
 
-/// A problem and the path of the key that it concerns.
-pub(crate) struct Found {
-    pub path: Vec<String>,
-    pub message: String,
-    pub help: Option<String>,
-}
-
-/// All problems of an experiment that can be found without opening other files.
+/// All problems of an experiment that can be found without loading weights or data.
 pub(crate) fn check(experiment: &Experiment) -> Vec<Found> {
     let mut checks = Checks { found: Vec::new() };
     checks.name(&["name"], &experiment.name);
@@ -65,8 +60,7 @@ struct Checks {
 
 impl Checks {
     fn add(&mut self, path: &[&str], message: impl Into<String>) {
-        let path = path.iter().map(|key| key.to_string()).collect();
-        self.found.push(Found { path, message: message.into(), help: None });
+        self.found.push(Found::new(path, message));
     }
 
     fn require(&mut self, holds: bool, path: &[&str], message: impl Into<String>) {
@@ -105,6 +99,9 @@ impl Checks {
                 &["model", "tokenizer"],
                 "a model with a `path` uses the tokenizer in that directory; remove `tokenizer`",
             ),
+        }
+        if let Some(new) = &model.new {
+            self.found.extend(check_new_model(new, model.path.as_deref()));
         }
     }
 

@@ -3,8 +3,10 @@
 pub(crate) mod checks;
 pub(crate) mod error;
 pub(crate) mod file;
+mod found;
 mod head;
 mod model;
+mod new_model;
 mod objective;
 mod optimiser;
 pub(crate) mod parse;
@@ -12,6 +14,7 @@ mod stage;
 pub(crate) mod sweep;
 
 use std::path::PathBuf;
+mod tokenizer_source;
 
 use dph_core::PreferenceHeadConfig;
 use dph_model::DecoderConfig;
@@ -19,12 +22,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use head::Head;
-pub use model::{Model, TokenizerSource, Trainable, TrainedTokenizer};
+pub use model::{Model, Trainable};
 pub use objective::Objective;
 pub use optimiser::{HeadOptimiser, Optimiser, OptimiserName};
 pub use stage::{Answers, Keep, Negatives, Stage, Validation};
 
 /// An experiment.
+pub use tokenizer_source::{TokenizerSource, TrainedTokenizer};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Experiment {

@@ -9,16 +9,19 @@ use dph_model::checkpoint::Precision;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::tokenizer_source::TokenizerSource;
+
 /// The source of the language model, and which of its weights are trained.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Model {
     /// A Hugging Face style directory, a `.gguf` file, or a repository of the Hugging Face Hub, `"hf:owner/name"`. Either `path` or
-    /// `new` is required. If both are given, `path` is used, and `new` is its configuration for `--dry-run` if `path` does not exist.
+    /// `new` is required. If both are given, `path` is used, and `new` is its configuration for `--dry-run` if `path` does not exist;
+    /// if `path` exists, both must describe the same model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
-    /// A new model with random weights: the contents of a `config.json`. The default of `vocab_size` is the vocabulary size of the
-    /// tokenizer. Requires `tokenizer`.
+    /// A new model with random weights: the contents of a `config.json`. A key that its family does not have is an error. The
+    /// default of `vocab_size` is the vocabulary size of the tokenizer. Requires `tokenizer`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>")]
     pub new: Option<toml::Table>,
@@ -62,24 +65,4 @@ pub enum Trainable {
     Embeddings,
     /// Low-rank adapters on the frozen weights, configured by `[model] lora`.
     Lora,
-}
-
-/// The source of the tokenizer of a new model.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged, expecting = "`tokenizer` must be a directory, \"world\" or { task = \"…\", vocab = 4096 }")]
-pub enum TokenizerSource {
-    /// `"world"`, or a directory.
-    Given(String),
-    /// A byte-level BPE tokenizer that is trained for the model.
-    Trained(TrainedTokenizer),
-}
-
-/// A byte-level BPE tokenizer that is trained for a new model.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct TrainedTokenizer {
-    /// The text task whose `train` split it is trained on.
-    pub task: String,
-    /// Maximum number of tokens.
-    pub vocab: usize,
 }

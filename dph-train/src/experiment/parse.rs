@@ -6,17 +6,18 @@ use dph_data::TomlProblem;
 use toml_edit::{Document, Item, Table, TableLike, Value};
 
 use super::Experiment;
-use super::checks;
+use super::checks::check;
+use super::found::Found;
 
 /// Parses and checks the text of an experiment file.
 pub(crate) fn parse(text: &str) -> Result<Experiment, Vec<TomlProblem>> {
     let experiment: Experiment = toml::from_str(text).map_err(|error| vec![TomlProblem::from(error)])?;
     let document = Document::parse(text).ok();
-    let problem = |found: checks::Found| {
+    let problem = |found: Found| {
         let span = document.as_ref().and_then(|document| span(document, &found.path));
         TomlProblem { help: found.help, ..TomlProblem::new(span.unwrap_or_default(), found.message) }
     };
-    let problems: Vec<TomlProblem> = checks::check(&experiment).into_iter().map(problem).collect();
+    let problems: Vec<TomlProblem> = check(&experiment).into_iter().map(problem).collect();
     match problems.is_empty() {
         true => Ok(experiment),
         false => Err(problems),

@@ -74,14 +74,20 @@ impl Forecast {
             let stages = experiment.stages.iter().map(|stage| StageForecast::new(stage, None)).collect();
             return Ok(Self { model: None, stages, evaluation: None, unchecked, warnings });
         };
+        let path = experiment.model.path.as_deref();
+        let found = path.and_then(locate_here);
+        if let (Some(path), None) = (path, &found) {
+            unchecked.push(format!(
+                "there is no model {}: the forecast is that of the model in `[model.new]`",
+                path.display()
+            ));
+        }
         if source.tokenizer().is_none() {
             unchecked.push(
                 "the tokenizer was not found: its tokens were not checked, and no data was read".into(),
             );
         }
-        if source.new.is_none()
-            && let Some(path) = experiment.model.path.as_deref().and_then(locate_here)
-        {
+        if let Some(path) = found {
             unchecked
                 .push(format!("the weights of {}: a dry run reads only its configuration", path.display()));
         }
