@@ -30,7 +30,7 @@
 //! | `parameters` | initial values of the head's parameters, and their names in files |
 //! | [`run_files`] | names of files of a run |
 //! | [`tokenizer_files`] | makes the `tokenizer.json` of a tokenizer in other files |
-//! | `device`, `select`, `atomic` | a [`device`] by its name, rows by indices, files that are replaced atomically |
+//! | `device`, `select`, `atomic`, `error_class` | a [`device`] by its name, rows by indices, files that are replaced atomically, and whether an error is that of a request |
 //!
 //! Shapes use `rows` (candidate sets in a batch), `seq` (padded tokens per row), `d_model` (size of a hidden state),
 //! `d_ffn` (inner size of a feed-forward network) and `heads` (reward heads).
@@ -39,6 +39,7 @@ pub mod aggregation;
 mod atomic;
 mod candidates;
 mod device;
+mod error_class;
 mod head;
 mod objective;
 mod parameters;
@@ -60,6 +61,7 @@ pub use candidates::{
     Batch, Candidate, CandidateSet, CandidateSpan, PADDING_SEGMENT, PROMPT_SEGMENT, Target, TargetTokens,
 };
 pub use device::{DeviceError, device, known_devices};
+pub use error_class::{Classify, ErrorClass};
 pub use head::{
     HEAD_CONFIG_FILE, HEAD_WEIGHTS_FILE, HeadFileError, Pooling, PoolingKind, PreferenceHead,
     PreferenceHeadConfig, Standardise,

@@ -33,8 +33,7 @@
 mod chat;
 mod definition_error;
 mod document;
-#[cfg(feature = "cli")]
-mod failure;
+mod error_class;
 mod invalid_toml;
 mod load;
 mod order;

@@ -31,8 +31,7 @@
 //! - `rank`: a [`Ranking`] sorts the candidate answers to a prompt by a scorer.
 
 mod bench;
-#[cfg(feature = "cli")]
-mod failure;
+mod error_class;
 mod file_error;
 mod metrics;
 mod model;

@@ -31,8 +31,7 @@ mod backbone;
 pub mod checkpoint;
 pub mod decoder;
 mod encoder;
-#[cfg(feature = "cli")]
-mod failure;
+mod error_class;
 pub mod family;
 mod generate;
 #[cfg(feature = "testing")]

@@ -99,6 +99,15 @@ fn wrong_requests_and_broken_models_are_told_apart() {
     assert!(said.contains("full exists and is not an empty directory"), "{said}");
     let said = run(dir, &["inspect", "nowhere"]).failed(2);
     assert!(said.contains("nowhere is not a directory; a model is a directory with"), "{said}");
+    let said = run(dir, &["inspect", "full"]).failed(2);
+    assert!(said.contains("full/config.json does not exist; every model directory has one"), "{said}");
+    fs::write(dir.join("config.json"), "{}").unwrap();
+    let said = run(dir, &["inspect", "config.json"]).failed(2);
+    assert!(said.contains("config.json: the key `model_type` is missing"), "{said}");
+    fs::write(dir.join("config.json"), CONFIG).unwrap();
+    fs::write(dir.join("tokenizer.json"), "{").unwrap();
+    let said = run(dir, &["inspect", "."]).failed(2);
+    assert!(said.contains("tokenizer.json: EOF while parsing"), "{said}");
     let said = run(dir, &["inspect", "broken.gguf"]).failed(1);
     assert!(said.contains("broken.gguf (4 bytes) is truncated or not a GGUF file"), "{said}");
     let said = run(dir, &["convert", "tiny.gguf", "out", "--dtype", "int8"]).failed(2);

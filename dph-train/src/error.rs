@@ -98,13 +98,21 @@ pub enum TrainError {
         /// The directory.
         dir: PathBuf,
     },
+    /// The run directory cannot be created.
+    #[error("{}: the run directory cannot be created: {source}; choose another one with --out", dir.display())]
+    NotCreated {
+        /// The directory.
+        dir: PathBuf,
+        /// The error of the operating system.
+        source: io::Error,
+    },
     /// The run directory is used by another process.
     #[error("{}: another process writes to this run; wait until it ends, or start another run with --out", dir.display())]
     Locked {
         /// The run directory.
         dir: PathBuf,
     },
-    /// A stage has no training data.
+    /// A stage has no training data, or far too few for its batch.
     #[error("stage `{stage}`: {message}")]
     NoData {
         /// Name of the stage.
@@ -253,38 +261,6 @@ impl TrainError {
     /// A file of a run is not what the program wrote.
     pub(crate) fn damaged(path: &Path, error: &serde_json::Error) -> Self {
         Self::Damaged { path: path.into(), message: error.to_string() }
-    }
-}
-
-impl TrainError {
-    /// Whether the request is invalid (exit status 2) and not a failure of the work (exit status 1).
-    pub fn is_request(&self) -> bool {
-        if let Self::Variant { source, .. } = self {
-            return source.is_request();
-        }
-        matches!(
-            self,
-            Self::NoModel { .. }
-                | Self::OtherExperiment { .. }
-                | Self::OtherData { .. }
-                | Self::OtherModel { .. }
-                | Self::NotAnExport { .. }
-                | Self::NotARun { .. }
-                | Self::Locked { .. }
-                | Self::Sweep(_)
-                | Self::Task(_)
-                | Self::Data(_)
-                | Self::NoData { .. }
-                | Self::Plan(_)
-                | Self::Device(_)
-                | Self::Config(_)
-                | Self::Mixture(_)
-                | Self::Aggregation(_)
-                | Self::DoesNotFit { .. }
-                | Self::OtherTokenizer { .. }
-                | Self::NoRoom { .. }
-                | Self::Pattern(_)
-        )
     }
 }
 

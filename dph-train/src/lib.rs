@@ -34,10 +34,9 @@ mod atomic;
 mod cache;
 mod data;
 mod error;
+mod error_class;
 mod estimate;
 pub mod experiment;
-#[cfg(feature = "cli")]
-mod failure;
 mod forecast;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

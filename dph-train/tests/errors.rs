@@ -426,6 +426,6 @@ fn a_model_without_a_tokenizer_is_named() {
     let model = run.join("sft");
     std::fs::remove_file(model.join("tokenizer.json")).unwrap();
     let text = format!("name = \"x\"\n[model]\npath = {model:?}\n[eval]\ntasks = [\"world\"]\n");
-    let said = fail(&mut train(dir.path(), &text), 1);
+    let said = fail(&mut train(dir.path(), &text), 2);
     assert!(said.contains("sft/tokenizer.json"), "{said}");
 }

@@ -5,7 +5,7 @@ use std::io;
 
 use miette::Report;
 
-use crate::device::DeviceError;
+use crate::error_class::{Classify, ErrorClass};
 
 /// Why a program failed.
 #[derive(Debug)]
@@ -65,8 +65,11 @@ impl From<serde_json::Error> for Failure {
     }
 }
 
-impl From<DeviceError> for Failure {
-    fn from(error: DeviceError) -> Self {
-        Self::request(error)
+impl<E: Classify> From<E> for Failure {
+    fn from(error: E) -> Self {
+        match error.class() {
+            ErrorClass::Request => Self::Request(error.into_report()),
+            ErrorClass::Work => Self::Work(error.into_report()),
+        }
     }
 }

@@ -192,7 +192,7 @@ fn rank(
             request
         }));
     }
-    let scores = score(model, &sets, scoring, &mut |_| {}).map_err(Failure::work)?;
+    let scores = score(model, &sets, scoring, &mut |_| {})?;
     let mut scored = sets.iter().zip(scores);
     let mut answers = Vec::with_capacity(requests.len());
     for request in requests {
@@ -206,7 +206,7 @@ fn rank(
         let Some((set, scores)) = scored.next() else { break };
         let ranking = Ranking::new(&request, &scores, scorers);
         let tokens = show_tokens.then(|| TokenView::new(&model.tokenizer, set)).transpose();
-        answers.push(Ok(Ranked { request, ranking, tokens: tokens.map_err(Failure::work)? }));
+        answers.push(Ok(Ranked { request, ranking, tokens: tokens? }));
     }
     Ok(answers)
 }

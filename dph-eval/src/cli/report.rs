@@ -41,7 +41,7 @@ impl ReportArgs {
         if let Some(path) = self.html {
             let page = HtmlReport::new("Results").results(&runs).to_html();
             dph_core::write_atomically(&path, page.as_bytes())
-                .map_err(|source| Failure::work(FileError::Io { path, source }))?;
+                .map_err(|source| FileError::Io { path, source })?;
         }
         out.write_all(text.as_bytes())?;
         Ok(())

@@ -23,6 +23,12 @@ pub enum CheckpointError {
         /// The path.
         path: PathBuf,
     },
+    /// The directory has no `config.json`.
+    #[error("{} does not exist; every model directory has one; is this the right directory?", path.display())]
+    NoConfig {
+        /// The file.
+        path: PathBuf,
+    },
     /// A file does not exist.
     #[error("{} does not exist; {remedy}", path.display())]
     NotFound {

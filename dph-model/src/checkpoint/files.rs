@@ -70,10 +70,7 @@ impl ModelFiles {
         }
         let path = self.path.join(CONFIG_FILE);
         std::fs::read_to_string(&path).map_err(|source| match source.kind() {
-            io::ErrorKind::NotFound => CheckpointError::NotFound {
-                path: path.clone(),
-                remedy: "every model directory has one; is this the right directory?".into(),
-            },
+            io::ErrorKind::NotFound => CheckpointError::NoConfig { path: path.clone() },
             _ => CheckpointError::Io { path: path.clone(), source },
         })
     }

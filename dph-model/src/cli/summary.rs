@@ -79,7 +79,7 @@ impl Summary {
             Err(CheckpointError::NotFound { .. }) => None,
             Err(error) => return Err(error.into()),
         };
-        let tokenizer = TokenizerSummary::read(&files).map_err(Failure::work)?;
+        let tokenizer = TokenizerSummary::read(&files).map_err(Failure::request)?;
         Self::new(&json, &files.path().join("config.json"), infos, tokenizer)
     }
 

@@ -51,13 +51,12 @@ impl Arguments {
     }
 }
 
-/// The forecast of the experiment. Every error here is an invalid request.
+/// The forecast of the experiment.
 fn forecast(file: &ExperimentFile, data: &Path) -> Result<String, Failure> {
-    let forecast = match &file.sweep {
-        Some(sweep) => SweepForecast::new(sweep, data).map(|forecast| forecast.to_string()),
-        None => Forecast::new(&file.experiment, data).map(|forecast| forecast.to_string()),
-    };
-    forecast.map_err(|error| Failure::Request(error.into()))
+    Ok(match &file.sweep {
+        Some(sweep) => SweepForecast::new(sweep, data)?.to_string(),
+        None => Forecast::new(&file.experiment, data)?.to_string(),
+    })
 }
 
 /// Reports every failed variant and their number.

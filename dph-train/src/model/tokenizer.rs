@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use dph_data::{ChatOptions, ChatTokenizer};
+use dph_data::{ChatError, ChatOptions, ChatTokenizer};
 use dph_model::ModelFiles;
 use dph_model::checkpoint::COMPANION_FILES;
 
@@ -26,7 +26,7 @@ pub(crate) fn copy_tokenizer(from: &Path, to: &Path) -> Result<(), TrainError> {
                 std::fs::write(&target, bytes).map_err(|error| TrainError::io(&target, error))?;
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => return Err(TrainError::io(&files.path().join(name), error)),
+            Err(source) => return Err(ChatError::Read { path: files.path().join(name), source }.into()),
         }
     }
     Ok(())

@@ -177,7 +177,8 @@ fn check_tokenizer(experiment: &Experiment, source: &ModelSource) -> Result<(), 
     let is_text = |stage: &Stage| {
         stage.mix.keys().all(|task| Task::find(task).is_ok_and(|task| task.kind == Kind::Text))
     };
-    let tokens = match experiment.stages.iter().all(is_text) {
+    let evaluates = !experiment.eval.tasks.is_empty() || !experiment.eval.suites.is_empty();
+    let tokens = match experiment.stages.iter().all(is_text) && !evaluates {
         true => tokenizer.encode_text("text")?,
         false => tokenizer.prompt(&[Message::user("text")])?,
     };

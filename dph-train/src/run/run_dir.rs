@@ -67,7 +67,7 @@ impl RunDir {
                 tracing::info!("moved the earlier run to {}", aside.display());
             }
         }
-        fs::create_dir_all(dir).map_err(error)?;
+        fs::create_dir_all(dir).map_err(|source| TrainError::NotCreated { dir: dir.into(), source })?;
         refuse_other_files(dir)?;
         let lock = lock(dir)?;
         // First the file by which a run is recognised.

@@ -1,0 +1,77 @@
+//! The classes of the errors of this crate.
+
+use dph_core::{Classify, ErrorClass};
+
+use crate::bench::{BenchError, PlanError};
+use crate::file_error::FileError;
+use crate::model::ModelError;
+use crate::pass::ScoreError;
+use crate::results::ResultsError;
+
+impl Classify for FileError {
+    fn class(&self) -> ErrorClass {
+        match self {
+            Self::Json { .. } => ErrorClass::Request,
+            Self::Io { .. } => ErrorClass::Work,
+        }
+    }
+}
+
+impl Classify for ModelError {
+    fn class(&self) -> ErrorClass {
+        match self {
+            Self::NotFound { .. }
+            | Self::NotAModel { .. }
+            | Self::Unfinished { .. }
+            | Self::Sweep { .. }
+            | Self::BackboneMissing { .. }
+            | Self::BackboneChanged { .. }
+            | Self::HeadSize { .. }
+            | Self::HeadLayer { .. } => ErrorClass::Request,
+            Self::Backbone(error) => error.class(),
+            Self::Tokenizer(error) => error.class(),
+            Self::Head(error) => error.class(),
+            Self::File(error) => error.class(),
+        }
+    }
+}
+
+impl Classify for PlanError {
+    fn class(&self) -> ErrorClass {
+        ErrorClass::Request
+    }
+
+    #[cfg(feature = "cli")]
+    fn into_report(self) -> miette::Report {
+        self.into()
+    }
+}
+
+impl Classify for ScoreError {
+    fn class(&self) -> ErrorClass {
+        match self {
+            Self::Set { .. } => ErrorClass::Request,
+            Self::Input(error) => error.class(),
+        }
+    }
+}
+
+impl Classify for BenchError {
+    fn class(&self) -> ErrorClass {
+        match self {
+            Self::NoHead { .. } => ErrorClass::Request,
+            Self::Head { source, .. } => source.class(),
+            Self::Data(error) => error.class(),
+            Self::Score { source, .. } => source.class(),
+        }
+    }
+}
+
+impl Classify for ResultsError {
+    fn class(&self) -> ErrorClass {
+        match self {
+            Self::Missing { .. } | Self::Format { .. } => ErrorClass::Request,
+            Self::File(error) => error.class(),
+        }
+    }
+}
