@@ -59,8 +59,8 @@ pub use experiment::{Experiment, schema};
 pub use forecast::{EvalForecast, Forecast, ModelForecast, StageCost, StageForecast};
 pub use optimiser::{Schedule, Shape, StepScheduler};
 pub use progress::StageProgress;
-pub use run::{RunOptions, run};
-pub use sweep::{SweepForecast, SweepOutcome, run_sweep};
+pub use run::{RunOptions, check_resume, run};
+pub use sweep::{SweepForecast, SweepOutcome, check_sweep_resume, run_sweep};
 
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]

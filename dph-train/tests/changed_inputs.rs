@@ -113,13 +113,17 @@ fn changed_data_are_not_resumed() {
         ),
     ] {
         own.write(split, changed);
-        let said = fail(&mut own.train(&resume), 2);
-        for part in parts {
-            assert!(said.contains(part), "{split}: {part:?} is not in {said}");
+        for dry_run in [&[][..], &["--dry-run"]] {
+            let said = fail(own.train(&resume).args(dry_run), 2);
+            for part in parts {
+                assert!(said.contains(part), "{split} {dry_run:?}: {part:?} is not in {said}");
+            }
         }
         own.write(split, rows);
     }
     succeed(&mut own.train(&resume));
+    let output = said(&succeed(own.train(&resume).arg("--dry-run")));
+    assert!(output.contains("the run has these settings, data and models"), "{output}");
     assert_eq!(head(), before);
 
     // A run of an earlier version has no record.
@@ -194,15 +198,19 @@ fn a_sweep_does_not_resume_with_other_data() {
     let sweep = ["--set", "sweep.head.pooling=['identity', 'bert']"];
     succeed(&mut own.train(&sweep));
     own.write("train", 41);
-    let said = fail(own.train(&sweep).arg("--resume"), 2);
-    assert!(said.contains("variant pooling=identity: "), "{said}");
-    assert!(said.contains("shared/sft-") && said.contains("`sft` used other data"), "{said}");
+    for dry_run in [&[][..], &["--dry-run"]] {
+        let said = fail(own.train(&sweep).arg("--resume").args(dry_run), 2);
+        assert!(said.contains("variant pooling=identity: "), "{said}");
+        assert!(said.contains("shared/sft-") && said.contains("`sft` used other data"), "{said}");
+    }
     own.write("train", 40);
     own.write("test", 11);
     let said = fail(own.train(&sweep).arg("--resume"), 2);
     assert!(said.contains("`results.json` used other data"), "{said}");
     own.write("test", 10);
     succeed(own.train(&sweep).arg("--resume"));
+    let output = support::said(&succeed(own.train(&sweep).args(["--resume", "--dry-run"])));
+    assert!(output.contains("the run has these settings, data and models"), "{output}");
 }
 
 #[test]
@@ -221,11 +229,13 @@ fn another_model_or_tokenizer_is_not_resumed() {
     let mut bytes = fs::read(&weights).unwrap();
     *bytes.last_mut().unwrap() ^= 1;
     fs::write(&weights, bytes).unwrap();
-    let said = fail(own.train(&[]).arg("--resume"), 2);
-    assert!(
-        said.contains("this run began with another model") && said.contains("restore the model"),
-        "{said}"
-    );
+    for dry_run in [&[][..], &["--dry-run"]] {
+        let said = fail(own.train(dry_run).arg("--resume"), 2);
+        assert!(
+            said.contains("this run began with another model") && said.contains("restore the model"),
+            "{said}"
+        );
+    }
 
     // A new model whose tokenizer is a directory.
     let own = OwnData::new();
@@ -236,6 +246,41 @@ fn another_model_or_tokenizer_is_not_resumed() {
     let file = tokenizer.join("tokenizer.json");
     let json = fs::read_to_string(&file).unwrap();
     fs::write(&file, format!("{json}\n")).unwrap();
-    let said = fail(&mut own.train(&["--set", &change, "--resume"]), 2);
-    assert!(said.contains("`base` used other data: `model.tokenizer`"), "{said}");
+    for dry_run in [&[][..], &["--dry-run"]] {
+        let said = fail(own.train(&["--set", &change, "--resume"]).args(dry_run), 2);
+        assert!(said.contains("`base` used other data: `model.tokenizer`"), "{said}");
+    }
+}
+
+#[test]
+fn other_settings_and_a_damaged_record_of_them_are_told_apart() {
+    let own = OwnData::new();
+    succeed(&mut own.train(&[]));
+    let refused = |changes: &[&str], message: &str| {
+        for dry_run in [&[][..], &["--dry-run"]] {
+            let said = fail(own.train(changes).arg("--resume").args(dry_run), 2);
+            assert!(said.contains(message), "{dry_run:?}: {message:?} is not in {said}");
+        }
+    };
+    refused(&["--set", "stage.sft.steps=5"], "this run has other settings: stage.sft.steps");
+    let resolved = own.run().join("resolved.toml");
+    let whole = fs::read_to_string(&resolved).unwrap();
+    for damaged in [&whole[..whole.len() - 3], "", "\0\0\0"] {
+        fs::write(&resolved, damaged).unwrap();
+        refused(&[], "resolved.toml: the file is damaged (");
+    }
+    fs::write(&resolved, whole).unwrap();
+    succeed(own.train(&[]).arg("--resume"));
+}
+
+#[test]
+fn a_run_that_is_not_there_is_started_with_a_warning() {
+    let own = OwnData::new();
+    let output = said(&succeed(&mut own.train(&["--resume", "--dry-run"])));
+    assert!(output.contains("run: there is no run to resume; a new one would start"), "{output}");
+    assert!(!own.run().exists());
+    let output = said(&succeed(&mut own.train(&["--resume"])));
+    assert!(output.contains("run: there is no run to resume; a new one starts"), "{output}");
+    let output = said(&succeed(&mut own.train(&["--resume"])));
+    assert!(!output.contains("no run to resume"), "{output}");
 }

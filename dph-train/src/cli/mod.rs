@@ -5,9 +5,13 @@ mod arguments;
 use std::io::Write;
 use std::path::Path;
 
+use dph_core::terminal::numbers::counted;
 use dph_core::terminal::{Failure, log_to_stderr, say};
 use dph_eval::{Results, Table};
-use dph_train::{ExperimentFile, Forecast, RunOptions, SweepForecast, TrainError, run, run_sweep, schema};
+use dph_train::{
+    ExperimentFile, Forecast, RunOptions, SweepForecast, TrainError, check_resume, check_sweep_resume, run,
+    run_sweep, schema,
+};
 
 pub(crate) use arguments::Arguments;
 
@@ -23,14 +27,15 @@ impl Arguments {
         let mut overrides = self.overrides;
         overrides.extend(self.device.map(|device| format!("device={device:?}")));
         let file = ExperimentFile::read(&experiment, &overrides)?;
-        if self.dry_run {
-            return Ok(writeln!(out, "{}", forecast(&file, &self.data)?)?);
-        }
         let options = RunOptions {
             out: self.out.unwrap_or_else(|| format!("runs/{}", file.experiment.name).into()),
             data: self.data,
             resume: self.resume,
         };
+        if self.dry_run {
+            let resumed = if self.resume { compare(&file, &options)? } else { String::new() };
+            return Ok(writeln!(out, "{}{resumed}", forecast(&file, &options.data)?)?);
+        }
         if file.sweep.is_some() {
             let outcome = run_sweep(&file, &options)?;
             let text = match self.json {
@@ -59,6 +64,19 @@ fn forecast(file: &ExperimentFile, data: &Path) -> Result<String, Failure> {
     })
 }
 
+/// Compares an interrupted run with the experiment, as a run with --resume does, and returns a line of the forecast.
+fn compare(file: &ExperimentFile, options: &RunOptions) -> Result<String, Failure> {
+    match &file.sweep {
+        Some(_) => check_sweep_resume(file, options)?,
+        None => check_resume(file, options)?,
+    }
+    let out = options.out.display();
+    Ok(match options.has_run() {
+        true => format!("\nresume      {out}: the run has these settings, data and models"),
+        false => format!("\nwarning     {out}: there is no run to resume; a new one would start"),
+    })
+}
+
 /// Reports every failed variant and their number.
 fn failures(failed: Vec<(String, TrainError)>, done: usize) -> Result<(), Failure> {
     let (count, all) = (failed.len(), failed.len() + done);
@@ -67,6 +85,9 @@ fn failures(failed: Vec<(String, TrainError)>, done: usize) -> Result<(), Failur
     }
     match count {
         0 => Ok(()),
-        _ => Err(Failure::work(format!("{count} of {all} variants failed; run them again with --resume"))),
+        _ => Err(Failure::work(format!(
+            "{count} of {} failed; run the failed ones again with --resume",
+            counted(all, "variant")
+        ))),
     }
 }

@@ -10,7 +10,7 @@ use crate::experiment::file::ExperimentFile;
 use crate::run::context::RunContext;
 use crate::run::evaluation::evaluate;
 use crate::run::preflight::{Preflights, Purpose};
-use crate::run::run_dir::RunDir;
+use crate::run::run_dir::{Access, RunDir};
 use crate::run::stage_dirs::StageDirs;
 
 /// Options of a run.
@@ -22,6 +22,21 @@ pub struct RunOptions {
     pub data: PathBuf,
     /// Whether to continue an interrupted run.
     pub resume: bool,
+}
+
+impl RunOptions {
+    /// Whether there is a run to continue.
+    pub fn has_run(&self) -> bool {
+        RunDir::exists(&self.out)
+    }
+
+    /// What the run directory is opened for. A warning is logged if there is no run to continue.
+    pub(crate) fn access(&self) -> Access {
+        if self.resume && !self.has_run() {
+            tracing::warn!("{}: there is no run to resume; a new one starts", self.out.display());
+        }
+        if self.resume { Access::Resume } else { Access::New }
+    }
 }
 
 /// Runs an experiment and returns the results of its evaluations: first the evaluations after single stages, then the
@@ -48,7 +63,7 @@ pub fn run(file: &ExperimentFile, options: &RunOptions) -> Result<Vec<Bench>, Tr
     // Check before an earlier run is renamed.
     let checked = Preflights::new(&options.data, Purpose::Run).check(experiment)?;
     let mut context = RunContext::new(experiment, &options.data, checked);
-    let run = RunDir::open(&options.out, experiment, &file.source, options.resume)?;
+    let run = RunDir::open(&options.out, experiment, &file.source, options.access())?;
     let dirs = StageDirs::alone(&run);
     context.check_resumed(&dirs)?;
     let (model_dir, mut benches) = context.train(&dirs, &FeatureCache::new(features_dir(&options.out)))?;

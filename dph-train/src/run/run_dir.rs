@@ -35,8 +35,19 @@ use crate::run::provenance::{Artifact, Provenance};
 /// A run directory with a lock, so that only this process writes to it.
 pub(crate) struct RunDir {
     dir: PathBuf,
-    /// Held until the run is finished.
-    _lock: File,
+    /// Held until the run is finished. `None` if the directory does not exist and is only compared with.
+    _lock: Option<File>,
+}
+
+/// What a run directory is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// A new run: an existing run is moved to the first free name of the form `<name>.old-<n>`.
+    New,
+    /// An interrupted run of the same experiment, which is continued, or else a new run.
+    Resume,
+    /// As for `Resume`, but only to find out whether the run can be continued. Nothing is written.
+    Compare,
 }
 
 /// File name of the metrics of a run.
@@ -45,21 +56,30 @@ pub(crate) const METRICS: &str = "metrics.jsonl";
 const RESOLVED: &str = "resolved.toml";
 
 impl RunDir {
-    /// Opens the directory of a run. With `resume`, an interrupted run of the same experiment is continued; without it, an
-    /// existing run is renamed to the first free name of the form `<name>.old-<n>`.
-    pub fn open(dir: &Path, experiment: &Experiment, source: &str, resume: bool) -> Result<Self, TrainError> {
+    /// Whether a directory contains a run.
+    pub fn exists(dir: &Path) -> bool {
+        dir.join(RESOLVED).is_file()
+    }
+
+    /// Opens the directory of a run.
+    pub fn open(
+        dir: &Path,
+        experiment: &Experiment,
+        source: &str,
+        access: Access,
+    ) -> Result<Self, TrainError> {
         let error = |source| TrainError::io(dir, source);
         let resolved = toml::to_string(experiment)
             .map_err(|source| error(io::Error::new(io::ErrorKind::InvalidData, source)))?;
-        if dir.join(RESOLVED).is_file() {
+        if Self::exists(dir) {
             let lock = lock(dir)?;
-            if resume {
+            if access != Access::New {
                 same_experiment(dir, &resolved)?;
-                if !experiment.sweep.is_empty() {
+                if access == Access::Resume && !experiment.sweep.is_empty() {
                     write_atomically(&dir.join("experiment.toml"), source.as_bytes())?;
                     write_atomically(&dir.join(RESOLVED), resolved.as_bytes())?;
                 }
-                return Ok(Self { dir: dir.into(), _lock: lock });
+                return Ok(Self { dir: dir.into(), _lock: Some(lock) });
             }
             let aside = (1..).map(|n| PathBuf::from(format!("{}.old-{n}", dir.display())));
             if let Some(aside) = aside.into_iter().find(|aside| !aside.exists()) {
@@ -67,19 +87,28 @@ impl RunDir {
                 tracing::info!("moved the earlier run to {}", aside.display());
             }
         }
+        if access == Access::Compare {
+            if dir.exists() {
+                refuse_other_files(dir)?;
+            }
+            return Ok(Self { dir: dir.into(), _lock: None });
+        }
         fs::create_dir_all(dir).map_err(|source| TrainError::NotCreated { dir: dir.into(), source })?;
         refuse_other_files(dir)?;
         let lock = lock(dir)?;
         // First the file by which a run is recognised.
         write_atomically(&dir.join(RESOLVED), resolved.as_bytes())?;
         write_atomically(&dir.join("experiment.toml"), source.as_bytes())?;
-        Ok(Self { dir: dir.into(), _lock: lock })
+        Ok(Self { dir: dir.into(), _lock: Some(lock) })
     }
 
     /// Opens a directory for artifacts that several runs share.
-    pub fn shared(dir: &Path) -> Result<Self, TrainError> {
+    pub fn shared(dir: &Path, access: Access) -> Result<Self, TrainError> {
+        if access == Access::Compare {
+            return Ok(Self { dir: dir.into(), _lock: None });
+        }
         fs::create_dir_all(dir).map_err(|source| TrainError::io(dir, source))?;
-        Ok(Self { dir: dir.into(), _lock: lock(dir)? })
+        Ok(Self { dir: dir.into(), _lock: Some(lock(dir)?) })
     }
 
     /// The directory.
@@ -198,9 +227,13 @@ fn lock(dir: &Path) -> Result<File, TrainError> {
 /// Fails if a run has other settings, and names the keys. The device and the root of the data may differ.
 fn same_experiment(dir: &Path, resolved: &str) -> Result<(), TrainError> {
     let path = dir.join(RESOLVED);
+    let damaged = |message: String| TrainError::Damaged { path: path.clone(), message };
     let earlier = fs::read_to_string(&path).map_err(|source| TrainError::io(&path, source))?;
-    let table = |text: &str| text.parse::<toml::Table>().unwrap_or_default();
-    let (mut earlier, mut now) = (table(&earlier), table(resolved));
+    let table = |text: &str| text.parse::<toml::Table>().map_err(|error| damaged(error.message().into()));
+    let (mut earlier, mut now) = (table(&earlier)?, table(resolved)?);
+    if !earlier.contains_key("name") {
+        return Err(damaged("the key `name` is missing".into()));
+    }
     for run in [&mut earlier, &mut now] {
         run.remove("device");
         run.remove("data");

@@ -82,6 +82,18 @@ impl RunContext<'_> {
         Ok(())
     }
 
+    /// Fails if a run that is resumed began with another model.
+    pub fn check_model(&self, dirs: &StageDirs<'_>) -> Result<(), TrainError> {
+        let base = match &self.experiment.model.path {
+            Some(path) => given_model(path)?.path().to_path_buf(),
+            None => dirs.directory(BASE).path().join(BASE),
+        };
+        if base.exists() {
+            self.model_hash(dirs.run().path(), &base)?;
+        }
+        Ok(())
+    }
+
     /// Fails if the new model of a run has another tokenizer than the one that the data were loaded with.
     fn check_tokenizer(&self, run: &RunDir) -> Result<(), TrainError> {
         let Some(new) = self.source.as_ref().and_then(|source| source.new.as_ref()) else { return Ok(()) };
@@ -110,13 +122,18 @@ impl RunContext<'_> {
         })
     }
 
+    /// The content hash of the model from which the first stage starts. Fails if the run began with another one.
+    fn model_hash(&self, run: &Path, base: &Path) -> Result<String, TrainError> {
+        let now = dph_model::content_hash(base)?;
+        match Manifest::load(run)?.and_then(|earlier| earlier.model).filter(|then| *then != now) {
+            Some(then) => Err(TrainError::OtherModel { dir: run.into(), model: base.into(), then, now }),
+            None => Ok(now),
+        }
+    }
+
     fn write_manifest(&self, dirs: &StageDirs<'_>, base: &Path) -> Result<(), TrainError> {
         let (experiment, dir) = (self.experiment, dirs.run().path());
-        let model = dph_model::content_hash(base)?;
-        let earlier = Manifest::load(dir)?.and_then(|earlier| earlier.model);
-        if let Some(then) = earlier.filter(|then| *then != model) {
-            return Err(TrainError::OtherModel { dir: dir.into(), model: base.into(), then, now: model });
-        }
+        let model = self.model_hash(dir, base)?;
         let manifest = Manifest {
             seed: Some(experiment.seed),
             device: Some(experiment.device.clone()),

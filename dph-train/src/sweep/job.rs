@@ -47,11 +47,24 @@ impl<'a> Job<'a> {
 
     /// Fails if the variant, or an artifact that it shares, used other data.
     pub fn check_resumed(&self) -> Result<(), TrainError> {
-        self.context.check_resumed(&self.dirs)?;
-        match self.done {
-            true => self.dirs.run().check_data(RESULTS_FILE, &self.context.loaded.last.record),
-            false => Ok(()),
-        }
+        let check = || {
+            self.context.check_resumed(&self.dirs)?;
+            match self.done {
+                true => self.dirs.run().check_data(RESULTS_FILE, &self.context.loaded.last.record),
+                false => Ok(()),
+            }
+        };
+        check().map_err(|source| self.named(source))
+    }
+
+    /// Fails if the variant began with another model.
+    pub fn check_model(&self) -> Result<(), TrainError> {
+        self.context.check_model(&self.dirs).map_err(|source| self.named(source))
+    }
+
+    /// An error with the name of the variant.
+    fn named(&self, source: TrainError) -> TrainError {
+        TrainError::Variant { variant: self.variant.label.clone(), source: source.into() }
     }
 
     /// Logs and stores the error of the variant.

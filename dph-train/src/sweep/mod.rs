@@ -6,9 +6,12 @@ mod job;
 mod outcome;
 mod preflight;
 mod report;
+mod resume;
 mod run;
+mod runs;
 mod sharing;
 
 pub use forecast::SweepForecast;
 pub use outcome::SweepOutcome;
+pub use resume::check_sweep_resume;
 pub use run::run_sweep;

@@ -10,14 +10,14 @@ use super::job::Job;
 use super::outcome::SweepOutcome;
 use super::preflight::check_variants;
 use super::report;
-use super::sharing::{Artifact, artifacts, shared};
+use super::runs::SweepRuns;
 use crate::cache::features::FeatureCache;
 use crate::error::TrainError;
 use crate::experiment::file::ExperimentFile;
 use crate::experiment::sweep::{Sweep, Variant};
 use crate::run::evaluation::evaluate;
 use crate::run::preflight::{Purpose, RunData};
-use crate::run::run_dir::{RunDir, new_manifest};
+use crate::run::run_dir::new_manifest;
 use crate::run::{RunContext, RunOptions, features_dir};
 
 /// Runs every variant of an experiment's `[sweep]` in its own directory `<out>/<label>` and writes `results.json` (a list of the
@@ -31,40 +31,18 @@ pub fn run_sweep(file: &ExperimentFile, options: &RunOptions) -> Result<SweepOut
     let none = TrainError::Sweep("this experiment has no [sweep]; run it with `run`");
     let sweep = file.sweep.as_ref().ok_or(none)?;
     let contexts = contexts(sweep, &options.data)?;
-    let artifacts = artifacts(&sweep.variants, &options.data, |path| Ok(dph_model::content_hash(path)?))?;
-
-    let dir = RunDir::open(&options.out, &file.experiment, &file.source, options.resume)?;
-    write_manifest(sweep, dir.path())?;
-    let open = |variant: &Variant| {
-        let run = dir.path().join(&variant.label);
-        RunDir::open(&run, &variant.experiment, &variant.source, options.resume)
-    };
-    let runs: Vec<RunDir> = sweep.variants.iter().map(open).collect::<Result<_, _>>()?;
-    let open = |artifact: &Artifact| {
-        let shared = dir.path().join("shared").join(artifact.directory());
-        Ok((artifact.key.clone(), RunDir::shared(&shared)?))
-    };
-    let shared: HashMap<String, RunDir> =
-        shared(&artifacts).into_iter().map(open).collect::<Result<_, TrainError>>()?;
-
-    let parts = sweep.variants.iter().zip(contexts).zip(&runs).zip(&artifacts);
-    let mut jobs: Vec<Job<'_>> = parts
-        .map(|(((variant, context), run), artifacts)| Job::new(variant, context, run, artifacts, &shared))
-        .collect();
-    for job in &jobs {
-        job.check_resumed().map_err(|source| TrainError::Variant {
-            variant: job.variant.label.clone(),
-            source: source.into(),
-        })?;
-    }
+    let runs = SweepRuns::open(file, sweep, options, options.access())?;
+    write_manifest(sweep, runs.dir.path())?;
+    let mut jobs = runs.jobs(sweep, contexts);
+    jobs.iter().try_for_each(Job::check_resumed)?;
     let features = FeatureCache { dir: features_dir(&options.out), selections: selections(&sweep.variants) };
     train(&mut jobs, &features);
     evaluate_all(&mut jobs);
-    report::write(file, sweep, jobs, dir.path())
+    report::write(file, sweep, jobs, runs.dir.path())
 }
 
 /// The contexts of all variants. This is called before an earlier sweep is renamed.
-fn contexts<'a>(sweep: &'a Sweep, data: &'a Path) -> Result<Vec<RunContext<'a>>, TrainError> {
+pub(super) fn contexts<'a>(sweep: &'a Sweep, data: &'a Path) -> Result<Vec<RunContext<'a>>, TrainError> {
     let checked = check_variants(sweep, data, Purpose::Run)?;
     let variants = sweep.variants.iter().zip(checked);
     Ok(variants.map(|(variant, checked)| RunContext::new(&variant.experiment, data, checked)).collect())
