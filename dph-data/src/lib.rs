@@ -32,6 +32,7 @@
 
 mod chat;
 mod definition_error;
+mod definition_path;
 mod document;
 mod error_class;
 mod invalid_toml;
@@ -49,6 +50,7 @@ pub use chat::{
     TokenData, TokenPart, TokenView, TokenizerError, add_special_tokens, train_tokenizer,
 };
 pub use definition_error::DefinitionError;
+pub use definition_path::resolve_path;
 pub use document::Document;
 pub use dph_core::{Candidate, CandidateSet};
 pub use invalid_toml::{InvalidToml, TomlProblem};

@@ -213,7 +213,7 @@ fn a_wrong_request_and_bad_data_have_status_two() {
     let folder = folder();
     write(folder.path(), "data/sst2/train.jsonl", "PAR1");
     write(folder.path(), "data/sst2/test.jsonl", "{\"sentence\": \"x\", \"label\": 3}");
-    let cases: [(&[&str], &str); 12] = [
+    let cases: [(&[&str], &str); 14] = [
         (&["show", "pica"], "did you mean `piqa`?"),
         (&["show", "no.toml"], "cannot read the task file no.toml"),
         (&["show", "piqa", "--split", "train"], "there is: data/piqa/validation.jsonl"),
@@ -225,7 +225,9 @@ fn a_wrong_request_and_bad_data_have_status_two() {
         (&["validate", "data/piqa/validation.dat", "--task", "piqa"], "rename the file, or convert it"),
         (&["frobnicate"], "unrecognized subcommand"),
         (&["show", "sst2", "--split", "train"], "rename it to .parquet"),
-        (&["stats", "sst2", "--split", "test"], "none of the 1 rows"),
+        (&["stats", "sst2", "--split", "test"], "the only row of `sst2`, split `test`, cannot be used (1 "),
+        (&["validate", "nowhere.jsonl"], "nowhere.jsonl: there is no such file; give a task file (.toml)"),
+        (&["validate", "data"], "data: this is a directory; give a task file (.toml)"),
     ];
     for (arguments, message) in cases {
         let (status, out, err) = run(folder.path(), arguments);

@@ -101,6 +101,23 @@ fn long_sets_are_skipped_and_counted() {
         error.starts_with("none of the 100 rows of `sums`, split `test`, can be used (100 too-long)."),
         "{error}"
     );
+
+    // The reasons add up to the number of rows or, for a sample, to that of its documents.
+    let broken = "{}\n".repeat(3);
+    write(fixture.folder.path(), "sums/test.jsonl", rows(100..200) + &broken);
+    let error = fixture.load("test", &options).unwrap_err().to_string();
+    assert!(
+        error.contains("none of the 103 rows of") && error.contains("(3 missing-field, 100 too-long)"),
+        "{error}"
+    );
+    let sample = |limit| TaskLoadOptions { limit: Some(limit), ..options.clone() };
+    let error = fixture.load("test", &sample(5)).unwrap_err().to_string();
+    assert!(
+        error.contains("none of the 5 selected documents of") && error.contains("(5 too-long)"),
+        "{error}"
+    );
+    let error = fixture.load("test", &sample(1)).unwrap_err().to_string();
+    assert!(error.contains("the only selected document of") && error.contains("(1 too-long)"), "{error}");
 }
 
 #[test]

@@ -297,7 +297,7 @@ fn broken_data_and_models_are_reported() {
     let error = broken("");
     assert!(error.contains("the split `validation` of `boolq` is empty"), "{error}");
     let error = broken("{\"question\": \"is it\", \"answer\": true}\n");
-    assert!(error.contains("none of the 1 rows") && error.contains("validation.jsonl:1"), "{error}");
+    assert!(error.contains("the only row of `boolq`") && error.contains("validation.jsonl:1"), "{error}");
     let weights = dir.join("model/model.safetensors");
     let bytes = fs::read(&weights).unwrap();
     fs::write(&weights, &bytes[..bytes.len() / 2]).unwrap();

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Args;
+use dph_core::terminal::numbers::counted;
 use dph_core::terminal::{Failure, printable_text};
 use dph_data::{ChatFormat, Document, Documents, Skipped, Task, TaskLoadOptions, TokenView};
 use serde_json::json;
@@ -81,7 +82,7 @@ impl Show {
             writeln!(out, "{report:#}")?;
             return Ok(());
         }
-        writeln!(out, "{}, split {split}: {} documents", task.name, loaded.documents.len())?;
+        writeln!(out, "{}, split {split}: {}", task.name, counted(loaded.documents.len(), "document"))?;
         for document in loaded.documents.iter().take(self.limit) {
             match views(document)?.as_slice() {
                 [] => print(document, out)?,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use dph_core::terminal::Failure;
+use dph_core::terminal::numbers::counted;
 use dph_data::{DataError, DefinitionError, Documents, SkipReason, Task, TaskLoadOptions};
 use serde_json::json;
 
@@ -29,6 +30,11 @@ impl Validate {
         match (&self.task, is_task) {
             (None, true) => self.task_file(json, out),
             (Some(task), false) => self.rows(&Task::find(task)?, json, out),
+            (None, false) if !self.file.is_file() => Err(Failure::request(format!(
+                "{}: {}; give a task file (.toml), or a file of rows with --task",
+                self.file.display(),
+                if self.file.is_dir() { "this is a directory" } else { "there is no such file" }
+            ))),
             (None, false) => {
                 Err(Failure::request("name the task of the rows with --task, for example --task preference"))
             }
@@ -108,8 +114,8 @@ impl Validate {
             }
             let file = self.file.display();
             if task.pairs_answers() {
-                let pairs = if usable == 1 { "pair" } else { "pairs" };
-                write!(out, "{file}: {rows} rows make {usable} {pairs} for {}", task.name)?;
+                let (all, make) = (counted(rows, "row"), if rows == 1 { "makes" } else { "make" });
+                write!(out, "{file}: {all} {make} {} for {}", counted(usable, "pair"), task.name)?;
             } else {
                 write!(out, "{file}: {usable} of {rows} rows can be used for {}", task.name)?;
             }
@@ -129,6 +135,5 @@ impl Validate {
 
 /// The end after all problems have been printed.
 fn problems_found(count: usize) -> Failure {
-    let plural = if count == 1 { "" } else { "s" };
-    Failure::Partly(format!("Error: {count} problem{plural}"))
+    Failure::Partly(format!("Error: {}", counted(count, "problem")))
 }

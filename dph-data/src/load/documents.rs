@@ -106,6 +106,7 @@ impl Documents {
                 task: task.name.clone(),
                 split: split.to_owned(),
                 rows: read.rows.len(),
+                selected: false,
                 skipped: Box::new(skipped),
                 place,
                 message,

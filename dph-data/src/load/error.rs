@@ -42,16 +42,23 @@ pub enum DataError {
     },
     /// There are rows, but none can be used.
     #[error(
-        "none of the {rows} rows of `{task}`, split `{split}`, can be used ({skipped}). The first: {place}: {message}"
+        "{} `{task}`, split `{split}`, {} be used ({skipped}). The first: {place}: {message}",
+        match (*rows, if *selected { "selected document" } else { "row" }) {
+            (1, unit) => format!("the only {unit} of"),
+            (rows, unit) => format!("none of the {rows} {unit}s of"),
+        },
+        if *rows == 1 { "cannot" } else { "can" }
     )]
     NothingUsable {
         /// The task.
         task: String,
         /// The split.
         split: String,
-        /// Number of rows.
+        /// Number of rows or documents that were tried.
         rows: usize,
-        /// The reasons.
+        /// Whether only some documents were tried: a sample, a side of a holdout, or pairs of rows.
+        selected: bool,
+        /// The reasons, for all that were tried.
         skipped: Box<Skipped>,
         /// The first row that cannot be used.
         place: String,

@@ -1,5 +1,6 @@
 //! From documents to candidate sets.
 
+use dph_core::terminal::numbers::counted;
 use dph_core::{Candidate, CandidateSet};
 
 use super::few_shot::Examples;
@@ -58,7 +59,7 @@ fn conversation_set(
     match options.max_len {
         Some(max_len) if set.sequence_len() > max_len => Err(RowProblem::new(
             SkipReason::TooLong,
-            format!("prompt and answer have {} tokens, {max_len} are allowed", set.sequence_len()),
+            format!("prompt and answer have {}, {max_len} are allowed", counted(set.sequence_len(), "token")),
         )),
         _ => Ok(set),
     }

@@ -56,6 +56,7 @@ impl TaskData {
     ) -> Result<Self, DataError> {
         let Documents { documents, mut skipped, rows, files, .. } =
             Documents::load(task, root, split, options)?;
+        let usable = documents.len();
         let one_prompt = || DataError::OnePrompt { task: task.name.clone(), split: split.to_owned() };
         let documents = match &options.holdout {
             Some(holdout) => select(documents, holdout).ok_or_else(one_prompt)?,
@@ -76,22 +77,29 @@ impl TaskData {
         let scores =
             chosen.iter().filter_map(|document| Some((document.id.clone()?, document.score?))).collect();
         let mut sets = Vec::with_capacity(tokenised.len());
-        let mut first = None;
+        let mut problems = Vec::new();
         for (document, result) in chosen.iter().zip(tokenised) {
             match result {
                 Ok(more) => sets.extend(more),
                 Err(problem) => {
                     let place = format!("document {}", document.id.as_deref().unwrap_or_default());
-                    first.get_or_insert_with(|| (place.clone(), problem.message.clone()));
-                    skipped.add(place, problem);
+                    problems.push((place, problem));
                 }
             }
         }
+        let first = problems.first().map(|(place, problem)| (place.clone(), problem.message.clone()));
+        // Only then are the documents that were tried all the rows, so that the reasons add up to their number.
+        let all_rows = chosen.len() == usable && !task.pairs_answers();
+        if sets.is_empty() && !all_rows {
+            skipped = Skipped::default();
+        }
+        problems.into_iter().for_each(|(place, problem)| skipped.add(place, problem));
         if let (true, Some((place, message))) = (sets.is_empty(), first) {
             return Err(DataError::NothingUsable {
                 task: task.name.clone(),
                 split: split.to_owned(),
-                rows,
+                rows: if all_rows { rows } else { chosen.len() },
+                selected: !all_rows,
                 skipped: Box::new(skipped),
                 place,
                 message,

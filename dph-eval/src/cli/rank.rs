@@ -7,6 +7,7 @@ use std::thread;
 
 use clap::Args;
 use dph_core::Scorer;
+use dph_core::terminal::numbers::counted;
 use dph_core::terminal::{Done, Failure, Progress, say};
 use dph_data::{Message, TokenView};
 use dph_eval::{Model, RankRequest, Ranking, ScorerChoice, Scoring, ranking_order, score};
@@ -123,7 +124,10 @@ impl RankArgs {
         }
         match wrong {
             0 => Ok(()),
-            _ => Err(Failure::Partly(format!("{wrong} of {} requests could not be ranked", ranked + wrong))),
+            _ => Err(Failure::Partly(format!(
+                "{wrong} of {} could not be ranked",
+                counted((ranked + wrong) as usize, "request")
+            ))),
         }
     }
 

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use dph_core::terminal::numbers::counted;
+
 use crate::bench::HELD_OUT;
 use crate::metrics::wilson_interval;
 use crate::report::spread::{Spread, common_meaning, meaning};
@@ -124,10 +126,11 @@ fn held_out(result: &TaskResult) -> Option<String> {
     let Measurement { value, runs, .. } = *measurement;
     let (low, high) =
         wilson_interval(value, *documents).filter(|_| split == HELD_OUT && metric == USUAL_METRIC)?;
-    let of_runs = runs.map_or(String::new(), |runs| format!(" of {runs} seeds"));
+    let of_runs = runs.map_or(String::new(), |runs| format!(" of {}", counted(runs, "seed")));
     Some(format!(
-        "{task}/{split}: {scorer} is right on {:.1} % of {documents} held-out documents{of_runs}, 95 % interval {:.1} to {:.1}",
+        "{task}/{split}: {scorer} is right on {:.1} % of {}{of_runs}, 95 % interval {:.1} to {:.1}",
         100.0 * value,
+        counted(*documents, "held-out document"),
         100.0 * low,
         100.0 * high
     ))

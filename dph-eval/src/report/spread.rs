@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use dph_core::terminal::numbers::counted;
+
 use crate::results::{Measurement, Results};
 
 /// The uncertainty of a value; a fraction, like the value.
@@ -35,7 +37,9 @@ impl fmt::Display for Spread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::StandardError(_) => write!(f, "standard error"),
-            Self::StandardDeviation { runs, .. } => write!(f, "standard deviation over {runs} seeds"),
+            Self::StandardDeviation { runs, .. } => {
+                write!(f, "standard deviation over {}", counted(*runs, "seed"))
+            }
         }
     }
 }

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Args;
-use dph_core::terminal::numbers::grouped;
+use dph_core::terminal::numbers::{counted, grouped};
 use dph_core::terminal::{Failure, print_pairs, print_table, printable_line};
 
 use super::summary::{Summary, Weights};
@@ -82,7 +82,7 @@ fn weights(weights: Option<&Weights>) -> String {
         None => "none here".into(),
         Some(weights) => {
             let types: Vec<_> = weights.types.iter().map(|(name, count)| format!("{count} {name}")).collect();
-            format!("{} tensors: {}", weights.tensors, types.join(", "))
+            format!("{}: {}", counted(weights.tensors, "tensor"), types.join(", "))
         }
     }
 }
@@ -93,7 +93,10 @@ fn tokenizer(tokenizer: Option<&TokenizerSummary>) -> Vec<(&'static str, String)
         tokenizer.special.iter().map(|(role, token)| format!("{role} {}", printable_line(token))).collect();
     let special = if special.is_empty() { "none named".into() } else { special.join(", ") };
     vec![
-        ("tokenizer", format!("{} tokens, {} of control", tokenizer.tokens, tokenizer.control_tokens)),
+        (
+            "tokenizer",
+            format!("{}, {} of control", counted(tokenizer.tokens, "token"), tokenizer.control_tokens),
+        ),
         ("special tokens", special),
         ("chat template", if tokenizer.chat_template { "yes" } else { "no" }.into()),
     ]

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use dph_core::terminal::numbers::counted;
 use dph_core::{Candidate, CandidateSet};
 use dph_data::TaskData;
 use serde::{Deserialize, Serialize};
@@ -53,16 +54,16 @@ impl DataRecord {
                 Some(now) => {
                     let sets = match then.sets == now.sets {
                         true => "its rows, the tokenizer or the chat template".to_owned(),
-                        false => format!("then {} sets, now {}", then.sets, now.sets),
+                        false => format!("then {}, now {}", counted(then.sets, "set"), now.sets),
                     };
                     differences.push(format!("{then} changed ({sets})"));
                 }
-                None => differences.push(format!("{then} is missing (then {} sets)", then.sets)),
+                None => differences.push(format!("{then} is missing (then {})", counted(then.sets, "set"))),
             }
         }
         for now in &now.0 {
             if !self.0.iter().any(|then| then.is_same_part(now)) {
-                differences.push(format!("{now} is new ({} sets)", now.sets));
+                differences.push(format!("{now} is new ({})", counted(now.sets, "set")));
             }
         }
         (!differences.is_empty()).then(|| differences.join("; "))

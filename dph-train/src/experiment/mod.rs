@@ -9,12 +9,14 @@ mod model;
 mod new_model;
 mod objective;
 mod optimiser;
+mod overrides;
 pub(crate) mod parse;
+mod places;
 mod stage;
 pub(crate) mod sweep;
-
-use std::path::PathBuf;
 mod tokenizer_source;
+
+use std::path::{Path, PathBuf};
 
 use dph_core::PreferenceHeadConfig;
 use dph_model::DecoderConfig;
@@ -26,9 +28,9 @@ pub use model::{Model, Trainable};
 pub use objective::Objective;
 pub use optimiser::{HeadOptimiser, Optimiser, OptimiserName};
 pub use stage::{Answers, Keep, Negatives, Stage, Validation};
+pub use tokenizer_source::{TokenizerSource, TrainedTokenizer};
 
 /// An experiment.
-pub use tokenizer_source::{TokenizerSource, TrainedTokenizer};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Experiment {
@@ -62,6 +64,22 @@ pub struct Experiment {
 }
 
 impl Experiment {
+    /// Completes the paths of tasks and suites, which are relative to the folder of the experiment file.
+    fn resolve_paths(&mut self, folder: &Path) {
+        let resolve = |name: &mut String| *name = dph_data::resolve_path(name, folder);
+        for stage in &mut self.stages {
+            let mix = std::mem::take(&mut stage.mix);
+            stage.mix = mix
+                .into_iter()
+                .map(|(task, weight)| (dph_data::resolve_path(&task, folder), weight))
+                .collect();
+        }
+        self.eval.tasks.iter_mut().chain(&mut self.eval.suites).for_each(resolve);
+        if let Some(TokenizerSource::Trained(TrainedTokenizer { task, .. })) = &mut self.model.tokenizer {
+            resolve(task);
+        }
+    }
+
     /// The weights of the language model that a stage trains.
     pub(crate) fn trainable(&self, stage: &Stage) -> Trainable {
         stage.trainable.unwrap_or(self.model.trainable)

@@ -1,6 +1,6 @@
 //! Parses the text of an experiment file into an [`Experiment`] and reports problems with their lines.
 
-use std::ops::Range;
+use std::path::Path;
 
 use dph_data::TomlProblem;
 use toml_edit::{Document, Item, Table, TableLike, Value};
@@ -8,10 +8,12 @@ use toml_edit::{Document, Item, Table, TableLike, Value};
 use super::Experiment;
 use super::checks::check;
 use super::found::Found;
+use super::places::span;
 
-/// Parses and checks the text of an experiment file.
-pub(crate) fn parse(text: &str) -> Result<Experiment, Vec<TomlProblem>> {
-    let experiment: Experiment = toml::from_str(text).map_err(|error| vec![TomlProblem::from(error)])?;
+/// Parses and checks the text of an experiment file in a folder.
+pub(crate) fn parse(text: &str, folder: &Path) -> Result<Experiment, Vec<TomlProblem>> {
+    let mut experiment: Experiment = toml::from_str(text).map_err(|error| vec![TomlProblem::from(error)])?;
+    experiment.resolve_paths(folder);
     let document = Document::parse(text).ok();
     let problem = |found: Found| {
         let span = document.as_ref().and_then(|document| span(document, &found.path));
@@ -46,51 +48,4 @@ pub(crate) fn set(table: &mut dyn TableLike, keys: &[&str], value: Value) -> Res
             set(item.as_table_like_mut().ok_or_else(not_a_table)?, rest, value)
         }
     }
-}
-
-/// The byte range of the value at a path of keys and of indices into arrays of tables. If the path does not exist, the range of its
-/// longest existing prefix.
-fn span(document: &Document<&str>, path: &[String]) -> Option<Range<usize>> {
-    let mut item = document.as_item();
-    let mut span = item.span();
-    for key in path {
-        let next = match (item, key.parse::<usize>()) {
-            (Item::ArrayOfTables(tables), Ok(index)) => {
-                span = tables.get(index).and_then(Table::span).or(span);
-                match tables.get(index) {
-                    // A table in an array is not an `Item`, so the rest of the path is looked up in the table.
-                    Some(table) => {
-                        let rest = &path[path.iter().position(|k| k == key)? + 1..];
-                        return span_in(table, rest).or(span);
-                    }
-                    None => return span,
-                }
-            }
-            (item, _) => item.get(key),
-        };
-        match next {
-            Some(next) => {
-                item = next;
-                span = item.span().or(span);
-            }
-            None => return span,
-        }
-    }
-    span
-}
-
-fn span_in(table: &Table, path: &[String]) -> Option<Range<usize>> {
-    let (first, rest) = path.split_first()?;
-    let mut item = table.get(first)?;
-    let mut span = item.span();
-    for key in rest {
-        match item.get(key) {
-            Some(next) => {
-                item = next;
-                span = item.span().or(span);
-            }
-            None => break,
-        }
-    }
-    span
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use dph_core::terminal::numbers::{abbreviated, bytes, duration, grouped};
+use dph_core::terminal::numbers::{abbreviated, bytes, counted, duration, grouped};
 
 use super::{EvalForecast, Forecast, ModelForecast, StageCost, StageForecast};
 
@@ -22,7 +22,8 @@ impl fmt::Display for Forecast {
         }
         match &self.evaluation {
             Some(EvalForecast { questions, tokens, seconds: time }) => {
-                write!(f, "evaluation  {questions} questions, {tokens} tokens, about {}", duration(*time))?;
+                let (questions, tokens) = (counted(*questions, "question"), counted(*tokens, "token"));
+                write!(f, "evaluation  {questions}, {tokens}, about {}", duration(*time))?;
             }
             None => write!(f, "evaluation  data or tokenizer not found")?,
         }
@@ -45,11 +46,13 @@ impl fmt::Display for StageForecast {
         let holdout =
             holdout.map_or(String::new(), |share| format!(" ({}% of the prompts held out)", 100.0 * share));
         let Some(StageCost { trained, sets, epochs, tokens, memory, seconds: time, .. }) = cost else {
-            return write!(f, "stage {name:<5} {steps} steps of {batch} sets{holdout}");
+            let (steps, batch) = (counted(*steps, "step"), counted(*batch, "set"));
+            return write!(f, "stage {name:<5} {steps} of {batch}{holdout}");
         };
+        let tokens = counted(*tokens, "token");
         let data = match sets {
-            Some(sets) => format!("{sets} sets{holdout}, {epochs:.1} epochs; {tokens} tokens"),
-            None => format!("data or tokenizer not found; at most {tokens} tokens"),
+            Some(sets) => format!("{}{holdout}, {epochs:.1} epochs; {tokens}", counted(*sets, "set")),
+            None => format!("data or tokenizer not found; at most {tokens}"),
         };
         let (trained, time, memory) = (abbreviated(*trained), duration(*time), bytes(*memory));
         write!(f, "stage {name:<5} trains {trained} parameters; {data}, about {time}, {memory} of memory")

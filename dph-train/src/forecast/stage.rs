@@ -100,9 +100,9 @@ impl Load {
         data: &Path,
         source: &ModelSource,
     ) -> Result<Self, TrainError> {
-        let seen = stage.steps * stage.batch;
+        let seen = stage.steps.saturating_mul(stage.batch);
         let context = source.config.context;
-        let tokens = seen * context;
+        let tokens = seen.saturating_mul(context);
         let unknown = Self { sets: None, epochs: 0.0, tokens, set_tokens: 0, warning: None };
         let Some(tokenizer) = source.tokenizer() else { return Ok(unknown) };
         let from = DataSource { root: data, tokenizer, context };

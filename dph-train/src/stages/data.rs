@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use dph_core::suggestion::did_you_mean;
+use dph_core::terminal::numbers::counted;
 use dph_data::{ChatTokenizer, DataError, Holdout, HoldoutSide, Mixture, Task, TaskData, TaskLoadOptions};
 use dph_eval::HELD_OUT;
 
@@ -26,6 +27,9 @@ pub(crate) struct StageData {
     /// What was loaded, in words.
     report: Vec<String>,
 }
+
+/// A `batch` that uses every set this often in a step is a mistake, and its indices alone may not fit into memory.
+const MOST_REPEATS: usize = 1000;
 
 impl StageData {
     /// Loads the data of a stage.
@@ -86,6 +90,15 @@ impl StageData {
         if without_split.len() == stage.mix.len() && *validation_split != Validation::default().split {
             return Err(no_split(stage, &without_split, source));
         }
+        let sets = training.iter().map(|data| data.sets.len()).sum::<usize>();
+        if stage.batch / sets.max(1) >= MOST_REPEATS {
+            let message = format!(
+                "a `batch` of {} would use each of its {} at least {MOST_REPEATS} times in a step; set `batch` to at most {sets}",
+                stage.batch,
+                counted(sets, "training set")
+            );
+            return Err(TrainError::NoData { stage: stage.name.clone(), message });
+        }
         validation.retain(|data| !data.sets.is_empty());
         let mixture = Mixture::new(&weights, seed)?;
         Ok(Self { training, mixture, validation, tokenizer: Arc::clone(source.tokenizer), record, report })
@@ -96,8 +109,10 @@ impl StageData {
         let sets: usize = self.training.iter().map(|data| data.sets.len()).sum();
         (stage.batch > sets).then(|| {
             format!(
-                "stage `{}` has a `batch` of {}, but only {sets} training sets: every step uses the same sets several times",
-                stage.name, stage.batch
+                "stage `{}` has a `batch` of {}, but only {}: every step uses the same sets several times; set `batch` to at most {sets}",
+                stage.name,
+                stage.batch,
+                counted(sets, "training set")
             )
         })
     }
@@ -137,8 +152,9 @@ fn no_split(stage: &Stage, tasks: &[Task], source: DataSource<'_>) -> TrainError
 }
 
 fn summary(data: &TaskData) -> String {
+    let sets = counted(data.sets.len(), "set");
     match data.skipped.total() {
-        0 => format!("{} sets", data.sets.len()),
-        _ => format!("{} sets, skipped {}", data.sets.len(), data.skipped),
+        0 => sets,
+        _ => format!("{sets}, skipped {}", data.skipped),
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
-use dph_core::terminal::numbers::duration;
+use dph_core::terminal::numbers::{counted, duration};
 
 use super::preflight::check_variants;
 use super::sharing::{Artifact, artifacts};
@@ -59,7 +59,7 @@ impl SweepForecast {
 
 impl fmt::Display for SweepForecast {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "sweep       {} variants", self.variants.len())?;
+        write!(f, "sweep       {}", counted(self.variants.len(), "variant"))?;
         for (index, (stage, times)) in self.stages.iter().enumerate() {
             let times = match times {
                 1 => "once".into(),

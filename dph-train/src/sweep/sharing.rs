@@ -120,7 +120,7 @@ mod tests {
 
     fn numbered_of(experiment: &str, sweep: &str) -> Vec<Vec<String>> {
         let text = format!("{experiment}\n[sweep]\n{sweep}\n");
-        let sweep = expand(&text, axes(&text).unwrap()).unwrap();
+        let sweep = expand(&text, Path::new(""), axes(&text).unwrap()).unwrap();
         let artifacts =
             artifacts(&sweep.variants, Path::new("data"), |_| unreachable!("the model is new")).unwrap();
         let mut known: Vec<Artifact> = Vec::new();

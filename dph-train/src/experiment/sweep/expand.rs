@@ -1,5 +1,7 @@
 //! Expands the axes of a sweep into variants and checks each of them.
 
+use std::path::Path;
+
 use dph_data::TomlProblem;
 use toml_edit::{DocumentMut, Value};
 
@@ -8,14 +10,14 @@ use super::variants::{Axis, Sweep, Variant};
 use crate::experiment::Experiment;
 use crate::experiment::parse::{parse, set};
 
-/// The variants of an experiment file, given its text and its swept keys (at least one).
+/// The variants of an experiment file, given its text, its folder and its swept keys (at least one).
 ///
 /// A problem that also exists without the sweep is reported at its own line, a problem that a swept value causes at the swept key.
-pub(crate) fn expand(text: &str, axes: Vec<Axis>) -> Result<Sweep, Vec<TomlProblem>> {
+pub(crate) fn expand(text: &str, folder: &Path, axes: Vec<Axis>) -> Result<Sweep, Vec<TomlProblem>> {
     let mut variants: Vec<Variant> = Vec::new();
     let mut problems: Vec<TomlProblem> = Vec::new();
     for choice in combinations(&axes) {
-        match checked(text, &choice) {
+        match checked(text, folder, &choice) {
             Ok((source, experiment)) => {
                 let names: Vec<&str> = choice.iter().map(|(axis, _)| axis.name.as_str()).collect();
                 let values: Vec<&Value> = choice.iter().map(|(_, value)| *value).collect();
@@ -56,11 +58,11 @@ fn combinations(axes: &[Axis]) -> Vec<Choice<'_>> {
 }
 
 /// The text of a variant and its experiment.
-fn checked(text: &str, choice: &Choice<'_>) -> Result<(String, Experiment), Vec<TomlProblem>> {
+fn checked(text: &str, folder: &Path, choice: &Choice<'_>) -> Result<(String, Experiment), Vec<TomlProblem>> {
     let source = with_values(text, choice).map_err(|problem| vec![problem])?;
-    match parse(&source) {
+    match parse(&source, folder) {
         Ok(experiment) => Ok((source, experiment)),
-        Err(problems) => Err(placed(text, choice, problems)),
+        Err(problems) => Err(placed(text, folder, choice, problems)),
     }
 }
 
@@ -80,11 +82,11 @@ fn with_values(text: &str, choice: &[(&Axis, &Value)]) -> Result<String, TomlPro
 
 /// The problems of a variant with their lines in the file. A problem is assigned to the first of the chosen values that causes it. A
 /// problem that exists without any of these values keeps its line in the file.
-fn placed(text: &str, choice: &Choice<'_>, problems: Vec<TomlProblem>) -> Vec<TomlProblem> {
-    let of_file = parse(text).err().unwrap_or_default();
+fn placed(text: &str, folder: &Path, choice: &Choice<'_>, problems: Vec<TomlProblem>) -> Vec<TomlProblem> {
+    let of_file = parse(text, folder).err().unwrap_or_default();
     let with_first = |count: usize| {
         let source = with_values(text, &choice[..count]).ok()?;
-        Some(parse(&source).err().unwrap_or_default())
+        Some(parse(&source, folder).err().unwrap_or_default())
     };
     let earlier: Vec<Vec<TomlProblem>> =
         (1..choice.len()).map(|count| with_first(count).unwrap_or_default()).collect();
@@ -120,7 +122,7 @@ mix = { world = 1.0 }
 
     fn sweep(sweep: &str) -> Result<Sweep, Vec<TomlProblem>> {
         let text = format!("{FILE}{sweep}\n");
-        expand(&text, axes(&text).unwrap())
+        expand(&text, Path::new(""), axes(&text).unwrap())
     }
 
     /// The text at the span of each problem, and its message.
@@ -151,7 +153,7 @@ mix = { world = 1.0 }
         assert_eq!(last.experiment.seed, 7);
         assert!(last.experiment.sweep.is_empty());
         // The text of a variant gives the same experiment.
-        assert_eq!(parse(&last.source).unwrap(), last.experiment);
+        assert_eq!(parse(&last.source, Path::new("")).unwrap(), last.experiment);
         assert_eq!(last.experiment.stages[0].steps, 3);
     }
 
@@ -176,14 +178,14 @@ mix = { world = 1.0 }
     #[test]
     fn swept_keys_need_no_value_in_the_file() {
         let text = "name = \"x\"\nmodel = {}\n[sweep]\n\"model.path\" = [\"a\", \"b\"]\n";
-        let variants = expand(text, axes(text).unwrap()).unwrap().variants;
+        let variants = expand(text, Path::new(""), axes(text).unwrap()).unwrap().variants;
         assert_eq!(variants[1].experiment.model.path.as_deref(), Some("b".as_ref()));
     }
 
     #[test]
     fn a_problem_of_the_file_is_reported_at_its_own_line() {
         let text = format!("{FILE}seed = [1, 2]\n").replace("steps = 3", "steps = 0");
-        let found = expand(&text, axes(&text).unwrap()).unwrap_err();
+        let found = expand(&text, Path::new(""), axes(&text).unwrap()).unwrap_err();
         assert_eq!(found.len(), 1, "{found:?}");
         assert_eq!(
             (&text[found[0].span.clone()], found[0].message.as_str()),
