@@ -21,7 +21,8 @@ pub(crate) use data::Data;
 /// A task is the name of an embedded task (see `dph-data list`) or the path of a TOML file. Rows are read from
 /// DATA/TASK/SPLIT.{jsonl,json,csv,tsv,parquet,txt}.
 ///
-/// Exit status: 0 success, 1 failure (also if `validate` finds a problem), 2 invalid request or data.
+/// Tables and JSON go to stdout, everything else to stderr. Exit status: 0 success, 1 the work failed or `validate` found a
+/// problem, 2 the request was wrong, for example a flag or a file that it names.
 #[derive(Debug, Parser)]
 #[command(name = "dph-data", version)]
 pub(crate) struct Cli {
@@ -36,9 +37,9 @@ pub(crate) struct Cli {
 enum Command {
     /// List the embedded tasks and the splits that exist
     List(Data),
-    /// Print documents as the model sees them: messages and candidates; * marks the gold candidate
+    /// Print documents: messages and candidates; * marks the gold candidate
     Show(show::Show),
-    /// Print conversations from stdin as tokens: text, ids and pieces, with the prompt, the answer and its end marked
+    /// Print the tokens of conversations from stdin: text, ids and pieces of the prompt, the answer and its end
     ///
     /// A line is {"messages": [{"role": "user", "content": "…"}, …]}, or {"prompt": text or messages, "candidates": ["…", …]}.
     Render(render::Render),

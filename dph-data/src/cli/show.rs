@@ -26,7 +26,7 @@ pub(crate) struct Show {
     /// Number of documents
     #[arg(long, value_name = "N", default_value_t = 3)]
     limit: usize,
-    /// Print the tokens of the candidate sets: text, ids and pieces, with the prompt, the answers and their ends marked
+    /// Print the tokens of the candidate sets: text, ids and pieces of the prompt, the answers and their ends
     #[arg(long, requires = "tokenizer")]
     tokens: bool,
     /// The directory of a model, an export or a run, whose tokenizer is used for --tokens

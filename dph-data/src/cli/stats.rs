@@ -18,7 +18,7 @@ pub(crate) struct Stats {
     task: String,
     #[command(flatten)]
     data: Data,
-    /// Only this split [default: all that exist; for a file the split that its name stands for, else train]
+    /// Only this split [default: all splits that exist; for a file, the split of that name, or train]
     #[arg(long)]
     split: Option<String>,
     /// Count tokens with the tokenizer of this directory: a model, an export or a run
@@ -27,7 +27,7 @@ pub(crate) struct Stats {
     /// The format of conversations, `chatml` or `template` [default: that of the directory]
     #[arg(long, value_name = "FORMAT", requires = "tokenizer")]
     chat: Option<ChatFormat>,
-    /// Skip prompts with answers that are longer, in tokens
+    /// Skip sets whose prompt and answer have more than N tokens together
     #[arg(long, value_name = "N", requires = "tokenizer")]
     max_len: Option<usize>,
 }

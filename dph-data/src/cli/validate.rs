@@ -19,7 +19,7 @@ pub(crate) struct Validate {
     /// The task of the rows (required for a file of rows)
     #[arg(long)]
     task: Option<String>,
-    /// The split of the rows [default: the split that the name of the file stands for, else train]
+    /// The split of the rows [default: the split of the file's name, or train]
     #[arg(long, requires = "task")]
     split: Option<String>,
 }

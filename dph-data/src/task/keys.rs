@@ -118,7 +118,7 @@ pub(crate) struct TaskFile {
     /// learn.
     #[schemars(with = "Option<String>", extend("x-value" = "expression", "x-kinds" = INSTRUCTION))]
     pub messages: Option<Spanned<String>>,
-    /// Numbers that people gave to attributes of the answer, such as `{ verbosity = "verbosity" }`. The objective `steer`
+    /// Human ratings of attributes of the answer, such as `{ verbosity = "verbosity" }`. The objective `steer`
     /// trains the reward heads of these names on them.
     #[schemars(
         with = "Option<BTreeMap<String, String>>",

@@ -16,7 +16,8 @@ use dph_core::terminal::Failure;
 /// DIR is a model (a directory with or without a preference head, a .gguf file, or hf:owner/name), a stage's export, or a run. For
 /// a run, the export of its last stage is used.
 ///
-/// Tables and JSON go to stdout, everything else to stderr. Exit status: 0 done, 1 the work failed, 2 the request or its data were wrong.
+/// Tables and JSON go to stdout, everything else to stderr. Exit status: 0 success, 1 the work failed, 2 the request was wrong, for
+/// example a flag or a file that it names.
 #[derive(Debug, Parser)]
 #[command(name = "dph-eval", version)]
 pub(crate) struct Cli {

@@ -23,7 +23,7 @@ use super::requests::{CHUNK, Item, Problem, Source, next_chunk};
 ///   {"prompt": "Who wrote it?", "candidates": ["Ann.", "Bob."], "id": 7}
 ///
 /// `prompt` is a string or a list of messages {"role": …, "content": …}. `id` is optional and is returned with the ranking.
-/// Rankings are printed in the order of the lines. An invalid line is reported with its number, the other lines are still ranked, and
+/// Rankings are printed in the order of the lines. An invalid line is reported with its number. The other lines are still ranked, and
 /// the exit status is 1.
 ///
 /// Candidates are sorted by the reward of the first head or, for a model without a preference head, by the mean log-likelihood.
@@ -53,11 +53,11 @@ pub struct RankArgs {
     scorer: Option<ScorerChoice>,
 
     /// Print one line of JSON for each request: {"id", "scorer", "ranking": [{"index", "candidate", "score", "scores",
-    /// "tokens"}]}, with --show-tokens also "tokens"; or {"line", "error"} for an invalid one
+    /// "tokens"}]}, with --show-tokens also "tokens"; for an invalid line {"line", "error"}
     #[arg(long)]
     json: bool,
 
-    /// Print the tokens that are scored as well: text, ids and pieces, with the prompt, the answers and their ends marked
+    /// Also print the scored tokens: text, ids and pieces of the prompt, the answers and their ends
     #[arg(long)]
     show_tokens: bool,
 

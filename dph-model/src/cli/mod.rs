@@ -17,8 +17,8 @@ use dph_core::terminal::Failure;
 /// shards), a .gguf file, or hf:owner/name[@revision], a repository of the Hugging Face hub, which is downloaded if
 /// it is not in the cache.
 ///
-/// Tables and JSON go to stdout, everything else to stderr. Exit status: 0 success, 1 the work failed, 2 invalid
-/// request.
+/// Tables and JSON go to stdout, everything else to stderr. Exit status: 0 success, 1 the work failed, 2 the request was
+/// wrong, for example a flag or a file that it names.
 #[derive(Debug, Parser)]
 #[command(name = "dph-model", version)]
 pub(crate) struct Cli {

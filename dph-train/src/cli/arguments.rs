@@ -4,10 +4,14 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
+const STATUS: &str = "\
+Tables and JSON go to stdout, everything else to stderr. Exit status: 0 success, 1 the work failed, 2 the request was wrong, for \
+example a key or a file that it names.";
+
 /// Train a preference head (and optionally the language model) from one TOML file, evaluate it and print the results
 /// as a table.
 #[derive(Debug, Parser)]
-#[command(version)]
+#[command(version, after_help = STATUS)]
 pub(crate) struct Arguments {
     /// The experiment file, such as experiments/quickstart.toml
     #[arg(required_unless_present = "schema")]
@@ -27,7 +31,8 @@ pub(crate) struct Arguments {
     /// The run directory [default: runs/NAME]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Continue an interrupted run; the result is identical to that of an uninterrupted run
+    /// Continue an interrupted run; the result is identical to that of an uninterrupted run. If there is no run, a new one
+    /// starts, with a warning. With --dry-run, only check whether the run can be continued
     #[arg(long)]
     pub resume: bool,
     /// Check the experiment, print the expected work and cost, and exit
