@@ -48,7 +48,12 @@ pub(crate) fn environment(date: [u16; 3]) -> Result<Environment<'static>, Error>
     environment.add_test("sequence", |value: &Value| {
         matches!(value.kind(), ValueKind::String | ValueKind::Seq | ValueKind::Map | ValueKind::Undefined)
     });
-    environment.add_test("callable", |value: &Value| value.kind() == ValueKind::Plain);
+    environment.add_test("callable", |value: &Value| match value.kind() {
+        ValueKind::Plain | ValueKind::Undefined => true,
+        // A macro has attributes.
+        ValueKind::Map => value.to_string().starts_with("<macro "),
+        _ => false,
+    });
     remove_extensions(&mut environment);
     Ok(environment)
 }
