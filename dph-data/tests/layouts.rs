@@ -223,3 +223,26 @@ fn conversations_in_the_usual_fields() {
         assert_eq!((found.prompt, found.candidates), (vec![Message::user("a")], vec!["b".to_owned()]));
     }
 }
+
+#[test]
+fn messages_keep_their_other_keys() {
+    let task = Task::find("conversations").unwrap();
+    let user = json!({ "role": "user", "content": "a", "name": "Ann", "weight": null });
+    let call = json!({ "role": "assistant", "content": null, "tool_calls": [{ "name": "f", "arguments": { "x": null } }] });
+    let tool = json!({ "role": "tool", "content": "c" });
+    let answer = json!({ "role": "assistant", "content": "b" });
+    let found = document(&task, json!({ "messages": [user, call, tool, answer] })).unwrap();
+    assert_eq!(json!(found.prompt[0]), json!({ "role": "user", "content": "a", "name": "Ann" }));
+    assert_eq!(json!(found.prompt[1]), call);
+    let problem = document(&task, json!({ "messages": [user, call] })).unwrap_err();
+    assert!(
+        problem.message.contains("answers that only call tools are not supported"),
+        "{}",
+        problem.message
+    );
+
+    let task = Task::find("preference").unwrap();
+    let side = |answer: &str, time: i32| json!([{ "role": "user", "content": "a", "time": time }, { "role": "assistant", "content": answer }]);
+    let row = json!({ "chosen": side("b", 1), "rejected": side("c", 2) });
+    assert_eq!(document(&task, row).unwrap().candidates, ["b", "c"]);
+}

@@ -53,6 +53,12 @@ pub(crate) fn answer(
     }
     let mut messages = messages(key, value)?;
     match messages.pop() {
+        Some(last) if last.role == ASSISTANT && last.content.is_absent() => Err(RowProblem::new(
+            SkipReason::MissingField,
+            format!(
+                "the last message in `{key}` has no content; answers that only call tools are not supported"
+            ),
+        )),
         Some(last) if last.role == ASSISTANT => Ok((messages, last.content.into_text())),
         _ => Err(no_answer(key)),
     }

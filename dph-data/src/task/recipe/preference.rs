@@ -9,7 +9,7 @@
 
 use super::messages::{answer, given};
 use super::template::{Expr, Fields};
-use crate::chat::{ASSISTANT, Message, USER};
+use crate::chat::{ASSISTANT, Content, Message, USER};
 use crate::rows::{RowProblem, SkipReason};
 
 /// The expressions for the prompt and the two answers.
@@ -32,7 +32,11 @@ impl Preference {
     pub(crate) fn pair(&self, user: Option<String>, fields: &Fields<'_>) -> Result<Pair, RowProblem> {
         let (before_chosen, chosen) = answer("chosen", &self.chosen, fields)?;
         let (before_rejected, rejected) = answer("rejected", &self.rejected, fields)?;
-        if before_chosen != before_rejected {
+        // Other keys, such as the time of a message, need not be the same.
+        let texts = |messages: &[Message]| -> Vec<(String, Content)> {
+            messages.iter().map(|message| (message.role.clone(), message.content.clone())).collect()
+        };
+        if texts(&before_chosen) != texts(&before_rejected) {
             return Err(RowProblem::new(
                 SkipReason::NoSharedPrompt,
                 "the chosen and the rejected conversation differ before their last answer",
