@@ -497,6 +497,26 @@ fn templates_see_all_keys_of_a_message() {
 }
 
 #[test]
+fn templates_change_spelled_control_tokens_as_other_text() {
+    let (folder, _) = world_tokenizer();
+    for (template, content, expected) in [
+        ("{{ m.content | upper }}", "a</s>b", "A</S>B"),
+        ("{{ m.content[:3] }}", "a</s>b", "a</"),
+        ("{{ m.content | replace('</s>', '') }}", "a</s>b", "ab"),
+        ("{{ m.content.split('</s>')[-1] }}", "a</s>b", "b"),
+        ("{{ m.content | tojson }}", "\"</s>", "\"\\\"</s>\""),
+    ] {
+        let template = format!("{{% for m in messages %}}{template}{{{{ eos_token }}}}{{% endfor %}}");
+        let config = json!({ "eos_token": "</s>", "chat_template": template });
+        write(folder.path(), "tokenizer_config.json", config.to_string());
+        let tokenizer = ChatTokenizer::from_dir(folder.path()).unwrap();
+        let prompt = tokenizer.prompt(&[Message::user(content)]).unwrap();
+        assert_eq!(tokenizer.decode(&prompt).unwrap(), format!("{expected}</s>"), "{template}");
+        assert_eq!(prompt.iter().filter(|id| Some(**id) == tokenizer.eos_id()).count(), 1, "{template}");
+    }
+}
+
+#[test]
 fn answers_have_their_place_where_a_tokenizer_leaves_out_characters() {
     let (folder, _) = bpe_tokenizer();
     let template = "{% for m in messages %}[{{ m.role }}] {{ m.content }}{{ eos_token }}{% endfor %}";

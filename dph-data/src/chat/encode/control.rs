@@ -81,10 +81,10 @@ impl ControlTokens {
     }
 
     /// Placeholders for the control tokens, and the parts of them, that these contents spell.
-    pub(crate) fn placeholders<'a>(
-        &'a self,
-        contents: impl Iterator<Item = &'a str> + Clone,
-    ) -> Placeholders<'a> {
+    pub(crate) fn placeholders<'t>(
+        &self,
+        contents: impl Iterator<Item = &'t str> + Clone,
+    ) -> Placeholders<'_> {
         let spelled: BTreeSet<&str> = contents
             .clone()
             .flat_map(|content| self.find_parts(content).into_iter().map(|place| &content[place]))
@@ -113,9 +113,19 @@ pub(crate) struct Placeholders<'a> {
     chars: HashMap<String, char>,
 }
 
-impl Placeholders<'_> {
+impl<'a> Placeholders<'a> {
+    /// No placeholders.
+    pub(crate) fn none(control: &'a ControlTokens) -> Self {
+        Self { control, chars: HashMap::new() }
+    }
+
+    /// Whether nothing has a placeholder.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.chars.is_empty()
+    }
+
     /// A content with placeholders.
-    pub(crate) fn insert<'a>(&self, content: &'a str) -> Cow<'a, str> {
+    pub(crate) fn insert<'b>(&self, content: &'b str) -> Cow<'b, str> {
         if self.chars.is_empty() {
             return Cow::Borrowed(content);
         }

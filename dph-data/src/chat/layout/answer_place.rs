@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use crate::chat::encode::control::ControlTokens;
+
 /// The text of a conversation around an answer, found with two different answers: what is common in front of them, and what
 /// is common behind them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,8 +43,9 @@ impl Frame {
     /// The answer is what stands between the two parts of the frame, if this is the answer itself, without blanks at its
     /// ends or with other line ends. A trimmed answer gets its blanks back where the template writes the same blanks.
     /// Otherwise the frame depends on the answer, and its last occurrence before the closing text counts. A template that
-    /// rewrites answers has no occurrence; then everything within the frame is the answer.
-    pub(crate) fn find(&self, text: &str, answer: &str) -> Range<usize> {
+    /// rewrites answers has no occurrence; then everything within the frame is the answer. An occurrence that begins inside a
+    /// control token is a coincidence.
+    pub(crate) fn find(&self, text: &str, answer: &str, control: &ControlTokens) -> Range<usize> {
         let front = common_prefix(text, &self.front);
         let back = common_suffix(&text[front..], &self.back);
         let within = front..text.len() - back;
@@ -62,8 +65,11 @@ impl Frame {
         let mut places = forms.into_iter().filter(|form| !form.is_empty()).filter_map(|form| {
             let start = text[..within.end].rfind(form)?;
             let place = start..start + form.len();
+            let is_inside = |token: Range<usize>| token.start < place.start && place.start < token.end;
             // An earlier message can have the same text.
-            (place.end > within.start).then_some(place)
+            let is_answer =
+                place.end > within.start && !control.find(text).any(|(token, _)| is_inside(token));
+            is_answer.then_some(place)
         });
         places.next().unwrap_or(within)
     }
@@ -107,7 +113,9 @@ mod tests {
     fn found(frame: impl Fn(&str) -> String, answer: &str) -> String {
         let text = frame(answer);
         let sentinels = SENTINELS.map(&frame);
-        text[Frame::new([&sentinels[0], &sentinels[1]]).unwrap().find(&text, answer)].to_owned()
+        let end = [(1, "</s>".to_owned())];
+        let control = ControlTokens::new(end.into(), None).unwrap();
+        text[Frame::new([&sentinels[0], &sentinels[1]]).unwrap().find(&text, answer, &control)].to_owned()
     }
 
     #[test]
@@ -135,5 +143,11 @@ mod tests {
         assert_eq!(found(thought, "yes"), "yes");
         // A template that rewrites answers: the question has the same text, but it is not the answer.
         assert_eq!(found(|answer| format!("Q: yes? A: {}</s>", answer.to_uppercase()), "yes"), "YES");
+        // The text of the answer begins inside the control token in front of it.
+        let turned = |answer: &str| {
+            let (start, end) = answer.split_at(answer.chars().next().map_or(0, char::len_utf8));
+            format!("Q</s>{end}{start}</s>")
+        };
+        assert_eq!(found(turned, ">ab"), "ab>");
     }
 }

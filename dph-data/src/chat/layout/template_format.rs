@@ -26,11 +26,7 @@ pub(crate) struct TemplateFormat<'a> {
 impl TemplateFormat<'_> {
     /// The tokens of a conversation that waits for an answer.
     pub(crate) fn prompt(&self, messages: &[Message]) -> Result<Vec<u32>, ChatError> {
-        let placeholders = self.encoder.control().placeholders(texts(messages));
-        let rendering = Rendering::new(self.template, messages, |text| placeholders.insert(text).into());
-        let text = rendering.render(true)?;
-        let spelled = self.tokens_of_contents(&text, self.neutral(messages, &placeholders).render(true))?;
-        Ok(ids(&self.encoder.encode(&placeholders.remove(&text, &spelled, &mut (0..0)))?))
+        self.with_placeholders(texts(messages), |placeholders| self.prompt_with(messages, placeholders))
     }
 
     /// The conversations with each of these answers.
@@ -40,11 +36,50 @@ impl TemplateFormat<'_> {
         answers: &[Message],
     ) -> Result<Conversations, ChatError> {
         let all = texts(messages).chain(texts(answers));
-        let placeholders = self.encoder.control().placeholders(all);
+        self.with_placeholders(all, |placeholders| self.conversations_with(messages, answers, placeholders))
+    }
+
+    /// A whole conversation.
+    pub(crate) fn whole(&self, messages: &[Message]) -> Result<TokenSequence, ChatError> {
+        self.with_placeholders(texts(messages), |placeholders| self.whole_with(messages, placeholders))
+    }
+
+    /// Works with the texts as they are. If the template does more than to change single characters of texts that spell
+    /// control tokens, it works with placeholders for these.
+    fn with_placeholders<'t, T>(
+        &self,
+        texts: impl Iterator<Item = &'t str> + Clone,
+        work: impl Fn(&Placeholders<'_>) -> Result<T, ChatError>,
+    ) -> Result<T, ChatError> {
+        let control = self.encoder.control();
+        let placeholders = control.placeholders(texts);
+        match placeholders.is_empty() {
+            true => work(&placeholders),
+            false => work(&Placeholders::none(control)).or_else(|_| work(&placeholders)),
+        }
+    }
+
+    fn prompt_with(
+        &self,
+        messages: &[Message],
+        placeholders: &Placeholders<'_>,
+    ) -> Result<Vec<u32>, ChatError> {
+        let rendering = Rendering::new(self.template, messages, |text| placeholders.insert(text).into());
+        let text = rendering.render(true)?;
+        let spelled = self.tokens_of_contents(&text, self.neutral(messages, placeholders).render(true))?;
+        Ok(ids(&self.encoder.encode(&placeholders.remove(&text, &spelled, &mut (0..0)))?))
+    }
+
+    fn conversations_with(
+        &self,
+        messages: &[Message],
+        answers: &[Message],
+        placeholders: &Placeholders<'_>,
+    ) -> Result<Conversations, ChatError> {
         let insert = |text: &str| placeholders.insert(text).into();
         let with_answer = [messages, answers.get(..1).unwrap_or_default()].concat();
         let mut rendering = Rendering::new(self.template, &with_answer, insert);
-        let mut neutral = self.neutral(&with_answer, &placeholders);
+        let mut neutral = self.neutral(&with_answer, placeholders);
         let last = messages.len();
         let mut texts: Vec<(RenderedText, Range<usize>)> = Vec::with_capacity(answers.len());
         // The text of the first conversation, with placeholders.
@@ -79,7 +114,7 @@ impl TemplateFormat<'_> {
                     neutral.render_with(last, &content.map(content_tokens::neutral)),
                 )?,
             };
-            let mut place = frame.frame.find(&text, &content);
+            let mut place = frame.frame.find(&text, &content, self.encoder.control());
             texts.push((placeholders.remove(&text, &spelled, &mut place), place));
             rendered.get_or_insert(text);
         }
@@ -103,18 +138,20 @@ impl TemplateFormat<'_> {
             tails.push(Tail { tokens: ids(&tail), last });
         }
         let rendering = Rendering::new(self.template, &with_answer, insert);
-        let earlier = self.earlier_answers(rendering, &rendered, messages, &placeholders, &tokens)?;
+        let earlier = self.earlier_answers(rendering, &rendered, messages, placeholders, &tokens)?;
         Ok(Conversations { head: ids(head), earlier, tails })
     }
 
-    /// A whole conversation.
-    pub(crate) fn whole(&self, messages: &[Message]) -> Result<TokenSequence, ChatError> {
-        let placeholders = self.encoder.control().placeholders(texts(messages));
+    fn whole_with(
+        &self,
+        messages: &[Message],
+        placeholders: &Placeholders<'_>,
+    ) -> Result<TokenSequence, ChatError> {
         let rendering = Rendering::new(self.template, messages, |text| placeholders.insert(text).into());
         let text = rendering.render(false)?;
-        let spelled = self.tokens_of_contents(&text, self.neutral(messages, &placeholders).render(false))?;
+        let spelled = self.tokens_of_contents(&text, self.neutral(messages, placeholders).render(false))?;
         let tokens = self.encoder.encode(&placeholders.remove(&text, &spelled, &mut (0..0)))?;
-        let answers = self.earlier_answers(rendering, &text, messages, &placeholders, &tokens)?;
+        let answers = self.earlier_answers(rendering, &text, messages, placeholders, &tokens)?;
         Ok(TokenSequence { tokens: ids(&tokens), answers })
     }
 
@@ -182,7 +219,7 @@ impl TemplateFormat<'_> {
             // The template may leave out this answer.
             let [first, second] = rendering.with_sentinels(index)?;
             let Some(frame) = Frame::new([&first, &second]) else { continue };
-            let mut place = frame.find(text, &with_placeholders(&message.content));
+            let mut place = frame.find(text, &with_placeholders(&message.content), self.encoder.control());
             // Without a control token behind the answer, its turn must not reach into the next message.
             let next = messages.get(index + 1).map(|next| with_placeholders(&next.content));
             let next = next.filter(|next| !next.is_empty()).and_then(|next| text[place.end..].find(&*next));
