@@ -8,7 +8,7 @@ use crate::run::preflight::{Preflights, Purpose};
 use crate::run::run_dir::{Access, RunDir};
 use crate::run::stage_dirs::StageDirs;
 
-/// Makes the comparisons of [`run`](crate::run) with `resume`, of settings, data and model, and writes nothing.
+/// Makes the comparisons of [`run`](crate::run()) with `resume`, of settings, data and model, and writes nothing.
 ///
 /// # Errors
 /// As for `run`, up to its first stage.
