@@ -108,7 +108,6 @@ impl Progress {
         say(&done.line(self.first, elapsed, true));
     }
 
-    #[cfg_attr(not(feature = "cli"), expect(unused_variables, reason = "a bar needs the feature `cli`"))]
     fn show(&mut self, text: String, share: Option<f64>) {
         #[cfg(feature = "cli")]
         if let Some(bar) = &self.bar {
