@@ -16,6 +16,7 @@ mod norm;
 mod parameters;
 mod pooler;
 mod product;
+mod span_attention;
 mod stack;
 mod unflatten;
 

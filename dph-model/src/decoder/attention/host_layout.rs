@@ -1,0 +1,165 @@
+//! [`HostLayout`]: which tokens attend to which, in host memory.
+
+use burn::tensor::TensorData;
+use dph_core::{PADDING_SEGMENT, PROMPT_SEGMENT};
+
+use super::rotary::Rotation;
+
+/// Added to the attention scores of masked tokens: far below any score, so that the weight is exactly 0.
+const MASKED: f32 = -1e9;
+
+/// The attention layout in host memory.
+#[derive(Debug)]
+pub struct HostLayout {
+    /// Number of rows.
+    pub rows: usize,
+    /// New tokens per row: the queries.
+    pub seq: usize,
+    /// Cached tokens per row.
+    pub prefix: usize,
+    /// Number of padding tokens at the start of each row, including cached ones.
+    pub padding: Vec<usize>,
+    /// Spans of each row in order; tokens outside all spans are padding.
+    pub spans: Vec<Vec<Span>>,
+    /// Whether a token attends only to itself and to earlier tokens of its span. Otherwise it attends to the whole
+    /// span.
+    pub causal: bool,
+    /// Position of each new token, `[rows, seq]`.
+    pub positions: Vec<i32>,
+    /// Type of each new token, `[rows, seq]`; empty if all are of type 0.
+    pub token_types: Vec<i32>,
+    /// Rotations of the keys: of all keys, `[rows, prefix + seq]`, or of the new ones, `[rows, seq]`, if cached keys
+    /// are already rotated.
+    pub rotation: Rotation,
+}
+
+/// Neighbouring tokens. Each attends to the earlier tokens of the span (or to all, see [`HostLayout::causal`]) and to the
+/// first `context` tokens of the row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// First column.
+    pub start: usize,
+    /// Column after the last.
+    pub end: usize,
+    /// Number of tokens at the start of the row that the whole span attends to.
+    pub context: usize,
+}
+
+impl HostLayout {
+    /// Whether causal attention needs no other mask, except for padding at the end of a row.
+    pub(crate) fn is_causal(&self) -> bool {
+        let is_padded = self.padding.iter().any(|&padding| padding > 0);
+        self.causal && !is_padded && self.spans.iter().all(|spans| spans.len() <= 1)
+    }
+
+    /// The mask that is added to the scores, `[rows, 1, seq, registers + prefix + seq]`.
+    pub(crate) fn mask(&self, registers: usize) -> TensorData {
+        let keys = registers + self.prefix + self.seq;
+        let mut bias = vec![MASKED; self.rows * self.seq * keys];
+        for (row, (spans, &hidden)) in self.spans.iter().zip(&self.padding).enumerate() {
+            let row = &mut bias[row * self.seq * keys..(row + 1) * self.seq * keys];
+            for (column, scores) in row.chunks_exact_mut(keys).enumerate() {
+                let own = registers + self.prefix;
+                scores[..registers].fill(0.0);
+                scores[registers + hidden.min(self.prefix)..own].fill(0.0);
+                // Padding attends to itself, since a softmax over no keys is undefined.
+                scores[own + column] = 0.0;
+                if let Some(span) = spans.iter().find(|span| (span.start..span.end).contains(&column)) {
+                    scores[own..own + span.context].fill(0.0);
+                    let seen = if self.causal { column + 1 } else { span.end };
+                    scores[own + span.start..own + seen].fill(0.0);
+                }
+            }
+        }
+        TensorData::new(bias, [self.rows, 1, self.seq, keys])
+    }
+}
+
+/// The spans of a row. A prompt and its only candidate are one span.
+pub(super) fn spans(segments: &[i32]) -> Vec<Span> {
+    let mut spans: Vec<Span> = Vec::new();
+    let mut start = 0;
+    for run in segments.chunk_by(|a, b| a == b) {
+        let end = start + run.len();
+        if run[0] != PADDING_SEGMENT {
+            let context = if run[0] == PROMPT_SEGMENT { 0 } else { prompt_len(segments) };
+            spans.push(Span { start, end, context });
+        }
+        start = end;
+    }
+    if let [prompt, candidate] = spans[..]
+        && candidate.context == prompt.end
+        && candidate.start == prompt.end
+    {
+        spans = vec![Span { start: prompt.start, end: candidate.end, context: 0 }];
+    }
+    spans
+}
+
+fn prompt_len(segments: &[i32]) -> usize {
+    segments.iter().take_while(|&&segment| segment == PROMPT_SEGMENT).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use dph_core::Batch;
+
+    use super::*;
+
+    #[test]
+    fn candidates_are_spans_that_see_the_prompt() {
+        let span = |start, end, context| Span { start, end, context };
+        assert_eq!(spans(&[0, 0, 1, 1, 2, -1]), [span(0, 2, 0), span(2, 4, 2), span(4, 5, 2)]);
+        assert_eq!(spans(&[0, 0, 1, -1]), [span(0, 3, 0)]);
+        assert_eq!(spans(&[0, 0]), [span(0, 2, 0)]);
+        assert_eq!(spans(&[-1]), []);
+    }
+
+    #[test]
+    fn the_bias_hides_what_the_batch_hides() {
+        let batch = Batch {
+            rows: 1,
+            seq: 6,
+            positions: vec![0, 1, 2, 2, 3, 0],
+            segments: vec![0, 0, 1, 2, 2, -1],
+            ..Batch::default()
+        };
+        let layout = HostLayout {
+            rows: 1,
+            seq: 6,
+            prefix: 0,
+            padding: vec![0],
+            spans: vec![spans(&batch.segments)],
+            causal: true,
+            positions: batch.positions.clone(),
+            token_types: Vec::new(),
+            rotation: Rotation::none(6, 1),
+        };
+        let bias: Vec<f32> = layout.mask(1).try_to_vec().unwrap();
+        for query in 0..5 {
+            for key in 0..6 {
+                let hidden = bias[query * 7 + 1 + key] != 0.0;
+                assert_eq!(hidden, !batch.visible(0, query, key), "query {query}, key {key}");
+            }
+            assert_eq!(bias[query * 7], 0.0, "the register");
+        }
+    }
+
+    #[test]
+    fn without_causality_a_token_sees_all_of_its_sequence() {
+        let layout = HostLayout {
+            padding: vec![0; 1],
+            rows: 1,
+            seq: 3,
+            prefix: 0,
+            spans: vec![vec![Span { start: 0, end: 2, context: 0 }]],
+            causal: false,
+            positions: vec![0, 1, 2],
+            token_types: Vec::new(),
+            rotation: Rotation::none(3, 1),
+        };
+        let bias: Vec<f32> = layout.mask(0).try_to_vec().unwrap();
+        let hidden: Vec<bool> = bias.iter().map(|&bias| bias != 0.0).collect();
+        assert_eq!(hidden, [false, false, true, false, false, true, true, true, false]);
+    }
+}
