@@ -16,12 +16,45 @@ pub(crate) fn weights_memory(experiment: &Experiment, config: &DecoderConfig) ->
     (config.param_count() * experiment.model.precision.bytes()) as u64
 }
 
-/// Estimated peak memory of a stage in bytes.
-pub(crate) fn stage_memory(experiment: &Experiment, stage: &Stage, source: &ModelSource) -> u64 {
+/// Memory of the scores of attention that are computed at a time, in bytes.
+const SCORES: u64 = 100 << 20;
+
+/// Estimated memory of a forward pass without gradients through a batch of this number of tokens, in bytes, in addition to the
+/// weights. On flex, a block is one kernel, which stores only the queries, keys and values of all tokens.
+pub(crate) fn batch_memory(config: &DecoderConfig, device: &str, tokens: usize) -> u64 {
+    let (width, qkv) = (config.d_model as u64, config.qkv_width() as u64);
+    let of_token = match device {
+        "flex" => width + qkv,
+        _ => 2 * width + 3 * qkv,
+    };
+    tokens as u64 * of_token * F32
+}
+
+/// Estimated memory of the activations that are stored for the backward pass of a batch of this number of tokens, in bytes.
+pub(crate) fn activation_memory(stage: &Stage, config: &DecoderConfig, tokens: usize) -> u64 {
+    let (tokens, width, inner) = (tokens as u64, config.d_model as u64, config.d_ffn as u64);
+    // Of a block: hidden states, projections, gates; queries, keys, values and results of attention, but no scores.
+    let of_block = tokens * (16 * width + 8 * inner + 3 * config.qkv_width() as u64);
+    let layers = config.n_layers as u64;
+    let activations = match stage.gradient_checkpointing {
+        true => layers * tokens * width + of_block,
+        false => layers * of_block,
+    };
+    let logits = tokens.min(512) * config.vocab as u64 * 4;
+    (activations + logits) * F32 + SCORES
+}
+
+/// Estimated peak memory of a stage whose largest batch has this number of tokens, in bytes.
+pub(crate) fn stage_memory(
+    experiment: &Experiment,
+    stage: &Stage,
+    source: &ModelSource,
+    batch_tokens: usize,
+) -> u64 {
     let config = &source.config;
     let weights = weights_memory(experiment, config);
     if experiment.trainable(stage) == Trainable::None {
-        return weights + OVERHEAD;
+        return weights + batch_memory(config, &experiment.device, batch_tokens) + OVERHEAD;
     }
     let trained = trained(experiment, stage, source);
     let optimiser = &stage.optimiser;
@@ -31,16 +64,6 @@ pub(crate) fn stage_memory(experiment: &Experiment, stage: &Stage, source: &Mode
     // The accumulated gradients, the gradients of a micro-batch and two moving averages.
     let copies = 4 + u64::from(initial);
     let reference = if stage.objective.kl.is_some() { weights } else { 0 };
-    let (tokens, seq) = (stage.micro_batch as u64, config.context.min(stage.micro_batch) as u64);
-    let (width, inner) = (config.d_model as u64, config.d_ffn as u64);
-    // The activations that burn stores for the backward pass of a block: hidden states, projections, gates, attention scores.
-    let of_block = tokens * (16 * width + 8 * inner) + 3 * tokens * seq * config.n_heads as u64;
-    let layers = config.n_layers as u64;
-    let activations = match stage.gradient_checkpointing {
-        true => layers * tokens * width + of_block,
-        false => layers * of_block,
-    };
-    let activations = activations * F32;
-    let logits = tokens.min(512) * config.vocab as u64 * 4 * F32;
-    weights + copies * trained as u64 * F32 + reference + activations + logits + OVERHEAD
+    let activations = activation_memory(stage, config, batch_tokens);
+    weights + copies * trained as u64 * F32 + reference + activations + OVERHEAD
 }

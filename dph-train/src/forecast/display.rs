@@ -45,7 +45,18 @@ impl fmt::Display for StageForecast {
         let Self { name, steps, batch, holdout, cost } = self;
         let holdout =
             holdout.map_or(String::new(), |share| format!(" ({}% of the prompts held out)", 100.0 * share));
-        let Some(StageCost { trained, sets, epochs, tokens, memory, seconds: time, .. }) = cost else {
+        let Some(StageCost {
+            trained,
+            sets,
+            epochs,
+            tokens,
+            batch_tokens,
+            batch_memory,
+            memory,
+            seconds: time,
+            ..
+        }) = cost
+        else {
             let (steps, batch) = (counted(*steps, "step"), counted(*batch, "set"));
             return write!(f, "stage {name:<5} {steps} of {batch}{holdout}");
         };
@@ -55,6 +66,11 @@ impl fmt::Display for StageForecast {
             None => format!("data or tokenizer not found; at most {tokens}"),
         };
         let (trained, time, memory) = (abbreviated(*trained), duration(*time), bytes(*memory));
-        write!(f, "stage {name:<5} trains {trained} parameters; {data}, about {time}, {memory} of memory")
+        let (of_batch, batch_tokens) = (bytes(*batch_memory), counted(*batch_tokens, "token"));
+        write!(
+            f,
+            "stage {name:<5} trains {trained} parameters; {data}, about {time}, {memory} of memory \
+             ({of_batch} for a batch of {batch_tokens})"
+        )
     }
 }

@@ -8,12 +8,13 @@ use dph_data::{DataError, TaskData};
 
 use crate::data::task_cache::{DataSource, TaskCache};
 use crate::error::TrainError;
-use crate::estimate::memory::stage_memory;
+use crate::estimate::memory::{activation_memory, batch_memory, stage_memory};
 use crate::estimate::speed::Speed;
 use crate::estimate::trained::trained;
 use crate::experiment::{Experiment, Stage, Trainable};
 use crate::model::source::ModelSource;
 use crate::stages::data::StageData;
+use dph_eval::pass::DEFAULT_TOKEN_BUDGET;
 
 /// The expected work and cost of a stage.
 #[derive(Debug, Clone)]
@@ -42,6 +43,10 @@ pub struct StageCost {
     /// Number of tokens in all forward passes: every set once for a frozen model, the sets of every step otherwise. Without
     /// data, the maximum for the context of the model.
     pub tokens: usize,
+    /// Number of tokens of the largest batch: of the token budget or, if it has more, of the longest set.
+    pub batch_tokens: usize,
+    /// Estimated memory of that batch on the device of the experiment, in bytes.
+    pub batch_memory: u64,
     /// Estimated peak memory in bytes.
     pub memory: u64,
     /// Estimated time in seconds.
@@ -77,9 +82,16 @@ impl StageCost {
             }
         };
         let trained = trained(experiment, stage, source);
-        let memory = stage_memory(experiment, stage, source);
+        // A single set may have more tokens than the budget.
+        let budget = if frozen { DEFAULT_TOKEN_BUDGET } else { stage.micro_batch };
+        let batch_tokens = budget.max(load.longest);
+        let batch_memory = match frozen {
+            true => batch_memory(&source.config, &experiment.device, batch_tokens),
+            false => activation_memory(stage, &source.config, batch_tokens),
+        };
+        let memory = stage_memory(experiment, stage, source, batch_tokens);
         let Load { sets, epochs, tokens, warning, .. } = load;
-        Ok(Self { trained, sets, epochs, tokens, memory, seconds, warning })
+        Ok(Self { trained, sets, epochs, tokens, batch_tokens, batch_memory, memory, seconds, warning })
     }
 }
 
@@ -90,6 +102,8 @@ struct Load {
     tokens: usize,
     /// Number of tokens of all sets.
     set_tokens: usize,
+    /// Number of tokens of the longest set, 0 if it is unknown.
+    longest: usize,
     warning: Option<String>,
 }
 
@@ -103,7 +117,7 @@ impl Load {
         let seen = stage.steps.saturating_mul(stage.batch);
         let context = source.config.context;
         let tokens = seen.saturating_mul(context);
-        let unknown = Self { sets: None, epochs: 0.0, tokens, set_tokens: 0, warning: None };
+        let unknown = Self { sets: None, epochs: 0.0, tokens, set_tokens: 0, longest: 0, warning: None };
         let Some(tokenizer) = source.tokenizer() else { return Ok(unknown) };
         let from = DataSource { root: data, tokenizer, context };
         let loaded = match StageData::load(stage, experiment, from, &mut TaskCache::default()) {
@@ -112,16 +126,19 @@ impl Load {
             Err(error) => return Err(error),
         };
         loaded.log();
-        let packed = |data: &[Arc<TaskData>]| -> usize {
-            data.iter().flat_map(|data| &data.sets).map(CandidateSet::packed_len).sum()
+        let lengths = |data: &[Arc<TaskData>]| -> Vec<usize> {
+            data.iter().flat_map(|data| &data.sets).map(CandidateSet::packed_len).collect()
         };
+        let (training, validation) = (lengths(&loaded.training), lengths(&loaded.validation));
+        let longest = training.iter().chain(&validation).copied().max().unwrap_or(0);
         let sets: usize = loaded.training.iter().map(|data| data.sets.len()).sum();
-        let set_tokens = packed(&loaded.training) + packed(&loaded.validation);
+        let of_training: usize = training.iter().sum();
+        let set_tokens = of_training + validation.iter().sum::<usize>();
         let tokens = match experiment.trainable(stage) {
             Trainable::None => set_tokens,
-            _ => (packed(&loaded.training) as f64 / sets as f64 * seen as f64) as usize,
+            _ => (of_training as f64 / sets as f64 * seen as f64) as usize,
         };
         let warning = loaded.warning(stage);
-        Ok(Self { sets: Some(sets), epochs: seen as f64 / sets as f64, tokens, set_tokens, warning })
+        Ok(Self { sets: Some(sets), epochs: seen as f64 / sets as f64, tokens, set_tokens, longest, warning })
     }
 }

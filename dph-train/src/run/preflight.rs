@@ -217,7 +217,7 @@ fn check_memory(
         };
     }
     let warning = |stage: &Stage| {
-        let needed = stage_memory(experiment, stage, source);
+        let needed = stage_memory(experiment, stage, source, stage.micro_batch);
         (needed > total).then(|| {
             format!(
                 "stage `{}` may need about {} of memory, but this machine has {}; a smaller `micro_batch`, \
