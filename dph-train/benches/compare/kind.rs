@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::path::Path;
 
-use dph_core::CandidateSet;
+use dph_core::{Candidate, CandidateSet};
 use dph_data::{Mixture, Task, TaskData, TaskLoadOptions, draw_distractor};
 use dph_eval::Model;
 use dph_train::ExperimentFile;
@@ -18,6 +18,10 @@ const HEAD: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/compare/head.to
 const FINE_TUNE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/compare/fine_tune.toml");
 /// Number of new tokens per prompt.
 const TOKENS: usize = 64;
+/// Number of tokens of a prompt of [`JobKind::BestOf`].
+const PROMPT: usize = 1000;
+/// Number of answers to it.
+const ANSWERS: usize = 16;
 
 /// The kinds of jobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -26,6 +30,8 @@ pub enum JobKind {
     Race,
     /// Log-likelihoods and rewards of short contexts with four long endings.
     Hellaswag,
+    /// Log-likelihoods and rewards of sixteen answers to each prompt of 1,000 tokens.
+    BestOf,
     /// Training of a head on a frozen model: two epochs over short questions.
     Train,
     /// Training of all weights with DPO and a head: one epoch over questions on long texts.
@@ -35,7 +41,8 @@ pub enum JobKind {
 }
 
 impl JobKind {
-    pub const ALL: [Self; 5] = [Self::Race, Self::Hellaswag, Self::Train, Self::FineTune, Self::Generate];
+    pub const ALL: [Self; 6] =
+        [Self::Race, Self::Hellaswag, Self::BestOf, Self::Train, Self::FineTune, Self::Generate];
 
     /// The jobs of this kind on rows of `data`, or on a fraction of these rows.
     pub fn load(
@@ -47,9 +54,17 @@ impl JobKind {
     ) -> Result<Vec<Job>, Box<dyn Error>> {
         let size = |whole: usize| (whole / part).max(4);
         Ok(match self {
-            Self::Race => vec![evaluation("race", "race_high", "test", size(100), data, model)?],
+            Self::Race => {
+                let sets = load("race_high", "test", size(100), 0, data, model)?;
+                vec![evaluation("race", sets, "questions of race_high")]
+            }
             Self::Hellaswag => {
-                vec![evaluation("hellaswag", "hellaswag", "validation", size(200), data, model)?]
+                let sets = load("hellaswag", "validation", size(200), 0, data, model)?;
+                vec![evaluation("hellaswag", sets, "questions of hellaswag")]
+            }
+            Self::BestOf => {
+                let texts = load("race_high", "test", 60, 0, data, model)?;
+                vec![evaluation("best_of", best_of(&texts, (8 / part).max(1)), "prompts with 16 answers")]
             }
             Self::Train => vec![training("train", HEAD, (size(500), 2), data, model_dir, model)?],
             Self::FineTune => vec![training("fine_tune", FINE_TUNE, (size(16), 1), data, model_dir, model)?],
@@ -58,18 +73,27 @@ impl JobKind {
     }
 }
 
-fn evaluation(
-    name: &'static str,
-    task: &str,
-    split: &str,
-    limit: usize,
-    data: &Path,
-    model: &Model,
-) -> Result<Job, Box<dyn Error>> {
-    let sets = load(task, split, limit, 0, data, model)?;
+fn evaluation(name: &'static str, sets: Vec<CandidateSet>, what: &str) -> Job {
     let tokens = sets.iter().flat_map(CandidateSet::one_by_one).map(|set| set.packed_len()).sum();
-    let title = format!("{} questions of {task}", sets.len());
-    Ok(Job { name, title, tokens, work: Work::Evaluate(Evaluation { sets }) })
+    let title = format!("{} {what}", sets.len());
+    Job { name, title, tokens, work: Work::Evaluate(Evaluation { sets }) }
+}
+
+/// Sets of [`ANSWERS`] answers of 60 to 135 tokens to a prompt of [`PROMPT`] tokens, all cut from the tokens of `texts`.
+fn best_of(texts: &[CandidateSet], count: usize) -> Vec<CandidateSet> {
+    let mut tokens = texts.iter().flat_map(|set| &set.prompt).copied().cycle();
+    let sets = (0..count).map(|index| CandidateSet {
+        id: index.to_string(),
+        prompt: tokens.by_ref().take(PROMPT).collect(),
+        candidates: (0..ANSWERS)
+            .map(|answer| {
+                let length = 60 + 5 * answer;
+                Candidate::new(tokens.by_ref().take(length).collect(), length - 1)
+            })
+            .collect(),
+        ..CandidateSet::default()
+    });
+    sets.collect()
 }
 
 /// The jobs that answer the questions one by one and in one batch.

@@ -3,7 +3,7 @@
 //! `cargo bench -p dph-train --bench compare -- --help`; benches/README.md describes the jobs.
 //!
 //! The other side uses the usual implementation: every candidate is a separate padded row, and training runs the frozen model
-//! in every epoch. The results of both sides are compared before their times.
+//! in every epoch. Evaluation is also compared with PyTorch where the candidates of a prompt share its keys and values. The results of both sides are compared before their times.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints a table")]
 
@@ -104,7 +104,11 @@ fn compare(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
     }
     let mut others = Vec::new();
     match OtherSide::pytorch(&arguments.python, &model_dir, model.backbone.pad_token()) {
-        Ok(pytorch) => others.push(pytorch),
+        Ok(pytorch) => {
+            others.push(pytorch);
+            let padding = model.backbone.pad_token();
+            others.push(OtherSide::pytorch_shared(&arguments.python, &model_dir, padding)?);
+        }
         Err(error) => eprintln!("\ncompare: WITHOUT PyTorch: {error}\n"),
     }
     if let Some(program) = &arguments.candle {

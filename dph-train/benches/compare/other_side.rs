@@ -19,11 +19,18 @@ pub struct OtherSide {
     pub name: &'static str,
     /// Versions and threads.
     pub about: String,
-    /// Whether it supports only generation.
-    only_generates: bool,
+    abilities: Abilities,
     process: Child,
     requests: Option<ChildStdin>,
     answers: BufReader<ChildStdout>,
+}
+
+/// The jobs that a side supports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Abilities {
+    All,
+    Evaluation,
+    Generation,
 }
 
 #[derive(Deserialize)]
@@ -40,23 +47,35 @@ struct Answer {
 }
 
 impl OtherSide {
-    /// Starts PyTorch and transformers with `plain.py`.
+    /// Starts PyTorch and transformers with `plain.py`: every candidate is a row of its own.
     pub fn pytorch(python: &str, model: &Path, padding: u32) -> Result<Self, Box<dyn Error>> {
+        let command = Self::script(python, model, padding);
+        let help = "give --python PROGRAM with torch and transformers installed";
+        Self::start("PyTorch", command, Abilities::All).map_err(|error| format!("{error}; {help}").into())
+    }
+
+    /// Starts PyTorch and transformers with `plain.py`: the candidates of a prompt share its keys and values.
+    pub fn pytorch_shared(python: &str, model: &Path, padding: u32) -> Result<Self, Box<dyn Error>> {
+        let mut command = Self::script(python, model, padding);
+        command.arg("shared");
+        Self::start("PyTorch shared", command, Abilities::Evaluation)
+    }
+
+    fn script(python: &str, model: &Path, padding: u32) -> Command {
         let mut command = Command::new(python);
         command.args([SCRIPT.as_ref(), model.as_os_str()]).arg(padding.to_string());
-        let help = "give --python PROGRAM with torch and transformers installed";
-        Self::start("PyTorch", command, false).map_err(|error| format!("{error}; {help}").into())
+        command
     }
 
     /// Starts candle with the program in `candle/`.
     pub fn candle(program: &Path, model: &Path) -> Result<Self, Box<dyn Error>> {
         let mut command = Command::new(program);
         command.arg(model);
-        Self::start("candle", command, true)
+        Self::start("candle", command, Abilities::Generation)
     }
 
     /// Starts the process and waits until it is ready.
-    fn start(name: &'static str, mut command: Command, only_generates: bool) -> Result<Self, Box<dyn Error>> {
+    fn start(name: &'static str, mut command: Command, abilities: Abilities) -> Result<Self, Box<dyn Error>> {
         let mut process = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -65,7 +84,7 @@ impl OtherSide {
         let requests = process.stdin.take();
         let answers = process.stdout.take().ok_or("it has no stdout")?;
         let answers = BufReader::new(answers);
-        let mut side = Self { name, about: String::new(), only_generates, process, requests, answers };
+        let mut side = Self { name, about: String::new(), abilities, process, requests, answers };
         match side.answer()? {
             Hello::Ready { versions, threads } => {
                 side.about = format!("{versions}, {threads} threads");
@@ -77,7 +96,11 @@ impl OtherSide {
 
     /// Whether it supports this job.
     pub fn does(&self, work: &Work) -> bool {
-        !self.only_generates || matches!(work, Work::Generate(_))
+        match self.abilities {
+            Abilities::All => true,
+            Abilities::Evaluation => matches!(work, Work::Evaluate(_)),
+            Abilities::Generation => matches!(work, Work::Generate(_)),
+        }
     }
 
     /// Runs the job in a file.

@@ -1,6 +1,7 @@
 """The jobs of the comparison, implemented with PyTorch and transformers.
 
-Every candidate, with its prompt, is a separate row that is padded on the right to the longest row of its batch. The program
+Every candidate, with its prompt, is a separate row that is padded on the right to the longest row of its batch. With the third
+argument "shared", the keys and values of a prompt are computed once, and its candidates are a batch behind them. The program
 reads one request per line from stdin and writes one line to stdout for each request:
 
     {"kind": "evaluate", "sets": FILE}     log-likelihood sums of all candidates, in their order
@@ -54,6 +55,27 @@ def evaluate(model, sets, padding):
             start = len(prompt) - 1
             log_probs = F.log_softmax(logits[place, start : start + len(target)], dim=-1)
             sums[row] = log_probs.gather(1, target[:, None]).sum().item()
+    return sums
+
+
+@torch.no_grad()
+def evaluate_shared(model, sets, padding):
+    """Like `evaluate`, with one pass over each prompt and one over its candidates, which are padded on the right."""
+    sums = []
+    for s in sets:
+        prompt, answers = torch.tensor([s["prompt"]]), s["candidates"]
+        before = model(input_ids=prompt, use_cache=True, logits_to_keep=1)
+        cache = before.past_key_values
+        cache.batch_repeat_interleave(len(answers))
+        ids, mask = padded(answers, padding)
+        mask = torch.cat([torch.ones(len(answers), prompt.shape[1], dtype=mask.dtype), mask], dim=1)
+        logits = model(input_ids=ids, attention_mask=mask, past_key_values=cache).logits
+        first = before.logits[0, -1:]
+        for place, answer in enumerate(answers):
+            # The end-of-turn token is not scored.
+            target = torch.tensor(answer[:-1])
+            log_probs = F.log_softmax(torch.cat([first, logits[place, : len(target) - 1]]), dim=-1)
+            sums.append(log_probs.gather(1, target[:, None]).sum().item())
     return sums
 
 
@@ -178,7 +200,8 @@ class LaProp:
 
 
 def main():
-    directory, padding = sys.argv[1], int(sys.argv[2])
+    directory, padding, shared = sys.argv[1], int(sys.argv[2]), sys.argv[3:] == ["shared"]
+    score = evaluate_shared if shared else evaluate
     transformers.utils.logging.set_verbosity_error()
     model = load(transformers.AutoModelForCausalLM, directory)
     versions = f"torch {torch.__version__}, transformers {transformers.__version__}"
@@ -190,9 +213,9 @@ def main():
             with open(request["sets"]) as file:
                 sets = json.load(file)
             if not warm:
-                evaluate(model, sets[:4], padding)
+                score(model, sets[:4], padding)
                 warm = True
-            seconds, values = timed(lambda: evaluate(model, sets, padding))
+            seconds, values = timed(lambda: score(model, sets, padding))
         elif request["kind"] == "generate":
             with open(request["generation"]) as file:
                 job = json.load(file)

@@ -37,7 +37,7 @@ impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "{:<38} {:<9} {:>10} {:>10} {:>7}   its time over the others'",
+            "{:<38} {:<14} {:>10} {:>10} {:>7}   its time over the others'",
             "job", "side", "seconds", "tokens/s", "rounds"
         )?;
         for Times { job, tokens, sides } in &self.jobs {
@@ -48,7 +48,7 @@ impl fmt::Display for Table {
                 };
                 writeln!(
                     f,
-                    "{job:<38} {side:<9} {seconds:>10.2} {:>10.0} {:>7}   {}",
+                    "{job:<38} {side:<14} {seconds:>10.2} {:>10.0} {:>7}   {}",
                     *tokens as f64 / seconds,
                     rounds.len(),
                     sides.iter().filter_map(ratio).collect::<Vec<_>>().join(", ")
