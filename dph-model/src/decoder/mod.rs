@@ -25,6 +25,7 @@ pub use activation::Activation;
 pub(crate) use activation::{GELU_TANH_CUBE, GELU_TANH_SCALE, QUICK_GELU_SLOPE};
 #[cfg(feature = "flex")]
 pub(crate) use attention::CachedLayer;
+pub(crate) use attention::MASKED;
 pub use attention::{
     Attention, AttentionLayout, Cache, HostLayout, QueryKeyNorm, QueryKeyNormConfig, Registers, Rotation,
     Span,

@@ -5,8 +5,8 @@ use dph_core::{PADDING_SEGMENT, PROMPT_SEGMENT};
 
 use super::rotary::Rotation;
 
-/// Added to the attention scores of masked tokens: far below any score, so that the weight is exactly 0.
-const MASKED: f32 = -1e9;
+/// Added to the attention scores of masked keys: far below any score, so that the weight is exactly 0.
+pub(crate) const MASKED: f32 = -1e9;
 
 /// The attention layout in host memory.
 #[derive(Debug)]

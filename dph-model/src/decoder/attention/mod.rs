@@ -16,6 +16,7 @@ use attention_layout::{DeviceLayout, Visibility};
 pub use cache::Cache;
 #[cfg(feature = "flex")]
 pub(crate) use cache::CachedLayer;
+pub(crate) use host_layout::MASKED;
 pub use host_layout::{HostLayout, Span};
 pub use query_key_norm::{QueryKeyNorm, QueryKeyNormConfig};
 pub use rotary::Rotation;

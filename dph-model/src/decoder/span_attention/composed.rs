@@ -6,8 +6,8 @@ use burn::backend::tensor::{BoolTensor, FloatTensor};
 use burn::backend::{Backend, TensorMetadata, get_or_init_device_settings};
 use burn::tensor::{Shape, Slice};
 
-use super::plan::MASKED;
 use super::stack::{Attended, StackGradients, StackInputs};
+use crate::decoder::MASKED;
 
 /// Most scores in memory at a time: 16 MiB.
 const MOST_SCORES: usize = 1 << 22;
@@ -80,7 +80,10 @@ fn differentiate_in_chunks<B: Backend>(
             let of_value = chunk.multiply_transposed(weights, gradient);
             of_keys = Some(match of_keys {
                 None => (of_key, of_value),
-                Some((keys, values)) => (add_front::<B>(keys, of_key), add_front::<B>(values, of_value)),
+                Some((keys, values)) => {
+                    let seen = 0..of_key.shape()[2];
+                    (add_part::<B>(keys, 2, seen.clone(), of_key), add_part::<B>(values, 2, seen, of_value))
+                }
             });
         }
         of_queries.reverse();
@@ -220,22 +223,32 @@ fn later_keys<B: Backend>(device: &B::Device, queries: Range<usize>, keys: usize
     B::int_lower(B::int_expand(rows, shape.clone()), B::int_expand(columns, shape), settings.bool_dtype)
 }
 
-/// Adds `front` to the first rows of dimension 2.
-fn add_front<B: Backend>(all: FloatTensor<B>, front: FloatTensor<B>) -> FloatTensor<B> {
-    let slices: Vec<Slice> = front.shape().iter().map(|&size| Slice::from(0..size)).collect();
-    let sum = B::float_add(B::float_slice(all.clone(), &slices), front);
+/// A range of one dimension.
+pub(super) fn part<B: Backend>(tensor: FloatTensor<B>, dim: usize, range: Range<usize>) -> FloatTensor<B> {
+    if range == (0..tensor.shape()[dim]) {
+        return tensor;
+    }
+    let slices = slices::<B>(&tensor, dim, range);
+    B::float_slice(tensor, &slices)
+}
+
+/// Adds to a range of one dimension.
+pub(super) fn add_part<B: Backend>(
+    all: FloatTensor<B>,
+    dim: usize,
+    range: Range<usize>,
+    part: FloatTensor<B>,
+) -> FloatTensor<B> {
+    let slices = slices::<B>(&all, dim, range);
+    let sum = B::float_add(B::float_slice(all.clone(), &slices), part);
     B::float_slice_assign(all, &slices, sum)
 }
 
-/// A range of one dimension.
-pub(super) fn part<B: Backend>(tensor: FloatTensor<B>, dim: usize, range: Range<usize>) -> FloatTensor<B> {
-    let shape = tensor.shape();
-    if range == (0..shape[dim]) {
-        return tensor;
-    }
-    let mut slices: Vec<Slice> = shape.iter().map(|&size| Slice::from(0..size)).collect();
+/// A range of one dimension, and all of the others.
+fn slices<B: Backend>(tensor: &FloatTensor<B>, dim: usize, range: Range<usize>) -> Vec<Slice> {
+    let mut slices: Vec<Slice> = tensor.shape().iter().map(|&size| Slice::from(0..size)).collect();
     slices[dim] = Slice::from(range);
-    B::float_slice(tensor, &slices)
+    slices
 }
 
 /// The tensors in a row along a dimension.

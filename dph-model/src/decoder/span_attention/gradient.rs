@@ -7,7 +7,7 @@ use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
-use burn::backend::tensor::{FloatTensor, IntTensor};
+use burn::backend::tensor::FloatTensor;
 
 use super::SpanAttention;
 use super::merge::{TokenInputs, attend, differentiate};
@@ -18,15 +18,8 @@ use super::stack_attention::StackAttention;
 macro_rules! implement {
     ($backend:ty) => {
         impl SpanAttention for $backend {
-            fn span_attention(
-                query: FloatTensor<Self>,
-                key: FloatTensor<Self>,
-                value: FloatTensor<Self>,
-                indices: IntTensor<Self>,
-                factors: FloatTensor<Self>,
-                plan: Arc<SpanPlan>,
-            ) -> FloatTensor<Self> {
-                attend::<Self>(&TokenInputs { query, key, value, indices, factors }, &plan).output
+            fn span_attention(inputs: TokenInputs<Self>, plan: Arc<SpanPlan>) -> FloatTensor<Self> {
+                attend(&inputs, &plan).output
             }
         }
     };
@@ -40,18 +33,12 @@ implement!(burn::backend::LibTorch);
 implement!(burn::backend::Cube);
 
 impl<B: StackAttention + SpanAttention, C: CheckpointStrategy> SpanAttention for Autodiff<B, C> {
-    fn span_attention(
-        query: FloatTensor<Self>,
-        key: FloatTensor<Self>,
-        value: FloatTensor<Self>,
-        indices: IntTensor<Self>,
-        factors: FloatTensor<Self>,
-        plan: Arc<SpanPlan>,
-    ) -> FloatTensor<Self> {
-        let (query, of_query) = query.into_parts();
-        let (key, of_key) = key.into_parts();
-        let (value, of_value) = value.into_parts();
-        let inputs = TokenInputs::<B> { query, key, value, indices, factors: factors.into_primitive() };
+    fn span_attention(inputs: TokenInputs<Self>, plan: Arc<SpanPlan>) -> FloatTensor<Self> {
+        let (query, of_query) = inputs.query.into_parts();
+        let (key, of_key) = inputs.key.into_parts();
+        let (value, of_value) = inputs.value.into_parts();
+        let factors = inputs.factors.into_primitive();
+        let inputs = TokenInputs::<B> { query, key, value, indices: inputs.indices, factors };
         let attended = attend::<B>(&inputs, &plan);
         let output = attended.output.clone();
         match SpanAttentionBackward.prepare::<C>([of_query, of_key, of_value]).compute_bound().stateful() {

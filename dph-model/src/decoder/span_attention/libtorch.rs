@@ -1,10 +1,5 @@
 //! The attention of a stack by libtorch's fused kernel for the CPU, which gives the log-sum-exp as well.
 
-#![allow(
-    deprecated,
-    reason = "burn deprecates its libtorch backend after the version that this workspace stays with"
-)]
-
 use burn::backend::LibTorch;
 use burn::backend::tensor::FloatTensor;
 use tch::Tensor;

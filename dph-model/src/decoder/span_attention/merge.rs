@@ -1,20 +1,21 @@
 //! Attention by the stacks of a plan, forwards and backwards.
 
 use burn::backend::tensor::{FloatTensor, IntTensor};
-use burn::backend::{Backend, TensorMetadata};
+use burn::backend::{Backend, ExtensionType, TensorMetadata};
 use burn::tensor::{IndexingUpdateOp, Shape, Slice};
 
-use super::composed::{concatenate, part};
-use super::plan::{Indices, MASKED, SpanPlan, Stack};
+use super::composed::{add_part, concatenate, part};
+use super::plan::{Indices, SpanPlan, Stack};
 use super::stack::{Attended, StackGradients, StackInputs};
 use super::stack_attention::StackAttention;
+use crate::decoder::MASKED;
 
 /// A difference of log-sum-exps from which on one part counts for nothing in f32. Beyond it `exp` may overflow.
 const MOST: f32 = 80.0;
 
 /// Queries, keys and values of all tokens, `[tokens, heads, head_dim]`, and the tensors of a plan.
-#[derive(Debug, Clone)]
-pub(super) struct TokenInputs<B: Backend> {
+#[derive(Debug, Clone, ExtensionType)]
+pub(crate) struct TokenInputs<B: Backend> {
     pub query: FloatTensor<B>,
     pub key: FloatTensor<B>,
     pub value: FloatTensor<B>,
@@ -147,12 +148,7 @@ impl<B: Backend> TokenInputs<B> {
     fn add(&self, all: FloatTensor<B>, stack: &Stack, rows: FloatTensor<B>) -> FloatTensor<B> {
         let count = stack.count * stack.keys;
         match stack.key_tokens {
-            Indices::Run(start) => {
-                let mut slices: Vec<Slice> = all.shape().iter().map(|&size| Slice::from(0..size)).collect();
-                slices[0] = Slice::from(start..start + count);
-                let sum = B::float_add(B::float_slice(all.clone(), &slices), rows);
-                B::float_slice_assign(all, &slices, sum)
-            }
+            Indices::Run(start) => add_part::<B>(all, 0, start..start + count, rows),
             Indices::Listed(start) => {
                 B::float_select_assign(all, 0, self.listed(start, count), rows, IndexingUpdateOp::Add)
             }

@@ -9,6 +9,13 @@
     not(any(feature = "flex", feature = "tch", feature = "wgpu", feature = "vulkan", feature = "cuda")),
     allow(unused_variables, unused_macros, reason = "a build without a backend computes nothing")
 )]
+#![cfg_attr(
+    feature = "tch",
+    allow(
+        deprecated,
+        reason = "burn deprecates its libtorch backend after the version that this workspace stays with"
+    )
+)]
 
 mod composed;
 mod gradient;
@@ -21,10 +28,11 @@ mod stack_attention;
 
 use std::sync::Arc;
 
-use burn::backend::tensor::{FloatTensor, IntTensor};
+use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, backend_extension};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
+use merge::TokenInputs;
 pub(crate) use plan::SpanPlan;
 
 /// A plan and its indices and factors as tensors.
@@ -63,14 +71,14 @@ pub(crate) fn span_attention(
     plan: &DevicePlan,
 ) -> Tensor<3> {
     let DevicePlan { plan, indices, factors } = plan.clone();
-    Tensor::from_dispatch(<Dispatch as SpanAttention>::span_attention(
-        query.into_dispatch(),
-        key.into_dispatch(),
-        value.into_dispatch(),
-        indices.into_dispatch(),
-        factors.into_dispatch(),
-        plan,
-    ))
+    let inputs = TokenInputs {
+        query: query.into_dispatch(),
+        key: key.into_dispatch(),
+        value: value.into_dispatch(),
+        indices: indices.into_dispatch(),
+        factors: factors.into_dispatch(),
+    };
+    Tensor::from_dispatch(<Dispatch as SpanAttention>::span_attention(inputs, plan))
 }
 
 /// [`span_attention`] on the tensors of a backend.
@@ -81,12 +89,5 @@ pub(crate) fn span_attention(
     Autodiff
 )]
 pub(crate) trait SpanAttention: Backend {
-    fn span_attention(
-        query: FloatTensor<Self>,
-        key: FloatTensor<Self>,
-        value: FloatTensor<Self>,
-        indices: IntTensor<Self>,
-        factors: FloatTensor<Self>,
-        plan: Arc<SpanPlan>,
-    ) -> FloatTensor<Self>;
+    fn span_attention(#[extension_type] inputs: TokenInputs<Self>, plan: Arc<SpanPlan>) -> FloatTensor<Self>;
 }

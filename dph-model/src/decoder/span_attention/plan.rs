@@ -1,9 +1,6 @@
 //! [`SpanPlan`]: attention over spans as a few computations of rectangular shape.
 
-use crate::decoder::{HostLayout, Span};
-
-/// Added to the scores of keys that only fill up a stack: far below any score, so that the weight is exactly 0.
-pub(super) const MASKED: f32 = -1e9;
+use crate::decoder::{HostLayout, MASKED, Span};
 
 /// Attention over the spans of a layout, without any score between tokens that do not attend to each other.
 ///
@@ -78,7 +75,8 @@ impl SpanPlan {
             own_places: Indices::Run(0),
             context_places: Indices::Run(0),
         };
-        if is_single_stack(layout, registers) {
+        // The rows themselves are a stack. Padding at their ends takes part, since nothing attends to it.
+        if layout.is_causal() && registers == 0 {
             let stack = Stack {
                 count: layout.rows,
                 queries: layout.seq,
@@ -109,21 +107,14 @@ impl SpanPlan {
                 }
             }
         }
-        let own_places = plan.stack(own, tokens, |plan, stack| plan.own.push(stack), layout.causal);
-        let context_places = plan.stack(context, tokens, |plan, stack| plan.context.push(stack), false);
-        plan.own_places = plan.list(&own_places);
-        plan.context_places = plan.list(&context_places);
+        (plan.own, plan.own_places) = plan.stack(own, tokens, layout.causal);
+        (plan.context, plan.context_places) = plan.stack(context, tokens, false);
         plan
     }
 
-    /// Adds `members` as stacks and returns, for each of `tokens`, its row in the concatenated results.
-    fn stack(
-        &mut self,
-        members: Vec<Member>,
-        tokens: usize,
-        mut add: impl FnMut(&mut Self, Stack),
-        causal: bool,
-    ) -> Vec<usize> {
+    /// The stacks of `members` and, for each of `tokens`, its row in their concatenated results.
+    fn stack(&mut self, members: Vec<Member>, tokens: usize, causal: bool) -> (Vec<Stack>, Indices) {
+        let mut stacks = Vec::new();
         let mut places = vec![None; tokens];
         let mut taken = 0;
         for members in group(members) {
@@ -145,12 +136,19 @@ impl SpanPlan {
             let query_tokens = self.list(&filled(members.iter().map(|it| &it.queries), queries));
             let key_tokens = self.list(&filled(members.iter().map(|it| &it.keys), keys));
             let count = members.len();
-            add(
-                self,
-                Stack { count, queries, keys, causal, query_tokens, key_tokens, key_bias, query_factors },
-            );
+            stacks.push(Stack {
+                count,
+                queries,
+                keys,
+                causal,
+                query_tokens,
+                key_tokens,
+                key_bias,
+                query_factors,
+            });
         }
-        places.into_iter().map(|place| place.unwrap_or(taken)).collect()
+        let places: Vec<_> = places.into_iter().map(|place| place.unwrap_or(taken)).collect();
+        (stacks, self.list(&places))
     }
 
     /// Writes `within` for the first elements of each sequence and `behind` for the others.
@@ -177,14 +175,6 @@ impl SpanPlan {
         self.indices.extend(rows.iter().map(|&row| row as i32));
         Indices::Listed(start)
     }
-}
-
-/// Whether the rows themselves are a stack: each is one causal span from its first column on. Padding at the end of a row
-/// may then take part, since nothing attends to it.
-fn is_single_stack(layout: &HostLayout, registers: usize) -> bool {
-    registers == 0
-        && layout.causal
-        && layout.spans.iter().all(|spans| matches!(spans[..], [] | [Span { start: 0, context: 0, .. }]))
 }
 
 /// Groups members so that the shapes of a group are similar: no more than a quarter of a dimension is filled up.
