@@ -1,5 +1,6 @@
 //! The estimated memory of a stage.
 
+use dph_eval::pass::DEFAULT_TOKEN_BUDGET;
 use dph_model::DecoderConfig;
 
 use super::trained::trained;
@@ -19,9 +20,32 @@ pub(crate) fn weights_memory(experiment: &Experiment, config: &DecoderConfig) ->
 /// Memory of the scores of attention that are computed at a time, in bytes.
 const SCORES: u64 = 100 << 20;
 
+/// The largest batch of a stage.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LargestBatch {
+    /// Number of tokens: the token budget or, if it has more, the longest set.
+    pub tokens: usize,
+    /// Estimated memory on the device of the experiment, in bytes, in addition to the weights.
+    pub memory: u64,
+}
+
+impl LargestBatch {
+    /// The largest batch, if the longest set has this number of tokens; 0 if it is unknown.
+    pub fn estimate(experiment: &Experiment, stage: &Stage, config: &DecoderConfig, longest: usize) -> Self {
+        let frozen = experiment.trainable(stage) == Trainable::None;
+        let budget = if frozen { DEFAULT_TOKEN_BUDGET } else { stage.micro_batch };
+        let tokens = budget.max(longest);
+        let memory = match frozen {
+            true => batch_memory(config, &experiment.device, tokens),
+            false => activation_memory(stage, config, tokens),
+        };
+        Self { tokens, memory }
+    }
+}
+
 /// Estimated memory of a forward pass without gradients through a batch of this number of tokens, in bytes, in addition to the
 /// weights. On flex, a block is one kernel, which stores only the queries, keys and values of all tokens.
-pub(crate) fn batch_memory(config: &DecoderConfig, device: &str, tokens: usize) -> u64 {
+fn batch_memory(config: &DecoderConfig, device: &str, tokens: usize) -> u64 {
     let (width, qkv) = (config.d_model as u64, config.qkv_width() as u64);
     let of_token = match device {
         "flex" => width + qkv,
@@ -31,7 +55,7 @@ pub(crate) fn batch_memory(config: &DecoderConfig, device: &str, tokens: usize) 
 }
 
 /// Estimated memory of the activations that are stored for the backward pass of a batch of this number of tokens, in bytes.
-pub(crate) fn activation_memory(stage: &Stage, config: &DecoderConfig, tokens: usize) -> u64 {
+fn activation_memory(stage: &Stage, config: &DecoderConfig, tokens: usize) -> u64 {
     let (tokens, width, inner) = (tokens as u64, config.d_model as u64, config.d_ffn as u64);
     // Of a block: hidden states, projections, gates; queries, keys, values and results of attention, but no scores.
     let of_block = tokens * (16 * width + 8 * inner + 3 * config.qkv_width() as u64);
@@ -44,17 +68,17 @@ pub(crate) fn activation_memory(stage: &Stage, config: &DecoderConfig, tokens: u
     (activations + logits) * F32 + SCORES
 }
 
-/// Estimated peak memory of a stage whose largest batch has this number of tokens, in bytes.
+/// Estimated peak memory of a stage with this largest batch, in bytes.
 pub(crate) fn stage_memory(
     experiment: &Experiment,
     stage: &Stage,
     source: &ModelSource,
-    batch_tokens: usize,
+    batch: LargestBatch,
 ) -> u64 {
-    let config = &source.config;
-    let weights = weights_memory(experiment, config);
+    let weights = weights_memory(experiment, &source.config);
+    let base = weights + batch.memory + OVERHEAD;
     if experiment.trainable(stage) == Trainable::None {
-        return weights + batch_memory(config, &experiment.device, batch_tokens) + OVERHEAD;
+        return base;
     }
     let trained = trained(experiment, stage, source);
     let optimiser = &stage.optimiser;
@@ -64,6 +88,5 @@ pub(crate) fn stage_memory(
     // The accumulated gradients, the gradients of a micro-batch and two moving averages.
     let copies = 4 + u64::from(initial);
     let reference = if stage.objective.kl.is_some() { weights } else { 0 };
-    let activations = activation_memory(stage, config, batch_tokens);
-    weights + copies * trained as u64 * F32 + reference + activations + OVERHEAD
+    base + copies * trained as u64 * F32 + reference
 }

@@ -8,13 +8,12 @@ use dph_data::{DataError, TaskData};
 
 use crate::data::task_cache::{DataSource, TaskCache};
 use crate::error::TrainError;
-use crate::estimate::memory::{activation_memory, batch_memory, stage_memory};
+use crate::estimate::memory::{LargestBatch, stage_memory};
 use crate::estimate::speed::Speed;
 use crate::estimate::trained::trained;
 use crate::experiment::{Experiment, Stage, Trainable};
 use crate::model::source::ModelSource;
 use crate::stages::data::StageData;
-use dph_eval::pass::DEFAULT_TOKEN_BUDGET;
 
 /// The expected work and cost of a stage.
 #[derive(Debug, Clone)]
@@ -82,14 +81,9 @@ impl StageCost {
             }
         };
         let trained = trained(experiment, stage, source);
-        // A single set may have more tokens than the budget.
-        let budget = if frozen { DEFAULT_TOKEN_BUDGET } else { stage.micro_batch };
-        let batch_tokens = budget.max(load.longest);
-        let batch_memory = match frozen {
-            true => batch_memory(&source.config, &experiment.device, batch_tokens),
-            false => activation_memory(stage, &source.config, batch_tokens),
-        };
-        let memory = stage_memory(experiment, stage, source, batch_tokens);
+        let batch = LargestBatch::estimate(experiment, stage, &source.config, load.longest);
+        let memory = stage_memory(experiment, stage, source, batch);
+        let (batch_tokens, batch_memory) = (batch.tokens, batch.memory);
         let Load { sets, epochs, tokens, warning, .. } = load;
         Ok(Self { trained, sets, epochs, tokens, batch_tokens, batch_memory, memory, seconds, warning })
     }

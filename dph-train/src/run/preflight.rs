@@ -15,7 +15,7 @@ use sysinfo::{MemoryRefreshKind, RefreshKind, System};
 use crate::data::evaluation_data::EvaluationData;
 use crate::data::task_cache::{DataSource, TaskCache};
 use crate::error::TrainError;
-use crate::estimate::memory::{stage_memory, weights_memory};
+use crate::estimate::memory::{LargestBatch, stage_memory, weights_memory};
 use crate::experiment::{Experiment, Model, Stage, Trainable};
 use crate::model::source::ModelSource;
 use crate::run::evaluation_plan::{evaluation_options, evaluation_plan};
@@ -217,7 +217,8 @@ fn check_memory(
         };
     }
     let warning = |stage: &Stage| {
-        let needed = stage_memory(experiment, stage, source, stage.micro_batch);
+        let batch = LargestBatch::estimate(experiment, stage, &source.config, 0);
+        let needed = stage_memory(experiment, stage, source, batch);
         (needed > total).then(|| {
             format!(
                 "stage `{}` may need about {} of memory, but this machine has {}; a smaller `micro_batch`, \
