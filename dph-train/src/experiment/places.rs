@@ -56,46 +56,18 @@ fn below(table: &dyn TableLike, at: usize, place: &Place) -> Option<Place> {
 /// The byte range of the value at a path of keys and of indices into arrays of tables. If the path does not exist, the range of its
 /// longest existing prefix.
 pub(super) fn span(document: &Document<&str>, path: &[String]) -> Option<Range<usize>> {
-    let mut item = document.as_item();
-    let mut span = item.span();
-    for key in path {
-        let next = match (item, key.parse::<usize>()) {
-            (Item::ArrayOfTables(tables), Ok(index)) => {
-                span = tables.get(index).and_then(Table::span).or(span);
-                match tables.get(index) {
-                    // A table in an array is not an `Item`, so the rest of the path is looked up in the table.
-                    Some(table) => {
-                        let rest = &path[path.iter().position(|k| k == key)? + 1..];
-                        return span_in(table, rest).or(span);
-                    }
-                    None => return span,
-                }
-            }
-            (item, _) => item.get(key),
-        };
-        match next {
-            Some(next) => {
-                item = next;
-                span = item.span().or(span);
-            }
-            None => return span,
-        }
-    }
-    span
+    span_in(document.as_table(), path).or(document.span())
 }
 
-fn span_in(table: &Table, path: &[String]) -> Option<Range<usize>> {
-    let (first, rest) = path.split_first()?;
-    let mut item = table.get(first)?;
-    let mut span = item.span();
-    for key in rest {
-        match item.get(key) {
-            Some(next) => {
-                item = next;
-                span = item.span().or(span);
-            }
-            None => break,
-        }
-    }
-    span
+fn span_in(table: &dyn TableLike, path: &[String]) -> Option<Range<usize>> {
+    let (key, rest) = path.split_first()?;
+    let item = table.get(key)?;
+    let inside = match item {
+        Item::ArrayOfTables(tables) => rest.split_first().and_then(|(index, rest)| {
+            let table = tables.get(index.parse().ok()?)?;
+            span_in(table, rest).or(table.span())
+        }),
+        _ => item.as_table_like().and_then(|table| span_in(table, rest)),
+    };
+    inside.or(item.span())
 }
