@@ -64,10 +64,9 @@ impl TemplateFormat<'_> {
         messages: &[Message],
         placeholders: &Placeholders<'_>,
     ) -> Result<Vec<u32>, ChatError> {
-        let rendering = Rendering::new(self.template, messages, |text| placeholders.insert(text).into());
-        let text = rendering.render(true)?;
-        let spelled = self.tokens_of_contents(&text, self.neutral(messages, placeholders).render(true))?;
-        Ok(ids(&self.encoder.encode(&placeholders.remove(&text, &spelled, &mut (0..0)))?))
+        let rendering = self.rendering(messages, placeholders);
+        let (_, tokens) = self.render_tokens(&rendering, messages, placeholders, true)?;
+        Ok(ids(&tokens))
     }
 
     fn conversations_with(
@@ -78,7 +77,7 @@ impl TemplateFormat<'_> {
     ) -> Result<Conversations, ChatError> {
         let insert = |text: &str| placeholders.insert(text).into();
         let with_answer = [messages, answers.get(..1).unwrap_or_default()].concat();
-        let mut rendering = Rendering::new(self.template, &with_answer, insert);
+        let mut rendering = self.rendering(&with_answer, placeholders);
         let mut neutral = self.neutral(&with_answer, placeholders);
         let last = messages.len();
         let mut texts: Vec<(RenderedText, Range<usize>)> = Vec::with_capacity(answers.len());
@@ -137,7 +136,7 @@ impl TemplateFormat<'_> {
                 .ok_or_else(|| unusable(messages, NO_END))?;
             tails.push(Tail { tokens: ids(&tail), last });
         }
-        let rendering = Rendering::new(self.template, &with_answer, insert);
+        let rendering = self.rendering(&with_answer, placeholders);
         let earlier = self.earlier_answers(rendering, &rendered, messages, placeholders, &tokens)?;
         Ok(Conversations { head: ids(head), earlier, tails })
     }
@@ -147,12 +146,29 @@ impl TemplateFormat<'_> {
         messages: &[Message],
         placeholders: &Placeholders<'_>,
     ) -> Result<TokenSequence, ChatError> {
-        let rendering = Rendering::new(self.template, messages, |text| placeholders.insert(text).into());
-        let text = rendering.render(false)?;
-        let spelled = self.tokens_of_contents(&text, self.neutral(messages, placeholders).render(false))?;
-        let tokens = self.encoder.encode(&placeholders.remove(&text, &spelled, &mut (0..0)))?;
+        let rendering = self.rendering(messages, placeholders);
+        let (text, tokens) = self.render_tokens(&rendering, messages, placeholders, false)?;
         let answers = self.earlier_answers(rendering, &text, messages, placeholders, &tokens)?;
         Ok(TokenSequence { tokens: ids(&tokens), answers })
+    }
+
+    fn rendering(&self, messages: &[Message], placeholders: &Placeholders<'_>) -> Rendering<'_> {
+        Rendering::new(self.template, messages, |text| placeholders.insert(text).into())
+    }
+
+    /// The rendered text with placeholders, and its tokens.
+    fn render_tokens(
+        &self,
+        rendering: &Rendering<'_>,
+        messages: &[Message],
+        placeholders: &Placeholders<'_>,
+        add_generation_prompt: bool,
+    ) -> Result<(String, Vec<PlacedToken>), ChatError> {
+        let text = rendering.render(add_generation_prompt)?;
+        let neutral = self.neutral(messages, placeholders).render(add_generation_prompt);
+        let spelled = self.tokens_of_contents(&text, neutral)?;
+        let tokens = self.encoder.encode(&placeholders.remove(&text, &spelled, &mut (0..0)))?;
+        Ok((text, tokens))
     }
 
     /// The same conversation with texts of which no control token can be made. They have the lengths of texts with
