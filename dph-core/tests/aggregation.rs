@@ -101,7 +101,7 @@ fn sets() -> impl Strategy<Value = Vec<CandidateSet>> {
     let candidate = (0..3usize, text(6)).prop_map(|(own, text)| Candidate {
         tokens: [&[6, 7][..own], &text[..], &[2]].concat(),
         answer: own..own + text.len(),
-        bytes: 1,
+        ..Candidate::default()
     });
     let set = (prompt, prop::collection::vec(candidate, 1..4));
     let set =

@@ -65,13 +65,15 @@ pub(crate) fn score_heads(
         Ok::<_, ScoreError>(())
     })?;
     let mut scores = scores.into_iter();
-    let of_set =
-        |set: &CandidateSet| {
-            let of_candidate = |(scores, candidate): (CandidateScores, &dph_core::Candidate)| {
-                CandidateScores { tokens: candidate.answer.len(), bytes: candidate.bytes, ..scores }
-            };
-            scores.by_ref().zip(&set.candidates).map(of_candidate).collect()
+    let of_set = |set: &CandidateSet| {
+        let of_candidate = |(scores, candidate): (CandidateScores, &dph_core::Candidate)| CandidateScores {
+            tokens: candidate.answer.len(),
+            bytes: candidate.bytes,
+            chars: candidate.chars,
+            ..scores
         };
+        scores.by_ref().zip(&set.candidates).map(of_candidate).collect()
+    };
     Ok(sets.iter().map(of_set).collect())
 }
 

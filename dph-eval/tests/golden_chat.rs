@@ -79,7 +79,11 @@ fn set(expected: &Value) -> CandidateSet {
     let (prompt, tokens) = ids.split_at(start);
     CandidateSet {
         prompt: prompt.to_vec(),
-        candidates: vec![Candidate { tokens: tokens.to_vec(), answer: 0..end - start, bytes: 0 }],
+        candidates: vec![Candidate {
+            tokens: tokens.to_vec(),
+            answer: 0..end - start,
+            ..Candidate::default()
+        }],
         ..CandidateSet::default()
     }
 }

@@ -132,6 +132,7 @@ fn candidates_that_share_no_token_have_the_scores_of_those_alone() {
         tokens: [context, answer, &[2]].concat(),
         answer: context.len()..context.len() + answer.len(),
         bytes: answer.len(),
+        ..Candidate::default()
     };
     let parts: [(&[u32], &[u32]); 4] =
         [(&[5, 6, 7], &[8, 9]), (&[10], &[11, 12, 13]), (&[14, 15], &[]), (&[5, 6], &[8])];

@@ -91,7 +91,7 @@ fn candidate_sets(prompt: usize, sets: usize) -> impl Strategy<Value = Vec<Candi
     let candidate = (tokens(0..4), tokens(1..9)).prop_map(|(own, turn)| Candidate {
         answer: own.len()..own.len() + turn.len() - 1,
         tokens: [own, turn].concat(),
-        bytes: 0,
+        ..Candidate::default()
     });
     let candidates = prop::collection::vec(candidate, 1..5);
     let set = (tokens(1..prompt), candidates).prop_map(|(prompt, candidates)| CandidateSet {

@@ -287,7 +287,7 @@ mod tests {
     #[test]
     fn tokens_before_an_answer_and_behind_it_are_context() {
         // Own context 20, answer 21 22, then 7 and the end of the turn.
-        let long = Candidate { tokens: vec![20, 21, 22, 7, 9], answer: 1..3, bytes: 2 };
+        let long = Candidate { tokens: vec![20, 21, 22, 7, 9], answer: 1..3, ..Candidate::default() };
         let set = CandidateSet { candidates: vec![long, Candidate::new(vec![30, 9], 1)], ..set(&[10], &[]) };
         let targets = |wanted| -> Vec<_> {
             let batch = Batch::pack([&set], wanted, 1);

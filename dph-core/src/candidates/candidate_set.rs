@@ -45,13 +45,16 @@ pub struct Candidate {
     pub answer: Range<usize>,
     /// Length of the answer's text in UTF-8 bytes.
     pub bytes: usize,
+    /// Length of the answer's text in characters (Unicode code points).
+    pub chars: usize,
 }
 
 impl Candidate {
-    /// An answer without a context of its own. The last of its tokens ends the turn.
+    /// An answer without a context of its own. The last of its tokens ends the turn. Its characters count as one byte each; other
+    /// texts set [`chars`](Self::chars).
     pub fn new(tokens: Vec<u32>, bytes: usize) -> Self {
         let answer = 0..tokens.len().saturating_sub(1);
-        Self { tokens, answer, bytes }
+        Self { tokens, answer, bytes, chars: bytes }
     }
 
     /// The tokens of the answer and of the rest of its turn within `tokens`.

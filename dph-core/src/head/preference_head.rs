@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::pooling::{Pooling, PoolingKind};
 use super::standardise::Standardise;
 use crate::aggregation::{Aggregation, AggregationError, Aggregator, SelectedStates, Sequences};
-use crate::candidates::Batch;
+use crate::candidates::{Batch, Style};
 use crate::parameters::{NamedParam, NamedParams, WeightInit};
 
 /// The configuration of a preference head: the contents of `preference_head.json`.
@@ -37,6 +37,9 @@ pub struct PreferenceHeadConfig {
     /// Whether the reward heads have a bias.
     #[serde(default)]
     pub bias: bool,
+    /// The style of the documents that the head was trained on. The file names only another one than `chat`.
+    #[serde(default, skip_serializing_if = "Style::is_chat")]
+    pub style: Style,
 }
 
 /// Scores candidate answers.
@@ -69,6 +72,7 @@ impl PreferenceHeadConfig {
             dropout: 0.0,
             rewards: vec!["preference".into()],
             bias: false,
+            style: Style::Chat,
         }
     }
 

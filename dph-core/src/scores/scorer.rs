@@ -16,19 +16,27 @@ pub struct CandidateScores {
     pub tokens: usize,
     /// Length of the answer in UTF-8 bytes.
     pub bytes: usize,
+    /// Length of the answer in characters (Unicode code points).
+    #[serde(default)]
+    pub chars: usize,
     /// One reward for each head, in the order of the heads.
     pub rewards: Vec<f32>,
 }
 
 /// The value of [`CandidateScores`] by which candidates are compared.
 ///
-/// Its text form is `loglik-mean`, `loglik-sum` or `reward:<head>`.
+/// Its text form is `loglik-mean`, `loglik-sum`, `loglik-byte`, `loglik-char` or `reward:<head>`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Scorer {
     /// Mean log-probability of the answer's tokens.
     LoglikMean,
     /// Sum of the log-probabilities of the answer's tokens.
     LoglikSum,
+    /// The sum of the log-probabilities of the answer's tokens, divided by the number of UTF-8 bytes of the answer.
+    LoglikByte,
+    /// The sum of the log-probabilities of the answer's tokens, divided by the number of characters of the answer: `acc_norm` of
+    /// lm-evaluation-harness.
+    LoglikChar,
     /// The reward of a head.
     Reward {
         /// Name of the head.
@@ -39,20 +47,37 @@ pub enum Scorer {
 }
 
 impl Scorer {
-    /// All scorers of a model with these reward heads: both likelihoods, then every head.
+    /// The likelihoods of a conversation: mean and sum.
+    pub const CHAT_LIKELIHOODS: [Scorer; 2] = [Scorer::LoglikMean, Scorer::LoglikSum];
+    /// The likelihoods of plain text: mean, sum, and the sum by byte and by character.
+    pub const PLAIN_LIKELIHOODS: [Scorer; 4] =
+        [Scorer::LoglikMean, Scorer::LoglikSum, Scorer::LoglikByte, Scorer::LoglikChar];
+
+    /// All scorers of conversations of a model with these reward heads: both likelihoods, then every head.
     pub fn all(heads: &[String]) -> Vec<Scorer> {
         let rewards =
             heads.iter().enumerate().map(|(index, head)| Scorer::Reward { head: head.clone(), index });
-        [Scorer::LoglikMean, Scorer::LoglikSum].into_iter().chain(rewards).collect()
+        Self::CHAT_LIKELIHOODS.into_iter().chain(rewards).collect()
     }
 
-    /// The value of one candidate. Higher is better. An answer without tokens has no likelihood that could be compared: its
-    /// value is negative infinity.
+    /// Whether it is a log-likelihood.
+    pub fn is_likelihood(&self) -> bool {
+        !matches!(self, Scorer::Reward { .. })
+    }
+
+    /// The value of one candidate. Higher is better. An answer without tokens, bytes or characters has no likelihood that could
+    /// be compared: its value is negative infinity.
     pub fn value(&self, scores: &CandidateScores) -> f64 {
+        let mean = |length: usize| match length {
+            0 => f64::NEG_INFINITY,
+            length => scores.loglik / length as f64,
+        };
         match self {
-            Scorer::LoglikMean | Scorer::LoglikSum if scores.tokens == 0 => f64::NEG_INFINITY,
-            Scorer::LoglikMean => scores.loglik / scores.tokens as f64,
+            Scorer::LoglikSum if scores.tokens == 0 => f64::NEG_INFINITY,
             Scorer::LoglikSum => scores.loglik,
+            Scorer::LoglikMean => mean(scores.tokens),
+            Scorer::LoglikByte => mean(scores.bytes),
+            Scorer::LoglikChar => mean(scores.chars),
             Scorer::Reward { index, .. } => scores.rewards.get(*index).copied().map_or(f64::NAN, f64::from),
         }
     }
@@ -68,6 +93,8 @@ impl fmt::Display for Scorer {
         match self {
             Scorer::LoglikMean => f.write_str("loglik-mean"),
             Scorer::LoglikSum => f.write_str("loglik-sum"),
+            Scorer::LoglikByte => f.write_str("loglik-byte"),
+            Scorer::LoglikChar => f.write_str("loglik-char"),
             Scorer::Reward { head, .. } => write!(f, "reward:{head}"),
         }
     }
@@ -78,7 +105,7 @@ mod tests {
     use super::*;
 
     fn scores(loglik: f64, tokens: usize, reward: f32) -> CandidateScores {
-        CandidateScores { loglik, tokens, bytes: 0, rewards: vec![reward] }
+        CandidateScores { loglik, tokens, rewards: vec![reward], ..CandidateScores::default() }
     }
 
     #[test]
@@ -96,6 +123,20 @@ mod tests {
                 ("reward:preference".to_string(), Some(0)),
             ]
         );
+    }
+
+    #[test]
+    fn a_likelihood_is_divided_by_the_length_that_its_name_says() {
+        // Ten tokens, twenty characters of two bytes each.
+        let scores = CandidateScores { loglik: -40.0, tokens: 10, bytes: 40, chars: 20, rewards: Vec::new() };
+        let values: Vec<_> =
+            Scorer::PLAIN_LIKELIHOODS.iter().map(|by| (by.to_string(), by.value(&scores))).collect();
+        let expected =
+            [("loglik-mean", -4.0), ("loglik-sum", -40.0), ("loglik-byte", -1.0), ("loglik-char", -2.0)];
+        assert_eq!(values, expected.map(|(name, value)| (name.to_string(), value)));
+        let empty = CandidateScores { loglik: -1.0, tokens: 1, ..CandidateScores::default() };
+        assert_eq!(Scorer::LoglikByte.value(&empty), f64::NEG_INFINITY);
+        assert_eq!(Scorer::LoglikChar.value(&empty), f64::NEG_INFINITY);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::chat::files::tokenizer_files::TokenizerFiles;
 use crate::chat::files::vocabulary::{control_tokens, vocabulary};
 use crate::chat::format::ChatFormat;
 use crate::chat::layout::Layout;
-use crate::chat::layout::sequence::{AnswerTokens, TokenSequence};
+use crate::chat::layout::sequence::{AnswerTokens, TextLength, TokenSequence};
 use crate::chat::message::{ASSISTANT, Message};
 use crate::chat::options::ChatOptions;
 use crate::chat::special_ids::SpecialIds;
@@ -164,9 +164,9 @@ impl ChatTokenizer {
             return Ok(CandidateSet { id: id.into(), prompt, ..CandidateSet::default() });
         }
         let conversations = self.layout.conversations(&self.encoder, self.ids.start, prompt, answers)?;
-        let bytes = answers.iter().map(|answer| answer.content.len());
+        let lengths = answers.iter().map(|answer| TextLength::new(&answer.content));
         let start = self.ids.bos.or(self.ids.eos);
-        Ok(CandidateSet { id: id.into(), gold, ..conversations.candidate_set(bytes, start)? })
+        Ok(CandidateSet { id: id.into(), gold, ..conversations.candidate_set(lengths, start)? })
     }
 
     /// The tokens of plain text, without start or end. Control tokens in it stay text.

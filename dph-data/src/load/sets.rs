@@ -83,7 +83,10 @@ fn text_sets(
             id: if index == 0 { id.clone() } else { format!("{id}/{index}") },
             prompt: prompt.clone(),
             // The first piece has all bytes of the text.
-            candidates: vec![Candidate::new(tokens.to_vec(), if index == 0 { text.len() } else { 0 })],
+            candidates: vec![Candidate {
+                chars: if index == 0 { text.chars().count() } else { 0 },
+                ..Candidate::new(tokens.to_vec(), if index == 0 { text.len() } else { 0 })
+            }],
             gold: Some(0),
             ..CandidateSet::default()
         })

@@ -40,6 +40,9 @@ pub struct ScoredCandidate {
     pub tokens: usize,
     /// Length of the answer in UTF-8 bytes.
     pub bytes: usize,
+    /// Length of the answer in characters; 0 in files of earlier versions.
+    #[serde(default)]
+    pub chars: usize,
     /// The reward of each head by name; null if it is not finite.
     pub rewards: BTreeMap<String, Option<f32>>,
 }
@@ -99,6 +102,7 @@ impl ScoredCandidate {
             loglik: Some(scores.loglik).filter(|loglik| loglik.is_finite()),
             tokens: scores.tokens,
             bytes: scores.bytes,
+            chars: scores.chars,
             rewards: rewards
                 .map(|(head, &reward)| (head.clone(), Some(reward).filter(|reward| reward.is_finite())))
                 .collect(),
@@ -115,14 +119,14 @@ mod tests {
     fn a_line_holds_a_document_and_reads_back() {
         let set = CandidateSet { id: "q1".into(), gold: Some(1), ..CandidateSet::default() };
         let scores = [
-            CandidateScores { loglik: -1.5, tokens: 2, bytes: 7, rewards: vec![0.1] },
-            CandidateScores { loglik: f64::NAN, tokens: 1, bytes: 3, rewards: vec![f32::INFINITY] },
+            CandidateScores { loglik: -1.5, tokens: 2, bytes: 7, chars: 6, rewards: vec![0.1] },
+            CandidateScores { loglik: f64::NAN, tokens: 1, bytes: 3, chars: 3, rewards: vec![f32::INFINITY] },
         ];
         let document = DocumentScores::new("piqa", "validation", &set, &scores, &["preference".into()]);
         let line = serde_json::to_string(&document).unwrap();
         assert_eq!(
             line,
-            r#"{"task":"piqa","split":"validation","id":"q1","gold":1,"candidates":[{"loglik":-1.5,"tokens":2,"bytes":7,"rewards":{"preference":0.1}},{"loglik":null,"tokens":1,"bytes":3,"rewards":{"preference":null}}]}"#
+            r#"{"task":"piqa","split":"validation","id":"q1","gold":1,"candidates":[{"loglik":-1.5,"tokens":2,"bytes":7,"chars":6,"rewards":{"preference":0.1}},{"loglik":null,"tokens":1,"bytes":3,"chars":3,"rewards":{"preference":null}}]}"#
         );
         assert_eq!(serde_json::from_str::<DocumentScores>(&line).unwrap(), document);
 

@@ -267,7 +267,7 @@ mod tests {
         let candidate = |own: u32, tokens: Vec<u32>| {
             let own: Vec<u32> = (0..own).collect();
             let answer = own.len()..own.len() + tokens.len() - 1;
-            Candidate { bytes: tokens.len(), tokens: [own, tokens].concat(), answer }
+            Candidate { tokens: [own, tokens].concat(), answer, ..Candidate::default() }
         };
         (0..count)
             .map(|i| CandidateSet {

@@ -94,7 +94,8 @@ fn content_hash(data: &TaskData) -> String {
         // A new field must be added to the hash.
         let CandidateSet { id, prompt, candidates, gold, earlier_answers, attributes } = set;
         hash.bytes(id.as_bytes()).tokens(prompt).number(candidates.len());
-        for Candidate { tokens, answer, bytes } in candidates {
+        // Nothing that is resumed depends on the number of characters.
+        for Candidate { tokens, answer, bytes, chars: _ } in candidates {
             hash.tokens(tokens).number(answer.start).number(answer.end).number(*bytes);
         }
         hash.number(gold.map_or(usize::MAX, |gold| gold)).number(earlier_answers.len());

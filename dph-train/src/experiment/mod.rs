@@ -18,7 +18,7 @@ mod tokenizer_source;
 
 use std::path::{Path, PathBuf};
 
-use dph_core::PreferenceHeadConfig;
+use dph_core::{PreferenceHeadConfig, Style};
 use dph_model::DecoderConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -97,6 +97,7 @@ impl Experiment {
             dropout: head.dropout,
             rewards: head.rewards.clone(),
             bias: head.bias,
+            style: Style::Chat,
         }
     }
 }

@@ -71,14 +71,27 @@ pub(crate) struct Tail {
     pub last: AnswerTokens,
 }
 
+/// The length of a text in UTF-8 bytes and in characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TextLength {
+    bytes: usize,
+    chars: usize,
+}
+
+impl TextLength {
+    pub(crate) fn new(text: &str) -> Self {
+        Self { bytes: text.len(), chars: text.chars().count() }
+    }
+}
+
 impl Conversations {
-    /// The candidate set of the last answers, whose lengths are `bytes`.
+    /// The candidate set of the last answers, whose texts have these lengths.
     ///
     /// The prompt is the longest common prefix of the conversations that touches no last answer. It is empty if they share no
     /// token. A conversation that begins with its last answer has `start` before it, so that its first token is predicted.
     pub(crate) fn candidate_set(
         self,
-        bytes: impl Iterator<Item = usize>,
+        lengths: impl Iterator<Item = TextLength>,
         start: Option<u32>,
     ) -> Result<CandidateSet, ChatError> {
         let Self { head: mut prompt, mut earlier, mut tails } = self;
@@ -101,11 +114,13 @@ impl Conversations {
         prompt.extend_from_slice(&first[..shared]);
         let earlier = earlier.into_iter().map(|earlier| earlier.answer.start..earlier.end);
         let earlier_answers = earlier.filter(|earlier| earlier.end <= prompt.len()).collect();
-        let candidates = tails.iter().zip(bytes).map(|(Tail { tokens, last }, bytes)| Candidate {
-            tokens: tokens[shared..last.end].to_vec(),
-            answer: last.answer.start - shared..last.answer.end - shared,
-            bytes,
-        });
+        let candidates =
+            tails.iter().zip(lengths).map(|(Tail { tokens, last }, TextLength { bytes, chars })| Candidate {
+                tokens: tokens[shared..last.end].to_vec(),
+                answer: last.answer.start - shared..last.answer.end - shared,
+                bytes,
+                chars,
+            });
         Ok(CandidateSet {
             candidates: candidates.collect(),
             prompt,
