@@ -62,6 +62,8 @@ impl Classify for BenchError {
             Self::NoHead { .. } => ErrorClass::Request,
             Self::Head { source, .. } => source.class(),
             Self::Data(error) => error.class(),
+            Self::Model(error) => error.class(),
+            Self::Batch(error) => error.class(),
             Self::Score { source, .. } => source.class(),
         }
     }

@@ -23,6 +23,7 @@
 //!   a model directory, a stage's export or a run.
 //! - [`pass`]: a [`Pass`] runs many candidate sets through a language model in batches.
 //! - `score`: [`score`] computes log-likelihoods and rewards of candidate sets in one pass. Everything below is based on it.
+//! - `cache`: the scores of finished batches on disk, so that an evaluation that was killed continues.
 //! - `bench`: [`bench`](bench()) evaluates a model on the tasks of a [`BenchPlan`], and [`bench_heads`](bench_heads()) many heads on
 //!   one model in one pass. A [`Suite`] is a list of tasks whose metrics are averaged.
 //! - `metrics`: accuracy, F1 and correlations, with standard errors.
@@ -31,6 +32,7 @@
 //! - `rank`: a [`Ranking`] sorts the candidate answers to a prompt by a scorer.
 
 mod bench;
+mod cache;
 mod error_class;
 mod file_error;
 mod metrics;
@@ -41,11 +43,13 @@ mod report;
 mod results;
 mod score;
 mod scorer_choice;
+mod scoring;
 
 pub use bench::{
-    Bench, BenchError, BenchOptions, BenchPlan, BenchProgress, HELD_OUT, HeldOut, NamedHead, PlanError,
-    PlannedTask, Suite, SuiteTask, bench, bench_heads,
+    Bench, BenchError, BenchOptions, BenchPlan, BenchProgress, BenchStep, HELD_OUT, HeldOut, NamedHead,
+    PlanError, PlannedTask, Suite, SuiteTask, bench, bench_heads,
 };
+pub use cache::CACHE_FILE;
 pub use file_error::FileError;
 pub use metrics::{
     Estimate, accuracy, chance, f1, matthews, mean_of_metrics, pearson, spearman, weighted_mean,
@@ -61,5 +65,6 @@ pub use results::{
     DOCUMENTS_FILE, DocumentScores, Measurement, RESULTS_FILE, RESULTS_FORMAT, Results, ResultsError,
     ScoredCandidate, SuiteResult, TaskResult,
 };
-pub use score::{Scoring, score};
+pub use score::score;
 pub use scorer_choice::ScorerChoice;
+pub use scoring::Scoring;

@@ -1,30 +1,11 @@
 //! [`score`]: from candidate sets to the scores of their candidates.
 
-use dph_core::{
-    Batch, CandidateScores, CandidateSet, Layer, LayerStates, PreferenceHead, PreferenceHeadConfig,
-    TargetTokens,
-};
+use dph_core::{Batch, Candidate, CandidateScores, CandidateSet, Layer, LayerStates, TargetTokens};
 
+use crate::cache::{ScoreCache, ScoreKey};
 use crate::model::Model;
-use crate::pass::{DEFAULT_TOKEN_BUDGET, Pass, Progress, ScoreError};
-
-/// The scores to compute, and the size of the batches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Scoring {
-    /// Largest number of tokens in a batch, padding included. A single set may have more. A larger budget uses the device
-    /// better and needs more memory.
-    pub token_budget: usize,
-    /// Whether log-likelihoods are computed. They need the whole model.
-    pub log_likelihood: bool,
-    /// Whether rewards are computed. They need the model up to the head's layer.
-    pub rewards: bool,
-}
-
-impl Default for Scoring {
-    fn default() -> Self {
-        Self { token_budget: DEFAULT_TOKEN_BUDGET, log_likelihood: true, rewards: true }
-    }
-}
+use crate::pass::{Pass, Progress, ScoreError};
+use crate::scoring::{HeadRef, Scoring};
 
 /// The scores of every candidate of every set, in their order. One pass over the model computes both log-likelihoods and
 /// rewards, and each prompt once for all its candidates.
@@ -42,31 +23,55 @@ pub fn score(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Vec<Vec<CandidateScores>>, ScoreError> {
     let heads: Vec<HeadRef> = model.head.iter().map(|(head, config)| (head, config)).collect();
-    score_heads(model, &heads, sets, scoring, progress)
+    let pass = plan(model, sets, scoring)?;
+    score_pass(model, &heads, &pass, scoring, None, progress)
 }
 
-/// A preference head and its configuration.
-pub(crate) type HeadRef<'a> = (&'a PreferenceHead, &'a PreferenceHeadConfig);
+/// The batches of [`score`].
+///
+/// # Errors
+///
+/// If the model cannot score one of the sets. All sets are checked.
+pub(crate) fn plan<'a>(
+    model: &Model,
+    sets: impl IntoIterator<Item = &'a CandidateSet>,
+    scoring: &Scoring,
+) -> Result<Pass<'a>, ScoreError> {
+    let targets = if scoring.log_likelihood { TargetTokens::Answer } else { TargetTokens::None };
+    Pass::new(&model.backbone, sets, targets, scoring.token_budget)
+}
 
-/// As [`score`], with these heads instead of the model's own. Rewards are in the order of the heads.
-pub(crate) fn score_heads(
+/// As [`score`], with these batches and with these heads instead of the model's own. Rewards are in the order of the heads. Batches
+/// that are in the cache are not computed, the others are added to it.
+pub(crate) fn score_pass(
     model: &Model,
     heads: &[HeadRef<'_>],
-    sets: &[CandidateSet],
+    pass: &Pass<'_>,
     scoring: &Scoring,
+    mut cache: Option<(&ScoreKey, &mut ScoreCache)>,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Vec<Vec<CandidateScores>>, ScoreError> {
-    let pass = plan(model, sets, scoring)?;
     let mut counter = pass.counter();
     let mut scores = vec![CandidateScores::default(); pass.candidates()];
     pass.run(0..pass.batches(), |index, batch| {
-        pass.scatter(index, score_batch(model, heads, batch, scoring)?, &mut scores);
+        let known = cache.as_ref().and_then(|(key, cache)| cache.get(key, batch));
+        let of_batch = match known {
+            Some(known) => known,
+            None => {
+                let computed = score_batch(model, heads, batch, scoring)?;
+                if let Some((key, cache)) = &mut cache {
+                    cache.insert(key, batch, &computed);
+                }
+                computed
+            }
+        };
+        pass.scatter(index, of_batch, &mut scores);
         progress(counter.add(pass.rows(index)));
         Ok::<_, ScoreError>(())
     })?;
     let mut scores = scores.into_iter();
     let of_set = |set: &CandidateSet| {
-        let of_candidate = |(scores, candidate): (CandidateScores, &dph_core::Candidate)| CandidateScores {
+        let of_candidate = |(scores, candidate): (CandidateScores, &Candidate)| CandidateScores {
             tokens: candidate.answer.len(),
             bytes: candidate.bytes,
             chars: candidate.chars,
@@ -74,25 +79,7 @@ pub(crate) fn score_heads(
         };
         scores.by_ref().zip(&set.candidates).map(of_candidate).collect()
     };
-    Ok(sets.iter().map(of_set).collect())
-}
-
-/// The size of the work of [`score`].
-///
-/// # Errors
-///
-/// As [`score`].
-pub(crate) fn workload(
-    model: &Model,
-    sets: &[CandidateSet],
-    scoring: &Scoring,
-) -> Result<Progress, ScoreError> {
-    Ok(plan(model, sets, scoring)?.counter().progress())
-}
-
-fn plan<'a>(model: &Model, sets: &'a [CandidateSet], scoring: &Scoring) -> Result<Pass<'a>, ScoreError> {
-    let targets = if scoring.log_likelihood { TargetTokens::Answer } else { TargetTokens::None };
-    Pass::new(&model.backbone, sets, targets, scoring.token_budget)
+    Ok(pass.sets().iter().copied().map(of_set).collect())
 }
 
 /// Log-likelihood and rewards of every candidate of a batch.

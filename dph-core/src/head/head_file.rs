@@ -102,15 +102,7 @@ impl PreferenceHead {
     /// Writes the head and its configuration into a directory that exists. Each file is written with
     /// [`write_atomically`]: a reader sees either the old file or the new one.
     pub fn save(&self, config: &PreferenceHeadConfig, dir: &Path) -> Result<(), HeadFileError> {
-        let tensors = self.to_tensors(config);
-        let views = tensors.iter().map(|(name, shape, bytes)| {
-            let view = TensorView::new(Dtype::F32, shape.clone(), bytes);
-            (name.as_str(), view.expect("the bytes are those of the shape"))
-        });
-        let weights_path = dir.join(HEAD_WEIGHTS_FILE);
-        let weights = safetensors::serialize(views, None)
-            .map_err(|source| HeadFileError::Damaged { path: weights_path.clone(), source })?;
-        replace(&weights_path, &weights)?;
+        replace(&dir.join(HEAD_WEIGHTS_FILE), &self.to_safetensors(config))?;
         let config_path = dir.join(HEAD_CONFIG_FILE);
         let mut json = serde_json::to_vec_pretty(config)
             .map_err(|source| HeadFileError::Config { path: config_path.clone(), source })?;
@@ -146,6 +138,16 @@ impl PreferenceHead {
             .map_err(|source| HeadFileError::Damaged { path: path.into(), source })?;
         let reader = Reader { path: path.into(), file, used: Vec::new() };
         reader.fill(config.init(0, device), config)
+    }
+
+    /// The bytes of the weights file: equal weights give equal bytes.
+    pub fn to_safetensors(&self, config: &PreferenceHeadConfig) -> Vec<u8> {
+        let tensors = self.to_tensors(config);
+        let views = tensors.iter().map(|(name, shape, bytes)| {
+            let view = TensorView::new(Dtype::F32, shape.clone(), bytes);
+            (name.as_str(), view.expect("the bytes are those of the shape"))
+        });
+        safetensors::serialize(views, None).expect("the names of a head's tensors differ")
     }
 
     /// The weights as named `[out, in]` tensors in little-endian bytes.

@@ -10,11 +10,13 @@ use dph_data::{DataError, TaskData};
 use crate::bench::options::BenchOptions;
 use crate::bench::plan::{BenchPlan, PlannedTask};
 use crate::bench::task_results::{suite_result, task_results};
+use crate::cache::{ScoreCache, ScoreKey};
 use crate::model::{Model, ModelError};
-use crate::pass::{Progress, ScoreError};
+use crate::pass::{Progress, ScoreError, check_sets};
 use crate::results::{DocumentScores, Results, ResultsError, SuiteResult};
-use crate::score::{HeadRef, Scoring, score_heads, workload};
+use crate::score::{plan as plan_pass, score_pass};
 use crate::scorer_choice::ScorerChoice;
+use crate::scoring::{HeadRef, Scoring};
 
 /// The outcome of a benchmark.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,19 +25,26 @@ pub struct Bench {
     pub results: Results,
     /// The scores of every document, task by task.
     pub documents: Vec<DocumentScores>,
+    /// What was unusual, in words; not written to files.
+    pub warnings: Vec<String>,
 }
 
 /// Progress of a benchmark.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy)]
 pub struct BenchProgress<'a> {
-    /// The current task.
-    pub task: &'a str,
-    /// Its split.
-    pub split: &'a str,
-    /// Whether its rows are being read; they are scored later.
-    pub loading: bool,
+    /// What is being done.
+    pub step: BenchStep<'a>,
     /// Progress of all tasks together; totals are known once all are loaded.
     pub overall: Progress,
+}
+
+/// What a benchmark is doing.
+#[derive(Debug, Clone, Copy)]
+pub enum BenchStep<'a> {
+    /// The rows of a task are being read.
+    Loading(&'a PlannedTask),
+    /// The documents of all tasks are being scored, the longest first.
+    Scoring(&'a [PlannedTask]),
 }
 
 /// Why a benchmark cannot be run.
@@ -59,6 +68,12 @@ pub enum BenchError {
     /// The data cannot be loaded.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// The files of the model can no longer be read.
+    #[error(transparent)]
+    Model(Box<ModelError>),
+    /// A batch does not fit the model.
+    #[error(transparent)]
+    Batch(#[from] ScoreError),
     /// A document does not fit the model.
     #[error("{task}/{split}: {source}")]
     Score {
@@ -73,8 +88,9 @@ pub enum BenchError {
 
 /// Evaluates a model on every task of a plan.
 ///
-/// All data is loaded before the first document is scored, so that a missing file is found at once. Documents that exceed the
-/// model's context are skipped and counted.
+/// All data is loaded before the first document is scored, so that a missing file is found at once. Then one plan is made for the
+/// documents of all tasks, by length. So the batch of a document, and with it the last digits of its scores (below 1e-6), depend on
+/// the tasks that are evaluated together. Documents that exceed the model's context are skipped and counted.
 ///
 /// # Errors
 /// Data that is missing or invalid; rewards without a head.
@@ -112,39 +128,45 @@ pub(crate) fn evaluate(
         log_likelihood: options.scorers.log_likelihood(),
         rewards: options.scorers.rewards(),
     };
-    let mut overall = Progress::default();
     let mut loaded = Vec::new();
     for (index, planned) in plan.tasks.iter().enumerate() {
-        let (task, split) = (planned.task.name.as_str(), planned.split.as_str());
-        progress(BenchProgress { task, split, loading: true, overall });
+        progress(BenchProgress { step: BenchStep::Loading(planned), overall: Progress::default() });
         let data = match options.loaded.get(index) {
             Some(data) => Arc::clone(data),
             None => Arc::new(planned.load(&model.tokenizer, model.backbone.context(), options)?),
         };
-        let work = workload(model, &data.sets, &scoring).map_err(|source| planned.unscorable(source))?;
-        overall.total += work.total;
-        overall.tokens_total += work.tokens_total;
+        check_sets(&model.backbone, &data.sets).map_err(|source| planned.unscorable(source))?;
         loaded.push(data);
     }
 
     let heads: Vec<HeadRef> = subjects.iter().filter_map(|subject| subject.head).collect();
+    let mut cache = options.cache.as_deref().map(|path| ScoreCache::open(path, options.fresh));
+    let key = match &cache {
+        Some(_) => ScoreKey::new(model, &heads, &scoring).map_err(|error| BenchError::Model(error.into()))?,
+        None => None,
+    };
+    let pass = plan_pass(model, loaded.iter().flat_map(|data| &data.sets), &scoring)?;
+    let step = BenchStep::Scoring(&plan.tasks);
+    let scores =
+        score_pass(model, &heads, &pass, &scoring, key.as_ref().zip(cache.as_mut()), &mut |overall| {
+            progress(BenchProgress { step, overall });
+        })?;
+
     let mut found: Vec<Bench> = subjects.iter().map(|subject| Bench::new(subject.name)).collect();
+    let mut scores = &scores[..];
     for (planned, data) in plan.tasks.iter().zip(&loaded) {
-        let (task, split) = (planned.task.name.as_str(), planned.split.as_str());
-        let before = overall;
-        let scores = score_heads(model, &heads, &data.sets, &scoring, &mut |of_task| {
-            overall.done = before.done + of_task.done;
-            overall.tokens_done = before.tokens_done + of_task.tokens_done;
-            progress(BenchProgress { task, split, loading: false, overall });
-        })
-        .map_err(|source| planned.unscorable(source))?;
+        let (of_task, rest) = scores.split_at(data.sets.len());
+        scores = rest;
         let mut first = 0;
         for (subject, bench) in subjects.iter().zip(&mut found) {
             let rewards = subject.rewards(options.scorers);
             let own = first..first + rewards.len();
             first = own.end;
-            bench.add(planned, data, rewards, options.scorers, &only(&scores, &own));
+            bench.add(planned, data, rewards, options.scorers, &only(of_task, &own));
         }
+    }
+    if let Some(cache) = cache {
+        found.iter_mut().for_each(|bench| bench.warnings.extend_from_slice(cache.problems()));
     }
     for (subject, bench) in subjects.iter().zip(&mut found) {
         let scorers = options.scorers.scorers(subject.rewards(options.scorers));
@@ -176,7 +198,7 @@ fn only(scores: &[Vec<CandidateScores>], rewards: &Range<usize>) -> Vec<Vec<Cand
 impl Bench {
     /// An outcome without results.
     pub fn new(name: impl Into<String>) -> Self {
-        Self { results: Results::new(name), documents: Vec::new() }
+        Self { results: Results::new(name), documents: Vec::new(), warnings: Vec::new() }
     }
 
     /// Adds a task: the results by each scorer, and the scores of every document.
@@ -203,7 +225,8 @@ impl Bench {
     /// # Errors
     /// A file is missing or has invalid content.
     pub fn load(dir: &Path) -> Result<Self, ResultsError> {
-        Ok(Self { results: Results::load(dir)?, documents: DocumentScores::load_all(dir)? })
+        let documents = DocumentScores::load_all(dir)?;
+        Ok(Self { results: Results::load(dir)?, documents, warnings: Vec::new() })
     }
 
     /// Writes `results.json` and `documents.jsonl` into a directory that exists, each atomically, the results last.

@@ -7,7 +7,7 @@ mod plan;
 mod suite;
 mod task_results;
 
-pub use evaluate::{Bench, BenchError, BenchProgress, bench};
+pub use evaluate::{Bench, BenchError, BenchProgress, BenchStep, bench};
 pub use heads::{NamedHead, bench_heads};
 pub use options::BenchOptions;
 pub use plan::{BenchPlan, HELD_OUT, HeldOut, PlanError, PlannedTask};

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use dph_data::TaskData;
 
-use crate::score::Scoring;
 use crate::scorer_choice::ScorerChoice;
+use crate::scoring::Scoring;
 
 /// Options of a benchmark.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,6 +26,10 @@ pub struct BenchOptions {
     /// The data of the first tasks of the plan, in its order, if they are already loaded
     /// ([`PlannedTask::load`](crate::PlannedTask::load)). The other tasks are loaded.
     pub loaded: Vec<Arc<TaskData>>,
+    /// The file for the scores of finished batches, which continues an evaluation that was killed. `None` keeps none.
+    pub cache: Option<PathBuf>,
+    /// Whether what this file contains is removed first.
+    pub fresh: bool,
 }
 
 impl BenchOptions {
@@ -40,6 +44,8 @@ impl BenchOptions {
             token_budget,
             seed: 0,
             loaded: Vec::new(),
+            cache: None,
+            fresh: false,
         }
     }
 }

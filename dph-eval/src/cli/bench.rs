@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use dph_core::terminal::{Done, Failure, Progress, say};
-use dph_eval::{Bench, BenchOptions, BenchPlan, BenchProgress, MANIFEST_FILE, ScorerChoice, Table, bench};
+use dph_eval::{
+    Bench, BenchOptions, BenchPlan, BenchProgress, BenchStep, CACHE_FILE, MANIFEST_FILE, PlannedTask,
+    ScorerChoice, Table, bench,
+};
 
 use super::device::{DeviceArgs, positive};
 
@@ -53,9 +56,14 @@ pub struct BenchArgs {
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
 
-    /// Also write results.json, documents.jsonl (the scores of every document) and report.md into DIR
+    /// Also write results.json, documents.jsonl (the scores of every document) and report.md into DIR. The scores of finished
+    /// batches are kept in DIR/scores.cache, so the same command continues after an interruption
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+
+    /// Compute all scores again, also those in DIR/scores.cache
+    #[arg(long, requires = "out")]
+    fresh: bool,
 
     /// Print results.json instead of the table
     #[arg(long)]
@@ -90,10 +98,13 @@ impl BenchArgs {
             token_budget: self.device.token_budget,
             seed: self.seed,
             loaded: Vec::new(),
+            cache: self.out.as_ref().map(|dir| dir.join(CACHE_FILE)),
+            fresh: self.fresh,
         };
         let found = bench(&model, &plan, &options, &mut |progress| show(&mut line, progress));
         line.finish();
         let found = found?;
+        found.warnings.iter().for_each(|warning| say(&format!("warning: {warning}")));
 
         let table = Table::new(std::slice::from_ref(&found.results));
         if let Some(dir) = &self.out {
@@ -106,16 +117,21 @@ impl BenchArgs {
 }
 
 fn show(line: &mut Progress, progress: BenchProgress<'_>) {
-    let BenchProgress { task, split, loading, overall } = progress;
-    if loading {
-        line.prepare(&format!("reading {task}/{split}"));
-        // Scoring begins when the last task has been read.
-        line.start(0);
-        return;
-    }
+    let name = |task: &PlannedTask| format!("{}/{}", task.task.name, task.split);
+    let BenchProgress { step, overall } = progress;
+    let what = match step {
+        BenchStep::Loading(task) => {
+            line.prepare(&format!("reading {}", name(task)));
+            // Scoring begins when the last task has been read.
+            line.start(0);
+            return;
+        }
+        BenchStep::Scoring([task]) => name(task),
+        BenchStep::Scoring(tasks) => format!("{} tasks", tasks.len()),
+    };
     let share = overall.tokens_done as f64 / overall.tokens_total.max(1) as f64;
     line.update(&Done {
-        what: &format!("{task}/{split}"),
+        what: &what,
         count: overall.done as u64,
         total: Some(overall.total as u64),
         unit: "documents",

@@ -26,6 +26,8 @@ pub struct Model {
     pub tokenizer: Arc<ChatTokenizer>,
     /// The preference head and its configuration; `None` for a model without one.
     pub head: Option<(PreferenceHead, PreferenceHeadConfig)>,
+    /// The files of the language model; `None` for one that was made in memory.
+    files: Option<PathBuf>,
 }
 
 /// Options of [`Model::open_with`].
@@ -79,7 +81,8 @@ impl Model {
         // A model in one file has no head.
         if export.is_file() {
             let backbone = backbone(&export, device, options.precision)?;
-            return Self::new(name_of(dir), backbone, tokenizer(&export, options.chat)?, None);
+            let model = Self::new(name_of(dir), backbone, tokenizer(&export, options.chat)?, None)?;
+            return Ok(Self { files: Some(export), ..model });
         }
         let reference = BackboneReference::load(&export)?;
         let backbone_dir = match &reference {
@@ -103,7 +106,8 @@ impl Model {
         let tokenizer = tokenizer(&backbone_dir, format)?;
         let precision = options.precision.or(reference.map(|reference| reference.precision));
         let backbone = backbone(&backbone_dir, device, precision)?;
-        Self::new(name_of(dir), backbone, tokenizer, head)
+        let model = Self::new(name_of(dir), backbone, tokenizer, head)?;
+        Ok(Self { files: Some(backbone_dir), ..model })
     }
 
     /// Combines parts that are already loaded.
@@ -119,7 +123,15 @@ impl Model {
         if let Some((_, config)) = &head {
             check_head(config, backbone.d_model(), backbone.n_layers())?;
         }
-        Ok(Self { name: name.into(), backbone, tokenizer: tokenizer.into(), head })
+        Ok(Self { name: name.into(), backbone, tokenizer: tokenizer.into(), head, files: None })
+    }
+
+    /// A hash of the files of the language model, see [`dph_model::content_hash`]; `None` for one that was made in memory.
+    ///
+    /// # Errors
+    /// A file that can no longer be read.
+    pub fn content_hash(&self) -> Result<Option<String>, ModelError> {
+        Ok(self.files.as_deref().map(dph_model::content_hash).transpose()?)
     }
 
     /// The names of the reward heads; none without a preference head.

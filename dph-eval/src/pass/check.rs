@@ -64,8 +64,11 @@ pub enum Unscorable {
 /// # Errors
 ///
 /// The first set that it cannot take, and the reason.
-pub fn check_sets(backbone: &Backbone, sets: &[CandidateSet]) -> Result<(), ScoreError> {
-    sets.iter().try_for_each(|set| {
+pub fn check_sets<'a>(
+    backbone: &Backbone,
+    sets: impl IntoIterator<Item = &'a CandidateSet>,
+) -> Result<(), ScoreError> {
+    sets.into_iter().try_for_each(|set| {
         check_set(backbone, set).map_err(|source| ScoreError::Set { id: set.id.clone(), source })
     })
 }

@@ -33,6 +33,7 @@ const AHEAD: usize = 2;
 /// Many candidate sets as the batches of a language model.
 #[derive(Debug)]
 pub struct Pass<'a> {
+    sets: Vec<&'a CandidateSet>,
     rows: Vec<PassRow<'a>>,
     /// The rows of every batch.
     plan: Vec<Vec<usize>>,
@@ -50,14 +51,15 @@ impl<'a> Pass<'a> {
     /// If the model cannot score one of the sets, see [`check_sets`].
     pub fn new(
         backbone: &Backbone,
-        sets: &'a [CandidateSet],
+        sets: impl IntoIterator<Item = &'a CandidateSet>,
         targets: TargetTokens,
         token_budget: usize,
     ) -> Result<Self, ScoreError> {
-        check_sets(backbone, sets)?;
+        let sets: Vec<&CandidateSet> = sets.into_iter().collect();
+        check_sets(backbone, sets.iter().copied())?;
         let layout = RowLayout::new(backbone);
         let (mut rows, mut candidates) = (Vec::new(), 0);
-        for (owner, set) in sets.iter().enumerate() {
+        for (owner, &set) in sets.iter().enumerate() {
             for set in layout.rows(set) {
                 let first = candidates;
                 candidates += set.candidates.len();
@@ -65,7 +67,12 @@ impl<'a> Pass<'a> {
             }
         }
         let lengths: Vec<usize> = rows.iter().map(|row| row.set.packed_len()).collect();
-        Ok(Self { plan: plan_batches(&lengths, token_budget), rows, layout, targets, candidates })
+        Ok(Self { sets, plan: plan_batches(&lengths, token_budget), rows, layout, targets, candidates })
+    }
+
+    /// The sets, in their order.
+    pub fn sets(&self) -> &[&'a CandidateSet] {
+        &self.sets
     }
 
     /// Number of batches.

@@ -42,8 +42,4 @@ impl ProgressCounter {
         }
         self.progress
     }
-
-    pub fn progress(&self) -> Progress {
-        self.progress
-    }
 }

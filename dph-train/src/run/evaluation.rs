@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use dph_core::PreferenceHead;
-use dph_eval::{Bench, Model, NamedHead, ScorerChoice, bench, bench_heads};
+use dph_eval::{Bench, BenchStep, CACHE_FILE, Model, NamedHead, ScorerChoice, bench, bench_heads};
 
 use crate::data::evaluation_data::EvaluationData;
 use crate::error::TrainError;
@@ -12,11 +12,13 @@ use crate::run::context::RunContext;
 use crate::run::evaluation_plan::evaluation_options;
 
 /// Evaluates the models in these directories in one pass. They must have the same language model and either all have a head
-/// or all have none. `data` is the data of the context's plan for their tokenizer.
+/// or all have none. `data` is the data of the context's plan for their tokenizer. The scores of finished batches are kept in the
+/// directory `dir` of the run or sweep.
 pub(crate) fn evaluate(
     context: &RunContext<'_>,
     data: &EvaluationData,
     model_dirs: &[&Path],
+    dir: &Path,
 ) -> Result<Vec<Bench>, TrainError> {
     let (experiment, device) = (context.experiment, &context.device);
     let none = || Ok(vec![Bench::new(&experiment.name); model_dirs.len()]);
@@ -27,10 +29,11 @@ pub(crate) fn evaluate(
     let mut options = evaluation_options(experiment, context.data);
     options.scorers = ScorerChoice::all(model.heads());
     options.loaded = data.tasks.clone();
+    options.cache = Some(dir.join(CACHE_FILE));
 
     let mut progress = StageProgress::new("evaluation", "tokens");
     let mut show = |at: dph_eval::BenchProgress<'_>| {
-        if !at.loading {
+        if matches!(at.step, BenchStep::Scoring(_)) {
             progress.set_total(at.overall.tokens_total as u64);
             progress.advance(at.overall.tokens_done as u64);
         }
@@ -46,5 +49,8 @@ pub(crate) fn evaluate(
         bench_heads(&model, &heads, &context.plan, &options, &mut show)?
     };
     progress.finish();
+    if let Some(bench) = found.first() {
+        bench.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    }
     Ok(found)
 }

@@ -67,7 +67,7 @@ pub fn run(file: &ExperimentFile, options: &RunOptions) -> Result<Vec<Bench>, Tr
     let dirs = StageDirs::alone(&run);
     context.check_resumed(&dirs)?;
     let (model_dir, mut benches) = context.train(&dirs, &FeatureCache::new(features_dir(&options.out)))?;
-    let mut bench = evaluate(&context, &context.loaded.last, &[&model_dir])?.remove(0);
+    let mut bench = evaluate(&context, &context.loaded.last, &[&model_dir], run.path())?.remove(0);
     if let (false, Some(last)) = (benches.is_empty(), experiment.stages.last()) {
         bench.results.name = last.name.clone();
     }

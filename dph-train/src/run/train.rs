@@ -49,7 +49,7 @@ impl RunContext<'_> {
             let is_last = self.experiment.stages.last().is_some_and(|last| last.name == stage.name);
             if let (Some(data), false) = (self.loaded.after.get(&stage.name), is_last) {
                 let evaluation = dirs.run().once(&evaluation_name(&stage.name), &data.record, |dir| {
-                    let mut bench = evaluate(self, data, &[&model_dir])?.remove(0);
+                    let mut bench = evaluate(self, data, &[&model_dir], dirs.run().path())?.remove(0);
                     bench.results.name = stage.name.clone();
                     Ok(bench.save(dir)?)
                 })?;

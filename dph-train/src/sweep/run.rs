@@ -37,7 +37,7 @@ pub fn run_sweep(file: &ExperimentFile, options: &RunOptions) -> Result<SweepOut
     jobs.iter().try_for_each(Job::check_resumed)?;
     let features = FeatureCache { dir: features_dir(&options.out), selections: selections(&sweep.variants) };
     train(&mut jobs, &features);
-    evaluate_all(&mut jobs);
+    evaluate_all(&mut jobs, runs.dir.path());
     report::write(file, sweep, jobs, runs.dir.path())
 }
 
@@ -90,8 +90,9 @@ fn train(jobs: &mut [Job<'_>], features: &FeatureCache) {
     }
 }
 
-/// Evaluates the trained variants. All heads on the same frozen model are evaluated in one pass.
-fn evaluate_all(jobs: &mut [Job<'_>]) {
+/// Evaluates the trained variants. All heads on the same frozen model are evaluated in one pass. The scores of finished batches are
+/// kept in the directory `dir` of the sweep.
+fn evaluate_all(jobs: &mut [Job<'_>], dir: &Path) {
     let mut groups: Vec<(String, Vec<&mut Job<'_>>)> = Vec::new();
     for job in jobs.iter_mut().filter(|job| !job.done && job.failed.is_none()) {
         match job.evaluated_with() {
@@ -105,7 +106,7 @@ fn evaluate_all(jobs: &mut [Job<'_>]) {
     for (_, mut group) in groups {
         let dirs: Vec<PathBuf> = group.iter().map(|job| job.model_dir()).collect();
         let dirs: Vec<&Path> = dirs.iter().map(PathBuf::as_path).collect();
-        match evaluate(&group[0].context, &group[0].context.loaded.last, &dirs) {
+        match evaluate(&group[0].context, &group[0].context.loaded.last, &dirs, dir) {
             Ok(benches) => {
                 for (job, bench) in group.iter_mut().zip(&benches) {
                     if let Err(error) = job.context.finish(&job.dirs, std::slice::from_ref(bench)) {
