@@ -8,7 +8,7 @@ use crate::pass::{Pass, Progress, ScoreError};
 use crate::scoring::{HeadRef, Scoring};
 
 /// The scores of every candidate of every set, in their order. One pass over the model computes both log-likelihoods and
-/// rewards, and each prompt once for all its candidates.
+/// rewards, each prompt once for all its candidates, and what several prompts begin with once for these.
 ///
 /// The log-likelihood is the sum over the answer's tokens, without the end of the turn; it is NaN if `scoring` excludes it.
 /// There are no rewards if `scoring` excludes them or the model has no head. `progress` is called after every batch.
@@ -38,7 +38,7 @@ pub(crate) fn plan<'a>(
     scoring: &Scoring,
 ) -> Result<Pass<'a>, ScoreError> {
     let targets = if scoring.log_likelihood { TargetTokens::Answer } else { TargetTokens::None };
-    Pass::new(&model.backbone, sets, targets, scoring.token_budget)
+    Pass::sharing_prefixes(&model.backbone, sets, targets, scoring.token_budget)
 }
 
 /// As [`score`], with these batches and with these heads instead of the model's own. Rewards are in the order of the heads. Batches
@@ -66,7 +66,7 @@ pub(crate) fn score_pass(
             }
         };
         pass.scatter(index, of_batch, &mut scores);
-        progress(counter.add(pass.rows(index)));
+        progress(counter.add(pass.rows(index), pass.tokens(index..index + 1)));
         Ok::<_, ScoreError>(())
     })?;
     let mut scores = scores.into_iter();

@@ -7,7 +7,8 @@ mod support;
 use dph_core::{Candidate, CandidateScores, CandidateSet, Layer};
 use dph_eval::{Model, Progress, ScoreError, Scoring, Unscorable, score};
 use proptest::prelude::*;
-use support::{llama, lswt, lswt_with_registers, model, set};
+use serde_json::json;
+use support::{head_on, llama, lswt, lswt_with_registers, model, set};
 
 const TOLERANCE: f64 = 1e-5;
 
@@ -87,6 +88,48 @@ proptest! {
             assert_same(found, &alone(&model, set));
         }
     }
+}
+
+/// Heads that read the whole conversation too.
+#[test]
+fn prompts_with_one_beginning_agree_with_prompts_alone() {
+    let beginning: Vec<u32> = (5..45).collect();
+    let mut sets = sets(&[(6, vec![3, 2]), (1, vec![4]), (9, vec![1, 1, 2]), (40, vec![2]), (3, vec![5, 0])]);
+    for set in &mut sets[..3] {
+        set.prompt = [&beginning[..], &set.prompt].concat();
+    }
+    sets[4].prompt = sets[0].prompt.clone();
+    for family in [lswt(), llama(), lswt_with_registers()] {
+        for tokens in
+            [json!("end-of-turn"), json!("mean"), json!({"attention": {"layers": ["self", "cross"]}})]
+        {
+            let mut model = model(&family, Layer::At(2));
+            let aggregation = serde_json::from_value(json!({"layers": 2, "tokens": tokens})).unwrap();
+            model.head = Some(head_on(aggregation, &["preference", "helpfulness"]));
+            let whole = scores(&model, &sets, &all(4096));
+            for (found, set) in whole.iter().zip(&sets) {
+                assert_same(found, &alone(&model, set));
+            }
+            let small = scores(&model, &sets, &all(60));
+            small.iter().zip(&whole).for_each(|(small, whole)| assert_same(small, whole));
+        }
+    }
+}
+
+#[test]
+fn a_beginning_is_computed_once() {
+    let model = model(&llama(), Layer::Last);
+    let beginning: Vec<u32> = (5..105).collect();
+    let mut sets = sets(&[(6, vec![3]), (8, vec![3]), (9, vec![3])]);
+    sets.iter_mut().for_each(|set| set.prompt = [&beginning[..], &set.prompt].concat());
+    let total = |sets: &[CandidateSet]| {
+        let mut total = Progress::default();
+        score(&model, sets, &all(4096), &mut |progress| total = progress).unwrap();
+        assert_eq!((total.done, total.tokens_done), (total.total, total.tokens_total));
+        total.tokens_total
+    };
+    assert_eq!(total(&sets), 100 + 6 + 8 + 9 + 3 * 4);
+    assert_eq!(total(&sets[..1]), 110);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 use burn::tensor::{Device, Tensor};
-use dph_core::{Batch, Candidate, CandidateSet, Layer, TargetTokens};
+use dph_core::{Batch, Candidate, CandidateSet, Layer, PrefixRow, TargetTokens};
 use dph_model::{Backbone, Cache, InputError};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -156,6 +156,28 @@ proptest! {
         let (packed, separate) = (run(&model, &sets), run(&model, &alone(&sets)));
         assert_close("states", &packed.0, &separate.0);
         assert_close("log-probabilities", &packed.1, &separate.1);
+    }
+
+    #[test]
+    fn prompts_with_a_prefix_in_one_row_equal_separate_ones(
+        config in configs(), seed in 0..1000u64, prefix in tokens(1..80), sets in candidate_sets(12, 6),
+    ) {
+        let sets: Vec<CandidateSet> = sets
+            .into_iter()
+            .map(|set| CandidateSet { prompt: [&prefix[..], &set.prompt].concat(), ..set })
+            .collect();
+        let log_probs = |device: &Device| {
+            let model = Backbone::init(&config.to_string(), seed, device).unwrap();
+            let row = PrefixRow { prefix: prefix.len(), sets: sets.iter().collect() };
+            let batch = Batch::pack_rows(&[row, PrefixRow::alone(&sets[0])], TargetTokens::Turn, 0);
+            let last = model.hidden_states(&batch, &[Layer::Last]).unwrap().remove(0);
+            let found = floats(model.log_probs(last, &batch.targets));
+            found[..found.len() - Batch::pack([&sets[0]], TargetTokens::Turn, 0).targets.len()].to_vec()
+        };
+        let model = Backbone::init(&config.to_string(), seed, &flex()).unwrap();
+        let expected = run(&model, &alone(&sets)).1;
+        assert_close("fused", &expected, &log_probs(&flex()));
+        assert_close("composed", &expected, &log_probs(&flex().autodiff()));
     }
 
     #[test]

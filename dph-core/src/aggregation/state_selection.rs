@@ -132,9 +132,10 @@ impl Places {
         for span in spans {
             if last_prompt != Some(span.prompt.start) {
                 last_prompt = Some(span.prompt.start);
-                let first = span.prompt.end - span.prompt.len().min(context_tokens);
-                prompt = indices.len()..indices.len() + span.prompt.end - first;
-                indices.extend(first..span.prompt.end);
+                let hidden = (span.prefix.len() + span.prompt.len()).saturating_sub(context_tokens);
+                let start = indices.len();
+                indices.extend(span.prefix.clone().chain(span.prompt.clone()).skip(hidden));
+                prompt = start..indices.len();
             }
             let context = span.context.end - span.context.len().min(context_tokens)..span.context.end;
             let span = CandidateSpan { context, ..span };
@@ -186,5 +187,7 @@ impl SelectedStates {
 }
 
 fn pooled_spans(count: usize) -> Vec<CandidateSpan> {
-    (0..count).map(|at| CandidateSpan { prompt: 0..0, context: at..at, turn: at..at + 1 }).collect()
+    (0..count)
+        .map(|at| CandidateSpan { turn: at..at + 1, context: at..at, ..CandidateSpan::default() })
+        .collect()
 }

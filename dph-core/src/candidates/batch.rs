@@ -3,12 +3,15 @@
 use std::ops::Range;
 
 use super::candidate_set::{Candidate, CandidateSet};
+use super::prefix_row::PrefixRow;
 use super::span::CandidateSpan;
 
-/// Segment number of a prompt; candidates count from 1 within their row.
+/// Segment number of a prompt, or of the prefix of several prompts; candidates count from 1 within their row.
 pub const PROMPT_SEGMENT: i32 = 0;
 /// Segment number of padding.
 pub const PADDING_SEGMENT: i32 = -1;
+/// Segment number of the rest of the first prompt after a prefix; the rests of further prompts count downwards.
+pub const REST_SEGMENT: i32 = -2;
 
 /// Which tokens of a candidate get a log-probability.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,15 +70,24 @@ pub struct Target {
 /// A token attends to the earlier tokens of its own segment and of the prompt, and positions continue from the end of
 /// the prompt. So each candidate gets the same numbers as in a sequence of its own.
 ///
+/// A row may also hold several sets whose prompts begin with the same tokens ([`Batch::pack_rows`]). This prefix is stored once.
+/// The rest of a prompt precedes its candidates, attends to the prefix, and is visible to these candidates only:
+///
+/// ```text
+/// tokens     p0 p1 | q0 | a0 a1 | b0 | r0 r1 | c0 | pad
+/// segments    0  0 | -2 |  1  1 |  2 | -3 -3 |  3 |  -1
+/// positions   0  1 |  2 |  3  4 |  3 |  2  3 |  4 |   0
+/// ```
+///
 /// To train a language model on whole conversations, [`Batch::pack_conversations`] puts several of them into one row.
 /// Each conversation is a segment with positions from 0, does not attend to the others, and has no prompt.
 ///
 /// A batch is in host memory and can be built on any thread while the device is busy.
 ///
-/// The flat vectors are `[rows, seq]`, row by row; row `i` holds set `i`, or several conversations.
+/// The flat vectors are `[rows, seq]`, row by row; row `i` holds set `i`, several sets with one prefix, or several conversations.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Batch {
-    /// Number of rows: one per candidate set.
+    /// Number of rows.
     pub rows: usize,
     /// Padded length of the rows in tokens.
     pub seq: usize,
@@ -83,7 +95,8 @@ pub struct Batch {
     pub tokens: Vec<i32>,
     /// Position of each token in its own sequence (prompt and one candidate), `[rows, seq]`.
     pub positions: Vec<i32>,
-    /// [`PROMPT_SEGMENT`], the candidate's number within its row from 1, or [`PADDING_SEGMENT`], `[rows, seq]`.
+    /// [`PROMPT_SEGMENT`], the candidate's number within its row from 1, [`PADDING_SEGMENT`], or a number from [`REST_SEGMENT`]
+    /// downwards, `[rows, seq]`.
     pub segments: Vec<i32>,
     /// Tokens whose log-probability is computed, ordered by candidate and position.
     pub targets: Vec<Target>,
@@ -107,12 +120,21 @@ impl Batch {
         wanted: TargetTokens,
         pad: u32,
     ) -> Self {
-        let sets: Vec<_> = sets.into_iter().collect();
-        let rows = sets.len();
-        let seq = sets.iter().map(|set| set.packed_len()).max().unwrap_or(0);
-        let mut batch = Self::padding(rows, seq, pad);
-        for (row, set) in sets.into_iter().enumerate() {
-            batch.lay_out(row, set, wanted);
+        let rows: Vec<_> = sets.into_iter().map(PrefixRow::alone).collect();
+        Self::pack_rows(&rows, wanted, pad)
+    }
+
+    /// Lays out rows of several sets, padding with the token id `pad` to the longest row.
+    ///
+    /// # Panics
+    ///
+    /// As [`pack`](Self::pack); also if one of several prompts in a row is not longer than their prefix, as the prefix would
+    /// then end with the predictor of its answers.
+    pub fn pack_rows(rows: &[PrefixRow<'_>], wanted: TargetTokens, pad: u32) -> Self {
+        let seq = rows.iter().map(PrefixRow::packed_len).max().unwrap_or(0);
+        let mut batch = Self::padding(rows.len(), seq, pad);
+        for (index, row) in rows.iter().enumerate() {
+            batch.lay_out(index, row, wanted);
         }
         batch
     }
@@ -168,27 +190,40 @@ impl Batch {
         }
     }
 
-    fn lay_out(&mut self, row: usize, set: &CandidateSet, wanted: TargetTokens) {
-        let prompt_len = set.prompt.len();
-        let start = row * self.seq;
-        self.write(start, &set.prompt, PROMPT_SEGMENT, 0);
-        let first = self.ends.len();
-        self.add_targets(start, wanted.prompt_targets(set).iter().cloned(), first);
-        let mut at = start + prompt_len;
-        for (index, candidate) in set.candidates.iter().enumerate() {
-            assert!(!candidate.tokens.is_empty(), "candidate set {:?} has an empty candidate", set.id);
-            let before = prompt_len + candidate.answer.start;
-            assert!(before > 0, "candidate set {:?} has no token before an answer", set.id);
-            self.write(at, &candidate.tokens, index as i32 + 1, prompt_len);
-            self.targets.extend(wanted.candidate_targets(candidate).map(|i| Target {
-                // The first token of a candidate is predicted by the last token of the prompt.
-                state: if i == 0 { start + prompt_len - 1 } else { at + i - 1 },
-                token: candidate.tokens[i],
-                candidate: first + index,
-            }));
-            self.answers.push(at + candidate.answer.start);
-            at += candidate.tokens.len();
-            self.ends.push(at - 1);
+    fn lay_out(&mut self, index: usize, row: &PrefixRow<'_>, wanted: TargetTokens) {
+        let (start, first, prefix) = (index * self.seq, self.ends.len(), row.prefix);
+        if let Some(set) = row.sets.first() {
+            self.write(start, &set.prompt[..prefix], PROMPT_SEGMENT, 0);
+        }
+        let mut at = start + prefix;
+        for (set, segment) in row.sets.iter().zip((0..).map(|index| REST_SEGMENT - index)) {
+            let (prompt_len, rest) = (set.prompt.len(), &set.prompt[prefix..]);
+            assert!(!rest.is_empty() || row.sets.len() == 1, "candidate set {:?} is all prefix", set.id);
+            self.write(at, rest, segment, prefix);
+            // The flat index of a token of the prompt.
+            let place = |token: usize| if token < prefix { start + token } else { at + token - prefix };
+            let candidate = self.ends.len();
+            for token in wanted.prompt_targets(set).iter().cloned().flatten().filter(|&token| token > 0) {
+                self.targets.push(Target { state: place(token - 1), token: set.prompt[token], candidate });
+            }
+            let last = prompt_len.checked_sub(1).map(place);
+            at += rest.len();
+            for candidate in &set.candidates {
+                assert!(!candidate.tokens.is_empty(), "candidate set {:?} has an empty candidate", set.id);
+                let before = prompt_len + candidate.answer.start;
+                assert!(before > 0, "candidate set {:?} has no token before an answer", set.id);
+                let index = self.ends.len();
+                self.write(at, &candidate.tokens, (index - first) as i32 + 1, prompt_len);
+                self.targets.extend(wanted.candidate_targets(candidate).map(|i| Target {
+                    // The first token of a candidate is predicted by the last token of the prompt.
+                    state: last.filter(|_| i == 0).unwrap_or(at + i.max(1) - 1),
+                    token: candidate.tokens[i],
+                    candidate: index,
+                }));
+                self.answers.push(at + candidate.answer.start);
+                at += candidate.tokens.len();
+                self.ends.push(at - 1);
+            }
         }
         self.sets.push(first..self.ends.len());
     }
@@ -223,11 +258,20 @@ impl Batch {
         for (row, set) in self.sets.iter().enumerate() {
             let start = row * self.seq;
             let segments = &self.segments[start..start + self.seq];
-            let prompt =
-                start..start + segments.iter().take_while(|&&segment| segment == PROMPT_SEGMENT).count();
-            let mut at = prompt.end;
+            let count = |from: usize, is: fn(i32) -> bool| {
+                segments[from..].iter().take_while(|&&segment| is(segment)).count()
+            };
+            let first = start..start + count(0, |segment| segment == PROMPT_SEGMENT);
+            let (mut prefix, mut prompt) = (0..0, first.clone());
+            let mut at = first.end;
             for (&answer, &end) in self.answers[set.clone()].iter().zip(&self.ends[set.clone()]) {
+                let rest = count(at - start, |segment| segment <= REST_SEGMENT);
+                if rest > 0 {
+                    (prefix, prompt) = (first.clone(), at..at + rest);
+                    at += rest;
+                }
                 spans.push(CandidateSpan {
+                    prefix: prefix.clone(),
                     prompt: prompt.clone(),
                     context: at..answer,
                     turn: answer..end + 1,
@@ -246,7 +290,12 @@ impl Batch {
     /// Whether the token at column `query` of a row attends to the token at column `key`.
     pub fn visible(&self, row: usize, query: usize, key: usize) -> bool {
         let segment = |column: usize| self.segments[row * self.seq + column];
-        key <= query && (segment(key) == PROMPT_SEGMENT || segment(key) == segment(query))
+        let is_rest = |segment: &i32| *segment <= REST_SEGMENT;
+        // The rest of the prompt of a candidate is the nearest one before it.
+        let rest =
+            || (key..query).rev().map(segment).find(is_rest).filter(|_| segment(query) > PROMPT_SEGMENT);
+        let visible = [Some(PROMPT_SEGMENT), Some(segment(query)), rest()];
+        key <= query && visible.contains(&Some(segment(key)))
     }
 }
 
@@ -279,8 +328,12 @@ mod tests {
         let targets: Vec<_> = batch.targets.iter().map(|t| (t.state, t.token, t.candidate)).collect();
         assert_eq!(targets, [(2, 20, 0), (3, 21, 0), (2, 30, 1), (9, 40, 2)]);
         assert!(!batch.is_plain());
-        let span =
-            |prompt, turn: Range<usize>| CandidateSpan { prompt, context: turn.start..turn.start, turn };
+        let span = |prompt, turn: Range<usize>| CandidateSpan {
+            prefix: 0..0,
+            prompt,
+            context: turn.start..turn.start,
+            turn,
+        };
         assert_eq!(batch.spans(), [span(0..3, 3..6), span(0..3, 6..8), span(8..10, 10..12)]);
     }
 
@@ -298,7 +351,7 @@ mod tests {
             targets(TargetTokens::Turn),
             [(1, 21, 0), (2, 22, 0), (3, 7, 0), (4, 9, 0), (0, 30, 1), (6, 9, 1)]
         );
-        let span = |context, turn| CandidateSpan { prompt: 0..1, context, turn };
+        let span = |context, turn| CandidateSpan { prefix: 0..0, prompt: 0..1, context, turn };
         let spans = [span(1..2, 2..6), span(6..6, 6..8)];
         assert_eq!(Batch::pack([&set], TargetTokens::None, 1).spans(), spans);
         assert!(set.packed_spans().eq(spans));
@@ -357,6 +410,46 @@ mod tests {
         assert_eq!(
             seen,
             [vec![0], vec![0, 1], vec![0, 1, 2], vec![0, 1, 2, 3], vec![0, 1, 4], vec![0, 1, 4, 5]]
+        );
+    }
+
+    #[test]
+    fn prompts_with_one_prefix_share_a_row() {
+        let sets = [set(&[10, 11, 12], &[&[20, 21], &[30]]), set(&[10, 11, 13, 14], &[&[40]])];
+        let row = PrefixRow { prefix: 2, sets: sets.iter().collect() };
+        assert_eq!(row.packed_len(), 9);
+        let alone = PrefixRow::alone(&sets[1]);
+        let batch = Batch::pack_rows(&[row, alone], TargetTokens::Turn, 1);
+        assert_eq!((batch.rows, batch.seq), (2, 9));
+        assert_eq!(batch.tokens[..9], [10, 11, 12, 20, 21, 30, 13, 14, 40]);
+        assert_eq!(batch.segments[..9], [0, 0, -2, 1, 1, 2, -3, -3, 3]);
+        assert_eq!(batch.positions[..9], [0, 1, 2, 3, 4, 3, 2, 3, 4]);
+        assert_eq!((&batch.ends[..], &batch.sets[..]), (&[4, 5, 8, 13][..], &[0..3, 3..4][..]));
+        let targets: Vec<_> = batch.targets.iter().map(|t| (t.state, t.token, t.candidate)).collect();
+        assert_eq!(targets, [(2, 20, 0), (3, 21, 0), (2, 30, 1), (7, 40, 2), (12, 40, 3)]);
+        let span = |prefix, prompt, turn: Range<usize>| CandidateSpan {
+            prefix,
+            prompt,
+            context: turn.start..turn.start,
+            turn,
+        };
+        let spans = [span(0..2, 2..3, 3..5), span(0..2, 2..3, 5..6), span(0..2, 6..8, 8..9)];
+        assert_eq!(batch.spans()[..3], spans);
+        assert_eq!(batch.spans()[3], span(0..0, 9..13, 13..14));
+        let seen = |query| (0..9).filter(|&key| batch.visible(0, query, key)).collect::<Vec<_>>();
+        assert_eq!(
+            (0..9).map(seen).collect::<Vec<_>>(),
+            [
+                vec![0],
+                vec![0, 1],
+                vec![0, 1, 2],
+                vec![0, 1, 2, 3],
+                vec![0, 1, 2, 3, 4],
+                vec![0, 1, 2, 5],
+                vec![0, 1, 6],
+                vec![0, 1, 6, 7],
+                vec![0, 1, 6, 7, 8]
+            ]
         );
     }
 }

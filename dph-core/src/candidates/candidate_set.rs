@@ -82,7 +82,12 @@ impl CandidateSet {
             let start = end;
             end += candidate.tokens.len();
             let answer = start + candidate.answer.start;
-            CandidateSpan { prompt: 0..self.prompt.len(), context: start..answer, turn: answer..end }
+            CandidateSpan {
+                prefix: 0..0,
+                prompt: 0..self.prompt.len(),
+                context: start..answer,
+                turn: answer..end,
+            }
         })
     }
 

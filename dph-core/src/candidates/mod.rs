@@ -2,10 +2,12 @@
 
 mod batch;
 mod candidate_set;
+mod prefix_row;
 mod span;
 mod style;
 
-pub use batch::{Batch, PADDING_SEGMENT, PROMPT_SEGMENT, Target, TargetTokens};
+pub use batch::{Batch, PADDING_SEGMENT, PROMPT_SEGMENT, REST_SEGMENT, Target, TargetTokens};
 pub use candidate_set::{Candidate, CandidateSet};
+pub use prefix_row::PrefixRow;
 pub use span::CandidateSpan;
 pub use style::Style;

@@ -5,7 +5,9 @@ use std::ops::Range;
 /// The tokens of a candidate, as ranges of a flat list of tokens. Together they are its whole sequence.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CandidateSpan {
-    /// The tokens of its prompt, which other candidates may share.
+    /// The first tokens of its prompt, if other prompts begin with them and they are stored once for all of these.
+    pub prefix: Range<usize>,
+    /// The other tokens of its prompt, which other candidates may share.
     pub prompt: Range<usize>,
     /// Its own tokens before the answer.
     pub context: Range<usize>,
@@ -16,7 +18,8 @@ pub struct CandidateSpan {
 impl CandidateSpan {
     /// The positions of all tokens of the sequence.
     pub fn tokens(&self) -> impl Iterator<Item = usize> + use<> {
-        self.prompt.clone().chain(self.context.clone()).chain(self.turn.clone())
+        let prompt = self.prefix.clone().chain(self.prompt.clone());
+        prompt.chain(self.context.clone()).chain(self.turn.clone())
     }
 
     /// Number of tokens of the sequence.
@@ -31,12 +34,12 @@ impl CandidateSpan {
 
     /// Number of tokens before the answer.
     pub fn before_turn(&self) -> usize {
-        self.prompt.len() + self.context.len()
+        self.prefix.len() + self.prompt.len() + self.context.len()
     }
 
-    /// The span with its own tokens at `start`, after a prompt that is at `prompt`.
+    /// The span with its own tokens at `start`, after a whole prompt that is at `prompt`.
     pub fn moved(&self, prompt: Range<usize>, start: usize) -> Self {
         let turn = start + self.context.len();
-        Self { prompt, context: start..turn, turn: turn..turn + self.turn.len() }
+        Self { prefix: 0..0, prompt, context: start..turn, turn: turn..turn + self.turn.len() }
     }
 }

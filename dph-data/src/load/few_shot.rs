@@ -48,9 +48,10 @@ impl Examples {
         Ok(Self { documents, same_split })
     }
 
-    /// The messages of the examples of a document; the seed and its id determine the draw.
+    /// The messages of the examples of a document; the seed and its id determine the draw, or the seed alone for the same examples of
+    /// all documents. A document is never its own example.
     pub(crate) fn draw(&self, document: &Document, options: &TaskLoadOptions) -> Vec<Message> {
-        let id = document.id.as_deref().unwrap_or_default();
+        let id = document.id.as_deref().filter(|_| !options.same_examples).unwrap_or_default();
         let mut drawn: Vec<usize> = Vec::with_capacity(options.few_shot);
         let mut attempt = 0;
         while drawn.len() < options.few_shot {

@@ -12,6 +12,8 @@ pub struct TaskLoadOptions {
     pub seed: u64,
     /// Number of few-shot examples: answered documents of the train split, drawn for each question.
     pub few_shot: usize,
+    /// Whether all questions have the same few-shot examples, in the same order. The model then computes them once.
+    pub same_examples: bool,
     /// Whether every few-shot example repeats its system message. Otherwise only the first message of the conversation may be one.
     pub repeat_system: bool,
     /// Maximum number of tokens of prompt and answer. Longer sets are skipped; plain text is split into pieces.

@@ -17,6 +17,8 @@ pub struct BenchOptions {
     pub limit: Option<usize>,
     /// Number of answered documents of the train split before each question.
     pub few_shot: usize,
+    /// Whether all questions of a task have the same examples.
+    pub same_examples: bool,
     /// The scorers.
     pub scorers: ScorerChoice,
     /// Maximum number of tokens in a batch, see [`Scoring::token_budget`].
@@ -40,6 +42,7 @@ impl BenchOptions {
             data: data.into(),
             limit: None,
             few_shot: 0,
+            same_examples: false,
             scorers,
             token_budget,
             seed: 0,

@@ -165,6 +165,7 @@ impl PlannedTask {
             limit: options.limit,
             seed: options.seed,
             few_shot: options.few_shot,
+            same_examples: options.same_examples,
             max_len: Some(context),
             holdout: self.held_out.as_ref().map(holdout),
             ..TaskLoadOptions::default()

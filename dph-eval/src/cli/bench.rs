@@ -44,6 +44,10 @@ pub struct BenchArgs {
     #[arg(long, value_name = "K", default_value_t = 0)]
     few_shot: usize,
 
+    /// Put the same K documents before all questions of a task, instead of others before each. They are computed once
+    #[arg(long)]
+    same_examples: bool,
+
     /// Which scorers to use [default: all that the model has]
     #[arg(long, value_name = "WHICH")]
     scorer: Option<ScorerChoice>,
@@ -94,6 +98,7 @@ impl BenchArgs {
             data: self.data.clone(),
             limit: self.limit,
             few_shot: self.few_shot,
+            same_examples: self.same_examples,
             scorers: self.scorer.unwrap_or_else(|| ScorerChoice::all(model.heads())),
             token_budget: self.device.token_budget,
             seed: self.seed,

@@ -6,6 +6,7 @@
 
 mod check;
 mod layout;
+mod prefixes;
 mod progress;
 mod row;
 
@@ -13,7 +14,7 @@ use std::ops::Range;
 use std::sync::mpsc;
 use std::thread;
 
-use dph_core::{Batch, CandidateSet, TargetTokens};
+use dph_core::{Batch, CandidateSet, PrefixRow, TargetTokens};
 use dph_data::plan_batches;
 use dph_model::Backbone;
 
@@ -23,6 +24,8 @@ pub use layout::RowLayout;
 pub use progress::Progress;
 pub(crate) use progress::ProgressCounter;
 pub use row::PassRow;
+
+use prefixes::{Item, Shared, share_prefixes};
 
 /// The default token budget of a batch, padding included.
 pub const DEFAULT_TOKEN_BUDGET: usize = 4096;
@@ -35,7 +38,9 @@ const AHEAD: usize = 2;
 pub struct Pass<'a> {
     sets: Vec<&'a CandidateSet>,
     rows: Vec<PassRow<'a>>,
-    /// The rows of every batch.
+    /// The rows that are stored together, with the beginning of their prompts once.
+    shared: Vec<Shared>,
+    /// The indices in `shared` of every batch.
     plan: Vec<Vec<usize>>,
     layout: RowLayout,
     targets: TargetTokens,
@@ -55,6 +60,37 @@ impl<'a> Pass<'a> {
         targets: TargetTokens,
         token_budget: usize,
     ) -> Result<Self, ScoreError> {
+        Self::plan(backbone, sets, targets, token_budget, |items: &[Item<'_>]| {
+            items.iter().enumerate().map(alone).collect()
+        })
+    }
+
+    /// As [`new`](Self::new), but tokens that several prompts begin with, such as examples or a passage, are computed once for all
+    /// sets that fit into a row. The numbers are the same within the accuracy of f32.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn sharing_prefixes(
+        backbone: &Backbone,
+        sets: impl IntoIterator<Item = &'a CandidateSet>,
+        targets: TargetTokens,
+        token_budget: usize,
+    ) -> Result<Self, ScoreError> {
+        let share = |items: &[Item<'_>]| match backbone.is_packable() {
+            true => share_prefixes(items, token_budget),
+            false => items.iter().enumerate().map(alone).collect(),
+        };
+        Self::plan(backbone, sets, targets, token_budget, share)
+    }
+
+    fn plan(
+        backbone: &Backbone,
+        sets: impl IntoIterator<Item = &'a CandidateSet>,
+        targets: TargetTokens,
+        token_budget: usize,
+        share: impl FnOnce(&[Item<'_>]) -> Vec<Shared>,
+    ) -> Result<Self, ScoreError> {
         let sets: Vec<&CandidateSet> = sets.into_iter().collect();
         check_sets(backbone, sets.iter().copied())?;
         let layout = RowLayout::new(backbone);
@@ -66,8 +102,14 @@ impl<'a> Pass<'a> {
                 rows.push(PassRow { set, owner, candidates: first..candidates });
             }
         }
-        let lengths: Vec<usize> = rows.iter().map(|row| row.set.packed_len()).collect();
-        Ok(Self { sets, plan: plan_batches(&lengths, token_budget), rows, layout, targets, candidates })
+        let items: Vec<Item> =
+            rows.iter().map(|row| Item { prompt: &row.set.prompt, tokens: row.set.packed_len() }).collect();
+        let shared = share(&items);
+        let mut pass = Self { sets, shared, plan: Vec::new(), rows, layout, targets, candidates };
+        let lengths: Vec<usize> =
+            pass.shared.iter().map(|shared| pass.prefix_row(shared).packed_len()).collect();
+        pass.plan = plan_batches(&lengths, token_budget);
+        Ok(pass)
     }
 
     /// The sets, in their order.
@@ -85,14 +127,23 @@ impl<'a> Pass<'a> {
         self.candidates
     }
 
-    /// The rows of a batch, in its order. The candidates of the batch are the candidates of its rows, in the same order.
+    /// What a batch holds, in its order. The candidates of the batch are those of these rows, in the same order.
     pub fn rows(&self, batch: usize) -> impl Iterator<Item = &PassRow<'a>> {
-        self.plan[batch].iter().map(|&row| &self.rows[row])
+        self.plan[batch].iter().flat_map(|&shared| &self.shared[shared].items).map(|&row| &self.rows[row])
     }
 
-    /// Number of tokens of some batches, without padding.
+    /// Number of tokens of some batches, without padding. Each prompt and each shared beginning of prompts counts once.
     pub fn tokens(&self, batches: Range<usize>) -> usize {
-        batches.flat_map(|batch| self.rows(batch)).map(|row| row.set.packed_len()).sum()
+        batches.flat_map(|batch| self.prefix_rows(batch)).map(|row| row.packed_len()).sum()
+    }
+
+    fn prefix_rows(&self, batch: usize) -> impl Iterator<Item = PrefixRow<'_>> {
+        self.plan[batch].iter().map(|&shared| self.prefix_row(&self.shared[shared]))
+    }
+
+    fn prefix_row(&self, shared: &Shared) -> PrefixRow<'_> {
+        let sets = shared.items.iter().map(|&row| &*self.rows[row].set);
+        PrefixRow { prefix: shared.prefix, sets: sets.collect() }
     }
 
     /// Calls `compute` with each of `batches`, in their order. Another thread lays out the next batches meanwhile.
@@ -109,8 +160,8 @@ impl<'a> Pass<'a> {
         thread::scope(|scope| {
             scope.spawn(move || {
                 for index in batches {
-                    let sets = self.rows(index).map(|row| &*row.set);
-                    let batch = Batch::pack(sets, self.targets, self.layout.padding);
+                    let rows: Vec<PrefixRow> = self.prefix_rows(index).collect();
+                    let batch = Batch::pack_rows(&rows, self.targets, self.layout.padding);
                     if send.send((index, batch)).is_err() {
                         return;
                     }
@@ -130,6 +181,11 @@ impl<'a> Pass<'a> {
     }
 
     pub(crate) fn counter(&self) -> ProgressCounter {
-        ProgressCounter::new(&self.rows)
+        ProgressCounter::new(&self.rows, self.tokens(0..self.batches()))
     }
+}
+
+/// A row that is stored alone.
+fn alone((index, item): (usize, &Item<'_>)) -> Shared {
+    Shared { prefix: item.prompt.len(), items: vec![index] }
 }

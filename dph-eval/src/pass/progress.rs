@@ -9,9 +9,9 @@ pub struct Progress {
     pub done: usize,
     /// All sets.
     pub total: usize,
-    /// Tokens of the rows that are done, each prompt of a row counted once. The remaining time is estimated from these.
+    /// Tokens of the batches that are done, see [`Pass::tokens`](crate::Pass::tokens). The remaining time is estimated from these.
     pub tokens_done: usize,
-    /// Tokens of all rows.
+    /// Tokens of all batches.
     pub tokens_total: usize,
 }
 
@@ -22,24 +22,27 @@ pub(crate) struct ProgressCounter {
 }
 
 impl ProgressCounter {
-    pub fn new(rows: &[PassRow<'_>]) -> Self {
+    /// `tokens` are all tokens of the rows.
+    pub fn new(rows: &[PassRow<'_>], tokens: usize) -> Self {
         let mut rows_left = vec![0; rows.last().map_or(0, |row| row.owner + 1)];
-        let mut tokens = 0;
         for row in rows {
             rows_left[row.owner] += 1;
-            tokens += row.set.packed_len();
         }
         let progress = Progress { total: rows_left.len(), tokens_total: tokens, ..Progress::default() };
         Self { rows_left, progress }
     }
 
-    /// Counts the rows of a batch as done.
-    pub fn add<'a, 'b: 'a>(&mut self, rows: impl Iterator<Item = &'a PassRow<'b>>) -> Progress {
+    /// Counts the rows of a batch, which has this number of tokens, as done.
+    pub fn add<'a, 'b: 'a>(
+        &mut self,
+        rows: impl Iterator<Item = &'a PassRow<'b>>,
+        tokens: usize,
+    ) -> Progress {
         for row in rows {
             self.rows_left[row.owner] -= 1;
             self.progress.done += usize::from(self.rows_left[row.owner] == 0);
-            self.progress.tokens_done += row.set.packed_len();
         }
+        self.progress.tokens_done += tokens;
         self.progress
     }
 }

@@ -50,8 +50,13 @@ pub fn llama() -> String {
 
 /// A head that reads a layer of a tiny model.
 pub fn head(layers: Layer, rewards: &[&str]) -> (PreferenceHead, PreferenceHeadConfig) {
+    head_on(Aggregation { layers: layers.into(), ..Aggregation::default() }, rewards)
+}
+
+/// A head with an aggregation.
+pub fn head_on(aggregation: Aggregation, rewards: &[&str]) -> (PreferenceHead, PreferenceHeadConfig) {
     let config = PreferenceHeadConfig {
-        aggregation: Aggregation { layers: layers.into(), ..Aggregation::default() },
+        aggregation,
         pooling: PoolingKind::SwigluBert,
         rewards: rewards.iter().map(|name| name.to_string()).collect(),
         bias: true,

@@ -82,7 +82,7 @@ impl AttentionLayout {
             seq,
             prefix: 0,
             padding: vec![0; lengths.len()],
-            spans: lengths.iter().map(|&end| vec![Span { start: 0, end, context: 0 }]).collect(),
+            spans: lengths.iter().map(|&end| vec![Span::new(0, end, 0)]).collect(),
             causal: config.causal,
             rotation: config.positions.rotation(&positions, lengths),
             positions,
@@ -103,8 +103,7 @@ impl AttentionLayout {
                 .collect()
         };
         let lengths: Vec<usize> = padding.iter().map(|&padding| prefix + seq - padding).collect();
-        let span =
-            |&padding: &usize| Span { start: padding.saturating_sub(prefix).min(seq), end: seq, context: 0 };
+        let span = |&padding: &usize| Span::new(padding.saturating_sub(prefix).min(seq), seq, 0);
         Self::new(HostLayout {
             rows,
             seq,

@@ -1,7 +1,7 @@
 //! [`HostLayout`]: which tokens attend to which, in host memory.
 
 use burn::tensor::TensorData;
-use dph_core::{PADDING_SEGMENT, PROMPT_SEGMENT};
+use dph_core::{PADDING_SEGMENT, PROMPT_SEGMENT, REST_SEGMENT};
 
 use super::rotary::Rotation;
 
@@ -33,8 +33,8 @@ pub struct HostLayout {
     pub rotation: Rotation,
 }
 
-/// Neighbouring tokens. Each attends to the earlier tokens of the span (or to all, see [`HostLayout::causal`]) and to the
-/// first `context` tokens of the row.
+/// Neighbouring tokens. Each attends to the earlier tokens of the span (or to all, see [`HostLayout::causal`]), to the first
+/// `context` tokens of the row, and to the rest of its prompt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {
     /// First column.
@@ -43,6 +43,22 @@ pub struct Span {
     pub end: usize,
     /// Number of tokens at the start of the row that the whole span attends to.
     pub context: usize,
+    /// The rest of a prompt whose first tokens are the context, if the row has several prompts: its first column and the column
+    /// after its last. The whole span attends to it.
+    pub rest: (usize, usize),
+}
+
+impl Span {
+    /// A span whose prompt, if it has one, is the first `context` tokens of the row.
+    pub(crate) fn new(start: usize, end: usize, context: usize) -> Self {
+        Self { start, end, context, rest: (0, 0) }
+    }
+
+    /// The start and the number of the columns outside of the span that the whole span attends to, in runs.
+    pub(crate) fn outside(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
+        let (first, end) = self.rest;
+        [(0, self.context), (first, end - first)].into_iter().filter(|&(_, count)| count > 0)
+    }
 }
 
 impl HostLayout {
@@ -65,7 +81,9 @@ impl HostLayout {
                 // Padding attends to itself, since a softmax over no keys is undefined.
                 scores[own + column] = 0.0;
                 if let Some(span) = spans.iter().find(|span| (span.start..span.end).contains(&column)) {
-                    scores[own..own + span.context].fill(0.0);
+                    for (first, count) in span.outside() {
+                        scores[own + first..own + first + count].fill(0.0);
+                    }
                     let seen = if self.causal { column + 1 } else { span.end };
                     scores[own + span.start..own + seen].fill(0.0);
                 }
@@ -78,12 +96,21 @@ impl HostLayout {
 /// The spans of a row. A prompt and its only candidate are one span.
 pub(super) fn spans(segments: &[i32]) -> Vec<Span> {
     let mut spans: Vec<Span> = Vec::new();
-    let mut start = 0;
+    let (mut start, mut rest) = (0, (0, 0));
     for run in segments.chunk_by(|a, b| a == b) {
         let end = start + run.len();
-        if run[0] != PADDING_SEGMENT {
-            let context = if run[0] == PROMPT_SEGMENT { 0 } else { prompt_len(segments) };
-            spans.push(Span { start, end, context });
+        match run[0] {
+            PADDING_SEGMENT => {}
+            PROMPT_SEGMENT => spans.push(Span::new(start, end, 0)),
+            segment => {
+                let span = Span::new(start, end, prompt_len(segments));
+                if segment <= REST_SEGMENT {
+                    rest = (start, end);
+                    spans.push(span);
+                } else {
+                    spans.push(Span { rest, ..span });
+                }
+            }
         }
         start = end;
     }
@@ -91,7 +118,7 @@ pub(super) fn spans(segments: &[i32]) -> Vec<Span> {
         && candidate.context == prompt.end
         && candidate.start == prompt.end
     {
-        spans = vec![Span { start: prompt.start, end: candidate.end, context: 0 }];
+        spans = vec![Span::new(prompt.start, candidate.end, 0)];
     }
     spans
 }
@@ -108,40 +135,55 @@ mod tests {
 
     #[test]
     fn candidates_are_spans_that_see_the_prompt() {
-        let span = |start, end, context| Span { start, end, context };
+        let span = Span::new;
         assert_eq!(spans(&[0, 0, 1, 1, 2, -1]), [span(0, 2, 0), span(2, 4, 2), span(4, 5, 2)]);
         assert_eq!(spans(&[0, 0, 1, -1]), [span(0, 3, 0)]);
         assert_eq!(spans(&[0, 0]), [span(0, 2, 0)]);
         assert_eq!(spans(&[-1]), []);
+        let of_rest = |start, end, rest| Span { rest, ..span(start, end, 1) };
+        assert_eq!(
+            spans(&[0, -2, -2, 1, 2, 2, -3, 3]),
+            [
+                span(0, 1, 0),
+                span(1, 3, 1),
+                of_rest(3, 4, (1, 3)),
+                of_rest(4, 6, (1, 3)),
+                span(6, 7, 1),
+                of_rest(7, 8, (6, 7))
+            ]
+        );
     }
 
     #[test]
     fn the_bias_hides_what_the_batch_hides() {
-        let batch = Batch {
-            rows: 1,
-            seq: 6,
-            positions: vec![0, 1, 2, 2, 3, 0],
-            segments: vec![0, 0, 1, 2, 2, -1],
-            ..Batch::default()
-        };
-        let layout = HostLayout {
-            rows: 1,
-            seq: 6,
-            prefix: 0,
-            padding: vec![0],
-            spans: vec![spans(&batch.segments)],
-            causal: true,
-            positions: batch.positions.clone(),
-            token_types: Vec::new(),
-            rotation: Rotation::none(6, 1),
-        };
-        let bias: Vec<f32> = layout.mask(1).try_to_vec().unwrap();
-        for query in 0..5 {
-            for key in 0..6 {
-                let hidden = bias[query * 7 + 1 + key] != 0.0;
-                assert_eq!(hidden, !batch.visible(0, query, key), "query {query}, key {key}");
+        for segments in [[0, 0, 1, 2, 2, -1, -1, -1], [0, -2, -2, 1, 2, -3, 3, -1]] {
+            let seq = segments.len();
+            let batch = Batch {
+                rows: 1,
+                seq,
+                positions: vec![0; seq],
+                segments: segments.to_vec(),
+                ..Batch::default()
+            };
+            let layout = HostLayout {
+                rows: 1,
+                seq,
+                prefix: 0,
+                padding: vec![0],
+                spans: vec![spans(&batch.segments)],
+                causal: true,
+                positions: batch.positions.clone(),
+                token_types: Vec::new(),
+                rotation: Rotation::none(seq, 1),
+            };
+            let bias: Vec<f32> = layout.mask(1).try_to_vec().unwrap();
+            for query in (0..seq).filter(|&query| segments[query] != PADDING_SEGMENT) {
+                for key in 0..seq {
+                    let hidden = bias[query * (seq + 1) + 1 + key] != 0.0;
+                    assert_eq!(hidden, !batch.visible(0, query, key), "query {query}, key {key}");
+                }
+                assert_eq!(bias[query * (seq + 1)], 0.0, "the register");
             }
-            assert_eq!(bias[query * 7], 0.0, "the register");
         }
     }
 
@@ -152,7 +194,7 @@ mod tests {
             rows: 1,
             seq: 3,
             prefix: 0,
-            spans: vec![vec![Span { start: 0, end: 2, context: 0 }]],
+            spans: vec![vec![Span::new(0, 2, 0)]],
             causal: false,
             positions: vec![0, 1, 2],
             token_types: Vec::new(),

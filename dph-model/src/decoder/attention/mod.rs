@@ -221,7 +221,7 @@ mod tests {
     use crate::decoder::span_attention::SpanPlan;
 
     fn span(start: usize, end: usize, context: usize) -> Span {
-        Span { start, end, context }
+        Span::new(start, end, context)
     }
 
     fn layout(seq: usize, causal: bool, spans: &[&[Span]]) -> HostLayout {
@@ -339,8 +339,22 @@ mod tests {
         let conversations: &[&[Span]] = &[&[span(0, 6, 0), span(6, 11, 0)], &[span(0, 3, 0)]];
         let padded: &[&[Span]] = &[&[span(0, 12, 0)], &[span(0, 7, 0)], &[]];
         let padded_in_front: &[&[Span]] = &[&[span(0, 12, 0)], &[span(5, 12, 0)]];
+        let with_rest = |start, end, rest| Span { rest, ..span(start, end, 4) };
+        let prefixes: &[&[Span]] = &[
+            &[
+                span(0, 4, 0),
+                span(4, 9, 4),
+                with_rest(9, 12, (4, 9)),
+                with_rest(12, 14, (4, 9)),
+                span(14, 15, 4),
+                with_rest(15, 20, (14, 15)),
+            ],
+            &[span(0, 3, 0), span(3, 9, 3)],
+        ];
         for (spans, seq, causal, registers, kv_heads) in [
             (packed, 20, true, 0, 2),
+            (prefixes, 20, true, 0, 2),
+            (prefixes, 22, true, 3, 4),
             (packed, 20, true, 3, 4),
             (long, 98, true, 0, 4),
             (long, 98, true, 0, 2),

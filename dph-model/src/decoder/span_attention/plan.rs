@@ -4,8 +4,8 @@ use crate::decoder::{HostLayout, MASKED, Span};
 
 /// Attention over the spans of a layout, without any score between tokens that do not attend to each other.
 ///
-/// A span attends to itself (*own* stacks) and, if it is a candidate or if there are registers, to what stands before all
-/// candidates of its row (*context* stacks). Spans of similar length are stacked. So there are few computations, and
+/// A span attends to itself (*own* stacks) and, if it is a candidate or if there are registers, to its prompt and to the registers
+/// (*context* stacks). Spans of similar length are stacked. So there are few computations, and
 /// their number of scores is linear in the number of candidates.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct SpanPlan {
@@ -99,9 +99,11 @@ impl SpanPlan {
                     .map(|span| Member { queries: columns(span).collect(), keys: columns(span).collect() }),
             );
             // Spans with the same context are one sequence of queries.
-            for spans in spans.chunk_by(|a, b| a.context == b.context) {
+            for spans in spans.chunk_by(|a, b| (a.context, a.rest) == (b.context, b.rest)) {
                 let registers = tokens + row * registers..tokens + (row + 1) * registers;
-                let keys: Vec<_> = registers.chain(first..first + spans[0].context).collect();
+                let outside =
+                    spans[0].outside().flat_map(|(start, count)| first + start..first + start + count);
+                let keys: Vec<_> = registers.chain(outside).collect();
                 if !keys.is_empty() {
                     context.push(Member { queries: spans.iter().flat_map(columns).collect(), keys });
                 }
@@ -227,15 +229,20 @@ mod tests {
         }
     }
 
-    /// A prompt and its candidates; without a prompt, conversations.
-    fn row((prompt, candidates): (usize, Vec<usize>)) -> Vec<Span> {
+    /// A prompt and its candidates; without a prompt, conversations. A candidate after a rest of the prompt of some length.
+    fn row((prompt, candidates): (usize, Vec<(usize, usize)>)) -> Vec<Span> {
         let mut spans = Vec::new();
         if prompt > 0 {
-            spans.push(Span { start: 0, end: prompt, context: 0 });
+            spans.push(Span::new(0, prompt, 0));
         }
-        let mut start = prompt;
-        for length in candidates {
-            spans.push(Span { start, end: start + length, context: prompt });
+        let (mut start, mut rest) = (prompt, (0, 0));
+        for (rest_length, length) in candidates {
+            if prompt > 0 && rest_length > 0 {
+                rest = (start, start + rest_length);
+                start += rest_length;
+                spans.push(Span::new(rest.0, rest.1, prompt));
+            }
+            spans.push(Span { rest, ..Span::new(start, start + length, prompt) });
             start += length;
         }
         spans
@@ -281,7 +288,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_token_attends_once_to_what_the_mask_shows_it(
-            rows in prop::collection::vec((0_usize..9, prop::collection::vec(1_usize..7, 1..5)), 1..4),
+            rows in prop::collection::vec((0_usize..9, prop::collection::vec((0_usize..4, 1_usize..7), 1..5)), 1..4),
             registers in 0_usize..3,
             causal in any::<bool>(),
         ) {
@@ -317,7 +324,7 @@ mod tests {
     #[test]
     fn scores_are_linear_in_the_candidates() {
         let plan = |candidates: usize| {
-            let lengths = (0..candidates).map(|index| 90 + index % 20).collect();
+            let lengths = (0..candidates).map(|index| (0, 90 + index % 20)).collect();
             SpanPlan::new(&layout(&[row((300, lengths))], true), 0)
         };
         let [few, many] = [16, 256].map(|candidates| scores(&plan(candidates)) - 300 * 300);

@@ -131,7 +131,8 @@ fn attend_block(
     let seen_end = if causal { end } else { span.end };
     let fixed = registers.map_or(0, |registers| registers.count);
     let prefix = prefix.filter(|prefix| prefix.count() > 0);
-    let keys = fixed + prefix.as_ref().map_or(0, CachedPrefix::count) + span.context + seen_end - span.start;
+    let outside: usize = span.outside().map(|(_, count)| count).sum();
+    let keys = fixed + prefix.as_ref().map_or(0, CachedPrefix::count) + outside + seen_end - span.start;
     scratch::with(queries * keys, |scores| {
         for head in 0..heads.n_heads {
             let kv = head * heads.n_kv_heads / heads.n_heads;
@@ -140,8 +141,8 @@ fn attend_block(
             };
             // The new tokens that the block attends to, after registers and cached tokens.
             let new = |column: usize| {
-                let context = (span.context > 0).then(|| part(column, 0, span.context));
-                context.into_iter().chain([part(column, span.start, seen_end - span.start)])
+                let own = (span.start, seen_end - span.start);
+                span.outside().chain([own]).map(move |(start, count)| part(column, start, count))
             };
 
             let query = part(head, first, queries);
