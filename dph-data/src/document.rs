@@ -9,6 +9,9 @@ use crate::chat::Message;
 pub struct Document {
     /// The name of the row, if the task has the key `id`.
     pub id: Option<String>,
+    /// The name of what the row shares with others (key `group`); for a pair of rated answers, by default the name of the first
+    /// answer to the prompt. A name that is longer than 40 bytes is replaced by its hash.
+    pub group: Option<String>,
     /// The messages before the answer. Empty for plain text.
     pub prompt: Vec<Message>,
     /// The candidate answers, in the order of the row. Empty if an instruction has no answer.
@@ -30,6 +33,7 @@ impl Document {
         let gold = (!candidates.is_empty()).then_some(0);
         Self {
             id: None,
+            group: None,
             prompt,
             candidates,
             gold,

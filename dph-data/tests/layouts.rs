@@ -80,9 +80,38 @@ fn inner_rows_that_are_none_are_counted_with_their_place() {
 fn inner_rows_can_be_made_by_expressions() {
     let task = Task::find("rm_bench").unwrap();
     let row = json!({ "id": 7, "prompt": "p", "chosen": ["a", "b", "c"], "rejected": ["x", "y", "z"] });
-    let data = load(&task, &[row], "chat");
-    let pairs: Vec<_> = data.documents.iter().map(|document| document.candidates.concat()).collect();
-    assert_eq!(pairs, ["ax", "ay", "az", "bx", "by", "bz", "cx", "cy", "cz"]);
+    let pairs = |split| -> Vec<String> {
+        let data = load(&task, std::slice::from_ref(&row), split);
+        assert!(data.documents.iter().all(|document| document.group.as_deref() == Some("7")));
+        data.documents.iter().map(|document| document.candidates.concat()).collect()
+    };
+    assert_eq!(pairs("chat"), ["ax", "ay", "az", "bx", "by", "bz", "cx", "cy", "cz"]);
+    assert_eq!(pairs("chat-easy"), ["bx", "cx", "cy"]);
+    assert_eq!(pairs("chat-normal"), ["ax", "by", "cz"]);
+    assert_eq!(pairs("safety-refuse-hard"), ["ay", "az", "bz"]);
+}
+
+#[test]
+fn rows_that_share_something_are_a_group() {
+    let groups = |task: &Task, rows: &[Json]| -> Vec<Option<String>> {
+        load(task, rows, "train").documents.into_iter().map(|document| document.group).collect()
+    };
+    let choice =
+        task("kind = 'choice'\nuser = 'q'\ncandidates = ['a', 'b']\ngold = 'right'\ngroup = 'passage'");
+    let passage = "A passage with many words that nobody would use as a name.";
+    let row = |passage: Json| json!({ "passage": passage, "right": 0 });
+    let found =
+        groups(&choice, &[row("short".into()), row(passage.into()), row(passage.into()), row(Json::Null)]);
+    assert_eq!(found[0].as_deref(), Some("short"));
+    assert_eq!(found[1].as_ref().map(String::len), Some(16));
+    assert_eq!((&found[2], &found[3]), (&found[1], &None));
+
+    // All pairs of the answers to one prompt.
+    let rated = task("kind = 'preference'\nid = 'n'\nprompt = 'p'\nanswer = '{{ a }}'\nscore = 's'");
+    let row = |n: u32, p: &str| json!({ "n": n, "p": p, "a": format!("answer {n}"), "s": n });
+    let found = groups(&rated, &[row(1, "x"), row(2, "y"), row(3, "x"), row(4, "x"), row(5, "y")]);
+    let names: Vec<&str> = found.iter().flatten().map(String::as_str).collect();
+    assert_eq!(names, ["1", "1", "2", "1"]);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use serde_json::Value as Json;
 
 /// Task, split, rows, and how many of them are skipped or unlabelled.
 type Expected = (&'static str, &'static str, usize, &'static [(SkipReason, usize)]);
-const SPLITS: [Expected; 77] = [
+const SPLITS: [Expected; 84] = [
     ("hellaswag", "train", 3368, &[]),
     ("hellaswag", "validation", 1000, &[]),
     ("hellaswag_choice", "train", 3368, &[]),
@@ -79,12 +79,19 @@ const SPLITS: [Expected; 77] = [
     ("sharegpt_preference", "train", 299, &[]),
     ("alpaca_preference", "train", 1100, &[(SkipReason::IdenticalAnswers, 6)]),
     ("rm_bench", "chat", 9 * 129, &[]),
+    ("rm_bench", "chat-easy", 3 * 129, &[]),
+    ("rm_bench", "chat-normal", 3 * 129, &[]),
+    ("rm_bench", "chat-hard", 3 * 129, &[]),
     ("llmbar", "gptinst", 92, &[]),
     ("llmbar", "gptout", 47, &[]),
     ("llmbar", "manual", 46, &[]),
     ("llmbar", "natural", 100, &[]),
     ("llmbar", "neighbor", 134, &[]),
     ("judgebench", "test", 350, &[]),
+    ("judgebench", "knowledge", 154, &[]),
+    ("judgebench", "reasoning", 98, &[]),
+    ("judgebench", "math", 56, &[]),
+    ("judgebench", "coding", 42, &[]),
     ("pandalm", "test", 999, &[(SkipReason::Unlabelled, 105)]),
     ("alpaca_eval", "test", 600, &[(SkipReason::Unlabelled, 11)]),
     ("alpaca", "train", 2000, &[]),

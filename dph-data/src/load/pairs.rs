@@ -28,7 +28,10 @@ pub(crate) fn pair(answers: &[(usize, Document)]) -> (Numbered<Document>, Number
         }
         for &other in others.iter().filter(|&&other| other > position) {
             match compare(document, &answers[other].1) {
-                Ok(pair) => pairs.push((*row, pair)),
+                Ok(pair) => {
+                    let group = document.group.clone().or_else(|| answers[others[0]].1.id.clone());
+                    pairs.push((*row, Document { group, ..pair }));
+                }
                 Err(problem) => unpaired.push((*row, problem)),
             }
         }

@@ -29,6 +29,8 @@ pub struct TaskData {
     pub sets: Vec<CandidateSet>,
     /// For tasks with a `score`, the score of each set by its id.
     pub scores: BTreeMap<String, f64>,
+    /// The group of each set by its id, where rows share something ([`Document::group`]).
+    pub groups: BTreeMap<String, String>,
     /// The rows that cannot be used. Broken and unlabelled rows are counted over the whole split, rows that are too long among
     /// the sampled rows.
     pub skipped: Skipped,
@@ -76,6 +78,10 @@ impl TaskData {
 
         let scores =
             chosen.iter().filter_map(|document| Some((document.id.clone()?, document.score?))).collect();
+        let groups = chosen
+            .iter()
+            .filter_map(|document| Some((document.id.clone()?, document.group.clone()?)))
+            .collect();
         let mut sets = Vec::with_capacity(tokenised.len());
         let mut problems = Vec::new();
         for (document, result) in chosen.iter().zip(tokenised) {
@@ -105,7 +111,16 @@ impl TaskData {
                 message,
             });
         }
-        Ok(Self { task: task.name.clone(), split: split.to_owned(), sets, scores, skipped, rows, files })
+        Ok(Self {
+            task: task.name.clone(),
+            split: split.to_owned(),
+            sets,
+            scores,
+            groups,
+            skipped,
+            rows,
+            files,
+        })
     }
 }
 

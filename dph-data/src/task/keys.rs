@@ -64,6 +64,10 @@ pub(crate) struct TaskFile {
     /// The name of the row in reports. The default is its line number.
     #[schemars(with = "Option<String>", extend("x-value" = "expression"))]
     pub id: Option<Spanned<String>>,
+    /// The name of what several rows share, such as an article with several questions. Rows of one group are not independent of
+    /// one another: standard errors and intervals take whole groups.
+    #[schemars(with = "Option<String>", extend("x-value" = "expression", "x-kinds" = JUDGED))]
+    pub group: Option<Spanned<String>>,
     /// The system message. The default is none.
     #[schemars(with = "Option<String>", extend("x-value" = "template", "x-kinds" = PROMPTED))]
     pub system: Option<Spanned<String>>,

@@ -28,6 +28,11 @@ impl TaskMetric {
         ("spearman", Self::Spearman),
     ];
 
+    /// The metric of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(known, _)| *known == name).map(|(_, metric)| *metric)
+    }
+
     /// Whether the metric compares predictions with the score and not with the gold candidate.
     pub fn needs_score(self) -> bool {
         matches!(self, Self::Pearson | Self::Spearman)

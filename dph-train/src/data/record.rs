@@ -146,6 +146,7 @@ mod tests {
             split: "train".into(),
             sets: sets.to_vec(),
             scores: Default::default(),
+            groups: Default::default(),
             skipped: Default::default(),
             rows: sets.len(),
             files: Vec::new(),

@@ -155,6 +155,7 @@ mod tests {
             rows: sets.len(),
             sets,
             scores: Default::default(),
+            groups: Default::default(),
             skipped: Default::default(),
             files: Vec::new(),
         };

@@ -66,6 +66,7 @@ fn task(c: &mut Compiler<'_>, folder: &Path) -> Option<Task> {
     keys_fit(c, kind?);
     let selection = selection(c);
     let id = c.file.id.take().and_then(|key| c.expression("id", &key));
+    let group = c.file.group.take().and_then(|key| c.expression("group", &key));
     let system = c.file.system.take().and_then(|key| c.template("system", &key));
     let attributes = c.file.attributes.take().map(Spanned::into_inner).unwrap_or_default();
     let attributes = attributes
@@ -80,7 +81,7 @@ fn task(c: &mut Compiler<'_>, folder: &Path) -> Option<Task> {
         kind: kind?,
         metrics,
         source: source?,
-        recipe: Recipe { selection, id, system, attributes, body: body? },
+        recipe: Recipe { selection, id, group, system, attributes, body: body? },
     })
 }
 

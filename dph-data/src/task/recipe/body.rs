@@ -12,13 +12,18 @@ use super::template::{Expr, Fields, Template};
 use super::values::{to_number, to_text};
 use crate::chat::{Message, SYSTEM};
 use crate::document::Document;
+use crate::random::hash_name;
 use crate::rows::{RowProblem, SkipReason};
+
+/// Bytes of the longest name of a group that is kept.
+const LONGEST_NAME: usize = 40;
 
 /// How a task makes documents of rows.
 #[derive(Debug)]
 pub(crate) struct Recipe {
     pub selection: RowSelection,
     pub id: Option<Expr>,
+    pub group: Option<Expr>,
     pub system: Option<Template>,
     pub attributes: Vec<(String, Expr)>,
     pub body: Body,
@@ -66,8 +71,16 @@ impl Recipe {
         if let Some(id) = &self.id {
             document.id = to_text("id", &id.eval(&fields)?).ok();
         }
+        if let Some(group) = &self.group {
+            document.group = to_text("group", &group.eval(&fields)?).ok().map(short_name);
+        }
         Ok(document)
     }
+}
+
+/// A whole passage as a name is replaced by its hash.
+fn short_name(group: String) -> String {
+    if group.len() <= LONGEST_NAME { group } else { format!("{:016x}", hash_name(&group)) }
 }
 
 impl Body {
