@@ -3,6 +3,8 @@
 use dph_core::{Classify, ErrorClass};
 
 use crate::bench::{BenchError, PlanError};
+use crate::calibration::CalibrationError;
+use crate::compare::CompareError;
 use crate::file_error::FileError;
 use crate::model::ModelError;
 use crate::pass::ScoreError;
@@ -72,8 +74,27 @@ impl Classify for BenchError {
 impl Classify for ResultsError {
     fn class(&self) -> ErrorClass {
         match self {
-            Self::Missing { .. } | Self::Format { .. } => ErrorClass::Request,
+            Self::Missing { .. } | Self::MissingDocuments { .. } | Self::Format { .. } => ErrorClass::Request,
             Self::File(error) => error.class(),
+        }
+    }
+}
+
+impl Classify for CalibrationError {
+    fn class(&self) -> ErrorClass {
+        match self {
+            Self::Results(error) => error.class(),
+            Self::File(error) => error.class(),
+            _ => ErrorClass::Request,
+        }
+    }
+}
+
+impl Classify for CompareError {
+    fn class(&self) -> ErrorClass {
+        match self {
+            Self::Results(error) => error.class(),
+            _ => ErrorClass::Request,
         }
     }
 }

@@ -26,17 +26,22 @@
 //! - `cache`: the scores of finished batches on disk, so that an evaluation that was killed continues.
 //! - `bench`: [`bench`](bench()) evaluates a model on the tasks of a [`BenchPlan`], and [`bench_heads`](bench_heads()) many heads on
 //!   one model in one pass. A [`Suite`] is a list of tasks whose metrics are averaged.
-//! - `metrics`: accuracy, F1 and correlations, with standard errors.
+//! - `metrics`: accuracy, F1 and correlations, with standard errors, and the bootstrap.
 //! - `results`: [`Results`], the contents of `results.json`, and [`DocumentScores`], the scores of every document.
+//! - `compare`: a [`Comparison`] of two scorers or two runs on the same documents, with intervals, tests and verdicts.
+//! - `calibration`: a [`Calibration`] says how well scores agree with what is right, and which are good enough.
 //! - `report`: [`Table`], plots and an [`HtmlReport`] of results.
 //! - `rank`: a [`Ranking`] sorts the candidate answers to a prompt by a scorer.
 
 mod bench;
 mod cache;
+mod calibration;
+mod compare;
 mod error_class;
 mod file_error;
 mod metrics;
 mod model;
+mod outcomes;
 pub mod pass;
 mod rank;
 mod report;
@@ -50,6 +55,13 @@ pub use bench::{
     PlanError, PlannedTask, Suite, SuiteTask, bench, bench_heads,
 };
 pub use cache::CACHE_FILE;
+pub use calibration::{
+    Bin, CALIBRATION_FILE, Calibration, CalibrationError, LengthCorrelation, LengthGroup, Reliability,
+    ScorerCalibration, Threshold,
+};
+pub use compare::{
+    CompareError, Compared, Comparison, Figures, Side, SuiteComparison, TaskComparison, Unpaired, Verdict,
+};
 pub use file_error::FileError;
 pub use metrics::{
     Estimate, accuracy, chance, f1, matthews, mean_of_metrics, pearson, spearman, weighted_mean,
@@ -63,7 +75,7 @@ pub use rank::{RankRequest, RankedCandidate, Ranking, RequestError, ranking_orde
 pub use report::{Curve, HTML_FILE, HtmlReport, REPORT_FILE, SweepRow, Table, line_plot, results_plot};
 pub use results::{
     DOCUMENTS_FILE, DocumentScores, Measurement, RESULTS_FILE, RESULTS_FORMAT, Results, ResultsError,
-    ScoredCandidate, SuiteResult, TaskResult,
+    ScoredCandidate, SuitePart, SuiteResult, TaskResult,
 };
 pub use score::score;
 pub use scorer_choice::ScorerChoice;

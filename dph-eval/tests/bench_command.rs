@@ -20,7 +20,7 @@ fn place() -> tempfile::TempDir {
     let place = tempfile::tempdir().unwrap();
     write_model_with_head(&place.path().join("model"), &lswt(), &["preference", "truth"]);
     let boolq = (0..12).map(
-        |i| json!({"passage": "Old Ann lives here.", "question": format!("is it {i}"), "answer": i % 3 == 0}),
+        |i| json!({"passage": format!("Old Ann lives in house {i}."), "question": format!("is it {i}"), "answer": i % 3 == 0}),
     );
     write_rows(&place.path().join("data/boolq/validation.jsonl"), boolq);
     let piqa = (0..9).map(|i| json!({"goal": format!("Make bread {i}"), "sol1": "Bake it.", "sol2": "Eat it raw.", "label": i % 2}));
@@ -84,6 +84,14 @@ fn results_follow_from_the_scores_of_the_documents() {
         let stderr = (share * (1.0 - share) / (of_task.len() as f64 - 1.0)).sqrt();
         assert!((result.measurement.stderr.unwrap() - stderr).abs() < 1e-12);
         assert_eq!((result.metric.as_str(), result.chance), ("accuracy", Some(0.5)));
+        let [low, high] = result.measurement.interval.unwrap();
+        assert!(
+            low <= share && share <= high && (share * (1.0 - share) == 0.0) == (low == high),
+            "{result:?}"
+        );
+        let p = result.measurement.p_baseline;
+        assert_eq!(p.is_some(), result.scorer != "loglik-mean");
+        assert!(p.is_none_or(|p| (0.0..=1.0).contains(&p)));
     }
     for suite in &results.suites {
         let value = |task: &str| {
@@ -97,6 +105,11 @@ fn results_follow_from_the_scores_of_the_documents() {
         };
         assert!((suite.measurement.value - (value("boolq") + 3.0 * value("piqa")) / 4.0).abs() < 1e-12);
         assert_eq!(suite.suite, "two");
+        let [low, high] = suite.measurement.interval.unwrap();
+        assert!(low < suite.measurement.value && suite.measurement.value < high, "{suite:?}");
+        assert_eq!(suite.measurement.p_baseline.is_some(), suite.scorer != "loglik-mean");
+        let parts: Vec<_> = suite.parts.iter().map(|part| (part.task.as_str(), part.weight)).collect();
+        assert_eq!(parts, [("boolq", 0.25), ("piqa", 0.75)]);
     }
     assert_eq!(results.suites.len(), scorers.len());
 

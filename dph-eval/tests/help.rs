@@ -11,6 +11,8 @@ fn help_texts() {
     for (name, args) in [
         ("help", &["--help"][..]),
         ("help_bench", &["bench", "--help"]),
+        ("help_calibrate", &["calibrate", "--help"]),
+        ("help_compare", &["compare", "--help"]),
         ("help_rank", &["rank", "--help"]),
         ("help_report", &["report", "--help"]),
     ] {

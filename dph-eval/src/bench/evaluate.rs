@@ -9,11 +9,12 @@ use dph_data::{DataError, TaskData};
 
 use crate::bench::options::BenchOptions;
 use crate::bench::plan::{BenchPlan, PlannedTask};
-use crate::bench::task_results::{suite_result, task_results};
+use crate::bench::summary::summarise;
+use crate::bench::task_results::task_results;
 use crate::cache::{ScoreCache, ScoreKey};
 use crate::model::{Model, ModelError};
 use crate::pass::{Progress, ScoreError, check_sets};
-use crate::results::{DocumentScores, Results, ResultsError, SuiteResult};
+use crate::results::{DocumentScores, Results, ResultsError};
 use crate::score::{plan as plan_pass, score_pass};
 use crate::scorer_choice::ScorerChoice;
 use crate::scoring::{HeadRef, Scoring};
@@ -169,12 +170,8 @@ pub(crate) fn evaluate(
         found.iter_mut().for_each(|bench| bench.warnings.extend_from_slice(cache.problems()));
     }
     for (subject, bench) in subjects.iter().zip(&mut found) {
-        let scorers = options.scorers.scorers(subject.rewards(options.scorers));
-        for suite in &plan.suites {
-            let of_suite = scorers.iter().filter_map(|by| suite_result(suite, plan, &bench.results, by));
-            let of_suite: Vec<SuiteResult> = of_suite.collect();
-            bench.results.suites.extend(of_suite);
-        }
+        let heads = subject.rewards(options.scorers);
+        summarise(&mut bench.results, &bench.documents, plan, heads, &options.scorers.scorers(heads));
     }
     Ok(found)
 }
@@ -210,13 +207,15 @@ impl Bench {
         scorers: ScorerChoice,
         scores: &[Vec<CandidateScores>],
     ) {
-        let scorers = scorers.scorers(rewards);
-        let results = scorers.iter().flat_map(|scorer| task_results(planned, data, scorer, scores));
-        self.results.results.extend(results);
         let documents = data.sets.iter().zip(scores).map(|(set, scores)| DocumentScores {
+            kind: planned.task.kind,
+            group: data.groups.get(&set.id).cloned(),
             score: data.scores.get(&set.id).copied(),
             ..DocumentScores::new(&planned.task.name, &planned.split, set, scores, rewards)
         });
+        let documents: Vec<DocumentScores> = documents.collect();
+        let results = task_results(planned, data, rewards, &scorers.scorers(rewards), &documents);
+        self.results.results.extend(results);
         self.documents.extend(documents);
     }
 
@@ -225,8 +224,8 @@ impl Bench {
     /// # Errors
     /// A file is missing or has invalid content.
     pub fn load(dir: &Path) -> Result<Self, ResultsError> {
-        let documents = DocumentScores::load_all(dir)?;
-        Ok(Self { results: Results::load(dir)?, documents, warnings: Vec::new() })
+        let results = Results::load(dir)?;
+        Ok(Self { results, documents: DocumentScores::load_all(dir)?, warnings: Vec::new() })
     }
 
     /// Writes `results.json` and `documents.jsonl` into a directory that exists, each atomically, the results last.

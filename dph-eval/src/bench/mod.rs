@@ -5,6 +5,7 @@ mod heads;
 mod options;
 mod plan;
 mod suite;
+mod summary;
 mod task_results;
 
 pub use evaluate::{Bench, BenchError, BenchProgress, BenchStep, bench};
@@ -12,3 +13,4 @@ pub use heads::{NamedHead, bench_heads};
 pub use options::BenchOptions;
 pub use plan::{BenchPlan, HELD_OUT, HeldOut, PlanError, PlannedTask};
 pub use suite::{Suite, SuiteTask};
+pub(crate) use summary::BASELINE;

@@ -95,7 +95,7 @@ impl BenchPlan {
             for task in &suite.tasks {
                 plan.add(&task.task, task.split.clone())?;
             }
-            plan.suites.push(suite);
+            plan.add_suite(suite);
         }
         for task in tasks.iter().map(AsRef::as_ref) {
             let split = split.map_or_else(|| usual_split(task), String::from);
@@ -116,6 +116,14 @@ impl BenchPlan {
             return Ok(());
         }
         self.push(requested, HELD_OUT.to_owned(), Some(held_out))
+    }
+
+    /// Adds a suite behind those that are its parts, each once.
+    fn add_suite(&mut self, suite: Suite) {
+        suite.suites.iter().cloned().for_each(|part| self.add_suite(part));
+        if !self.suites.iter().any(|other| other.name == suite.name) {
+            self.suites.push(suite);
+        }
     }
 
     fn add(&mut self, requested: &str, split: String) -> Result<(), PlanError> {

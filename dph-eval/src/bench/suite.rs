@@ -8,24 +8,32 @@ use dph_data::{DefinitionError, InvalidToml, TomlProblem};
 use serde::Deserialize;
 
 use crate::metrics::{Estimate, weighted_mean};
+use crate::results::SuitePart;
 
 /// The suites that come with this crate.
-const SUITES: [(&str, &str); 8] = [
+const SUITES: &[(&str, &str)] = &[
     ("gpt4all", include_str!("../../suites/gpt4all.toml")),
     ("race", include_str!("../../suites/race.toml")),
     ("glue", include_str!("../../suites/glue.toml")),
     ("glue_no_wnli", include_str!("../../suites/glue_no_wnli.toml")),
+    ("reward_bench", include_str!("../../suites/reward_bench.toml")),
     ("reward_bench_chat", include_str!("../../suites/reward_bench_chat.toml")),
     ("reward_bench_chat_hard", include_str!("../../suites/reward_bench_chat_hard.toml")),
     ("reward_bench_safety", include_str!("../../suites/reward_bench_safety.toml")),
     ("reward_bench_reasoning", include_str!("../../suites/reward_bench_reasoning.toml")),
+    ("reward_bench_prior", include_str!("../../suites/reward_bench_prior.toml")),
+    ("rm_bench", include_str!("../../suites/rm_bench.toml")),
+    ("rm_bench_easy", include_str!("../../suites/rm_bench_easy.toml")),
+    ("rm_bench_normal", include_str!("../../suites/rm_bench_normal.toml")),
+    ("rm_bench_hard", include_str!("../../suites/rm_bench_hard.toml")),
+    ("judgebench", include_str!("../../suites/judgebench.toml")),
 ];
 
 /// The kind of definition in errors.
 const KIND: &str = "suite";
 
 /// A list of tasks whose scores are combined into one number: their weighted mean. A task with several metrics counts with their
-/// mean.
+/// mean. A suite may have other suites as parts.
 ///
 /// Suites are TOML files. Some are embedded ([`Suite::names`]); others are given by the path of their file:
 ///
@@ -40,6 +48,10 @@ const KIND: &str = "suite";
 /// [[task]]
 /// task   = "trivia.toml"
 /// split  = "validation"
+///
+/// [[suite]]
+/// suite  = "race"            # an embedded suite, or the path of a suite file, relative to this one
+/// weight = 3.0               # of the suite as a whole; default: 1
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Suite {
@@ -47,8 +59,10 @@ pub struct Suite {
     pub name: String,
     /// A description in one line; may be empty.
     pub about: String,
-    /// The tasks, in the order of the file.
+    /// The tasks, in the order of the file, with those of the suites that are its parts.
     pub tasks: Vec<SuiteTask>,
+    /// The suites that are its parts.
+    pub suites: Vec<Suite>,
 }
 
 /// One task of a suite.
@@ -75,8 +89,13 @@ impl Suite {
     /// # Errors
     /// [`DefinitionError::Unknown`] with the nearest name; a file that cannot be read or is not a suite.
     pub fn find(name_or_path: &str) -> Result<Self, DefinitionError> {
+        Self::find_within(name_or_path, &[])
+    }
+
+    /// As [`find`](Self::find), as a part of these suites, the outermost first.
+    fn find_within(name_or_path: &str, outer: &[String]) -> Result<Self, DefinitionError> {
         if let Some((name, source)) = SUITES.iter().find(|(name, _)| *name == name_or_path) {
-            return Self::parse(source, Path::new(&format!("{name}.toml")));
+            return Self::parse_within(source, Path::new(&format!("{name}.toml")), outer);
         }
         let path = Path::new(name_or_path);
         if path.extension().is_some_and(|extension| extension == "toml") {
@@ -85,7 +104,7 @@ impl Suite {
                 path: path.to_owned(),
                 source,
             })?;
-            return Self::parse(&source, path);
+            return Self::parse_within(&source, path, outer);
         }
         let help = did_you_mean(name_or_path, Self::names()).unwrap_or_else(|| {
             let names: Vec<&str> = Self::names().collect();
@@ -102,6 +121,10 @@ impl Suite {
     /// # Errors
     /// [`DefinitionError::Invalid`] with the line that is wrong.
     pub fn parse(source: &str, path: &Path) -> Result<Self, DefinitionError> {
+        Self::parse_within(source, path, &[])
+    }
+
+    fn parse_within(source: &str, path: &Path, outer: &[String]) -> Result<Self, DefinitionError> {
         let invalid = |problem: TomlProblem| {
             let file = path.display().to_string();
             DefinitionError::Invalid(Box::new(InvalidToml::new(&file, source, vec![problem])))
@@ -112,27 +135,55 @@ impl Suite {
         for entry in file.task {
             let span = entry.span();
             let mut entry = entry.into_inner();
-            if !(entry.weight.is_finite() && entry.weight > 0.0) {
-                return Err(problem(
-                    span,
-                    format!("weight = {}: a weight must be greater than 0", entry.weight),
-                ));
-            }
+            check_weight(entry.weight).map_err(|message| problem(span.clone(), message))?;
             if tasks.iter().any(|task| task.task == entry.task && task.split == entry.split) {
                 return Err(problem(span, format!("{}/{} is listed twice", entry.task, entry.split)));
             }
-            if entry.task.ends_with(".toml")
-                && let Some(folder) = path.parent()
-            {
-                entry.task = folder.join(entry.task).display().to_string();
-            }
+            entry.task = beside(path, entry.task);
             tasks.push(entry);
         }
+        let mut suites: Vec<Suite> = Vec::new();
+        let outer = [outer, &[path.display().to_string()]].concat();
+        for entry in file.suite {
+            let span = entry.span();
+            let entry = entry.into_inner();
+            check_weight(entry.weight).map_err(|message| problem(span.clone(), message))?;
+            let named = beside(path, entry.suite);
+            let is_open = |open: &String| *open == named || *open == format!("{named}.toml");
+            if outer.iter().any(is_open) {
+                return Err(problem(span, format!("{named} is a part of itself")));
+            }
+            let suite = Self::find_within(&named, &outer).map_err(|error| match error {
+                DefinitionError::Unknown { .. } => problem(span.clone(), error.to_string()),
+                error => error,
+            })?;
+            if suites.iter().any(|other| other.name == suite.name) {
+                return Err(problem(span, format!("{} is listed twice", suite.name)));
+            }
+            let all: f64 = suite.tasks.iter().map(|task| task.weight).sum();
+            for task in &suite.tasks {
+                let weight = entry.weight * task.weight / all;
+                match tasks.iter_mut().find(|other| other.task == task.task && other.split == task.split) {
+                    Some(same) => same.weight += weight,
+                    None => tasks.push(SuiteTask { weight, ..task.clone() }),
+                }
+            }
+            suites.push(suite);
+        }
         if tasks.is_empty() {
-            return Err(problem(0..0, "a suite needs at least one [[task]]".into()));
+            return Err(problem(0..0, "a suite needs at least one [[task]] or [[suite]]".into()));
         }
         let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-        Ok(Self { name, about: file.about, tasks })
+        Ok(Self { name, about: file.about, tasks, suites })
+    }
+
+    /// The tasks with their shares of the mean, whose sum is 1; `None` if `name` is `None` for one of them.
+    pub(crate) fn parts(&self, mut name: impl FnMut(&SuiteTask) -> Option<String>) -> Option<Vec<SuitePart>> {
+        let all: f64 = self.tasks.iter().map(|task| task.weight).sum();
+        let part = |task: &SuiteTask| {
+            Some(SuitePart { task: name(task)?, split: task.split.clone(), weight: task.weight / all })
+        };
+        self.tasks.iter().map(part).collect()
     }
 
     /// The weighted mean of the tasks' estimates, which are taken as independent of one another.
@@ -153,6 +204,32 @@ struct SuiteFile {
     about: String,
     #[serde(default)]
     task: Vec<toml::Spanned<SuiteTask>>,
+    #[serde(default)]
+    suite: Vec<toml::Spanned<SuiteEntry>>,
+}
+
+/// A suite that is a part of another one.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SuiteEntry {
+    suite: String,
+    #[serde(default = "one")]
+    weight: f64,
+}
+
+/// The name of an embedded definition, or the path of a file that is relative to the folder of `path`.
+fn beside(path: &Path, name: String) -> String {
+    match path.parent() {
+        Some(folder) if name.ends_with(".toml") => folder.join(name).display().to_string(),
+        _ => name,
+    }
+}
+
+fn check_weight(weight: f64) -> Result<(), String> {
+    match weight.is_finite() && weight > 0.0 {
+        true => Ok(()),
+        false => Err(format!("weight = {weight}: a weight must be greater than 0")),
+    }
 }
 
 fn one() -> f64 {
@@ -197,7 +274,7 @@ mod tests {
         assert_eq!(error("gpt4al"), "there is no suite `gpt4al`; did you mean `gpt4all`?");
         assert_eq!(
             error("zzz"),
-            "there is no suite `zzz`; the embedded suites are gpt4all, race, glue, glue_no_wnli, reward_bench_chat, reward_bench_chat_hard, reward_bench_safety, reward_bench_reasoning; a suite file is given by its path, ending in .toml"
+            "there is no suite `zzz`; the embedded suites are gpt4all, race, glue, glue_no_wnli, reward_bench, reward_bench_chat, reward_bench_chat_hard, reward_bench_safety, reward_bench_reasoning, reward_bench_prior, rm_bench, rm_bench_easy, rm_bench_normal, rm_bench_hard, judgebench; a suite file is given by its path, ending in .toml"
         );
         assert!(error("nowhere/x.toml").starts_with("cannot read the suite file nowhere/x.toml: "));
     }
@@ -217,11 +294,62 @@ mod tests {
     }
 
     #[test]
+    fn a_suite_of_suites_weighs_them_as_wholes() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |name: &str, source: &str| std::fs::write(dir.path().join(name), source).unwrap();
+        let task = |task: &str, weight: u32| {
+            format!("[[task]]\ntask = \"{task}\"\nsplit = \"test\"\nweight = {weight}\n")
+        };
+        write("inner.toml", &(task("piqa", 3) + &task("boolq", 1)));
+        write("outer.toml", &(task("boolq", 2) + "[[suite]]\nsuite = \"inner.toml\"\nweight = 6\n"));
+        let suite = Suite::find(&dir.path().join("outer.toml").display().to_string()).unwrap();
+        let weights: Vec<(&str, f64)> =
+            suite.tasks.iter().map(|task| (task.task.as_str(), task.weight)).collect();
+        assert_eq!(weights, [("boolq", 3.5), ("piqa", 4.5)]);
+        assert_eq!((suite.suites.len(), suite.suites[0].name.as_str()), (1, "inner"));
+
+        write("circle.toml", "[[suite]]\nsuite = \"other.toml\"\n");
+        write("other.toml", "[[suite]]\nsuite = \"circle.toml\"\n");
+        let error =
+            Suite::find(&dir.path().join("circle.toml").display().to_string()).unwrap_err().to_string();
+        assert!(
+            error.contains("other.toml:1: ") && error.ends_with("circle.toml is a part of itself"),
+            "{error}"
+        );
+        write("unknown.toml", "\n[[suite]]\nsuite = \"rase\"\n");
+        let error =
+            Suite::find(&dir.path().join("unknown.toml").display().to_string()).unwrap_err().to_string();
+        assert!(error.ends_with("unknown.toml:2: there is no suite `rase`; did you mean `race`?"), "{error}");
+    }
+
+    /// (chat + hard chat + safety + reasoning + 0.5 prior) / 4.5, as the leaderboard of RewardBench has it.
+    #[test]
+    fn reward_bench_is_the_mean_of_its_categories() {
+        let suite = Suite::find("reward_bench").unwrap();
+        let value = |suite: &Suite| {
+            let estimate = |task: &SuiteTask| {
+                let hash =
+                    task.split.bytes().fold(7_u32, |hash, byte| hash.wrapping_mul(31) + u32::from(byte));
+                Some(Estimate { value: f64::from(hash % 1000) / 1000.0, stderr: None })
+            };
+            suite.combine(estimate).unwrap().value
+        };
+        let category = |name: &str| value(&Suite::find(&format!("reward_bench_{name}")).unwrap());
+        let whole = category("chat") + category("chat_hard") + category("safety") + category("reasoning");
+        assert!((value(&suite) - (whole + 0.5 * category("prior")) / 4.5).abs() < 1e-12);
+        let names: Vec<&str> = suite.suites.iter().map(|suite| suite.name.as_str()).collect();
+        assert_eq!(names.len(), 5);
+        // In the category reasoning, mathematics counts as much as code.
+        let weight = |split: &str| suite.tasks.iter().find(|task| task.split == split).unwrap().weight;
+        assert!((weight("math-prm") - 0.5).abs() < 1e-12 && (weight("hep-go") - 0.5 / 6.0).abs() < 1e-12);
+    }
+
+    #[test]
     fn a_wrong_file_is_pointed_at() {
         let error = |source: &str| Suite::parse(source, Path::new("x.toml")).unwrap_err().to_string();
         let task = "[[task]]\ntask = \"piqa\"\nsplit = \"test\"\n";
         for (source, expected) in [
-            ("", "x.toml:1: a suite needs at least one [[task]]".to_string()),
+            ("", "x.toml:1: a suite needs at least one [[task]] or [[suite]]".to_string()),
             (
                 "[[task]]\ntask = \"piqa\"\nsplt = \"test\"\n",
                 "x.toml:3: unknown field `splt`, expected one of `task`, `split`, `weight`; did you mean `split`?".into(),

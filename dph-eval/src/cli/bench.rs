@@ -115,7 +115,7 @@ impl BenchArgs {
         if let Some(dir) = &self.out {
             save(&found, &table, dir)?;
         }
-        let text = if self.json { found.results.to_json() } else { table.to_text() };
+        let text = if self.json { found.results.to_json() } else { table.for_stdout() };
         out.write_all(text.as_bytes())?;
         Ok(())
     }

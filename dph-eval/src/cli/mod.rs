@@ -1,6 +1,8 @@
 //! The command line: flags and dispatch.
 
 mod bench;
+mod calibrate;
+mod compare;
 mod device;
 mod rank;
 mod report;
@@ -29,6 +31,8 @@ pub(crate) struct Cli {
 enum Command {
     Bench(bench::BenchArgs),
     Rank(rank::RankArgs),
+    Calibrate(calibrate::CalibrateArgs),
+    Compare(compare::CompareArgs),
     Report(report::ReportArgs),
 }
 
@@ -37,6 +41,8 @@ impl Cli {
         match self.command {
             Command::Bench(args) => args.run(out),
             Command::Rank(args) => args.run(out),
+            Command::Calibrate(args) => args.run(out),
+            Command::Compare(args) => args.run(out),
             Command::Report(args) => args.run(out),
         }
     }

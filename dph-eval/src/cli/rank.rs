@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::sync::mpsc;
 use std::thread;
 
@@ -10,7 +11,7 @@ use dph_core::Scorer;
 use dph_core::terminal::numbers::counted;
 use dph_core::terminal::{Done, Failure, Progress, say};
 use dph_data::{Message, TokenView};
-use dph_eval::{Model, RankRequest, Ranking, ScorerChoice, Scoring, ranking_order, score};
+use dph_eval::{Calibration, Model, RankRequest, Ranking, ScorerChoice, Scoring, ranking_order, score};
 use serde_json::json;
 
 use super::device::DeviceArgs;
@@ -52,6 +53,11 @@ pub struct RankArgs {
     #[arg(long, value_name = "WHICH")]
     scorer: Option<ScorerChoice>,
 
+    /// The score from which on a candidate is good enough, or `auto` for the threshold of `dph-eval calibrate` in calibration.json of the
+    /// directory. Says how many candidates are, with --json in "accepted"
+    #[arg(long, value_name = "X|auto", allow_hyphen_values = true)]
+    min_reward: Option<MinReward>,
+
     /// Print one line of JSON for each request: {"id", "scorer", "ranking": [{"index", "candidate", "score", "scores",
     /// "tokens"}]}, with --show-tokens also "tokens"; for an invalid line {"line", "error"}
     #[arg(long)]
@@ -68,8 +74,17 @@ pub struct RankArgs {
 impl RankArgs {
     pub fn run(self, out: &mut dyn Write) -> Result<(), Failure> {
         let source = self.source()?;
+        let calibration = match self.min_reward {
+            Some(MinReward::Auto) => Some(Calibration::load(&self.dir)?),
+            _ => None,
+        };
         let model = self.device.open(&self.dir)?;
         let scorers = self.scorers(&model)?;
+        let min_reward = match (self.min_reward, &calibration, scorers.first()) {
+            (Some(MinReward::Least(least)), _, _) => Some(least),
+            (_, Some(calibration), Some(by)) => Some(calibration.threshold(&by.to_string())?),
+            _ => None,
+        };
         let scoring = Scoring {
             token_budget: self.device.token_budget,
             log_likelihood: scorers.iter().any(|scorer| !matches!(scorer, Scorer::Reward { .. })),
@@ -85,7 +100,7 @@ impl RankArgs {
             scope.spawn(|| source.read(&model, send));
             while let Some(chunk) = next_chunk(&receive, eager) {
                 let read = chunk.last().map_or(0, |item| item.end);
-                for answer in rank(&model, chunk, &scoring, &scorers, self.show_tokens)? {
+                for answer in rank(&model, chunk, &scoring, &scorers, min_reward, self.show_tokens)? {
                     match answer {
                         Ok(Ranked { request, ranking, tokens }) => {
                             ranked += 1;
@@ -172,6 +187,25 @@ impl RankArgs {
     }
 }
 
+/// The value of --min-reward.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum MinReward {
+    Auto,
+    Least(f64),
+}
+
+impl FromStr for MinReward {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.parse() {
+            _ if text == "auto" => Ok(Self::Auto),
+            Ok(least) if f64::is_finite(least) => Ok(Self::Least(least)),
+            _ => Err("it is a number, or `auto`".into()),
+        }
+    }
+}
+
 const EXAMPLE: &str = r#"{"prompt": "Who wrote it?", "candidates": ["Ann.", "Bob."]}"#;
 
 /// The answer to a request.
@@ -187,6 +221,7 @@ fn rank(
     chunk: Vec<Item>,
     scoring: &Scoring,
     scorers: &[Scorer],
+    min_reward: Option<f64>,
     show_tokens: bool,
 ) -> Result<Vec<Result<Ranked, Problem>>, Failure> {
     let (mut sets, mut requests) = (Vec::new(), Vec::new());
@@ -208,7 +243,10 @@ fn rank(
             }
         };
         let Some((set, scores)) = scored.next() else { break };
-        let ranking = Ranking::new(&request, &scores, scorers);
+        let mut ranking = Ranking::new(&request, &scores, scorers);
+        if let Some(least) = min_reward {
+            ranking = ranking.with_min_reward(least);
+        }
         let tokens = show_tokens.then(|| TokenView::new(&model.tokenizer, set)).transpose();
         answers.push(Ok(Ranked { request, ranking, tokens: tokens? }));
     }

@@ -36,7 +36,7 @@ impl ReportArgs {
         } else if self.markdown {
             Table::new(&runs).to_markdown()
         } else {
-            Table::new(&runs).to_text()
+            Table::new(&runs).for_stdout()
         };
         if let Some(path) = self.html {
             let page = HtmlReport::new("Results").results(&runs).to_html();

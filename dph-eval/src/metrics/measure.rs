@@ -1,14 +1,19 @@
 //! The value of a metric over documents, and its value for random choices.
 
+use std::cmp::Ordering;
+
 use dph_core::CandidateSet;
 use dph_data::TaskMetric;
 
 use crate::metrics::estimate::{Estimate, accuracy, chance};
+use crate::metrics::sample::{Sample, Weighted};
 use crate::metrics::{classification, correlation, jackknife};
 
 /// The prediction of a scorer for a document.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Outcome {
+    /// Whether a right candidate was picked.
+    pub right: bool,
     /// The candidate that was picked; `None` for a tie in a pair, or if all values are NaN.
     pub predicted: Option<usize>,
     /// The right candidate.
@@ -17,19 +22,91 @@ pub(crate) struct Outcome {
     pub score: Option<f64>,
 }
 
-/// A metric over documents, with its standard error: by formula for accuracy, by the jackknife for the others.
-///
-/// An undefined correlation (one side is constant) is 0, as in the reference implementation. `None` without documents.
-pub(crate) fn measure(metric: TaskMetric, outcomes: &[Outcome]) -> Option<Estimate> {
-    match metric {
-        TaskMetric::Accuracy => {
-            let right = outcomes.iter().filter(|outcome| outcome.predicted == Some(outcome.gold)).count();
-            accuracy(right, outcomes.len())
+impl Outcome {
+    /// The outcome of picking a candidate.
+    pub(crate) fn new(predicted: Option<usize>, gold: usize, score: Option<f64>) -> Self {
+        Self { right: predicted == Some(gold), predicted, gold, score }
+    }
+
+    /// The outcome without what these metrics do not depend on, so that more outcomes are equal.
+    pub(crate) fn only_for(self, metrics: &[TaskMetric]) -> Self {
+        let score = self.score.filter(|_| metrics.iter().any(|metric| metric.needs_score()));
+        match metrics.iter().all(|metric| *metric == TaskMetric::Accuracy) {
+            true => Self { right: self.right, predicted: None, gold: 0, score: None },
+            false => Self { score, ..self },
         }
-        TaskMetric::F1 => jackknife::estimate(&classes(outcomes), classification::weighted_f1),
-        TaskMetric::Matthews => jackknife::estimate(&classes(outcomes), classification::weighted_matthews),
-        TaskMetric::Pearson => jackknife::estimate(&numbers(outcomes), correlation::weighted_pearson),
-        TaskMetric::Spearman => jackknife::estimate(&numbers(outcomes), correlation::weighted_spearman),
+    }
+
+    fn key(&self) -> (bool, Option<usize>, usize, Option<u64>) {
+        (self.right, self.predicted, self.gold, self.score.map(f64::to_bits))
+    }
+}
+
+// By the bits of the score, so that every outcome equals itself.
+impl PartialEq for Outcome {
+    fn eq(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
+}
+
+impl Eq for Outcome {}
+
+impl PartialOrd for Outcome {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Outcome {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.key().cmp(&other.key())
+    }
+}
+
+/// The value of a metric.
+///
+/// An undefined correlation (one side is constant) is 0, as in the reference implementation.
+pub(crate) fn value(metric: TaskMetric, outcomes: &[(Outcome, f64)]) -> f64 {
+    let value = match metric {
+        TaskMetric::Accuracy => {
+            let sum = |only_right: bool| -> f64 {
+                outcomes
+                    .iter()
+                    .filter(|(outcome, _)| outcome.right || !only_right)
+                    .map(|(_, weight)| weight)
+                    .sum()
+            };
+            sum(true) / sum(false)
+        }
+        TaskMetric::F1 => classification::weighted_f1(&classes(outcomes)),
+        TaskMetric::Matthews => classification::weighted_matthews(&classes(outcomes)),
+        TaskMetric::Pearson => correlation::weighted_pearson(&numbers(outcomes)),
+        TaskMetric::Spearman => correlation::weighted_spearman(&numbers(outcomes)),
+    };
+    if value.is_nan() { 0.0 } else { value }
+}
+
+/// The mean of several metrics, which count as one.
+pub(crate) fn mean_value(metrics: &[TaskMetric], outcomes: &[(Outcome, f64)]) -> f64 {
+    metrics.iter().map(|metric| value(*metric, outcomes)).sum::<f64>() / metrics.len().max(1) as f64
+}
+
+/// A metric over documents, with its standard error: by formula for accuracy, by the jackknife for the others. Documents of one
+/// group are left out together.
+///
+/// `None` without documents.
+pub(crate) fn measure(metric: TaskMetric, sample: &Sample<Outcome>) -> Option<Estimate> {
+    match metric {
+        TaskMetric::Accuracy if sample.is_ungrouped() => {
+            let counts = sample.counts();
+            let right = counts.iter().filter(|(outcome, _)| outcome.right).map(|(_, count)| *count as usize);
+            accuracy(right.sum(), sample.documents())
+        }
+        TaskMetric::Accuracy => {
+            let right = |outcome: &Outcome| f64::from(u8::from(outcome.right));
+            jackknife::of_a_mean(sample, right)
+        }
+        _ => jackknife::estimate(sample, |outcomes| value(metric, outcomes)),
     }
 }
 
@@ -49,18 +126,19 @@ pub(crate) fn chance_level(metric: TaskMetric, sets: &[CandidateSet]) -> Option<
     }
 }
 
-/// Predicted and gold class of each document; a document without a prediction has a class of its own.
-fn classes(outcomes: &[Outcome]) -> Vec<(usize, usize)> {
-    outcomes.iter().map(|outcome| (outcome.predicted.unwrap_or(usize::MAX), outcome.gold)).collect()
+/// Predicted and gold class; a document without a prediction has a class of its own.
+fn classes(outcomes: &[(Outcome, f64)]) -> Weighted<(usize, usize)> {
+    let class = |outcome: &Outcome| (outcome.predicted.unwrap_or(usize::MAX), outcome.gold);
+    outcomes.iter().map(|(outcome, weight)| (class(outcome), *weight)).collect()
 }
 
-/// Predicted position and score of each document; NaN where one is missing.
-fn numbers(outcomes: &[Outcome]) -> Vec<(f64, f64)> {
+/// Predicted position and score; NaN where one is missing.
+fn numbers(outcomes: &[(Outcome, f64)]) -> Weighted<(f64, f64)> {
     let number = |outcome: &Outcome| {
         let predicted = outcome.predicted.map_or(f64::NAN, |predicted| predicted as f64);
         (predicted, outcome.score.unwrap_or(f64::NAN))
     };
-    outcomes.iter().map(number).collect()
+    outcomes.iter().map(|(outcome, weight)| (number(outcome), *weight)).collect()
 }
 
 #[cfg(test)]
@@ -69,7 +147,12 @@ mod tests {
     use super::*;
 
     fn outcome(predicted: usize, gold: usize) -> Outcome {
-        Outcome { predicted: Some(predicted), gold, score: Some(gold as f64) }
+        Outcome::new(Some(predicted), gold, Some(gold as f64))
+    }
+
+    fn measure(metric: TaskMetric, outcomes: &[Outcome]) -> Option<Estimate> {
+        let sample = Sample::new(outcomes.iter().map(|outcome| (outcome.only_for(&[metric]), None)));
+        super::measure(metric, &sample)
     }
 
     #[test]
@@ -93,7 +176,7 @@ mod tests {
         for metric in [TaskMetric::Matthews, TaskMetric::Pearson, TaskMetric::Spearman] {
             assert_eq!(measure(metric, &constant).unwrap().value, 0.0, "{metric}");
         }
-        let lost = Outcome { predicted: None, gold: 1, score: Some(1.0) };
+        let lost = Outcome::new(None, 1, Some(1.0));
         let outcomes = [outcome(1, 1), outcome(0, 0), lost];
         assert_eq!(measure(TaskMetric::Pearson, &outcomes).unwrap().value, 0.0);
         assert_eq!(measure(TaskMetric::F1, &outcomes).unwrap().value, 2.0 / 3.0);

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::rank::request::RankRequest;
-use crate::report::Columns;
+use crate::report::{Bold, Cell, Columns};
 
 /// Characters of a candidate that are shown.
 const CANDIDATE_WIDTH: usize = 60;
@@ -22,6 +22,12 @@ pub struct Ranking {
     pub id: Option<Value>,
     /// The scorer that the candidates are sorted by: `loglik-mean` or `reward:<head>`.
     pub scorer: String,
+    /// The score from which on a candidate is good enough, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_reward: Option<f64>,
+    /// The number of candidates that are good enough, the first of the list; with `min_reward`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted: Option<usize>,
     /// The candidates, the best first.
     pub ranking: Vec<RankedCandidate>,
 }
@@ -64,13 +70,23 @@ impl Ranking {
                 tokens: scores[index].tokens,
             })
             .collect();
-        Self { id: request.id.clone(), scorer: by.map(Scorer::to_string).unwrap_or_default(), ranking }
+        let scorer = by.map(Scorer::to_string).unwrap_or_default();
+        Self { id: request.id.clone(), scorer, min_reward: None, accepted: None, ranking }
+    }
+
+    /// Says which candidates are good enough: those whose score is at least `min_reward`.
+    pub fn with_min_reward(mut self, min_reward: f64) -> Self {
+        let good = |ranked: &&RankedCandidate| ranked.score.is_some_and(|score| score >= min_reward);
+        self.accepted = Some(self.ranking.iter().filter(good).count());
+        self.min_reward = Some(min_reward);
+        self
     }
 
     /// The ranking as text: the end of the prompt, then a line for each candidate with all its scores.
     pub fn to_text(&self, request: &RankRequest, scorers: &[Scorer]) -> String {
         let names: Vec<String> = scorers.iter().map(Scorer::to_string).collect();
-        let mut rows = vec![["", "candidate"].map(String::from).into_iter().chain(names.clone()).collect()];
+        let heading = ["", "candidate"].map(String::from).into_iter().chain(names.clone());
+        let mut rows: Vec<Vec<Cell>> = vec![heading.map(Cell::from).collect()];
         for (place, ranked) in self.ranking.iter().enumerate() {
             let scores = names.iter().map(|name| {
                 let score = ranked.scores.get(name).copied().flatten();
@@ -82,7 +98,7 @@ impl Ranking {
                 _ => shortened(&ranked.candidate, CANDIDATE_WIDTH),
             };
             let head = [(place + 1).to_string(), candidate];
-            rows.push(head.into_iter().chain(scores).collect());
+            rows.push(head.into_iter().chain(scores).map(Cell::from).collect());
         }
         let id = match &self.id {
             Some(Value::String(id)) => format!("[{id}] "),
@@ -90,7 +106,15 @@ impl Ranking {
             None => String::new(),
         };
         let question = request.prompt.last().map_or("", |message| &*message.content);
-        format!("{id}{}\n{}", shortened(question, PROMPT_WIDTH), Columns { left: 2, rows }.to_text())
+        let accepted = match (self.accepted, self.min_reward) {
+            (Some(0), Some(least)) => format!("none is good enough: no {} reaches {least:.4}\n", self.scorer),
+            (Some(count), Some(least)) => {
+                format!("{count} of {} good enough: {} reaches {least:.4}\n", self.ranking.len(), self.scorer)
+            }
+            _ => String::new(),
+        };
+        let table = Columns { left: 2, rows }.to_text(Bold::Star);
+        format!("{id}{}\n{table}{accepted}", shortened(question, PROMPT_WIDTH))
     }
 }
 
@@ -152,6 +176,24 @@ mod tests {
             let ranking = Ranking::new(&request(3), &scores, &[head()]);
             assert_eq!(Some(ranking.ranking[0].index), head().choose(&scores), "{values:?}");
         }
+    }
+
+    #[test]
+    fn a_candidate_is_good_enough_if_it_reaches_the_threshold() {
+        let scores = rewards(&[f32::NAN, 1.0, 2.0, 0.5]);
+        let accepted = |least| {
+            let ranking = Ranking::new(&request(4), &scores, &[head()]).with_min_reward(least);
+            let text = ranking.to_text(&request(4), &[head()]);
+            (ranking.accepted, text.lines().last().map(String::from))
+        };
+        let line = |text: &str| Some(text.to_owned());
+        assert_eq!(accepted(1.0), (Some(2), line("2 of 4 good enough: reward:preference reaches 1.0000")));
+        assert_eq!(
+            accepted(2.5),
+            (Some(0), line("none is good enough: no reward:preference reaches 2.5000"))
+        );
+        let without = Ranking::new(&request(4), &scores, &[head()]);
+        assert!(!serde_json::to_string(&without).unwrap_or_default().contains("accepted"));
     }
 
     #[test]

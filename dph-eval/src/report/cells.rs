@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use dph_core::terminal::numbers::counted;
 
-use crate::bench::HELD_OUT;
+use crate::bench::{BASELINE, HELD_OUT};
+use crate::compare::SIGNIFICANT;
 use crate::metrics::wilson_interval;
+use crate::report::columns::Cell;
 use crate::report::spread::{Spread, common_meaning, meaning};
-use crate::results::{Measurement, Results, TaskResult};
+use crate::results::{Measurement, Results, SuiteResult, TaskResult};
 
 /// The metric that headings do not name.
 const USUAL_METRIC: &str = "accuracy";
@@ -36,7 +38,7 @@ pub(super) fn columns(runs: &[Results]) -> Vec<Column> {
     columns
 }
 
-pub(super) fn heading(columns: &[Column]) -> Vec<String> {
+pub(super) fn heading(columns: &[Column]) -> Vec<Cell> {
     let names = columns.iter().map(|column| match column {
         Column::Suite(suite) => suite.clone(),
         Column::Task { task, split, metric } => {
@@ -48,7 +50,7 @@ pub(super) fn heading(columns: &[Column]) -> Vec<String> {
             if metric == USUAL_METRIC { name } else { format!("{name} ({metric})") }
         }
     });
-    ["run".to_string(), "scorer".to_string()].into_iter().chain(names).collect()
+    ["run".to_string(), "scorer".to_string()].into_iter().chain(names).map(Cell::from).collect()
 }
 
 /// The scorers of a run in the order in which they first appear.
@@ -69,18 +71,24 @@ fn of_column<'a>(run: &'a Results, column: &Column) -> impl Iterator<Item = &'a 
     })
 }
 
-pub(super) fn value(run: &Results, column: &Column, scorer: &str) -> String {
+/// The value of a scorer; bold where it is significantly better than the likelihood on the same documents.
+pub(super) fn value(run: &Results, column: &Column, scorer: &str) -> Cell {
+    let Some(found) = measurement(run, column, scorer) else { return Cell::default() };
+    let significant = found.p_baseline.is_some_and(|p| p < SIGNIFICANT);
+    let better = || measurement(run, column, BASELINE).is_some_and(|baseline| found.value > baseline.value);
+    Cell { text: percent(Some(found.value), found.spread()), bold: significant && better() }
+}
+
+fn measurement(run: &Results, column: &Column, scorer: &str) -> Option<Measurement> {
     match column {
-        Column::Task { .. } => of_column(run, column)
-            .find(|result| result.scorer == scorer)
-            .map(|result| percent(Some(result.measurement.value), result.measurement.spread())),
-        Column::Suite(suite) => run
-            .suites
-            .iter()
-            .find(|result| result.suite == *suite && result.scorer == scorer)
-            .map(|result| percent(Some(result.measurement.value), result.measurement.spread())),
+        Column::Task { .. } => {
+            of_column(run, column).find(|result| result.scorer == scorer).map(|result| result.measurement)
+        }
+        Column::Suite(suite) => {
+            let is = |result: &&SuiteResult| result.suite == *suite && result.scorer == scorer;
+            run.suites.iter().find(is).map(|result| result.measurement)
+        }
     }
-    .unwrap_or_default()
 }
 
 pub(super) fn chance(run: &Results, column: &Column) -> Option<f64> {

@@ -6,18 +6,56 @@ use crate::report::escape::escape;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Columns {
     pub left: usize,
-    pub rows: Vec<Vec<String>>,
+    pub rows: Vec<Vec<Cell>>,
+}
+
+/// A cell of a table.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Cell {
+    pub text: String,
+    /// Whether it stands out.
+    pub bold: bool,
+}
+
+/// How plain text shows a bold cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Bold {
+    /// With a star before it.
+    Star,
+    /// In the bold type of a terminal.
+    Terminal,
+}
+
+impl From<String> for Cell {
+    fn from(text: String) -> Self {
+        Self { text, bold: false }
+    }
+}
+
+impl From<&str> for Cell {
+    fn from(text: &str) -> Self {
+        text.to_owned().into()
+    }
 }
 
 impl Columns {
     /// Plain text, with two spaces between columns and a rule under the heading.
-    pub(crate) fn to_text(&self) -> String {
-        let widths = self.widths();
+    pub(crate) fn to_text(&self, bold: Bold) -> String {
+        let rows = self.texts(|cell| match (cell.bold, bold) {
+            (true, Bold::Star) => format!("*{}", cell.text),
+            _ => cell.text.clone(),
+        });
+        let widths = widths(&rows);
         let mut text = String::new();
-        for (index, row) in self.rows.iter().enumerate() {
-            let cells: Vec<String> =
-                widths.iter().enumerate().map(|(column, &width)| self.pad(row, column, width)).collect();
-            text.push_str(cells.join("  ").trim_end());
+        for (index, (row, cells)) in rows.iter().zip(&self.rows).enumerate() {
+            let padded = widths.iter().enumerate().map(|(column, &width)| {
+                let padded = self.pad(row, column, width);
+                match cells.get(column).is_some_and(|cell| cell.bold) && bold == Bold::Terminal {
+                    true => format!("\u{1b}[1m{padded}\u{1b}[0m"),
+                    false => padded,
+                }
+            });
+            text.push_str(padded.collect::<Vec<_>>().join("  ").trim_end());
             text.push('\n');
             if index == 0 {
                 text.push_str(&"─".repeat(widths.iter().sum::<usize>() + 2 * (widths.len().max(1) - 1)));
@@ -29,20 +67,16 @@ impl Columns {
 
     /// A Markdown table with aligned columns.
     pub(crate) fn to_markdown(&self) -> String {
-        let escaped = Self {
-            left: self.left,
-            rows: self
-                .rows
-                .iter()
-                .map(|row| row.iter().map(|cell| cell.replace('|', "\\|")).collect())
-                .collect(),
-        };
+        let rows = self.texts(|cell| {
+            let text = cell.text.replace('|', "\\|");
+            if cell.bold { format!("**{}**", text.trim()) } else { text }
+        });
         // A column cannot be narrower than the marks under its heading.
-        let widths: Vec<usize> = escaped.widths().into_iter().map(|width| width.max(3)).collect();
+        let widths: Vec<usize> = widths(&rows).into_iter().map(|width| width.max(3)).collect();
         let mut text = String::new();
-        for (index, row) in escaped.rows.iter().enumerate() {
+        for (index, row) in rows.iter().enumerate() {
             let cells: Vec<String> =
-                widths.iter().enumerate().map(|(column, &width)| escaped.pad(row, column, width)).collect();
+                widths.iter().enumerate().map(|(column, &width)| self.pad(row, column, width)).collect();
             text.push_str(&format!("| {} |\n", cells.join(" | ")));
             if index == 0 {
                 let marks: Vec<String> = widths
@@ -62,8 +96,16 @@ impl Columns {
 
     /// An HTML table.
     pub(crate) fn to_html(&self) -> String {
-        let row = |row: &[String], tag: &str| -> String {
-            row.iter().map(|cell| format!("<{tag}>{}</{tag}>", escape(cell.trim()))).collect()
+        let row = |row: &[Cell], tag: &str| -> String {
+            let cell = |cell: &Cell| {
+                let text = escape(cell.text.trim());
+                if cell.bold {
+                    format!("<{tag}><b>{text}</b></{tag}>")
+                } else {
+                    format!("<{tag}>{text}</{tag}>")
+                }
+            };
+            row.iter().map(cell).collect()
         };
         let mut text = String::from("<table>\n");
         for (index, cells) in self.rows.iter().enumerate() {
@@ -72,21 +114,26 @@ impl Columns {
         text + "</table>\n"
     }
 
-    fn widths(&self) -> Vec<usize> {
-        let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
-        (0..columns)
-            .map(|column| {
-                self.rows
-                    .iter()
-                    .map(|row| row.get(column).map_or(0, |cell| cell.chars().count()))
-                    .max()
-                    .unwrap_or(0)
-            })
-            .collect()
+    /// Whether a cell is bold.
+    pub(crate) fn has_bold(&self) -> bool {
+        self.rows.iter().flatten().any(|cell| cell.bold)
+    }
+
+    fn texts(&self, text: impl Fn(&Cell) -> String) -> Vec<Vec<String>> {
+        self.rows.iter().map(|row| row.iter().map(&text).collect()).collect()
     }
 
     fn pad(&self, row: &[String], column: usize, width: usize) -> String {
         let cell = row.get(column).map_or("", String::as_str);
         if column < self.left { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
     }
+}
+
+fn widths(rows: &[Vec<String>]) -> Vec<usize> {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    (0..columns)
+        .map(|column| {
+            rows.iter().map(|row| row.get(column).map_or(0, |cell| cell.chars().count())).max().unwrap_or(0)
+        })
+        .collect()
 }

@@ -109,7 +109,7 @@ mod tests {
             split: "test".into(),
             scorer: "loglik-mean".into(),
             metric: "accuracy".into(),
-            measurement: Measurement { value: 0.412, stderr: Some(0.035), std: None, runs: None },
+            measurement: Measurement { value: 0.412, stderr: Some(0.035), ..Measurement::default() },
             documents: 200,
             skipped: Default::default(),
             chance: Some(0.25),

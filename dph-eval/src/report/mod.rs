@@ -9,7 +9,7 @@ mod spread;
 mod sweep_table;
 mod table;
 
-pub(crate) use columns::Columns;
+pub(crate) use columns::{Bold, Cell, Columns};
 pub use html::{HTML_FILE, HtmlReport};
 pub use plot::{Curve, line_plot, results_plot};
 pub use sweep_table::SweepRow;

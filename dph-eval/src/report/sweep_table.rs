@@ -1,7 +1,7 @@
 //! The table of a sweep, with a row for each variant.
 
 use crate::report::cells::{Column, chance, columns, documents, heading, notes, percent, scorers, value};
-use crate::report::columns::Columns;
+use crate::report::columns::{Cell, Columns};
 use crate::report::table::Table;
 use crate::results::Results;
 
@@ -34,7 +34,7 @@ impl Table {
             parameters: rows.iter().any(|row| row.parameters.is_some()),
         };
         let (below, above): (Vec<&String>, Vec<&String>) = shared.iter().partition(|line| *line == DOCUMENTS);
-        let same = |lines: Vec<&String>| -> Vec<Vec<String>> {
+        let same = |lines: Vec<&String>| -> Vec<Vec<Cell>> {
             let cells =
                 |line: &String| runs.first().map(|run| cells(&columns, run, line)).unwrap_or_default();
             lines.into_iter().map(|line| layout.shared(line, cells(line))).collect()
@@ -101,10 +101,10 @@ fn lines(columns: &[Column], runs: &[Results]) -> (Vec<String>, Vec<String>) {
 }
 
 /// The cells of a line of a run.
-fn cells(columns: &[Column], run: &Results, line: &str) -> Vec<String> {
+fn cells(columns: &[Column], run: &Results, line: &str) -> Vec<Cell> {
     let cell = |column: &Column| match line {
-        CHANCE => percent(chance(run, column), None),
-        DOCUMENTS => documents(run, column).map_or(String::new(), |documents| documents.to_string()),
+        CHANCE => percent(chance(run, column), None).into(),
+        DOCUMENTS => documents(run, column).map_or(String::new(), |documents| documents.to_string()).into(),
         scorer => value(run, column, scorer),
     };
     columns.iter().map(cell).collect()
@@ -118,14 +118,14 @@ struct Layout<'a> {
 }
 
 impl Layout<'_> {
-    fn row(&self, values: Vec<String>, scorer: &str, parameters: String, cells: Vec<String>) -> Vec<String> {
+    fn row(&self, values: Vec<String>, scorer: &str, parameters: String, cells: Vec<Cell>) -> Vec<Cell> {
         let scorer = self.scorer.then(|| scorer.to_string());
         let parameters = self.parameters.then_some(parameters);
-        values.into_iter().chain(scorer).chain(parameters).chain(cells).collect()
+        values.into_iter().chain(scorer).chain(parameters).map(Cell::from).chain(cells).collect()
     }
 
     /// A row that all variants share; its name is in the column of the scorer or, without one, in the first column.
-    fn shared(&self, name: &str, cells: Vec<String>) -> Vec<String> {
+    fn shared(&self, name: &str, cells: Vec<Cell>) -> Vec<Cell> {
         let mut values = vec![String::new(); self.swept.len()];
         if let Some(first) = values.first_mut().filter(|_| !self.scorer) {
             *first = name.into();
@@ -148,7 +148,7 @@ mod tests {
                 split: "validation".into(),
                 scorer: scorer.into(),
                 metric: "accuracy".into(),
-                measurement: Measurement { value, stderr: Some(0.03), std: None, runs: None },
+                measurement: Measurement { value, stderr: Some(0.03), ..Measurement::default() },
                 documents: 200,
                 skipped: [("too-long".to_string(), 3)].into(),
                 chance: Some(0.5),
@@ -156,8 +156,9 @@ mod tests {
             results.suites.push(SuiteResult {
                 suite: "one".into(),
                 scorer: scorer.into(),
-                measurement: Measurement { value, stderr: None, std: None, runs: None },
+                measurement: Measurement { value, stderr: None, ..Measurement::default() },
                 chance: Some(0.5),
+                parts: Vec::new(),
             });
         }
         SweepRow { values: values.map(String::from).to_vec(), parameters: Some(rewards.len() * 32), results }

@@ -1,10 +1,13 @@
 //! [`Table`]: results as a table, with a row for each scorer.
 
+use std::io::{self, IsTerminal};
 use std::path::Path;
 
+use crate::bench::BASELINE;
+use crate::compare::SIGNIFICANT;
 use crate::file_error::write_file;
 use crate::report::cells::{chance, columns, documents, heading, notes, percent, scorers, value};
-use crate::report::columns::Columns;
+use crate::report::columns::{Bold, Cell, Columns};
 use crate::report::escape::escape;
 use crate::results::{Results, ResultsError};
 
@@ -14,7 +17,7 @@ pub const REPORT_FILE: &str = "report.md";
 /// Results of one or several runs as a table: a row for each scorer, a column for each task, then the suites.
 ///
 /// Values are per cent, followed by ± and their standard error or, for a mean over runs, the standard deviation over the
-/// runs; a note below the table says which. The first row is the expected value of random choices, the last one the number of
+/// runs; a note below the table says which. A bold figure is significantly better than `loglik-mean` on the same documents. The first row is the expected value of random choices, the last one the number of
 /// documents.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Table {
@@ -28,12 +31,13 @@ impl Table {
         let columns = columns(runs);
         let mut rows = vec![heading(&columns)];
         let chance = same_or_each(runs, |run| {
-            columns.iter().map(|column| percent(chance(run, column), None)).collect()
+            columns.iter().map(|column| percent(chance(run, column), None).into()).collect()
         });
         let documents = same_or_each(runs, |run| {
             columns
                 .iter()
                 .map(|column| documents(run, column).map_or(String::new(), |documents| documents.to_string()))
+                .map(Cell::from)
                 .collect()
         });
         rows.extend(chance.into_iter().map(|(run, cells)| row(run, "chance", cells)));
@@ -60,19 +64,32 @@ impl Table {
         self
     }
 
-    /// Aligned plain text.
+    /// Aligned plain text; a bold figure has a star before it.
     pub fn to_text(&self) -> String {
-        self.with_notes(self.columns.to_text(), "")
+        self.with_notes(self.columns.to_text(Bold::Star), "", "*")
+    }
+
+    /// Aligned plain text for a terminal, with bold figures.
+    pub fn to_terminal_text(&self) -> String {
+        self.with_notes(self.columns.to_text(Bold::Terminal), "", "bold")
+    }
+
+    /// The text for stdout: that of a terminal if it is one and `NO_COLOR` is not set.
+    pub fn for_stdout(&self) -> String {
+        let plain = !io::stdout().is_terminal()
+            || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        if plain { self.to_text() } else { self.to_terminal_text() }
     }
 
     /// Markdown.
     pub fn to_markdown(&self) -> String {
-        self.with_notes(self.columns.to_markdown(), "- ")
+        self.with_notes(self.columns.to_markdown(), "- ", "bold")
     }
 
     /// An HTML table, with its notes as a list.
     pub(crate) fn to_html(&self) -> String {
-        let notes: String = self.notes.iter().map(|note| format!("<li>{}</li>\n", escape(note))).collect();
+        let notes: String =
+            self.all_notes("bold").map(|note| format!("<li>{}</li>\n", escape(&note))).collect();
         match notes.is_empty() {
             true => self.columns.to_html(),
             false => format!("{}<ul>\n{notes}</ul>\n", self.columns.to_html()),
@@ -88,23 +105,30 @@ impl Table {
         Ok(write_file(dir.join(REPORT_FILE), text.as_bytes())?)
     }
 
-    fn with_notes(&self, mut text: String, mark: &str) -> String {
-        if !self.notes.is_empty() {
-            text.push('\n');
-        }
-        for note in &self.notes {
-            text.push_str(&format!("{mark}{note}\n"));
+    fn with_notes(&self, mut text: String, mark: &str, bold: &str) -> String {
+        for (index, note) in self.all_notes(bold).enumerate() {
+            let gap = if index == 0 { "\n" } else { "" };
+            text.push_str(&format!("{gap}{mark}{note}\n"));
         }
         text
     }
+
+    /// The notes; if figures stand out, with the meaning of `bold`, which is how they do.
+    fn all_notes(&self, bold: &str) -> impl Iterator<Item = String> {
+        let legend = format!(
+            "{bold} is significantly better than {BASELINE} on the same documents (p < {SIGNIFICANT}; tasks with Holm's \
+             correction over the row)"
+        );
+        self.notes.iter().cloned().chain(self.columns.has_bold().then_some(legend))
+    }
 }
 
-fn row(run: String, scorer: &str, cells: Vec<String>) -> Vec<String> {
-    [run, scorer.to_string()].into_iter().chain(cells).collect()
+fn row(run: String, scorer: &str, cells: Vec<Cell>) -> Vec<Cell> {
+    [Cell::from(run), Cell::from(scorer)].into_iter().chain(cells).collect()
 }
 
 /// The cells of every run with its name; only once, without a name, if they are the same for all runs.
-fn same_or_each(runs: &[Results], cells: impl Fn(&Results) -> Vec<String>) -> Vec<(String, Vec<String>)> {
+fn same_or_each(runs: &[Results], cells: impl Fn(&Results) -> Vec<Cell>) -> Vec<(String, Vec<Cell>)> {
     let each: Vec<_> = runs.iter().map(|run| (run.name.clone(), cells(run))).collect();
     match each.split_first() {
         Some((first, others)) if others.iter().all(|(_, cells)| *cells == first.1) => {
@@ -127,7 +151,7 @@ mod tests {
             split: split.into(),
             scorer: scorer.into(),
             metric: "accuracy".into(),
-            measurement: Measurement { value, stderr, std: None, runs: None },
+            measurement: Measurement { value, stderr, ..Measurement::default() },
             documents: 200,
             skipped: BTreeMap::new(),
             chance: Some(0.25),
@@ -143,8 +167,9 @@ mod tests {
             results.suites.push(SuiteResult {
                 suite: "two".into(),
                 scorer: scorer.into(),
-                measurement: Measurement { value: value + 0.1, stderr: Some(0.02), std: None, runs: None },
+                measurement: Measurement { value: value + 0.1, stderr: Some(0.02), ..Measurement::default() },
                 chance: Some(0.375),
+                parts: Vec::new(),
             });
         }
         results.results[1].skipped = BTreeMap::from([("too-long".into(), 3), ("unlabelled".into(), 1)]);
@@ -182,6 +207,23 @@ mod tests {
             });
         }
         insta::assert_snapshot!(Table::new(&[run]).to_text());
+    }
+
+    #[test]
+    fn a_figure_that_is_significantly_better_than_the_likelihood_is_bold() {
+        let mut run = run("smollm2", 0.467);
+        let p_values = [(2, 0.03), (3, 0.01), (4, 0.2), (5, 0.05)];
+        p_values.iter().for_each(|&(place, p)| run.results[place].measurement.p_baseline = Some(p));
+        run.results[3].measurement.value = 0.3;
+        run.suites[2].measurement.p_baseline = Some(0.049);
+        let table = Table::new(&[run.clone()]);
+        insta::assert_snapshot!("bold_text", table.to_text());
+        insta::assert_snapshot!("bold_markdown", table.to_markdown());
+        assert!(table.to_html().contains("<td><b>56.7 ± 2.0</b></td>"));
+        // The first of them is only better by its value, which is not better.
+        assert_eq!(table.to_terminal_text().matches("\u{1b}[1m").count(), 1);
+        run.results.iter_mut().for_each(|result| result.measurement.p_baseline = Some(0.001));
+        assert_eq!(Table::new(&[run]).to_text().matches('*').count(), 4);
     }
 
     #[test]

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io;
 use std::path::Path;
 
 use dph_core::{CandidateScores, CandidateSet};
+use dph_data::Kind;
 use serde::{Deserialize, Serialize};
 
 use crate::file_error::{FileError, write_file};
@@ -22,6 +24,12 @@ pub struct DocumentScores {
     pub split: String,
     /// The document's id within the split.
     pub id: String,
+    /// What the document is: by default a choice. In a preference pair a tie is wrong.
+    #[serde(default = "choice", skip_serializing_if = "is_choice")]
+    pub kind: Kind,
+    /// The group of documents that share something ([`dph_data::Document::group`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
     /// Index of the gold candidate.
     pub gold: Option<usize>,
     /// The reference score, in tasks that have one.
@@ -48,7 +56,7 @@ pub struct ScoredCandidate {
 }
 
 impl DocumentScores {
-    /// The scores of a candidate set, without `score`; `heads` are the names of the rewards.
+    /// The scores of a candidate set of a choice, without `group` and `score`; `heads` are the names of the rewards.
     pub fn new(
         task: &str,
         split: &str,
@@ -61,6 +69,8 @@ impl DocumentScores {
             task: task.into(),
             split: split.into(),
             id: set.id.clone(),
+            kind: Kind::Choice,
+            group: None,
             gold: set.gold,
             score: None,
             candidates,
@@ -73,7 +83,13 @@ impl DocumentScores {
     /// The file is missing or has invalid content.
     pub fn load_all(dir: &Path) -> Result<Vec<Self>, ResultsError> {
         let path = dir.join(DOCUMENTS_FILE);
-        let json = fs::read(&path).map_err(|source| FileError::Io { path: path.clone(), source })?;
+        let json = match fs::read(&path) {
+            Ok(json) => json,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(ResultsError::MissingDocuments { path: dir.to_owned() });
+            }
+            Err(source) => return Err(FileError::Io { path, source }.into()),
+        };
         let documents = serde_json::Deserializer::from_slice(&json).into_iter();
         documents.collect::<Result<_, _>>().map_err(|source| FileError::Json { path, source }.into())
     }
@@ -94,6 +110,14 @@ impl DocumentScores {
     }
 }
 
+fn choice() -> Kind {
+    Kind::Choice
+}
+
+fn is_choice(kind: &Kind) -> bool {
+    *kind == Kind::Choice
+}
+
 impl ScoredCandidate {
     /// The scores of one candidate; `heads` are the names of the rewards.
     pub fn new(scores: &CandidateScores, heads: &[String]) -> Self {
@@ -106,6 +130,18 @@ impl ScoredCandidate {
             rewards: rewards
                 .map(|(head, &reward)| (head.clone(), Some(reward).filter(|reward| reward.is_finite())))
                 .collect(),
+        }
+    }
+
+    /// The scores in the order of `heads`, for a [`Scorer`](dph_core::Scorer) of these heads; NaN where there is none.
+    pub(crate) fn scores(&self, heads: &[String]) -> CandidateScores {
+        let reward = |head: &String| self.rewards.get(head).copied().flatten().unwrap_or(f32::NAN);
+        CandidateScores {
+            loglik: self.loglik.unwrap_or(f64::NAN),
+            tokens: self.tokens,
+            bytes: self.bytes,
+            chars: self.chars,
+            rewards: heads.iter().map(reward).collect(),
         }
     }
 }
@@ -129,6 +165,15 @@ mod tests {
             r#"{"task":"piqa","split":"validation","id":"q1","gold":1,"candidates":[{"loglik":-1.5,"tokens":2,"bytes":7,"chars":6,"rewards":{"preference":0.1}},{"loglik":null,"tokens":1,"bytes":3,"chars":3,"rewards":{"preference":null}}]}"#
         );
         assert_eq!(serde_json::from_str::<DocumentScores>(&line).unwrap(), document);
+
+        assert_eq!(document.candidates[0].scores(&["preference".into()]), scores[0]);
+
+        let pair = DocumentScores { kind: Kind::Preference, group: Some("a".into()), ..document.clone() };
+        let line_of_pair = serde_json::to_string(&pair).unwrap();
+        assert!(
+            line_of_pair.contains(r#""id":"q1","kind":"preference","group":"a","gold":1"#),
+            "{line_of_pair}"
+        );
 
         let similar = DocumentScores { score: Some(2.5), ..document.clone() };
         let line_of_similar = serde_json::to_string(&similar).unwrap();

@@ -15,6 +15,12 @@ pub enum ResultsError {
         /// The path as given.
         path: PathBuf,
     },
+    /// There are results, but not the scores of every document.
+    #[error("{}: no documents.jsonl here, which has the scores of every document; `dph-train` and `dph-eval bench … --out DIR` write it", path.display())]
+    MissingDocuments {
+        /// The directory.
+        path: PathBuf,
+    },
     /// A file could not be read or written.
     #[error(transparent)]
     File(#[from] FileError),

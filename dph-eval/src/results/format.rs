@@ -19,8 +19,11 @@ pub const RESULTS_FORMAT: u32 = 2;
 /// ```json
 /// { "format": 2, "name": "smollm2-gpt4all",
 ///   "results": [ { "task": "arc_easy", "split": "test", "scorer": "loglik-mean", "metric": "accuracy",
-///                  "value": 0.412, "stderr": 0.035, "documents": 200, "skipped": { "too-long": 3 }, "chance": 0.25 } ],
-///   "suites":  [ { "suite": "gpt4all", "scorer": "reward:preference", "value": 0.467, "stderr": 0.012, "chance": 0.357 } ] }
+///                  "value": 0.412, "stderr": 0.035, "interval": [0.345, 0.48], "documents": 200, "skipped": { "too-long": 3 },
+///                  "chance": 0.25 } ],
+///   "suites":  [ { "suite": "gpt4all", "scorer": "reward:preference", "value": 0.467, "stderr": 0.012,
+///                  "interval": [0.443, 0.491], "p_baseline": 0.003, "chance": 0.357,
+///                  "parts": [ { "task": "hellaswag", "split": "validation", "weight": 0.143 } ] } ] }
 /// ```
 ///
 /// The mean over runs that differ only in their seed ([`Results::mean`]) has `"stderr": null` and, beside it, `"std"`, the
@@ -77,16 +80,38 @@ pub struct SuiteResult {
     /// The expected value for random choices.
     #[serde(default)]
     pub chance: Option<f64>,
+    /// The tasks of the suite with their share of the mean; absent in files of earlier versions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<SuitePart>,
+}
+
+/// A task of a suite.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SuitePart {
+    /// The task's name.
+    pub task: String,
+    /// The split.
+    pub split: String,
+    /// Its weight; the weights of a suite have the sum 1. The metrics of a task share its weight equally.
+    pub weight: f64,
 }
 
 /// A value with its uncertainty.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Measurement {
     /// The value.
     pub value: f64,
     /// Its standard error over the documents; null if it is not known (a single document, or a task of a suite without one),
     /// and for a mean over runs.
     pub stderr: Option<f64>,
+    /// Its 95 % interval: the bootstrap over the documents, by group where documents share something. Absent where there is no
+    /// standard error, and in files of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval: Option<[f64; 2]>,
+    /// The two-sided p-value of the difference from `loglik-mean` on the same documents, for a task after Holm's correction over the
+    /// metrics of all tasks; absent for that scorer, without it, and in files of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p_baseline: Option<f64>,
     /// For a mean over runs: the standard deviation of their values (with n − 1); absent for fewer than two runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub std: Option<f64>,
@@ -98,7 +123,7 @@ pub struct Measurement {
 /// The measurement of a single run.
 impl From<Estimate> for Measurement {
     fn from(Estimate { value, stderr }: Estimate) -> Self {
-        Self { value, stderr, std: None, runs: None }
+        Self { value, stderr, ..Self::default() }
     }
 }
 

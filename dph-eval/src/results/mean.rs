@@ -50,7 +50,7 @@ fn mean_measurement(runs: Vec<Measurement>) -> Measurement {
     let mean = runs.iter().map(|run| run.value).sum::<f64>() / n;
     let squares: f64 = runs.iter().map(|run| (run.value - mean).powi(2)).sum();
     let std = (runs.len() > 1).then(|| (squares / (n - 1.0)).sqrt());
-    Measurement { value: mean, stderr: None, std, runs: Some(runs.len()) }
+    Measurement { value: mean, std, runs: Some(runs.len()), ..Measurement::default() }
 }
 
 #[cfg(test)]
@@ -65,7 +65,7 @@ mod tests {
                 split: "validation".into(),
                 scorer: scorer.into(),
                 metric: "accuracy".into(),
-                measurement: Measurement { value, stderr: Some(0.1), std: None, runs: None },
+                measurement: Measurement { value, stderr: Some(0.1), ..Measurement::default() },
                 documents: 9,
                 skipped: Default::default(),
                 chance: Some(0.5),
@@ -73,8 +73,9 @@ mod tests {
             let suite = SuiteResult {
                 suite: "s".into(),
                 scorer: scorer.into(),
-                measurement: Measurement { value, stderr: Some(0.1), std: None, runs: None },
+                measurement: Measurement { value, stderr: Some(0.1), ..Measurement::default() },
                 chance: None,
+                parts: Vec::new(),
             };
             results.suites.push(suite);
         }

@@ -40,7 +40,7 @@ impl Arguments {
             let outcome = run_sweep(&file, &options)?;
             let text = match self.json {
                 true => Results::list_to_json(&outcome.results),
-                false => outcome.table.to_text(),
+                false => outcome.table.for_stdout(),
             };
             writeln!(out, "{}", text.trim_end())?;
             return failures(outcome.failed, outcome.results.len());
@@ -50,7 +50,7 @@ impl Arguments {
         let text = match (self.json, &results[..]) {
             (true, [results]) => results.to_json(),
             (true, results) => Results::list_to_json(results),
-            (false, results) => Table::new(results).to_text(),
+            (false, results) => Table::new(results).for_stdout(),
         };
         Ok(writeln!(out, "{}", text.trim_end())?)
     }

@@ -1,0 +1,129 @@
+//! [`Calibration`]: the values of scorers beside what is right, over the documents of a run.
+
+use std::collections::BTreeSet;
+
+use dph_core::{CandidateScores, Scorer};
+use serde::{Deserialize, Serialize};
+
+use crate::bench::Bench;
+use crate::calibration::error::CalibrationError;
+use crate::calibration::length::{LengthCorrelation, LengthGroup, by_length};
+use crate::calibration::reliability::{Reliability, probabilities};
+use crate::calibration::threshold::Threshold;
+use crate::outcomes::{heads, prediction, scorer_named};
+use crate::results::DocumentScores;
+
+/// The version of the format of `calibration.json`.
+pub(super) const FORMAT: u32 = 1;
+
+/// The calibration of the scorers of a run, on its documents with a right answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Calibration {
+    /// Version of the format.
+    pub format: u32,
+    /// The name of the results.
+    pub name: String,
+    /// The tasks whose documents are used, as `task/split`.
+    pub tasks: Vec<String>,
+    /// One entry for each scorer.
+    pub scorers: Vec<ScorerCalibration>,
+}
+
+/// The calibration of a scorer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ScorerCalibration {
+    /// The scorer.
+    pub scorer: String,
+    /// The number of documents.
+    pub documents: usize,
+    /// The number of documents with a candidate that has no finite value; they are left out.
+    pub without_value: usize,
+    /// The threshold for candidates that are good enough; null if no value separates right and wrong ones.
+    pub threshold: Option<Threshold>,
+    /// The values as probabilities; null without documents.
+    pub reliability: Option<Reliability>,
+    /// The accuracy by the length of the right answer.
+    pub lengths: Vec<LengthGroup>,
+    /// The correlation of the values of candidates with their lengths.
+    pub length_correlation: LengthCorrelation,
+}
+
+impl Calibration {
+    /// The calibration of these scorers, by name, or of all scorers of the run; on these tasks, by name, or on all.
+    ///
+    /// # Errors
+    /// A scorer or task that the run does not have, or no documents with a right answer among several candidates.
+    pub fn new(bench: &Bench, scorers: &[String], tasks: &[String]) -> Result<Self, CalibrationError> {
+        let unique = |names: &mut dyn Iterator<Item = &String>| -> Vec<String> {
+            let mut seen = BTreeSet::new();
+            names.filter(|name| seen.insert(*name)).cloned().collect()
+        };
+        let all = unique(&mut bench.documents.iter().map(|document| &document.task));
+        if let Some(unknown) = tasks.iter().find(|task| !all.contains(task)) {
+            return Err(CalibrationError::new("task", unknown, &all));
+        }
+        let is_used = |document: &&DocumentScores| {
+            document.gold.is_some()
+                && document.candidates.len() > 1
+                && (tasks.is_empty() || tasks.contains(&document.task))
+        };
+        let documents: Vec<&DocumentScores> = bench.documents.iter().filter(is_used).collect();
+        if documents.is_empty() {
+            return Err(CalibrationError::NoDocuments);
+        }
+        let known = unique(&mut bench.results.results.iter().map(|result| &result.scorer));
+        let heads = heads(&bench.documents);
+        let chosen = if scorers.is_empty() { &known } else { scorers };
+        let scorers = chosen.iter().map(|name| {
+            let scorer = scorer_named(name, &heads).filter(|_| known.contains(name));
+            let scorer = scorer.ok_or_else(|| CalibrationError::new("scorer", name, &known))?;
+            Ok(calibrate(&documents, &heads, &scorer))
+        });
+        let scorers = scorers.collect::<Result<_, CalibrationError>>()?;
+        let tasks: Vec<String> =
+            documents.iter().map(|document| format!("{}/{}", document.task, document.split)).collect();
+        let tasks = unique(&mut tasks.iter());
+        Ok(Self { format: FORMAT, name: bench.results.name.clone(), tasks, scorers })
+    }
+
+    /// The threshold of a scorer, by name.
+    ///
+    /// # Errors
+    /// The scorer is not calibrated, or has no threshold.
+    pub fn threshold(&self, scorer: &str) -> Result<f64, CalibrationError> {
+        let found = self.scorers.iter().find(|found| found.scorer == scorer);
+        let threshold = found.and_then(|found| found.threshold.as_ref());
+        let none = || CalibrationError::NoThreshold { name: self.name.clone(), scorer: scorer.into() };
+        threshold.map(|threshold| threshold.value).ok_or_else(none)
+    }
+}
+
+fn calibrate(documents: &[&DocumentScores], heads: &[String], scorer: &Scorer) -> ScorerCalibration {
+    let (mut candidates, mut choices, mut by_tokens, mut lengths) = (vec![], vec![], vec![], vec![]);
+    let mut without_value = 0;
+    for document in documents {
+        let scores: Vec<CandidateScores> =
+            document.candidates.iter().map(|candidate| candidate.scores(heads)).collect();
+        let values: Vec<f64> = scores.iter().map(|scores| scorer.value(scores)).collect();
+        let (Some(shares), Some(gold)) = (probabilities(&values), document.gold) else {
+            without_value += 1;
+            continue;
+        };
+        let right = prediction(document.kind, scorer, &scores) == Some(gold);
+        choices.push((shares.into_iter().fold(0.0, f64::max), right));
+        by_tokens.push((scores.get(gold).map_or(0, |scores| scores.tokens), right));
+        for (index, (value, scores)) in values.into_iter().zip(&scores).enumerate() {
+            candidates.push((value, index == gold));
+            lengths.push((value, scores.tokens));
+        }
+    }
+    ScorerCalibration {
+        scorer: scorer.to_string(),
+        documents: choices.len(),
+        without_value,
+        threshold: Threshold::new(candidates),
+        reliability: Reliability::new(choices),
+        lengths: by_length(by_tokens),
+        length_correlation: LengthCorrelation::new(&lengths),
+    }
+}
