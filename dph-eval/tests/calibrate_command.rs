@@ -44,8 +44,12 @@ fn a_threshold_is_found_on_documents_and_used_by_rank() {
     let threshold = of("reward:preference")["threshold"]["value"].as_f64().unwrap();
     let ranking: Value = serde_json::from_str(&run(dir, &auto).ok()).unwrap();
     assert_eq!(ranking["min_reward"].as_f64(), Some(threshold));
-    let scores: Vec<f64> =
-        ranking["ranking"].as_array().unwrap().iter().map(|ranked| ranked["score"].as_f64().unwrap()).collect();
+    let scores: Vec<f64> = ranking["ranking"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|ranked| ranked["score"].as_f64().unwrap())
+        .collect();
     let good = scores.iter().filter(|score| **score >= threshold).count();
     assert_eq!(ranking["accepted"].as_u64(), Some(good as u64));
 
