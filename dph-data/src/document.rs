@@ -18,6 +18,8 @@ pub struct Document {
     pub candidates: Vec<String>,
     /// Index of the correct answer. `None` if the row is unlabelled.
     pub gold: Option<usize>,
+    /// Indices of all candidates that are right: the gold one, and those with its label.
+    pub right: Vec<usize>,
     /// Further correct answers. They are not candidates, because all candidates but one count as wrong.
     pub also_right: Vec<String>,
     /// The number of the key `score`: the value that predictions are compared with or, for a single answer that is not yet
@@ -25,6 +27,28 @@ pub struct Document {
     pub score: Option<f64>,
     /// The attributes of the answer (key `attributes`) by name.
     pub attributes: BTreeMap<String, f64>,
+    /// In the style `plain`, the text before the candidates; then there are no messages.
+    pub plain: Option<PlainPrompt>,
+}
+
+/// The text before the candidates of a document in the style `plain`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
+pub struct PlainPrompt {
+    /// Precedes everything, few-shot examples too.
+    pub description: String,
+    /// The context of all candidates, or one for each of them.
+    pub contexts: Vec<String>,
+    /// Stands between a context and a candidate.
+    pub delimiter: String,
+    /// Stands behind the document where it is a few-shot example.
+    pub separator: String,
+}
+
+impl PlainPrompt {
+    /// The context of a candidate.
+    pub fn context(&self, candidate: usize) -> &str {
+        self.contexts.get(candidate).or(self.contexts.first()).map_or("", String::as_str)
+    }
 }
 
 impl Document {
@@ -36,10 +60,12 @@ impl Document {
             group: None,
             prompt,
             candidates,
+            right: gold.into_iter().collect(),
             gold,
             also_right: Vec::new(),
             score: None,
             attributes: BTreeMap::new(),
+            plain: None,
         }
     }
 
@@ -47,5 +73,12 @@ impl Document {
     pub fn conversation(&self, candidate: usize) -> Option<Vec<Message>> {
         let answer = Message::assistant(self.candidates.get(candidate)?);
         Some(self.prompt.iter().cloned().chain([answer]).collect())
+    }
+
+    /// In the style `plain`, the document with its right answer, as a few-shot example. `None` without a right answer.
+    pub(crate) fn plain_example(&self) -> Option<String> {
+        let (plain, gold) = (self.plain.as_ref()?, self.gold?);
+        let answer = self.candidates.get(gold)?;
+        Some([plain.context(gold), &plain.delimiter, answer, &plain.separator].concat())
     }
 }

@@ -46,13 +46,13 @@ mod task;
 mod toml_report;
 
 pub use chat::{
-    CHAT_FILE, CandidateView, ChatError, ChatFormat, ChatOptions, ChatTokenizer, Content, Message, Supervise,
-    TokenData, TokenPart, TokenView, TokenizerError, add_special_tokens, train_tokenizer,
+    CHAT_FILE, CandidateView, ChatError, ChatFormat, ChatOptions, ChatTokenizer, Content, LengthLimit,
+    Message, Supervise, TokenData, TokenPart, TokenView, TokenizerError, add_special_tokens, train_tokenizer,
 };
 pub use definition_error::DefinitionError;
 pub use definition_path::resolve_path;
-pub use document::Document;
-pub use dph_core::{Candidate, CandidateSet};
+pub use document::{Document, PlainPrompt};
+pub use dph_core::{Candidate, CandidateSet, Style};
 pub use invalid_toml::{InvalidToml, TomlProblem};
 pub use load::{DataError, Documents, Holdout, HoldoutSide, SplitNotFound, TaskData, TaskLoadOptions};
 pub use order::{

@@ -3,9 +3,10 @@
 
 use dph_data::{DefinitionError, Kind, Message, Task};
 use miette::{GraphicalReportHandler, GraphicalTheme};
+use serde_json::Value;
 
 /// One mistake each; the snapshot shows what a person reads.
-const MISTAKES: [(&str, &str); 27] = [
+const MISTAKES: [(&str, &str); 33] = [
     ("a misspelt key", "name = 'x'\nkind = 'choice'\nuser = 'u'\ncandidate = 'a'\ngold = 'g'\n"),
     ("an unknown key", "name = 'x'\nkind = 'text'\ntext = 't'\nzebra = 1\n"),
     ("an unknown kind", "name = 'x'\nkind = 'chioce'\n"),
@@ -45,6 +46,27 @@ const MISTAKES: [(&str, &str); 27] = [
         "name = 'x'\nkind = 'instruction'\nmessages = 'm'\nturns = 't'\ndistractors = 'd'\n",
     ),
     ("two prompts", "name = 'x'\nkind = 'preference'\nuser = 'u'\nprompt = 'p'\n"),
+    ("plain wording of a text", "name = 'x'\nkind = 'text'\ntext = 't'\n[plain]\ncontext = 'c'\n"),
+    (
+        "a misspelt key of plain",
+        "name = 'x'\nkind = 'choice'\nuser = 'u'\ncandidates = 'a'\ngold = 'g'\n[plain]\ncontest = 'c'\n",
+    ),
+    (
+        "plain without a context",
+        "name = 'x'\nkind = 'choice'\nuser = 'u'\ncandidates = 'a'\ngold = 'g'\n[plain]\nanswer = 'a'\n",
+    ),
+    (
+        "contexts and candidates",
+        "name = 'x'\nkind = 'choice'\nuser = 'u'\ncandidates = 'a'\ngold = 'g'\n[plain]\ncontexts = 'c'\ncontinuation = 't'\nanswer = 'a'\n",
+    ),
+    (
+        "contexts without a continuation",
+        "name = 'x'\nkind = 'choice'\nuser = 'u'\ncandidates = 'a'\ngold = 'g'\n[plain]\ncontexts = 'c'\n",
+    ),
+    (
+        "mistakes in and outside of plain",
+        "name = 'x'\nkind = 'choice'\nuser = 'u'\ncandidates = 'a b'\ngold = 'g h'\n[plain]\ncontext = '{{ c'\njoin = 'd e'\n",
+    ),
 ];
 
 #[test]
@@ -127,29 +149,39 @@ fn a_template_that_fails_names_itself_and_the_mistake() {
     assert_eq!(problem("{{ d }}"), "wrong-type: `text`: text is needed here, but the value is null");
 }
 
-/// The table of keys in the guide is made from the schema; `UPDATE_GUIDE=1` writes it anew.
+/// The tables of keys in the guide are made from the schema; `UPDATE_GUIDE=1` writes them anew.
 #[test]
 fn the_guide_documents_every_key() {
     let schema = Task::schema();
+    let cells = |key: &str, property: &Value| {
+        let value = property["x-value"].as_str().unwrap_or_else(|| panic!("{key} has no `x-value`"));
+        let meaning =
+            property["description"].as_str().unwrap_or_else(|| panic!("{key} has no documentation"));
+        let meaning = meaning.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|");
+        format!("{value} | {meaning} |\n")
+    };
     let mut table = "| key | for | is | meaning |\n|---|---|---|---|\n".to_owned();
     for (key, property) in schema["properties"].as_object().unwrap() {
         let kinds: Vec<&str> =
             property["x-kinds"].as_array().into_iter().flatten().map(|kind| kind.as_str().unwrap()).collect();
         let kinds = if kinds.is_empty() { "all".to_owned() } else { kinds.join(", ") };
-        let value = property["x-value"].as_str().unwrap_or_else(|| panic!("{key} has no `x-value`"));
-        let meaning =
-            property["description"].as_str().unwrap_or_else(|| panic!("{key} has no documentation"));
-        let meaning = meaning.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|");
-        table += &format!("| `{key}` | {kinds} | {value} | {meaning} |\n");
+        table += &format!("| `{key}` | {kinds} | {}", cells(key, property));
+    }
+    let mut plain = "| key of `[plain]` | is | meaning |\n|---|---|---|\n".to_owned();
+    for (key, property) in schema["$defs"]["PlainFile"]["properties"].as_object().unwrap() {
+        plain += &format!("| `{key}` | {}", cells(key, property));
     }
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/TASKS.md");
-    let guide = std::fs::read_to_string(path).unwrap();
-    let start = guide.find("| key |").unwrap();
-    let length = guide[start..].find("\n\n").unwrap() + 1;
-    if std::env::var_os("UPDATE_GUIDE").is_some() {
-        std::fs::write(path, format!("{}{table}{}", &guide[..start], &guide[start + length..])).unwrap();
-    } else {
-        assert_eq!(&guide[start..start + length], table, "run this test with UPDATE_GUIDE=1");
+    let mut guide = std::fs::read_to_string(path).unwrap();
+    for table in [table, plain] {
+        let start = guide.find(table.split(" is ").next().unwrap()).unwrap();
+        let length = guide[start..].find("\n\n").unwrap() + 1;
+        if std::env::var_os("UPDATE_GUIDE").is_some() {
+            guide.replace_range(start..start + length, &table);
+            std::fs::write(path, &guide).unwrap();
+        } else {
+            assert_eq!(&guide[start..start + length], table, "run this test with UPDATE_GUIDE=1");
+        }
     }
 }
 

@@ -61,7 +61,7 @@ impl Classify for ScoreError {
 impl Classify for BenchError {
     fn class(&self) -> ErrorClass {
         match self {
-            Self::NoHead { .. } => ErrorClass::Request,
+            Self::NoHead { .. } | Self::NoChat { .. } | Self::Style { .. } => ErrorClass::Request,
             Self::Head { source, .. } => source.class(),
             Self::Data(error) => error.class(),
             Self::Model(error) => error.class(),

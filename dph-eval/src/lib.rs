@@ -1,7 +1,7 @@
 //! Scoring, benchmarks and rankings with Direct Preference Heads.
 //!
 //! ```no_run
-//! use dph_data::Message;
+//! use dph_data::{Message, Style};
 //! use dph_eval::{Model, RankRequest, Ranking, Scoring, ScorerChoice, ranking_order, score};
 //!
 //! let model = Model::open("runs/smollm2-gpt4all".as_ref(), &dph_core::device("flex")?)?;
@@ -12,7 +12,7 @@
 //! };
 //! let sets = [request.candidate_set("mine".into(), &model.tokenizer)?];
 //! let scores = score(&model, &sets, &Scoring::default(), &mut |_| {})?; // log-likelihoods and rewards
-//! let scorers = ranking_order(ScorerChoice::Both.scorers(model.heads()));
+//! let scorers = ranking_order(ScorerChoice::Both.scorers(Style::Chat, model.heads()));
 //! println!("{}", Ranking::new(&request, &scores[0], &scorers).ranking[0].candidate);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use dph_core::{CandidateScores, Scorer};
 use dph_data::{Kind, TaskMetric};
 
-use crate::metrics::{Outcome, Sample};
+use crate::metrics::{Outcome, Sample, mass};
 use crate::results::DocumentScores;
 
 /// What the metrics of a task need to know of a scorer's choices; documents without a gold candidate are left out.
@@ -57,7 +57,11 @@ fn outcome(
     let scores: Vec<CandidateScores> =
         document.candidates.iter().map(|candidate| candidate.scores(heads)).collect();
     let predicted = prediction(document.kind, scorer, &scores);
-    Some(Outcome::new(predicted, document.gold?, document.score).only_for(metrics))
+    let gold = document.gold?;
+    let values: Vec<f64> = scores.iter().map(|scores| scorer.value(scores)).collect();
+    let right = if document.right.is_empty() { &[gold][..] } else { &document.right };
+    let outcome = Outcome::new(predicted, gold, document.score).with_mass(mass(&values, right));
+    Some(outcome.only_for(metrics))
 }
 
 /// The candidate that a scorer picks.

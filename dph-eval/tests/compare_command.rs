@@ -32,6 +32,7 @@ fn documents(task: &str, right: impl IntoIterator<Item = (bool, bool)>) -> Vec<D
         kind: Kind::Choice,
         group: None,
         gold: Some(0),
+        right: Vec::new(),
         score: None,
         candidates: vec![
             candidate(if loglik { -1.0 } else { -3.0 }, if reward { 1.0 } else { -1.0 }),
@@ -55,6 +56,7 @@ fn bench(documents: Vec<DocumentScores>) -> Bench {
                 measurement: Measurement::default(),
                 documents: 0,
                 skipped: BTreeMap::new(),
+                truncated: 0,
                 chance: None,
             });
         }

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use dph_core::Style;
+
 /// An error that prevents an experiment from starting or stops it.
 #[derive(Debug, thiserror::Error)]
 #[cfg_attr(feature = "cli", derive(miette::Diagnostic))]
@@ -178,6 +180,19 @@ pub enum TrainError {
         tokens: usize,
         /// The length of the model's context in tokens.
         context: usize,
+    },
+    /// A head is trained in one style and evaluated in another.
+    #[error(
+        "stage `{stage}` trains a head on documents in the style `{style}`, and the evaluation is in the style `{eval}`: the head reads \
+         the state behind an answer, which differs; give the stage and `[eval]` the same `style`"
+    )]
+    Style {
+        /// The stage.
+        stage: String,
+        /// Its style.
+        style: Style,
+        /// The style of the evaluation.
+        eval: Style,
     },
     /// A sweep is run as a single experiment, or a single experiment as a sweep.
     #[error("{0}")]

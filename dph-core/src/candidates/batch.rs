@@ -214,11 +214,11 @@ impl Batch {
                 assert!(before > 0, "candidate set {:?} has no token before an answer", set.id);
                 let index = self.ends.len();
                 self.write(at, &candidate.tokens, (index - first) as i32 + 1, prompt_len);
-                self.targets.extend(wanted.candidate_targets(candidate).map(|i| Target {
+                let token = |i: usize| candidate.tokens.get(i).copied().or(candidate.next);
+                self.targets.extend(wanted.candidate_targets(candidate).filter_map(|i| {
                     // The first token of a candidate is predicted by the last token of the prompt.
-                    state: last.filter(|_| i == 0).unwrap_or(at + i.max(1) - 1),
-                    token: candidate.tokens[i],
-                    candidate: index,
+                    let state = last.filter(|_| i == 0).unwrap_or(at + i.max(1) - 1);
+                    Some(Target { state, token: token(i)?, candidate: index })
                 }));
                 self.answers.push(at + candidate.answer.start);
                 at += candidate.tokens.len();
@@ -335,6 +335,20 @@ mod tests {
             turn,
         };
         assert_eq!(batch.spans(), [span(0..3, 3..6), span(0..3, 6..8), span(8..10, 10..12)]);
+    }
+
+    #[test]
+    fn the_last_token_of_a_full_context_is_predicted_and_not_computed() {
+        // Own context 20 and answer 21 22, of which 22 has no place any more.
+        let full = Candidate { tokens: vec![20, 21], answer: 1..3, next: Some(22), ..Candidate::default() };
+        let alone = Candidate { tokens: vec![20], answer: 1..2, next: Some(21), ..Candidate::default() };
+        assert_eq!(full.answer_tokens().collect::<Vec<_>>(), [21, 22]);
+        assert_eq!(alone.answer_tokens().collect::<Vec<_>>(), [21]);
+        let set = CandidateSet { candidates: vec![full, alone], ..set(&[10], &[]) };
+        let batch = Batch::pack([&set], TargetTokens::Answer, 0);
+        assert_eq!(batch.tokens, [10, 20, 21, 20]);
+        let targets: Vec<_> = batch.targets.iter().map(|t| (t.state, t.token, t.candidate)).collect();
+        assert_eq!(targets, [(1, 21, 0), (2, 22, 0), (3, 21, 1)]);
     }
 
     #[test]

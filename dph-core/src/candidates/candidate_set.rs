@@ -43,6 +43,9 @@ pub struct Candidate {
     /// The tokens of the answer within `tokens`. The log-likelihood is the sum over them. Rewards are computed from them and
     /// the rest of the turn.
     pub answer: Range<usize>,
+    /// The last token of an answer whose other tokens fill the context of the model: it is predicted, and not computed. Then
+    /// `answer` ends one behind `tokens`, and there is no reward. `None` in all other candidates.
+    pub next: Option<u32>,
     /// Length of the answer's text in UTF-8 bytes.
     pub bytes: usize,
     /// Length of the answer's text in characters (Unicode code points).
@@ -54,7 +57,13 @@ impl Candidate {
     /// texts set [`chars`](Self::chars).
     pub fn new(tokens: Vec<u32>, bytes: usize) -> Self {
         let answer = 0..tokens.len().saturating_sub(1);
-        Self { tokens, answer, bytes, chars: bytes }
+        Self { tokens, answer, next: None, bytes, chars: bytes }
+    }
+
+    /// The tokens of the answer.
+    pub fn answer_tokens(&self) -> impl Iterator<Item = u32> + '_ {
+        let end = self.answer.end.min(self.tokens.len());
+        self.tokens[self.answer.start.min(end)..end].iter().copied().chain(self.next)
     }
 
     /// The tokens of the answer and of the rest of its turn within `tokens`.

@@ -81,6 +81,22 @@ pub enum ChatError {
     /// The conversation has no message to answer.
     #[error("a conversation needs at least one message")]
     Empty,
+    /// A candidate has no tokens behind its context.
+    #[error("candidate {candidate} has no tokens of its own: its text is empty, or merges with the context")]
+    NoAnswer {
+        /// Index of the candidate.
+        candidate: usize,
+    },
+    /// A candidate leaves no place for a context.
+    #[error("candidate {candidate} has {tokens} tokens, and with a context {max_len} are allowed")]
+    LongAnswer {
+        /// Index of the candidate.
+        candidate: usize,
+        /// Its tokens.
+        tokens: usize,
+        /// The limit.
+        max_len: usize,
+    },
     /// The text cannot be tokenised.
     #[error("cannot tokenise the text: {message}")]
     Tokenise {

@@ -28,4 +28,4 @@ pub(crate) use message::{ASSISTANT, SYSTEM, USER, check_role};
 pub use options::ChatOptions;
 pub use token_data::{Supervise, TokenData};
 pub use token_view::{CandidateView, TokenPart, TokenView};
-pub use tokenizer::ChatTokenizer;
+pub use tokenizer::{ChatTokenizer, LengthLimit};

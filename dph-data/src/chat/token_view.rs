@@ -47,10 +47,11 @@ impl TokenView {
     pub fn new(tokenizer: &ChatTokenizer, set: &CandidateSet) -> Result<Self, ChatError> {
         let candidates = set.candidates.iter().map(|candidate| {
             let (tokens, answer) = (&candidate.tokens, &candidate.answer);
+            let of_answer: Vec<u32> = candidate.answer_tokens().collect();
             Ok(CandidateView {
                 context: TokenPart::new(tokenizer, &tokens[..answer.start])?,
-                answer: TokenPart::new(tokenizer, &tokens[answer.clone()])?,
-                end: TokenPart::new(tokenizer, &tokens[answer.end..])?,
+                answer: TokenPart::new(tokenizer, &of_answer)?,
+                end: TokenPart::new(tokenizer, tokens.get(answer.end..).unwrap_or_default())?,
             })
         });
         Ok(Self {

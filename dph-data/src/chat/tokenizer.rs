@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
-use dph_core::CandidateSet;
+use dph_core::{CandidateSet, Style};
 
 use crate::chat::encode::encoder::Encoder;
 use crate::chat::error::ChatError;
@@ -11,11 +11,23 @@ use crate::chat::files::tokenizer_files::TokenizerFiles;
 use crate::chat::files::vocabulary::{control_tokens, vocabulary};
 use crate::chat::format::ChatFormat;
 use crate::chat::layout::Layout;
-use crate::chat::layout::sequence::{AnswerTokens, TextLength, TokenSequence};
+use crate::chat::layout::plain_text::PlainText;
+use crate::chat::layout::sequence::{AnswerTokens, Conversations, Tail, TextLength, TokenSequence};
 use crate::chat::message::{ASSISTANT, Message};
 use crate::chat::options::ChatOptions;
 use crate::chat::special_ids::SpecialIds;
 use crate::chat::token_data::{Supervise, TokenData};
+use crate::document::PlainPrompt;
+
+/// The length that a sequence may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LengthLimit {
+    /// Number of tokens that are computed.
+    pub tokens: usize,
+    /// Whether the last token of an answer may have no place, because only its likelihood is needed, see
+    /// [`Candidate::next`](crate::Candidate::next).
+    pub likelihood_only: bool,
+}
 
 /// A tokenizer with a conversation format.
 ///
@@ -27,6 +39,7 @@ use crate::chat::token_data::{Supervise, TokenData};
 pub struct ChatTokenizer {
     encoder: Encoder,
     layout: Layout,
+    plain: PlainText,
     ids: SpecialIds,
 }
 
@@ -72,7 +85,8 @@ impl ChatTokenizer {
         let ids = SpecialIds::find(&files, &vocabulary, options)?;
         let control = control_tokens(&files, &vocabulary).map_err(invalid)?;
         let encoder = Encoder::new(vocabulary, control).map_err(invalid)?;
-        let mut tokenizer = Self { encoder, layout, ids };
+        let plain = PlainText::new(encoder.tokenizer())?;
+        let mut tokenizer = Self { encoder, layout, plain, ids };
         tokenizer.ids.end_of_turn = match tokenizer.layout {
             Layout::None(_) => tokenizer.ids.eos.unwrap_or_default(),
             _ => tokenizer.probe_end_of_turn()?,
@@ -167,6 +181,65 @@ impl ChatTokenizer {
         let lengths = answers.iter().map(|answer| TextLength::new(&answer.content));
         let start = self.ids.bos.or(self.ids.eos);
         Ok(CandidateSet { id: id.into(), gold, ..conversations.candidate_set(lengths, start)? })
+    }
+
+    /// Candidates that continue plain text, with the tokens that lm-evaluation-harness gives them. Returns the set, and whether
+    /// one of its sequences had more than `limit` allows and lost the first of its tokens.
+    ///
+    /// Blanks at the end of a context are moved to the candidate. Context and candidate are tokenised together, with the special
+    /// tokens that the post-processor of the tokenizer adds, and the candidate has the tokens behind those that the context has
+    /// alone. There is no end of the turn: the last token of a candidate is its last. An empty context is the beginning-of-text
+    /// token, or else the end-of-text token. Unlike in the harness, control tokens that the texts spell stay text.
+    ///
+    /// # Errors
+    /// A candidate without tokens, or with so many that no context is left; text that cannot be tokenised; an empty context if
+    /// there is no token to begin with.
+    pub fn plain_set(
+        &self,
+        id: impl Into<String>,
+        prompt: &PlainPrompt,
+        candidates: &[String],
+        gold: Option<usize>,
+        limit: Option<LengthLimit>,
+    ) -> Result<(CandidateSet, bool), ChatError> {
+        let start = self.ids.bos.or(self.ids.eos);
+        let contexts: Vec<&str> = prompt.contexts.iter().map(String::as_str).collect();
+        let continuations: Vec<String> =
+            candidates.iter().map(|candidate| [&*prompt.delimiter, candidate].concat()).collect();
+        let mut found = self.plain.continuations(&self.encoder, &contexts, &continuations, start)?;
+        let mut is_cut = false;
+        for (candidate, found) in found.iter_mut().enumerate() {
+            if found.tokens.is_empty() {
+                return Err(ChatError::NoAnswer { candidate });
+            }
+            let Some(limit) = limit else { continue };
+            let max_len = limit.tokens + usize::from(limit.likelihood_only);
+            is_cut |= found.cut(max_len);
+            if found.context.is_empty() {
+                return Err(ChatError::LongAnswer { candidate, tokens: found.tokens.len(), max_len });
+            }
+        }
+        let tails = found.into_iter().map(|found| {
+            let is_full = limit.is_some_and(|limit| found.len() > limit.tokens);
+            let answer = found.context.len()..found.len();
+            let mut tokens = [found.context, found.tokens].concat();
+            let next = if is_full { tokens.pop() } else { None };
+            Tail { last: AnswerTokens { answer, end: tokens.len() }, tokens, next }
+        });
+        let sequences = Conversations { tails: tails.collect(), ..Conversations::default() };
+        let lengths = candidates.iter().map(|candidate| TextLength::new(candidate));
+        let set = sequences.candidate_set(lengths, None)?;
+        Ok((CandidateSet { id: id.into(), gold, ..set }, is_cut))
+    }
+
+    /// Whether the tokenizer has a conversation format. Without one, only plain text can be tokenised.
+    pub fn has_chat(&self) -> bool {
+        !matches!(self.layout, Layout::None(_))
+    }
+
+    /// The style of documents, unless another one is asked for: a conversation where the tokenizer has a format of conversations.
+    pub fn default_style(&self) -> Style {
+        if self.has_chat() { Style::Chat } else { Style::Plain }
     }
 
     /// The tokens of plain text, without start or end. Control tokens in it stay text.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use dph_core::terminal::Failure;
-use dph_data::{CandidateSet, ChatError, ChatFormat, ChatTokenizer, Message, TokenView};
+use dph_data::{CandidateSet, ChatError, ChatFormat, ChatTokenizer, Message, PlainPrompt, Style, TokenView};
 use serde::de::DeserializeOwned;
 use serde_json::{Value as Json, json};
 
@@ -20,6 +20,9 @@ pub(crate) struct Render {
     /// The format of conversations, `chatml` or `template` [default: that of the directory]
     #[arg(long, value_name = "FORMAT")]
     chat: Option<ChatFormat>,
+    /// The style, `chat` or `plain`; in plain text the prompt is one text, and a blank stands between it and a candidate
+    #[arg(long, value_name = "STYLE", default_value_t)]
+    style: Style,
 }
 
 /// A line of the input: the messages before the answers, and the answers.
@@ -35,7 +38,7 @@ impl Render {
         input: &mut dyn BufRead,
         out: &mut dyn Write,
     ) -> Result<(), Failure> {
-        let tokenizer = tokenizer::open(&self.tokenizer, self.chat)?;
+        let tokenizer = tokenizer::open(&self.tokenizer, self.chat, self.style)?;
         let mut number = 0;
         for (index, line) in input.lines().enumerate() {
             let line = line.map_err(|error| Failure::request(format!("stdin:{}: {error}", index + 1)))?;
@@ -45,9 +48,9 @@ impl Render {
             let problem = |message: String| Failure::request(format!("stdin:{}: {message}", index + 1));
             let conversation = Conversation::parse(line.trim_start_matches('\u{feff}')).map_err(problem)?;
             let view = conversation
-                .candidate_set(&tokenizer)
-                .and_then(|set| TokenView::new(&tokenizer, &set))
-                .map_err(|error| problem(error.to_string()))?;
+                .candidate_set(&tokenizer, self.style)
+                .and_then(|set| TokenView::new(&tokenizer, &set).map_err(|error| error.to_string()))
+                .map_err(problem)?;
             number += 1;
             match json {
                 true => writeln!(out, "{}", json!(view))?,
@@ -90,8 +93,19 @@ impl Conversation {
     }
 
     /// The tokens. A conversation that ends with the assistant's message has this one candidate, another one has none.
-    fn candidate_set(self, tokenizer: &ChatTokenizer) -> Result<CandidateSet, ChatError> {
-        tokenizer.candidate_messages("", &self.prompt, &self.candidates, None)
+    fn candidate_set(self, tokenizer: &ChatTokenizer, style: Style) -> Result<CandidateSet, String> {
+        let text = |error: ChatError| error.to_string();
+        if style == Style::Chat {
+            return tokenizer.candidate_messages("", &self.prompt, &self.candidates, None).map_err(text);
+        }
+        let [context] = &self.prompt[..] else {
+            return Err("in the style `plain`, the prompt is one text".to_owned());
+        };
+        let contexts = vec![context.content.to_string()];
+        let prompt = PlainPrompt { contexts, delimiter: " ".into(), ..PlainPrompt::default() };
+        let candidates: Vec<String> =
+            self.candidates.iter().map(|candidate| candidate.content.to_string()).collect();
+        tokenizer.plain_set("", &prompt, &candidates, None, None).map(|(set, _)| set).map_err(text)
     }
 }
 

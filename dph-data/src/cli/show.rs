@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use dph_core::terminal::numbers::counted;
 use dph_core::terminal::{Failure, printable_text};
-use dph_data::{ChatFormat, Document, Documents, Skipped, Task, TaskLoadOptions, TokenView};
+use dph_data::{ChatFormat, Document, Documents, Skipped, Style, Task, TaskLoadOptions, TokenView};
 use serde_json::json;
 
 use super::data::{Data, file_split};
@@ -19,6 +19,9 @@ pub(crate) struct Show {
     task: String,
     #[command(flatten)]
     data: Data,
+    /// The style of the documents, `chat` or `plain`
+    #[arg(long, value_name = "STYLE", default_value_t)]
+    style: Style,
     /// The split [default: the first that exists of validation, test, train and the task's own; for a file the split that
     /// its name stands for, else train]
     #[arg(long)]
@@ -56,8 +59,10 @@ impl Show {
             let first = there.first().map_or("validation", String::as_str);
             preferred.unwrap_or(first).to_owned()
         });
-        let options = TaskLoadOptions { keep_unlabelled: true, ..TaskLoadOptions::default() };
-        let tokenizer = self.tokenizer.as_deref().map(|path| tokenizer::open(path, self.chat)).transpose()?;
+        let options =
+            TaskLoadOptions { style: self.style, keep_unlabelled: true, ..TaskLoadOptions::default() };
+        let tokenizer =
+            self.tokenizer.as_deref().map(|path| tokenizer::open(path, self.chat, self.style)).transpose()?;
         let loaded = Documents::load(&task, &self.data.root, &split, &options)?;
         let views = |document: &Document| -> Result<Vec<TokenView>, Failure> {
             let Some(tokenizer) = &tokenizer else { return Ok(Vec::new()) };
@@ -114,6 +119,11 @@ fn print(document: &Document, out: &mut dyn Write) -> std::io::Result<()> {
     for message in &document.prompt {
         writeln!(out, "[{}]\n{}", printable_text(&message.role), printable_text(&message.content))?;
     }
+    if let Some(plain) = &document.plain {
+        for context in &plain.contexts {
+            writeln!(out, "[context]\n{}{}", printable_text(&plain.description), printable_text(context))?;
+        }
+    }
     writeln!(out, "[candidates]")?;
     for (index, candidate) in document.candidates.iter().enumerate() {
         let mark = if document.gold == Some(index) { '*' } else { '-' };
@@ -137,6 +147,9 @@ fn to_json(document: &Document, views: &[TokenView]) -> serde_json::Value {
         "candidates": document.candidates,
         "gold": document.gold,
     });
+    if let Some(plain) = &document.plain {
+        shown["plain"] = json!(plain);
+    }
     if !views.is_empty() {
         shown["tokens"] = json!(views);
     }

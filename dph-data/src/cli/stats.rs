@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use dph_core::terminal::{Failure, print_table};
-use dph_data::{ChatFormat, ChatTokenizer, Documents, Task, TaskData, TaskLoadOptions};
+use dph_data::{ChatFormat, ChatTokenizer, Documents, Style, Task, TaskData, TaskLoadOptions};
 use serde_json::{Value, json};
 
 use super::data::{Data, file_split};
@@ -18,6 +18,9 @@ pub(crate) struct Stats {
     task: String,
     #[command(flatten)]
     data: Data,
+    /// The style of the documents, `chat` or `plain`
+    #[arg(long, value_name = "STYLE", default_value_t)]
+    style: Style,
     /// Only this split [default: all splits that exist; for a file, the split of that name, or train]
     #[arg(long)]
     split: Option<String>,
@@ -27,7 +30,7 @@ pub(crate) struct Stats {
     /// The format of conversations, `chatml` or `template` [default: that of the directory]
     #[arg(long, value_name = "FORMAT", requires = "tokenizer")]
     chat: Option<ChatFormat>,
-    /// Skip sets whose prompt and answer have more than N tokens together
+    /// Skip sets whose prompt and answer have more than N tokens together; in the style `plain` these lose their first tokens
     #[arg(long, value_name = "N", requires = "tokenizer")]
     max_len: Option<usize>,
 }
@@ -35,7 +38,8 @@ pub(crate) struct Stats {
 impl Stats {
     pub(crate) fn run(&self, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
         let task = Task::find(&self.task)?;
-        let tokenizer = self.tokenizer.as_deref().map(|path| tokenizer::open(path, self.chat)).transpose()?;
+        let tokenizer =
+            self.tokenizer.as_deref().map(|path| tokenizer::open(path, self.chat, self.style)).transpose()?;
         let splits = match &self.split {
             Some(split) => vec![split.clone()],
             None if self.data.root.is_file() => vec![file_split(&task, &self.data.root)],
@@ -63,8 +67,12 @@ impl Stats {
     }
 
     fn count(&self, task: &Task, split: &str, tokenizer: Option<&ChatTokenizer>) -> Result<Counts, Failure> {
-        let options =
-            TaskLoadOptions { keep_unlabelled: true, max_len: self.max_len, ..TaskLoadOptions::default() };
+        let options = TaskLoadOptions {
+            style: self.style,
+            keep_unlabelled: true,
+            max_len: self.max_len,
+            ..TaskLoadOptions::default()
+        };
         let unlabelled;
         let (rows, used, skipped, candidates, tokens) = match tokenizer {
             Some(tokenizer) => {

@@ -5,19 +5,20 @@ use std::path::{Path, PathBuf};
 use dph_core::HEAD_CONFIG_FILE;
 use dph_core::run_files::{BACKBONE_FILE, MANIFEST_FILE};
 use dph_core::terminal::Failure;
-use dph_data::{ChatFormat, ChatOptions, ChatTokenizer};
+use dph_data::{ChatFormat, ChatOptions, ChatTokenizer, Style};
 use serde::Deserialize;
 
 /// The tokenizer of a model directory, of an export, or of a run, whose last stage's export is used. The format of
-/// conversations is `format`, or else the one of the export, or else the default of the tokenizer.
-pub(super) fn open(path: &Path, format: Option<ChatFormat>) -> Result<ChatTokenizer, Failure> {
+/// conversations is `format`, or else the one of the export, or else the default of the tokenizer. In the style `plain` it may
+/// have none.
+pub(super) fn open(path: &Path, format: Option<ChatFormat>, style: Style) -> Result<ChatTokenizer, Failure> {
     let export = export(path).map_err(Failure::request)?;
     let model = model(&export).map_err(Failure::request)?;
     let format = match format {
         Some(format) => Some(format),
         None => ChatFormat::load(&export).map_err(Failure::request)?,
     };
-    let options = ChatOptions { format, ..ChatOptions::default() };
+    let options = ChatOptions { format, text_only: !style.is_chat(), ..ChatOptions::default() };
     ChatTokenizer::from_dir_with(&model, &options).map_err(Failure::request)
 }
 

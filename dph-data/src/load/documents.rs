@@ -12,7 +12,7 @@ use super::split_rows::{SplitRow, SplitRows};
 use crate::chat::check_role;
 use crate::document::Document;
 use crate::rows::{Row, RowProblem, SkipReason, Skipped};
-use crate::task::Task;
+use crate::task::{Recipe, Task};
 
 /// A split of a task before tokenisation; see [`TaskData`](crate::TaskData) for candidate sets.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,7 +40,9 @@ impl Documents {
     /// # Errors
     /// No file, a damaged file, an empty split, no usable row; with `options.strict` any unusable row.
     pub fn load(task: &Task, root: &Path, split: &str, options: &TaskLoadOptions) -> Result<Self, DataError> {
-        Self::from_rows(task, split, SplitRows::read(task, root, split)?, options, |_, _| {})
+        let recipe = recipe(task, options)?;
+        let read = SplitRows::read(task, recipe, root, split)?;
+        Self::from_rows(task, recipe, split, read, options, |_, _| {})
     }
 
     /// The documents of one file, as [`load`](Self::load) makes them of the files of a split.
@@ -57,19 +59,21 @@ impl Documents {
         options: &TaskLoadOptions,
         on_problem: impl FnMut(&str, &RowProblem),
     ) -> Result<Self, DataError> {
-        let read = SplitRows::from_files(task, vec![file.to_owned()], split)?;
-        Self::from_rows(task, split, read, options, on_problem)
+        let recipe = recipe(task, options)?;
+        let read = SplitRows::from_files(task, recipe, vec![file.to_owned()], split)?;
+        Self::from_rows(task, recipe, split, read, options, on_problem)
     }
 
     fn from_rows(
         task: &Task,
+        recipe: &Recipe,
         split: &str,
         read: SplitRows,
         options: &TaskLoadOptions,
         mut on_problem: impl FnMut(&str, &RowProblem),
     ) -> Result<Self, DataError> {
         let rendered: Vec<Result<Document, RowProblem>> =
-            read.rows.par_iter().map(|SplitRow { row, .. }| document(task, row, options)).collect();
+            read.rows.par_iter().map(|SplitRow { row, .. }| document(recipe, row, options)).collect();
         let mut problems = Vec::new();
         let mut documents = Vec::with_capacity(rendered.len());
         let mut names = Names::default();
@@ -82,7 +86,7 @@ impl Documents {
                 Err(problem) => problems.push((index, problem)),
             }
         }
-        if task.recipe.is_scored() {
+        if recipe.is_scored() {
             let (pairs, unpaired) = pair(&documents);
             documents = pairs;
             problems.extend(unpaired);
@@ -118,9 +122,14 @@ impl Documents {
     }
 }
 
+/// How rows become documents in the style of the options.
+fn recipe<'a>(task: &'a Task, options: &TaskLoadOptions) -> Result<&'a Recipe, DataError> {
+    task.recipe_in(options.style).ok_or_else(|| DataError::NoPlain { task: task.name.clone() })
+}
+
 /// The document in a row, if it can be used.
-fn document(task: &Task, row: &Row, options: &TaskLoadOptions) -> Result<Document, RowProblem> {
-    let document = task.document(row.fields.as_ref().map_err(Clone::clone)?)?;
+fn document(recipe: &Recipe, row: &Row, options: &TaskLoadOptions) -> Result<Document, RowProblem> {
+    let document = recipe.document(row.fields.as_ref().map_err(Clone::clone)?)?;
     for message in &document.prompt {
         check_role(&message.role)
             .map_err(|error| RowProblem::new(SkipReason::WrongType, error.to_string()))?;
@@ -128,7 +137,7 @@ fn document(task: &Task, row: &Row, options: &TaskLoadOptions) -> Result<Documen
     // An unlabelled instruction has no candidates.
     let keep = options.keep_unlabelled && !document.candidates.is_empty();
     if document.gold.is_none() && !keep {
-        let gold = task.recipe.gold().unwrap_or_default();
+        let gold = recipe.gold().unwrap_or_default();
         let message = format!("the row has no gold answer: `{gold}` is missing, null, empty or -1");
         return Err(RowProblem::new(SkipReason::Unlabelled, message));
     }

@@ -9,6 +9,15 @@ use crate::rows::{RowsError, SkipReason, Skipped};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DataError {
+    /// The task has no wording in the style `plain`.
+    #[error(
+        "`{task}` has no wording in the style `plain`: its file has no table [plain]; add the table (TASKS.md describes it), or use \
+         the style `chat`, which needs a tokenizer with a chat format"
+    )]
+    NoPlain {
+        /// The task.
+        task: String,
+    },
     /// There is no file.
     #[error(transparent)]
     NotFound(#[from] SplitNotFound),

@@ -48,13 +48,24 @@ impl Examples {
         Ok(Self { documents, same_split })
     }
 
-    /// The messages of the examples of a document; the seed and its id determine the draw, or the seed alone for the same examples of
-    /// all documents. A document is never its own example.
-    pub(crate) fn draw(&self, document: &Document, options: &TaskLoadOptions) -> Vec<Message> {
+    /// The messages of the examples of a document.
+    pub(crate) fn messages(&self, document: &Document, options: &TaskLoadOptions) -> Vec<Message> {
+        let examples = self.draw(document, options);
+        examples.filter_map(|example| example.conversation(example.gold?)).flatten().collect()
+    }
+
+    /// The text of the examples of a document in the style `plain`.
+    pub(crate) fn text(&self, document: &Document, options: &TaskLoadOptions) -> String {
+        self.draw(document, options).filter_map(Document::plain_example).collect()
+    }
+
+    /// The examples of a document; the seed and its id determine the draw, or the seed alone for the same examples of all
+    /// documents. A document is never its own example.
+    fn draw(&self, document: &Document, options: &TaskLoadOptions) -> impl Iterator<Item = &Document> {
         let id = document.id.as_deref().filter(|_| !options.same_examples).unwrap_or_default();
         let mut drawn: Vec<usize> = Vec::with_capacity(options.few_shot);
         let mut attempt = 0;
-        while drawn.len() < options.few_shot {
+        while drawn.len() < options.few_shot && !self.documents.is_empty() {
             let index = below(mix(options.seed, &[hash_name(id), attempt]), self.documents.len());
             attempt += 1;
             let itself = self.same_split && self.documents[index].id == document.id;
@@ -62,10 +73,6 @@ impl Examples {
                 drawn.push(index);
             }
         }
-        let examples = drawn.iter().filter_map(|&index| {
-            let example = &self.documents[index];
-            example.conversation(example.gold?)
-        });
-        examples.flatten().collect()
+        drawn.into_iter().map(|index| &self.documents[index])
     }
 }

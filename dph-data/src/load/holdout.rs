@@ -41,11 +41,13 @@ pub(super) fn select(documents: Vec<Document>, holdout: &Holdout) -> Option<Vec<
     Some(wanted.map(|(document, _)| document).collect())
 }
 
-/// What makes two prompts the same: all their messages. Plain text has no prompt and is its own.
+/// What makes two prompts the same: all their messages or contexts. Plain text has no prompt and is its own.
 fn prompt_text(document: &Document) -> String {
     let messages = document.prompt.iter().flat_map(|message| [&*message.role, &*message.content]);
-    let own = document.candidates.first().filter(|_| document.prompt.is_empty());
-    messages.chain(own.map(String::as_str)).flat_map(|text| [text, "\0"]).collect()
+    let contexts = document.plain.iter().flat_map(|plain| &plain.contexts).map(String::as_str);
+    let has_prompt = !document.prompt.is_empty() || document.plain.is_some();
+    let own = document.candidates.first().filter(|_| !has_prompt);
+    messages.chain(contexts).chain(own.map(String::as_str)).flat_map(|text| [text, "\0"]).collect()
 }
 
 #[cfg(test)]

@@ -1,10 +1,14 @@
 //! [`TaskLoadOptions`]: how a split is loaded.
 
+use dph_core::Style;
+
 use super::holdout::Holdout;
 
 /// How a split is loaded.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct TaskLoadOptions {
+    /// The wording of the documents.
+    pub style: Style,
     /// Maximum number of documents: a seeded sample that is spread evenly over the usable rows (one from each of `limit` equal
     /// parts), in the order of the file. `None` uses all.
     pub limit: Option<usize>,
@@ -16,8 +20,12 @@ pub struct TaskLoadOptions {
     pub same_examples: bool,
     /// Whether every few-shot example repeats its system message. Otherwise only the first message of the conversation may be one.
     pub repeat_system: bool,
-    /// Maximum number of tokens of prompt and answer. Longer sets are skipped; plain text is split into pieces.
+    /// Maximum number of tokens of prompt and answer. Longer sets are skipped. In the style `plain`, they lose their first tokens
+    /// as in lm-evaluation-harness, and are counted. Plain text is split into pieces.
     pub max_len: Option<usize>,
+    /// Whether only likelihoods are needed. In the style `plain`, `max_len` then does not count the last token of an answer, which
+    /// is predicted and not computed, as in lm-evaluation-harness.
+    pub likelihood_only: bool,
     /// Whether an unusable row is an error. Unlabelled rows count as unusable, rows that are too long do not.
     pub strict: bool,
     /// Whether rows without a gold answer are kept, with `gold` empty.

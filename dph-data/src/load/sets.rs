@@ -5,8 +5,8 @@ use dph_core::{Candidate, CandidateSet};
 
 use super::few_shot::Examples;
 use super::options::TaskLoadOptions;
-use crate::chat::{ChatError, ChatTokenizer, SYSTEM};
-use crate::document::Document;
+use crate::chat::{ChatError, ChatTokenizer, LengthLimit, SYSTEM};
+use crate::document::{Document, PlainPrompt};
 use crate::rows::{RowProblem, SkipReason};
 use crate::task::{Kind, Task};
 
@@ -21,8 +21,15 @@ impl Task {
         document: &Document,
         tokenizer: &ChatTokenizer,
     ) -> Result<Vec<CandidateSet>, RowProblem> {
-        document_sets(self, document, &Examples::none(), tokenizer, &TaskLoadOptions::default())
+        let options = TaskLoadOptions::default();
+        Ok(document_sets(self, document, &Examples::none(), tokenizer, &options)?.sets)
     }
+}
+
+/// The candidate sets of a document, and whether they lack its beginning.
+pub(super) struct DocumentSets {
+    pub sets: Vec<CandidateSet>,
+    pub is_cut: bool,
 }
 
 /// The candidate sets of a document.
@@ -32,11 +39,33 @@ pub(super) fn document_sets(
     examples: &Examples,
     tokenizer: &ChatTokenizer,
     options: &TaskLoadOptions,
-) -> Result<Vec<CandidateSet>, RowProblem> {
-    match task.kind {
-        Kind::Text => text_sets(document, tokenizer, options.max_len),
-        _ => Ok(vec![conversation_set(document, examples, tokenizer, options)?]),
+) -> Result<DocumentSets, RowProblem> {
+    let whole = |sets| DocumentSets { sets, is_cut: false };
+    match (task.kind, &document.plain) {
+        (Kind::Text, _) => text_sets(document, tokenizer, options.max_len).map(whole),
+        (_, Some(plain)) => plain_set(document, plain, examples, tokenizer, options),
+        _ => conversation_set(document, examples, tokenizer, options).map(|set| whole(vec![set])),
     }
+}
+
+/// The candidate set of a document in the style `plain`; its contexts start with the few-shot examples. A set that is too long
+/// loses its first tokens.
+fn plain_set(
+    document: &Document,
+    plain: &PlainPrompt,
+    examples: &Examples,
+    tokenizer: &ChatTokenizer,
+    options: &TaskLoadOptions,
+) -> Result<DocumentSets, RowProblem> {
+    let examples = examples.text(document, options);
+    let contexts = plain.contexts.iter().map(|context| [&*plain.description, &examples, context].concat());
+    let prompt = PlainPrompt { contexts: contexts.collect(), ..plain.clone() };
+    let id = document.id.clone().unwrap_or_default();
+    let likelihood_only = options.likelihood_only;
+    let limit = options.max_len.map(|tokens| LengthLimit { tokens, likelihood_only });
+    let (set, is_cut) =
+        tokenizer.plain_set(id, &prompt, &document.candidates, document.gold, limit).map_err(chat_problem)?;
+    Ok(DocumentSets { sets: vec![set], is_cut })
 }
 
 /// The candidate set of a document; its prompt starts with the few-shot examples.
@@ -46,7 +75,7 @@ fn conversation_set(
     tokenizer: &ChatTokenizer,
     options: &TaskLoadOptions,
 ) -> Result<CandidateSet, RowProblem> {
-    let mut messages = if options.few_shot > 0 { examples.draw(document, options) } else { Vec::new() };
+    let mut messages = examples.messages(document, options);
     messages.extend(document.prompt.iter().cloned());
     if !options.repeat_system {
         let mut first = true;
@@ -96,6 +125,7 @@ fn text_sets(
 fn chat_problem(error: ChatError) -> RowProblem {
     let reason = match error {
         ChatError::Empty | ChatError::Role { .. } => SkipReason::WrongType,
+        ChatError::LongAnswer { .. } => SkipReason::TooLong,
         _ => SkipReason::Chat,
     };
     RowProblem::new(reason, error.to_string())

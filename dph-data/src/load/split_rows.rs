@@ -1,5 +1,6 @@
 //! [`SplitRows`]: the rows of all files of a split, with nested rows expanded and the rows of other splits removed.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value as Json};
@@ -7,7 +8,7 @@ use serde_json::{Map, Value as Json};
 use super::error::DataError;
 use crate::rows::{Row, place, read_rows};
 use crate::synthetic::World;
-use crate::task::{Source, Task};
+use crate::task::{JOINED, Recipe, Source, Task};
 
 /// The rows of a split.
 #[derive(Default)]
@@ -28,7 +29,7 @@ pub(super) struct SplitRow {
 }
 
 impl SplitRows {
-    pub(super) fn read(task: &Task, root: &Path, split: &str) -> Result<Self, DataError> {
+    pub(super) fn read(task: &Task, recipe: &Recipe, root: &Path, split: &str) -> Result<Self, DataError> {
         if let Source::Synthetic = task.source {
             let rows = World::default().rows(task.kind, split);
             let rows = rows.ok_or_else(|| DataError::NoSyntheticSplit {
@@ -41,17 +42,24 @@ impl SplitRows {
                 .enumerate()
                 .map(|(index, fields)| Row { number: index + 1, fields: Ok(fields) });
             let mut read = Self::default();
-            read.add(task, split, 0, rows);
+            read.add(recipe, split, 0, rows);
+            read.join(recipe);
             return Ok(read);
         }
-        Self::from_files(task, task.locate(root, split)?, split)
+        Self::from_files(task, recipe, task.locate(root, split)?, split)
     }
 
-    pub(super) fn from_files(task: &Task, files: Vec<PathBuf>, split: &str) -> Result<Self, DataError> {
+    pub(super) fn from_files(
+        task: &Task,
+        recipe: &Recipe,
+        files: Vec<PathBuf>,
+        split: &str,
+    ) -> Result<Self, DataError> {
         let mut read = Self::default();
         for (file, path) in files.iter().enumerate() {
-            read.add(task, split, file, read_rows(path)?);
+            read.add(recipe, split, file, read_rows(path)?);
         }
+        read.join(recipe);
         read.files = files;
         if !read.rows.is_empty() {
             return Ok(read);
@@ -64,16 +72,16 @@ impl SplitRows {
     }
 
     /// Adds the rows of a file that belong to the split; nested rows are expanded.
-    fn add(&mut self, task: &Task, split: &str, file: usize, rows: impl IntoIterator<Item = Row>) {
+    fn add(&mut self, recipe: &Recipe, split: &str, file: usize, rows: impl IntoIterator<Item = Row>) {
         for Row { number, fields } in rows {
-            let parts = match fields.and_then(|fields| task.nested_rows(fields)) {
+            let parts = match fields.and_then(|fields| recipe.selection.nested_rows(fields)) {
                 Ok(parts) => parts.into_iter().map(Ok).collect(),
                 Err(problem) => vec![Err(problem)],
             };
             let alone = parts.len() == 1;
             for (index, fields) in parts.into_iter().enumerate() {
                 let kept = |fields: Map<String, Json>| {
-                    let keeps = task.recipe.selection.keeps(&fields, split)?;
+                    let keeps = recipe.selection.keeps(&fields, split)?;
                     Ok(keeps.then_some(fields))
                 };
                 let fields = match fields.and_then(kept) {
@@ -88,6 +96,52 @@ impl SplitRows {
                 self.rows.push(SplitRow { file, part, row: Row { number, fields } });
             }
         }
+    }
+
+    /// Makes one row of all rows with the same value of the key `join`: the last of them, with the list of all. It has the place
+    /// of the first in the order of rows.
+    fn join(&mut self, recipe: &Recipe) {
+        if recipe.selection.join.is_none() {
+            return;
+        }
+        let mut joined: Vec<(SplitRow, Vec<Json>)> = Vec::new();
+        let mut by_key: HashMap<String, usize> = HashMap::new();
+        for mut row in std::mem::take(&mut self.rows) {
+            let key = row.row.fields.and_then(|fields| Ok((recipe.selection.join_key(&fields)?, fields)));
+            let (key, fields) = match key {
+                Ok((Some(key), fields)) => (key, fields),
+                Ok((None, fields)) => {
+                    joined.push((SplitRow { row: Row { fields: Ok(fields), ..row.row }, ..row }, Vec::new()));
+                    continue;
+                }
+                Err(problem) => {
+                    joined
+                        .push((SplitRow { row: Row { fields: Err(problem), ..row.row }, ..row }, Vec::new()));
+                    continue;
+                }
+            };
+            let own = Json::Object(fields.clone());
+            row.row = Row { fields: Ok(fields), ..row.row };
+            match by_key.get(&key) {
+                Some(&place) => {
+                    joined[place].0 = row;
+                    joined[place].1.push(own);
+                }
+                None => {
+                    by_key.insert(key, joined.len());
+                    joined.push((row, vec![own]));
+                }
+            }
+        }
+        self.rows = joined
+            .into_iter()
+            .map(|(mut row, rows)| {
+                if let Ok(fields) = &mut row.row.fields {
+                    fields.insert(JOINED.to_owned(), rows.into());
+                }
+                row
+            })
+            .collect();
     }
 
     pub(super) fn place(&self, index: usize) -> String {

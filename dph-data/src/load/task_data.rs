@@ -11,7 +11,7 @@ use super::error::DataError;
 use super::few_shot::Examples;
 use super::holdout::select;
 use super::options::TaskLoadOptions;
-use super::sets::document_sets;
+use super::sets::{DocumentSets, document_sets};
 use crate::chat::ChatTokenizer;
 use crate::document::Document;
 use crate::random::{below, mix};
@@ -31,9 +31,13 @@ pub struct TaskData {
     pub scores: BTreeMap<String, f64>,
     /// The group of each set by its id, where rows share something ([`Document::group`]).
     pub groups: BTreeMap<String, String>,
+    /// The candidates that are right, for each set with more than one, by its id.
+    pub right: BTreeMap<String, Vec<usize>>,
     /// The rows that cannot be used. Broken and unlabelled rows are counted over the whole split, rows that are too long among
     /// the sampled rows.
     pub skipped: Skipped,
+    /// Number of sets that lack the beginning of their document, which is too long, see [`TaskLoadOptions::max_len`].
+    pub cut: usize,
     /// Number of rows, see [`Documents::rows`].
     pub rows: usize,
     /// The files in reading order; empty for a synthetic task.
@@ -71,7 +75,7 @@ impl TaskData {
             }
             None => documents.iter().collect(),
         };
-        let tokenised: Vec<Result<Vec<CandidateSet>, RowProblem>> = chosen
+        let tokenised: Vec<Result<DocumentSets, RowProblem>> = chosen
             .par_iter()
             .map(|document| document_sets(task, document, &examples, tokenizer, options))
             .collect();
@@ -82,11 +86,17 @@ impl TaskData {
             .iter()
             .filter_map(|document| Some((document.id.clone()?, document.group.clone()?)))
             .collect();
+        let several = chosen.iter().filter(|document| document.right.len() > 1);
+        let right =
+            several.filter_map(|document| Some((document.id.clone()?, document.right.clone()))).collect();
         let mut sets = Vec::with_capacity(tokenised.len());
-        let mut problems = Vec::new();
+        let (mut problems, mut cut) = (Vec::new(), 0);
         for (document, result) in chosen.iter().zip(tokenised) {
             match result {
-                Ok(more) => sets.extend(more),
+                Ok(more) => {
+                    cut += usize::from(more.is_cut);
+                    sets.extend(more.sets);
+                }
                 Err(problem) => {
                     let place = format!("document {}", document.id.as_deref().unwrap_or_default());
                     problems.push((place, problem));
@@ -117,7 +127,9 @@ impl TaskData {
             sets,
             scores,
             groups,
+            right,
             skipped,
+            cut,
             rows,
             files,
         })

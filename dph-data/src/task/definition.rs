@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use dph_core::Style;
 use serde_json::{Map, Value as Json};
 
 use super::kind::Kind;
@@ -28,6 +29,8 @@ pub struct Task {
     pub metrics: Vec<TaskMetric>,
     pub(crate) source: Source,
     pub(crate) recipe: Recipe,
+    /// The recipe in the style `plain`.
+    pub(crate) plain: Option<Recipe>,
 }
 
 /// Where a task's rows come from.
@@ -44,6 +47,14 @@ pub(crate) enum Source {
 }
 
 impl Task {
+    /// The recipe in a style. Plain text has no style.
+    pub(crate) fn recipe_in(&self, style: Style) -> Option<&Recipe> {
+        match style {
+            Style::Plain if self.kind != Kind::Text => self.plain.as_ref(),
+            _ => Some(&self.recipe),
+        }
+    }
+
     /// Whether rows are single answers with a score; [`Documents::load`](crate::Documents::load) makes pairs of them.
     pub fn pairs_answers(&self) -> bool {
         self.recipe.is_scored()
@@ -58,7 +69,7 @@ impl Task {
         self.recipe.selection.nested_rows(row)
     }
 
-    /// The document of a row that [`nested_rows`](Self::nested_rows) returned.
+    /// The document of a row that [`nested_rows`](Self::nested_rows) returned, in the style `chat`.
     ///
     /// If rows are single answers with a score, the document holds that answer only; [`Documents::load`](crate::Documents::load)
     /// makes the pairs.

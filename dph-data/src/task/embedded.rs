@@ -9,7 +9,7 @@ macro_rules! tasks {
 pub(crate) const TASKS: &[(&str, &str)] = tasks![
     "hellaswag", "hellaswag_choice", "openbookqa", "winogrande", "arc_easy", "arc_challenge", "boolq", "piqa",
     "race_middle", "race_high", "race_all", "mmlu", "commonsense_qa", "sciq", "sciq_optional_background", "copa",
-    "copa_completion", "truthful_qa", "truthful_qa_few_shot",
+    "copa_completion", "truthful_qa", "truthful_qa_few_shot", "truthful_qa_mc2",
     "cola", "mnli", "mnli_corrected", "mrpc", "qnli", "qqp", "rte", "sst2", "stsb", "wnli", "ax", "ax_corrected",
     "preference", "ultrafeedback", "ultrafeedback_first_message", "hh_rlhf", "orca_dpo_pairs",
     "openhermes_preferences", "tasksource_pairs", "helpsteer", "helpsteer_attributes", "sharegpt_preference", "alpaca_preference",

@@ -35,7 +35,8 @@ pub(crate) struct TaskFile {
     #[schemars(with = "String", extend("x-value" = "text"))]
     pub kind: Spanned<String>,
     /// One metric or several: `accuracy` (the default) and, for a `choice`, `f1` (of the second candidate), `matthews`,
-    /// `pearson` and `spearman` (both of the chosen position and `score`).
+    /// `pearson` and `spearman` (both of the chosen position and `score`) and `mass` (the share of the right candidates, those with
+    /// the label of the gold one, in the probability of all).
     #[schemars(with = "Option<OneOrMany>", extend("x-value" = "text or list of texts", "x-kinds" = JUDGED))]
     pub metric: Option<Spanned<OneOrMany>>,
     /// Where the rows come from: `files` (the default) or `synthetic` (the synthetic world that this crate generates).
@@ -132,10 +133,61 @@ pub(crate) struct TaskFile {
     /// The text to learn.
     #[schemars(with = "Option<String>", extend("x-value" = "template", "x-kinds" = TEXT))]
     pub text: Option<Spanned<String>>,
+    /// The wording of the task in the style `plain`: text that is continued. Its keys are in the next table.
+    #[schemars(with = "Option<PlainFile>", extend("x-value" = "table", "x-kinds" = CHOICE))]
+    pub plain: Option<Spanned<PlainFile>>,
+}
+
+/// The wording of a task in the style `plain`, as lm-evaluation-harness writes it: contexts that are continued by candidates.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields, title = "Plain")]
+pub(crate) struct PlainFile {
+    /// The text before the candidates, in which `answers` is the list of the candidates as they are written. Required, unless
+    /// there is `contexts`.
+    #[schemars(with = "Option<String>", extend("x-value" = "template"))]
+    pub context: Option<Spanned<String>>,
+    /// Instead of `context`, a text for each candidate: an expression that gives the list, or one template for each. All of them
+    /// are continued by `continuation`.
+    #[schemars(with = "Option<ListKey>", extend("x-value" = "expression or list of templates"))]
+    pub contexts: Option<Spanned<ListKey>>,
+    /// The text whose likelihood is measured behind each of `contexts`.
+    #[schemars(with = "Option<String>", extend("x-value" = "template"))]
+    pub continuation: Option<Spanned<String>>,
+    /// The candidates. The default is `candidates` of the task.
+    #[schemars(with = "Option<ListKey>", extend("x-value" = "expression or list of templates"))]
+    pub candidates: Option<Spanned<ListKey>>,
+    /// How a candidate is written, with the variables `candidate`, `index` (from 0) and `label`. The default is
+    /// `{{ candidate }}`; `answer` of the task is not used.
+    #[schemars(with = "Option<String>", extend("x-value" = "template"))]
+    pub answer: Option<Spanned<String>>,
+    /// The names by which `gold` refers to the candidates. The default is `labels` of the task.
+    #[schemars(with = "Option<ListKey>", extend("x-value" = "expression or list of texts"))]
+    pub labels: Option<Spanned<ListKey>>,
+    /// The correct candidate. The default is `gold` of the task.
+    #[schemars(with = "Option<String>", extend("x-value" = "expression"))]
+    pub gold: Option<Spanned<String>>,
+    /// The text between the context and a candidate. It belongs to the text whose likelihood is measured, but not to the length
+    /// of the candidate. The default is one blank.
+    #[schemars(extend("x-value" = "text"))]
+    pub delimiter: Option<String>,
+    /// The text behind each few-shot example. The default is an empty line.
+    #[schemars(extend("x-value" = "text"))]
+    pub separator: Option<String>,
+    /// A text before everything else. The default is none.
+    #[schemars(with = "Option<String>", extend("x-value" = "template"))]
+    pub description: Option<Spanned<String>>,
+    /// Whether a row belongs to the split. The default is `keep` of the task.
+    #[schemars(with = "Option<String>", extend("x-value" = "expression"))]
+    pub keep: Option<Spanned<String>>,
+    /// Rows with the same value become one row: the last of them, with the list of all of them in the variable `rows`, in the
+    /// order of the file. The default joins no rows.
+    #[schemars(with = "Option<String>", extend("x-value" = "expression"))]
+    pub join: Option<Spanned<String>>,
 }
 
 /// A list that is computed from the row, or written out.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "expected an expression (a string) or a list of strings")]
 #[schemars(inline)]
 pub(crate) enum ListKey {

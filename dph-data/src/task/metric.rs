@@ -16,16 +16,19 @@ pub enum TaskMetric {
     Pearson,
     /// Spearman's correlation of the predicted position with the document's score.
     Spearman,
+    /// The share of the probability of all candidates that the right ones have.
+    Mass,
 }
 
 impl TaskMetric {
     /// All metrics by their names.
-    pub(crate) const ALL: [(&'static str, Self); 5] = [
+    pub(crate) const ALL: [(&'static str, Self); 6] = [
         ("accuracy", Self::Accuracy),
         ("f1", Self::F1),
         ("matthews", Self::Matthews),
         ("pearson", Self::Pearson),
         ("spearman", Self::Spearman),
+        ("mass", Self::Mass),
     ];
 
     /// The metric of this name.

@@ -13,3 +13,4 @@ pub(crate) use definition::Source;
 pub use definition::Task;
 pub use kind::Kind;
 pub use metric::TaskMetric;
+pub(crate) use recipe::{JOINED, Recipe};

@@ -4,8 +4,8 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use dph_core::CandidateScores;
-use dph_data::{DataError, TaskData};
+use dph_core::{CandidateScores, Scorer};
+use dph_data::{DataError, Style, TaskData};
 
 use crate::bench::options::BenchOptions;
 use crate::bench::plan::{BenchPlan, PlannedTask};
@@ -57,6 +57,28 @@ pub enum BenchError {
     NoHead {
         /// The model.
         model: String,
+    },
+    /// Conversations are requested from a model without a chat format.
+    #[error(
+        "`{model}` has no chat format: its tokenizer_config.json has no `chat_template` and its vocabulary no <|im_start|> and \
+         <|im_end|>; use the style `plain`, or add a `chat_template`"
+    )]
+    NoChat {
+        /// The model.
+        model: String,
+    },
+    /// The head was trained on documents of another style.
+    #[error(
+        "the preference head of `{name}` was trained on documents in the style `{head}`, and the evaluation is in the style `{style}`: \
+         the head reads the state behind an answer, which differs; evaluate in the style `{head}`, or use the scorer `log`"
+    )]
+    Style {
+        /// The name of the head.
+        name: String,
+        /// The style that it was trained on.
+        head: Style,
+        /// The style of the evaluation.
+        style: Style,
     },
     /// A head does not fit the model.
     #[error("{name}: {source}")]
@@ -124,6 +146,12 @@ pub(crate) fn evaluate(
     options: &BenchOptions,
     progress: &mut dyn FnMut(BenchProgress<'_>),
 ) -> Result<Vec<Bench>, BenchError> {
+    if options.style == Style::Chat && !model.tokenizer.has_chat() {
+        return Err(BenchError::NoChat { model: model.name.clone() });
+    }
+    if options.scorers.rewards() {
+        subjects.iter().try_for_each(|subject| subject.check_style(options.style))?;
+    }
     let scoring = Scoring {
         token_budget: options.token_budget,
         log_likelihood: options.scorers.log_likelihood(),
@@ -154,6 +182,7 @@ pub(crate) fn evaluate(
         })?;
 
     let mut found: Vec<Bench> = subjects.iter().map(|subject| Bench::new(subject.name)).collect();
+    found.iter_mut().for_each(|bench| bench.results.style = Some(options.style));
     let mut scores = &scores[..];
     for (planned, data) in plan.tasks.iter().zip(&loaded) {
         let (of_task, rest) = scores.split_at(data.sets.len());
@@ -163,7 +192,8 @@ pub(crate) fn evaluate(
             let rewards = subject.rewards(options.scorers);
             let own = first..first + rewards.len();
             first = own.end;
-            bench.add(planned, data, rewards, options.scorers, &only(of_task, &own));
+            let scorers = options.scorers.scorers(options.style, rewards);
+            bench.add(planned, data, rewards, &scorers, &only(of_task, &own));
         }
     }
     if let Some(cache) = cache {
@@ -171,12 +201,28 @@ pub(crate) fn evaluate(
     }
     for (subject, bench) in subjects.iter().zip(&mut found) {
         let heads = subject.rewards(options.scorers);
-        summarise(&mut bench.results, &bench.documents, plan, heads, &options.scorers.scorers(heads));
+        summarise(
+            &mut bench.results,
+            &bench.documents,
+            plan,
+            heads,
+            &options.scorers.scorers(options.style, heads),
+        );
     }
     Ok(found)
 }
 
 impl<'a> Subject<'a> {
+    /// Whether its head was trained on documents of this style.
+    fn check_style(&self, style: Style) -> Result<(), BenchError> {
+        match self.head {
+            Some((_, config)) if config.style != style => {
+                Err(BenchError::Style { name: self.name.to_owned(), head: config.style, style })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The names of its rewards.
     fn rewards(&self, scorers: ScorerChoice) -> &'a [String] {
         self.head.filter(|_| scorers.rewards()).map_or(&[], |(_, config)| &config.rewards)
@@ -204,17 +250,18 @@ impl Bench {
         planned: &PlannedTask,
         data: &TaskData,
         rewards: &[String],
-        scorers: ScorerChoice,
+        scorers: &[Scorer],
         scores: &[Vec<CandidateScores>],
     ) {
         let documents = data.sets.iter().zip(scores).map(|(set, scores)| DocumentScores {
             kind: planned.task.kind,
             group: data.groups.get(&set.id).cloned(),
+            right: data.right.get(&set.id).cloned().unwrap_or_default(),
             score: data.scores.get(&set.id).copied(),
             ..DocumentScores::new(&planned.task.name, &planned.split, set, scores, rewards)
         });
         let documents: Vec<DocumentScores> = documents.collect();
-        let results = task_results(planned, data, rewards, &scorers.scorers(rewards), &documents);
+        let results = task_results(planned, data, rewards, scorers, &documents);
         self.results.results.extend(results);
         self.documents.extend(documents);
     }

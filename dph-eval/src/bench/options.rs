@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use dph_data::TaskData;
+use dph_data::{Style, TaskData};
 
 use crate::scorer_choice::ScorerChoice;
 use crate::scoring::Scoring;
@@ -13,6 +13,8 @@ use crate::scoring::Scoring;
 pub struct BenchOptions {
     /// The root of the data sets: `<data>/<task>/<split>.jsonl`.
     pub data: PathBuf,
+    /// The style of the documents.
+    pub style: Style,
     /// Maximum number of documents of each task: a seeded sample. `None` takes all.
     pub limit: Option<usize>,
     /// Number of answered documents of the train split before each question.
@@ -35,11 +37,12 @@ pub struct BenchOptions {
 }
 
 impl BenchOptions {
-    /// The default options: all documents of the data sets in `data`, no examples, these scorers.
+    /// The default options: all documents of the data sets in `data` as conversations, no examples, these scorers.
     pub fn new(data: impl Into<PathBuf>, scorers: ScorerChoice) -> Self {
         let token_budget = Scoring::default().token_budget;
         Self {
             data: data.into(),
+            style: Style::Chat,
             limit: None,
             few_shot: 0,
             same_examples: false,

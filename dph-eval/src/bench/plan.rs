@@ -170,6 +170,8 @@ impl PlannedTask {
             side: HoldoutSide::HeldOut,
         };
         let load = TaskLoadOptions {
+            style: options.style,
+            likelihood_only: !options.scorers.rewards(),
             limit: options.limit,
             seed: options.seed,
             few_shot: options.few_shot,

@@ -33,7 +33,8 @@ pub(crate) fn task_results(
                 measurement: Measurement { interval, ..estimate.into() },
                 documents: data.sets.len(),
                 skipped: skipped.iter().map(|(reason, &count)| (reason.as_str().to_owned(), count)).collect(),
-                chance: chance_level(metric, &data.sets),
+                truncated: data.cut,
+                chance: chance_level(metric, &data.sets, &data.right),
             })
         };
         metrics.iter().filter_map(|metric| result(*metric)).collect::<Vec<_>>()

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use dph_core::Style;
 use dph_core::terminal::{Done, Failure, Progress, say};
 use dph_eval::{
     Bench, BenchOptions, BenchPlan, BenchProgress, BenchStep, CACHE_FILE, MANIFEST_FILE, PlannedTask,
@@ -17,8 +18,10 @@ use super::device::{DeviceArgs, positive};
 /// Prints a table with a row for each scorer and a column for each task and suite: accuracies in per cent with standard errors.
 /// The row above them shows the accuracy of random choices, the row below them the number of documents.
 ///
-/// Scorers: `loglik-mean` and `loglik-sum` choose the answer with the highest mean or total log-probability of its tokens;
-/// `reward:<head>` chooses the one with the highest reward.
+/// Scorers: `loglik-mean` and `loglik-sum` choose the answer with the highest mean or total log-probability of its tokens,
+/// `loglik-byte` and `loglik-char` the one with the highest total divided by the bytes or characters of its text; `reward:<head>`
+/// chooses the one with the highest reward. The style `plain` is that of lm-evaluation-harness, whose `acc` is the accuracy of
+/// `loglik-sum` and `acc_norm` that of `loglik-char`.
 #[derive(Debug, Args)]
 pub struct BenchArgs {
     /// The model, export or run
@@ -47,6 +50,11 @@ pub struct BenchArgs {
     /// Put the same K documents before all questions of a task, instead of others before each. They are computed once
     #[arg(long)]
     same_examples: bool,
+
+    /// The style of the documents: `chat` (the paper's conversations) or `plain` (text that is continued, as in
+    /// lm-evaluation-harness) [default: that of the preference head; without one, chat if the tokenizer has a chat format]
+    #[arg(long, value_name = "STYLE")]
+    style: Option<Style>,
 
     /// Which scorers to use [default: all that the model has]
     #[arg(long, value_name = "WHICH")]
@@ -93,9 +101,12 @@ impl BenchArgs {
         }
         let mut line = Progress::new();
         line.prepare("loading the model");
-        let model = self.device.open(&self.dir)?;
+        let model = self.device.open_with(&self.dir, true)?;
+        let of_head = model.head.as_ref().map(|(_, config)| config.style);
+        let style = self.style.or(of_head).unwrap_or_else(|| model.tokenizer.default_style());
         let options = BenchOptions {
             data: self.data.clone(),
+            style,
             limit: self.limit,
             few_shot: self.few_shot,
             same_examples: self.same_examples,

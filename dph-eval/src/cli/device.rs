@@ -30,9 +30,16 @@ pub struct DeviceArgs {
 }
 
 impl DeviceArgs {
+    /// Opens a model for conversations.
     pub fn open(&self, dir: &Path) -> Result<Model, Failure> {
+        self.open_with(dir, false)
+    }
+
+    /// Opens a model; with `text_only`, also one that has no chat format.
+    pub fn open_with(&self, dir: &Path, text_only: bool) -> Result<Model, Failure> {
         let device = dph_core::device(&self.device)?;
-        Ok(Model::open_with(dir, &device, &OpenOptions { chat: self.chat, precision: self.precision })?)
+        let options = OpenOptions { chat: self.chat, precision: self.precision, text_only };
+        Ok(Model::open_with(dir, &device, &options)?)
     }
 }
 

@@ -10,7 +10,7 @@ use clap::Args;
 use dph_core::Scorer;
 use dph_core::terminal::numbers::counted;
 use dph_core::terminal::{Done, Failure, Progress, say};
-use dph_data::{Message, TokenView};
+use dph_data::{Message, Style, TokenView};
 use dph_eval::{Calibration, Model, RankRequest, Ranking, ScorerChoice, Scoring, ranking_order, score};
 use serde_json::json;
 
@@ -183,7 +183,15 @@ impl RankArgs {
                 ScorerChoice::Log
             }
         };
-        Ok(ranking_order(choice.scorers(model.heads())))
+        let of_plain_text = model.head.as_ref().is_some_and(|(_, config)| config.style == Style::Plain);
+        if of_plain_text && choice.rewards() {
+            return Err(Failure::request(format!(
+                "the preference head of {} was trained on documents in the style `plain`, and rank lays out conversations: the head reads \
+                 the state behind an answer, which differs; use --scorer log, or a head that was trained in the style `chat`",
+                self.dir.display()
+            )));
+        }
+        Ok(ranking_order(choice.scorers(Style::Chat, model.heads())))
     }
 }
 

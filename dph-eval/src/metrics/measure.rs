@@ -1,6 +1,7 @@
 //! The value of a metric over documents, and its value for random choices.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
 use dph_core::CandidateSet;
 use dph_data::TaskMetric;
@@ -20,25 +21,36 @@ pub(crate) struct Outcome {
     pub gold: usize,
     /// The reference score, for metrics that need one.
     pub score: Option<f64>,
+    /// The share of the right candidates in the probability of all; 0 if the values are not numbers.
+    pub mass: f64,
 }
 
 impl Outcome {
     /// The outcome of picking a candidate.
     pub(crate) fn new(predicted: Option<usize>, gold: usize, score: Option<f64>) -> Self {
-        Self { right: predicted == Some(gold), predicted, gold, score }
+        Self { right: predicted == Some(gold), predicted, gold, score, mass: 0.0 }
+    }
+
+    /// The outcome with the share of the right candidates.
+    pub(crate) fn with_mass(self, mass: f64) -> Self {
+        Self { mass, ..self }
     }
 
     /// The outcome without what these metrics do not depend on, so that more outcomes are equal.
     pub(crate) fn only_for(self, metrics: &[TaskMetric]) -> Self {
         let score = self.score.filter(|_| metrics.iter().any(|metric| metric.needs_score()));
         match metrics.iter().all(|metric| *metric == TaskMetric::Accuracy) {
-            true => Self { right: self.right, predicted: None, gold: 0, score: None },
-            false => Self { score, ..self },
+            true => Self { right: self.right, predicted: None, gold: 0, score: None, mass: 0.0 },
+            false => Self {
+                score,
+                mass: if metrics.contains(&TaskMetric::Mass) { self.mass } else { 0.0 },
+                ..self
+            },
         }
     }
 
-    fn key(&self) -> (bool, Option<usize>, usize, Option<u64>) {
-        (self.right, self.predicted, self.gold, self.score.map(f64::to_bits))
+    fn key(&self) -> (bool, Option<usize>, usize, Option<u64>, u64) {
+        (self.right, self.predicted, self.gold, self.score.map(f64::to_bits), self.mass.to_bits())
     }
 }
 
@@ -82,6 +94,10 @@ pub(crate) fn value(metric: TaskMetric, outcomes: &[(Outcome, f64)]) -> f64 {
         TaskMetric::Matthews => classification::weighted_matthews(&classes(outcomes)),
         TaskMetric::Pearson => correlation::weighted_pearson(&numbers(outcomes)),
         TaskMetric::Spearman => correlation::weighted_spearman(&numbers(outcomes)),
+        TaskMetric::Mass => {
+            let total: f64 = outcomes.iter().map(|(_, weight)| weight).sum();
+            outcomes.iter().map(|(outcome, weight)| outcome.mass * weight).sum::<f64>() / total
+        }
     };
     if value.is_nan() { 0.0 } else { value }
 }
@@ -106,15 +122,20 @@ pub(crate) fn measure(metric: TaskMetric, sample: &Sample<Outcome>) -> Option<Es
             let right = |outcome: &Outcome| f64::from(u8::from(outcome.right));
             jackknife::of_a_mean(sample, right)
         }
+        TaskMetric::Mass => jackknife::of_a_mean(sample, |outcome: &Outcome| outcome.mass),
         _ => jackknife::estimate(sample, |outcomes| value(metric, outcomes)),
     }
 }
 
 /// The expected metric of candidates that are picked uniformly at random.
 ///
-/// For F1 this is the limit for many documents, `2 p q / (p + q)` with a fraction `p` of positive documents and a fraction `q` of
+/// `right` are the candidates that are right, for each set with more than one, by its id. For F1 this is the limit for many documents, `2 p q / (p + q)` with a fraction `p` of positive documents and a fraction `q` of
 /// positive guesses. `None` without sets.
-pub(crate) fn chance_level(metric: TaskMetric, sets: &[CandidateSet]) -> Option<f64> {
+pub(crate) fn chance_level(
+    metric: TaskMetric,
+    sets: &[CandidateSet],
+    right: &BTreeMap<String, Vec<usize>>,
+) -> Option<f64> {
     let guesses = chance(sets)?;
     match metric {
         TaskMetric::Accuracy => Some(guesses),
@@ -123,7 +144,26 @@ pub(crate) fn chance_level(metric: TaskMetric, sets: &[CandidateSet]) -> Option<
             Some(2.0 * positive * guesses / (positive + guesses))
         }
         TaskMetric::Matthews | TaskMetric::Pearson | TaskMetric::Spearman => Some(0.0),
+        TaskMetric::Mass => {
+            let share = |set: &CandidateSet| {
+                right.get(&set.id).map_or(1, Vec::len) as f64 / set.candidates.len().max(1) as f64
+            };
+            Some(sets.iter().map(share).sum::<f64>() / sets.len() as f64)
+        }
     }
+}
+
+/// The share of the candidates `right` in the probability of all, if `values` are their logarithms up to a constant.
+///
+/// 0 if no value is a number.
+pub(crate) fn mass(values: &[f64], right: &[usize]) -> f64 {
+    let greatest = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let weight = |value: f64| if value == greatest { 1.0 } else { (value - greatest).exp() };
+    let weights: Vec<f64> =
+        values.iter().map(|&value| if value.is_nan() { 0.0 } else { weight(value) }).collect();
+    let total: f64 = weights.iter().sum();
+    let of_right: f64 = right.iter().filter_map(|&index| weights.get(index)).sum();
+    if total > 0.0 { of_right / total } else { 0.0 }
 }
 
 /// Predicted and gold class; a document without a prediction has a class of its own.
@@ -171,6 +211,19 @@ mod tests {
     }
 
     #[test]
+    fn the_mass_is_the_share_of_the_right_candidates() {
+        let values: Vec<f64> = [1.0_f64, 2.0, 5.0].map(|share| (share / 8.0).ln() - 900.0).to_vec();
+        assert!((mass(&values, &[0, 2]) - 0.75).abs() < 1e-12);
+        assert_eq!(mass(&[f64::NAN, f64::NAN], &[0]), 0.0);
+        assert_eq!(mass(&[f64::NAN, -3.0], &[0]), 0.0);
+        assert_eq!(mass(&[f64::NEG_INFINITY, f64::NEG_INFINITY], &[0]), 0.5);
+        let of = |mass| outcome(0, 0).with_mass(mass);
+        let estimate = measure(TaskMetric::Mass, &[of(0.25), of(0.75)]).unwrap();
+        assert_eq!((estimate.value, estimate.stderr), (0.5, Some(0.25)));
+        assert_eq!(measure(TaskMetric::Mass, &[]), None);
+    }
+
+    #[test]
     fn undefined_metrics_are_zero_or_none() {
         let constant = [outcome(1, 0), outcome(1, 1), outcome(1, 1)];
         for metric in [TaskMetric::Matthews, TaskMetric::Pearson, TaskMetric::Spearman] {
@@ -196,10 +249,14 @@ mod tests {
                 ..CandidateSet::default()
             })
             .collect();
-        assert_eq!(chance_level(TaskMetric::Accuracy, &sets), Some(0.5));
+        let none = BTreeMap::new();
+        assert_eq!(chance_level(TaskMetric::Accuracy, &sets, &none), Some(0.5));
         // Of four documents one is positive: of four guesses two, a quarter of them right: precision 1/4, recall 1/2.
-        assert_eq!(chance_level(TaskMetric::F1, &sets), Some(1.0 / 3.0));
-        assert_eq!(chance_level(TaskMetric::Matthews, &sets), Some(0.0));
-        assert_eq!(chance_level(TaskMetric::F1, &[]), None);
+        assert_eq!(chance_level(TaskMetric::F1, &sets, &none), Some(1.0 / 3.0));
+        assert_eq!(chance_level(TaskMetric::Matthews, &sets, &none), Some(0.0));
+        assert_eq!(chance_level(TaskMetric::F1, &[], &none), None);
+        let all_right = BTreeMap::from([(String::new(), vec![0, 1])]);
+        assert_eq!(chance_level(TaskMetric::Mass, &sets, &none), Some(0.5));
+        assert_eq!(chance_level(TaskMetric::Mass, &sets, &all_right), Some(1.0));
     }
 }

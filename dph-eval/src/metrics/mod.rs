@@ -11,6 +11,6 @@ mod sample;
 pub use classification::{f1, matthews};
 pub use correlation::{pearson, spearman};
 pub use estimate::{Estimate, accuracy, chance, mean_of_metrics, weighted_mean, wilson_interval};
-pub(crate) use measure::{Outcome, chance_level, mean_value, measure, value};
+pub(crate) use measure::{Outcome, chance_level, mass, mean_value, measure, value};
 pub(crate) use resample::{bootstrap, p_value, percentile_interval, permutations, seed, weighted_sum};
 pub(crate) use sample::{Sample, Weighted};

@@ -38,6 +38,8 @@ pub struct OpenOptions {
     /// The type of the language model's matrices, see [`LoadOptions::precision`]; `None` takes the one that the head was
     /// trained with, or f32 without a head.
     pub precision: Option<Precision>,
+    /// Whether a tokenizer without a chat format is accepted; then only plain text can be scored.
+    pub text_only: bool,
 }
 
 impl Model {
@@ -76,7 +78,7 @@ impl Model {
         let export = locate(dir)?;
         let tokenizer = |files: &Path, format| match loaded {
             Some(tokenizer) => Ok(tokenizer),
-            None => tokenizer(files, format).map(Arc::new),
+            None => tokenizer(files, format, options.text_only).map(Arc::new),
         };
         // A model in one file has no head.
         if export.is_file() {
@@ -149,8 +151,12 @@ impl Model {
 }
 
 /// The tokenizer of a backbone.
-fn tokenizer(backbone: &Path, format: Option<ChatFormat>) -> Result<ChatTokenizer, ModelError> {
-    let options = ChatOptions { format, ..ChatOptions::default() };
+fn tokenizer(
+    backbone: &Path,
+    format: Option<ChatFormat>,
+    text_only: bool,
+) -> Result<ChatTokenizer, ModelError> {
+    let options = ChatOptions { format, text_only, ..ChatOptions::default() };
     let files = ModelFiles::open(backbone)?;
     Ok(ChatTokenizer::from_files(backbone, &|name| files.read(name), &options)?)
 }

@@ -89,7 +89,7 @@ pub(crate) fn check_set(backbone: &Backbone, set: &CandidateSet) -> Result<(), U
         return Err(Unscorable::TooLong { tokens, context });
     }
     let vocab = backbone.vocab();
-    let answers = set.candidates.iter().flat_map(|candidate| &candidate.tokens);
+    let answers = set.candidates.iter().flat_map(|candidate| candidate.tokens.iter().chain(&candidate.next));
     match set.prompt.iter().chain(answers).find(|&&token| token as usize >= vocab) {
         Some(&token) => Err(Unscorable::UnknownToken { token, vocab }),
         None => Ok(()),

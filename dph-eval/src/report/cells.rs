@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use dph_core::terminal::numbers::counted;
+use dph_data::Style;
 
 use crate::bench::{BASELINE, HELD_OUT};
 use crate::compare::SIGNIFICANT;
@@ -119,7 +120,8 @@ pub(super) fn notes(runs: &[Results]) -> Vec<String> {
         let name = if runs.len() > 1 { format!("{}: ", run.name) } else { String::new() };
         run.results.iter().filter_map(move |result| Some(format!("{name}{}", held_out(result)?)))
     });
-    let mut notes: Vec<String> = held_out.chain(skipped(runs)).collect();
+    let mut notes: Vec<String> =
+        plain(runs).into_iter().chain(held_out).chain(skipped(runs)).chain(truncated(runs)).collect();
     match common_meaning(runs) {
         Some(meaning) => notes.push(format!("± is the {meaning}")),
         None => notes
@@ -142,6 +144,34 @@ fn held_out(result: &TaskResult) -> Option<String> {
         100.0 * low,
         100.0 * high
     ))
+}
+
+/// The runs in the style `plain`.
+fn plain(runs: &[Results]) -> Option<String> {
+    let plain: Vec<&str> =
+        runs.iter().filter(|run| run.style == Some(Style::Plain)).map(|run| run.name.as_str()).collect();
+    let names = if plain.len() == runs.len() { String::new() } else { format!(" of {}", plain.join(", ")) };
+    let style = "style plain: worded and tokenised as in lm-evaluation-harness, whose acc is loglik-sum and acc_norm loglik-char";
+    (!plain.is_empty()).then(|| format!("{style}{names}"))
+}
+
+/// Numbers of documents without their beginning, by task.
+fn truncated(runs: &[Results]) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for run in runs {
+        for result in run.results.iter().filter(|result| result.truncated > 0) {
+            let run = if runs.len() > 1 { format!("{}: ", run.name) } else { String::new() };
+            let count = counted(result.truncated, "document");
+            let note = format!(
+                "{run}{}/{}: {count} longer than the context, cut at the beginning",
+                result.task, result.split
+            );
+            if !found.contains(&note) {
+                found.push(note);
+            }
+        }
+    }
+    found
 }
 
 /// Numbers of skipped documents, by task and reason.

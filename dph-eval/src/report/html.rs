@@ -112,6 +112,7 @@ mod tests {
             measurement: Measurement { value: 0.412, stderr: Some(0.035), ..Measurement::default() },
             documents: 200,
             skipped: Default::default(),
+            truncated: 0,
             chance: Some(0.25),
         });
         let page =

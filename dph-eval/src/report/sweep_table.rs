@@ -151,6 +151,7 @@ mod tests {
                 measurement: Measurement { value, stderr: Some(0.03), ..Measurement::default() },
                 documents: 200,
                 skipped: [("too-long".to_string(), 3)].into(),
+                truncated: 0,
                 chance: Some(0.5),
             });
             results.suites.push(SuiteResult {

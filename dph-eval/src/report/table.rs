@@ -154,6 +154,7 @@ mod tests {
             measurement: Measurement { value, stderr, ..Measurement::default() },
             documents: 200,
             skipped: BTreeMap::new(),
+            truncated: 0,
             chance: Some(0.25),
         }
     }

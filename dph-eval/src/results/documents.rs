@@ -32,6 +32,9 @@ pub struct DocumentScores {
     pub group: Option<String>,
     /// Index of the gold candidate.
     pub gold: Option<usize>,
+    /// Indices of all right candidates, where there is more than one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub right: Vec<usize>,
     /// The reference score, in tasks that have one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub score: Option<f64>,
@@ -56,7 +59,7 @@ pub struct ScoredCandidate {
 }
 
 impl DocumentScores {
-    /// The scores of a candidate set of a choice, without `group` and `score`; `heads` are the names of the rewards.
+    /// The scores of a candidate set of a choice, without `group`, `right` and `score`; `heads` are the names of the rewards.
     pub fn new(
         task: &str,
         split: &str,
@@ -72,6 +75,7 @@ impl DocumentScores {
             kind: Kind::Choice,
             group: None,
             gold: set.gold,
+            right: Vec::new(),
             score: None,
             candidates,
         }

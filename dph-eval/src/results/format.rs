@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use dph_data::Style;
 use serde::{Deserialize, Serialize};
 
 use crate::metrics::Estimate;
@@ -36,6 +37,9 @@ pub struct Results {
     pub format: u32,
     /// The name of the experiment or the model.
     pub name: String,
+    /// The style of the documents; absent in files of earlier versions, which are all `chat`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub style: Option<Style>,
     /// One entry for each task and scorer.
     pub results: Vec<TaskResult>,
     /// One entry for each suite and scorer.
@@ -50,7 +54,7 @@ pub struct TaskResult {
     pub task: String,
     /// The split.
     pub split: String,
-    /// `loglik-mean`, `loglik-sum` or `reward:<head>`.
+    /// `loglik-mean`, `loglik-sum`, `loglik-byte`, `loglik-char` or `reward:<head>`.
     pub scorer: String,
     /// The name of the metric, such as `accuracy`.
     pub metric: String,
@@ -62,6 +66,10 @@ pub struct TaskResult {
     /// Number of documents that were skipped, by reason.
     #[serde(default)]
     pub skipped: BTreeMap<String, usize>,
+    /// Number of documents that were scored without their beginning, because they are longer than the context (style `plain`);
+    /// absent if there are none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub truncated: usize,
     /// The expected value for random choices.
     #[serde(default)]
     pub chance: Option<f64>,
@@ -72,7 +80,7 @@ pub struct TaskResult {
 pub struct SuiteResult {
     /// The suite's name.
     pub suite: String,
-    /// `loglik-mean`, `loglik-sum` or `reward:<head>`.
+    /// `loglik-mean`, `loglik-sum`, `loglik-byte`, `loglik-char` or `reward:<head>`.
     pub scorer: String,
     /// The suite's mean: `value`, `stderr`, `std` and `runs`.
     #[serde(flatten)]
@@ -127,10 +135,20 @@ impl From<Estimate> for Measurement {
     }
 }
 
+fn is_zero(number: &usize) -> bool {
+    *number == 0
+}
+
 impl Results {
     /// Results without any entry.
     pub fn new(name: impl Into<String>) -> Self {
-        Self { format: RESULTS_FORMAT, name: name.into(), results: Vec::new(), suites: Vec::new() }
+        Self {
+            format: RESULTS_FORMAT,
+            name: name.into(),
+            style: None,
+            results: Vec::new(),
+            suites: Vec::new(),
+        }
     }
 
     /// The text of `results.json`, indented, with a final newline.

@@ -16,6 +16,7 @@ impl Results {
     pub fn mean(name: impl Into<String>, runs: &[Self]) -> Self {
         let mut mean = Self::new(name);
         let Some(first) = runs.first() else { return mean };
+        mean.style = first.style.filter(|style| runs.iter().all(|run| run.style == Some(*style)));
         for result in &first.results {
             let same = |other: &&TaskResult| {
                 (&other.task, &other.split, &other.scorer, &other.metric)
@@ -68,6 +69,7 @@ mod tests {
                 measurement: Measurement { value, stderr: Some(0.1), ..Measurement::default() },
                 documents: 9,
                 skipped: Default::default(),
+                truncated: 0,
                 chance: Some(0.5),
             });
             let suite = SuiteResult {

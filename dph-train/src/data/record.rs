@@ -95,8 +95,12 @@ fn content_hash(data: &TaskData) -> String {
         let CandidateSet { id, prompt, candidates, gold, earlier_answers, attributes } = set;
         hash.bytes(id.as_bytes()).tokens(prompt).number(candidates.len());
         // Nothing that is resumed depends on the number of characters.
-        for Candidate { tokens, answer, bytes, chars: _ } in candidates {
+        for Candidate { tokens, answer, next, bytes, chars: _ } in candidates {
             hash.tokens(tokens).number(answer.start).number(answer.end).number(*bytes);
+            // Records of earlier versions do not have it.
+            if let Some(next) = next {
+                hash.number(*next as usize);
+            }
         }
         hash.number(gold.map_or(usize::MAX, |gold| gold)).number(earlier_answers.len());
         for range in earlier_answers {
@@ -147,6 +151,8 @@ mod tests {
             sets: sets.to_vec(),
             scores: Default::default(),
             groups: Default::default(),
+            right: Default::default(),
+            cut: 0,
             skipped: Default::default(),
             rows: sets.len(),
             files: Vec::new(),

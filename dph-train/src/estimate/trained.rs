@@ -1,5 +1,6 @@
 //! The number of parameters that a stage trains.
 
+use dph_core::Style;
 use dph_model::decoder::ParamKey;
 use dph_model::fits;
 
@@ -39,7 +40,7 @@ pub(crate) fn trained(experiment: &Experiment, stage: &Stage, source: &ModelSour
     };
     let keys = config.param_keys().into_iter().filter(|&key| !named(key, &stage.freeze));
     let of_head = match stage.objective.trains_head() {
-        true => experiment.head_config(config).parameters(),
+        true => experiment.head_config(config, Style::Chat).parameters(),
         false => 0,
     };
     keys.map(parameters_of).sum::<usize>() + of_head

@@ -19,6 +19,7 @@ mod tokenizer_source;
 use std::path::{Path, PathBuf};
 
 use dph_core::{PreferenceHeadConfig, Style};
+use dph_data::ChatTokenizer;
 use dph_model::DecoderConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -85,8 +86,23 @@ impl Experiment {
         stage.trainable.unwrap_or(self.model.trainable)
     }
 
-    /// The configuration of the head for a language model.
-    pub(crate) fn head_config(&self, backbone: &DecoderConfig) -> PreferenceHeadConfig {
+    /// The style of a stage, for its tokenizer.
+    pub(crate) fn stage_style(&self, stage: &Stage, tokenizer: &ChatTokenizer) -> Style {
+        stage.style.unwrap_or_else(|| tokenizer.default_style())
+    }
+
+    /// The style of the evaluation, if the experiment names it.
+    pub(crate) fn named_eval_style(&self) -> Option<Style> {
+        self.eval.style.or_else(|| self.stages.last()?.style)
+    }
+
+    /// The style of the evaluation of a model with this tokenizer.
+    pub(crate) fn eval_style(&self, tokenizer: &ChatTokenizer) -> Style {
+        self.named_eval_style().unwrap_or_else(|| tokenizer.default_style())
+    }
+
+    /// The configuration of the head for a language model, and for documents in a style.
+    pub(crate) fn head_config(&self, backbone: &DecoderConfig, style: Style) -> PreferenceHeadConfig {
         let head = &self.head;
         PreferenceHeadConfig {
             d_model: backbone.d_model,
@@ -97,7 +113,7 @@ impl Experiment {
             dropout: head.dropout,
             rewards: head.rewards.clone(),
             bias: head.bias,
-            style: Style::Chat,
+            style,
         }
     }
 }
@@ -118,6 +134,10 @@ pub struct Eval {
     /// The split of `tasks`. The default is the evaluation split of each task.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub split: Option<String>,
+    /// The style of the documents, `"chat"` or `"plain"`. The default is the style of the last stage or, without stages, `"chat"` if
+    /// the tokenizer has a chat format, else `"plain"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub style: Option<Style>,
     /// Maximum number of rows of each task; they are spread evenly over its file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
@@ -135,6 +155,7 @@ impl Default for Eval {
             suites: Vec::new(),
             tasks: Vec::new(),
             split: None,
+            style: None,
             limit: None,
             after: Vec::new(),
             seed: defaults::seed(),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use dph_core::Style;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +41,11 @@ pub struct Stage {
     /// saves memory and costs time.
     #[serde(default)]
     pub gradient_checkpointing: bool,
+    /// The style of the documents: `"chat"`, conversations, or `"plain"`, text that is continued, in the wording of
+    /// lm-evaluation-harness. The default is `"chat"` if the tokenizer has a chat format, else `"plain"`. A head can only be evaluated
+    /// in the style that it was trained in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub style: Option<Style>,
     /// The tasks to train on and their weights: `{ arc_easy = 1.0, "my/task.toml" = 0.5 }`.
     pub mix: BTreeMap<String, f64>,
     /// The split of the tasks for training.

@@ -33,7 +33,7 @@ impl EvalForecast {
         speed: &Speed<'_>,
     ) -> Result<Option<Self>, TrainError> {
         let Some(tokenizer) = source.tokenizer() else { return Ok(None) };
-        let options = evaluation_options(experiment, root);
+        let options = evaluation_options(experiment, root, tokenizer);
         let (mut questions, mut tokens) = (0, 0);
         for planned in &plan.tasks {
             let data = match planned.load(tokenizer, source.config.context, &options) {

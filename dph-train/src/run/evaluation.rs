@@ -26,7 +26,7 @@ pub(crate) fn evaluate(
     let options = experiment.model.open_options();
     let mut model = Model::open_parts(first, device, &options, data.tokenizer.clone())?;
     model.name = experiment.name.clone();
-    let mut options = evaluation_options(experiment, context.data);
+    let mut options = evaluation_options(experiment, context.data, &model.tokenizer);
     options.scorers = ScorerChoice::all(model.heads());
     options.loaded = data.tasks.clone();
     options.cache = Some(dir.join(CACHE_FILE));

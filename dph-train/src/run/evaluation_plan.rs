@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use dph_data::ChatTokenizer;
 use dph_eval::{BenchOptions, BenchPlan, HeldOut, PlanError, ScorerChoice};
 
 use crate::experiment::Experiment;
@@ -20,8 +21,16 @@ pub(crate) fn evaluation_plan(experiment: &Experiment) -> Result<BenchPlan, Plan
     Ok(plan)
 }
 
-/// The options of an evaluation with the log-likelihood, given the root of the data sets.
-pub(crate) fn evaluation_options(experiment: &Experiment, root: &Path) -> BenchOptions {
+/// The options of an evaluation of a model with this tokenizer, given the root of the data sets. With a head, all documents leave
+/// room for their last token, whose state heads read.
+pub(crate) fn evaluation_options(
+    experiment: &Experiment,
+    root: &Path,
+    tokenizer: &ChatTokenizer,
+) -> BenchOptions {
     let limit = experiment.eval.limit;
-    BenchOptions { limit, seed: experiment.eval.seed, ..BenchOptions::new(root, ScorerChoice::Log) }
+    let style = experiment.eval_style(tokenizer);
+    let trains_head = experiment.stages.iter().any(|stage| stage.objective.trains_head());
+    let scorers = if trains_head { ScorerChoice::Both } else { ScorerChoice::Log };
+    BenchOptions { style, limit, seed: experiment.eval.seed, ..BenchOptions::new(root, scorers) }
 }

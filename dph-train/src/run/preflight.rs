@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use burn::tensor::Device;
+use dph_core::Style;
 use dph_core::terminal::numbers::bytes;
 use dph_data::{Kind, Message, Task};
 use dph_eval::BenchPlan;
@@ -101,16 +102,17 @@ impl<'a> Preflights<'a> {
     ) -> Result<RunData, TrainError> {
         let Some(tokenizer) = source.tokenizer() else { return Ok(RunData::default()) };
         let from = |tokenizer| DataSource { root, tokenizer, context: source.config.context };
-        let options = evaluation_options(experiment, root);
         let mut loaded = RunData::default();
         for (index, stage) in experiment.stages.iter().enumerate() {
             let from = from(source.stage_tokenizer(index).unwrap_or(tokenizer));
             loaded.stages.push(StageData::load(stage, experiment, from, &mut self.cache)?);
             if experiment.eval.after.contains(&stage.name) {
+                let options = evaluation_options(experiment, root, from.tokenizer);
                 let data = EvaluationData::load(plan, &options, from, &mut self.cache)?;
                 loaded.after.insert(stage.name.clone(), data);
             }
         }
+        let options = evaluation_options(experiment, root, tokenizer);
         loaded.last = EvaluationData::load(plan, &options, from(tokenizer), &mut self.cache)?;
         Ok(loaded)
     }
@@ -158,7 +160,7 @@ fn check_model(
     let ModelSource { family, config, .. } = source;
     for stage in &experiment.stages {
         if stage.objective.trains_head() {
-            let head = experiment.head_config(config);
+            let head = experiment.head_config(config, Style::Chat);
             head.check()?;
             head.aggregation.check_layers(config.n_layers)?;
         }
@@ -168,6 +170,7 @@ fn check_model(
         }
     }
     check_tokenizer(experiment, source)?;
+    check_styles(experiment, source)?;
     check_memory(experiment, source, purpose)
 }
 
@@ -175,9 +178,10 @@ fn check_model(
 fn check_tokenizer(experiment: &Experiment, source: &ModelSource) -> Result<(), TrainError> {
     let Some(tokenizer) = source.tokenizer() else { return Ok(()) };
     let is_text = |stage: &Stage| {
-        stage.mix.keys().all(|task| Task::find(task).is_ok_and(|task| task.kind == Kind::Text))
+        let is_plain = experiment.stage_style(stage, tokenizer) == Style::Plain;
+        is_plain || stage.mix.keys().all(|task| Task::find(task).is_ok_and(|task| task.kind == Kind::Text))
     };
-    let evaluates = !experiment.eval.tasks.is_empty() || !experiment.eval.suites.is_empty();
+    let evaluates = evaluates(experiment) && experiment.eval_style(tokenizer) == Style::Chat;
     let tokens = match experiment.stages.iter().all(is_text) && !evaluates {
         true => tokenizer.encode_text("text")?,
         false => tokenizer.prompt(&[Message::user("text")])?,
@@ -193,6 +197,25 @@ fn check_tokenizer(experiment: &Experiment, source: &ModelSource) -> Result<(), 
         true => Err(TrainError::NoRoom { tokens: tokens.len(), context }),
         false => Ok(()),
     }
+}
+
+fn evaluates(experiment: &Experiment) -> bool {
+    !experiment.eval.tasks.is_empty() || !experiment.eval.suites.is_empty()
+}
+
+/// Rejects a head that is trained in one style and evaluated in another.
+fn check_styles(experiment: &Experiment, source: &ModelSource) -> Result<(), TrainError> {
+    let Some(tokenizer) = source.tokenizer().filter(|_| evaluates(experiment)) else { return Ok(()) };
+    let last = experiment.stages.last().map(|stage| &stage.name);
+    for (index, stage) in experiment.stages.iter().enumerate() {
+        let is_evaluated = Some(&stage.name) == last || experiment.eval.after.contains(&stage.name);
+        let tokenizer = source.stage_tokenizer(index).unwrap_or(tokenizer);
+        let (style, eval) = (experiment.stage_style(stage, tokenizer), experiment.eval_style(tokenizer));
+        if stage.objective.trains_head() && is_evaluated && style != eval {
+            return Err(TrainError::Style { stage: stage.name.clone(), style, eval });
+        }
+    }
+    Ok(())
 }
 
 /// Rejects a model whose weights do not fit into the memory of this machine. Returns a warning for each stage whose estimated

@@ -156,6 +156,8 @@ mod tests {
             sets,
             scores: Default::default(),
             groups: Default::default(),
+            right: Default::default(),
+            cut: 0,
             skipped: Default::default(),
             files: Vec::new(),
         };

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use dph_core::Style;
 use dph_core::suggestion::did_you_mean;
 use dph_core::terminal::numbers::counted;
 use dph_data::{ChatTokenizer, DataError, Holdout, HoldoutSide, Mixture, Task, TaskData, TaskLoadOptions};
@@ -20,6 +21,8 @@ pub(crate) struct StageData {
     pub mixture: Mixture,
     /// The held-out rows of the tasks or, without `holdout`, the validation splits of the tasks that have one.
     pub validation: Vec<Arc<TaskData>>,
+    /// The style of the documents.
+    pub style: Style,
     /// The tokenizer of the stage.
     pub tokenizer: Arc<ChatTokenizer>,
     /// The content of the data.
@@ -42,7 +45,9 @@ impl StageData {
         cache: &mut TaskCache,
     ) -> Result<Self, TrainError> {
         let seed = experiment.seed;
+        let style = experiment.stage_style(stage, source.tokenizer);
         let options = |limit, side| TaskLoadOptions {
+            style,
             limit,
             seed,
             holdout: stage.holdout.map(|share| Holdout { share, seed, side }),
@@ -101,7 +106,8 @@ impl StageData {
         }
         validation.retain(|data| !data.sets.is_empty());
         let mixture = Mixture::new(&weights, seed)?;
-        Ok(Self { training, mixture, validation, tokenizer: Arc::clone(source.tokenizer), record, report })
+        let tokenizer = Arc::clone(source.tokenizer);
+        Ok(Self { training, mixture, validation, style, tokenizer, record, report })
     }
 
     /// A warning if a step of the stage has more sets than there are.
@@ -153,8 +159,12 @@ fn no_split(stage: &Stage, tasks: &[Task], source: DataSource<'_>) -> TrainError
 
 fn summary(data: &TaskData) -> String {
     let sets = counted(data.sets.len(), "set");
+    let cut = match data.cut {
+        0 => String::new(),
+        cut => format!(", {cut} of them cut at the beginning"),
+    };
     match data.skipped.total() {
-        0 => sets,
-        _ => format!("{sets}, skipped {}", data.skipped),
+        0 => format!("{sets}{cut}"),
+        _ => format!("{sets}{cut}, skipped {}", data.skipped),
     }
 }

@@ -47,7 +47,7 @@ impl StageContext<'_> {
             .chain(&data.validation)
             .try_for_each(|data| check_sets(&backbone, &data.sets))?;
 
-        let head_config = self.experiment.head_config(backbone.config());
+        let head_config = self.experiment.head_config(backbone.config(), data.style);
         let head = match stage.objective.trains_head() {
             true => Some(match PreferenceHead::load(model_dir, self.device) {
                 Ok((head, config)) if config == head_config => head,

@@ -31,7 +31,7 @@ impl StageContext<'_> {
         let seed = self.experiment.seed;
         let backbone = self.backbone(model_dir)?;
         let model_hash = dph_model::content_hash(model_dir)?;
-        let config = self.experiment.head_config(backbone.config());
+        let config = self.experiment.head_config(backbone.config(), data.style);
         config.check()?;
         let selection = config.aggregation.selection();
 

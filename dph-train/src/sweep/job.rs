@@ -113,8 +113,9 @@ impl<'a> Job<'a> {
             .filter_map(|task| Some((&task.requested, task.held_out.as_ref()?)));
         let held_out: Vec<_> = held_out.collect();
         Ok(format!(
-            "{backbone:?} {hash} {name:?} {device} {open:?} {data:?} {:?} {held_out:?}",
-            experiment.eval
+            "{backbone:?} {hash} {name:?} {device} {open:?} {data:?} {:?} {:?} {held_out:?}",
+            experiment.eval,
+            experiment.named_eval_style()
         ))
     }
 

@@ -45,7 +45,7 @@ impl ChatMl {
             let mut tail = TokenSequence::default();
             self.push_content(encoder, &mut tail, ASSISTANT, &answer.content)?;
             let last = tail.answers.remove(0);
-            Ok(Tail { tokens: tail.tokens, last })
+            Ok(Tail { tokens: tail.tokens, last, next: None })
         };
         let tails = answers.iter().map(tail).collect::<Result<_, ChatError>>()?;
         Ok(Conversations { head: prompt.tokens, earlier: prompt.answers, tails })

@@ -2,6 +2,7 @@
 
 mod answer_place;
 pub(crate) mod chatml;
+pub(crate) mod plain_text;
 pub(crate) mod sequence;
 mod template_format;
 

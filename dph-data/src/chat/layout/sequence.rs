@@ -69,6 +69,8 @@ pub(crate) struct Tail {
     pub tokens: Vec<u32>,
     /// The last answer, in `tokens`.
     pub last: AnswerTokens,
+    /// The last token of the answer, if it has no place in `tokens`.
+    pub next: Option<u32>,
 }
 
 /// The length of a text in UTF-8 bytes and in characters.
@@ -100,13 +102,15 @@ impl Conversations {
             if tails.first().is_some_and(|tail| tail.last.answer.start == 0) {
                 earlier.clear();
             }
-            for Tail { tokens, last } in tails.iter_mut().filter(|tail| tail.last.answer.start == 0) {
+            for Tail { tokens, last, .. } in tails.iter_mut().filter(|tail| tail.last.answer.start == 0) {
                 tokens.insert(0, start.ok_or(ChatError::NoPrompt)?);
                 *last =
                     AnswerTokens { answer: last.answer.start + 1..last.answer.end + 1, end: last.end + 1 };
             }
         }
-        let limit = tails.iter().map(|tail| tail.last.answer.start).min().unwrap_or(0);
+        // A candidate has a token of its own, also where all of its answer is in `next`.
+        let own = |tail: &Tail| tail.last.answer.start.min(tail.tokens.len().saturating_sub(1));
+        let limit = tails.iter().map(own).min().unwrap_or(0);
         let first = tails.first().map_or(&[][..], |tail| &tail.tokens[..limit]);
         let shared = tails.iter().fold(limit, |shared, tail| {
             first[..shared].iter().zip(&tail.tokens).take_while(|(a, b)| a == b).count()
@@ -115,11 +119,14 @@ impl Conversations {
         let earlier = earlier.into_iter().map(|earlier| earlier.answer.start..earlier.end);
         let earlier_answers = earlier.filter(|earlier| earlier.end <= prompt.len()).collect();
         let candidates =
-            tails.iter().zip(lengths).map(|(Tail { tokens, last }, TextLength { bytes, chars })| Candidate {
-                tokens: tokens[shared..last.end].to_vec(),
-                answer: last.answer.start - shared..last.answer.end - shared,
-                bytes,
-                chars,
+            tails.iter().zip(lengths).map(|(Tail { tokens, last, next }, TextLength { bytes, chars })| {
+                Candidate {
+                    tokens: tokens[shared..last.end].to_vec(),
+                    answer: last.answer.start - shared..last.answer.end - shared,
+                    next: *next,
+                    bytes,
+                    chars,
+                }
             });
         Ok(CandidateSet {
             candidates: candidates.collect(),

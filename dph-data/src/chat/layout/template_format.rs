@@ -134,7 +134,7 @@ impl TemplateFormat<'_> {
             };
             let last = AnswerTokens::find(&tail, place, self.encoder.control())
                 .ok_or_else(|| unusable(messages, NO_END))?;
-            tails.push(Tail { tokens: ids(&tail), last });
+            tails.push(Tail { tokens: ids(&tail), last, next: None });
         }
         let rendering = self.rendering(&with_answer, placeholders);
         let earlier = self.earlier_answers(rendering, &rendered, messages, placeholders, &tokens)?;

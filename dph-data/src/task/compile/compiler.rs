@@ -80,6 +80,14 @@ impl Compiler<'_> {
         None
     }
 
+    /// Compiles keys whose mistakes are reported elsewhere.
+    pub(crate) fn quietly<T>(&mut self, compile: impl FnOnce(&mut Self) -> T) -> T {
+        let before = self.problems.len();
+        let compiled = compile(self);
+        self.problems.truncate(before);
+        compiled
+    }
+
     pub(crate) fn noted<T>(&mut self, span: Range<usize>, result: Result<T, String>) -> Option<T> {
         result.map_err(|message| self.problem(span, message)).ok()
     }

@@ -4,6 +4,8 @@ mod body;
 mod checks;
 mod compiler;
 mod metrics;
+mod plain;
+mod selection;
 mod source;
 
 use std::path::Path;
@@ -16,11 +18,13 @@ use self::body::body;
 use self::checks::keys_fit;
 use self::compiler::Compiler;
 use self::metrics::metrics;
+use self::plain::plain;
+use self::selection::selection;
 use self::source::source;
 use super::definition::Task;
-use super::keys::{KEYS, ListKey, TaskFile};
+use super::keys::{KEYS, TaskFile};
 use super::kind::Kind;
-use super::recipe::{Expr, Recipe, RowSelection};
+use super::recipe::Recipe;
 use crate::invalid_toml::TomlProblem;
 
 /// The task in a TOML text, or all of its problems. The files of the task are relative to the folder of `file`.
@@ -64,6 +68,7 @@ fn task(c: &mut Compiler<'_>, folder: &Path) -> Option<Task> {
     let kind = kind(c);
     let source = source(c, folder, kind);
     keys_fit(c, kind?);
+    let plain = plain(c);
     let selection = selection(c);
     let id = c.file.id.take().and_then(|key| c.expression("id", &key));
     let group = c.file.group.take().and_then(|key| c.expression("group", &key));
@@ -82,28 +87,11 @@ fn task(c: &mut Compiler<'_>, folder: &Path) -> Option<Task> {
         metrics,
         source: source?,
         recipe: Recipe { selection, id, group, system, attributes, body: body? },
+        plain,
     })
 }
 
 fn kind(c: &mut Compiler<'_>) -> Option<Kind> {
     let key = c.file.kind.clone();
     c.one_of("kind", key.get_ref(), key.span(), &Kind::ALL)
-}
-
-/// Compiles `rows` and `keep`.
-fn selection(c: &mut Compiler<'_>) -> RowSelection {
-    let rows = match c.file.rows.take() {
-        Some(key) => {
-            let span = key.span();
-            let sources = match key.into_inner() {
-                ListKey::Expression(source) => vec![source],
-                ListKey::Items(sources) => sources,
-            };
-            let rows = sources.iter().map(|source| Expr::compile("rows", source));
-            rows.filter_map(|row| c.noted(span.clone(), row)).collect()
-        }
-        None => Vec::new(),
-    };
-    let keep = c.file.keep.take().and_then(|key| c.expression("keep", &key));
-    RowSelection { rows, keep }
 }

@@ -5,6 +5,7 @@ use serde_json::{Map, Value as Json};
 use super::choice::Choice;
 use super::instruction::Instruction;
 use super::messages::answer;
+use super::plain::Plain;
 use super::preference::Preference;
 use super::scored_answer::ScoredAnswer;
 use super::selection::RowSelection;
@@ -38,6 +39,7 @@ pub(crate) enum Body {
     Instruction(Box<Instruction>),
     Conversation { messages: Expr },
     Text { text: Template },
+    Plain(Box<Plain>),
 }
 
 impl Recipe {
@@ -45,6 +47,7 @@ impl Recipe {
     pub(crate) fn gold(&self) -> Option<&str> {
         match &self.body {
             Body::Choice(choice) => Some(choice.gold.source()),
+            Body::Plain(plain) => Some(plain.gold.source()),
             Body::Instruction(instruction) => Some(instruction.target.source()),
             _ => None,
         }
@@ -101,6 +104,7 @@ impl Body {
                 }
                 Document::new(prompt, vec![answer])
             }
+            Self::Plain(plain) => plain.document(fields)?,
             Self::Text { text } => Document::new(Vec::new(), vec![text.render(fields)?]),
         })
     }

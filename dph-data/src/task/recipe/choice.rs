@@ -27,17 +27,18 @@ impl Choice {
         let labels = labels.as_deref();
         let answers = answers(&self.candidates, self.answer.as_ref(), labels, fields)?;
         let gold = resolve_gold(&self.gold, labels, answers.len(), fields)?;
+        let right = right_answers(gold, labels, answers.len());
         let score = match &self.score {
             // The score of an unlabelled row is a placeholder.
             Some(score) if gold.is_some() => Some(to_number("score", &score.require(fields)?)?),
             _ => None,
         };
         let user = self.user.render_with(fields, context! { answers => answers.clone() })?;
-        Ok(Document { gold, score, ..Document::new(vec![Message::user(user)], answers) })
+        Ok(Document { gold, right, score, ..Document::new(vec![Message::user(user)], answers) })
     }
 }
 
-fn answers(
+pub(super) fn answers(
     candidates: &List,
     answer: Option<&Template>,
     labels: Option<&[String]>,
@@ -76,7 +77,15 @@ fn letter(index: usize) -> String {
         .map_or_else(|| (index + 1).to_string(), |index| char::from(b'A' + index).to_string())
 }
 
-fn resolve_gold(
+/// The candidates that are right: the gold one, and those with the same label.
+pub(super) fn right_answers(gold: Option<usize>, labels: Option<&[String]>, candidates: usize) -> Vec<usize> {
+    let Some(gold) = gold else { return Vec::new() };
+    let is_right =
+        |index: &usize| *index == gold || labels.is_some_and(|labels| labels.get(*index) == labels.get(gold));
+    (0..candidates).filter(is_right).collect()
+}
+
+pub(super) fn resolve_gold(
     gold: &Expr,
     labels: Option<&[String]>,
     candidates: usize,

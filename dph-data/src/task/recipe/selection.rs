@@ -4,7 +4,7 @@ use minijinja::{Value, context};
 use serde_json::{Map, Value as Json};
 
 use super::template::{Expr, Fields};
-use super::values::kind_name;
+use super::values::{kind_name, to_text};
 use crate::rows::{RowProblem, SkipReason};
 
 /// How the rows of a file become the rows of a split.
@@ -14,6 +14,8 @@ pub(crate) struct RowSelection {
     pub rows: Vec<Expr>,
     /// Whether a row belongs to the split.
     pub keep: Option<Expr>,
+    /// Rows with the same value are one row.
+    pub join: Option<Expr>,
 }
 
 impl RowSelection {
@@ -41,6 +43,17 @@ impl RowSelection {
             Some(keep) => Ok(keep.eval_with(&Fields::new(row), context! { split })?.is_true()),
             None => Ok(true),
         }
+    }
+}
+
+/// The variable with the rows that [`RowSelection::join`] made one row of.
+pub(crate) const JOINED: &str = "rows";
+
+impl RowSelection {
+    /// What rows that are joined have in common; `None` if rows are not joined.
+    pub(crate) fn join_key(&self, row: &Map<String, Json>) -> Result<Option<String>, RowProblem> {
+        let Some(join) = &self.join else { return Ok(None) };
+        Ok(Some(to_text("join", &join.require(&Fields::new(row))?)?))
     }
 }
 

@@ -5,13 +5,14 @@ use std::sync::LazyLock;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Serde, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, Expression, UndefinedBehavior, Value};
+use regex::{NoExpand, Regex};
 use serde_json::{Map, Value as Json};
 
 use super::values::kind_name;
 use crate::rows::{RowProblem, SkipReason};
 
 /// Names that templates may use besides the row's fields.
-const BUILT_IN: [&str; 7] = ["letters", "answers", "candidate", "index", "label", "turn", "split"];
+const BUILT_IN: [&str; 8] = ["letters", "answers", "candidate", "index", "label", "turn", "split", "rows"];
 
 /// The environment of expressions. Every template has its own copy.
 static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
@@ -31,9 +32,16 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
         )),
         _ => minijinja::escape_formatter(output, state, value),
     });
+    environment.add_filter("regex_replace", regex_replace);
     environment.add_global("letters", Value::from_iter(('A'..='Z').map(String::from)));
     environment
 });
+
+/// The filter `regex_replace(expression, text)`: all matches of a regular expression are replaced by a text.
+fn regex_replace(text: String, expression: &str, with: &str) -> Result<String, Error> {
+    let invalid = |error: regex::Error| Error::new(ErrorKind::InvalidOperation, error.to_string());
+    Ok(Regex::new(expression).map_err(invalid)?.replace_all(&text, NoExpand(with)).into_owned())
+}
 
 /// A row as the context of templates and expressions.
 pub(crate) struct Fields<'a> {
