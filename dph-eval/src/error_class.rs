@@ -54,6 +54,7 @@ impl Classify for ScoreError {
         match self {
             Self::Set { .. } => ErrorClass::Request,
             Self::Input(error) => error.class(),
+            Self::Unconditional { .. } => ErrorClass::Request,
         }
     }
 }
@@ -61,7 +62,11 @@ impl Classify for ScoreError {
 impl Classify for BenchError {
     fn class(&self) -> ErrorClass {
         match self {
-            Self::NoHead { .. } | Self::NoChat { .. } | Self::Style { .. } => ErrorClass::Request,
+            Self::NoHead { .. }
+            | Self::NoChat { .. }
+            | Self::Style { .. }
+            | Self::Scorer(_)
+            | Self::NoTraining { .. } => ErrorClass::Request,
             Self::Head { source, .. } => source.class(),
             Self::Data(error) => error.class(),
             Self::Model(error) => error.class(),

@@ -12,7 +12,7 @@
 //! };
 //! let sets = [request.candidate_set("mine".into(), &model.tokenizer)?];
 //! let scores = score(&model, &sets, &Scoring::default(), &mut |_| {})?; // log-likelihoods and rewards
-//! let scorers = ranking_order(ScorerChoice::Both.scorers(Style::Chat, model.heads()));
+//! let scorers = ranking_order(ScorerChoice::Both.scorers(Style::Chat, model.heads(), &|_| None)?);
 //! println!("{}", Ranking::new(&request, &scores[0], &scorers).ranking[0].candidate);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -49,6 +49,7 @@ mod results;
 mod score;
 mod scorer_choice;
 mod scoring;
+mod unconditional;
 
 pub use bench::{
     Bench, BenchError, BenchOptions, BenchPlan, BenchProgress, BenchStep, HELD_OUT, HeldOut, NamedHead,
@@ -74,9 +75,9 @@ pub use pass::{Pass, Progress, ScoreError, Unscorable};
 pub use rank::{RankRequest, RankedCandidate, Ranking, RequestError, ranking_order};
 pub use report::{Curve, HTML_FILE, HtmlReport, REPORT_FILE, SweepRow, Table, line_plot, results_plot};
 pub use results::{
-    DOCUMENTS_FILE, DocumentScores, Measurement, RESULTS_FILE, RESULTS_FORMAT, Results, ResultsError,
-    ScoredCandidate, SuitePart, SuiteResult, TaskResult,
+    DOCUMENTS_FILE, DocumentScores, Measurement, Mixture, RESULTS_FILE, RESULTS_FORMAT, Results,
+    ResultsError, ScoredCandidate, SuitePart, SuiteResult, TaskResult, Unscored,
 };
 pub use score::score;
-pub use scorer_choice::ScorerChoice;
+pub use scorer_choice::{ScorerChoice, ScorerError};
 pub use scoring::Scoring;

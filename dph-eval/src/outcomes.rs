@@ -2,13 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use dph_core::{CandidateScores, Scorer};
+use dph_core::{CandidateScores, Scorer, Style};
 use dph_data::{Kind, TaskMetric};
 
 use crate::metrics::{Outcome, Sample, mass};
 use crate::results::DocumentScores;
+use crate::scorer_choice::ScorerChoice;
 
-/// What the metrics of a task need to know of a scorer's choices; documents without a gold candidate are left out.
+/// What the metrics of a task need to know of a scorer's choices; documents without a gold candidate,
+/// and those with a score that is not finite, are left out.
 pub(crate) fn sample(
     documents: &[&DocumentScores],
     heads: &[String],
@@ -44,8 +46,22 @@ pub(crate) fn heads(documents: &[DocumentScores]) -> Vec<String> {
 
 /// The scorer of this name for these heads.
 pub(crate) fn scorer_named(name: &str, heads: &[String]) -> Option<Scorer> {
-    let mut all = Scorer::PLAIN_LIKELIHOODS.into_iter().chain(Scorer::all(heads));
-    all.find(|scorer| scorer.to_string() == name)
+    let scorers = name.parse::<ScorerChoice>().ok()?.scorers(Style::Plain, heads, &|_| None).ok()?;
+    scorers.into_iter().find(|scorer| scorer.to_string() == name)
+}
+
+/// Whether all candidates have the scores that a scorer needs.
+pub(crate) fn is_finite(scorer: &Scorer, scores: &[CandidateScores]) -> bool {
+    scores.iter().all(|scores| scorer.is_finite(scores))
+}
+
+/// Whether a document has the scores that a scorer needs.
+pub(crate) fn is_scored(document: &DocumentScores, heads: &[String], scorer: &Scorer) -> bool {
+    is_finite(scorer, &scores(document, heads))
+}
+
+fn scores(document: &DocumentScores, heads: &[String]) -> Vec<CandidateScores> {
+    document.candidates.iter().map(|candidate| candidate.scores(heads)).collect()
 }
 
 fn outcome(
@@ -54,8 +70,10 @@ fn outcome(
     scorer: &Scorer,
     metrics: &[TaskMetric],
 ) -> Option<Outcome> {
-    let scores: Vec<CandidateScores> =
-        document.candidates.iter().map(|candidate| candidate.scores(heads)).collect();
+    let scores = scores(document, heads);
+    if !is_finite(scorer, &scores) {
+        return None;
+    }
     let predicted = prediction(document.kind, scorer, &scores);
     let gold = document.gold?;
     let values: Vec<f64> = scores.iter().map(|scores| scorer.value(scores)).collect();

@@ -1,11 +1,12 @@
 //! [`score`]: from candidate sets to the scores of their candidates.
 
-use dph_core::{Batch, Candidate, CandidateScores, CandidateSet, Layer, LayerStates, TargetTokens};
+use dph_core::{Batch, Candidate, CandidateScores, CandidateSet, Layer, LayerStates, Style, TargetTokens};
 
 use crate::cache::{ScoreCache, ScoreKey};
 use crate::model::Model;
 use crate::pass::{Pass, Progress, ScoreError};
 use crate::scoring::{HeadRef, Scoring};
+use crate::unconditional::{add_unconditional, unconditional_sets};
 
 /// The scores of every candidate of every set, in their order. One pass over the model computes both log-likelihoods and
 /// rewards, each prompt once for all its candidates, and what several prompts begin with once for these.
@@ -23,8 +24,15 @@ pub fn score(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Vec<Vec<CandidateScores>>, ScoreError> {
     let heads: Vec<HeadRef> = model.head.iter().map(|(head, config)| (head, config)).collect();
-    let pass = plan(model, sets, scoring)?;
-    score_pass(model, &heads, &pass, scoring, None, progress)
+    let without = match scoring.unconditional {
+        true => unconditional_sets(&model.tokenizer, Style::Chat, sets)?,
+        false => Vec::new(),
+    };
+    let pass = plan(model, sets.iter().chain(&without), scoring)?;
+    let mut scores = score_pass(model, &heads, &pass, scoring, None, progress)?;
+    let without = scores.split_off(sets.len());
+    add_unconditional(&mut scores, &without);
+    Ok(scores)
 }
 
 /// The batches of [`score`].

@@ -14,11 +14,14 @@ pub struct Scoring {
     pub log_likelihood: bool,
     /// Whether rewards are computed. They need the model up to the head's layer.
     pub rewards: bool,
+    /// Whether the log-likelihoods after a prompt without the question are computed too, for
+    /// [`Scorer::LoglikRelative`](dph_core::Scorer::LoglikRelative).
+    pub unconditional: bool,
 }
 
 impl Default for Scoring {
     fn default() -> Self {
-        Self { token_budget: DEFAULT_TOKEN_BUDGET, log_likelihood: true, rewards: true }
+        Self { token_budget: DEFAULT_TOKEN_BUDGET, log_likelihood: true, rewards: true, unconditional: false }
     }
 }
 

@@ -22,6 +22,7 @@ fn documents(task: &str, right: impl IntoIterator<Item = (bool, bool)>) -> Vec<D
         loglik: Some(loglik),
         tokens: 1,
         bytes: 1,
+        unconditional: None,
         chars: 1,
         rewards: BTreeMap::from([("preference".into(), Some(reward))]),
     };

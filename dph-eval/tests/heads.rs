@@ -59,7 +59,7 @@ fn each_of_many_heads_gets_what_it_gets_alone() {
     for config in [lswt(), lswt_with_registers()] {
         let mut model: Model = model(&config, Layer::At(0));
         for scorers in [ScorerChoice::Both, ScorerChoice::Reward, ScorerChoice::Log] {
-            let options = BenchOptions::new(place.path(), scorers);
+            let options = BenchOptions::new(place.path(), scorers.clone());
             let mut passes = 0;
             let together = bench_heads(&model, &heads, &plan, &options, &mut |progress| {
                 passes += usize::from(

@@ -14,6 +14,9 @@ pub struct CandidateScores {
     pub loglik: f64,
     /// Number of answer tokens, without the end-of-turn token.
     pub tokens: usize,
+    /// The same sum after a prompt without the question, for [`Scorer::LoglikRelative`]; `None` if it was not computed.
+    #[serde(default)]
+    pub unconditional: Option<f64>,
     /// Length of the answer in UTF-8 bytes.
     pub bytes: usize,
     /// Length of the answer in characters (Unicode code points).
@@ -25,8 +28,9 @@ pub struct CandidateScores {
 
 /// The value of [`CandidateScores`] by which candidates are compared.
 ///
-/// Its text form is `loglik-mean`, `loglik-sum`, `loglik-byte`, `loglik-char` or `reward:<head>`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+/// Its text form is `loglik-mean`, `loglik-sum`, `loglik-byte`, `loglik-char`, `loglik-relative`, `reward:<head>`, or the name of a
+/// weighted sum.
+#[derive(Debug, Clone, PartialEq)]
 pub enum Scorer {
     /// Mean log-probability of the answer's tokens.
     LoglikMean,
@@ -37,6 +41,16 @@ pub enum Scorer {
     /// The sum of the log-probabilities of the answer's tokens, divided by the number of characters of the answer: `acc_norm` of
     /// lm-evaluation-harness.
     LoglikChar,
+    /// The sum of the log-probabilities of the answer's tokens, minus the same sum after a prompt without the question: how much
+    /// the question adds to the likelihood of the answer (Brown et al., arXiv 2005.14165, section 2.4).
+    LoglikRelative,
+    /// A weighted sum of other scorers.
+    Sum {
+        /// Its name in results.
+        name: String,
+        /// Weight and scorer of each term.
+        terms: Vec<(f64, Scorer)>,
+    },
     /// The reward of a head.
     Reward {
         /// Name of the head.
@@ -62,7 +76,22 @@ impl Scorer {
 
     /// Whether it is a log-likelihood.
     pub fn is_likelihood(&self) -> bool {
-        !matches!(self, Scorer::Reward { .. })
+        !matches!(self, Scorer::Reward { .. } | Scorer::Sum { .. })
+    }
+
+    /// Whether the numbers that it is computed from are finite. A document with a candidate of which they are not cannot be
+    /// evaluated.
+    pub fn is_finite(&self, scores: &CandidateScores) -> bool {
+        match self {
+            Scorer::Reward { index, .. } => {
+                scores.rewards.get(*index).is_some_and(|reward| reward.is_finite())
+            }
+            Scorer::Sum { terms, .. } => terms.iter().all(|(_, scorer)| scorer.is_finite(scores)),
+            Scorer::LoglikRelative => {
+                scores.loglik.is_finite() && scores.unconditional.is_some_and(f64::is_finite)
+            }
+            _ => scores.loglik.is_finite(),
+        }
     }
 
     /// The value of one candidate. Higher is better. An answer without tokens, bytes or characters has no likelihood that could
@@ -73,11 +102,15 @@ impl Scorer {
             length => scores.loglik / length as f64,
         };
         match self {
-            Scorer::LoglikSum if scores.tokens == 0 => f64::NEG_INFINITY,
+            Scorer::LoglikSum | Scorer::LoglikRelative if scores.tokens == 0 => f64::NEG_INFINITY,
             Scorer::LoglikSum => scores.loglik,
             Scorer::LoglikMean => mean(scores.tokens),
             Scorer::LoglikByte => mean(scores.bytes),
             Scorer::LoglikChar => mean(scores.chars),
+            Scorer::LoglikRelative => scores.loglik - scores.unconditional.unwrap_or(f64::NAN),
+            Scorer::Sum { terms, .. } => {
+                terms.iter().map(|(weight, scorer)| weight * scorer.value(scores)).sum()
+            }
             Scorer::Reward { index, .. } => scores.rewards.get(*index).copied().map_or(f64::NAN, f64::from),
         }
     }
@@ -95,6 +128,8 @@ impl fmt::Display for Scorer {
             Scorer::LoglikSum => f.write_str("loglik-sum"),
             Scorer::LoglikByte => f.write_str("loglik-byte"),
             Scorer::LoglikChar => f.write_str("loglik-char"),
+            Scorer::LoglikRelative => f.write_str("loglik-relative"),
+            Scorer::Sum { name, .. } => f.write_str(name),
             Scorer::Reward { head, .. } => write!(f, "reward:{head}"),
         }
     }
@@ -128,7 +163,8 @@ mod tests {
     #[test]
     fn a_likelihood_is_divided_by_the_length_that_its_name_says() {
         // Ten tokens, twenty characters of two bytes each.
-        let scores = CandidateScores { loglik: -40.0, tokens: 10, bytes: 40, chars: 20, rewards: Vec::new() };
+        let scores =
+            CandidateScores { loglik: -40.0, tokens: 10, bytes: 40, chars: 20, ..CandidateScores::default() };
         let values: Vec<_> =
             Scorer::PLAIN_LIKELIHOODS.iter().map(|by| (by.to_string(), by.value(&scores))).collect();
         let expected =
@@ -137,6 +173,25 @@ mod tests {
         let empty = CandidateScores { loglik: -1.0, tokens: 1, ..CandidateScores::default() };
         assert_eq!(Scorer::LoglikByte.value(&empty), f64::NEG_INFINITY);
         assert_eq!(Scorer::LoglikChar.value(&empty), f64::NEG_INFINITY);
+    }
+
+    #[test]
+    fn terms_are_weighted_and_a_missing_one_is_no_number() {
+        let candidates = [scores(-4.0, 4, 0.5), scores(-3.0, 2, 0.0)];
+        let reward = Scorer::Reward { head: "preference".into(), index: 0 };
+        let sum = |weight| Scorer::Sum {
+            name: "mine".into(),
+            terms: vec![(weight, reward.clone()), (1.0, Scorer::LoglikSum)],
+        };
+        assert_eq!((sum(1.0).value(&candidates[0]), sum(1.0).to_string().as_str()), (-3.5, "mine"));
+        assert_eq!([1.0, 4.0].map(|weight| sum(weight).choose(&candidates)), [Some(1), Some(0)]);
+        assert!(!sum(1.0).is_finite(&scores(-1.0, 1, f32::NAN)) && sum(1.0).is_finite(&candidates[0]));
+
+        let relative = |unconditional| CandidateScores { unconditional, ..scores(-4.0, 4, 0.0) };
+        assert_eq!(Scorer::LoglikRelative.value(&relative(Some(-5.5))), 1.5);
+        assert!(Scorer::LoglikRelative.value(&relative(None)).is_nan());
+        assert!(!Scorer::LoglikRelative.is_finite(&relative(None)));
+        assert!(Scorer::LoglikSum.is_finite(&relative(None)));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::chat::ChatTokenizer;
 use crate::document::Document;
 use crate::random::{below, mix};
 use crate::rows::{RowProblem, Skipped};
-use crate::task::Task;
+use crate::task::{Kind, Task};
 
 /// A split as candidate sets.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +25,8 @@ pub struct TaskData {
     pub task: String,
     /// The split.
     pub split: String,
+    /// The kind of the task.
+    pub kind: Kind,
     /// The sets in the order of the rows.
     pub sets: Vec<CandidateSet>,
     /// For tasks with a `score`, the score of each set by its id.
@@ -124,6 +126,7 @@ impl TaskData {
         Ok(Self {
             task: task.name.clone(),
             split: split.to_owned(),
+            kind: task.kind,
             sets,
             scores,
             groups,

@@ -22,30 +22,44 @@ pub struct SkippedRow {
 /// The rows that were skipped, by reason. Serialises as `{"too-long": 3}`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Skipped {
-    reasons: BTreeMap<SkipReason, (usize, Vec<SkippedRow>)>,
+    reasons: BTreeMap<SkipReason, SkippedRows>,
+}
+
+/// The rows that were skipped for one reason.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct SkippedRows {
+    /// The places of all.
+    places: Vec<String>,
+    /// The first few.
+    examples: Vec<SkippedRow>,
 }
 
 impl Skipped {
     /// Number of skipped rows.
     pub fn total(&self) -> usize {
-        self.reasons.values().map(|(count, _)| count).sum()
+        self.reasons.values().map(|rows| rows.places.len()).sum()
     }
 
     /// Number of skipped rows for each reason.
     pub fn counts(&self) -> BTreeMap<SkipReason, usize> {
-        self.reasons.iter().map(|(&reason, (count, _))| (reason, *count)).collect()
+        self.reasons.iter().map(|(&reason, rows)| (reason, rows.places.len())).collect()
     }
 
     /// The first few skipped rows for a reason.
     pub fn examples(&self, reason: SkipReason) -> &[SkippedRow] {
-        self.reasons.get(&reason).map_or(&[], |(_, rows)| rows)
+        self.reasons.get(&reason).map_or(&[], |rows| &rows.examples)
+    }
+
+    /// The places of all rows that were skipped for a reason.
+    pub fn places(&self, reason: SkipReason) -> &[String] {
+        self.reasons.get(&reason).map_or(&[], |rows| &rows.places)
     }
 
     pub(crate) fn add(&mut self, place: String, problem: RowProblem) {
-        let (count, rows) = self.reasons.entry(problem.reason).or_default();
-        *count += 1;
-        if rows.len() < KEPT {
-            rows.push(SkippedRow { place, message: problem.message });
+        let rows = self.reasons.entry(problem.reason).or_default();
+        rows.places.push(place.clone());
+        if rows.examples.len() < KEPT {
+            rows.examples.push(SkippedRow { place, message: problem.message });
         }
     }
 }

@@ -7,17 +7,20 @@ use std::sync::Arc;
 use dph_core::{CandidateScores, Scorer};
 use dph_data::{DataError, Style, TaskData};
 
+use crate::bench::mixture::{fit_mixture, training_documents};
 use crate::bench::options::BenchOptions;
 use crate::bench::plan::{BenchPlan, PlannedTask};
 use crate::bench::summary::summarise;
 use crate::bench::task_results::task_results;
+use crate::bench::unscored::unscored;
 use crate::cache::{ScoreCache, ScoreKey};
 use crate::model::{Model, ModelError};
 use crate::pass::{Progress, ScoreError, check_sets};
-use crate::results::{DocumentScores, Results, ResultsError};
+use crate::results::{DocumentScores, Mixture, Results, ResultsError, Unscored};
 use crate::score::{plan as plan_pass, score_pass};
-use crate::scorer_choice::ScorerChoice;
+use crate::scorer_choice::{ScorerChoice, ScorerError};
 use crate::scoring::{HeadRef, Scoring};
+use crate::unconditional::{add_unconditional, unconditional_sets};
 
 /// The outcome of a benchmark.
 #[derive(Debug, Clone, PartialEq)]
@@ -91,6 +94,18 @@ pub enum BenchError {
     /// The data cannot be loaded.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// A scorer that the model does not have.
+    #[error(transparent)]
+    Scorer(#[from] ScorerError),
+    /// There are no documents on which the weight of a mixture can be chosen.
+    #[error(
+        "`mixture:{head}`: its weight is chosen on the training splits of the tasks, and none of them can be used; add \
+         <task>/train.jsonl to the data, or give the weights: the scorer `reward:0.7*a+0.3*b`"
+    )]
+    NoTraining {
+        /// The head.
+        head: String,
+    },
     /// The files of the model can no longer be read.
     #[error(transparent)]
     Model(Box<ModelError>),
@@ -123,7 +138,7 @@ pub fn bench(
     options: &BenchOptions,
     progress: &mut dyn FnMut(BenchProgress<'_>),
 ) -> Result<Bench, BenchError> {
-    if options.scorers.rewards() && model.head.is_none() {
+    if options.scorers.iter().any(ScorerChoice::rewards) && model.head.is_none() {
         return Err(BenchError::NoHead { model: model.name.clone() });
     }
     let head = model.head.as_ref().map(|(head, config)| (head, config));
@@ -146,17 +161,23 @@ pub(crate) fn evaluate(
     options: &BenchOptions,
     progress: &mut dyn FnMut(BenchProgress<'_>),
 ) -> Result<Vec<Bench>, BenchError> {
+    let wants = |is: fn(&ScorerChoice) -> bool| options.scorers.iter().any(is);
     if options.style == Style::Chat && !model.tokenizer.has_chat() {
         return Err(BenchError::NoChat { model: model.name.clone() });
     }
-    if options.scorers.rewards() {
+    if wants(ScorerChoice::rewards) {
         subjects.iter().try_for_each(|subject| subject.check_style(options.style))?;
     }
     let scoring = Scoring {
         token_budget: options.token_budget,
-        log_likelihood: options.scorers.log_likelihood(),
-        rewards: options.scorers.rewards(),
+        log_likelihood: wants(ScorerChoice::log_likelihood),
+        rewards: wants(ScorerChoice::rewards),
+        unconditional: wants(ScorerChoice::unconditional),
     };
+    // A head that does not exist is found before anything is loaded.
+    for subject in subjects {
+        subject.scorers(options, &|_| Some(Scorer::LoglikMean))?;
+    }
     let mut loaded = Vec::new();
     for (index, planned) in plan.tasks.iter().enumerate() {
         progress(BenchProgress { step: BenchStep::Loading(planned), overall: Progress::default() });
@@ -167,47 +188,54 @@ pub(crate) fn evaluate(
         check_sets(&model.backbone, &data.sets).map_err(|source| planned.unscorable(source))?;
         loaded.push(data);
     }
+    let training = match wants(|choice| choice.mixture().is_some()) {
+        true => training_documents(model, plan, options)?,
+        false => Vec::new(),
+    };
 
+    let evaluated = || loaded.iter().flat_map(|data| &data.sets);
+    let without = match scoring.unconditional {
+        true => unconditional_sets(&model.tokenizer, options.style, evaluated())?,
+        false => Vec::new(),
+    };
+    let sets = evaluated().chain(&without).chain(training.iter().flat_map(|data| &data.sets));
+    let pass = plan_pass(model, sets, &scoring)?;
     let heads: Vec<HeadRef> = subjects.iter().filter_map(|subject| subject.head).collect();
     let mut cache = options.cache.as_deref().map(|path| ScoreCache::open(path, options.fresh));
     let key = match &cache {
         Some(_) => ScoreKey::new(model, &heads, &scoring).map_err(|error| BenchError::Model(error.into()))?,
         None => None,
     };
-    let pass = plan_pass(model, loaded.iter().flat_map(|data| &data.sets), &scoring)?;
     let step = BenchStep::Scoring(&plan.tasks);
-    let scores =
+    let mut scores =
         score_pass(model, &heads, &pass, &scoring, key.as_ref().zip(cache.as_mut()), &mut |overall| {
             progress(BenchProgress { step, overall });
         })?;
+    let mut others = scores.split_off(evaluated().count());
+    let of_training = others.split_off(without.len());
+    add_unconditional(&mut scores, &others);
 
-    let mut found: Vec<Bench> = subjects.iter().map(|subject| Bench::new(subject.name)).collect();
-    found.iter_mut().for_each(|bench| bench.results.style = Some(options.style));
-    let mut scores = &scores[..];
-    for (planned, data) in plan.tasks.iter().zip(&loaded) {
-        let (of_task, rest) = scores.split_at(data.sets.len());
-        scores = rest;
-        let mut first = 0;
-        for (subject, bench) in subjects.iter().zip(&mut found) {
-            let rewards = subject.rewards(options.scorers);
-            let own = first..first + rewards.len();
-            first = own.end;
-            let scorers = options.scorers.scorers(options.style, rewards);
-            bench.add(planned, data, rewards, &scorers, &only(of_task, &own));
+    let (mut found, mut first) = (Vec::new(), 0);
+    for subject in subjects {
+        let rewards = subject.rewards(scoring.rewards);
+        let own = first..first + rewards.len();
+        first = own.end;
+        let (scores, of_training) = (only(&scores, &own), only(&of_training, &own));
+        let mut bench = Bench::new(subject.name);
+        bench.results.style = Some(options.style);
+        let mixtures = subject.mixtures(&options.scorers, &by_task(&training, &of_training))?;
+        let mixture = |head: &str| {
+            let fitted = mixtures.iter().find(|(mixture, _)| mixture.scorer == mixture_name(head));
+            fitted.map(|(_, scorer)| scorer.clone())
+        };
+        let scorers = subject.scorers(options, &mixture)?;
+        for (planned, (data, scores)) in plan.tasks.iter().zip(by_task(&loaded, &scores)) {
+            bench.add(planned, data, rewards, &scorers, scores);
         }
-    }
-    if let Some(cache) = cache {
-        found.iter_mut().for_each(|bench| bench.warnings.extend_from_slice(cache.problems()));
-    }
-    for (subject, bench) in subjects.iter().zip(&mut found) {
-        let heads = subject.rewards(options.scorers);
-        summarise(
-            &mut bench.results,
-            &bench.documents,
-            plan,
-            heads,
-            &options.scorers.scorers(options.style, heads),
-        );
+        summarise(&mut bench.results, &bench.documents, plan, rewards, &scorers);
+        bench.results.mixtures = mixtures.into_iter().map(|(mixture, _)| mixture).collect();
+        bench.warnings.extend(cache.iter().flat_map(|cache| cache.problems().to_vec()));
+        found.push(bench);
     }
     Ok(found)
 }
@@ -223,10 +251,65 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// The names of its rewards.
-    fn rewards(&self, scorers: ScorerChoice) -> &'a [String] {
-        self.head.filter(|_| scorers.rewards()).map_or(&[], |(_, config)| &config.rewards)
+    /// The names of its rewards, if they are computed.
+    fn rewards(&self, computed: bool) -> &'a [String] {
+        self.head.filter(|_| computed).map_or(&[], |(_, config)| &config.rewards)
     }
+
+    /// Its scorers, each once.
+    fn scorers(
+        &self,
+        options: &BenchOptions,
+        mixture: &dyn Fn(&str) -> Option<Scorer>,
+    ) -> Result<Vec<Scorer>, ScorerError> {
+        let mut scorers = Vec::new();
+        for choice in &options.scorers {
+            for scorer in choice.scorers(options.style, self.rewards(true), mixture)? {
+                if !scorers.contains(&scorer) {
+                    scorers.push(scorer);
+                }
+            }
+        }
+        Ok(scorers)
+    }
+
+    /// Its mixtures, with the weights that training documents choose.
+    fn mixtures(
+        &self,
+        choices: &[ScorerChoice],
+        training: &[(&TaskData, &[Vec<CandidateScores>])],
+    ) -> Result<Vec<(Mixture, Scorer)>, BenchError> {
+        let mut mixtures: Vec<(Mixture, Scorer)> = Vec::new();
+        for head in choices.iter().filter_map(ScorerChoice::mixture) {
+            let name = mixture_name(head);
+            if mixtures.iter().any(|(mixture, _)| mixture.scorer == name) {
+                continue;
+            }
+            let index = self.rewards(true).iter().position(|reward| reward == head).unwrap_or_default();
+            let reward = Scorer::Reward { head: head.to_owned(), index };
+            let fitted = fit_mixture(name, &reward, training);
+            mixtures.push(fitted.ok_or_else(|| BenchError::NoTraining { head: head.to_owned() })?);
+        }
+        Ok(mixtures)
+    }
+}
+
+/// The name of a mixture in results.
+fn mixture_name(head: &str) -> String {
+    ScorerChoice::Mixture { head: head.to_owned() }.to_string()
+}
+
+/// The scores of each task, of the scores of all.
+fn by_task<'a>(
+    tasks: &'a [Arc<TaskData>],
+    mut scores: &'a [Vec<CandidateScores>],
+) -> Vec<(&'a TaskData, &'a [Vec<CandidateScores>])> {
+    let of_task = |data: &'a Arc<TaskData>| {
+        let (of_task, rest) = scores.split_at(data.sets.len());
+        scores = rest;
+        (&**data, of_task)
+    };
+    tasks.iter().map(of_task).collect()
 }
 
 /// The scores with a range of their rewards.
@@ -244,7 +327,7 @@ impl Bench {
         Self { results: Results::new(name), documents: Vec::new(), warnings: Vec::new() }
     }
 
-    /// Adds a task: the results by each scorer, and the scores of every document.
+    /// Adds a task: the results by each scorer, and the scores of every document. Documents that cannot be scored are named.
     fn add(
         &mut self,
         planned: &PlannedTask,
@@ -263,6 +346,9 @@ impl Bench {
         let documents: Vec<DocumentScores> = documents.collect();
         let results = task_results(planned, data, rewards, scorers, &documents);
         self.results.results.extend(results);
+        let unscored = unscored(planned, data, rewards, scorers, &documents);
+        self.warnings.extend(unscored.iter().map(Unscored::to_string));
+        self.results.unscored.extend(unscored);
         self.documents.extend(documents);
     }
 

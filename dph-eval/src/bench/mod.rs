@@ -2,11 +2,13 @@
 
 mod evaluate;
 mod heads;
+mod mixture;
 mod options;
 mod plan;
 mod suite;
 mod summary;
 mod task_results;
+mod unscored;
 
 pub use evaluate::{Bench, BenchError, BenchProgress, BenchStep, bench};
 pub use heads::{NamedHead, bench_heads};

@@ -21,8 +21,8 @@ pub struct BenchOptions {
     pub few_shot: usize,
     /// Whether all questions of a task have the same examples.
     pub same_examples: bool,
-    /// The scorers.
-    pub scorers: ScorerChoice,
+    /// The scorers; one that is named twice counts once.
+    pub scorers: Vec<ScorerChoice>,
     /// Maximum number of tokens in a batch, see [`Scoring::token_budget`].
     pub token_budget: usize,
     /// Seed of the sample and of the few-shot examples.
@@ -46,7 +46,7 @@ impl BenchOptions {
             limit: None,
             few_shot: 0,
             same_examples: false,
-            scorers,
+            scorers: vec![scorers],
             token_budget,
             seed: 0,
             loaded: Vec::new(),

@@ -6,9 +6,13 @@ use dph_data::{
 
 use crate::bench::options::BenchOptions;
 use crate::bench::suite::Suite;
+use crate::scorer_choice::ScorerChoice;
 
 /// The split of a task that no suite contains.
 const DEFAULT_SPLIT: &str = "test";
+
+/// The split on which the weight of a mixture is chosen.
+const TRAINING_SPLIT: &str = "train";
 
 /// The split of rows that training held out, in results and tables.
 pub const HELD_OUT: &str = "held-out";
@@ -164,14 +168,36 @@ impl PlannedTask {
         context: usize,
         options: &BenchOptions,
     ) -> Result<TaskData, DataError> {
-        let holdout = |HeldOut { share, seed, .. }: &HeldOut| Holdout {
-            share: *share,
-            seed: *seed,
-            side: HoldoutSide::HeldOut,
-        };
+        self.load_side(self.data_split(), HoldoutSide::HeldOut, tokenizer, context, options)
+    }
+
+    /// Rows of the training split that are not evaluated; `None` if the training split itself is.
+    pub(crate) fn load_training(
+        &self,
+        tokenizer: &ChatTokenizer,
+        context: usize,
+        options: &BenchOptions,
+    ) -> Option<Result<TaskData, DataError>> {
+        if self.held_out.is_none() && self.split == TRAINING_SPLIT {
+            return None;
+        }
+        let split = self.held_out.as_ref().map_or(TRAINING_SPLIT, |held_out| &held_out.split);
+        Some(self.load_side(split, HoldoutSide::Training, tokenizer, context, options))
+    }
+
+    /// Rows of a split; if training held out some, those of a side.
+    fn load_side(
+        &self,
+        split: &str,
+        side: HoldoutSide,
+        tokenizer: &ChatTokenizer,
+        context: usize,
+        options: &BenchOptions,
+    ) -> Result<TaskData, DataError> {
+        let holdout = |HeldOut { share, seed, .. }: &HeldOut| Holdout { share: *share, seed: *seed, side };
         let load = TaskLoadOptions {
             style: options.style,
-            likelihood_only: !options.scorers.rewards(),
+            likelihood_only: !options.scorers.iter().any(ScorerChoice::rewards),
             limit: options.limit,
             seed: options.seed,
             few_shot: options.few_shot,
@@ -180,7 +206,7 @@ impl PlannedTask {
             holdout: self.held_out.as_ref().map(holdout),
             ..TaskLoadOptions::default()
         };
-        TaskData::load(&self.task, &options.data, self.data_split(), tokenizer, &load)
+        TaskData::load(&self.task, &options.data, split, tokenizer, &load)
     }
 }
 

@@ -18,10 +18,20 @@ use super::device::{DeviceArgs, positive};
 /// Prints a table with a row for each scorer and a column for each task and suite: accuracies in per cent with standard errors.
 /// The row above them shows the accuracy of random choices, the row below them the number of documents.
 ///
-/// Scorers: `loglik-mean` and `loglik-sum` choose the answer with the highest mean or total log-probability of its tokens,
-/// `loglik-byte` and `loglik-char` the one with the highest total divided by the bytes or characters of its text; `reward:<head>`
-/// chooses the one with the highest reward. The style `plain` is that of lm-evaluation-harness, whose `acc` is the accuracy of
-/// `loglik-sum` and `acc_norm` that of `loglik-char`.
+/// Scorers, which --scorer names and the table lists:
+///
+/// log, reward, both: the mean and the sum of the log-likelihood; the reward of each head; all of these.
+///
+/// loglik-mean, loglik-sum, loglik-byte, loglik-char: the log-likelihood of the answer by token, in total, by byte, by character.
+///
+/// loglik-relative: the total minus that after the prompt `Answer:`, without the question.
+///
+/// reward:HEAD, reward:0.7*HEAD+0.3*HEAD: the reward of one head, or a weighted sum.
+///
+/// mixture:HEAD: a reward and the mean log-likelihood, with the weight that has the highest accuracy on the training splits.
+///
+/// The style `plain` is that of lm-evaluation-harness, whose `acc` is the accuracy of `loglik-sum` and `acc_norm` that of
+/// `loglik-char`.
 #[derive(Debug, Args)]
 pub struct BenchArgs {
     /// The model, export or run
@@ -56,9 +66,9 @@ pub struct BenchArgs {
     #[arg(long, value_name = "STYLE")]
     style: Option<Style>,
 
-    /// Which scorers to use [default: all that the model has]
+    /// Which scorer to use; may be given several times [default: all usual ones that the model has]
     #[arg(long, value_name = "WHICH")]
-    scorer: Option<ScorerChoice>,
+    scorer: Vec<ScorerChoice>,
 
     /// The root of the data sets: DIR/<task>/<split>.{jsonl,json,csv,tsv,parquet,txt}
     #[arg(long, value_name = "DIR", env = "DPH_DATA", default_value = "data")]
@@ -110,7 +120,10 @@ impl BenchArgs {
             limit: self.limit,
             few_shot: self.few_shot,
             same_examples: self.same_examples,
-            scorers: self.scorer.unwrap_or_else(|| ScorerChoice::all(model.heads())),
+            scorers: match self.scorer.is_empty() {
+                true => vec![ScorerChoice::all(model.heads())],
+                false => self.scorer.clone(),
+            },
             token_budget: self.device.token_budget,
             seed: self.seed,
             loaded: Vec::new(),

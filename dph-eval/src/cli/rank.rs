@@ -49,9 +49,10 @@ pub struct RankArgs {
     #[arg(long, value_name = "C", requires = "prompt", allow_hyphen_values = true)]
     candidate: Vec<String>,
 
-    /// Which scorers to use [default: reward, or log for a model without a preference head]
+    /// Which scorer to use, as in `bench`; may be given several times. Candidates are sorted by the first reward [default: reward, or
+    /// log for a model without a preference head]
     #[arg(long, value_name = "WHICH")]
-    scorer: Option<ScorerChoice>,
+    scorer: Vec<ScorerChoice>,
 
     /// The score from which on a candidate is good enough, or `auto` for the threshold of `dph-eval calibrate` in calibration.json of the
     /// directory. Says how many candidates are, with --json in "accepted"
@@ -87,8 +88,9 @@ impl RankArgs {
         };
         let scoring = Scoring {
             token_budget: self.device.token_budget,
-            log_likelihood: scorers.iter().any(|scorer| !matches!(scorer, Scorer::Reward { .. })),
-            rewards: scorers.iter().any(|scorer| matches!(scorer, Scorer::Reward { .. })),
+            log_likelihood: scorers.iter().any(Scorer::is_likelihood),
+            rewards: scorers.iter().any(|scorer| !scorer.is_likelihood()),
+            unconditional: scorers.contains(&Scorer::LoglikRelative),
         };
         let (eager, total, name) = (source.eager, source.bytes, source.name.clone());
         let mut line = Progress::beside_output();
@@ -169,29 +171,37 @@ impl RankArgs {
 
     /// The scorers; candidates are sorted by the first one.
     fn scorers(&self, model: &Model) -> Result<Vec<Scorer>, Failure> {
-        let choice = match (self.scorer, model.heads().is_empty()) {
-            (Some(choice), true) if choice.rewards() => {
+        let none = model.heads().is_empty();
+        let choices = match &self.scorer[..] {
+            choices if none && choices.iter().any(ScorerChoice::rewards) => {
                 return Err(Failure::request(format!(
                     "{} has no preference head; train one with `dph-train`, or use --scorer log",
                     self.dir.display()
                 )));
             }
-            (Some(choice), _) => choice,
-            (None, false) => ScorerChoice::Reward,
-            (None, true) => {
-                say(&format!("{} has no preference head: ranking by log-likelihood", self.dir.display()));
-                ScorerChoice::Log
+            choices if choices.iter().any(|choice| choice.mixture().is_some()) => {
+                return Err(Failure::request(
+                    "a mixture has a weight that `bench` chooses on tasks; rank by `reward:HEAD`, or by a weighted sum of heads",
+                ));
             }
+            [] if none => {
+                say(&format!("{} has no preference head: ranking by log-likelihood", self.dir.display()));
+                vec![ScorerChoice::Log]
+            }
+            [] => vec![ScorerChoice::Reward],
+            choices => choices.to_vec(),
         };
         let of_plain_text = model.head.as_ref().is_some_and(|(_, config)| config.style == Style::Plain);
-        if of_plain_text && choice.rewards() {
+        if of_plain_text && choices.iter().any(ScorerChoice::rewards) {
             return Err(Failure::request(format!(
                 "the preference head of {} was trained on documents in the style `plain`, and rank lays out conversations: the head reads \
                  the state behind an answer, which differs; use --scorer log, or a head that was trained in the style `chat`",
                 self.dir.display()
             )));
         }
-        Ok(ranking_order(choice.scorers(Style::Chat, model.heads())))
+        let scorers = choices.iter().map(|choice| choice.scorers(Style::Chat, model.heads(), &|_| None));
+        let scorers = scorers.collect::<Result<Vec<_>, _>>().map_err(Failure::request)?;
+        Ok(ranking_order(scorers.concat()))
     }
 }
 

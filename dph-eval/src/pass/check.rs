@@ -18,6 +18,12 @@ pub enum ScoreError {
     /// The model refuses a batch.
     #[error(transparent)]
     Input(#[from] InputError),
+    /// The chat template refuses a prompt without a question.
+    #[error("a prompt without the question, which `loglik-relative` needs: {message}")]
+    Unconditional {
+        /// The error of the template.
+        message: String,
+    },
 }
 
 /// Why a candidate set cannot be scored by a model.

@@ -120,7 +120,7 @@ impl Ranking {
 
 /// The scorers in order of precedence: the heads first, in their order, then the log-likelihoods.
 pub fn ranking_order(mut scorers: Vec<Scorer>) -> Vec<Scorer> {
-    scorers.sort_by_key(|scorer| !matches!(scorer, Scorer::Reward { .. }));
+    scorers.sort_by_key(Scorer::is_likelihood);
     scorers
 }
 

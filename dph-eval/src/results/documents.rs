@@ -47,6 +47,9 @@ pub struct DocumentScores {
 pub struct ScoredCandidate {
     /// Sum of the log-probabilities (natural logarithm) of the answer's tokens; null if it was not computed or is not finite.
     pub loglik: Option<f64>,
+    /// The same sum after a prompt without the question; absent if it was not computed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unconditional: Option<f64>,
     /// Number of answer tokens, without the end-of-turn token.
     pub tokens: usize,
     /// Length of the answer in UTF-8 bytes.
@@ -128,6 +131,7 @@ impl ScoredCandidate {
         let rewards = heads.iter().zip(&scores.rewards);
         Self {
             loglik: Some(scores.loglik).filter(|loglik| loglik.is_finite()),
+            unconditional: scores.unconditional.filter(|loglik| loglik.is_finite()),
             tokens: scores.tokens,
             bytes: scores.bytes,
             chars: scores.chars,
@@ -142,6 +146,7 @@ impl ScoredCandidate {
         let reward = |head: &String| self.rewards.get(head).copied().flatten().unwrap_or(f32::NAN);
         CandidateScores {
             loglik: self.loglik.unwrap_or(f64::NAN),
+            unconditional: self.unconditional,
             tokens: self.tokens,
             bytes: self.bytes,
             chars: self.chars,
@@ -159,8 +164,22 @@ mod tests {
     fn a_line_holds_a_document_and_reads_back() {
         let set = CandidateSet { id: "q1".into(), gold: Some(1), ..CandidateSet::default() };
         let scores = [
-            CandidateScores { loglik: -1.5, tokens: 2, bytes: 7, chars: 6, rewards: vec![0.1] },
-            CandidateScores { loglik: f64::NAN, tokens: 1, bytes: 3, chars: 3, rewards: vec![f32::INFINITY] },
+            CandidateScores {
+                loglik: -1.5,
+                tokens: 2,
+                bytes: 7,
+                chars: 6,
+                unconditional: None,
+                rewards: vec![0.1],
+            },
+            CandidateScores {
+                loglik: f64::NAN,
+                tokens: 1,
+                bytes: 3,
+                chars: 3,
+                unconditional: None,
+                rewards: vec![f32::INFINITY],
+            },
         ];
         let document = DocumentScores::new("piqa", "validation", &set, &scores, &["preference".into()]);
         let line = serde_json::to_string(&document).unwrap();

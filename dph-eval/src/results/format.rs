@@ -1,7 +1,9 @@
 //! [`Results`]: the contents of `results.json`, the interface for programs that read results.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
+use dph_core::terminal::numbers::counted;
 use dph_data::Style;
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +47,62 @@ pub struct Results {
     /// One entry for each suite and scorer.
     #[serde(default)]
     pub suites: Vec<SuiteResult>,
+    /// The weights that were chosen for mixtures; absent without one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mixtures: Vec<Mixture>,
+    /// The documents that could not be scored, by task and reason; absent if there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unscored: Vec<Unscored>,
+}
+
+/// The weight of a mixture of a reward and the mean log-likelihood: `weight · reward / reward_scale + (1 − weight) · loglik /
+/// loglik_scale`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Mixture {
+    /// `mixture:<head>`.
+    pub scorer: String,
+    /// The weight of the reward, from 0 to 1: the one with the highest accuracy on the training documents.
+    pub weight: f64,
+    /// Standard deviation of the rewards of a document's candidates, over the training documents.
+    pub reward_scale: f64,
+    /// Standard deviation of the mean log-likelihoods of a document's candidates, over the training documents.
+    pub loglik_scale: f64,
+    /// The mean accuracy over the tasks, on the training documents.
+    pub accuracy: f64,
+    /// Number of training documents.
+    pub documents: usize,
+}
+
+/// Documents that could not be scored. They are in no figure.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Unscored {
+    /// The task.
+    pub task: String,
+    /// The split.
+    pub split: String,
+    /// `too-long` for the context of the model, or `not-finite`: a score is NaN or infinite.
+    pub reason: String,
+    /// The scorers that are concerned; empty for all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scorers: Vec<String>,
+    /// The ids of the documents.
+    pub documents: Vec<String>,
+}
+
+impl fmt::Display for Unscored {
+    /// In words, with the first few ids.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SHOWN: usize = 5;
+        let why = match self.reason.as_str() {
+            "too-long" => "too long for the context of the model".to_owned(),
+            "not-finite" => format!("a score is not finite ({})", self.scorers.join(", ")),
+            reason => reason.to_owned(),
+        };
+        let ids = self.documents.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+        let more = if self.documents.len() > SHOWN { " and others" } else { "" };
+        let count = counted(self.documents.len(), "document");
+        write!(f, "{}/{}: {count} not counted, {why}: {ids}{more}", self.task, self.split)
+    }
 }
 
 /// The metric of one scorer on one task.
@@ -54,7 +112,7 @@ pub struct TaskResult {
     pub task: String,
     /// The split.
     pub split: String,
-    /// `loglik-mean`, `loglik-sum`, `loglik-byte`, `loglik-char` or `reward:<head>`.
+    /// The scorer, such as `loglik-mean` or `reward:<head>`.
     pub scorer: String,
     /// The name of the metric, such as `accuracy`.
     pub metric: String,
@@ -80,7 +138,7 @@ pub struct TaskResult {
 pub struct SuiteResult {
     /// The suite's name.
     pub suite: String,
-    /// `loglik-mean`, `loglik-sum`, `loglik-byte`, `loglik-char` or `reward:<head>`.
+    /// The scorer, such as `loglik-mean` or `reward:<head>`.
     pub scorer: String,
     /// The suite's mean: `value`, `stderr`, `std` and `runs`.
     #[serde(flatten)]
@@ -148,6 +206,8 @@ impl Results {
             style: None,
             results: Vec::new(),
             suites: Vec::new(),
+            mixtures: Vec::new(),
+            unscored: Vec::new(),
         }
     }
 

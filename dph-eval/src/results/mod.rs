@@ -8,4 +8,6 @@ mod mean;
 
 pub use documents::{DOCUMENTS_FILE, DocumentScores, ScoredCandidate};
 pub use error::ResultsError;
-pub use format::{Measurement, RESULTS_FILE, RESULTS_FORMAT, Results, SuitePart, SuiteResult, TaskResult};
+pub use format::{
+    Measurement, Mixture, RESULTS_FILE, RESULTS_FORMAT, Results, SuitePart, SuiteResult, TaskResult, Unscored,
+};

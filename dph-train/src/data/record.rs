@@ -148,6 +148,7 @@ mod tests {
         TaskData {
             task: "x".into(),
             split: "train".into(),
+            kind: dph_data::Kind::Choice,
             sets: sets.to_vec(),
             scores: Default::default(),
             groups: Default::default(),

@@ -1,6 +1,6 @@
 //! Checks of an experiment beyond its types. All problems are reported at once.
 
-use dph_core::PoolingKind;
+use dph_core::{PoolingKind, Style};
 use dph_data::Task;
 use dph_eval::Suite;
 use dph_model::checkpoint::Precision;
@@ -34,6 +34,14 @@ pub(crate) fn check(experiment: &Experiment) -> Vec<Found> {
         "a sweep evaluates only the last stage of each variant; remove `after`",
     );
     checks.require(experiment.eval.limit != Some(0), &["eval", "limit"], LIMIT);
+    // A model without a stage for a head may bring one.
+    if experiment.stages.iter().any(|stage| stage.objective.trains_head()) {
+        for scorer in &experiment.eval.scorers {
+            if let Err(error) = scorer.scorers(Style::Chat, &experiment.head.rewards, &|_| None) {
+                checks.add(&["eval", "scorers"], error.to_string());
+            }
+        }
+    }
     for (index, target) in experiment.model.lora.targets.iter().enumerate() {
         checks.require(!target.is_empty(), &["model", "lora", "targets"], empty("targets", index));
     }

@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 
 use dph_core::{PreferenceHeadConfig, Style};
 use dph_data::ChatTokenizer;
+use dph_eval::ScorerChoice;
 use dph_model::DecoderConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -141,6 +142,10 @@ pub struct Eval {
     /// Maximum number of rows of each task; they are spread evenly over its file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
+    /// The scorers, such as `["both", "loglik-relative", "mixture:preference"]`, see `dph-eval bench --help`. The default is the
+    /// log-likelihood and, for a model with a head, its rewards.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub scorers: Vec<ScorerChoice>,
     /// Stages after which the model is also evaluated, such as `["vocab", "sft"]`. The table has rows for each of them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub after: Vec<String>,
@@ -157,6 +162,7 @@ impl Default for Eval {
             split: None,
             style: None,
             limit: None,
+            scorers: Vec::new(),
             after: Vec::new(),
             seed: defaults::seed(),
         }

@@ -27,7 +27,12 @@ pub(crate) fn evaluate(
     let mut model = Model::open_parts(first, device, &options, data.tokenizer.clone())?;
     model.name = experiment.name.clone();
     let mut options = evaluation_options(experiment, context.data, &model.tokenizer);
-    options.scorers = ScorerChoice::all(model.heads());
+    // After a stage without a head there are no rewards.
+    options.scorers = experiment.eval.scorers.clone();
+    options.scorers.retain(|scorer| model.head.is_some() || !scorer.rewards());
+    if options.scorers.is_empty() {
+        options.scorers.push(ScorerChoice::all(model.heads()));
+    }
     options.loaded = data.tasks.clone();
     options.cache = Some(dir.join(CACHE_FILE));
 

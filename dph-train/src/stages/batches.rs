@@ -152,6 +152,7 @@ mod tests {
         let data = TaskData {
             task: "chat".into(),
             split: "train".into(),
+            kind: dph_data::Kind::Choice,
             rows: sets.len(),
             sets,
             scores: Default::default(),
