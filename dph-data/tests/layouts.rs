@@ -92,6 +92,29 @@ fn inner_rows_can_be_made_by_expressions() {
 }
 
 #[test]
+fn several_answers_can_be_right() {
+    let task = Task::find("reward_bench_2").unwrap();
+    let row = |subset: &str, chosen: Json| json!({ "id": "1", "subset": subset, "prompt": "p", "chosen": chosen, "rejected": ["x", "y"] });
+    let rows = [row("Math", json!(["a"])), row("Focus", json!(["b"])), row("Ties", json!(["a", "b", "c"]))];
+    let documents = |task: &Task, split| load(task, &rows, split).documents;
+    let math = documents(&task, "Math");
+    assert_eq!((math.len(), math[0].gold, &math[0].right), (1, Some(0), &vec![0]));
+    assert_eq!(math[0].candidates, ["a", "x", "y"]);
+    let ties = documents(&Task::find("reward_bench_2_ties").unwrap(), "test");
+    assert_eq!((ties.len(), &ties[0].right), (1, &vec![0, 1, 2]));
+
+    let task = Task::find("ppe_correctness").unwrap();
+    let mut row = json!({ "question_id": 3, "prompt": "p" });
+    for index in 1..=32 {
+        row[format!("response_{index}")] = index.to_string().into();
+    }
+    row["scores"] = (1..=32).map(|index| index % 16 == 0).collect();
+    let documents = load(&task, &[row], "math").documents;
+    let found = &documents[0];
+    assert_eq!((found.candidates.len(), found.gold, &found.right), (32, Some(15), &vec![15, 31]));
+}
+
+#[test]
 fn rows_that_share_something_are_a_group() {
     let groups = |task: &Task, rows: &[Json]| -> Vec<Option<String>> {
         load(task, rows, "train").documents.into_iter().map(|document| document.group).collect()

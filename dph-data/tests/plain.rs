@@ -57,7 +57,7 @@ fn hellaswag_is_cleaned() {
     });
     let (contexts, candidates, gold) = worded("hellaswag", &[row]);
     assert_eq!(contexts, ["Home and garden: How to dig. Take a spade. Then you"]);
-    assert_eq!(candidates, ["dig fast.", "rest a while.  Go on."]);
+    assert_eq!(candidates, ["dig fast.", "rest a while. Go on."]);
     assert_eq!(gold, Some(1));
 }
 

@@ -79,7 +79,10 @@ impl Classify for BenchError {
 impl Classify for ResultsError {
     fn class(&self) -> ErrorClass {
         match self {
-            Self::Missing { .. } | Self::MissingDocuments { .. } | Self::Format { .. } => ErrorClass::Request,
+            Self::Missing { .. }
+            | Self::MissingDocuments { .. }
+            | Self::Sweep { .. }
+            | Self::Format { .. } => ErrorClass::Request,
             Self::File(error) => error.class(),
         }
     }

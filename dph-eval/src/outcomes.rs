@@ -1,11 +1,11 @@
 //! The outcomes of scored documents: what a scorer picks, and whether it is right.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use dph_core::{CandidateScores, Scorer, Style};
 use dph_data::{Kind, TaskMetric};
 
-use crate::metrics::{Outcome, Sample, mass};
+use crate::metrics::{Outcome, Sample, best_of, mass, ties};
 use crate::results::DocumentScores;
 use crate::scorer_choice::ScorerChoice;
 
@@ -17,24 +17,22 @@ pub(crate) fn sample(
     scorer: &Scorer,
     metrics: &[TaskMetric],
 ) -> Sample<Outcome> {
-    Sample::new(
-        documents.iter().filter_map(|document| {
-            Some((outcome(document, heads, scorer, metrics)?, document.group.as_deref()))
-        }),
-    )
+    let outcomes = outcomes(documents, heads, scorer, metrics).into_iter().zip(documents);
+    Sample::new(outcomes.filter_map(|(outcome, document)| Some((outcome?, document.group.as_deref()))))
 }
 
-/// As [`sample`], for the choices of two scorers for the same documents. Each side is a document with the heads and the scorer.
+/// As [`sample`], for the choices of two scorers for the same documents. Each side is its documents with the heads and the scorer.
 pub(crate) fn paired_sample(
     documents: &[[&DocumentScores; 2]],
     sides: [(&[String], &Scorer); 2],
     metrics: &[TaskMetric],
 ) -> Sample<(Outcome, Outcome)> {
-    let outcomes = |pair: &[&DocumentScores; 2]| {
-        let [a, b] = [0, 1].map(|side| outcome(pair[side], sides[side].0, sides[side].1, metrics));
-        Some((a?, b?))
-    };
-    Sample::new(documents.iter().filter_map(|pair| Some((outcomes(pair)?, pair[0].group.as_deref()))))
+    let [a, b] = [0, 1].map(|side: usize| {
+        let documents: Vec<&DocumentScores> = documents.iter().map(|pair| pair[side]).collect();
+        outcomes(&documents, sides[side].0, sides[side].1, metrics)
+    });
+    let pairs = a.into_iter().zip(b).zip(documents);
+    Sample::new(pairs.filter_map(|((a, b), pair)| Some(((a?, b?), pair[0].group.as_deref()))))
 }
 
 /// The names of the rewards of some documents.
@@ -64,23 +62,43 @@ fn scores(document: &DocumentScores, heads: &[String]) -> Vec<CandidateScores> {
     document.candidates.iter().map(|candidate| candidate.scores(heads)).collect()
 }
 
-fn outcome(
-    document: &DocumentScores,
+/// The outcome of each document; `None` without a gold candidate and, if the metrics are for pairs of prompts, for the
+/// reference prompts and those without one.
+fn outcomes(
+    documents: &[&DocumentScores],
     heads: &[String],
     scorer: &Scorer,
     metrics: &[TaskMetric],
-) -> Option<Outcome> {
-    let scores = scores(document, heads);
-    if !is_finite(scorer, &scores) {
-        return None;
-    }
-    let predicted = prediction(document.kind, scorer, &scores);
-    let gold = document.gold?;
-    let values: Vec<f64> = scores.iter().map(|scores| scorer.value(scores)).collect();
-    let right = if document.right.is_empty() { &[gold][..] } else { &document.right };
-    let outcome = Outcome::new(predicted, gold, document.score).with_mass(mass(&values, right));
-    Some(outcome.only_for(metrics))
+) -> Vec<Option<Outcome>> {
+    let of_pairs = metrics.contains(&TaskMetric::Ties);
+    let finite = |document: &DocumentScores| Some(scores(document, heads)).filter(|scores| is_finite(scorer, scores));
+    let values = |scores: &[CandidateScores]| -> Vec<f64> {
+        scores.iter().map(|scores| scorer.value(scores)).collect()
+    };
+    let references: HashMap<&str, &DocumentScores> = match of_pairs {
+        true => documents.iter().filter_map(|one| Some((one.id.strip_prefix(REFERENCE)?, *one))).collect(),
+        false => HashMap::new(),
+    };
+    let outcome = |document: &&DocumentScores| {
+        let scores = finite(document)?;
+        let (own, right) = (values(&scores), document.right_candidates());
+        let credit = match of_pairs {
+            true => {
+                let reference = references.get(document.id.strip_prefix(TIED)?)?;
+                ties((&own, right), (&values(&finite(reference)?), reference.right_candidates()))
+            }
+            false => best_of(&own, right),
+        };
+        let predicted = prediction(document.kind, scorer, &scores);
+        let outcome = Outcome::new(predicted, document.gold?, document.score);
+        Some(Outcome { mass: mass(&own, right), credit, ..outcome }.only_for(metrics))
+    };
+    documents.iter().map(outcome).collect()
 }
+
+/// How the ids of prompts with several right answers begin, and those of their reference prompts (RewardBench 2).
+const TIED: &str = "tied:";
+const REFERENCE: &str = "ref:";
 
 /// The candidate that a scorer picks.
 ///
@@ -94,8 +112,30 @@ pub(crate) fn prediction(kind: Kind, scorer: &Scorer, scores: &[CandidateScores]
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::metrics::measure;
+
+    /// The file of scores that is made by hand beside its values (`tests/fixtures/reward_bench_2.json`).
+    #[test]
+    fn reward_bench_2_by_hand() {
+        let path =
+            std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/reward_bench_2.json");
+        let json: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+        let heads = ["preference".to_string()];
+        let scorer = scorer_named("reward:preference", &heads).unwrap();
+        for (name, metric) in [("best_of", TaskMetric::BestOf), ("ties", TaskMetric::Ties)] {
+            let documents: Vec<DocumentScores> =
+                serde_json::from_value(json[name]["documents"].clone()).unwrap();
+            let documents: Vec<&DocumentScores> = documents.iter().collect();
+            let sample = sample(&documents, &heads, &scorer, &[metric]);
+            let found = measure(metric, &sample).unwrap();
+            let expected = json[name]["value"].as_f64().unwrap();
+            assert!((found.value - expected).abs() < 1e-9, "{name}: {found:?}");
+            assert_eq!(sample.documents(), json[name]["scored"].as_u64().unwrap() as usize);
+        }
+    }
 
     #[test]
     fn a_tie_in_a_pair_and_nan_pick_nothing() {

@@ -9,7 +9,7 @@ use std::fs;
 use std::path::Path;
 
 use command::run;
-use dph_data::Kind;
+use dph_data::{Kind, Style};
 use dph_eval::{
     Bench, Comparison, DocumentScores, Measurement, ScoredCandidate, Side, SuitePart, SuiteResult,
     TaskResult, Verdict,
@@ -193,6 +193,11 @@ fn what_cannot_be_compared_is_refused() {
     assert!(error.contains("made/test 0: 2 candidates in A, 1 in B"), "{error}");
     let error = change(&|document| document.candidates[1].bytes = 9);
     assert!(error.contains("candidate 1 has 1 bytes in A, 9 in B"), "{error}");
+    // In another style the same answers may be worded otherwise.
+    let mut bench = Bench::load(&dir.join("c")).unwrap();
+    bench.results.style = Some(Style::Plain);
+    save(&bench, &dir.join("c"));
+    run(dir, &["compare", "a", "c"]).ok();
 }
 
 /// Where two scorers are equally good, few of a thousand comparisons say otherwise: of each task, of any task of the suite,

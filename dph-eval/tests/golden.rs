@@ -47,6 +47,8 @@ fn theirs(metric: TaskMetric) -> &'static str {
         TaskMetric::Matthews => "matthews_correlation",
         TaskMetric::Pearson => "pearson",
         TaskMetric::Spearman => "spearmanr",
+        // No task of theirs has another metric.
+        other => panic!("{other}"),
     }
 }
 

@@ -13,7 +13,7 @@ pub(crate) const TASKS: &[(&str, &str)] = tasks![
     "cola", "mnli", "mnli_corrected", "mrpc", "qnli", "qqp", "rte", "sst2", "stsb", "wnli", "ax", "ax_corrected",
     "preference", "ultrafeedback", "ultrafeedback_first_message", "hh_rlhf", "orca_dpo_pairs",
     "openhermes_preferences", "tasksource_pairs", "helpsteer", "helpsteer_attributes", "sharegpt_preference", "alpaca_preference",
-    "reward_bench", "reward_bench_prior", "rm_bench", "llmbar", "judgebench", "ppe_human", "pandalm", "alpaca_eval",
+    "reward_bench", "reward_bench_prior", "reward_bench_2", "reward_bench_2_ties", "rm_bench", "llmbar", "judgebench", "ppe_human", "ppe_correctness", "pandalm", "alpaca_eval",
     "alpaca", "squad", "squad_v2", "drop", "coqa", "cnn_dailymail", "gsm8k", "gsm8k_socratic", "open_orca",
     "slim_orca", "tinystories_instruct", "tinystories_summary", "tasksource_instruct", "tulu", "ultrachat",
     "ultrasteer", "infinity_instruct", "dolly_hhrlhf", "conversations",

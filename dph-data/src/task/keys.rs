@@ -35,8 +35,9 @@ pub(crate) struct TaskFile {
     #[schemars(with = "String", extend("x-value" = "text"))]
     pub kind: Spanned<String>,
     /// One metric or several: `accuracy` (the default) and, for a `choice`, `f1` (of the second candidate), `matthews`,
-    /// `pearson` and `spearman` (both of the chosen position and `score`) and `mass` (the share of the right candidates, those with
-    /// the label of the gold one, in the probability of all).
+    /// `pearson` and `spearman` (both of the chosen position and `score`), `mass` (the share of the right candidates, those with
+    /// the label of the gold one, in the probability of all), `best-of` (the right ones among the candidates with the highest value, as a share of
+    /// these) and `ties` (of prompts whose ids begin with `tied:`, each beside the one of the same id with `ref:`, as RewardBench 2 has it).
     #[schemars(with = "Option<OneOrMany>", extend("x-value" = "text or list of texts", "x-kinds" = JUDGED))]
     pub metric: Option<Spanned<OneOrMany>>,
     /// Where the rows come from: `files` (the default) or `synthetic` (the synthetic world that this crate generates).

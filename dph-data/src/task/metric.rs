@@ -4,7 +4,7 @@ use std::fmt;
 
 /// A metric of the predictions on a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum TaskMetric {
     /// The share of documents whose best candidate is the gold one.
     Accuracy,
@@ -18,17 +18,23 @@ pub enum TaskMetric {
     Spearman,
     /// The share of the probability of all candidates that the right ones have.
     Mass,
+    /// The right candidates among those with the highest value, as a share of these: 1/k where k candidates tie and one is right.
+    BestOf,
+    /// The score of prompts with several right answers beside reference prompts with one (the subset Ties of RewardBench 2).
+    Ties,
 }
 
 impl TaskMetric {
     /// All metrics by their names.
-    pub(crate) const ALL: [(&'static str, Self); 6] = [
+    pub(crate) const ALL: [(&'static str, Self); 8] = [
         ("accuracy", Self::Accuracy),
         ("f1", Self::F1),
         ("matthews", Self::Matthews),
         ("pearson", Self::Pearson),
         ("spearman", Self::Spearman),
         ("mass", Self::Mass),
+        ("best-of", Self::BestOf),
+        ("ties", Self::Ties),
     ];
 
     /// The metric of this name.

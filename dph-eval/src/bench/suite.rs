@@ -22,11 +22,13 @@ const SUITES: &[(&str, &str)] = &[
     ("reward_bench_safety", include_str!("../../suites/reward_bench_safety.toml")),
     ("reward_bench_reasoning", include_str!("../../suites/reward_bench_reasoning.toml")),
     ("reward_bench_prior", include_str!("../../suites/reward_bench_prior.toml")),
+    ("reward_bench_2", include_str!("../../suites/reward_bench_2.toml")),
     ("rm_bench", include_str!("../../suites/rm_bench.toml")),
     ("rm_bench_easy", include_str!("../../suites/rm_bench_easy.toml")),
     ("rm_bench_normal", include_str!("../../suites/rm_bench_normal.toml")),
     ("rm_bench_hard", include_str!("../../suites/rm_bench_hard.toml")),
     ("judgebench", include_str!("../../suites/judgebench.toml")),
+    ("ppe_correctness", include_str!("../../suites/ppe_correctness.toml")),
 ];
 
 /// The kind of definition in errors.
@@ -274,7 +276,7 @@ mod tests {
         assert_eq!(error("gpt4al"), "there is no suite `gpt4al`; did you mean `gpt4all`?");
         assert_eq!(
             error("zzz"),
-            "there is no suite `zzz`; the embedded suites are gpt4all, race, glue, glue_no_wnli, reward_bench, reward_bench_chat, reward_bench_chat_hard, reward_bench_safety, reward_bench_reasoning, reward_bench_prior, rm_bench, rm_bench_easy, rm_bench_normal, rm_bench_hard, judgebench; a suite file is given by its path, ending in .toml"
+            "there is no suite `zzz`; the embedded suites are gpt4all, race, glue, glue_no_wnli, reward_bench, reward_bench_chat, reward_bench_chat_hard, reward_bench_safety, reward_bench_reasoning, reward_bench_prior, reward_bench_2, rm_bench, rm_bench_easy, rm_bench_normal, rm_bench_hard, judgebench, ppe_correctness; a suite file is given by its path, ending in .toml"
         );
         assert!(error("nowhere/x.toml").starts_with("cannot read the suite file nowhere/x.toml: "));
     }

@@ -109,11 +109,12 @@ fn calibrate(documents: &[&DocumentScores], heads: &[String], scorer: &Scorer) -
             without_value += 1;
             continue;
         };
-        let right = prediction(document.kind, scorer, &scores) == Some(gold);
+        let picked = prediction(document.kind, scorer, &scores);
+        let right = picked.is_some_and(|picked| document.right_candidates().contains(&picked));
         choices.push((shares.into_iter().fold(0.0, f64::max), right));
         by_tokens.push((scores.get(gold).map_or(0, |scores| scores.tokens), right));
         for (index, (value, scores)) in values.into_iter().zip(&scores).enumerate() {
-            candidates.push((value, index == gold));
+            candidates.push((value, document.right_candidates().contains(&index)));
             lengths.push((value, scores.tokens));
         }
     }

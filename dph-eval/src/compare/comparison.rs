@@ -126,7 +126,8 @@ impl Comparison {
     /// An unknown scorer, nothing in common, or documents of the same name that differ.
     pub fn new(a: Side<'_>, b: Side<'_>) -> Result<Self, CompareError> {
         let scorers = scorers(a, b)?;
-        let tasks = pair(&a.bench.documents, &b.bench.documents)?;
+        let [style_a, style_b] = [a, b].map(|side| side.bench.results.style.unwrap_or_default());
+        let tasks = pair(&a.bench.documents, &b.bench.documents, style_a == style_b)?;
         let compared: Vec<Compared> =
             scorers.iter().map(|scorers| compare(a, b, scorers, &tasks)).collect::<Result<_, _>>()?;
         if compared.iter().all(|compared| compared.tasks.is_empty()) {

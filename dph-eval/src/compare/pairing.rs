@@ -37,11 +37,14 @@ pub struct Unpaired {
 
 /// Pairs documents by task, split and id; tasks are in the order of A, then those that only B has.
 ///
+/// The candidates of both sides have the same lengths, unless the sides are in different styles.
+///
 /// # Errors
 /// Documents of the same name whose gold answer or candidates differ.
 pub(crate) fn pair<'a>(
     a: &'a [DocumentScores],
     b: &'a [DocumentScores],
+    same_style: bool,
 ) -> Result<Vec<PairedTask<'a>>, CompareError> {
     let name = |document: &'a DocumentScores| {
         (document.task.as_str(), document.split.as_str(), document.id.as_str())
@@ -63,7 +66,7 @@ pub(crate) fn pair<'a>(
         let index = place(&mut tasks, document);
         match left.remove(&name(document)) {
             Some(other) => {
-                different.extend(difference(document, other));
+                different.extend(difference(document, other, same_style));
                 tasks[index].pairs.push([document, other]);
             }
             None => {
@@ -97,7 +100,7 @@ impl Unpaired {
 }
 
 /// In what two documents of the same name differ.
-fn difference(a: &DocumentScores, b: &DocumentScores) -> Option<String> {
+fn difference(a: &DocumentScores, b: &DocumentScores, same_style: bool) -> Option<String> {
     let gold = |document: &DocumentScores| document.gold.map_or("none".into(), |gold| gold.to_string());
     let bytes =
         |document: &DocumentScores| document.candidates.iter().map(|one| one.bytes).collect::<Vec<usize>>();
@@ -105,9 +108,11 @@ fn difference(a: &DocumentScores, b: &DocumentScores) -> Option<String> {
         format!("{} candidates in A, {} in B", a.candidates.len(), b.candidates.len())
     } else if a.gold != b.gold {
         format!("gold answer {} in A, {} in B", gold(a), gold(b))
+    } else if a.right != b.right {
+        format!("right answers {:?} in A, {:?} in B", a.right, b.right)
     } else if a.score != b.score {
         format!("score {:?} in A, {:?} in B", a.score.unwrap_or_default(), b.score.unwrap_or_default())
-    } else if bytes(a) != bytes(b) {
+    } else if same_style && bytes(a) != bytes(b) {
         let at = bytes(a).iter().zip(bytes(b)).position(|(a, b)| *a != b).unwrap_or_default();
         format!("candidate {at} has {} bytes in A, {} in B", bytes(a)[at], bytes(b)[at])
     } else {

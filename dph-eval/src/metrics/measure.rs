@@ -23,34 +23,46 @@ pub(crate) struct Outcome {
     pub score: Option<f64>,
     /// The share of the right candidates in the probability of all; 0 if the values are not numbers.
     pub mass: f64,
+    /// The credit for the best candidates ([`best_of`](super::best_of)), or for a pair of prompts ([`ties`](super::ties)).
+    pub credit: f64,
 }
 
 impl Outcome {
     /// The outcome of picking a candidate.
     pub(crate) fn new(predicted: Option<usize>, gold: usize, score: Option<f64>) -> Self {
-        Self { right: predicted == Some(gold), predicted, gold, score, mass: 0.0 }
-    }
-
-    /// The outcome with the share of the right candidates.
-    pub(crate) fn with_mass(self, mass: f64) -> Self {
-        Self { mass, ..self }
+        Self { right: predicted == Some(gold), predicted, gold, score, mass: 0.0, credit: 0.0 }
     }
 
     /// The outcome without what these metrics do not depend on, so that more outcomes are equal.
     pub(crate) fn only_for(self, metrics: &[TaskMetric]) -> Self {
-        let score = self.score.filter(|_| metrics.iter().any(|metric| metric.needs_score()));
-        match metrics.iter().all(|metric| *metric == TaskMetric::Accuracy) {
-            true => Self { right: self.right, predicted: None, gold: 0, score: None, mass: 0.0 },
-            false => Self {
-                score,
-                mass: if metrics.contains(&TaskMetric::Mass) { self.mass } else { 0.0 },
-                ..self
-            },
+        let used = |is: fn(TaskMetric) -> bool| metrics.iter().any(|metric| is(*metric));
+        let kept = |value: f64, is: fn(TaskMetric) -> bool| if used(is) { value } else { 0.0 };
+        let mass = kept(self.mass, |metric| metric == TaskMetric::Mass);
+        let credit = kept(self.credit, |metric| matches!(metric, TaskMetric::BestOf | TaskMetric::Ties));
+        let score = self.score.filter(|_| used(TaskMetric::needs_score));
+        let of_classes = used(|metric| {
+            use TaskMetric::{F1, Matthews, Pearson, Spearman};
+            matches!(metric, F1 | Matthews | Pearson | Spearman)
+        });
+        match of_classes {
+            true => Self { score, mass, credit, ..self },
+            false => Self { right: self.right, predicted: None, gold: 0, score, mass, credit },
         }
     }
 
-    fn key(&self) -> (bool, Option<usize>, usize, Option<u64>, u64) {
-        (self.right, self.predicted, self.gold, self.score.map(f64::to_bits), self.mass.to_bits())
+    fn key(&self) -> (bool, Option<usize>, usize, Option<u64>, u64, u64) {
+        let (mass, credit) = (self.mass.to_bits(), self.credit.to_bits());
+        (self.right, self.predicted, self.gold, self.score.map(f64::to_bits), mass, credit)
+    }
+
+    /// What the metric is the mean of, if it is a mean over documents.
+    fn term(&self, metric: TaskMetric) -> Option<f64> {
+        match metric {
+            TaskMetric::Accuracy => Some(f64::from(u8::from(self.right))),
+            TaskMetric::Mass => Some(self.mass),
+            TaskMetric::BestOf | TaskMetric::Ties => Some(self.credit),
+            TaskMetric::F1 | TaskMetric::Matthews | TaskMetric::Pearson | TaskMetric::Spearman => None,
+        }
     }
 }
 
@@ -80,24 +92,16 @@ impl Ord for Outcome {
 /// An undefined correlation (one side is constant) is 0, as in the reference implementation.
 pub(crate) fn value(metric: TaskMetric, outcomes: &[(Outcome, f64)]) -> f64 {
     let value = match metric {
-        TaskMetric::Accuracy => {
-            let sum = |only_right: bool| -> f64 {
-                outcomes
-                    .iter()
-                    .filter(|(outcome, _)| outcome.right || !only_right)
-                    .map(|(_, weight)| weight)
-                    .sum()
-            };
-            sum(true) / sum(false)
+        TaskMetric::Accuracy | TaskMetric::Mass | TaskMetric::BestOf | TaskMetric::Ties => {
+            let all: f64 = outcomes.iter().map(|(_, weight)| weight).sum();
+            let terms =
+                outcomes.iter().map(|(outcome, weight)| weight * outcome.term(metric).unwrap_or_default());
+            terms.sum::<f64>() / all
         }
         TaskMetric::F1 => classification::weighted_f1(&classes(outcomes)),
         TaskMetric::Matthews => classification::weighted_matthews(&classes(outcomes)),
         TaskMetric::Pearson => correlation::weighted_pearson(&numbers(outcomes)),
         TaskMetric::Spearman => correlation::weighted_spearman(&numbers(outcomes)),
-        TaskMetric::Mass => {
-            let total: f64 = outcomes.iter().map(|(_, weight)| weight).sum();
-            outcomes.iter().map(|(outcome, weight)| outcome.mass * weight).sum::<f64>() / total
-        }
     };
     if value.is_nan() { 0.0 } else { value }
 }
@@ -107,7 +111,7 @@ pub(crate) fn mean_value(metrics: &[TaskMetric], outcomes: &[(Outcome, f64)]) ->
     metrics.iter().map(|metric| value(*metric, outcomes)).sum::<f64>() / metrics.len().max(1) as f64
 }
 
-/// A metric over documents, with its standard error: by formula for accuracy, by the jackknife for the others. Documents of one
+/// A metric over documents, with its standard error: by formula for means over documents, by the jackknife for the others. Documents of one
 /// group are left out together.
 ///
 /// `None` without documents.
@@ -118,11 +122,9 @@ pub(crate) fn measure(metric: TaskMetric, sample: &Sample<Outcome>) -> Option<Es
             let right = counts.iter().filter(|(outcome, _)| outcome.right).map(|(_, count)| *count as usize);
             accuracy(right.sum(), sample.documents())
         }
-        TaskMetric::Accuracy => {
-            let right = |outcome: &Outcome| f64::from(u8::from(outcome.right));
-            jackknife::of_a_mean(sample, right)
+        TaskMetric::Accuracy | TaskMetric::Mass | TaskMetric::BestOf | TaskMetric::Ties => {
+            jackknife::of_a_mean(sample, |outcome| outcome.term(metric).unwrap_or_default())
         }
-        TaskMetric::Mass => jackknife::of_a_mean(sample, |outcome: &Outcome| outcome.mass),
         _ => jackknife::estimate(sample, |outcomes| value(metric, outcomes)),
     }
 }
@@ -144,7 +146,8 @@ pub(crate) fn chance_level(
             Some(2.0 * positive * guesses / (positive + guesses))
         }
         TaskMetric::Matthews | TaskMetric::Pearson | TaskMetric::Spearman => Some(0.0),
-        TaskMetric::Mass => {
+        TaskMetric::Ties => None,
+        TaskMetric::Mass | TaskMetric::BestOf => {
             let share = |set: &CandidateSet| {
                 right.get(&set.id).map_or(1, Vec::len) as f64 / set.candidates.len().max(1) as f64
             };
@@ -217,9 +220,10 @@ mod tests {
         assert_eq!(mass(&[f64::NAN, f64::NAN], &[0]), 0.0);
         assert_eq!(mass(&[f64::NAN, -3.0], &[0]), 0.0);
         assert_eq!(mass(&[f64::NEG_INFINITY, f64::NEG_INFINITY], &[0]), 0.5);
-        let of = |mass| outcome(0, 0).with_mass(mass);
+        let of = |mass| Outcome { mass, ..outcome(0, 0) };
         let estimate = measure(TaskMetric::Mass, &[of(0.25), of(0.75)]).unwrap();
-        assert_eq!((estimate.value, estimate.stderr), (0.5, Some(0.25)));
+        assert_eq!(estimate.value, 0.5);
+        assert!((estimate.stderr.unwrap() - 0.25).abs() < 1e-12);
         assert_eq!(measure(TaskMetric::Mass, &[]), None);
     }
 

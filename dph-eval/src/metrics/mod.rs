@@ -1,5 +1,6 @@
 //! Metrics of a scorer's choices, with standard errors.
 
+mod best_of;
 mod classification;
 mod correlation;
 mod estimate;
@@ -8,6 +9,7 @@ mod measure;
 mod resample;
 mod sample;
 
+pub(crate) use best_of::{best_of, ties};
 pub use classification::{f1, matthews};
 pub use correlation::{pearson, spearman};
 pub use estimate::{Estimate, accuracy, chance, mean_of_metrics, weighted_mean, wilson_interval};

@@ -84,6 +84,11 @@ impl DocumentScores {
         }
     }
 
+    /// Indices of the right candidates: those of `right`, or the gold one.
+    pub(crate) fn right_candidates(&self) -> &[usize] {
+        if self.right.is_empty() { self.gold.as_slice() } else { &self.right }
+    }
+
     /// Reads `documents.jsonl` in a directory.
     ///
     /// # Errors

@@ -21,6 +21,12 @@ pub enum ResultsError {
         /// The directory.
         path: PathBuf,
     },
+    /// The results of a sweep where those of one run are needed.
+    #[error("{}: these are the results of a sweep; name one of its variants, which are the directories beside the file", path.display())]
+    Sweep {
+        /// The file.
+        path: PathBuf,
+    },
     /// A file could not be read or written.
     #[error(transparent)]
     File(#[from] FileError),

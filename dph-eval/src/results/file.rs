@@ -14,6 +14,9 @@ impl Results {
     /// The file is missing or has invalid content.
     pub fn load(path: &Path) -> Result<Self, ResultsError> {
         let (file, json) = read(path)?;
+        if is_list(&json) {
+            return Err(ResultsError::Sweep { path: file });
+        }
         let results =
             serde_json::from_slice(&json).map_err(|source| FileError::Json { path: file.clone(), source });
         current(results?, &file)
@@ -25,7 +28,7 @@ impl Results {
     /// As [`load`](Self::load).
     pub fn load_all(path: &Path) -> Result<Vec<Self>, ResultsError> {
         let (file, json) = read(path)?;
-        if !json.trim_ascii_start().starts_with(b"[") {
+        if !is_list(&json) {
             return Ok(vec![Self::load(&file)?]);
         }
         let list: Vec<Self> =
@@ -60,6 +63,11 @@ fn read(path: &Path) -> Result<(PathBuf, Vec<u8>), ResultsError> {
         }
         Err(source) => Err(FileError::Io { path: file, source }.into()),
     }
+}
+
+/// Whether it is the list that a sweep writes.
+fn is_list(json: &[u8]) -> bool {
+    json.trim_ascii_start().starts_with(b"[")
 }
 
 /// The results in the current format. Format 1 is format 2 without means over runs.
@@ -114,6 +122,7 @@ mod tests {
         let list = vec![Results::new("a"), Results::new("b")];
         Results::save_all(&list, dir.path()).unwrap();
         assert_eq!(Results::load_all(dir.path()).unwrap(), list);
+        assert!(matches!(Results::load(dir.path()), Err(ResultsError::Sweep { .. })));
         list[1].save(dir.path()).unwrap();
         assert_eq!(Results::load_all(dir.path()).unwrap(), list[1..]);
         std::fs::write(dir.path().join(RESULTS_FILE), r#"[{"format": 3, "name": "x", "results": []}]"#)
