@@ -22,7 +22,7 @@
 //! | [`family`] | translates a `config.json` into a [`DecoderConfig`], and names the tensors of the files |
 //! | [`decoder`] | the one configurable decoder: parameters, blocks, key/value cache, and kernels for single devices |
 //! | `backbone` | [`Backbone`]: hidden states and log-probabilities of a batch; its trained parameters |
-//! | `generate` | [`Backbone::generate`]: continues prompts token by token |
+//! | `generate` | [`Backbone::generate`]: continues prompts token by token; [`Prompts`] and [`Answers`]: many answers to a prompt that is computed once |
 //! | `encoder` | [`Encoder`] (BERT) and [`Classifier`]: the same blocks, but no log-probabilities |
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -42,4 +42,6 @@ pub use checkpoint::{CheckpointError, LoadOptions, ModelFiles, authors_head, con
 pub use decoder::{Cache, DecoderConfig, InputError};
 pub use encoder::{Classifier, Encoder, Text};
 pub use family::{ConfigError, Family, param_count, unknown_keys};
-pub use generate::{Finish, GenerateError, Generated, Sampling};
+pub use generate::{
+    AnswerId, Answers, Choice, Computed, Drawn, Finish, GenerateError, Generated, Prompts, Sampling,
+};

@@ -5,7 +5,7 @@
 
 use burn::tensor::Device;
 use dph_core::{Batch, CandidateSet, Layer, TargetTokens};
-use dph_model::{Backbone, Finish, Sampling};
+use dph_model::{AnswerId, Backbone, Finish, Prompts, Sampling};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -108,4 +108,128 @@ fn a_full_context_ends_it_and_wrong_prompts_are_named() {
     assert!(error(&[vec![VOCAB]], &default).contains("40"));
     assert!(error(&[vec![1]], &Sampling { top_p: 2.0, ..default }).contains("top-p 2"));
     assert!(model.generate(&[], &Sampling::default(), |_, _| ()).unwrap().is_empty());
+}
+
+/// The states of a sequence at these columns, computed from scratch.
+fn states(model: &Backbone, tokens: &[u32], layer: Layer) -> Vec<f32> {
+    let set = CandidateSet { prompt: tokens.to_vec(), ..CandidateSet::default() };
+    let batch = Batch::pack([&set], TargetTokens::None, 0);
+    model.hidden_states(&batch, &[layer]).unwrap().remove(0).into_data().try_to_vec().unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+
+    /// Answers of different prompts in any mixture, some of which are dropped on the way.
+    #[test]
+    fn answers_that_share_prompts_have_the_states_of_separate_sequences(
+        config in configs(), seed in 0..100u64,
+        prompts in prop::collection::vec(prop::collection::vec(0..VOCAB, 1..12), 1..4),
+        owners in prop::collection::vec(0..4usize, 1..7),
+        stop in prop::collection::vec(0..VOCAB, 0..4), dropped in 0..7usize, device in 0..2usize,
+    ) {
+        // The composed operations run under automatic differentiation.
+        let device = if device == 0 { flex() } else { flex().autodiff() };
+        let model = Backbone::init(&config.to_string(), seed, &device).unwrap();
+        prop_assume!(model.is_packable());
+        let sampling = Sampling { temperature: 1.0, max_tokens: 6, stop, seed, ..Sampling::default() };
+        let ids: Vec<AnswerId> = owners
+            .iter()
+            .enumerate()
+            .map(|(index, owner)| AnswerId { prompt: owner % prompts.len(), number: index as u64 })
+            .collect();
+        let (layers, end) = ([Layer::At(1), Layer::Last], 7);
+        let computed = model.prompts(&prompts, &layers).unwrap();
+        let mut answers = computed.answers(&ids, &sampling, Some(end)).unwrap();
+        let mut tokens: Vec<Vec<u32>> = ids.iter().map(|id| prompts[id.prompt].clone()).collect();
+        let mut ended = vec![false; ids.len()];
+        for step in 0.. {
+            for choice in answers.choose() {
+                let drawn = choice.drawn.map(|drawn| (drawn.token, drawn.log_prob));
+                if let Some((token, log_prob)) = drawn {
+                    let logits = logits(&model, &tokens[choice.answer]);
+                    let total: f64 = logits.iter().map(|&x| f64::from(x).exp()).sum();
+                    let expected = f64::from(logits[token as usize]) - total.ln();
+                    prop_assert!((f64::from(log_prob) - expected).abs() < 1e-4);
+                }
+                tokens[choice.answer].extend(choice.token);
+                prop_assert_eq!(choice.token.is_none(), choice.finish.is_some());
+            }
+            let probe = step % 2 == 1;
+            let Some(found) = answers.compute(probe).unwrap() else { break };
+            for (row, &answer) in found.answers.iter().enumerate() {
+                let mut sequence = tokens[answer].clone();
+                if found.ended[row] {
+                    prop_assert_eq!(found.tokens[row], end);
+                    ended[answer] = true;
+                    sequence.push(end);
+                }
+                let behind = if probe && !found.ended[row] { 2 } else { 1 };
+                if behind == 2 {
+                    sequence.push(end);
+                }
+                for (layer, states_of_rows) in layers.iter().zip(&found.states) {
+                    let width = states_of_rows.dims()[2];
+                    let all = states(&model, &sequence, *layer);
+                    let expected = &all[all.len() - behind * width..];
+                    let row = states_of_rows.clone().narrow(0, row, 1).narrow(1, 0, behind);
+                    let row: Vec<f32> = row.into_data().try_to_vec().unwrap();
+                    for (a, b) in row.iter().zip(expected) {
+                        prop_assert!((a - b).abs() < 1e-4 * (1.0 + b.abs()), "{a} and {b}");
+                    }
+                }
+            }
+            if step == 2 {
+                answers.retain(|answer| answer != dropped);
+            }
+        }
+        for answer in (0..ids.len()).filter(|&answer| answer != dropped) {
+            prop_assert!(ended[answer]);
+        }
+        // The same text whatever else runs.
+        let alone = AnswerId { prompt: 0, ..ids[0] };
+        let text = |computed: &Prompts<'_>, id| -> Vec<Option<u32>> {
+            let mut answers = computed.answers(&[id], &sampling, Some(end)).unwrap();
+            let mut text = Vec::new();
+            loop {
+                text.extend(answers.choose().iter().map(|choice| choice.token));
+                if answers.compute(false).unwrap().is_none() {
+                    return text;
+                }
+            }
+        };
+        let prompt = model.prompts(std::slice::from_ref(&prompts[ids[0].prompt]), &layers).unwrap();
+        prop_assert_eq!(text(&prompt, alone), text(&computed, ids[0]));
+    }
+}
+
+#[test]
+fn an_answer_that_is_cut_off_gets_its_end_computed() {
+    let config = json!({
+        "model_type": "lswt", "vocab_size": VOCAB, "d_vocab": 12, "d_model": 16, "d_ffn": 24, "n_heads": 2,
+        "n_layers": 1, "rope_positions": 10,
+    });
+    let model = Backbone::init(&config.to_string(), 1, &flex()).unwrap();
+    let run = |prompt: usize, max_tokens: usize| {
+        let sampling = Sampling { max_tokens, ..Sampling::default() };
+        let prompts = model.prompts(&[vec![1; prompt]], &[Layer::Last]).unwrap();
+        let mut answers = prompts.answers(&[AnswerId { prompt: 0, number: 0 }], &sampling, Some(4))?;
+        let (mut tokens, mut finish, mut ends) = (0, None, 0);
+        loop {
+            for choice in answers.choose() {
+                tokens += usize::from(choice.token.is_some());
+                finish = finish.or(choice.finish);
+            }
+            match answers.compute(true)? {
+                Some(computed) => ends += usize::from(computed.ended[0]),
+                None => return Ok::<_, dph_model::GenerateError>((tokens, finish.unwrap(), ends)),
+            }
+        }
+    };
+    assert_eq!(run(5, 2).unwrap(), (2, Finish::Length, 1));
+    assert_eq!(run(5, 9).unwrap(), (3, Finish::Context, 1), "two tokens are reserved");
+    assert_eq!(run(5, 0).unwrap(), (0, Finish::Length, 1));
+    assert!(
+        run(8, 9).unwrap_err().to_string().contains("prompt 0 has 8 tokens, but the model's context is 10")
+    );
 }

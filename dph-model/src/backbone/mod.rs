@@ -158,7 +158,7 @@ impl Backbone {
         let ids = self.ids(tokens, rows)?;
         self.check_layers(layers)?;
         let seq = tokens.len() / rows.max(1);
-        self.check_length(cache.len() + seq)?;
+        self.check_length(cache.longest() + seq)?;
         let layout = AttentionLayout::after_cache(cache, rows, seq, self.config());
         let states = self.decoder.states(ids, &layout, layers, Some(cache));
         Ok(self.unflatten(states, rows))

@@ -23,13 +23,13 @@ mod unflatten;
 pub use activation::Activation;
 #[cfg(feature = "flex")]
 pub(crate) use activation::{GELU_TANH_CUBE, GELU_TANH_SCALE, QUICK_GELU_SLOPE};
-#[cfg(feature = "flex")]
-pub(crate) use attention::CachedLayer;
 pub(crate) use attention::MASKED;
 pub use attention::{
     Attention, AttentionLayout, Cache, HostLayout, QueryKeyNorm, QueryKeyNormConfig, Registers, Rotation,
     Span,
 };
+#[cfg(feature = "flex")]
+pub(crate) use attention::{CachedLayer, SharedLayer};
 pub use block::Block;
 pub use config::{
     DecoderConfig, DynamicScaling, PoolerConfig, Positions, Residual, RotaryConfig, RotaryScaling,

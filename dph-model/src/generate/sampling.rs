@@ -6,6 +6,8 @@ use dph_core::best_index;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use crate::decoder::kernels::exp;
+
 /// How tokens are chosen. The default is greedy.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sampling {
@@ -23,7 +25,8 @@ pub struct Sampling {
     pub max_tokens: usize,
     /// Tokens that end generation.
     pub stop: Vec<u32>,
-    /// Random seed. Each prompt has its own stream of random numbers, given by its index.
+    /// Random seed. Each answer has its own stream of random numbers, given by the seed, the tokens of its prompt and its
+    /// number among the answers to this prompt.
     pub seed: u64,
 }
 
@@ -77,6 +80,7 @@ impl Sampling {
 }
 
 /// Chooses the tokens of one sequence.
+#[derive(Debug)]
 pub(super) struct Sampler<'a> {
     sampling: &'a Sampling,
     seen: HashSet<u32>,
@@ -84,16 +88,25 @@ pub(super) struct Sampler<'a> {
 }
 
 impl<'a> Sampler<'a> {
-    /// The sampler of the prompt with index `place`.
-    pub fn new(sampling: &'a Sampling, place: usize, prompt: &[u32]) -> Self {
-        let mut random = ChaCha8Rng::seed_from_u64(sampling.seed);
-        random.set_stream(place as u64);
-        Self { sampling, seen: prompt.iter().copied().collect(), random }
+    /// The sampler of the answer with this number to a prompt.
+    pub fn new(sampling: &'a Sampling, prompt: &[u32], number: u64) -> Self {
+        let mut content = blake3::Hasher::new();
+        content.update(&sampling.seed.to_le_bytes());
+        for token in prompt {
+            content.update(&token.to_le_bytes());
+        }
+        let mut random = ChaCha8Rng::from_seed(*content.finalize().as_bytes());
+        random.set_stream(number);
+        let seen = match sampling.repetition_penalty {
+            1.0 => HashSet::new(),
+            _ => prompt.iter().copied().collect(),
+        };
+        Self { sampling, seen, random }
     }
 
     /// Chooses the next token.
     pub fn next(&mut self, logits: &[f32]) -> u32 {
-        let token = match self.sampling.repetition_penalty {
+        match self.sampling.repetition_penalty {
             1.0 => self.choose(logits),
             penalty => {
                 let mut logits = logits.to_vec();
@@ -101,54 +114,89 @@ impl<'a> Sampler<'a> {
                     let logit = &mut logits[token as usize];
                     *logit = if *logit > 0.0 { *logit / penalty as f32 } else { *logit * penalty as f32 };
                 }
-                self.choose(&logits)
+                let token = self.choose(&logits);
+                self.seen.insert(token);
+                token
             }
-        };
-        self.seen.insert(token);
-        token
+        }
     }
 
     fn choose(&mut self, logits: &[f32]) -> u32 {
         let Sampling { temperature, top_k, top_p, .. } = *self.sampling;
-        if temperature == 0.0 || top_k == 1 || logits.iter().all(|logit| logit.is_nan()) {
+        let largest = logits.iter().copied().fold(f32::NEG_INFINITY, |a, b| if b > a { b } else { a });
+        // Without a finite logit there is no distribution.
+        if temperature == 0.0 || top_k == 1 || !largest.is_finite() {
             return most_likely(logits);
         }
-        let numbers = (0..).zip(logits.iter().copied()).filter(|(_, logit)| !logit.is_nan());
-        let mut candidates: Vec<(u32, f32)> = numbers.collect();
-        // By likelihood, then by id, so that the choice does not depend on the sort algorithm.
-        let order = |a: &(u32, f32), b: &(u32, f32)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
+        let scale = (1.0 / temperature) as f32;
+        let weight = |logit: f32| if logit.is_nan() { 0.0 } else { exp((logit - largest) * scale) };
+        let share = self.random.random::<f64>();
+        if top_k == 0 && top_p >= 1.0 {
+            let weights: Vec<f32> = logits.iter().map(|&logit| weight(logit)).collect();
+            return draw(share, (0..).zip(weights)).unwrap_or_else(|| most_likely(logits));
+        }
+        let mut candidates: Vec<(u32, f32)> =
+            (0..).zip(logits.iter().copied()).filter(|(_, logit)| !logit.is_nan()).collect();
         if top_k > 0 && top_k < candidates.len() {
-            candidates.select_nth_unstable_by(top_k - 1, order);
+            candidates.select_nth_unstable_by(top_k - 1, by_likelihood);
             candidates.truncate(top_k);
         }
-        candidates.sort_unstable_by(order);
-        let largest = f64::from(candidates[0].1);
-        let weights: Vec<f64> =
-            candidates.iter().map(|(_, logit)| ((f64::from(*logit) - largest) / temperature).exp()).collect();
-        let kept = nucleus(&weights, top_p);
-        let mut left = self.random.random::<f64>() * weights[..kept].iter().sum::<f64>();
-        for ((token, _), weight) in candidates.iter().zip(&weights[..kept]) {
-            left -= weight;
-            if left < 0.0 {
-                return *token;
-            }
-        }
-        candidates[kept - 1].0
+        let mut candidates: Vec<(u32, f32)> =
+            candidates.into_iter().map(|(token, logit)| (token, weight(logit))).collect();
+        keep_nucleus(&mut candidates, top_p);
+        // In an order that does not depend on the sort algorithm.
+        candidates.sort_unstable_by_key(|(token, _)| *token);
+        draw(share, candidates.into_iter()).unwrap_or_else(|| most_likely(logits))
     }
 }
 
-/// Number of descending weights whose sum reaches a share of the total, at least one.
-fn nucleus(weights: &[f64], share: f64) -> usize {
-    if share >= 1.0 {
-        return weights.len();
+/// By likelihood, then by id.
+fn by_likelihood(a: &(u32, f32), b: &(u32, f32)) -> std::cmp::Ordering {
+    b.1.total_cmp(&a.1).then(a.0.cmp(&b.0))
+}
+
+/// The token at a share, from 0 to 1, of the sum of weights.
+fn draw(share: f64, weights: impl Iterator<Item = (u32, f32)> + Clone) -> Option<u32> {
+    let mut left = share * weights.clone().map(|(_, weight)| f64::from(weight)).sum::<f64>();
+    let mut last = None;
+    for (token, weight) in weights.filter(|(_, weight)| *weight > 0.0) {
+        left -= f64::from(weight);
+        last = Some(token);
+        if left < 0.0 {
+            break;
+        }
     }
-    let enough = share * weights.iter().sum::<f64>();
-    let mut sum = 0.0;
-    let short = weights.iter().take_while(|&&weight| {
-        sum += weight;
-        sum < enough
-    });
-    (short.count() + 1).min(weights.len())
+    last
+}
+
+/// Most likely tokens that are sorted at first.
+const FIRST: usize = 64;
+
+/// Keeps the most likely tokens whose weights reach a share of the total, at least one.
+fn keep_nucleus(candidates: &mut Vec<(u32, f32)>, share: f64) {
+    if share >= 1.0 {
+        return;
+    }
+    let enough = share * candidates.iter().map(|(_, weight)| f64::from(*weight)).sum::<f64>();
+    let mut sorted = FIRST;
+    // Mostly a few tokens are enough, and sorting the whole vocabulary would take longer than the rest.
+    loop {
+        let count = sorted.min(candidates.len());
+        if count < candidates.len() {
+            candidates.select_nth_unstable_by(count, by_likelihood);
+        }
+        candidates[..count].sort_unstable_by(by_likelihood);
+        let mut sum = 0.0;
+        let reached = candidates[..count].iter().position(|(_, weight)| {
+            sum += f64::from(*weight);
+            sum >= enough
+        });
+        match reached {
+            Some(place) => return candidates.truncate(place + 1),
+            None if count == candidates.len() => return,
+            None => sorted *= 8,
+        }
+    }
 }
 
 /// The token with the largest logit; the first one if no logit is a number.
@@ -167,7 +215,7 @@ mod tests {
     const LN_2: f32 = std::f32::consts::LN_2;
 
     fn draw(sampling: &Sampling, prompt: &[u32], count: usize) -> Vec<u32> {
-        let mut sampler = Sampler::new(sampling, 0, prompt);
+        let mut sampler = Sampler::new(sampling, prompt, 0);
         (0..count).map(|_| sampler.next(&LOGITS)).collect()
     }
 
@@ -180,7 +228,7 @@ mod tests {
     #[test]
     fn a_logit_that_is_not_a_number_is_never_drawn() {
         let sampling = Sampling { temperature: 1.0, ..Sampling::default() };
-        let mut sampler = Sampler::new(&sampling, 0, &[]);
+        let mut sampler = Sampler::new(&sampling, &[], 0);
         let drawn: BTreeSet<u32> = (0..100).map(|_| sampler.next(&[f32::NAN, 1.0, f32::NAN, 1.0])).collect();
         assert_eq!(drawn, [1, 3].into());
         assert_eq!(sampler.next(&[f32::NAN; 2]), 0);
@@ -220,18 +268,19 @@ mod tests {
         // What was said becomes unlikely; what the prompt says already is.
         assert_eq!(draw(&sampling, &[], 2), [1, 0]);
         assert_eq!(draw(&sampling, &[1], 1), [0]);
-        let mut sampler = Sampler::new(&sampling, 0, &[0]);
+        let mut sampler = Sampler::new(&sampling, &[0], 0);
         assert_eq!(sampler.next(&[-1.0, -2.0]), 1, "negative logits are multiplied");
     }
 
     #[test]
-    fn a_seed_and_a_place_decide() {
+    fn a_seed_a_prompt_and_a_number_decide() {
         let sampling = |seed| Sampling { temperature: 1.0, seed, ..Sampling::default() };
         assert_eq!(draw(&sampling(1), &[], 50), draw(&sampling(1), &[], 50));
         assert_ne!(draw(&sampling(1), &[], 50), draw(&sampling(2), &[], 50));
         let sampling = sampling(1);
-        let mut second = Sampler::new(&sampling, 1, &[]);
+        let mut second = Sampler::new(&sampling, &[], 1);
         assert_ne!(draw(&sampling, &[], 50), (0..50).map(|_| second.next(&LOGITS)).collect::<Vec<_>>());
+        assert_ne!(draw(&sampling, &[], 50), draw(&sampling, &[3], 50));
     }
 
     #[test]

@@ -140,6 +140,14 @@ impl AttentionLayout {
 }
 
 impl Visibility {
+    /// What is added to the scores; `None` if every key is visible.
+    pub fn mask(&self) -> Option<&Tensor<4>> {
+        match self {
+            Self::Mask(mask) => Some(mask),
+            Self::Causal | Self::Spans(_) => None,
+        }
+    }
+
     fn new(layout: &HostLayout, registers: usize, device: &Device) -> Self {
         let is_causal = layout.is_causal() && registers == 0;
         // A single token attends to all others.

@@ -3,30 +3,27 @@
 use burn::tensor::{Device, Tensor};
 use dph_core::index_tensor;
 
-/// Tokens by which the capacity grows.
-const ROOM: usize = 128;
+use super::cached_layer::CachedLayer;
+use super::shared_prefix::{SharedLayer, SharedPrefix};
+
+/// Fewest and most tokens by which the capacity grows.
+const ROOM: std::ops::RangeInclusive<usize> = 16..=128;
 
 /// Keys and values of all blocks, without registers.
 ///
 /// Keys are stored *before* norm and rotation: the reversed rotation and dynamic scaling depend on the current
 /// length, and positions change when the first tokens are dropped. Only generation, which drops nothing, stores keys
 /// normalised and rotated if the model allows it.
+///
+/// Several rows can continue the same tokens, see [`fork`](Self::fork). These are then stored once.
 #[derive(Debug, Clone, Default)]
 pub struct Cache {
     /// Number of padding tokens at the start of each row, which are masked; empty for none.
     pub padding: Vec<usize>,
+    /// The tokens before those of `layers` if rows share them.
+    shared: Option<SharedPrefix>,
     layers: Vec<CachedLayer>,
     keys_are_rotated: bool,
-}
-
-/// Keys and values of one block, both `[rows, n_kv_heads, room, head_dim]`. There is room for more tokens, so that
-/// adding one does not copy the others.
-#[derive(Debug, Clone)]
-pub(crate) struct CachedLayer {
-    pub keys: Tensor<4>,
-    pub values: Tensor<4>,
-    /// Number of tokens.
-    pub len: usize,
 }
 
 impl Cache {
@@ -46,9 +43,14 @@ impl Cache {
         self.keys_are_rotated
     }
 
-    /// Number of cached tokens per row.
+    /// Number of cached tokens per row, padding included.
     pub fn len(&self) -> usize {
-        self.layers.first().map_or(0, |layer| layer.len)
+        self.shared.as_ref().map_or(0, SharedPrefix::len) + self.layers.first().map_or(0, |layer| layer.len)
+    }
+
+    /// Number of tokens of the longest row, without padding.
+    pub(crate) fn longest(&self) -> usize {
+        self.len() - self.padding.iter().copied().min().unwrap_or(0)
     }
 
     /// Whether the cache is empty.
@@ -59,17 +61,55 @@ impl Cache {
     /// Keys of a block, `[rows, n_kv_heads, tokens, head_dim]`, before norm and rotation; `None` if the cache is
     /// empty or there is no such block.
     pub fn keys(&self, block: usize) -> Option<Tensor<4>> {
-        self.layers.get(block).map(|layer| layer.keys.clone().narrow(2, 0, layer.len))
+        self.all(block, |layer| &layer.keys)
     }
 
     /// Values of a block, like [`keys`](Self::keys).
     pub fn values(&self, block: usize) -> Option<Tensor<4>> {
-        self.layers.get(block).map(|layer| layer.values.clone().narrow(2, 0, layer.len))
+        self.all(block, |layer| &layer.values)
+    }
+
+    fn all(&self, block: usize, part: fn(&CachedLayer) -> &Tensor<4>) -> Option<Tensor<4>> {
+        let own = self.layers.get(block).map(|layer| part(layer).clone().narrow(2, 0, layer.len));
+        let shared = self.shared.as_ref().and_then(|shared| shared.rows(block, part));
+        match (shared, own) {
+            (Some(shared), Some(own)) => Some(Tensor::cat(vec![shared, own], 2)),
+            (shared, own) => shared.or(own),
+        }
+    }
+
+    /// A cache whose rows continue these rows, which must be in ascending order and may repeat. The cached tokens are
+    /// stored once for all rows that continue them. Only keys before norm and rotation are copied, since they are
+    /// rotated anew for every row.
+    pub fn fork(&self, rows: &[usize]) -> Self {
+        let mut fork = self.clone();
+        if self.keys_are_rotated && self.shared.is_none() && !self.layers.is_empty() {
+            fork.shared = Some(SharedPrefix::new(std::mem::take(&mut fork.layers), rows.to_vec()));
+            fork.select_padding(rows);
+        } else {
+            fork.keep_rows(rows);
+        }
+        fork
+    }
+
+    /// The tokens of a block that rows share.
+    pub(crate) fn shared(&self, block: usize) -> Option<SharedLayer> {
+        self.shared.as_ref().and_then(|shared| shared.layer(block))
+    }
+
+    /// Drops the last `tokens` tokens of every row, at most those that were added since the last [`fork`](Self::fork).
+    pub fn forget_last(&mut self, tokens: usize) {
+        for layer in &mut self.layers {
+            layer.len = layer.len.saturating_sub(tokens);
+        }
     }
 
     /// Drops all but the last `tokens` tokens.
     pub fn keep_last(&mut self, tokens: usize) {
         let len = self.len();
+        if tokens < len {
+            self.unshare();
+        }
         if tokens == 0 {
             self.layers.clear();
         } else if tokens < len {
@@ -83,22 +123,43 @@ impl Cache {
 
     /// Keeps only these rows, in this order.
     pub fn keep_rows(&mut self, rows: &[usize]) {
-        let Some(first) = self.layers.first() else { return };
-        let indices = index_tensor(rows.iter().copied(), &first.keys.device());
-        for layer in &mut self.layers {
-            let select = |cached: &Tensor<4>| cached.clone().select(0, indices.clone());
-            *layer = CachedLayer { keys: select(&layer.keys), values: select(&layer.values), ..*layer };
+        if let Some(shared) = &mut self.shared {
+            shared.keep_rows(rows);
         }
-        if !self.padding.is_empty() {
-            self.padding = rows.iter().map(|&row| self.padding[row]).collect();
+        if let Some(first) = self.layers.first() {
+            let indices = index_tensor(rows.iter().copied(), &first.keys.device());
+            for layer in &mut self.layers {
+                let select = |cached: &Tensor<4>| cached.clone().select(0, indices.clone());
+                *layer = CachedLayer { keys: select(&layer.keys), values: select(&layer.values), ..*layer };
+            }
+        }
+        self.select_padding(rows);
+        if self.shared.is_none() && !self.padding.is_empty() {
             // Columns that are padding in all rows are dropped.
             let common = self.padding.iter().copied().min().unwrap_or(0);
             self.keep_last(self.len() - common);
         }
     }
 
-    /// Adds keys and values, `[rows, n_kv_heads, seq, head_dim]`, to a block and returns all of them. Blocks must be
-    /// added in order.
+    fn select_padding(&mut self, rows: &[usize]) {
+        if !self.padding.is_empty() {
+            self.padding = rows.iter().map(|&row| self.padding[row]).collect();
+        }
+    }
+
+    /// Copies what rows share into every row.
+    fn unshare(&mut self) {
+        let Some(shared) = &self.shared else { return };
+        let layers = (0..shared.blocks()).filter_map(|block| {
+            let (keys, values) = (self.keys(block)?, self.values(block)?);
+            Some(CachedLayer { len: keys.dims()[2], keys, values })
+        });
+        self.layers = layers.collect();
+        self.shared = None;
+    }
+
+    /// Adds keys and values, `[rows, n_kv_heads, seq, head_dim]`, to a block and returns all of them that rows do not
+    /// share. Blocks must be added in order.
     pub(crate) fn extend(
         &mut self,
         block: usize,
@@ -133,13 +194,16 @@ impl Cache {
         let room = |tokens: usize| Tensor::zeros([rows, heads, tokens, head_dim], device);
         let layer = match block < self.layers.len() {
             true => self.layers.remove(block),
-            false => CachedLayer { keys: room(seq + ROOM), values: room(seq + ROOM), len: 0 },
+            false => {
+                let tokens = seq + spare(seq);
+                CachedLayer { keys: room(tokens), values: room(tokens), len: 0 }
+            }
         };
         let layer = match layer.keys.dims()[2] < layer.len + seq {
             true => {
-                let grown = |cached: Tensor<4>| {
-                    Tensor::cat(vec![cached.narrow(2, 0, layer.len), room(seq + ROOM)], 2)
-                };
+                let tokens = seq + spare(layer.len);
+                let grown =
+                    |cached: Tensor<4>| Tensor::cat(vec![cached.narrow(2, 0, layer.len), room(tokens)], 2);
                 CachedLayer { keys: grown(layer.keys), values: grown(layer.values), len: layer.len }
             }
             false => layer,
@@ -147,4 +211,9 @@ impl Cache {
         self.layers.insert(block, change(layer));
         &self.layers[block]
     }
+}
+
+/// Tokens for which there is room beside `len` tokens.
+fn spare(len: usize) -> usize {
+    (len / 2).clamp(*ROOM.start(), *ROOM.end())
 }

@@ -2,9 +2,11 @@
 
 mod attention_layout;
 mod cache;
+mod cached_layer;
 mod host_layout;
 mod query_key_norm;
 mod rotary;
+mod shared_prefix;
 
 use burn::module::{Module, Param};
 use burn::nn::Linear;
@@ -15,12 +17,16 @@ pub use attention_layout::AttentionLayout;
 use attention_layout::{DeviceLayout, Visibility};
 pub use cache::Cache;
 #[cfg(feature = "flex")]
-pub(crate) use cache::CachedLayer;
+pub(crate) use cached_layer::CachedLayer;
 pub(crate) use host_layout::MASKED;
 pub use host_layout::{HostLayout, Span};
 pub use query_key_norm::{QueryKeyNorm, QueryKeyNormConfig};
 pub use rotary::Rotation;
 use rotary::rotate;
+#[cfg(feature = "flex")]
+pub(crate) use shared_prefix::SharedLayer;
+#[cfg(not(feature = "flex"))]
+use shared_prefix::SharedLayer;
 
 use crate::decoder::product::linear;
 use crate::decoder::span_attention::{DevicePlan, span_attention};
@@ -67,12 +73,16 @@ impl Attention {
     ) -> Tensor<2> {
         let (rows, seq) = (layout.host.rows, layout.host.seq);
         let on_device = layout.on(&states.device(), self.registers.as_ref().map_or(0, Registers::count));
+        let shared = cache.as_ref().and_then(|(cache, block)| cache.shared(*block));
         let (query, key, value) = self.heads(linear(&self.qkv, states), on_device, cache);
         let registers = self.registers.as_ref().map(|registers| registers.spread(on_device));
-        let context = match &on_device.visibility {
-            Visibility::Causal => self.attend_causal(query, key, value),
-            Visibility::Spans(plan) => self.attend_spans(query, [key, value], registers, plan),
-            Visibility::Mask(mask) => {
+        let context = match (&on_device.visibility, shared) {
+            (visibility, Some(shared)) => {
+                self.attend_shared(query, [key, value], registers, &shared, visibility.mask())
+            }
+            (Visibility::Causal, None) => self.attend_causal(query, key, value),
+            (Visibility::Spans(plan), None) => self.attend_spans(query, [key, value], registers, plan),
+            (Visibility::Mask(mask), None) => {
                 let [key, value] = match registers {
                     Some([keys, values]) => {
                         [Tensor::cat(vec![keys, key], 2), Tensor::cat(vec![values, value], 2)]
@@ -86,8 +96,8 @@ impl Attention {
         linear(&self.output, context)
     }
 
-    /// Queries of the new tokens, and keys and values of all tokens: `[rows, heads, tokens, head_dim]`, normalised
-    /// and rotated. `qkv` is `[rows · seq, qkv width]`.
+    /// Queries of the new tokens, and keys and values of all tokens that rows do not share: `[rows, heads, tokens,
+    /// head_dim]`, normalised and rotated. `qkv` is `[rows · seq, qkv width]`.
     fn heads(
         &self,
         qkv: Tensor<2>,
@@ -170,6 +180,43 @@ impl Attention {
         };
         let weights = activation::softmax(scores, 3);
         let context = weights.reshape([rows, kv_heads, group * seq, keys]).matmul(value);
+        context.reshape([rows, self.n_heads, seq, head_dim])
+    }
+
+    /// Weighted values for queries `[rows, n_heads, seq, head_dim]` that attend to the registers, to the prompts that rows
+    /// share and to the other tokens of their rows, in the order of the mask.
+    fn attend_shared(
+        &self,
+        query: Tensor<4>,
+        [keys, values]: [Tensor<4>; 2],
+        registers: Option<[Tensor<4>; 2]>,
+        shared: &SharedLayer,
+        mask: Option<&Tensor<4>>,
+    ) -> Tensor<4> {
+        let [rows, _, seq, head_dim] = query.dims();
+        let (kv_heads, group) = (self.n_kv_heads, self.n_heads / self.n_kv_heads);
+        let query = query.reshape([rows, kv_heads, group * seq, head_dim]) / (head_dim as f64).sqrt();
+        let (fixed_keys, fixed_values) = registers.map(|[keys, values]| (keys, values)).unzip();
+        let of_fixed = fixed_keys.map(|keys| query.clone().matmul(keys.swap_dims(2, 3)));
+        let of_shared = shared.scores(query.clone());
+        let of_own = query.matmul(keys.swap_dims(2, 3));
+        let fixed = of_fixed.as_ref().map_or(0, |scores| scores.dims()[3]);
+        let own = of_own.dims()[3];
+        let count = fixed + shared.len + own;
+        let scores = Tensor::cat(of_fixed.into_iter().chain([of_shared, of_own]).collect(), 3);
+        let scores = scores.reshape([rows, self.n_heads, seq, count]);
+        let scores = match mask {
+            Some(mask) => scores + mask.clone(),
+            None => scores,
+        };
+        let weights = activation::softmax(scores, 3).reshape([rows, kv_heads, group * seq, count]);
+        let part = |first: usize, count: usize| weights.clone().narrow(3, first, count);
+        let context = shared.weighted_values(part(fixed, shared.len));
+        let context = context + part(fixed + shared.len, own).matmul(values);
+        let context = match fixed_values {
+            Some(values) => context + part(0, fixed).matmul(values),
+            None => context,
+        };
         context.reshape([rows, self.n_heads, seq, head_dim])
     }
 

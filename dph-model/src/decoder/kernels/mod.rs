@@ -6,6 +6,7 @@
 //! operations. Tests compare both.
 
 mod block;
+mod exp;
 #[cfg(feature = "flex")]
 mod flex;
 #[cfg(feature = "tch")]
@@ -15,6 +16,7 @@ mod product;
 mod target_token;
 
 pub(super) use block::block;
+pub(crate) use exp::exp;
 pub(crate) use log_probs::log_probs;
 pub(super) use product::{product, wants_transposed};
 pub(crate) use target_token::TargetToken;

@@ -1,6 +1,6 @@
 //! The activations of feed-forward networks, element by element.
 
-use super::simd::exp;
+use crate::decoder::kernels::exp;
 use crate::decoder::{Activation, GELU_TANH_CUBE, GELU_TANH_SCALE, QUICK_GELU_SLOPE};
 
 /// `value · activation(gate)` for rows of values followed by gates, in place of the values.

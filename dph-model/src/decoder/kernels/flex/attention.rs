@@ -92,14 +92,14 @@ struct QueryBlock {
 }
 
 /// Registers times the attention temperature of a row.
-struct ScaledRegisters {
+pub(super) struct ScaledRegisters {
     count: usize,
     keys: Vec<f32>,
     values: Vec<f32>,
 }
 
 impl ScaledRegisters {
-    fn new(registers: RegisterSlices, temperature: f32, heads: &Heads) -> Self {
+    pub fn new(registers: RegisterSlices, temperature: f32, heads: &Heads) -> Self {
         let scaled = |values: &[f32]| values.iter().map(|x| x * temperature).collect();
         Self {
             count: registers.keys.len() / (heads.n_kv_heads * heads.head_dim),
@@ -108,9 +108,10 @@ impl ScaledRegisters {
         }
     }
 
-    /// Keys or values of a head, `[registers, head_dim]`.
-    fn part<'a>(&self, values: &'a [f32], head: usize, head_dim: usize) -> Matrix<'a> {
-        Matrix::new(&values[head * self.count * head_dim..], self.count, head_dim, head_dim)
+    /// Keys and values of a head, `[registers, head_dim]` each.
+    pub fn parts(&self, head: usize, head_dim: usize) -> [Matrix<'_>; 2] {
+        let first = head * self.count * head_dim;
+        [&self.keys, &self.values].map(|values| Matrix::new(&values[first..], self.count, head_dim, head_dim))
     }
 }
 
@@ -147,7 +148,8 @@ fn attend_block(
 
             let query = part(head, first, queries);
             let mut at = 0;
-            let fixed_keys = registers.map(|registers| registers.part(&registers.keys, kv, d));
+            let fixed_parts = registers.map(|registers| registers.parts(kv, d));
+            let fixed_keys = fixed_parts.map(|[keys, _]| keys);
             let prefix_keys = prefix.as_ref().map(|prefix| prefix.keys(kv));
             for key in fixed_keys.into_iter().chain(prefix_keys).chain(new(heads.n_heads + kv)) {
                 multiply(&mut scores[at..], keys, Output::Set, query, key.transposed(), Threads::This);
@@ -166,7 +168,7 @@ fn attend_block(
                 },
             );
             let (mut at, mut output) = (0, Output::Set);
-            let fixed_values = registers.map(|registers| registers.part(&registers.values, kv, d));
+            let fixed_values = fixed_parts.map(|[_, values]| values);
             let prefix_values = prefix.as_ref().map(|prefix| prefix.values(kv));
             let new_values = new(heads.n_heads + heads.n_kv_heads + kv);
             for value in fixed_values.into_iter().chain(prefix_values).chain(new_values) {

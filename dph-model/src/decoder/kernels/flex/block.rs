@@ -10,6 +10,7 @@ use super::cache::Cached;
 use super::heads::Heads;
 use super::matrix::{Matrix, Output, Threads};
 use super::scratch;
+use super::shared_attention::attend_shared;
 use super::simd;
 use super::slices::{compact, elements, primitive};
 use super::weights::{Parameters, Weights};
@@ -53,7 +54,11 @@ pub(crate) fn block(
             cache.map(|cache| extend(cache, &qkv))
         }
     };
-    let context = attend(&qkv, &heads, weights.registers, cached.as_ref(), layout);
+    let shared = cached.as_ref().and_then(|cached| Some((cached, cached.shared()?)));
+    let context = match shared {
+        Some((cached, shared)) => attend_shared(&qkv, &heads, weights.registers, cached, shared, layout),
+        None => attend(&qkv, &heads, weights.registers, cached.as_ref(), layout),
+    };
     finish(stream.storage_mut::<f32>(), &context, &weights);
     Ok(Tensor::from_primitive::<Flex>(stream))
 }

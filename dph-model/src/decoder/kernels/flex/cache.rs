@@ -1,19 +1,38 @@
 //! Keys and values in a cache, as slices.
 
+use std::ops::Range;
+
 use burn::backend::Flex;
 use burn::tensor::{Device, Tensor};
 
 use super::heads::Heads;
 use super::matrix::Matrix;
 use super::slices::{Primitive, compact, elements};
-use crate::decoder::{Cache, CachedLayer, HostLayout};
+use crate::decoder::{Cache, CachedLayer, HostLayout, SharedLayer};
 
-/// The cached keys and values of a block, both `[rows, n_kv_heads, room, head_dim]`.
+/// The cached keys and values of a block, both `[rows, n_kv_heads, room, head_dim]`, and the prompts that rows share.
 pub(super) struct Cached {
+    own: Stored,
+    /// Number of tokens of a row that it does not share, new ones included.
+    len: usize,
+    heads: Heads,
+    shared: Option<Shared>,
+}
+
+/// Keys and values, both `[rows, n_kv_heads, room, head_dim]`.
+struct Stored {
     keys: Primitive,
     values: Primitive,
     room: usize,
+}
+
+/// The prompts that rows share.
+pub(super) struct Shared {
+    stored: Stored,
+    len: usize,
     heads: Heads,
+    /// The prompt of each run of neighbouring rows, and the rows.
+    pub runs: Vec<(usize, Range<usize>)>,
 }
 
 /// The cached tokens of a row that its new tokens attend to.
@@ -39,8 +58,19 @@ impl Cached {
             values: add(layer.values, layer.len, qkv, heads, heads.n_heads + heads.n_kv_heads, layout),
             len: layer.len + layout.seq,
         });
-        let room = layer.keys.dims()[2];
-        Self { keys: on_flex(layer.keys.clone()), values: on_flex(layer.values.clone()), room, heads: *heads }
+        let (own, len) = (Stored::new(layer.keys.clone(), layer.values.clone()), layer.len);
+        let shared = cache.shared(block).map(|layer| Shared::new(layer, heads));
+        Self { own, len, heads: *heads, shared }
+    }
+
+    /// The prompts that rows share.
+    pub fn shared(&self) -> Option<&Shared> {
+        self.shared.as_ref()
+    }
+
+    /// Keys and values of a head for the tokens of a row that it does not share, new ones included, `[tokens, head_dim]` each.
+    pub fn own(&self, row: usize, head: usize) -> [Matrix<'_>; 2] {
+        self.own.parts(&self.heads, row, head, 0..self.len)
     }
 
     /// The cached tokens of a row without padding.
@@ -58,19 +88,46 @@ impl CachedPrefix<'_> {
 
     /// Keys of a head, `[tokens, head_dim]`.
     pub fn keys(&self, head: usize) -> Matrix<'_> {
-        self.part(&self.cached.keys, head)
+        let [keys, _] = self.parts(head);
+        keys
     }
 
     /// Values of a head, `[tokens, head_dim]`.
     pub fn values(&self, head: usize) -> Matrix<'_> {
-        self.part(&self.cached.values, head)
+        let [_, values] = self.parts(head);
+        values
     }
 
-    fn part<'a>(&self, cached: &'a Primitive, head: usize) -> Matrix<'a> {
-        let Cached { room, heads, .. } = self.cached;
+    fn parts(&self, head: usize) -> [Matrix<'_>; 2] {
+        let Cached { own, heads, .. } = self.cached;
+        own.parts(heads, self.row, head, self.first..self.first + self.count)
+    }
+}
+
+impl Shared {
+    fn new(layer: SharedLayer, heads: &Heads) -> Self {
+        let SharedLayer { keys, values, len, runs } = layer;
+        Self { stored: Stored::new(keys, values), len, heads: *heads, runs }
+    }
+
+    /// Keys and values of a head for the tokens of a prompt without its `padding`, `[tokens, head_dim]` each.
+    pub fn parts(&self, prompt: usize, head: usize, padding: usize) -> [Matrix<'_>; 2] {
+        self.stored.parts(&self.heads, prompt, head, padding.min(self.len)..self.len)
+    }
+}
+
+impl Stored {
+    fn new(keys: Tensor<4>, values: Tensor<4>) -> Self {
+        let room = keys.dims()[2];
+        Self { keys: on_flex(keys), values: on_flex(values), room }
+    }
+
+    /// Keys and values of some tokens of a row for a head, `[tokens, head_dim]` each.
+    fn parts(&self, heads: &Heads, row: usize, head: usize, tokens: Range<usize>) -> [Matrix<'_>; 2] {
         let d = heads.head_dim;
-        let first = (self.row * heads.n_kv_heads + head) * room + self.first;
-        Matrix::new(&elements(cached)[first * d..], self.count, d, d)
+        let first = (row * heads.n_kv_heads + head) * self.room + tokens.start;
+        [&self.keys, &self.values]
+            .map(|cached| Matrix::new(&elements(cached)[first * d..], tokens.len(), d, d))
     }
 }
 

@@ -11,6 +11,7 @@ mod heads;
 mod log_probs;
 mod matrix;
 mod scratch;
+mod shared_attention;
 mod simd;
 mod slices;
 mod weights;

@@ -1,0 +1,93 @@
+//! [`Prompts`]: prompts that were computed once, for any number of answers.
+
+use burn::tensor::Tensor;
+use dph_core::Layer;
+
+use super::error::GenerateError;
+use super::last_layer::{LastToo, logits};
+use crate::backbone::Backbone;
+use crate::decoder::Cache;
+
+/// Prompts after one pass over them: answers continue from here, and the prompts are not computed again.
+#[derive(Debug)]
+pub struct Prompts<'a> {
+    pub(super) backbone: &'a Backbone,
+    pub(super) tokens: Vec<Vec<u32>>,
+    pub(super) layers: Vec<Layer>,
+    pub(super) cache: Cache,
+    /// The logits after each prompt, `[prompts, vocab]`.
+    pub(super) logits: Vec<f32>,
+    states: Vec<Tensor<3>>,
+    padding: Vec<usize>,
+}
+
+impl Backbone {
+    /// Computes prompts, from which answers are generated. The states of `layers` are kept for the prompts and computed for
+    /// the answers.
+    ///
+    /// # Errors
+    ///
+    /// If a layer does not exist, or a prompt is empty, longer than the context, or has a token that is not in the vocabulary.
+    pub fn prompts(&self, prompts: &[Vec<u32>], layers: &[Layer]) -> Result<Prompts<'_>, GenerateError> {
+        let context = self.context();
+        for (prompt, tokens) in prompts.iter().enumerate() {
+            match tokens.len() {
+                0 => return Err(GenerateError::EmptyPrompt { prompt }),
+                tokens if tokens > context => return Err(GenerateError::TooLong { prompt, tokens, context }),
+                _ => {}
+            }
+        }
+        let (padding, tokens) = padded(prompts, self.pad_token());
+        let mut cache = match self.config().positions.depend_on_length() {
+            true => Cache::with_padding(padding.clone()),
+            false => Cache::with_rotated_keys(padding.clone()),
+        };
+        let mut computed = Prompts {
+            backbone: self,
+            tokens: prompts.to_vec(),
+            layers: layers.to_vec(),
+            cache: Cache::default(),
+            logits: Vec::new(),
+            states: Vec::new(),
+            padding,
+        };
+        if !prompts.is_empty() {
+            let needed = LastToo::new(layers);
+            let states = self.extend(&tokens, prompts.len(), &mut cache, &needed.layers)?;
+            let (states, last) = needed.split(states);
+            let seq = last.dims()[1];
+            computed.logits = logits(self, last, (1..=prompts.len()).map(|row| row * seq - 1));
+            (computed.states, computed.cache) = (states, cache);
+        }
+        Ok(computed)
+    }
+}
+
+impl Prompts<'_> {
+    /// The tokens of each prompt.
+    pub fn tokens(&self) -> &[Vec<u32>] {
+        &self.tokens
+    }
+
+    /// The states of the requested layers for the prompts, `[prompts, seq, d_model]` each, padded at the start of a row.
+    pub fn states(&self) -> &[Tensor<3>] {
+        &self.states
+    }
+
+    /// Number of padding tokens before each prompt.
+    pub fn padding(&self) -> &[usize] {
+        &self.padding
+    }
+}
+
+/// The padding of each prompt, and the prompts as rows of equal length, padded at their start.
+fn padded(prompts: &[Vec<u32>], pad: u32) -> (Vec<usize>, Vec<i32>) {
+    let longest = prompts.iter().map(Vec::len).max().unwrap_or(0);
+    let padding: Vec<usize> = prompts.iter().map(|prompt| longest - prompt.len()).collect();
+    let row = |prompt: &Vec<u32>| {
+        let padding = std::iter::repeat_n(pad, longest - prompt.len());
+        padding.chain(prompt.iter().copied()).map(|token| token as i32).collect::<Vec<_>>()
+    };
+    let tokens = prompts.iter().flat_map(row).collect();
+    (padding, tokens)
+}
