@@ -163,6 +163,95 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+
+    /// Answers of several prompts grow together, and each is dropped at its end.
+    #[test]
+    fn growing_answers_get_the_rewards_of_whole_ones_and_so_do_their_beginnings(sets in sets()) {
+        let device = Device::flex();
+        let sets: Vec<CandidateSet> =
+            sets.iter().flat_map(CandidateSet::one_by_one).map(context_to_prompt).collect();
+        let longest = sets.iter().map(|set| set.prompt.len()).max().unwrap();
+        let padding: Vec<usize> = sets.iter().map(|set| longest - set.prompt.len()).collect();
+        let prompts: Vec<Vec<u32>> = sets.iter().map(|set| set.prompt.clone()).collect();
+        for aggregation in AGGREGATIONS {
+            let config = config(aggregation);
+            let head = head(&config, &device);
+            let layers = config.aggregation.layers_needed();
+            let whole = |set: &CandidateSet| {
+                let batch = pack(std::slice::from_ref(set));
+                floats(head.forward_batch(&states(layers, &batch, &device), &batch))
+            };
+            // Padded in front, as generation has them.
+            let batch = Batch {
+                rows: sets.len(),
+                seq: longest,
+                tokens: prompts.iter().zip(&padding).flat_map(|(prompt, &padding)| {
+                    std::iter::repeat_n(0, padding).chain(prompt.iter().map(|&token| token as i32))
+                }).collect(),
+                positions: padding.iter().flat_map(|&padding| {
+                    (0..longest).map(move |column| column.saturating_sub(padding) as i32)
+                }).collect(),
+                ..Batch::default()
+            };
+            let mut stream = head.reward_stream(&states(layers, &batch, &device), &padding, &prompts);
+            // Two answers to the last prompt.
+            let mut rows: Vec<usize> = (0..sets.len()).chain([sets.len() - 1]).collect();
+            stream.select(&rows);
+            for step in 0.. {
+                let tokens: Vec<u32> = rows.iter().map(|&row| sets[row].candidates[0].tokens[step]).collect();
+                let of_step = Batch {
+                    rows: rows.len(),
+                    seq: 1,
+                    tokens: tokens.iter().map(|&token| token as i32).collect(),
+                    positions: rows.iter().map(|&row| (prompts[row].len() + step) as i32).collect(),
+                    ..Batch::default()
+                };
+                let of_step: Vec<Tensor<2>> =
+                    states(layers, &of_step, &device).into_iter().map(|states| states.squeeze_dim(1)).collect();
+                stream.push(&of_step, &tokens);
+                let rewards = floats(stream.rewards());
+                for (&row, rewards) in rows.iter().zip(rewards.chunks(2)) {
+                    let mut beginning = sets[row].clone();
+                    beginning.candidates[0].tokens.truncate(step + 1);
+                    assert_same(&format!("{aggregation}, token {step}"), rewards, &whole(&beginning));
+                }
+                let going: Vec<usize> = (0..rows.len())
+                    .filter(|&place| sets[rows[place]].candidates[0].tokens.len() > step + 1)
+                    .collect();
+                if going.is_empty() {
+                    break;
+                }
+                stream.select(&going);
+                rows = going.iter().map(|&place| rows[place]).collect();
+            }
+        }
+    }
+
+    #[test]
+    fn the_reward_at_the_last_token_of_a_turn_is_the_reward_of_the_candidate(sets in sets()) {
+        let device = Device::flex();
+        let batch = pack(&sets);
+        for aggregation in AGGREGATIONS {
+            let config = config(aggregation);
+            let head = head(&config, &device);
+            let states = states(config.aggregation.layers_needed(), &batch, &device);
+            let (rewards, turns) = head.forward_turns(&states, &batch);
+            let [_, len, heads] = rewards.dims();
+            let rewards = floats(rewards);
+            let lengths: Vec<usize> = turns.iter().map(|turn| turn.len()).collect();
+            let expected: Vec<usize> = sets.iter().flat_map(|set| &set.candidates)
+                .map(|candidate| candidate.turn().len()).collect();
+            prop_assert_eq!(lengths, expected);
+            let last: Vec<f32> = turns.iter().enumerate()
+                .flat_map(|(row, turn)| rewards[(row * len + turn.end - 1) * heads..][..heads].to_vec())
+                .collect();
+            assert_same(aggregation, &last, &floats(head.forward_batch(&states, &batch)));
+        }
+    }
+}
+
 /// The set of a candidate alone: everything before its answer is the prompt.
 fn context_to_prompt(mut set: CandidateSet) -> CandidateSet {
     let candidate = &mut set.candidates[0];

@@ -1,5 +1,7 @@
 //! [`Aggregator`]: an aggregation with its weights.
 
+use std::ops::Range;
+
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
@@ -7,6 +9,7 @@ use super::attention::AttentionStack;
 use super::layer_pooling::LayerMix;
 use super::moving_average::Averager;
 use super::norm::Norms;
+use super::pooling_stream::PoolingStream;
 use super::{Aggregation, Messages, SelectedStates, Sequences, StateSelection, TokenPooling, TokenSelection};
 use crate::candidates::Batch;
 use crate::parameters::{NamedParams, WeightInit};
@@ -77,6 +80,52 @@ impl Aggregator {
         if self.selection.mean { states.mean_dim(2) } else { states }
     }
 
+    /// The states that the aggregation reads.
+    pub fn selection(&self) -> &StateSelection {
+        &self.selection
+    }
+
+    /// Pools the vectors of tokens while `rows` sequences grow; `None` if the pooling needs all tokens.
+    pub fn pooling_stream(&self, rows: usize) -> Option<PoolingStream> {
+        match &self.learned {
+            Some(Learned::Attention(_)) => None,
+            Some(Learned::Average(average)) => Some(PoolingStream::learned(average.clone(), rows)),
+            None => PoolingStream::fixed(&self.config.tokens, rows),
+        }
+    }
+
+    /// The vectors of tokens before token pooling, `[tokens, layers, d_model]` to `[tokens, d_model]`.
+    pub fn token_vectors(&self, states: Tensor<3>) -> Tensor<2> {
+        self.mix(states)
+    }
+
+    /// The vectors of sequences after token pooling, `[n, d_model]` both.
+    pub fn finish(&self, vectors: Tensor<2>) -> Tensor<2> {
+        self.token_norm.after(vectors)
+    }
+
+    /// The turns of a batch with the tokens before them that the aggregation reads, as sequences: their states, `[candidates,
+    /// len, layers, d_model]`, and the columns of each turn.
+    pub fn lay_out_turns(
+        &self,
+        states: &[Tensor<3>],
+        batch: &Batch,
+    ) -> (Tensor<4>, Sequences, Vec<Range<usize>>) {
+        let tokens = match &self.selection.tokens {
+            TokenSelection::PromptAndAnswer => TokenSelection::PromptAndAnswer,
+            _ => TokenSelection::Answer,
+        };
+        let selected = StateSelection { tokens, ..self.selection.clone() }.select(states, batch);
+        let messages = self.messages();
+        let (sequences, gather) =
+            selected.lay_out(self.config.opening, &|ids, prompt| messages.split(ids, prompt));
+        let [_, layers, d_model] = selected.values.dims();
+        let values = gather(selected.values.flatten(1, 2));
+        let values = values.reshape([sequences.count, sequences.len, layers, d_model]);
+        let turns = selected.candidates.iter().map(|span| span.before_turn()..span.len()).collect();
+        (values, sequences, turns)
+    }
+
     /// The vector of every candidate.
     ///
     /// # Shapes
@@ -98,7 +147,7 @@ impl Aggregator {
                 }
             }
         };
-        self.token_norm.after(vectors)
+        self.finish(vectors)
     }
 
     /// The vectors at every token.

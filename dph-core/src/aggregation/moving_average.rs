@@ -151,23 +151,62 @@ impl Averager {
     pub fn forward(&self, states: Tensor<3>, sequences: &Sequences) -> Tensor<3> {
         let device = states.device();
         let mask = sequences.answer_mask(&device);
-        let gate = self.gate.as_ref().map(|gate| gate.forward(states.clone()));
-        let rotated = match self.rotation() {
+        let gates = self.gates(states.clone());
+        let rotated = self.rotated(states);
+        let [count, len, width] = rotated.dims();
+        let (steps, gains) = match gates {
+            None => (mask.clone().expand([count, len, width]), mask.clone().expand([count, len, width])),
+            Some((steps, gains)) => (steps * mask.clone(), gains * mask.clone()),
+        };
+        let averages = moving_average(rotated, steps, gains, self.log_decay(&device)) * mask;
+        self.rotated_back(averages)
+    }
+
+    /// What a token adds to a sum: its rotated states, the factor of the earlier sum, and the gain of the token, `[n, width]`
+    /// each.
+    ///
+    /// # Shapes
+    ///
+    /// - states: `[n, d_model]`
+    pub fn step(&self, states: Tensor<2>) -> (Tensor<2>, Tensor<2>, Tensor<2>) {
+        let states: Tensor<3> = states.unsqueeze_dim(1);
+        let log_decay = self.log_decay(&states.device());
+        let gates = self.gates(states.clone());
+        let rotated = self.rotated(states);
+        let ones = Tensor::ones(rotated.dims(), &rotated.device());
+        let (steps, gains) = gates.unwrap_or_else(|| (ones.clone(), ones));
+        let decays = (steps * log_decay.unsqueeze()).exp();
+        (rotated.squeeze_dim(1), decays.squeeze_dim(1), gains.squeeze_dim(1))
+    }
+
+    /// The averages of sums and weights that [`step`](Self::step) gives, `[n, width]` each to `[n, d_model]`.
+    pub fn finish(&self, sums: Tensor<2>, weights: Tensor<2>) -> Tensor<2> {
+        let averages: Tensor<3> = (sums / weights.clamp_min(SMALLEST)).unsqueeze_dim(1);
+        self.rotated_back(averages).squeeze_dim(1)
+    }
+
+    /// Steps and gains of the gate, `[count, len, width]` each; `None` without a gate.
+    fn gates(&self, states: Tensor<3>) -> Option<(Tensor<3>, Tensor<3>)> {
+        let gate = self.gate.as_ref()?.forward(states);
+        let width = gate.dims()[2] / 2;
+        let steps = activation::softplus(-gate.clone().narrow(2, 0, width), 1.0);
+        Some((steps, gate.narrow(2, width, width).exp()))
+    }
+
+    /// ln β, `[width]` or `[1]`.
+    fn log_decay(&self, device: &Device) -> Tensor<1> {
+        let moved = self.decay.as_ref().map_or_else(|| Tensor::zeros([1], device), |moved| moved.val());
+        activation::log_sigmoid(moved + self.logit)
+    }
+
+    fn rotated(&self, states: Tensor<3>) -> Tensor<3> {
+        match self.rotation() {
             Some(rotation) => states.matmul(rotation.transpose().unsqueeze()),
             None => states,
-        };
-        let [count, len, width] = rotated.dims();
-        let (steps, gains) = match gate {
-            None => (mask.clone().expand([count, len, width]), mask.clone().expand([count, len, width])),
-            Some(gate) => {
-                let steps = activation::softplus(-gate.clone().narrow(2, 0, width), 1.0);
-                let gains = gate.narrow(2, width, width).exp();
-                (steps * mask.clone(), gains * mask.clone())
-            }
-        };
-        let moved = self.decay.as_ref().map_or_else(|| Tensor::zeros([1], &device), |moved| moved.val());
-        let averages =
-            moving_average(rotated, steps, gains, activation::log_sigmoid(moved + self.logit)) * mask;
+        }
+    }
+
+    fn rotated_back(&self, averages: Tensor<3>) -> Tensor<3> {
         match self.rotation() {
             Some(rotation) if self.rotate_back => averages.matmul(rotation.unsqueeze()),
             _ => averages,

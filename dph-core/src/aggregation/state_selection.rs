@@ -97,8 +97,8 @@ impl StateSelection {
         SelectedStates::vectors(pooled.reshape([-1, vectors as i32, d_model as i32]))
     }
 
-    /// Number of selected tokens before the answer.
-    fn context_tokens(&self) -> usize {
+    /// Most selected tokens before the answer.
+    pub(crate) fn context_tokens(&self) -> usize {
         match self.tokens {
             TokenSelection::PromptAndAnswer => usize::MAX,
             _ => self.opening,

@@ -69,6 +69,22 @@ impl TokenPooling {
         }
     }
 
+    /// The factor of earlier weights with every token, where the weights of [`weight`](Self::weight) are sums of gains.
+    pub(super) fn decay(&self) -> f64 {
+        match self {
+            TokenPooling::MovingAverage(average) => average.decay,
+            _ => 1.0,
+        }
+    }
+
+    /// The unnormalised weight that the `i`-th token of the answer adds, counted from 1.
+    pub(super) fn gain(&self, i: usize) -> f64 {
+        match self {
+            TokenPooling::WeightedMean => i as f64,
+            _ => 1.0,
+        }
+    }
+
     /// The vectors of whole answers, for a pooling without parameters.
     ///
     /// # Shapes

@@ -1,5 +1,7 @@
 //! [`PreferenceHead`]: aggregation, pooling and reward heads in one.
 
+use std::ops::Range;
+
 use burn::module::{Module, Param};
 use burn::nn::Linear;
 use burn::tensor::{Device, Tensor};
@@ -54,7 +56,7 @@ pub struct PreferenceHeadConfig {
 #[derive(Module, Debug)]
 pub struct PreferenceHead {
     standardise: Option<Standardise>,
-    aggregator: Aggregator,
+    pub(super) aggregator: Aggregator,
     pooling: Pooling,
     /// The reward heads as one projection, `[size, heads]`.
     rewards: Linear,
@@ -184,7 +186,11 @@ impl PreferenceHead {
     /// - states: `[count, len, d_model]` for each of [`Aggregation::layers_needed`], in their order
     /// - output: `[count, len, d_model]`
     pub fn aggregate_tokens(&self, states: &[Tensor<3>], sequences: &Sequences) -> Tensor<3> {
-        let states = self.aggregator.join(states);
+        self.aggregate_joined(self.aggregator.join(states), sequences)
+    }
+
+    /// `[count, len, layers, d_model]` to `[count, len, d_model]`.
+    fn aggregate_joined(&self, states: Tensor<4>, sequences: &Sequences) -> Tensor<3> {
         let [count, len, layers, d_model] = states.dims();
         let values = self.standardised(states.reshape([count * len, layers * d_model]));
         self.aggregator.forward_tokens(values.reshape([count, len, layers, d_model]), sequences)
@@ -197,7 +203,23 @@ impl PreferenceHead {
     /// - states: `[count, len, d_model]` for each of [`Aggregation::layers_needed`], in their order
     /// - output: `[count, len, heads]`
     pub fn forward_tokens(&self, states: &[Tensor<3>], sequences: &Sequences) -> Tensor<3> {
-        let vectors = self.aggregate_tokens(states, sequences);
+        self.rewards_of_tokens(self.aggregate_tokens(states, sequences))
+    }
+
+    /// The rewards at every token of the turns of a batch, as [`forward_tokens`](Self::forward_tokens), and the columns of
+    /// each turn. The reward at the end of a turn is that of [`forward_batch`](Self::forward_batch).
+    ///
+    /// # Shapes
+    ///
+    /// - states: `[rows, seq, d_model]` for each of [`Aggregation::layers_needed`], in their order
+    /// - output: `[candidates, len, heads]`
+    pub fn forward_turns(&self, states: &[Tensor<3>], batch: &Batch) -> (Tensor<3>, Vec<Range<usize>>) {
+        let (states, sequences, turns) = self.aggregator.lay_out_turns(states, batch);
+        (self.rewards_of_tokens(self.aggregate_joined(states, &sequences)), turns)
+    }
+
+    /// `[count, len, d_model]` to `[count, len, heads]`.
+    fn rewards_of_tokens(&self, vectors: Tensor<3>) -> Tensor<3> {
         let [count, len, _] = vectors.dims();
         let rewards = self.rewards_of(vectors.flatten(0, 1));
         let heads = rewards.dims()[1];
@@ -210,8 +232,15 @@ impl PreferenceHead {
         std::iter::once(self.rewards.weight.val()).chain(self.aggregator.rotation()).collect()
     }
 
+    /// The vectors of tokens before token pooling, `[tokens, layers, d_model]` to `[tokens, d_model]`.
+    pub(super) fn token_vectors(&self, states: Tensor<3>) -> Tensor<2> {
+        let [tokens, layers, d_model] = states.dims();
+        let values = self.standardised(states.flatten(1, 2));
+        self.aggregator.token_vectors(values.reshape([tokens, layers, d_model]))
+    }
+
     /// `[n, d_model]` to `[n, heads]`.
-    fn rewards_of(&self, vectors: Tensor<2>) -> Tensor<2> {
+    pub(super) fn rewards_of(&self, vectors: Tensor<2>) -> Tensor<2> {
         self.rewards.forward(self.pooling.forward(vectors))
     }
 
