@@ -73,5 +73,5 @@ pub use objective::{
     SteerObjective, Term, TrainingMetric, token_accuracy,
 };
 pub use parameters::WeightInit;
-pub use scores::{CandidateScores, Scorer, best_first, best_index};
+pub use scores::{CandidateScores, Scorer, TokenRewards, best_first, best_index};
 pub use select::{index_tensor, select_rows};

@@ -6,6 +6,7 @@ use crate::bench::{BenchError, PlanError};
 use crate::calibration::CalibrationError;
 use crate::compare::CompareError;
 use crate::file_error::FileError;
+use crate::generate::GenerationError;
 use crate::model::ModelError;
 use crate::pass::ScoreError;
 use crate::results::ResultsError;
@@ -103,6 +104,29 @@ impl Classify for CompareError {
         match self {
             Self::Results(error) => error.class(),
             _ => ErrorClass::Request,
+        }
+    }
+}
+
+impl Classify for GenerationError {
+    fn class(&self) -> ErrorClass {
+        match self {
+            Self::NoAnswers
+            | Self::EmptyPrompt
+            | Self::PromptTooLong { .. }
+            | Self::NoHead { .. }
+            | Self::NoSuchHead { .. }
+            | Self::PlainHead { .. }
+            | Self::Greedy { .. }
+            | Self::Setting { .. }
+            | Self::DependsOnLength { .. } => ErrorClass::Request,
+            Self::Generate(error) => match error {
+                dph_model::GenerateError::Input(error) => error.class(),
+                _ => ErrorClass::Request,
+            },
+            Self::Input(error) => error.class(),
+            Self::Score(error) => error.class(),
+            Self::Text(error) => error.class(),
         }
     }
 }

@@ -24,6 +24,7 @@
 //! - [`pass`]: a [`Pass`] runs many candidate sets through a language model in batches.
 //! - `score`: [`score`] computes log-likelihoods and rewards of candidate sets in one pass. Everything below is based on it.
 //! - `cache`: the scores of finished batches on disk, so that an evaluation that was killed continues.
+//! - `token_rewards`: [`token_rewards`](token_rewards()) computes the reward at every token of candidates.
 //! - `bench`: [`bench`](bench()) evaluates a model on the tasks of a [`BenchPlan`], and [`bench_heads`](bench_heads()) many heads on
 //!   one model in one pass. A [`Suite`] is a list of tasks whose metrics are averaged.
 //! - `metrics`: accuracy, F1 and correlations, with standard errors, and the bootstrap.
@@ -32,6 +33,7 @@
 //! - `calibration`: a [`Calibration`] says how well scores agree with what is right, and which are good enough.
 //! - `report`: [`Table`], plots and an [`HtmlReport`] of results.
 //! - `rank`: a [`Ranking`] sorts the candidate answers to a prompt by a scorer.
+//! - `generate`: [`generate`](generate()) lets answers to prompts grow, with their rewards from the same pass, and chooses the best.
 
 mod bench;
 mod cache;
@@ -39,16 +41,19 @@ mod calibration;
 mod compare;
 mod error_class;
 mod file_error;
+mod generate;
 mod metrics;
 mod model;
 mod outcomes;
 pub mod pass;
 mod rank;
 mod report;
+mod request_fields;
 mod results;
 mod score;
 mod scorer_choice;
 mod scoring;
+mod token_rewards;
 mod unconditional;
 
 pub use bench::{
@@ -64,6 +69,10 @@ pub use compare::{
     CompareError, Compared, Comparison, Figures, Side, SuiteComparison, TaskComparison, Unpaired, Verdict,
 };
 pub use file_error::FileError;
+pub use generate::{
+    Answer, AnswerEnd, AnswerSet, BestOf, GenerateRequest, GeneratedToken, GenerationError, Rejection,
+    Selection, Stopping, Usage, check_prompt, generate,
+};
 pub use metrics::{
     Estimate, accuracy, chance, f1, matthews, mean_of_metrics, pearson, spearman, weighted_mean,
     wilson_interval,
@@ -72,8 +81,9 @@ pub use model::{
     BACKBONE_FILE, BackboneReference, MANIFEST_FILE, Manifest, Model, ModelError, OpenOptions, export_head,
 };
 pub use pass::{Pass, Progress, ScoreError, Unscorable};
-pub use rank::{RankRequest, RankedCandidate, Ranking, RequestError, ranking_order};
+pub use rank::{RankRequest, RankedCandidate, Ranking, ranking_order};
 pub use report::{Curve, HTML_FILE, HtmlReport, REPORT_FILE, SweepRow, Table, line_plot, results_plot};
+pub use request_fields::RequestError;
 pub use results::{
     DOCUMENTS_FILE, DocumentScores, Measurement, Mixture, RESULTS_FILE, RESULTS_FORMAT, Results,
     ResultsError, ScoredCandidate, SuitePart, SuiteResult, TaskResult, Unscored,
@@ -81,3 +91,4 @@ pub use results::{
 pub use score::score;
 pub use scorer_choice::{ScorerChoice, ScorerError};
 pub use scoring::Scoring;
+pub use token_rewards::token_rewards;

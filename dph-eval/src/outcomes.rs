@@ -71,7 +71,8 @@ fn outcomes(
     metrics: &[TaskMetric],
 ) -> Vec<Option<Outcome>> {
     let of_pairs = metrics.contains(&TaskMetric::Ties);
-    let finite = |document: &DocumentScores| Some(scores(document, heads)).filter(|scores| is_finite(scorer, scores));
+    let finite =
+        |document: &DocumentScores| Some(scores(document, heads)).filter(|scores| is_finite(scorer, scores));
     let values = |scores: &[CandidateScores]| -> Vec<f64> {
         scores.iter().map(|scores| scorer.value(scores)).collect()
     };

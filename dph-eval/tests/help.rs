@@ -13,6 +13,7 @@ fn help_texts() {
         ("help_bench", &["bench", "--help"]),
         ("help_calibrate", &["calibrate", "--help"]),
         ("help_compare", &["compare", "--help"]),
+        ("help_generate", &["generate", "--help"]),
         ("help_rank", &["rank", "--help"]),
         ("help_report", &["report", "--help"]),
     ] {

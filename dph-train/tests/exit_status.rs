@@ -12,7 +12,8 @@ use support::{fail, small, succeed};
 /// An evaluation of the model in a directory.
 fn evaluation(dir: &Path, model: &Path) -> Command {
     let file = dir.join("experiment.toml");
-    let text = format!("name = \"x\"\n[model]\npath = {model:?}\n[eval]\ntasks = [\"world\"]\n");
+    let text =
+        format!("name = \"x\"\n[model]\npath = {model:?}\n[eval]\ntasks = [\"world\"]\nstyle = \"chat\"\n");
     fs::write(&file, text).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_dph-train"));
     command.arg(&file).arg("--out").arg(dir.join("run"));

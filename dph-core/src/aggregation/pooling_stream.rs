@@ -20,6 +20,7 @@ pub(crate) struct PoolingStream {
 
 /// How a token changes the vector.
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "there is one for many answers")]
 enum Rule {
     /// The pooling of the last state.
     Last,
@@ -55,18 +56,19 @@ impl PoolingStream {
     /// Adds the state of the next token to each sequence, `[rows, width]`. Where `is_padding`, nothing is added.
     pub fn push(&mut self, states: Tensor<2>, is_padding: &[bool]) {
         let padded = is_padding.iter().any(|&padding| padding);
-        match self.rule.clone() {
-            Rule::Last => self.value = Some(states),
+        let Self { rule, value, learned_weight, counts } = self;
+        match rule {
+            Rule::Last => *value = Some(states),
             Rule::Max => {
                 let shown = if padded { hide(states, is_padding) } else { states };
-                self.value = Some(match self.value.take() {
+                *value = Some(match value.take() {
                     Some(largest) => largest.max_pair(shown),
                     None => shown,
                 });
             }
             Rule::Weighted(pooling) => {
-                let (decay, mut weights) = (pooling.decay(), Vec::with_capacity(self.counts.len()));
-                for ((count, sum), &padding) in self.counts.iter_mut().zip(is_padding) {
+                let (decay, mut weights) = (pooling.decay(), Vec::with_capacity(counts.len()));
+                for ((count, sum), &padding) in counts.iter_mut().zip(is_padding) {
                     let weight = if padding { 0.0 } else { pooling.gain(*count + 1) };
                     *count += usize::from(!padding);
                     *sum = *sum * decay + weight;
@@ -80,7 +82,7 @@ impl PoolingStream {
                         states.clone() * Tensor::from_data(weights, &states.device())
                     }
                 };
-                self.value = Some(match self.value.take() {
+                *value = Some(match value.take() {
                     Some(sum) if decay == 1.0 => sum + states,
                     Some(sum) => sum * decay + states,
                     None => states,
@@ -90,7 +92,7 @@ impl PoolingStream {
                 let (states, decay, gain) = average.step(states);
                 let gain = if padded { gain * inside(is_padding, &states) } else { gain };
                 let states = states * gain.clone();
-                (self.value, self.learned_weight) = match (self.value.take(), self.learned_weight.take()) {
+                (*value, *learned_weight) = match (value.take(), learned_weight.take()) {
                     (Some(sum), Some(weight)) => {
                         (Some(sum * decay.clone() + states), Some(weight * decay + gain))
                     }

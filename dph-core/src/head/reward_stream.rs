@@ -16,7 +16,6 @@ pub struct RewardStream<'a> {
 }
 
 #[derive(Debug, Clone)]
-#[expect(clippy::large_enum_variant, reason = "there is one for many answers")]
 enum Stream {
     /// Selected states are pooled first, and the rest is computed from one vector for each layer.
     Selected(PoolingStream),

@@ -2,11 +2,19 @@
 
 mod bench;
 mod calibrate;
+mod chat;
 mod compare;
 mod device;
+mod generate;
+mod generate_input;
+mod generate_record;
+mod generate_settings;
+mod line_editor;
 mod rank;
 mod report;
 mod requests;
+mod text_stream;
+mod token_rewards;
 
 use std::io::Write;
 
@@ -30,6 +38,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Bench(bench::BenchArgs),
+    Generate(Box<generate::GenerateArgs>),
     Rank(rank::RankArgs),
     Calibrate(calibrate::CalibrateArgs),
     Compare(compare::CompareArgs),
@@ -40,6 +49,7 @@ impl Cli {
     pub(crate) fn run(self, out: &mut dyn Write) -> Result<(), Failure> {
         match self.command {
             Command::Bench(args) => args.run(out),
+            Command::Generate(args) => args.run(out),
             Command::Rank(args) => args.run(out),
             Command::Calibrate(args) => args.run(out),
             Command::Compare(args) => args.run(out),

@@ -11,11 +11,14 @@ use dph_core::Scorer;
 use dph_core::terminal::numbers::counted;
 use dph_core::terminal::{Done, Failure, Progress, say};
 use dph_data::{Message, Style, TokenView};
-use dph_eval::{Calibration, Model, RankRequest, Ranking, ScorerChoice, Scoring, ranking_order, score};
-use serde_json::json;
+use dph_eval::{
+    Calibration, Model, RankRequest, Ranking, ScorerChoice, Scoring, ranking_order, score, token_rewards,
+};
+use serde_json::{Value, json};
 
 use super::device::DeviceArgs;
 use super::requests::{CHUNK, Item, Problem, Source, next_chunk};
+use super::token_rewards::SetTokenRewards;
 
 /// Rank candidate answers, the preferred one first
 ///
@@ -60,9 +63,13 @@ pub struct RankArgs {
     min_reward: Option<MinReward>,
 
     /// Print one line of JSON for each request: {"id", "scorer", "ranking": [{"index", "candidate", "score", "scores",
-    /// "tokens"}]}, with --show-tokens also "tokens"; for an invalid line {"line", "error"}
+    /// "tokens"}]}, with --per-token also "token_rewards" of each candidate, with --show-tokens also "tokens"; for an invalid line {"line", "error"}
     #[arg(long)]
     json: bool,
+
+    /// Also print the reward at every token of the answers: that of the answer so far
+    #[arg(long)]
+    per_token: bool,
 
     /// Also print the scored tokens: text, ids and pieces of the prompt, the answers and their ends
     #[arg(long)]
@@ -86,6 +93,12 @@ impl RankArgs {
             (_, Some(calibration), Some(by)) => Some(calibration.threshold(&by.to_string())?),
             _ => None,
         };
+        if self.per_token && model.heads().is_empty() {
+            return Err(Failure::request(format!(
+                "{} has no preference head, so there are no rewards for --per-token; train one with `dph-train`",
+                self.dir.display()
+            )));
+        }
         let scoring = Scoring {
             token_budget: self.device.token_budget,
             log_likelihood: scorers.iter().any(Scorer::is_likelihood),
@@ -102,22 +115,11 @@ impl RankArgs {
             scope.spawn(|| source.read(&model, send));
             while let Some(chunk) = next_chunk(&receive, eager) {
                 let read = chunk.last().map_or(0, |item| item.end);
-                for answer in rank(&model, chunk, &scoring, &scorers, min_reward, self.show_tokens)? {
+                for answer in self.rank(&model, chunk, &scoring, &scorers, min_reward)? {
                     match answer {
-                        Ok(Ranked { request, ranking, tokens }) => {
+                        Ok(text) => {
                             ranked += 1;
-                            match (self.json, &tokens) {
-                                (true, _) => write_json(out, &ranking, tokens.as_ref())?,
-                                (false, None) => writeln!(out, "{}", ranking.to_text(&request, &scorers))?,
-                                (false, Some(view)) => {
-                                    writeln!(
-                                        out,
-                                        "{}\n{}",
-                                        ranking.to_text(&request, &scorers),
-                                        view.to_text()
-                                    )?;
-                                }
-                            }
+                            writeln!(out, "{text}")?;
                         }
                         Err(problem) => {
                             wrong += 1;
@@ -203,6 +205,64 @@ impl RankArgs {
         let scorers = scorers.collect::<Result<Vec<_>, _>>().map_err(Failure::request)?;
         Ok(ranking_order(scorers.concat()))
     }
+
+    /// The rankings of a chunk of requests, in their order, as they are printed.
+    fn rank(
+        &self,
+        model: &Model,
+        chunk: Vec<Item>,
+        scoring: &Scoring,
+        scorers: &[Scorer],
+        min_reward: Option<f64>,
+    ) -> Result<Vec<Result<String, Problem>>, Failure> {
+        let (mut sets, mut requests) = (Vec::new(), Vec::new());
+        for item in chunk {
+            requests.push(item.request.map(|(request, set)| {
+                sets.push(set);
+                request
+            }));
+        }
+        let scores = score(model, &sets, scoring, &mut |_| {})?;
+        let mut of_tokens = match self.per_token {
+            true => token_rewards(model, &sets, scoring.token_budget)?,
+            false => Vec::new(),
+        }
+        .into_iter();
+        let heads = model.heads().iter().enumerate();
+        let heads: Vec<Scorer> =
+            heads.map(|(index, head)| Scorer::Reward { head: head.clone(), index }).collect();
+        let mut scored = sets.iter().zip(scores);
+        let mut answers = Vec::with_capacity(requests.len());
+        for request in requests {
+            let request = match request {
+                Ok(request) => request,
+                Err(problem) => {
+                    answers.push(Err(problem));
+                    continue;
+                }
+            };
+            let Some((set, scores)) = scored.next() else { break };
+            let mut ranking = Ranking::new(&request, &scores, scorers);
+            if let Some(least) = min_reward {
+                ranking = ranking.with_min_reward(least);
+            }
+            let view = self.show_tokens.then(|| TokenView::new(&model.tokenizer, set)).transpose()?;
+            let rewards =
+                of_tokens.next().map(|rewards| SetTokenRewards { set, rewards, heads: heads.clone() });
+            answers.push(Ok(match self.json {
+                true => to_json(&ranking, view.as_ref(), rewards.as_ref())?.to_string(),
+                false => {
+                    let rewards = rewards.map(|rewards| rewards.to_text(&model.tokenizer)).transpose()?;
+                    let view = view.map(|view| view.to_text());
+                    let more = rewards.into_iter().chain(view);
+                    let texts: Vec<String> =
+                        std::iter::once(ranking.to_text(&request, scorers)).chain(more).collect();
+                    texts.join("\n")
+                }
+            }));
+        }
+        Ok(answers)
+    }
 }
 
 /// The value of --min-reward.
@@ -226,55 +286,19 @@ impl FromStr for MinReward {
 
 const EXAMPLE: &str = r#"{"prompt": "Who wrote it?", "candidates": ["Ann.", "Bob."]}"#;
 
-/// The answer to a request.
-struct Ranked {
-    request: RankRequest,
-    ranking: Ranking,
-    tokens: Option<TokenView>,
-}
-
-/// The answers to a chunk of requests, in their order.
-fn rank(
-    model: &Model,
-    chunk: Vec<Item>,
-    scoring: &Scoring,
-    scorers: &[Scorer],
-    min_reward: Option<f64>,
-    show_tokens: bool,
-) -> Result<Vec<Result<Ranked, Problem>>, Failure> {
-    let (mut sets, mut requests) = (Vec::new(), Vec::new());
-    for item in chunk {
-        requests.push(item.request.map(|(request, set)| {
-            sets.push(set);
-            request
-        }));
-    }
-    let scores = score(model, &sets, scoring, &mut |_| {})?;
-    let mut scored = sets.iter().zip(scores);
-    let mut answers = Vec::with_capacity(requests.len());
-    for request in requests {
-        let request = match request {
-            Ok(request) => request,
-            Err(problem) => {
-                answers.push(Err(problem));
-                continue;
-            }
-        };
-        let Some((set, scores)) = scored.next() else { break };
-        let mut ranking = Ranking::new(&request, &scores, scorers);
-        if let Some(least) = min_reward {
-            ranking = ranking.with_min_reward(least);
-        }
-        let tokens = show_tokens.then(|| TokenView::new(&model.tokenizer, set)).transpose();
-        answers.push(Ok(Ranked { request, ranking, tokens: tokens? }));
-    }
-    Ok(answers)
-}
-
-fn write_json(out: &mut dyn Write, ranking: &Ranking, tokens: Option<&TokenView>) -> io::Result<()> {
+fn to_json(
+    ranking: &Ranking,
+    tokens: Option<&TokenView>,
+    rewards: Option<&SetTokenRewards<'_>>,
+) -> serde_json::Result<Value> {
     let mut line = serde_json::to_value(ranking)?;
+    if let (Some(rewards), Some(ranked)) = (rewards, line["ranking"].as_array_mut()) {
+        for (value, candidate) in ranked.iter_mut().zip(&ranking.ranking) {
+            value["token_rewards"] = rewards.to_json(candidate.index);
+        }
+    }
     if let Some(tokens) = tokens {
         line["tokens"] = json!(tokens);
     }
-    writeln!(out, "{line}")
+    Ok(line)
 }

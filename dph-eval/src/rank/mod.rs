@@ -4,4 +4,4 @@ mod ranking;
 mod request;
 
 pub use ranking::{RankedCandidate, Ranking, ranking_order};
-pub use request::{RankRequest, RequestError};
+pub use request::RankRequest;

@@ -2,7 +2,11 @@
 
 use dph_core::CandidateSet;
 use dph_data::{ChatError, ChatTokenizer, Message};
-use serde_json::{Map, Value};
+use serde_json::Value;
+
+use crate::request_fields::{RequestError, RequestFields, messages};
+
+const EXAMPLE: &str = r#"{"prompt": …, "candidates": […]}"#;
 
 /// A prompt and the candidate answers to it.
 ///
@@ -18,54 +22,16 @@ pub struct RankRequest {
     pub candidates: Vec<String>,
 }
 
-/// An invalid request.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum RequestError {
-    /// The line is not JSON.
-    #[error("not JSON: {message}")]
-    Json {
-        /// The message of the parser.
-        message: String,
-    },
-    /// The line is JSON, but not an object.
-    #[error("expected an object {{\"prompt\": …, \"candidates\": […]}}, found {found}")]
-    NotAnObject {
-        /// The type of the value.
-        found: &'static str,
-    },
-    /// A field is missing.
-    #[error("the field `{field}` is missing{}", if present.is_empty() { String::new() } else { format!("; other fields are {}", present.join(", ")) })]
-    Missing {
-        /// The field.
-        field: &'static str,
-        /// The other fields of the object.
-        present: Vec<String>,
-    },
-    /// A field has a wrong type.
-    #[error("`{field}` must be {expected}")]
-    Field {
-        /// The field.
-        field: &'static str,
-        /// The expected type.
-        expected: &'static str,
-    },
-}
-
 impl RankRequest {
     /// Parses a line of JSON.
     ///
     /// # Errors
     /// A line that is not a valid request.
     pub fn parse(line: &str) -> Result<Self, RequestError> {
-        let value: Value =
-            serde_json::from_str(line).map_err(|error| RequestError::Json { message: error.to_string() })?;
-        let Value::Object(mut fields) = value else {
-            return Err(RequestError::NotAnObject { found: kind_of(&value) });
-        };
-        let prompt = take(&mut fields, "prompt")?;
-        let candidates = take(&mut fields, "candidates")?;
-        Ok(Self { id: fields.remove("id"), prompt: messages(prompt)?, candidates: texts(candidates)? })
+        let mut fields = RequestFields::parse(line, EXAMPLE)?;
+        let prompt = fields.take("prompt")?;
+        let candidates = fields.take("candidates")?;
+        Ok(Self { id: fields.get("id"), prompt: messages(prompt)?, candidates: texts(candidates)? })
     }
 
     /// Tokenises the request; `id` is the id of the set.
@@ -77,41 +43,10 @@ impl RankRequest {
     }
 }
 
-fn take(fields: &mut Map<String, Value>, field: &'static str) -> Result<Value, RequestError> {
-    fields
-        .remove(field)
-        .ok_or_else(|| RequestError::Missing { field, present: fields.keys().cloned().collect() })
-}
-
-fn messages(prompt: Value) -> Result<Vec<Message>, RequestError> {
-    let wrong = RequestError::Field {
-        field: "prompt",
-        expected: "a string, or a list of messages {\"role\": \"user\", \"content\": \"…\"}",
-    };
-    match prompt {
-        Value::String(text) => Ok(vec![Message::user(text)]),
-        Value::Array(list) if !list.is_empty() => {
-            serde_json::from_value(Value::Array(list)).map_err(|_| wrong)
-        }
-        _ => Err(wrong),
-    }
-}
-
 fn texts(candidates: Value) -> Result<Vec<String>, RequestError> {
     let wrong = RequestError::Field { field: "candidates", expected: "a list of at least one string" };
     let texts: Vec<String> = serde_json::from_value(candidates).map_err(|_| wrong.clone())?;
     if texts.is_empty() { Err(wrong) } else { Ok(texts) }
-}
-
-fn kind_of(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
-    }
 }
 
 #[cfg(test)]

@@ -63,8 +63,12 @@ pub fn head_on(aggregation: Aggregation, rewards: &[&str]) -> (PreferenceHead, P
         ..PreferenceHeadConfig::new(D_MODEL, 48)
     };
     let head = config.init(7, &dph_core::device("flex").unwrap());
-    // A new head prefers nothing, which would prove nothing.
-    (head.map(&mut Noise(WeightInit::new(7))), config)
+    (noisy(head), config)
+}
+
+/// A head with noise on every weight: a new head prefers nothing, which would prove nothing.
+pub fn noisy(head: PreferenceHead) -> PreferenceHead {
+    head.map(&mut Noise(WeightInit::new(7)))
 }
 
 /// Adds noise to every weight.

@@ -38,9 +38,9 @@ impl Backbone {
             }
         }
         let (padding, tokens) = padded(prompts, self.pad_token());
-        let mut cache = match self.config().positions.depend_on_length() {
-            true => Cache::with_padding(padding.clone()),
-            false => Cache::with_rotated_keys(padding.clone()),
+        let mut cache = match self.is_packable() {
+            true => Cache::with_rotated_keys(padding.clone()),
+            false => Cache::with_padding(padding.clone()),
         };
         let mut computed = Prompts {
             backbone: self,

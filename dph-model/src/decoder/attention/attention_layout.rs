@@ -112,9 +112,10 @@ impl AttentionLayout {
             causal: config.causal,
             positions: of_rows(prefix),
             token_types: Vec::new(),
-            rotation: config
-                .positions
-                .rotation(&of_rows(if cache.keys_are_rotated() { prefix } else { 0 }), &lengths),
+            rotation: match cache.keys_are_rotated() {
+                true => config.positions.fixed_rotation(&of_rows(prefix), &lengths),
+                false => config.positions.rotation(&of_rows(0), &lengths),
+            },
             padding,
         })
     }

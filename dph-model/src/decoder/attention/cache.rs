@@ -217,3 +217,77 @@ impl Cache {
 fn spare(len: usize) -> usize {
     (len / 2).clamp(*ROOM.start(), *ROOM.end())
 }
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Tensor;
+    use dph_core::{Batch, CandidateSet, Layer, TargetTokens, testing};
+
+    use super::*;
+    use crate::Backbone;
+
+    fn floats(states: Tensor<3>) -> Vec<f32> {
+        states.into_data().iter::<f32>().collect()
+    }
+
+    /// The name says `kernels` so that the gate runs it on every backend.
+    #[test]
+    fn kernels_for_rows_that_share_prompts_compute_separate_sequences() {
+        let llama = r#"{"model_type": "llama", "vocab_size": 40, "hidden_size": 16, "intermediate_size": 24,
+            "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "initializer_range": 0.3,
+            "max_position_embeddings": 64}"#;
+        let registers = r#"{"model_type": "lswt", "vocab_size": 40, "d_vocab": 12, "d_model": 16, "d_ffn": 24, "n_heads": 2,
+            "n_layers": 2, "n_registers": 2, "rope_reversed": false, "init_std": 0.3, "rope_positions": 64}"#;
+        for config in [llama, registers] {
+            let model = Backbone::init(config, 3, &testing::device()).unwrap();
+            for (prompts, owners) in [
+                (vec![vec![1, 2, 3, 4, 5], vec![6, 7]], vec![0, 0, 0, 1]),
+                (vec![vec![1, 2, 3], vec![6, 7, 8]], vec![0, 0, 1, 1]),
+                (vec![vec![1, 2, 3], vec![6, 7, 8]], vec![1, 1]),
+            ] {
+                let longest = prompts.iter().map(Vec::len).max().unwrap();
+                let padding: Vec<usize> = prompts.iter().map(|prompt| longest - prompt.len()).collect();
+                let padded: Vec<i32> = prompts
+                    .iter()
+                    .zip(&padding)
+                    .flat_map(|(prompt, &padding)| std::iter::repeat_n(0, padding).chain(prompt.clone()))
+                    .collect();
+                let mut cache = Cache::with_rotated_keys(padding);
+                model.extend(&padded, prompts.len(), &mut cache, &[]).unwrap();
+                let mut fork = cache.fork(&owners);
+                assert_eq!((fork.len(), cache.len()), (longest, longest));
+                let mut all: Vec<Vec<i32>> = owners.iter().map(|&owner| prompts[owner].clone()).collect();
+                // Two tokens at once, of which the last is forgotten, then one.
+                for (step, seq) in [2, 1, 1].into_iter().enumerate() {
+                    let rows = all.len();
+                    let token = |row: usize, column: usize| (9 + 7 * step + 5 * row + 3 * column) as i32 % 40;
+                    let tokens: Vec<i32> =
+                        (0..rows).flat_map(|row| (0..seq).map(move |column| token(row, column))).collect();
+                    let states = model.extend(&tokens, rows, &mut fork, &[Layer::Last]).unwrap().remove(0);
+                    for (row, sequence) in all.iter_mut().enumerate() {
+                        sequence.extend(&tokens[row * seq..(row + 1) * seq]);
+                        let found = floats(states.clone().narrow(0, row, 1));
+                        let prompt = sequence.iter().map(|&token| token as u32).collect();
+                        let set = CandidateSet { prompt, ..CandidateSet::default() };
+                        let batch = Batch::pack([&set], TargetTokens::None, 0);
+                        let whole = floats(model.hidden_states(&batch, &[Layer::Last]).unwrap().remove(0));
+                        let expected = &whole[whole.len() - found.len()..];
+                        for (a, b) in found.iter().zip(expected) {
+                            assert!((a - b).abs() < 1e-4, "{config}, {owners:?}, step {step}: {a} and {b}");
+                        }
+                        sequence.truncate(sequence.len() + 1 - seq);
+                    }
+                    fork.forget_last(seq - 1);
+                    if step == 1 && rows > 2 {
+                        fork.keep_rows(&[1, rows - 1]);
+                        all = vec![all[1].clone(), all[rows - 1].clone()];
+                    }
+                }
+                let shape = fork.keys(0).unwrap().dims();
+                assert_eq!((shape[0], shape[2]), (all.len(), longest + 3));
+                fork.keep_last(longest);
+                assert_eq!(fork.len(), longest);
+            }
+        }
+    }
+}

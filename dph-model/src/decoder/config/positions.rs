@@ -1,6 +1,6 @@
 //! [`Positions`]: the position encoding.
 
-use super::rotary_config::{RotaryConfig, RotaryScaling};
+use super::rotary_config::RotaryConfig;
 use crate::decoder::attention::Rotation;
 
 /// The position encoding.
@@ -25,13 +25,19 @@ impl Positions {
         }
     }
 
-    /// Whether the rotation of a token changes when further tokens are added.
-    pub fn depend_on_length(&self) -> bool {
+    /// Rotations that do not change when further tokens are added, for a model
+    /// [whose numbers do not depend on the length](crate::DecoderConfig::is_packable). Scores of rotated queries and keys
+    /// depend only on the distance of their positions, so that the reversed order is a change of sign.
+    pub(crate) fn fixed_rotation(&self, positions: &[i32], lengths: &[usize]) -> Rotation {
         match self {
             Self::Rotary(rotary) => {
-                rotary.reversed || matches!(rotary.scaling, RotaryScaling::Ntk { dynamic: Some(_), .. })
+                let mut rotation = RotaryConfig { reversed: false, ..*rotary }.rotation(positions, lengths);
+                if rotary.reversed {
+                    rotation.sin.iter_mut().for_each(|sine| *sine = -*sine);
+                }
+                rotation
             }
-            Self::Learned { .. } => false,
+            Self::Learned { .. } => self.rotation(positions, lengths),
         }
     }
 }

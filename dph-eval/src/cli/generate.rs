@@ -1,0 +1,149 @@
+//! `dph-eval generate`.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::Args;
+use dph_core::terminal::{Failure, printable_text, say};
+use dph_data::Message;
+use dph_eval::{BestOf, GenerateRequest, Model, check_prompt, generate};
+use serde_json::json;
+
+use super::chat::chat;
+use super::device::DeviceArgs;
+use super::generate_input::generate_all;
+use super::generate_record::{record, selection_name};
+use super::generate_settings::SettingsArgs;
+use super::text_stream::TextStream;
+
+/// Generate answers and choose the best
+///
+/// Prompts are given on the command line, in the terminal (--chat), or as lines of JSON:
+///
+///   {"prompt": "Who wrote it?", "id": 7, "gold": "Ann."}
+///
+/// `prompt` is a string or a list of messages {"role": …, "content": …}. `id` and `gold`, the right answer or a list of right ones,
+/// are optional. With --input, a line of JSON is printed for each prompt, as with --json. With --out, a run that was interrupted is
+/// continued.
+///
+/// The prompt is computed once for all answers, and rewards are computed from the states of the same pass. An answer that reaches
+/// --max-tokens, or fills the context of the model, is scored with an end-of-turn token; its "end" is then "length" or "context".
+#[derive(Debug, Args)]
+pub struct GenerateArgs {
+    /// The model, export or run
+    dir: PathBuf,
+
+    /// A single prompt
+    #[arg(long, value_name = "P", conflicts_with_all = ["input", "chat"], required_unless_present_any = ["input", "chat"])]
+    prompt: Option<String>,
+
+    /// A system message before each prompt
+    #[arg(long, value_name = "S")]
+    system: Option<String>,
+
+    /// A file with one prompt a line; `-` is stdin
+    #[arg(long, value_name = "FILE", conflicts_with = "chat")]
+    input: Option<PathBuf>,
+
+    /// The file of the results of --input [default: stdout]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["prompt", "chat"])]
+    out: Option<PathBuf>,
+
+    /// A conversation in the terminal
+    #[arg(long, conflicts_with = "json")]
+    chat: bool,
+
+    /// A TOML file with settings: the flags from --best-of to --per-token as keys, such as `best_of = 16`
+    #[arg(long, value_name = "FILE")]
+    settings: Option<PathBuf>,
+
+    #[command(flatten)]
+    best_of: SettingsArgs,
+
+    /// Print the answer while it is generated; with --json, a line {"answer", "token", "text"} for each token of all answers
+    #[arg(long, conflicts_with = "input")]
+    stream: bool,
+
+    /// Print one line of JSON: {"id", "answer", "right", "chosen", "selection", "answers": [{"text", "end", "tokens", "loglik",
+    /// "self_certainty", "rewards", "same_tokens"}], "usage": {"prompt", "generated", "branches", "rescored"}}
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    device: DeviceArgs,
+}
+
+impl GenerateArgs {
+    pub fn run(self, out: &mut dyn Write) -> Result<(), Failure> {
+        let settings = self.best_of.clone().with_file(self.settings.as_deref())?;
+        let model = self.device.open(&self.dir)?;
+        let settings = settings.best_of(&model)?;
+        if self.stream && settings.answers > 1 && !self.json {
+            return Err(Failure::request(
+                "--stream: which of several answers is chosen is known at the end; use --best-of 1, or --json for all of them",
+            ));
+        }
+        let system = self.system.as_deref();
+        if self.chat {
+            return chat(&model, &settings, system, self.stream, out);
+        }
+        if let Some(input) = &self.input {
+            let output = self.out.as_deref();
+            return generate_all(&model, &settings, input, output, system, self.device.token_budget, out);
+        }
+        let prompt = vec![Message::user(self.prompt.clone().unwrap_or_default())];
+        let request = GenerateRequest { id: None, prompt, gold: Vec::new() }.with_system(system);
+        self.answer(&model, &settings, &request, out)
+    }
+
+    /// Answers a single prompt.
+    fn answer(
+        &self,
+        model: &Model,
+        settings: &BestOf,
+        request: &GenerateRequest,
+        out: &mut dyn Write,
+    ) -> Result<(), Failure> {
+        let prompt = request.tokens(&model.tokenizer)?;
+        check_prompt(model, &prompt)?;
+        let new_text = || TextStream::new(&model.tokenizer, &settings.stop_strings);
+        let mut texts: Vec<TextStream<'_>> = (0..settings.answers).map(|_| new_text()).collect();
+        let mut failed = None;
+        let sets = generate(model, &[prompt], settings, &mut |token| {
+            if !self.stream || failed.is_some() {
+                return;
+            }
+            let shown = texts[token.answer].push(token.token).map_err(Failure::from).and_then(|text| {
+                match self.json {
+                    true => writeln!(
+                        out,
+                        "{}",
+                        json!({"answer": token.answer, "token": token.token, "text": text})
+                    )?,
+                    false => write!(out, "{}", printable_text(&text))?,
+                }
+                Ok(out.flush()?)
+            });
+            failed = shown.err();
+        })?;
+        if let Some(failure) = failed {
+            return Err(failure);
+        }
+        let set = &sets[0];
+        if self.json {
+            return Ok(writeln!(out, "{}", record(request, set, settings, model))?);
+        }
+        let text = if self.stream { texts[0].rest(&set.best().text) } else { &set.best().text };
+        writeln!(out, "{}", printable_text(text))?;
+        if settings.answers > 1 {
+            say(&format!(
+                "answer {} of {} by {}; {} tokens after the prompt",
+                set.chosen + 1,
+                set.answers.len(),
+                selection_name(settings, model),
+                set.usage.after_prompt()
+            ));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,12 @@
+//! [`GeneratedToken`]: a token of an answer that grows.
+
+/// A token of an answer that grows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GeneratedToken {
+    /// Index of the prompt.
+    pub prompt: usize,
+    /// Number of the answer.
+    pub answer: usize,
+    /// The token.
+    pub token: u32,
+}

@@ -1,0 +1,31 @@
+//! Answers that are generated, and the best of them.
+//!
+//! [`generate`] computes each prompt once. A `Wave` lets all answers grow together, with their rewards from the same pass; `rejection`
+//! drops answers on the way, and `stopping` decides whether there is another wave. `rescore` scores what the states of
+//! generation cannot, and `selection` chooses.
+
+mod answer;
+mod best_of;
+mod check;
+mod error;
+mod generated_token;
+mod growing_answer;
+mod prompt_answers;
+mod rejection;
+mod request;
+mod rescore;
+mod selection;
+mod settings;
+mod stop_strings;
+mod stopping;
+mod wave;
+
+pub use answer::{Answer, AnswerEnd, AnswerSet, Usage};
+pub use best_of::generate;
+pub use check::check_prompt;
+pub use error::GenerationError;
+pub use generated_token::GeneratedToken;
+pub use rejection::Rejection;
+pub use request::GenerateRequest;
+pub use settings::{BestOf, Selection};
+pub use stopping::Stopping;

@@ -1,0 +1,25 @@
+//! [`PromptAnswers`]: the answers to a prompt while they are generated.
+
+use crate::generate::answer::{AnswerEnd, Usage};
+use crate::generate::growing_answer::GrowingAnswer;
+
+/// The answers to a prompt by their numbers.
+#[derive(Debug, Default)]
+pub(crate) struct PromptAnswers {
+    pub answers: Vec<GrowingAnswer>,
+    pub usage: Usage,
+    /// Whether no further answers are generated.
+    pub is_done: bool,
+}
+
+impl PromptAnswers {
+    pub fn new(prompt: usize) -> Self {
+        Self { usage: Usage { prompt, ..Usage::default() }, ..Self::default() }
+    }
+
+    /// The rewards of a head for the answers that were not rejected.
+    pub fn rewards(&self, head: usize) -> Vec<f64> {
+        let whole = self.answers.iter().filter(|answer| answer.end != Some(AnswerEnd::Rejected));
+        whole.filter_map(|answer| answer.rewards.get(head).copied().map(f64::from)).collect()
+    }
+}

@@ -1,0 +1,185 @@
+//! [`Wave`]: answers that grow together until all have ended.
+
+use burn::tensor::Tensor;
+use dph_core::RewardStream;
+use dph_data::ChatTokenizer;
+use dph_model::{AnswerId, Answers, Computed, Prompts, Sampling};
+
+use crate::generate::answer::AnswerEnd;
+use crate::generate::error::GenerationError;
+use crate::generate::generated_token::GeneratedToken;
+use crate::generate::growing_answer::GrowingAnswer;
+use crate::generate::prompt_answers::PromptAnswers;
+use crate::generate::rejection::Contender;
+use crate::generate::settings::BestOf;
+use crate::generate::stop_strings::StopStrings;
+
+/// What all waves of answers to some prompts have in common.
+pub(crate) struct Wave<'a> {
+    pub computed: &'a Prompts<'a>,
+    /// Rewards of empty answers; `None` if the states of growing answers give none.
+    pub rewards: Option<RewardStream<'a>>,
+    pub sampling: &'a Sampling,
+    pub settings: &'a BestOf,
+    pub stops: StopStrings,
+    pub tokenizer: &'a ChatTokenizer,
+    /// The end-of-turn token.
+    pub end: u32,
+}
+
+impl Wave<'_> {
+    /// Generates these answers, which are the next ones of their prompts.
+    pub fn run(
+        &self,
+        ids: &[AnswerId],
+        all: &mut [PromptAnswers],
+        on_token: &mut dyn FnMut(GeneratedToken),
+    ) -> Result<(), GenerationError> {
+        for id in ids {
+            all[id.prompt].answers.push(GrowingAnswer::default());
+        }
+        let end = self.rewards.is_some().then_some(self.end);
+        let mut answers = self.computed.answers(ids, self.sampling, end)?;
+        let mut rewards = self.rewards.clone().map(|stream| Rewards::new(stream, &answers, ids));
+        for tokens in 1.. {
+            self.choose(&mut answers, ids, all, on_token)?;
+            let is_round = self.settings.rejection.is_some_and(|rejection| rejection.is_due(tokens));
+            let so_far = is_round || self.settings.token_rewards;
+            let probe = so_far && rewards.as_ref().is_some_and(|rewards| rewards.stream.reads_end_only());
+            let Some(computed) = answers.compute(probe)? else { break };
+            if probe {
+                for &answer in &computed.answers {
+                    all[ids[answer].prompt].usage.branches += 1;
+                }
+            }
+            let Some(rewards) = &mut rewards else { continue };
+            rewards.push(&computed, probe.then_some(self.end), so_far, ids, all, self.settings.token_rewards);
+            if is_round {
+                self.reject(&mut answers, ids, all);
+            }
+        }
+        Ok(())
+    }
+
+    /// Draws the next tokens.
+    fn choose(
+        &self,
+        answers: &mut Answers<'_>,
+        ids: &[AnswerId],
+        all: &mut [PromptAnswers],
+        on_token: &mut dyn FnMut(GeneratedToken),
+    ) -> Result<(), GenerationError> {
+        let mut cut = Vec::new();
+        for choice in answers.choose() {
+            let AnswerId { prompt, number } = ids[choice.answer];
+            let prompt_answers = &mut all[prompt];
+            match choice.drawn {
+                Some(_) => prompt_answers.usage.generated += 1,
+                // An end that was not drawn.
+                None => prompt_answers.usage.branches += usize::from(self.rewards.is_some()),
+            }
+            let growing = &mut prompt_answers.answers[number as usize];
+            growing.add(&choice, &self.stops, self.tokenizer)?;
+            if growing.is_cut() {
+                cut.push(choice.answer);
+            }
+            if let Some(token) = choice.token {
+                on_token(GeneratedToken { prompt, answer: number as usize, token });
+            }
+        }
+        answers.retain(|answer| !cut.contains(&answer));
+        Ok(())
+    }
+
+    /// Drops the answers with the lowest rewards so far.
+    fn reject(&self, answers: &mut Answers<'_>, ids: &[AnswerId], all: &mut [PromptAnswers]) {
+        let Some(rejection) = self.settings.rejection else { return };
+        let growing: Vec<usize> = answers.growing().collect();
+        let mut dropped = Vec::new();
+        for (prompt, prompt_answers) in all.iter_mut().enumerate() {
+            let mut contenders = Vec::new();
+            for (number, answer) in prompt_answers.answers.iter().enumerate() {
+                if answer.end == Some(AnswerEnd::Rejected) {
+                    continue;
+                }
+                let id = AnswerId { prompt, number: number as u64 };
+                let grows = growing.iter().any(|&answer| ids[answer] == id);
+                let reward = answer.rewards.get(self.settings.head).map_or(f64::NAN, |&reward| reward.into());
+                contenders.push(Contender { answer: number, reward, grows });
+            }
+            for number in rejection.rejected(&contenders) {
+                prompt_answers.answers[number].end = Some(AnswerEnd::Rejected);
+                dropped.push(AnswerId { prompt, number: number as u64 });
+            }
+        }
+        answers.retain(|answer| !dropped.contains(&ids[answer]));
+    }
+}
+
+/// The rewards of the answers that grow.
+struct Rewards<'a> {
+    stream: RewardStream<'a>,
+    /// The answer of each row of the stream.
+    rows: Vec<usize>,
+}
+
+impl<'a> Rewards<'a> {
+    fn new(mut stream: RewardStream<'a>, answers: &Answers<'_>, ids: &[AnswerId]) -> Self {
+        let rows: Vec<usize> = answers.growing().collect();
+        let prompts: Vec<usize> = rows.iter().map(|&answer| ids[answer].prompt).collect();
+        stream.select(&prompts);
+        Self { stream, rows }
+    }
+
+    /// Adds the computed tokens. The rewards of answers that ended are kept, and all others if they are wanted: with the end
+    /// token behind the answers where it was computed.
+    fn push(
+        &mut self,
+        computed: &Computed,
+        probe: Option<u32>,
+        so_far: bool,
+        ids: &[AnswerId],
+        all: &mut [PromptAnswers],
+        each_token: bool,
+    ) {
+        if self.rows != computed.answers {
+            let place = |answer: &usize| self.rows.iter().position(|row| row == answer);
+            let kept: Vec<usize> = computed.answers.iter().filter_map(place).collect();
+            self.stream.select(&kept);
+            self.rows.clone_from(&computed.answers);
+        }
+        let column = |column: usize| -> Vec<Tensor<2>> {
+            computed.states.iter().map(|states| states.clone().narrow(1, column, 1).squeeze_dim(1)).collect()
+        };
+        self.stream.push(&column(0), &computed.tokens);
+        let any_ended = computed.ended.iter().any(|&ended| ended);
+        let ended = (any_ended || so_far && probe.is_none()).then(|| rewards_of(&self.stream));
+        let probed = probe.map(|end| {
+            let mut stream = self.stream.clone();
+            stream.push(&column(1), &vec![end; computed.answers.len()]);
+            rewards_of(&stream)
+        });
+        for (row, (&answer, &has_ended)) in computed.answers.iter().zip(&computed.ended).enumerate() {
+            let AnswerId { prompt, number } = ids[answer];
+            let answer = &mut all[prompt].answers[number as usize];
+            let rewards = match (has_ended, so_far) {
+                (true, _) => &ended,
+                (false, true) => probed.as_ref().map_or(&ended, |_| &probed),
+                (false, false) => continue,
+            };
+            let Some(rewards) = rewards else { continue };
+            answer.rewards.clone_from(&rewards[row]);
+            if each_token && !has_ended {
+                answer.token_rewards.push(answer.rewards.clone());
+            }
+        }
+    }
+}
+
+/// The rewards of all rows, `[rows][heads]`.
+fn rewards_of(stream: &RewardStream<'_>) -> Vec<Vec<f32>> {
+    let rewards = stream.rewards();
+    let heads = rewards.dims()[1];
+    let rewards: Vec<f32> = rewards.into_data().iter::<f32>().collect();
+    rewards.chunks(heads).map(<[f32]>::to_vec).collect()
+}

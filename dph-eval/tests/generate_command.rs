@@ -1,0 +1,242 @@
+//! `dph-eval generate`, with the real program.
+#![cfg(feature = "flex")]
+#![allow(clippy::unwrap_used)]
+
+#[path = "support/command.rs"]
+mod command;
+mod support;
+
+use std::fs;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use command::{run, run_with};
+use serde_json::{Value, json};
+use support::{lswt, write_model, write_model_with_head};
+use tempfile::TempDir;
+
+fn place() -> TempDir {
+    let place = tempfile::tempdir().unwrap();
+    write_model_with_head(&place.path().join("model"), &lswt(), &["preference", "style"]);
+    place
+}
+
+fn line(text: &str) -> Value {
+    serde_json::from_str(text.trim()).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+#[test]
+fn one_prompt_is_answered_as_text_and_as_json() {
+    let place = place();
+    let args =
+        ["generate", "model", "--prompt", "Who?", "--best-of", "4", "--max-tokens", "8", "--seed", "3"];
+    let outcome = run(place.path(), &args);
+    assert!(outcome.stderr.contains("by reward:preference"), "{outcome:#?}");
+    let text = outcome.ok();
+    let with = |more: &[&str]| line(&run(place.path(), &[&args[..], more].concat()).ok());
+    let found = with(&["--json"]);
+    assert_eq!(text.trim_end(), found["answer"].as_str().unwrap().trim_end());
+    let answers = found["answers"].as_array().unwrap();
+    assert_eq!((answers.len(), &found["selection"]), (4, &json!("reward:preference")));
+    let reward = |answer: &Value| answer["rewards"]["preference"].as_f64().unwrap();
+    let chosen = &answers[found["chosen"].as_u64().unwrap() as usize];
+    assert!(answers.iter().all(|answer| reward(answer) <= reward(chosen)));
+    assert!(answers.iter().all(|answer| answer["loglik"].as_f64().unwrap() <= 0.0));
+    assert!(found["usage"]["generated"].as_u64().unwrap() <= 32 + 4);
+
+    assert_eq!(with(&["--json"]), found, "the seed decides");
+    assert_eq!(with(&["--json", "--head", "style"])["selection"], "reward:style");
+    assert_ne!(with(&["--json", "--system", "Be true."])["answers"], found["answers"]);
+    let by_token = with(&["--json", "--per-token"]);
+    let rewards = by_token["answers"][0]["token_rewards"]["style"].as_array().unwrap().len();
+    assert_eq!(rewards, by_token["answers"][0]["tokens"].as_u64().unwrap() as usize);
+    let rejected = with(&["--json", "--reject-every", "2"]);
+    assert!(rejected["answers"].as_array().unwrap().iter().any(|answer| answer["end"] == "rejected"));
+
+    // The same settings in a file, which flags override.
+    fs::write(place.path().join("best.toml"), "best_of = 4\nmax_tokens = 8\nseed = 9\n").unwrap();
+    let file = ["generate", "model", "--prompt", "Who?", "--settings", "best.toml", "--seed", "3", "--json"];
+    assert_eq!(line(&run(place.path(), &file).ok()), found);
+}
+
+#[test]
+fn an_answer_can_be_watched() {
+    let place = place();
+    let args = ["generate", "model", "--prompt", "Who?", "--max-tokens", "8"];
+    let text = run(place.path(), &args).ok();
+    assert_eq!(run(place.path(), &[&args[..], &["--stream"]].concat()).ok(), text);
+    let lines = run(place.path(), &[&args[..], &["--stream", "--json", "--best-of", "2"]].concat()).ok();
+    let lines: Vec<Value> = lines.lines().map(line).collect();
+    let (record, tokens) = lines.split_last().unwrap();
+    for (index, answer) in record["answers"].as_array().unwrap().iter().enumerate() {
+        let pieces: String = tokens
+            .iter()
+            .filter(|token| token["answer"] == index)
+            .map(|token| token["text"].as_str().unwrap())
+            .collect();
+        assert!(answer["text"].as_str().unwrap().starts_with(&pieces));
+    }
+}
+
+fn prompts(count: usize) -> String {
+    let prompt =
+        |id: usize| format!("{}\n", json!({"id": id, "prompt": format!("Who is {id}?"), "gold": "Ann."}));
+    (0..count).map(prompt).collect()
+}
+
+const MANY: [&str; 9] =
+    ["generate", "model", "--best-of", "16", "--max-tokens", "12", "--reject-every", "4", "--input"];
+
+#[test]
+fn an_interrupted_run_goes_on_where_it_was() {
+    let place = place();
+    let dir = place.path();
+    fs::write(dir.join("in.jsonl"), prompts(24)).unwrap();
+    let flags = |out: &str| [&MANY[..], &["in.jsonl", "--out", out]].concat().join(" ");
+    let start = |out: &str| run(dir, &flags(out).split(' ').collect::<Vec<_>>());
+    let outcome = start("whole.jsonl");
+    assert!(outcome.stderr.contains("24 prompts, 384 answers; reward of the chosen ones"), "{outcome:#?}");
+    outcome.ok();
+    let whole = fs::read_to_string(dir.join("whole.jsonl")).unwrap();
+    assert_eq!(whole.lines().count(), 24);
+    assert_eq!(line(whole.lines().next().unwrap())["right"], false);
+
+    // Killed while it writes.
+    let mut child = Command::new(env!("CARGO_BIN_EXE_dph-eval"))
+        .current_dir(dir)
+        .args(flags("killed.jsonl").split(' '))
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let started = Instant::now();
+    let written = || fs::metadata(dir.join("killed.jsonl")).map_or(0, |file| file.len());
+    while written() == 0 && started.elapsed() < Duration::from_secs(60) {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // In the middle of a line, at the worst.
+    let killed = fs::read(dir.join("killed.jsonl")).unwrap();
+    fs::write(dir.join("killed.jsonl"), &killed[..killed.len() - 5]).unwrap();
+    let outcome = start("killed.jsonl");
+    outcome.ok();
+    assert_eq!(fs::read_to_string(dir.join("killed.jsonl")).unwrap(), whole);
+    // Nothing is left to do.
+    assert!(start("killed.jsonl").stderr.contains("continuing after 24 lines"));
+
+    let other = [&MANY[..], &["in.jsonl", "--out", "whole.jsonl", "--seed", "1"]].concat();
+    let error = run(dir, &other).failed(2);
+    assert!(error.contains("whole.jsonl:1: this is the result of other settings"), "{error}");
+    assert_eq!(fs::read_to_string(dir.join("whole.jsonl")).unwrap(), whole, "it is not touched");
+}
+
+#[test]
+fn wrong_lines_do_not_stop_the_others() {
+    let place = place();
+    let input = format!("{}not json\n\n{}\n{}", prompts(1), json!({"prompt": "x".repeat(3000)}), prompts(1));
+    fs::write(place.path().join("in.jsonl"), input).unwrap();
+    let args = ["generate", "model", "--max-tokens", "4", "--input", "in.jsonl"];
+    let outcome = run(place.path(), &args);
+    assert_eq!(outcome.status, 1);
+    for expected in ["in.jsonl:2: not JSON", "in.jsonl:4: the prompt has ", "2 of 4 prompts got no answer"] {
+        assert!(outcome.stderr.contains(expected), "{expected}: {outcome:#?}");
+    }
+    let errors: Vec<bool> = outcome.stdout.lines().map(|text| line(text)["error"].is_string()).collect();
+    assert_eq!(errors, [false, true, true, false]);
+    let stdin = ["generate", "model", "--max-tokens", "4", "--input", "-"];
+    assert_eq!(run_with(place.path(), &stdin, &prompts(3)).ok().lines().count(), 3);
+}
+
+#[test]
+fn a_conversation_goes_on_until_the_end_of_the_input() {
+    let place = place();
+    let args =
+        ["generate", "model", "--chat", "--max-tokens", "6", "--best-of", "2", "--system", "Be brief."];
+    let outcome = run_with(place.path(), &args, "Who?\n\n/what\nWho else?\n/undo\nWho else?\n/reset\nWho?\n");
+    assert!(outcome.stderr.contains("there is no command /what"), "{outcome:#?}");
+    assert_eq!(outcome.stderr.matches("by reward:preference, reward").count(), 4, "{outcome:#?}");
+    let text = outcome.ok();
+    let alone = run_with(place.path(), &args, "Who?\n").ok();
+    assert!(text.starts_with(&alone) && text.ends_with(&alone), "{text} and {alone}");
+    let long = run_with(place.path(), &args, &format!("{}\nWho?\n", "x".repeat(3000)));
+    assert!(long.stderr.contains("leaves no room for an answer"), "{long:#?}");
+    assert_eq!(long.ok(), alone);
+}
+
+#[test]
+fn a_wrong_request_is_refused() {
+    let place = place();
+    write_model(&place.path().join("plain"), &lswt());
+    for (args, expected) in [
+        (&["model", "--prompt", "x", "--best-of", "0"][..], "must be at least 1"),
+        (&["model"], "--prompt <P>"),
+        (&["model", "--prompt", "x", "--chat"], "cannot be used with"),
+        (&["model", "--prompt", "x", "--out", "y"], "cannot be used with"),
+        (&["model", "--prompt", "x", "--best-of", "2", "--stream"], "use --best-of 1, or --json"),
+        (&["model", "--prompt", "x", "--best-of", "2", "--temperature", "0"], "the same answer 2 times"),
+        (&["model", "--prompt", "x", "--temperature", "-1"], "temperature -1"),
+        (
+            &["model", "--prompt", "x", "--selection", "luck"],
+            "choose one of reward, loglik, self-certainty, random",
+        ),
+        (&["model", "--prompt", "x", "--head", "truth"], "it has preference, style"),
+        (&["model", "--prompt", "x", "--reject-minimum", "2"], "need --reject-every"),
+        (&["model", "--prompt", "x", "--wave", "2"], "--wave needs --price"),
+        (&["model", "--input", "nowhere.jsonl"], "--input nowhere.jsonl: No such file"),
+        (&["model", "--prompt", "x", "--settings", "nowhere.toml"], "--settings nowhere.toml: No such file"),
+        (&["plain", "--prompt", "x", "--best-of", "2", "--selection", "reward"], "no preference head"),
+        (
+            &["plain", "--prompt", "x", "--best-of", "2", "--reject-every", "2"],
+            "no preference head, which rejection",
+        ),
+    ] {
+        let error = run(place.path(), &[&["generate"], args].concat()).failed(2);
+        assert!(error.contains(expected), "{args:?}: {error}");
+    }
+    fs::write(place.path().join("wrong.toml"), "best_off = 4\n").unwrap();
+    let error =
+        run(place.path(), &["generate", "model", "--prompt", "x", "--settings", "wrong.toml"]).failed(2);
+    assert!(error.contains("wrong.toml") && error.contains("unknown field `best_off`"), "{error}");
+    // A model without a head chooses by likelihood.
+    let args = ["generate", "plain", "--prompt", "x", "--best-of", "2", "--max-tokens", "4", "--json"];
+    assert_eq!(line(&run(place.path(), &args).ok())["selection"], "loglik");
+}
+
+#[test]
+fn rank_shows_the_reward_at_every_token() {
+    let place = place();
+    let args = ["rank", "model", "--prompt", "Who?", "--candidate", "Ann.", "--candidate", "Bob or Ann."];
+    let found = line(&run(place.path(), &[&args[..], &["--per-token", "--json"]].concat()).ok());
+    for ranked in found["ranking"].as_array().unwrap() {
+        let rewards = ranked["token_rewards"]["reward:preference"].as_array().unwrap();
+        assert_eq!(rewards.len() as u64, ranked["tokens"].as_u64().unwrap() + 1);
+        let (last, score) = (rewards.last().unwrap().as_f64().unwrap(), ranked["score"].as_f64().unwrap());
+        assert!((last - score).abs() < 1e-5);
+    }
+    let text = run(place.path(), &[&args[..], &["--per-token"]].concat()).ok();
+    assert!(text.contains("candidate 1, reward:style: ") && text.contains("<|im_end|> "), "{text}");
+    write_model(&place.path().join("plain"), &lswt());
+    let error =
+        run(place.path(), &["rank", "plain", "--prompt", "x", "--candidate", "y", "--per-token"]).failed(2);
+    assert!(error.contains("no rewards for --per-token"), "{error}");
+}
+
+/// The examples of the crate, which the build of the tests has made.
+#[test]
+fn the_examples_run() {
+    let place = place();
+    let programs = std::path::Path::new(env!("CARGO_BIN_EXE_dph-eval")).parent().unwrap().join("examples");
+    for (example, expected) in
+        [("score", "log-likelihood"), ("rank", "reward:preference"), ("generate", ": ")]
+    {
+        let program = programs.join(example);
+        if !program.exists() {
+            // A single test target is built without the examples.
+            assert!(std::env::var_os("CI").is_none(), "{} was not built", program.display());
+            continue;
+        }
+        let output = Command::new(program).arg(place.path().join("model")).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && text.contains(expected), "{example}: {text}");
+    }
+}
