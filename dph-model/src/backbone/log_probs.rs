@@ -3,8 +3,9 @@
 use burn::tensor::{Tensor, TensorData};
 use dph_core::{Target, select_rows};
 
+use super::log_sum::log_sum;
+use crate::decoder::Decoder;
 use crate::decoder::kernels::{self, TargetToken};
-use crate::decoder::{Decoder, matmul_mixed};
 
 /// Most logits in memory at a time: 64 MiB.
 const CHUNK_ELEMENTS: usize = 1 << 24;
@@ -49,28 +50,21 @@ pub(crate) fn log_probs(decoder: &Decoder, last: Tensor<2>, targets: &[Target]) 
     select_rows(sorted, back)
 }
 
-/// The log-probabilities by operations that every backend supports and that can be differentiated, in chunks of
-/// states.
-pub(crate) fn compose(
+/// The log-probabilities by operations that every backend supports and that can be differentiated. At most `elements` logits are
+/// in memory at a time, forwards and backwards.
+fn compose(
     states: Tensor<2>,
     matrix: Tensor<2>,
     target_tokens: &[TargetToken],
     elements: usize,
 ) -> Tensor<1> {
-    let [vocab, _] = matrix.dims();
-    let chunk = (elements / vocab).max(1);
-    let mut parts = Vec::new();
-    for first in (0..states.dims()[0]).step_by(chunk) {
-        let count = chunk.min(states.dims()[0] - first);
-        let logits = matmul_mixed(states.clone().narrow(0, first, count), matrix.clone().transpose());
-        let peak = logits.clone().detach().max_dim(1);
-        let total = (logits.clone() - peak.clone()).exp().sum_dim(1).log() + peak;
-        let here: Vec<_> =
-            target_tokens.iter().filter(|target| (first..first + count).contains(&target.state)).collect();
-        let places = here.iter().map(|target| (target.state - first) * vocab + target.token as usize);
-        let rows = here.iter().map(|target| target.state - first);
-        let picked = select_rows(logits.reshape([count * vocab]), places);
-        parts.push(picked - select_rows(total.reshape([count]), rows));
-    }
-    Tensor::cat(parts, 0)
+    let (of_states, of_matrix) = (states.dtype(), matrix.dtype());
+    // As in the product of all logits.
+    let rounded = if of_states == of_matrix { states.clone() } else { states.clone().cast(of_matrix) };
+    let rows = || target_tokens.iter().map(|target| target.state);
+    let tokens = target_tokens.iter().map(|target| target.token as usize);
+    let products =
+        select_rows(rounded, rows()).cast(of_states) * select_rows(matrix.clone(), tokens).cast(of_states);
+    let logits: Tensor<1> = products.sum_dim(1).squeeze_dim(1);
+    logits - select_rows(log_sum(states, matrix, elements), rows())
 }

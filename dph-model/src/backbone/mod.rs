@@ -1,6 +1,7 @@
 //! [`Backbone`]: a causal language model.
 
 mod log_probs;
+mod log_sum;
 mod recompute;
 mod trainable;
 mod vocabulary;

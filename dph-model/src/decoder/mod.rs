@@ -43,6 +43,5 @@ pub use norm::{Norm, NormConfig, NormKind};
 pub use parameters::{BlockParamKey, ParamKey, Parameter, Part};
 pub(crate) use parameters::{random_decoder, transpose};
 pub use pooler::Pooler;
-pub(crate) use product::matmul_mixed;
 pub use stack::Decoder;
 pub(crate) use unflatten::unflatten;
