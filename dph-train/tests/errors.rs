@@ -292,8 +292,14 @@ fn a_head_that_does_not_fit_its_model_is_rejected_before_the_first_stage() {
     let dir = tempfile::tempdir().unwrap();
     let run = dir.path().join("run");
     let wrong = [
-        ("head.aggregation.layers=77", "there is no layer 77: the model has 1 blocks"),
-        ("head.aggregation.layers={ weighted = [1, 9] }", "there is no layer 9: the model has 1 blocks"),
+        (
+            "head.aggregation.layers=77",
+            "there is no layer 77: the layers of this model are 0 (the embedding) to 1",
+        ),
+        (
+            "head.aggregation.layers={ weighted = [1, 9] }",
+            "there is no layer 9: the layers of this model are 0 (the embedding) to 1",
+        ),
         (
             "head.aggregation.tokens={ attention = { layers = [\"pool\"], heads = 7 } }",
             "7 attention `heads` do not divide hidden states of size 32",

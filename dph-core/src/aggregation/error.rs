@@ -17,7 +17,7 @@ pub enum AggregationError {
     },
     /// A layer that the model does not have.
     #[error(
-        "there is no layer {layer}: the model has {n_layers} blocks, so layers 0 (the embedding) to {n_layers}, and \"last\""
+        "there is no layer {layer}: the layers of this model are 0 (the embedding) to {n_layers}, and \"last\""
     )]
     MissingLayer {
         /// The layer.

@@ -21,7 +21,7 @@ pub enum InputError {
     },
     /// A layer does not exist.
     #[error(
-        "there is no layer {layer}: the model has {n_layers} blocks, so layers 0 (the embedding) to {n_layers}, and \"last\""
+        "there is no layer {layer}: the layers of this model are 0 (the embedding) to {n_layers}, and \"last\""
     )]
     Layer {
         /// The layer.
