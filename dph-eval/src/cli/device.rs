@@ -15,8 +15,9 @@ pub struct DeviceArgs {
     #[arg(long, value_name = "D", default_value = "flex")]
     device: String,
 
-    /// Maximum number of tokens in a batch, including padding. Larger batches are faster and need more memory, which grows linearly:
-    /// for a model of 135M parameters, 1000 tokens need about 6 MB on flex and 17 MB on other devices
+    /// Maximum number of tokens in a batch, including padding; the candidates of one document are never divided. Larger batches are
+    /// faster and need more memory, which grows linearly: for a model of 135M parameters, 1000 tokens need about 6 MB on flex and
+    /// 17 MB on other devices
     #[arg(long, value_name = "N", default_value_t = 4096, value_parser = positive)]
     pub token_budget: usize,
 
