@@ -3,8 +3,8 @@
 use burn::tensor::{Tensor, TensorData};
 use dph_core::{Target, select_rows};
 
-use super::log_sum::log_sum;
 use crate::decoder::Decoder;
+use crate::decoder::extension::log_sum;
 use crate::decoder::kernels::{self, TargetToken};
 
 /// Most logits in memory at a time: 64 MiB.

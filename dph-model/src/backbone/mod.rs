@@ -1,7 +1,6 @@
 //! [`Backbone`]: a causal language model.
 
 mod log_probs;
-mod log_sum;
 mod recompute;
 mod trainable;
 mod vocabulary;

@@ -7,6 +7,7 @@ mod activation;
 mod attention;
 mod block;
 mod config;
+pub(crate) mod extension;
 mod head;
 mod input;
 mod input_error;
@@ -16,7 +17,6 @@ mod norm;
 mod parameters;
 mod pooler;
 mod product;
-mod span_attention;
 mod stack;
 mod unflatten;
 

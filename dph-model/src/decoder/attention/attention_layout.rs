@@ -8,7 +8,7 @@ use dph_core::Batch;
 use super::cache::Cache;
 use super::host_layout::{HostLayout, Span, spans};
 use crate::decoder::config::DecoderConfig;
-use crate::decoder::span_attention::{DevicePlan, SpanPlan};
+use crate::decoder::extension::span_attention::{DevicePlan, SpanPlan};
 
 /// The attention layout of one forward pass: spans of tokens that attend to each other, and rotations.
 #[derive(Debug)]

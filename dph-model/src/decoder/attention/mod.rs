@@ -28,8 +28,8 @@ pub(crate) use shared_prefix::SharedLayer;
 #[cfg(not(feature = "flex"))]
 use shared_prefix::SharedLayer;
 
+use crate::decoder::extension::span_attention::{DevicePlan, span_attention};
 use crate::decoder::product::linear;
-use crate::decoder::span_attention::{DevicePlan, span_attention};
 
 /// Multi-head self-attention.
 #[derive(Module, Debug)]
@@ -265,7 +265,7 @@ mod tests {
     use dph_core::testing;
 
     use super::*;
-    use crate::decoder::span_attention::SpanPlan;
+    use crate::decoder::extension::span_attention::SpanPlan;
 
     fn span(start: usize, end: usize, context: usize) -> Span {
         Span::new(start, end, context)

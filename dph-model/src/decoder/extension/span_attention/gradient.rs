@@ -14,23 +14,13 @@ use super::merge::{TokenInputs, attend, differentiate};
 use super::plan::SpanPlan;
 use super::stack::Attended;
 use super::stack_attention::StackAttention;
+use crate::decoder::extension::implement_on_backends;
 
-macro_rules! implement {
-    ($backend:ty) => {
-        impl SpanAttention for $backend {
-            fn span_attention(inputs: TokenInputs<Self>, plan: Arc<SpanPlan>) -> FloatTensor<Self> {
-                attend(&inputs, &plan).output
-            }
-        }
-    };
-}
-
-#[cfg(feature = "flex")]
-implement!(burn::backend::Flex);
-#[cfg(feature = "tch")]
-implement!(burn::backend::LibTorch);
-#[cfg(any(feature = "wgpu", feature = "vulkan", feature = "cuda"))]
-implement!(burn::backend::Cube);
+implement_on_backends!(SpanAttention {
+    fn span_attention(inputs: TokenInputs<Self>, plan: Arc<SpanPlan>) -> FloatTensor<Self> {
+        attend(&inputs, &plan).output
+    }
+});
 
 impl<B: StackAttention + SpanAttention, C: CheckpointStrategy> SpanAttention for Autodiff<B, C> {
     fn span_attention(inputs: TokenInputs<Self>, plan: Arc<SpanPlan>) -> FloatTensor<Self> {

@@ -5,18 +5,6 @@
 //! The backward pass computes the weights again from the scores (Dao et al., arXiv 2205.14135), so no square of scores
 //! is stored.
 
-#![cfg_attr(
-    not(any(feature = "flex", feature = "tch", feature = "wgpu", feature = "vulkan", feature = "cuda")),
-    allow(unused_variables, unused_macros, reason = "a build without a backend computes nothing")
-)]
-#![cfg_attr(
-    feature = "tch",
-    allow(
-        deprecated,
-        reason = "burn deprecates its libtorch backend after the version that this workspace stays with"
-    )
-)]
-
 mod composed;
 mod gradient;
 #[cfg(feature = "tch")]

@@ -4,11 +4,11 @@ use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, ExtensionType, TensorMetadata};
 use burn::tensor::{IndexingUpdateOp, Shape, Slice};
 
-use super::composed::{add_part, concatenate, part};
 use super::plan::{Indices, SpanPlan, Stack};
 use super::stack::{Attended, StackGradients, StackInputs};
 use super::stack_attention::StackAttention;
 use crate::decoder::MASKED;
+use crate::decoder::extension::parts::{add_part, concatenate, part};
 
 /// A difference of log-sum-exps from which on one part counts for nothing in f32. Beyond it `exp` may overflow.
 const MOST: f32 = 80.0;

@@ -1,17 +1,5 @@
 //! [`log_sum`]: the normaliser of log-probabilities, without all logits in memory.
 
-#![cfg_attr(
-    not(any(feature = "flex", feature = "tch", feature = "wgpu", feature = "vulkan", feature = "cuda")),
-    allow(unused_variables, unused_macros, reason = "a build without a backend computes nothing")
-)]
-#![cfg_attr(
-    feature = "tch",
-    allow(
-        deprecated,
-        reason = "burn deprecates its libtorch backend after the version that this workspace stays with"
-    )
-)]
-
 use std::ops::Range;
 
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
@@ -20,7 +8,10 @@ use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, TensorMetadata, backend_extension};
-use burn::tensor::{Slice, Tensor};
+use burn::tensor::Tensor;
+
+use super::implement_on_backends;
+use super::parts::{chunks, concatenate, part};
 
 /// The logarithm of the sum of the exponentials of the logits `states · matrixᵀ` of each state. Logits are computed in chunks of
 /// at most `elements`. The backward pass computes them again, so its memory does not grow with states times vocabulary.
@@ -46,26 +37,11 @@ pub(crate) trait LogSum: Backend {
     fn log_sum(states: FloatTensor<Self>, matrix: FloatTensor<Self>, elements: usize) -> FloatTensor<Self>;
 }
 
-macro_rules! implement {
-    ($backend:ty) => {
-        impl LogSum for $backend {
-            fn log_sum(
-                states: FloatTensor<Self>,
-                matrix: FloatTensor<Self>,
-                elements: usize,
-            ) -> FloatTensor<Self> {
-                Logits::<Self> { states, matrix, elements }.log_sum()
-            }
-        }
-    };
-}
-
-#[cfg(feature = "flex")]
-implement!(burn::backend::Flex);
-#[cfg(feature = "tch")]
-implement!(burn::backend::LibTorch);
-#[cfg(any(feature = "wgpu", feature = "vulkan", feature = "cuda"))]
-implement!(burn::backend::Cube);
+implement_on_backends!(LogSum {
+    fn log_sum(states: FloatTensor<Self>, matrix: FloatTensor<Self>, elements: usize) -> FloatTensor<Self> {
+        Logits::<Self> { states, matrix, elements }.log_sum()
+    }
+});
 
 impl<B: Backend + LogSum, C: CheckpointStrategy> LogSum for Autodiff<B, C> {
     fn log_sum(states: FloatTensor<Self>, matrix: FloatTensor<Self>, elements: usize) -> FloatTensor<Self> {
@@ -123,7 +99,7 @@ impl<B: Backend> Logits<B> {
             let weights = B::float_exp(B::float_sub(logits, peak.clone()));
             B::float_add(B::float_log(B::float_sum_dim(weights, 1)), peak)
         };
-        concatenate::<B>(self.chunks().map(of_chunk).collect())
+        concatenate::<B>(self.chunks().map(of_chunk).collect(), 0)
     }
 
     /// The derivative of a log-sum-exp by a logit is the probability of its token.
@@ -136,12 +112,12 @@ impl<B: Backend> Logits<B> {
         let mut states = Vec::new();
         let mut matrix: Option<FloatTensor<B>> = None;
         for range in self.chunks() {
-            let log_sum = rows::<B>(&log_sum, range.clone());
+            let log_sum = part::<B>(log_sum.clone(), 0, range.clone());
             let probabilities = B::float_exp(B::float_sub(self.chunk(range.clone()), log_sum));
-            let of_logits = B::float_mul(probabilities, rows::<B>(&gradient, range.clone()));
+            let of_logits = B::float_mul(probabilities, part::<B>(gradient.clone(), 0, range.clone()));
             if of_matrix {
                 let transposed = B::float_swap_dims(of_logits.clone(), 0, 1);
-                let part = B::float_matmul(transposed, rows::<B>(&self.states, range));
+                let part = B::float_matmul(transposed, part::<B>(self.states.clone(), 0, range));
                 matrix = Some(match matrix {
                     Some(sum) => B::float_add(sum, part),
                     None => part,
@@ -149,19 +125,18 @@ impl<B: Backend> Logits<B> {
             }
             states.push(product::<B>(of_logits, self.matrix.clone()));
         }
-        LogitGradients { states: concatenate::<B>(states), matrix }
+        LogitGradients { states: concatenate::<B>(states, 0), matrix }
     }
 
     /// The logits of some states, `[range, vocab]`.
     fn chunk(&self, range: Range<usize>) -> FloatTensor<B> {
         let transposed = B::float_swap_dims(self.matrix.clone(), 0, 1);
-        product::<B>(rows::<B>(&self.states, range), transposed)
+        product::<B>(part::<B>(self.states.clone(), 0, range), transposed)
     }
 
     fn chunks(&self) -> impl Iterator<Item = Range<usize>> + use<B> {
         let ([count, _], [vocab, _]) = (self.states.shape().dims(), self.matrix.shape().dims());
-        let most = (self.elements / vocab).max(1);
-        (0..count).step_by(most).map(move |first| first..(first + most).min(count))
+        chunks(count, self.elements / vocab)
     }
 }
 
@@ -173,18 +148,6 @@ fn product<B: Backend>(left: FloatTensor<B>, matrix: FloatTensor<B>) -> FloatTen
     }
     let product = B::float_matmul(B::float_cast(left, of_matrix.into()), matrix);
     B::float_cast(product, of_left.into())
-}
-
-fn rows<B: Backend>(tensor: &FloatTensor<B>, range: Range<usize>) -> FloatTensor<B> {
-    let [_, width] = tensor.shape().dims();
-    B::float_slice(tensor.clone(), &[Slice::from(range), Slice::from(0..width)])
-}
-
-fn concatenate<B: Backend>(mut tensors: Vec<FloatTensor<B>>) -> FloatTensor<B> {
-    match tensors.len() {
-        1 => tensors.remove(0),
-        _ => B::float_cat(tensors, 0),
-    }
 }
 
 #[cfg(test)]

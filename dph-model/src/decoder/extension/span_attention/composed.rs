@@ -4,10 +4,11 @@ use std::ops::Range;
 
 use burn::backend::tensor::{BoolTensor, FloatTensor};
 use burn::backend::{Backend, TensorMetadata, get_or_init_device_settings};
-use burn::tensor::{Shape, Slice};
+use burn::tensor::Shape;
 
 use super::stack::{Attended, StackGradients, StackInputs};
 use crate::decoder::MASKED;
+use crate::decoder::extension::parts::{add_part, chunks, concatenate, part};
 
 /// Most scores in memory at a time: 16 MiB.
 const MOST_SCORES: usize = 1 << 22;
@@ -223,50 +224,8 @@ fn later_keys<B: Backend>(device: &B::Device, queries: Range<usize>, keys: usize
     B::int_lower(B::int_expand(rows, shape.clone()), B::int_expand(columns, shape), settings.bool_dtype)
 }
 
-/// A range of one dimension.
-pub(super) fn part<B: Backend>(tensor: FloatTensor<B>, dim: usize, range: Range<usize>) -> FloatTensor<B> {
-    if range == (0..tensor.shape()[dim]) {
-        return tensor;
-    }
-    let slices = slices::<B>(&tensor, dim, range);
-    B::float_slice(tensor, &slices)
-}
-
-/// Adds to a range of one dimension.
-pub(super) fn add_part<B: Backend>(
-    all: FloatTensor<B>,
-    dim: usize,
-    range: Range<usize>,
-    part: FloatTensor<B>,
-) -> FloatTensor<B> {
-    let slices = slices::<B>(&all, dim, range);
-    let sum = B::float_add(B::float_slice(all.clone(), &slices), part);
-    B::float_slice_assign(all, &slices, sum)
-}
-
-/// A range of one dimension, and all of the others.
-fn slices<B: Backend>(tensor: &FloatTensor<B>, dim: usize, range: Range<usize>) -> Vec<Slice> {
-    let mut slices: Vec<Slice> = tensor.shape().iter().map(|&size| Slice::from(0..size)).collect();
-    slices[dim] = Slice::from(range);
-    slices
-}
-
-/// The tensors in a row along a dimension.
-pub(super) fn concatenate<B: Backend>(mut tensors: Vec<FloatTensor<B>>, dim: usize) -> FloatTensor<B> {
-    match tensors.len() {
-        1 => tensors.remove(0),
-        _ => B::float_cat(tensors, dim),
-    }
-}
-
 fn transposed<B: Backend>(tensor: FloatTensor<B>) -> FloatTensor<B> {
     B::float_swap_dims(tensor, 2, 3)
-}
-
-/// Ranges of at most `most` numbers, and at least 1, that cover `0..count`.
-fn chunks(count: usize, most: usize) -> impl DoubleEndedIterator<Item = Range<usize>> {
-    let most = most.clamp(1, count.max(1));
-    (0..count.div_ceil(most)).map(move |index| index * most..((index + 1) * most).min(count))
 }
 
 #[cfg(all(test, feature = "flex"))]
