@@ -4,11 +4,11 @@ use std::io::Write;
 
 use dph_core::terminal::{Failure, printable_text, say};
 use dph_data::Message;
-use dph_eval::{BestOf, GenerateRequest, Model, check_prompt, generate};
+use dph_eval::{BestOf, GenerateRequest, Model};
 
 use super::generate_record::selection_name;
 use super::line_editor::LineEditor;
-use super::text_stream::TextStream;
+use super::shown_answer::answer;
 
 const HELP: &str = "/reset forgets the conversation, /undo the last question and its answer, /quit or the end of the input ends.";
 
@@ -35,7 +35,7 @@ pub fn chat(
             command if command.starts_with('/') => say(&format!("there is no command {command}; {HELP}")),
             text => {
                 messages.push(Message::user(text));
-                match answer(model, settings, &messages, stream, out) {
+                match print_answer(model, settings, &messages, stream, out) {
                     Ok(text) => messages.push(Message::assistant(text)),
                     Err(failure) => {
                         messages.pop();
@@ -49,7 +49,7 @@ pub fn chat(
 }
 
 /// Prints the answer to a conversation.
-fn answer(
+fn print_answer(
     model: &Model,
     settings: &BestOf,
     messages: &[Message],
@@ -57,25 +57,12 @@ fn answer(
     out: &mut dyn Write,
 ) -> Result<String, Failure> {
     let request = GenerateRequest { id: None, prompt: messages.to_vec(), gold: Vec::new() };
-    let prompt = request.tokens(&model.tokenizer)?;
-    check_prompt(model, &prompt)?;
-    let mut text = TextStream::new(&model.tokenizer, &settings.stop_strings);
-    let mut failed = None;
-    let sets = generate(model, &[prompt], settings, &mut |token| {
-        if stream && failed.is_none() {
-            let shown = text.push(token.token).map_err(Failure::from).and_then(|piece| {
-                write!(out, "{}", printable_text(&piece))?;
-                Ok(out.flush()?)
-            });
-            failed = shown.err();
-        }
-    })?;
-    if let Some(failure) = failed {
-        return Err(failure);
-    }
-    let set = &sets[0];
-    let rest = if stream { text.rest(&set.best().text) } else { &set.best().text };
-    writeln!(out, "{}", printable_text(rest))?;
+    let mut show = |_, text: &str| {
+        write!(out, "{}", printable_text(text))?;
+        Ok(out.flush()?)
+    };
+    let (set, rest) = answer(model, settings, &request, stream.then_some(&mut show))?;
+    writeln!(out, "{}", printable_text(&rest))?;
     out.flush()?;
     if settings.answers > 1 {
         let reward = set.best().scores.rewards.get(settings.head);

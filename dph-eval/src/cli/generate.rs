@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use dph_core::terminal::{Failure, printable_text, say};
 use dph_data::Message;
-use dph_eval::{BestOf, GenerateRequest, Model, check_prompt, generate};
+use dph_eval::{BestOf, GenerateRequest, GeneratedToken, Model};
 use serde_json::json;
 
 use super::chat::chat;
@@ -14,7 +14,7 @@ use super::device::DeviceArgs;
 use super::generate_input::generate_all;
 use super::generate_record::{record, selection_name};
 use super::generate_settings::SettingsArgs;
-use super::text_stream::TextStream;
+use super::shown_answer::answer;
 
 /// Generate answers and choose the best
 ///
@@ -104,37 +104,18 @@ impl GenerateArgs {
         request: &GenerateRequest,
         out: &mut dyn Write,
     ) -> Result<(), Failure> {
-        let prompt = request.tokens(&model.tokenizer)?;
-        check_prompt(model, &prompt)?;
-        let new_text = || TextStream::new(&model.tokenizer, &settings.stop_strings);
-        let mut texts: Vec<TextStream<'_>> = (0..settings.answers).map(|_| new_text()).collect();
-        let mut failed = None;
-        let sets = generate(model, &[prompt], settings, &mut |token| {
-            if !self.stream || failed.is_some() {
-                return;
+        let mut show = |GeneratedToken { answer, token, .. }, text: &str| {
+            match self.json {
+                true => writeln!(out, "{}", json!({"answer": answer, "token": token, "text": text}))?,
+                false => write!(out, "{}", printable_text(text))?,
             }
-            let shown = texts[token.answer].push(token.token).map_err(Failure::from).and_then(|text| {
-                match self.json {
-                    true => writeln!(
-                        out,
-                        "{}",
-                        json!({"answer": token.answer, "token": token.token, "text": text})
-                    )?,
-                    false => write!(out, "{}", printable_text(&text))?,
-                }
-                Ok(out.flush()?)
-            });
-            failed = shown.err();
-        })?;
-        if let Some(failure) = failed {
-            return Err(failure);
-        }
-        let set = &sets[0];
+            Ok(out.flush()?)
+        };
+        let (set, rest) = answer(model, settings, request, self.stream.then_some(&mut show))?;
         if self.json {
-            return Ok(writeln!(out, "{}", record(request, set, settings, model))?);
+            return Ok(writeln!(out, "{}", record(request, &set, settings, model))?);
         }
-        let text = if self.stream { texts[0].rest(&set.best().text) } else { &set.best().text };
-        writeln!(out, "{}", printable_text(text))?;
+        writeln!(out, "{}", printable_text(&rest))?;
         if settings.answers > 1 {
             say(&format!(
                 "answer {} of {} by {}; {} tokens after the prompt",

@@ -13,6 +13,7 @@ mod line_editor;
 mod rank;
 mod report;
 mod requests;
+mod shown_answer;
 mod text_stream;
 mod token_rewards;
 
