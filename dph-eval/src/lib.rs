@@ -74,7 +74,7 @@ pub use generate::{
     Selection, Stopping, Usage, check_prompt, generate,
 };
 pub use metrics::{
-    Estimate, accuracy, chance, f1, matthews, mean_of_metrics, pearson, spearman, weighted_mean,
+    Estimate, accuracy, chance, f1, matthews, mean, mean_of_metrics, pearson, spearman, weighted_mean,
     wilson_interval,
 };
 pub use model::{

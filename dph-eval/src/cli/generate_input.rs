@@ -6,7 +6,7 @@ use std::path::Path;
 
 use dph_core::terminal::numbers::{counted, grouped};
 use dph_core::terminal::{Done, Failure, Progress, say};
-use dph_eval::{BestOf, GenerateRequest, Model, check_prompt, generate};
+use dph_eval::{BestOf, Estimate, GenerateRequest, Model, check_prompt, generate, mean};
 use serde_json::{Value, json};
 
 use super::generate_record::record;
@@ -49,9 +49,10 @@ pub fn generate_all(
         // Answers that grow together are generated together again, so that the rest has the same floats.
         done = groups.iter().map(|group| group.end).take_while(|&end| end <= lines.len()).last().unwrap_or(0);
         for line in &lines[..done] {
-            summary.add(line);
+            summary.add(&line.record);
         }
-        file = Some(continued(path, &lines[..done]).map_err(|error| io_failure(path, &error))?);
+        let end = lines[..done].last().map_or(0, |line| line.end);
+        file = Some(continued(path, end).map_err(|error| io_failure(path, &error))?);
         if done > 0 {
             say(&format!("{}: continuing after {}", path.display(), counted(done, "line")));
         }
@@ -161,8 +162,15 @@ fn of_group(model: &Model, settings: &BestOf, items: &[Item]) -> Result<Vec<Valu
     Ok(records.collect())
 }
 
+/// A whole line that an earlier run wrote.
+struct EarlierLine {
+    record: Value,
+    /// The end of the line in bytes.
+    end: u64,
+}
+
 /// The whole lines that an earlier run wrote.
-fn earlier_lines(path: &Path, items: &[Item]) -> Result<Vec<Value>, Failure> {
+fn earlier_lines(path: &Path, items: &[Item]) -> Result<Vec<EarlierLine>, Failure> {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -174,27 +182,27 @@ fn earlier_lines(path: &Path, items: &[Item]) -> Result<Vec<Value>, Failure> {
             path.display()
         ))
     };
-    let mut lines = Vec::new();
+    let (mut lines, mut end) = (Vec::new(), 0);
     // A line without an end was being written when the program was killed.
     for (index, line) in text.split_inclusive('\n').filter(|line| line.ends_with('\n')).enumerate() {
-        let value: Value = serde_json::from_str(line)
+        let record: Value = serde_json::from_str(line)
             .map_err(|error| other(index + 1, &format!("this is no result of `generate`: {error}")))?;
         let Some(item) = items.get(index) else {
             return Err(other(index + 1, "the input has fewer prompts than this file has results"));
         };
-        if value["key"].as_str() != Some(&item.key) {
+        if record["key"].as_str() != Some(&item.key) {
             return Err(other(index + 1, "this is the result of other settings or of another prompt"));
         }
-        lines.push(value);
+        end += line.len() as u64;
+        lines.push(EarlierLine { record, end });
     }
     Ok(lines)
 }
 
-/// The file with these lines, open for more.
-fn continued(path: &Path, lines: &[Value]) -> io::Result<File> {
-    let kept: usize = lines.iter().map(|line| line.to_string().len() + 1).sum();
+/// The file with its first `end` bytes, open for more.
+fn continued(path: &Path, end: u64) -> io::Result<File> {
     let file = OpenOptions::new().create(true).append(true).open(path)?;
-    file.set_len(kept as u64)?;
+    file.set_len(end)?;
     Ok(file)
 }
 
@@ -268,8 +276,6 @@ impl Summary {
 
 /// Mean and standard error.
 fn estimate(values: &[f64]) -> Option<String> {
-    let count = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / count;
-    let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (count - 1.0).max(1.0);
-    (!values.is_empty()).then(|| format!("{mean:.4} ± {:.4}", (variance / count).sqrt()))
+    let Estimate { value, stderr } = mean(values)?;
+    Some(format!("{value:.4} ± {:.4}", stderr.unwrap_or(0.0)))
 }

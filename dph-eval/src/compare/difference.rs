@@ -5,8 +5,8 @@ use dph_data::TaskMetric;
 use crate::compare::mcnemar::{EXACT_BELOW, mcnemar};
 use crate::compare::power::{detectable, detectable_accuracy};
 use crate::metrics::{
-    Outcome, Sample, Weighted, bootstrap, mean_value, p_value, percentile_interval, permutations, value,
-    weighted_sum,
+    Outcome, Sample, Weighted, bootstrap, deviation, mean_value, p_value, percentile_interval, permutations,
+    value, weighted_sum,
 };
 
 /// A p-value below this shows a difference.
@@ -143,13 +143,7 @@ fn sides(pairs: &Weighted<(Outcome, Outcome)>) -> [Weighted<Outcome>; 2] {
 
 /// The smallest difference that a test can show; `None` where no resample differs from the others, which says nothing.
 fn detectable_mean(replicates: &[f64]) -> Option<f64> {
-    Some(deviation(replicates)).filter(|deviation| *deviation > 0.0).map(detectable)
-}
-
-fn deviation(values: &[f64]) -> f64 {
-    let n = values.len().max(2) as f64;
-    let mean = values.iter().sum::<f64>() / n;
-    (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt()
+    deviation(replicates).filter(|deviation| *deviation > 0.0).map(detectable)
 }
 
 #[cfg(test)]

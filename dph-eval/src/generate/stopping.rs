@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{Continuous, ContinuousCDF, Normal};
 
+use crate::metrics::deviation;
+
 /// Answers are generated in waves. After a wave nothing more is generated if the expected gain in reward by one more answer is
 /// below its price.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -36,16 +38,12 @@ impl Stopping {
 /// `None` for fewer than two rewards.
 fn expected_gain(rewards: &[f64]) -> Option<f64> {
     let finite: Vec<f64> = rewards.iter().copied().filter(|reward| reward.is_finite()).collect();
-    if finite.len() < 2 {
-        return None;
-    }
-    let mean = finite.iter().sum::<f64>() / finite.len() as f64;
-    let squares: f64 = finite.iter().map(|reward| (reward - mean).powi(2)).sum();
-    let deviation = (squares / (finite.len() - 1) as f64).sqrt();
+    let deviation = deviation(&finite)?;
     if deviation == 0.0 {
         return Some(0.0);
     }
     let best = finite.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let mean = finite.iter().sum::<f64>() / finite.len() as f64;
     let z = (best - mean) / deviation;
     let normal = Normal::standard();
     Some(deviation * (normal.pdf(z) - z * normal.sf(z)))

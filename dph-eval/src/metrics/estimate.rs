@@ -27,6 +27,28 @@ pub fn accuracy(correct: usize, documents: usize) -> Option<Estimate> {
     Some(Estimate { value, stderr })
 }
 
+/// The mean of values with its standard error `s / sqrt(n)`, where `s` is their standard deviation with n − 1.
+///
+/// `None` without values. One value has no standard error.
+///
+/// ```
+/// let mean = dph_eval::mean(&[1.0, 3.0]).unwrap();
+/// assert_eq!((mean.value, mean.stderr), (2.0, Some(1.0)));
+/// ```
+pub fn mean(values: &[f64]) -> Option<Estimate> {
+    let n = values.len() as f64;
+    let value = (!values.is_empty()).then(|| values.iter().sum::<f64>() / n)?;
+    Some(Estimate { value, stderr: deviation(values).map(|deviation| deviation / n.sqrt()) })
+}
+
+/// The standard deviation `sqrt(Σ (x - x̄)² / (n - 1))`; `None` for fewer than two values.
+pub(crate) fn deviation(values: &[f64]) -> Option<f64> {
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+    (values.len() > 1).then(|| (squares / (n - 1.0)).sqrt())
+}
+
 /// The 95 % interval of a share among `documents` (Wilson's score interval, 1927), which lies between 0 and 1 for few
 /// documents too.
 ///

@@ -1,6 +1,7 @@
 //! [`Results::mean`]: the mean over runs with different seeds.
 
 use crate::bench::HELD_OUT;
+use crate::metrics::deviation;
 use crate::results::format::{Measurement, Results, SuiteResult, TaskResult};
 
 impl Results {
@@ -45,13 +46,11 @@ impl Results {
     }
 }
 
-/// The mean of the values of some runs and their standard deviation, `sqrt(Σ (x - x̄)² / (n - 1))`.
+/// The mean of the values of some runs and their standard deviation.
 fn mean_measurement(runs: Vec<Measurement>) -> Measurement {
-    let n = runs.len() as f64;
-    let mean = runs.iter().map(|run| run.value).sum::<f64>() / n;
-    let squares: f64 = runs.iter().map(|run| (run.value - mean).powi(2)).sum();
-    let std = (runs.len() > 1).then(|| (squares / (n - 1.0)).sqrt());
-    Measurement { value: mean, std, runs: Some(runs.len()), ..Measurement::default() }
+    let values: Vec<f64> = runs.iter().map(|run| run.value).collect();
+    let value = values.iter().sum::<f64>() / values.len() as f64;
+    Measurement { value, std: deviation(&values), runs: Some(runs.len()), ..Measurement::default() }
 }
 
 #[cfg(test)]
