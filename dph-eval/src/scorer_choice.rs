@@ -115,11 +115,10 @@ impl ScorerChoice {
             Style::Chat => &Scorer::CHAT_LIKELIHOODS,
             Style::Plain => &Scorer::PLAIN_LIKELIHOODS,
         };
-        let rewards = || Scorer::all(heads).into_iter().filter(|scorer| !scorer.is_likelihood());
         Ok(match self {
             Self::Log => likelihoods.to_vec(),
-            Self::Reward => rewards().collect(),
-            Self::Both => likelihoods.iter().cloned().chain(rewards()).collect(),
+            Self::Reward => Scorer::rewards(heads).collect(),
+            Self::Both => likelihoods.iter().cloned().chain(Scorer::rewards(heads)).collect(),
             Self::Likelihood(scorer) => vec![scorer.clone()],
             Self::Mixture { head } => {
                 reward(head, heads)?;

@@ -69,9 +69,12 @@ impl Scorer {
 
     /// All scorers of conversations of a model with these reward heads: both likelihoods, then every head.
     pub fn all(heads: &[String]) -> Vec<Scorer> {
-        let rewards =
-            heads.iter().enumerate().map(|(index, head)| Scorer::Reward { head: head.clone(), index });
-        Self::CHAT_LIKELIHOODS.into_iter().chain(rewards).collect()
+        Self::CHAT_LIKELIHOODS.into_iter().chain(Self::rewards(heads)).collect()
+    }
+
+    /// The scorer of every head.
+    pub fn rewards(heads: &[String]) -> impl Iterator<Item = Scorer> + '_ {
+        heads.iter().enumerate().map(|(index, head)| Scorer::Reward { head: head.clone(), index })
     }
 
     /// Whether it is a log-likelihood.

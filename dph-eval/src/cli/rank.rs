@@ -228,9 +228,7 @@ impl RankArgs {
             false => Vec::new(),
         }
         .into_iter();
-        let heads = model.heads().iter().enumerate();
-        let heads: Vec<Scorer> =
-            heads.map(|(index, head)| Scorer::Reward { head: head.clone(), index }).collect();
+        let heads: Vec<Scorer> = Scorer::rewards(model.heads()).collect();
         let mut scored = sets.iter().zip(scores);
         let mut answers = Vec::with_capacity(requests.len());
         for request in requests {
