@@ -60,9 +60,7 @@ impl<'a> Pass<'a> {
         targets: TargetTokens,
         token_budget: usize,
     ) -> Result<Self, ScoreError> {
-        Self::plan(backbone, sets, targets, token_budget, |items: &[Item<'_>]| {
-            items.iter().enumerate().map(alone).collect()
-        })
+        Self::plan(backbone, sets, targets, token_budget, false)
     }
 
     /// As [`new`](Self::new), but tokens that several prompts begin with, such as examples or a passage, are computed once for all
@@ -77,11 +75,7 @@ impl<'a> Pass<'a> {
         targets: TargetTokens,
         token_budget: usize,
     ) -> Result<Self, ScoreError> {
-        let share = |items: &[Item<'_>]| match backbone.is_packable() {
-            true => share_prefixes(items, token_budget),
-            false => items.iter().enumerate().map(alone).collect(),
-        };
-        Self::plan(backbone, sets, targets, token_budget, share)
+        Self::plan(backbone, sets, targets, token_budget, backbone.is_packable())
     }
 
     fn plan(
@@ -89,7 +83,7 @@ impl<'a> Pass<'a> {
         sets: impl IntoIterator<Item = &'a CandidateSet>,
         targets: TargetTokens,
         token_budget: usize,
-        share: impl FnOnce(&[Item<'_>]) -> Vec<Shared>,
+        share: bool,
     ) -> Result<Self, ScoreError> {
         let sets: Vec<&CandidateSet> = sets.into_iter().collect();
         check_sets(backbone, sets.iter().copied())?;
@@ -104,7 +98,10 @@ impl<'a> Pass<'a> {
         }
         let items: Vec<Item> =
             rows.iter().map(|row| Item { prompt: &row.set.prompt, tokens: row.set.packed_len() }).collect();
-        let shared = share(&items);
+        let shared = match share {
+            true => share_prefixes(&items, token_budget),
+            false => items.iter().enumerate().map(alone).collect(),
+        };
         let mut pass = Self { sets, shared, plan: Vec::new(), rows, layout, targets, candidates };
         let lengths: Vec<usize> =
             pass.shared.iter().map(|shared| pass.prefix_row(shared).packed_len()).collect();
