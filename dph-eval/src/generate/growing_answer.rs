@@ -44,6 +44,11 @@ impl GrowingAnswer {
         Ok(())
     }
 
+    /// The reward of a head, so far; NaN if there is none.
+    pub fn reward(&self, head: usize) -> f64 {
+        self.rewards.get(head).map_or(f64::NAN, |&reward| reward.into())
+    }
+
     /// Whether its scores are those of other tokens than it has in the end.
     pub fn is_cut(&self) -> bool {
         self.cut.is_some()

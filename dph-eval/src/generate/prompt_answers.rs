@@ -20,6 +20,6 @@ impl PromptAnswers {
     /// The rewards of a head for the answers that were not rejected.
     pub fn rewards(&self, head: usize) -> Vec<f64> {
         let whole = self.answers.iter().filter(|answer| answer.end != Some(AnswerEnd::Rejected));
-        whole.filter_map(|answer| answer.rewards.get(head).copied().map(f64::from)).collect()
+        whole.map(|answer| answer.reward(head)).collect()
     }
 }

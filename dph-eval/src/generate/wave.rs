@@ -104,8 +104,11 @@ impl Wave<'_> {
                 }
                 let id = AnswerId { prompt, number: number as u64 };
                 let grows = growing.iter().any(|&answer| ids[answer] == id);
-                let reward = answer.rewards.get(self.settings.head).map_or(f64::NAN, |&reward| reward.into());
-                contenders.push(Contender { answer: number, reward, grows });
+                contenders.push(Contender {
+                    answer: number,
+                    reward: answer.reward(self.settings.head),
+                    grows,
+                });
             }
             for number in rejection.rejected(&contenders) {
                 prompt_answers.answers[number].end = Some(AnswerEnd::Rejected);
