@@ -7,13 +7,12 @@ mod command;
 mod support;
 
 use std::fs;
-use std::path::Path;
 
 use command::run;
 use dph_core::Scorer;
 use dph_eval::{DocumentScores, Results, Table};
 use serde_json::{Value, json};
-use support::{lswt, write_model, write_model_with_head};
+use support::{lswt, write_model, write_model_with_head, write_rows};
 
 /// A place with a model, and rows of BoolQ and PIQA.
 fn place() -> tempfile::TempDir {
@@ -28,11 +27,6 @@ fn place() -> tempfile::TempDir {
     let unlabelled = json!({"goal": "y", "sol1": "a", "sol2": "b", "label": -1});
     write_rows(&place.path().join("data/piqa/validation.jsonl"), piqa.chain([too_long, unlabelled]));
     place
-}
-
-fn write_rows(path: &Path, rows: impl Iterator<Item = Value>) {
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(path, rows.map(|row| format!("{row}\n")).collect::<String>()).unwrap();
 }
 
 #[test]

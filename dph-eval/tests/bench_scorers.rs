@@ -12,7 +12,7 @@ use std::path::Path;
 use command::run;
 use dph_eval::{DocumentScores, Results, ScoredCandidate};
 use serde_json::{Value, json};
-use support::{lswt, write_model, write_model_with_head};
+use support::{lswt, write_model, write_model_with_head, write_rows};
 
 /// A model with two heads, and rows of BoolQ with a training split.
 fn place() -> tempfile::TempDir {
@@ -26,11 +26,6 @@ fn place() -> tempfile::TempDir {
     write_rows(&place.path().join("data/boolq/validation.jsonl"), rows(0, 24));
     write_rows(&place.path().join("data/boolq/train.jsonl"), rows(100, 30));
     place
-}
-
-fn write_rows(path: &Path, rows: impl Iterator<Item = Value>) {
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(path, rows.map(|row| format!("{row}\n")).collect::<String>()).unwrap();
 }
 
 fn bench(dir: &Path, scorers: &[&str]) -> (Results, Vec<DocumentScores>) {

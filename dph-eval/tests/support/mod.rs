@@ -83,6 +83,12 @@ impl ModuleMapper for Noise {
     }
 }
 
+/// Writes a file of JSON lines, with its folders.
+pub fn write_rows(path: &Path, rows: impl Iterator<Item = serde_json::Value>) {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, rows.map(|row| format!("{row}\n")).collect::<String>()).unwrap();
+}
+
 /// Writes a model directory: a backbone of this configuration and the world's tokenizer.
 pub fn write_model(dir: &Path, config: &str) {
     // Training the tokenizer takes a while, and it is always the same.
