@@ -29,6 +29,8 @@ pub struct Document {
     pub attributes: BTreeMap<String, f64>,
     /// In the style `plain`, the text before the candidates; then there are no messages.
     pub plain: Option<PlainPrompt>,
+    /// For plain text, the text whose words and bytes count (key `original`), if it is another one.
+    pub original: Option<String>,
 }
 
 /// The text before the candidates of a document in the style `plain`.
@@ -66,6 +68,7 @@ impl Document {
             score: None,
             attributes: BTreeMap::new(),
             plain: None,
+            original: None,
         }
     }
 

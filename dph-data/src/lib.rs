@@ -38,6 +38,7 @@ mod error_class;
 mod invalid_toml;
 mod load;
 mod order;
+mod python_space;
 mod random;
 mod rows;
 mod synthetic;
@@ -54,7 +55,10 @@ pub use definition_path::resolve_path;
 pub use document::{Document, PlainPrompt};
 pub use dph_core::{Candidate, CandidateSet, Style};
 pub use invalid_toml::{InvalidToml, TomlProblem};
-pub use load::{DataError, Documents, Holdout, HoldoutSide, SplitNotFound, TaskData, TaskLoadOptions};
+pub use load::{
+    DataError, Documents, Holdout, HoldoutSide, SplitNotFound, TaskData, TaskLoadOptions, WholeText,
+    WholeTexts, WrittenLength,
+};
 pub use order::{
     Mixture, MixtureError, MixtureItem, draw_distractor, plan_batches, plan_rows, plan_set_batches,
 };

@@ -21,6 +21,7 @@ const PLAIN: TaskLoadOptions = TaskLoadOptions {
     same_examples: false,
     repeat_system: false,
     max_len: None,
+    whole_texts: false,
     strict: false,
     keep_unlabelled: false,
     holdout: None,

@@ -5,11 +5,11 @@ use std::collections::{BTreeSet, HashMap};
 use dph_core::{CandidateScores, Scorer, Style};
 use dph_data::{Kind, TaskMetric};
 
-use crate::metrics::{Outcome, Sample, best_of, mass, ties};
-use crate::results::DocumentScores;
-use crate::scorer_choice::ScorerChoice;
+use crate::metrics::{Outcome, Sample, TextLikelihood, best_of, mass, ties};
+use crate::results::{DocumentScores, Results};
+use crate::scorer_choice::{ScorerChoice, reward};
 
-/// What the metrics of a task need to know of a scorer's choices; documents without a gold candidate,
+/// What the metrics of a task need to know of a scorer's choices or of whole texts; other documents without a gold candidate,
 /// and those with a score that is not finite, are left out.
 pub(crate) fn sample(
     documents: &[&DocumentScores],
@@ -42,9 +42,13 @@ pub(crate) fn heads(documents: &[DocumentScores]) -> Vec<String> {
     heads.into_iter().cloned().collect()
 }
 
-/// The scorer of this name for these heads.
-pub(crate) fn scorer_named(name: &str, heads: &[String]) -> Option<Scorer> {
-    let scorers = name.parse::<ScorerChoice>().ok()?.scorers(Style::Plain, heads, &|_| None).ok()?;
+/// The scorer of this name in results, for these heads.
+pub(crate) fn scorer_named(name: &str, results: &Results, heads: &[String]) -> Option<Scorer> {
+    let mixture = |head: &str| {
+        let mixture = results.mixtures.iter().find(|mixture| mixture.scorer == name)?;
+        Some(mixture.of_reward(&reward(head, heads).ok()?))
+    };
+    let scorers = name.parse::<ScorerChoice>().ok()?.scorers(Style::Plain, heads, &mixture).ok()?;
     scorers.into_iter().find(|scorer| scorer.to_string() == name)
 }
 
@@ -62,7 +66,7 @@ fn scores(document: &DocumentScores, heads: &[String]) -> Vec<CandidateScores> {
     document.candidates.iter().map(|candidate| candidate.scores(heads)).collect()
 }
 
-/// The outcome of each document; `None` without a gold candidate and, if the metrics are for pairs of prompts, for the
+/// The outcome of each document; `None` without a gold candidate, unless it is a whole text, and, if the metrics are for pairs of prompts, for the
 /// reference prompts and those without one.
 fn outcomes(
     documents: &[&DocumentScores],
@@ -82,6 +86,11 @@ fn outcomes(
     };
     let outcome = |document: &&DocumentScores| {
         let scores = finite(document)?;
+        if document.kind == Kind::Text {
+            let text = document.candidates.first()?;
+            let (loglik, words) = (text.loglik?, text.words?);
+            return Some(Outcome::of_text(TextLikelihood { loglik, words, bytes: text.bytes }));
+        }
         let (own, right) = (values(&scores), document.right_candidates());
         let credit = match of_pairs {
             true => {
@@ -125,7 +134,7 @@ mod tests {
             std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/reward_bench_2.json");
         let json: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
         let heads = ["preference".to_string()];
-        let scorer = scorer_named("reward:preference", &heads).unwrap();
+        let scorer = scorer_named("reward:preference", &Results::new("x"), &heads).unwrap();
         for (name, metric) in [("best_of", TaskMetric::BestOf), ("ties", TaskMetric::Ties)] {
             let documents: Vec<DocumentScores> =
                 serde_json::from_value(json[name]["documents"].clone()).unwrap();

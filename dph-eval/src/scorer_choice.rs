@@ -138,7 +138,7 @@ impl ScorerChoice {
 }
 
 /// The scorer of a head.
-fn reward(head: &str, heads: &[String]) -> Result<Scorer, ScorerError> {
+pub(crate) fn reward(head: &str, heads: &[String]) -> Result<Scorer, ScorerError> {
     match heads.iter().position(|name| name == head) {
         Some(index) => Ok(Scorer::Reward { head: head.to_owned(), index }),
         None => {

@@ -47,8 +47,11 @@ pub(crate) fn unconditional_sets<'a>(
 }
 
 /// Adds the likelihoods of such sets to the scores of the sets that they were made of.
-pub(crate) fn add_unconditional(scores: &mut [Vec<CandidateScores>], without: &[Vec<CandidateScores>]) {
-    for (scores, without) in scores.iter_mut().flatten().zip(without.iter().flatten()) {
+pub(crate) fn add_unconditional<'a>(
+    scores: impl IntoIterator<Item = &'a mut Vec<CandidateScores>>,
+    without: &[Vec<CandidateScores>],
+) {
+    for (scores, without) in scores.into_iter().flatten().zip(without.iter().flatten()) {
         scores.unconditional = Some(without.loglik);
     }
 }

@@ -263,7 +263,7 @@ fn a_wrong_request_is_told_before_any_work() {
             &["model", "--suite", "bad.toml"],
             "bad.toml:4: unknown field `wieght`, expected one of `task`, `split`, `weight`",
         ),
-        (&["model", "--task", "world_text"], "`world_text` cannot be evaluated"),
+        (&["model", "--task", "alpaca"], "`alpaca` cannot be evaluated"),
         (&["model", "--task", "boolq", "--split", "test"], "found no rows of `boolq`, split `test`"),
         (
             &["model", "--task", "race_high"],

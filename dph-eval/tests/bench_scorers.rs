@@ -106,6 +106,17 @@ fn a_sum_of_heads_and_a_mixture_follow_from_the_scores_of_the_documents() {
         mixture.weight * reward(candidate, "truth") / mixture.reward_scale
             + (1.0 - mixture.weight) * loglik / mixture.loglik_scale
     });
+    // The comparison and the calibration know its weight from the results.
+    let args = ["compare", "out", "--scorer-a", "reward:truth", "--scorer-b", "mixture:truth", "--json"];
+    let compared: Value = serde_json::from_str(&run(place.path(), &args).ok()).unwrap();
+    let task = &compared["scorers"][0]["tasks"][0];
+    for (side, scorer) in [("a", "reward:truth"), ("b", "mixture:truth")] {
+        let result = results.results.iter().find(|result| result.scorer == scorer).unwrap();
+        assert_eq!(task[side].as_f64(), Some(result.measurement.value), "{task}");
+    }
+    run(place.path(), &["compare", "out", "out/results.json", "--scorer-b", "mixture:truth"]).ok();
+    let calibrated = run(place.path(), &["calibrate", "out"]).ok();
+    assert!(calibrated.contains("mixture:truth on 24 documents"), "{calibrated}");
     // The training documents are not among the results.
     assert_eq!(documents.len(), 24);
     // At the weights 0 and 1 there are the accuracies of the parts.

@@ -23,6 +23,7 @@ fn documents(task: &str, right: impl IntoIterator<Item = (bool, bool)>) -> Vec<D
         tokens: 1,
         bytes: 1,
         unconditional: None,
+        words: None,
         chars: 1,
         rewards: BTreeMap::from([("preference".into(), Some(reward))]),
     };
@@ -59,6 +60,7 @@ fn bench(documents: Vec<DocumentScores>) -> Bench {
                 skipped: BTreeMap::new(),
                 truncated: 0,
                 chance: None,
+                window: None,
             });
         }
         let part = |task: &String| SuitePart {

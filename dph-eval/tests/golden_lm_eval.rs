@@ -166,3 +166,80 @@ fn golden_lm_eval_smollm2() {
     let (Some(data), Some(model)) = (data_root(), smollm2()) else { return };
     compare(&read("smollm2"), &model, &data);
 }
+
+/// What one model got on whole texts.
+#[derive(Deserialize)]
+struct GoldenTexts {
+    tasks: BTreeMap<String, GoldenText>,
+}
+
+#[derive(Deserialize)]
+struct GoldenText {
+    metrics: BTreeMap<String, f64>,
+    /// The log-likelihood of each text.
+    logliks: Vec<f64>,
+}
+
+/// The articles of a raw file of WikiText, divided as the document-level data set divides them.
+fn pages(raw: &str) -> Vec<String> {
+    let mut pages = vec![Vec::new()];
+    for line in raw.split('\n') {
+        let heading = line.replace("= = =", "===").replace("= =", "==");
+        let heading = heading.trim();
+        if heading.starts_with("= ") && heading.ends_with(" =") {
+            pages.push(Vec::new());
+        }
+        pages.last_mut().unwrap().push(line);
+    }
+    pages.iter().map(|lines| lines.join("\n")).filter(|page| !page.trim().is_empty()).collect()
+}
+
+#[test]
+fn golden_lm_eval_whole_texts() {
+    let Some(data) = data_root() else { return };
+    let json = fs::read(golden("stories260K_texts.json")).unwrap();
+    let expected: GoldenTexts = serde_json::from_slice(&json).unwrap();
+    let place = tempfile::tempdir().unwrap();
+    let write = |task: &str, rows: String| {
+        fs::create_dir_all(place.path().join("data").join(task)).unwrap();
+        fs::write(place.path().join(format!("data/{task}/test.jsonl")), rows).unwrap();
+    };
+    let count = |task: &str| expected.tasks[task].logliks.len();
+    let raw = fs::read_to_string(data.join("text/wikitext-2/wiki.valid.raw")).unwrap();
+    // A control token for the tokenizer of the harness.
+    let pages = pages(&raw.replace("<unk>", "unknown")).into_iter().take(count("wikitext"));
+    write("wikitext", pages.map(|page| format!("{}\n", serde_json::json!({ "page": page }))).collect());
+    let rows = fs::read_to_string(data.join("text/c4_demo.jsonl")).unwrap();
+    write("text", rows.split_inclusive('\n').take(count("text")).collect());
+
+    let model = data.join("models/stories260K").display().to_string();
+    let args = ["bench", &model, "--task", "wikitext", "--task", "text", "--data", "data", "--out", "out"];
+    let results: Results =
+        serde_json::from_str(&run(place.path(), &[&args[..], &["--json"]].concat()).ok()).unwrap();
+    let documents = DocumentScores::load_all(&place.path().join("out")).unwrap();
+    for (name, expected) in &expected.tasks {
+        let of_task: Vec<_> = documents.iter().filter(|document| document.task == *name).collect();
+        assert_eq!(of_task.len(), expected.logliks.len(), "{name}");
+        for (document, expected) in of_task.iter().zip(&expected.logliks) {
+            let found = document.candidates[0].loglik.unwrap();
+            // Relative: a text has thousands of tokens.
+            assert!(
+                (found - expected).abs() < TOLERANCE + 1e-7 * expected.abs(),
+                "{name} {}: {found}, not {expected}",
+                document.id
+            );
+        }
+        let of_task: Vec<_> = results.results.iter().filter(|result| result.task == *name).collect();
+        assert_eq!(of_task.len(), expected.metrics.len());
+        for result in of_task {
+            let expected = expected.metrics[&result.metric];
+            let found = result.measurement.value;
+            assert!(
+                (found / expected - 1.0).abs() < 1e-5,
+                "{name} {}: {found}, not {expected}",
+                result.metric
+            );
+            assert_eq!((result.scorer.as_str(), result.window), ("loglik-sum", Some(512)));
+        }
+    }
+}

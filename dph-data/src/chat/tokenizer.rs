@@ -11,8 +11,8 @@ use crate::chat::files::tokenizer_files::TokenizerFiles;
 use crate::chat::files::vocabulary::{control_tokens, vocabulary};
 use crate::chat::format::ChatFormat;
 use crate::chat::layout::Layout;
-use crate::chat::layout::plain_text::PlainText;
-use crate::chat::layout::sequence::{AnswerTokens, Conversations, Tail, TextLength, TokenSequence};
+use crate::chat::layout::plain_text::{Continuation, PlainText};
+use crate::chat::layout::sequence::{AnswerTokens, Conversations, TextLength, TokenSequence};
 use crate::chat::message::{ASSISTANT, Message};
 use crate::chat::options::ChatOptions;
 use crate::chat::special_ids::SpecialIds;
@@ -219,17 +219,32 @@ impl ChatTokenizer {
                 return Err(ChatError::LongAnswer { candidate, tokens: found.tokens.len(), max_len });
             }
         }
-        let tails = found.into_iter().map(|found| {
-            let is_full = limit.is_some_and(|limit| found.len() > limit.tokens);
-            let answer = found.context.len()..found.len();
-            let mut tokens = [found.context, found.tokens].concat();
-            let next = if is_full { tokens.pop() } else { None };
-            Tail { last: AnswerTokens { answer, end: tokens.len() }, tokens, next }
-        });
-        let sequences = Conversations { tails: tails.collect(), ..Conversations::default() };
+        let max_len = limit.map_or(usize::MAX, |limit| limit.tokens);
+        let tails = found.into_iter().map(|found| found.into_tail(max_len)).collect();
+        let sequences = Conversations { tails, ..Conversations::default() };
         let lengths = candidates.iter().map(|candidate| TextLength::new(candidate));
         let set = sequences.candidate_set(lengths, None)?;
         Ok((CandidateSet { id: id.into(), gold, ..set }, is_cut))
+    }
+
+    /// A text as sets with one candidate whose likelihoods add up to that of the text: windows of `window` computed tokens, at least 2,
+    /// as lm-evaluation-harness has them for perplexities.
+    ///
+    /// The text has the special tokens that the post-processor of the tokenizer adds. Its first token is predicted from the
+    /// beginning-of-text token, or else from the end-of-text token. Unlike in the harness, control tokens that the text spells stay
+    /// text. There are no sets for a text without tokens. Lengths of texts are 0.
+    ///
+    /// # Errors
+    /// A tokenizer without such a token; text that cannot be tokenised.
+    pub fn text_windows(&self, text: &str, window: usize) -> Result<Vec<CandidateSet>, ChatError> {
+        let start = self.ids.bos.or(self.ids.eos).ok_or(ChatError::NoPrompt)?;
+        let windows = self.plain.windows(&self.encoder, text, start, window)?;
+        let set = |found: Continuation| {
+            let tails = vec![found.into_tail(window.max(2))];
+            let sequences = Conversations { tails, ..Conversations::default() };
+            sequences.candidate_set(std::iter::once(TextLength::new("")), None)
+        };
+        windows.into_iter().map(set).collect()
     }
 
     /// Whether the tokenizer has a conversation format. Without one, only plain text can be tokenised.

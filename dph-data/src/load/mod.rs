@@ -11,6 +11,7 @@ mod pairs;
 mod sets;
 mod split_rows;
 mod task_data;
+mod whole_text;
 
 pub use documents::Documents;
 pub use error::DataError;
@@ -18,3 +19,4 @@ pub use holdout::{Holdout, HoldoutSide};
 pub use locate::SplitNotFound;
 pub use options::TaskLoadOptions;
 pub use task_data::TaskData;
+pub use whole_text::{WholeText, WholeTexts, WrittenLength};

@@ -26,6 +26,9 @@ pub struct TaskLoadOptions {
     /// Whether only likelihoods are needed. In the style `plain`, `max_len` then does not count the last token of an answer, which
     /// is predicted and not computed, as in lm-evaluation-harness.
     pub likelihood_only: bool,
+    /// Whether plain text is laid out for its likelihood: in windows that predict each of its tokens once, see
+    /// [`TaskData::whole_texts`](crate::TaskData::whole_texts). Otherwise it is cut into pieces to learn.
+    pub whole_texts: bool,
     /// Whether an unusable row is an error. Unlabelled rows count as unusable, rows that are too long do not.
     pub strict: bool,
     /// Whether rows without a gold answer are kept, with `gold` empty.

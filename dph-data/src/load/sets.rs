@@ -5,6 +5,7 @@ use dph_core::{Candidate, CandidateSet};
 
 use super::few_shot::Examples;
 use super::options::TaskLoadOptions;
+use super::whole_text::{WrittenLength, windows};
 use crate::chat::{ChatError, ChatTokenizer, LengthLimit, SYSTEM};
 use crate::document::{Document, PlainPrompt};
 use crate::rows::{RowProblem, SkipReason};
@@ -24,12 +25,20 @@ impl Task {
         let options = TaskLoadOptions::default();
         Ok(document_sets(self, document, &Examples::none(), tokenizer, &options)?.sets)
     }
+
+    /// Number of tokens of a window of a whole text: that of the task, but no more than the options allow; `None` without a limit.
+    pub(super) fn window_within(&self, options: &TaskLoadOptions) -> Option<usize> {
+        self.window.into_iter().chain(options.max_len).min()
+    }
 }
 
-/// The candidate sets of a document, and whether they lack its beginning.
+/// The candidate sets of a document.
 pub(super) struct DocumentSets {
     pub sets: Vec<CandidateSet>,
+    /// Whether they lack its beginning.
     pub is_cut: bool,
+    /// Its length, if the sets are windows of a whole text.
+    pub whole: Option<WrittenLength>,
 }
 
 /// The candidate sets of a document.
@@ -40,8 +49,16 @@ pub(super) fn document_sets(
     tokenizer: &ChatTokenizer,
     options: &TaskLoadOptions,
 ) -> Result<DocumentSets, RowProblem> {
-    let whole = |sets| DocumentSets { sets, is_cut: false };
+    let whole = |sets| DocumentSets { sets, is_cut: false, whole: None };
     match (task.kind, &document.plain) {
+        (Kind::Text, _) if options.whole_texts => {
+            let (sets, length) =
+                windows(document, tokenizer, task.window_within(options)).map_err(chat_problem)?;
+            match sets.is_empty() {
+                true => Err(RowProblem::new(SkipReason::MissingField, "the text is empty")),
+                false => Ok(DocumentSets { sets, is_cut: false, whole: Some(length) }),
+            }
+        }
         (Kind::Text, _) => text_sets(document, tokenizer, options.max_len).map(whole),
         (_, Some(plain)) => plain_set(document, plain, examples, tokenizer, options),
         _ => conversation_set(document, examples, tokenizer, options).map(|set| whole(vec![set])),
@@ -65,7 +82,7 @@ fn plain_set(
     let limit = options.max_len.map(|tokens| LengthLimit { tokens, likelihood_only });
     let (set, is_cut) =
         tokenizer.plain_set(id, &prompt, &document.candidates, document.gold, limit).map_err(chat_problem)?;
-    Ok(DocumentSets { sets: vec![set], is_cut })
+    Ok(DocumentSets { sets: vec![set], is_cut, whole: None })
 }
 
 /// The candidate set of a document; its prompt starts with the few-shot examples.

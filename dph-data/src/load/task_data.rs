@@ -12,6 +12,7 @@ use super::few_shot::Examples;
 use super::holdout::select;
 use super::options::TaskLoadOptions;
 use super::sets::{DocumentSets, document_sets};
+use super::whole_text::{WholeText, WholeTexts};
 use crate::chat::ChatTokenizer;
 use crate::document::Document;
 use crate::random::{below, mix};
@@ -40,6 +41,8 @@ pub struct TaskData {
     pub skipped: Skipped,
     /// Number of sets that lack the beginning of their document, which is too long, see [`TaskLoadOptions::max_len`].
     pub cut: usize,
+    /// With [`TaskLoadOptions::whole_texts`], the texts that the sets are windows of; otherwise none.
+    pub whole_texts: WholeTexts,
     /// Number of rows, see [`Documents::rows`].
     pub rows: usize,
     /// The files in reading order; empty for a synthetic task.
@@ -51,7 +54,8 @@ impl TaskData {
     ///
     /// `root` is the data root (`<root>/<task>/<split>.jsonl`, see [`Task::locate`]) or the file that holds the split; it is
     /// not used for a synthetic task. An instruction becomes a set with one candidate. Plain text becomes sets whose prompt is
-    /// the start token and whose only candidate is the text and the end-of-text token.
+    /// the start token and whose only candidate is the text and the end-of-text token, or with
+    /// [`TaskLoadOptions::whole_texts`] windows for its likelihood ([`ChatTokenizer::text_windows`]).
     ///
     /// # Errors
     /// As [`Documents::load`]; all documents are too long, too few examples can be drawn, or nothing can be held out.
@@ -70,7 +74,10 @@ impl TaskData {
             Some(holdout) => select(documents, holdout).ok_or_else(one_prompt)?,
             None => documents,
         };
-        let examples = Examples::load(task, root, split, options)?;
+        let examples = match task.kind {
+            Kind::Text => Examples::none(),
+            _ => Examples::load(task, root, split, options)?,
+        };
         let chosen: Vec<&Document> = match options.limit {
             Some(limit) => {
                 spread(documents.len(), limit, options.seed).map(|index| &documents[index]).collect()
@@ -93,10 +100,18 @@ impl TaskData {
             several.filter_map(|document| Some((document.id.clone()?, document.right.clone()))).collect();
         let mut sets = Vec::with_capacity(tokenised.len());
         let (mut problems, mut cut) = (Vec::new(), 0);
+        let mut whole_texts = WholeTexts::default();
+        if options.whole_texts {
+            whole_texts.window = task.window_within(options).unwrap_or_default();
+        }
         for (document, result) in chosen.iter().zip(tokenised) {
             match result {
                 Ok(more) => {
                     cut += usize::from(more.is_cut);
+                    let id = || document.id.clone().unwrap_or_default();
+                    let of_text = sets.len()..sets.len() + more.sets.len();
+                    let text = |length| WholeText { id: id(), sets: of_text, length };
+                    whole_texts.texts.extend(more.whole.map(text));
                     sets.extend(more.sets);
                 }
                 Err(problem) => {
@@ -133,6 +148,7 @@ impl TaskData {
             right,
             skipped,
             cut,
+            whole_texts,
             rows,
             files,
         })

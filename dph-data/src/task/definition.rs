@@ -25,8 +25,10 @@ pub struct Task {
     pub about: String,
     /// What its rows are.
     pub kind: Kind,
-    /// The metrics of predictions; empty for tasks without a choice.
+    /// The metrics of predictions or of whole texts; empty for instructions.
     pub metrics: Vec<TaskMetric>,
+    /// For perplexities, the number of tokens of a window; `None` for the context of the model.
+    pub window: Option<usize>,
     pub(crate) source: Source,
     pub(crate) recipe: Recipe,
     /// The recipe in the style `plain`.

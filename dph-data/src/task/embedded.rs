@@ -17,7 +17,7 @@ pub(crate) const TASKS: &[(&str, &str)] = tasks![
     "alpaca", "squad", "squad_v2", "drop", "coqa", "cnn_dailymail", "gsm8k", "gsm8k_socratic", "open_orca",
     "slim_orca", "tinystories_instruct", "tinystories_summary", "tasksource_instruct", "tulu", "ultrachat",
     "ultrasteer", "infinity_instruct", "dolly_hhrlhf", "conversations",
-    "text", "world", "world_chat", "world_text",
+    "text", "wikitext", "world", "world_chat", "world_text",
 ];
 
 /// The source of an embedded task.

@@ -18,6 +18,7 @@ const PREFERENCE: &[Kind] = &[Kind::Preference];
 const INSTRUCTION: &[Kind] = &[Kind::Instruction];
 const TEXT: &[Kind] = &[Kind::Text];
 const JUDGED: &[Kind] = &[Kind::Choice, Kind::Preference];
+const MEASURED: &[Kind] = &[Kind::Choice, Kind::Preference, Kind::Text];
 const PROMPTED: &[Kind] = &[Kind::Choice, Kind::Preference, Kind::Instruction];
 
 /// A task: a data set and how its rows become prompts and answers.
@@ -38,7 +39,8 @@ pub(crate) struct TaskFile {
     /// `pearson` and `spearman` (both of the chosen position and `score`), `mass` (the share of the right candidates, those with
     /// the label of the gold one, in the probability of all), `best-of` (the right ones among the candidates with the highest value, as a share of
     /// these) and `ties` (of prompts whose ids begin with `tied:`, each beside the one of the same id with `ref:`, as RewardBench 2 has it).
-    #[schemars(with = "Option<OneOrMany>", extend("x-value" = "text or list of texts", "x-kinds" = JUDGED))]
+    /// For a `text`: `word-perplexity`, `byte-perplexity` and `bits-per-byte`, by default all three.
+    #[schemars(with = "Option<OneOrMany>", extend("x-value" = "text or list of texts", "x-kinds" = MEASURED))]
     pub metric: Option<Spanned<OneOrMany>>,
     /// Where the rows come from: `files` (the default) or `synthetic` (the synthetic world that this crate generates).
     #[schemars(with = "Option<String>", extend("x-value" = "text"))]
@@ -131,9 +133,16 @@ pub(crate) struct TaskFile {
         extend("x-value" = "table of expressions", "x-kinds" = INSTRUCTION)
     )]
     pub attributes: Option<Spanned<BTreeMap<String, Spanned<String>>>>,
-    /// The text to learn.
+    /// The text to learn, or whose likelihood is measured.
     #[schemars(with = "Option<String>", extend("x-value" = "template", "x-kinds" = TEXT))]
     pub text: Option<Spanned<String>>,
+    /// The text whose words and bytes are counted for perplexities. The default is `text`.
+    #[schemars(with = "Option<String>", extend("x-value" = "template", "x-kinds" = TEXT))]
+    pub original: Option<Spanned<String>>,
+    /// For perplexities, the number of tokens of a window, at least 2. The default is the context of the model, which is also the
+    /// largest window.
+    #[schemars(with = "Option<usize>", extend("x-value" = "number", "x-kinds" = TEXT))]
+    pub window: Option<Spanned<usize>>,
     /// The wording of the task in the style `plain`: text that is continued. Its keys are in the next table.
     #[schemars(with = "Option<PlainFile>", extend("x-value" = "table", "x-kinds" = CHOICE))]
     pub plain: Option<Spanned<PlainFile>>,

@@ -22,11 +22,17 @@ pub enum TaskMetric {
     BestOf,
     /// The score of prompts with several right answers beside reference prompts with one (the subset Ties of RewardBench 2).
     Ties,
+    /// `exp(-Σ loglik / Σ words)` of whole texts.
+    WordPerplexity,
+    /// `exp(-Σ loglik / Σ bytes)` of whole texts.
+    BytePerplexity,
+    /// `-Σ loglik / Σ bytes / ln 2` of whole texts.
+    BitsPerByte,
 }
 
 impl TaskMetric {
     /// All metrics by their names.
-    pub(crate) const ALL: [(&'static str, Self); 8] = [
+    pub(crate) const ALL: [(&'static str, Self); 11] = [
         ("accuracy", Self::Accuracy),
         ("f1", Self::F1),
         ("matthews", Self::Matthews),
@@ -35,7 +41,13 @@ impl TaskMetric {
         ("mass", Self::Mass),
         ("best-of", Self::BestOf),
         ("ties", Self::Ties),
+        ("word-perplexity", Self::WordPerplexity),
+        ("byte-perplexity", Self::BytePerplexity),
+        ("bits-per-byte", Self::BitsPerByte),
     ];
+
+    /// The metrics of whole texts.
+    pub(crate) const OF_TEXTS: [Self; 3] = [Self::WordPerplexity, Self::BytePerplexity, Self::BitsPerByte];
 
     /// The metric of this name.
     pub fn named(name: &str) -> Option<Self> {
@@ -45,6 +57,11 @@ impl TaskMetric {
     /// Whether the metric compares predictions with the score and not with the gold candidate.
     pub fn needs_score(self) -> bool {
         matches!(self, Self::Pearson | Self::Spearman)
+    }
+
+    /// Whether the metric is of the likelihood of whole texts. It is then no fraction, and lower is better.
+    pub fn is_of_texts(self) -> bool {
+        Self::OF_TEXTS.contains(&self)
     }
 }
 

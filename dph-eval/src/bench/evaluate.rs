@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use dph_core::{CandidateScores, Scorer};
-use dph_data::{DataError, Style, TaskData};
+use dph_data::{DataError, Kind, Style, TaskData};
 
 use crate::bench::mixture::{fit_mixture, training_documents};
 use crate::bench::options::BenchOptions;
@@ -13,6 +13,7 @@ use crate::bench::plan::{BenchPlan, PlannedTask};
 use crate::bench::summary::summarise;
 use crate::bench::task_results::task_results;
 use crate::bench::unscored::unscored;
+use crate::bench::whole_texts::{SCORER, text_documents};
 use crate::cache::{ScoreCache, ScoreKey};
 use crate::model::{Model, ModelError};
 use crate::pass::{Progress, ScoreError, check_sets};
@@ -161,7 +162,9 @@ pub(crate) fn evaluate(
     options: &BenchOptions,
     progress: &mut dyn FnMut(BenchProgress<'_>),
 ) -> Result<Vec<Bench>, BenchError> {
-    let wants = |is: fn(&ScorerChoice) -> bool| options.scorers.iter().any(is);
+    let chooses = plan.tasks.iter().any(|planned| !planned.is_of_texts());
+    let measures_texts = plan.tasks.iter().any(PlannedTask::is_of_texts);
+    let wants = |is: fn(&ScorerChoice) -> bool| chooses && options.scorers.iter().any(is);
     if options.style == Style::Chat && !model.tokenizer.has_chat() {
         return Err(BenchError::NoChat { model: model.name.clone() });
     }
@@ -170,7 +173,7 @@ pub(crate) fn evaluate(
     }
     let scoring = Scoring {
         token_budget: options.token_budget,
-        log_likelihood: wants(ScorerChoice::log_likelihood),
+        log_likelihood: measures_texts || wants(ScorerChoice::log_likelihood),
         rewards: wants(ScorerChoice::rewards),
         unconditional: wants(ScorerChoice::unconditional),
     };
@@ -194,8 +197,15 @@ pub(crate) fn evaluate(
     };
 
     let evaluated = || loaded.iter().flat_map(|data| &data.sets);
+    let is_answer: Vec<bool> = loaded
+        .iter()
+        .flat_map(|data| std::iter::repeat_n(data.kind != Kind::Text, data.sets.len()))
+        .collect();
     let without = match scoring.unconditional {
-        true => unconditional_sets(&model.tokenizer, options.style, evaluated())?,
+        true => {
+            let answers = evaluated().zip(&is_answer).filter_map(|(set, is_answer)| is_answer.then_some(set));
+            unconditional_sets(&model.tokenizer, options.style, answers)?
+        }
         false => Vec::new(),
     };
     let sets = evaluated().chain(&without).chain(training.iter().flat_map(|data| &data.sets));
@@ -213,7 +223,9 @@ pub(crate) fn evaluate(
         })?;
     let mut others = scores.split_off(evaluated().count());
     let of_training = others.split_off(without.len());
-    add_unconditional(&mut scores, &others);
+    let answers = scores.iter_mut().zip(&is_answer);
+    let answers = answers.filter_map(|(scores, is_answer)| is_answer.then_some(scores));
+    add_unconditional(answers, &others);
 
     let (mut found, mut first) = (Vec::new(), 0);
     for subject in subjects {
@@ -343,7 +355,10 @@ impl Bench {
             score: data.scores.get(&set.id).copied(),
             ..DocumentScores::new(&planned.task.name, &planned.split, set, scores, rewards)
         });
-        let documents: Vec<DocumentScores> = documents.collect();
+        let (documents, scorers): (Vec<DocumentScores>, &[Scorer]) = match planned.is_of_texts() {
+            true => (text_documents(planned, data, scores), &[SCORER]),
+            false => (documents.collect(), scorers),
+        };
         let results = task_results(planned, data, rewards, scorers, &documents);
         self.results.results.extend(results);
         let unscored = unscored(planned, data, rewards, scorers, &documents);

@@ -25,7 +25,7 @@ pub(crate) fn training_documents(
 ) -> Result<Vec<Arc<TaskData>>, DataError> {
     let options = BenchOptions { limit: Some(DOCUMENTS), ..options.clone() };
     let mut all = Vec::new();
-    for planned in &plan.tasks {
+    for planned in plan.tasks.iter().filter(|planned| !planned.is_of_texts()) {
         match planned.load_training(&model.tokenizer, model.backbone.context(), &options) {
             None | Some(Err(DataError::NotFound(_))) => {}
             Some(data) => all.push(Arc::new(data?)),
@@ -58,12 +58,13 @@ pub(crate) fn fit_mixture(
         let all = tasks.iter().flat_map(|(_, documents)| documents).map(|(_, scores)| scores);
         spread(all.map(|scores| scores.iter().map(|scores| scorer.value(scores)).collect()))
     });
-    let mixture = |weight: f64| Scorer::Sum {
-        name: name.clone(),
-        terms: vec![
-            (weight / reward_scale, reward.clone()),
-            ((1.0 - weight) / loglik_scale, Scorer::LoglikMean),
-        ],
+    let mixture = |weight: f64, accuracy: f64| Mixture {
+        scorer: name.clone(),
+        weight,
+        reward_scale,
+        loglik_scale,
+        accuracy,
+        documents,
     };
     let accuracy = |scorer: &Scorer| {
         let of_task = |(kind, documents): &(_, Vec<(usize, Vec<CandidateScores>)>)| {
@@ -78,13 +79,12 @@ pub(crate) fn fit_mixture(
     }
     let tried: Vec<(f64, f64)> = (0..=STEPS)
         .map(|step| step as f64 / STEPS as f64)
-        .map(|weight| (weight, accuracy(&mixture(weight))))
+        .map(|weight| (weight, accuracy(&mixture(weight, 0.0).of_reward(reward))))
         .collect();
     let highest = tried.iter().map(|&(_, accuracy)| accuracy).fold(0.0, f64::max);
     let best: Vec<f64> = tried.iter().filter(|tried| tried.1 == highest).map(|tried| tried.0).collect();
-    let weight = best[best.len() / 2];
-    let scorer = mixture(weight);
-    let fitted = Mixture { scorer: name, weight, reward_scale, loglik_scale, accuracy: highest, documents };
+    let fitted = mixture(best[best.len() / 2], highest);
+    let scorer = fitted.of_reward(reward);
     Some((fitted, scorer))
 }
 
@@ -124,6 +124,7 @@ mod tests {
             groups: Default::default(),
             right: Default::default(),
             cut: 0,
+            whole_texts: Default::default(),
             skipped: Skipped::default(),
             rows: differences.len(),
             files: Vec::new(),

@@ -9,6 +9,7 @@ mod suite;
 mod summary;
 mod task_results;
 mod unscored;
+mod whole_texts;
 
 pub use evaluate::{Bench, BenchError, BenchProgress, BenchStep, bench};
 pub use heads::{NamedHead, bench_heads};

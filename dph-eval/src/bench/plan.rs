@@ -1,7 +1,7 @@
 //! [`BenchPlan`]: the tasks, splits and suites of an evaluation.
 
 use dph_data::{
-    ChatTokenizer, DataError, DefinitionError, Holdout, HoldoutSide, Task, TaskData, TaskLoadOptions,
+    ChatTokenizer, DataError, DefinitionError, Holdout, HoldoutSide, Kind, Task, TaskData, TaskLoadOptions,
 };
 
 use crate::bench::options::BenchOptions;
@@ -82,6 +82,16 @@ pub enum PlanError {
         /// Its kind.
         kind: String,
     },
+    /// A suite has a task of whole texts.
+    #[error(
+        "the suite `{suite}` has the task `{task}`, whose perplexities have no mean with the figures of other tasks; evaluate it as a task"
+    )]
+    TextInSuite {
+        /// The suite.
+        suite: String,
+        /// The task.
+        task: String,
+    },
 }
 
 impl BenchPlan {
@@ -99,6 +109,9 @@ impl BenchPlan {
             for task in &suite.tasks {
                 plan.add(&task.task, task.split.clone())?;
             }
+            if let Some(planned) = plan.tasks.iter().find(|planned| planned.task.kind == Kind::Text) {
+                return Err(PlanError::TextInSuite { suite: suite.name, task: planned.task.name.clone() });
+            }
             plan.add_suite(suite);
         }
         for task in tasks.iter().map(AsRef::as_ref) {
@@ -108,15 +121,15 @@ impl BenchPlan {
         Ok(plan)
     }
 
-    /// Adds the rows of a task that training held out. A task without a choice has nothing to add, see
-    /// [`PlanError::NothingToChoose`].
+    /// Adds the rows of a task that training held out. A task without a choice has nothing to add.
     ///
     /// # Errors
     /// A task that does not exist, or that has the name of another one.
     pub fn add_held_out(&mut self, requested: &str, held_out: HeldOut) -> Result<(), PlanError> {
         let is_there =
             |task: &PlannedTask| task.requested == requested && task.held_out.as_ref() == Some(&held_out);
-        if self.tasks.iter().any(is_there) || Task::find(requested)?.metrics.is_empty() {
+        let is_chosen = |task: Task| !task.metrics.is_empty() && task.kind != Kind::Text;
+        if self.tasks.iter().any(is_there) || !is_chosen(Task::find(requested)?) {
             return Ok(());
         }
         self.push(requested, HELD_OUT.to_owned(), Some(held_out))
@@ -153,6 +166,11 @@ impl BenchPlan {
 }
 
 impl PlannedTask {
+    /// Whether it measures the likelihood of whole texts; otherwise something is chosen.
+    pub fn is_of_texts(&self) -> bool {
+        self.task.kind == Kind::Text
+    }
+
     /// The split whose files hold the rows.
     pub fn data_split(&self) -> &str {
         self.held_out.as_ref().map_or(&self.split, |held_out| &held_out.split)
@@ -200,6 +218,7 @@ impl PlannedTask {
             likelihood_only: !options.scorers.iter().any(ScorerChoice::rewards),
             limit: options.limit,
             seed: options.seed,
+            whole_texts: self.is_of_texts(),
             few_shot: options.few_shot,
             same_examples: options.same_examples,
             max_len: Some(context),
@@ -268,7 +287,24 @@ mod tests {
 
     #[test]
     fn a_task_without_a_choice_is_refused() {
-        let error = BenchPlan::new(&[], &["world_text"], None).unwrap_err().to_string();
-        assert!(error.starts_with("`world_text` cannot be evaluated: rows of the kind `text`"), "{error}");
+        let error = BenchPlan::new(&[], &["alpaca"], None).unwrap_err().to_string();
+        assert!(error.starts_with("`alpaca` cannot be evaluated: rows of the kind `instruction`"), "{error}");
+    }
+
+    #[test]
+    fn whole_texts_are_evaluated_alone() {
+        assert!(BenchPlan::new(&["race"], &["wikitext"], None).unwrap().tasks[2].is_of_texts());
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("mixed.toml");
+        std::fs::write(&path, "[[task]]\ntask = \"wikitext\"\nsplit = \"test\"\n").unwrap();
+        let error = BenchPlan::new(&[path.to_str().unwrap()], &[], None).unwrap_err().to_string();
+        assert!(
+            error.starts_with("the suite `mixed` has the task `wikitext`, whose perplexities"),
+            "{error}"
+        );
+        let mut plan = BenchPlan::default();
+        let held_out = HeldOut { split: "train".into(), share: 0.1, seed: 1 };
+        plan.add_held_out("wikitext", held_out).unwrap();
+        assert!(plan.tasks.is_empty());
     }
 }

@@ -91,7 +91,8 @@ impl Scored<'_> {
         let samples: Vec<TaskSample> =
             self.plan.tasks.iter().map(|planned| self.paired(planned, baseline, scorer)).collect();
         let mut tests = Vec::new();
-        for (planned, sample) in self.plan.tasks.iter().zip(&samples) {
+        let chosen = self.plan.tasks.iter().zip(&samples).filter(|(planned, _)| !planned.is_of_texts());
+        for (planned, sample) in chosen {
             for metric in &sample.metrics {
                 let metric_name = metric.to_string();
                 let is = |result: &TaskResult| {

@@ -47,6 +47,7 @@ pub(crate) fn task_results(
                 skipped: skipped.clone(),
                 truncated: data.cut,
                 chance: chance_level(metric, &data.sets, &data.right),
+                window: metric.is_of_texts().then_some(data.whole_texts.window),
             })
         };
         metrics.iter().filter_map(|metric| result(*metric)).collect::<Vec<_>>()
@@ -83,6 +84,7 @@ mod tests {
             groups: Default::default(),
             right: Default::default(),
             cut: 0,
+            whole_texts: Default::default(),
             skipped: Default::default(),
             rows: 3,
             files: Vec::new(),

@@ -75,7 +75,7 @@ impl Calibration {
         let heads = heads(&bench.documents);
         let chosen = if scorers.is_empty() { &known } else { scorers };
         let scorers = chosen.iter().map(|name| {
-            let scorer = scorer_named(name, &heads).filter(|_| known.contains(name));
+            let scorer = scorer_named(name, &bench.results, &heads).filter(|_| known.contains(name));
             let scorer = scorer.ok_or_else(|| CalibrationError::new("scorer", name, &known))?;
             Ok(calibrate(&documents, &heads, &scorer))
         });

@@ -30,6 +30,8 @@ use super::device::{DeviceArgs, positive};
 ///
 /// mixture:HEAD: a reward and the mean log-likelihood, with the weight that has the highest accuracy on the training splits.
 ///
+/// A task of whole texts has its perplexity and its bits per byte, which are not in per cent. Their scorer is `loglik-sum`.
+///
 /// The style `plain` is that of lm-evaluation-harness, whose `acc` is the accuracy of `loglik-sum` and `acc_norm` that of
 /// `loglik-char`.
 #[derive(Debug, Args)]

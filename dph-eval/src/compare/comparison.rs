@@ -15,9 +15,10 @@ use crate::compare::holm::holm;
 use crate::compare::pairing::{PairedTask, Unpaired, pair};
 use crate::metrics::seed;
 use crate::outcomes::{heads, paired_sample, scorer_named};
-use crate::results::{SuitePart, SuiteResult};
+use crate::report::Figure;
+use crate::results::{SuitePart, SuiteResult, TaskResult};
 
-/// Two scorers, or the scorers of two runs, on the same documents. Values are fractions; a difference is B minus A.
+/// Two scorers, or the scorers of two runs, on the same documents. Values are fractions or perplexities; a difference is B minus A.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Comparison {
     /// The name of the first run.
@@ -57,6 +58,9 @@ pub struct TaskComparison {
     /// The number of groups, where documents share something.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub groups: Option<usize>,
+    /// The windows of perplexities, where A and B have different ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub windows: Option<[usize; 2]>,
     /// The figures.
     #[serde(flatten)]
     pub figures: Figures,
@@ -140,10 +144,11 @@ impl Comparison {
 }
 
 impl Verdict {
-    fn new(difference: f64, p: f64) -> Self {
+    /// `gain` is positive where B is better.
+    fn new(gain: f64, p: f64) -> Self {
         match p < SIGNIFICANT {
-            true if difference > 0.0 => Self::Better,
-            true if difference < 0.0 => Self::Worse,
+            true if gain > 0.0 => Self::Better,
+            true if gain < 0.0 => Self::Worse,
             _ => Self::NoDifferenceShown,
         }
     }
@@ -217,7 +222,7 @@ fn compare(
     let (heads_b, of_b) = resolve(b, scorer_b)?;
     let mut samples: Vec<(&PairedTask, TaskSample)> = Vec::new();
     for task in tasks.iter().filter(|task| !task.pairs.is_empty()) {
-        let metrics = common_metrics(a, b, task);
+        let metrics = common_metrics([(a, scorer_a), (b, scorer_b)], task);
         if !metrics.is_empty() {
             let sides = [(heads_a.as_slice(), &of_a), (heads_b.as_slice(), &of_b)];
             let sample = paired_sample(&task.pairs, sides, &metrics);
@@ -236,6 +241,7 @@ fn compare(
                 metric: metric.to_string(),
                 documents: sample.sample.documents(),
                 groups: (!sample.sample.is_ungrouped()).then(|| sample.sample.len()),
+                windows: windows([(a, scorer_a), (b, scorer_b)], task),
                 p_holm: figures.p,
                 verdict: Verdict::NoDifferenceShown,
                 figures,
@@ -276,7 +282,10 @@ fn correct(tasks: &mut [TaskComparison], suites: &[(&SuiteResult, Vec<SuitePart>
         }
     }
     for task in tasks {
-        task.verdict = Verdict::new(task.figures.difference, task.p_holm);
+        // A lower perplexity is better.
+        let is_share = Figure::of_metric(&task.metric) == Figure::Share;
+        let gain = if is_share { task.figures.difference } else { -task.figures.difference };
+        task.verdict = Verdict::new(gain, task.p_holm);
     }
 }
 
@@ -284,7 +293,8 @@ fn correct(tasks: &mut [TaskComparison], suites: &[(&SuiteResult, Vec<SuitePart>
 fn resolve(side: Side<'_>, name: &str) -> Result<(Vec<String>, Scorer), CompareError> {
     let heads = heads(&side.bench.documents);
     let known = known_scorers(side);
-    match scorer_named(name, &heads).filter(|_| known.iter().any(|known| known == name)) {
+    match scorer_named(name, &side.bench.results, &heads).filter(|_| known.iter().any(|known| known == name))
+    {
         Some(scorer) => Ok((heads, scorer)),
         None => {
             let all = || format!("it has {}", known.join(", "));
@@ -298,21 +308,33 @@ fn resolve(side: Side<'_>, name: &str) -> Result<(Vec<String>, Scorer), CompareE
     }
 }
 
-/// The metrics of a task that both runs have.
-fn common_metrics(a: Side<'_>, b: Side<'_>, task: &PairedTask<'_>) -> Vec<TaskMetric> {
-    let of = |side: Side<'_>| -> Vec<TaskMetric> {
-        let results = side.bench.results.results.iter();
-        let of_task = results.filter(|result| result.task == task.task && result.split == task.split);
-        of_task.filter_map(|result| TaskMetric::named(&result.metric)).collect()
-    };
-    let of_b = of(b);
+/// The metrics of a task that both scorers have.
+fn common_metrics(sides: [(Side<'_>, &str); 2], task: &PairedTask<'_>) -> Vec<TaskMetric> {
+    let [of_a, of_b] = sides.map(|(side, scorer)| -> Vec<TaskMetric> {
+        let found = of_task(side, scorer, task);
+        found.filter_map(|result| TaskMetric::named(&result.metric)).collect()
+    });
     let mut metrics = Vec::new();
-    for metric in of(a) {
+    for metric in of_a {
         if of_b.contains(&metric) && !metrics.contains(&metric) {
             metrics.push(metric);
         }
     }
     metrics
+}
+
+/// The windows of perplexities, if they differ.
+fn windows(sides: [(Side<'_>, &str); 2], task: &PairedTask<'_>) -> Option<[usize; 2]> {
+    let [a, b] = sides.map(|(side, scorer)| of_task(side, scorer, task).find_map(|result| result.window));
+    a.zip(b).filter(|(a, b)| a != b).map(<[usize; 2]>::from)
+}
+
+/// The results of a scorer on a task.
+fn of_task<'a>(side: Side<'a>, scorer: &str, task: &PairedTask<'_>) -> impl Iterator<Item = &'a TaskResult> {
+    let is = move |result: &&TaskResult| {
+        result.task == task.task && result.split == task.split && result.scorer == scorer
+    };
+    side.bench.results.results.iter().filter(is)
 }
 
 /// The suites that both runs have with the same tasks.

@@ -3,13 +3,13 @@
 use dph_core::terminal::numbers::counted;
 
 use crate::compare::comparison::{Compared, Comparison, Figures, TaskComparison, Verdict};
-use crate::report::{Bold, Cell, Columns};
+use crate::report::{Bold, Cell, Columns, Figure};
 
 const HEADING: [&str; 9] =
     ["", "documents", "A", "B", "B − A", "95 % interval", "can show", "p", "verdict on B"];
 
 impl Comparison {
-    /// A table for each pair of scorers, in per cent, with notes about how to read it.
+    /// A table for each pair of scorers, in per cent or as perplexities, with notes about how to read it.
     pub fn to_text(&self) -> String {
         let tables: Vec<String> = self.scorers.iter().map(|compared| self.table(compared)).collect();
         let mut notes = vec![
@@ -26,6 +26,19 @@ impl Comparison {
             notes.push(
                 "groups: documents that share something, which are resampled and permuted together".into(),
             );
+        }
+        if tasks().any(|task| Figure::of_metric(&task.metric) == Figure::Perplexity) {
+            notes.push("perplexities and bits are not in per cent, and lower is better".into());
+        }
+        for task in tasks() {
+            let Some([a, b]) = task.windows else { continue };
+            let (task, split) = (&task.task, &task.split);
+            let note = format!(
+                "{task}/{split}: windows of {a} tokens in A and of {b} in B; a longer one gives lower figures"
+            );
+            if !notes.contains(&note) {
+                notes.push(note);
+            }
         }
         for unpaired in &self.unpaired {
             let sides = [(unpaired.only_a, "A"), (unpaired.only_b, "B")];
@@ -51,12 +64,14 @@ impl Comparison {
                 Some(groups) => format!("{} in {}", task.documents, counted(groups, "group")),
                 None => task.documents.to_string(),
             };
-            rows.push(row(name(task), documents, &task.figures, task.p_holm, task.verdict));
+            let figure = Figure::of_metric(&task.metric);
+            rows.push(row(name(task), documents, figure, &task.figures, task.p_holm, task.verdict));
         }
         for suite in &compared.suites {
             rows.push(row(
                 suite.suite.clone(),
                 String::new(),
+                Figure::Share,
                 &suite.figures,
                 suite.figures.p,
                 suite.verdict,
@@ -88,18 +103,26 @@ fn name(task: &TaskComparison) -> String {
     format!("{}/{}{metric}", task.task, task.split)
 }
 
-fn row(name: String, documents: String, figures: &Figures, p: f64, verdict: Verdict) -> Vec<Cell> {
-    let percent = |value: f64| format!("{:.1}", 100.0 * value);
-    let signed = |value: f64| format!("{:+.1}", 100.0 * value);
+fn row(
+    name: String,
+    documents: String,
+    figure: Figure,
+    figures: &Figures,
+    p: f64,
+    verdict: Verdict,
+) -> Vec<Cell> {
+    let text = |value: f64| figure.text(value);
+    let signed = |value: f64| figure.signed(value, figures.a);
     let interval =
         figures.interval.map_or(String::new(), |[low, high]| format!("{} to {}", signed(low), signed(high)));
-    let detectable = figures.detectable.map_or(String::new(), |value| format!("±{}", percent(value)));
+    let detectable =
+        figures.detectable.map_or(String::new(), |value| figure.signed(value, figures.a).replace('+', "±"));
     let p = if p < 0.0005 { "<0.001".to_string() } else { format!("{p:.3}") };
     let cells = [
         name,
         documents,
-        percent(figures.a),
-        percent(figures.b),
+        text(figures.a),
+        text(figures.b),
         signed(figures.difference),
         interval,
         detectable,

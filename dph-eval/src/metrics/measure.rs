@@ -7,8 +7,9 @@ use dph_core::CandidateSet;
 use dph_data::TaskMetric;
 
 use crate::metrics::estimate::{Estimate, accuracy, chance};
+use crate::metrics::perplexity::TextLikelihood;
 use crate::metrics::sample::{Sample, Weighted};
-use crate::metrics::{classification, correlation, jackknife};
+use crate::metrics::{classification, correlation, jackknife, perplexity};
 
 /// The prediction of a scorer for a document.
 #[derive(Debug, Clone, Copy)]
@@ -25,12 +26,19 @@ pub(crate) struct Outcome {
     pub mass: f64,
     /// The credit for the best candidates ([`best_of`](super::best_of)), or for a pair of prompts ([`ties`](super::ties)).
     pub credit: f64,
+    /// The likelihood of a whole text; there are no other numbers then.
+    pub text: Option<TextLikelihood>,
 }
 
 impl Outcome {
     /// The outcome of picking a candidate.
     pub(crate) fn new(predicted: Option<usize>, gold: usize, score: Option<f64>) -> Self {
-        Self { right: predicted == Some(gold), predicted, gold, score, mass: 0.0, credit: 0.0 }
+        Self { right: predicted == Some(gold), predicted, gold, score, mass: 0.0, credit: 0.0, text: None }
+    }
+
+    /// The outcome of a whole text.
+    pub(crate) fn of_text(text: TextLikelihood) -> Self {
+        Self { text: Some(text), ..Self::new(None, 0, None) }
     }
 
     /// The outcome without what these metrics do not depend on, so that more outcomes are equal.
@@ -46,13 +54,14 @@ impl Outcome {
         });
         match of_classes {
             true => Self { score, mass, credit, ..self },
-            false => Self { right: self.right, predicted: None, gold: 0, score, mass, credit },
+            false => Self { predicted: None, gold: 0, score, mass, credit, ..self },
         }
     }
 
-    fn key(&self) -> (bool, Option<usize>, usize, Option<u64>, u64, u64) {
+    fn key(&self) -> impl Ord + use<> {
         let (mass, credit) = (self.mass.to_bits(), self.credit.to_bits());
-        (self.right, self.predicted, self.gold, self.score.map(f64::to_bits), mass, credit)
+        let text = self.text.map(|text| (text.loglik.to_bits(), text.words, text.bytes));
+        (self.right, self.predicted, self.gold, self.score.map(f64::to_bits), mass, credit, text)
     }
 
     /// What the metric is the mean of, if it is a mean over documents.
@@ -61,7 +70,7 @@ impl Outcome {
             TaskMetric::Accuracy => Some(f64::from(u8::from(self.right))),
             TaskMetric::Mass => Some(self.mass),
             TaskMetric::BestOf | TaskMetric::Ties => Some(self.credit),
-            TaskMetric::F1 | TaskMetric::Matthews | TaskMetric::Pearson | TaskMetric::Spearman => None,
+            _ => None,
         }
     }
 }
@@ -102,6 +111,9 @@ pub(crate) fn value(metric: TaskMetric, outcomes: &[(Outcome, f64)]) -> f64 {
         TaskMetric::Matthews => classification::weighted_matthews(&classes(outcomes)),
         TaskMetric::Pearson => correlation::weighted_pearson(&numbers(outcomes)),
         TaskMetric::Spearman => correlation::weighted_spearman(&numbers(outcomes)),
+        TaskMetric::WordPerplexity | TaskMetric::BytePerplexity | TaskMetric::BitsPerByte => {
+            perplexity::value(metric, &texts(outcomes))
+        }
     };
     if value.is_nan() { 0.0 } else { value }
 }
@@ -125,6 +137,7 @@ pub(crate) fn measure(metric: TaskMetric, sample: &Sample<Outcome>) -> Option<Es
         TaskMetric::Accuracy | TaskMetric::Mass | TaskMetric::BestOf | TaskMetric::Ties => {
             jackknife::of_a_mean(sample, |outcome| outcome.term(metric).unwrap_or_default())
         }
+        _ if metric.is_of_texts() => perplexity::estimate(metric, sample, |outcome| outcome.text),
         _ => jackknife::estimate(sample, |outcomes| value(metric, outcomes)),
     }
 }
@@ -147,6 +160,7 @@ pub(crate) fn chance_level(
         }
         TaskMetric::Matthews | TaskMetric::Pearson | TaskMetric::Spearman => Some(0.0),
         TaskMetric::Ties => None,
+        TaskMetric::WordPerplexity | TaskMetric::BytePerplexity | TaskMetric::BitsPerByte => None,
         TaskMetric::Mass | TaskMetric::BestOf => {
             let share = |set: &CandidateSet| {
                 right.get(&set.id).map_or(1, Vec::len) as f64 / set.candidates.len().max(1) as f64
@@ -167,6 +181,10 @@ pub(crate) fn mass(values: &[f64], right: &[usize]) -> f64 {
     let total: f64 = weights.iter().sum();
     let of_right: f64 = right.iter().filter_map(|&index| weights.get(index)).sum();
     if total > 0.0 { of_right / total } else { 0.0 }
+}
+
+fn texts(outcomes: &[(Outcome, f64)]) -> Weighted<TextLikelihood> {
+    outcomes.iter().filter_map(|(outcome, weight)| Some((outcome.text?, *weight))).collect()
 }
 
 /// Predicted and gold class; a document without a prediction has a class of its own.

@@ -6,6 +6,7 @@ mod correlation;
 mod estimate;
 mod jackknife;
 mod measure;
+mod perplexity;
 mod resample;
 mod sample;
 
@@ -15,5 +16,6 @@ pub use correlation::{pearson, spearman};
 pub(crate) use estimate::deviation;
 pub use estimate::{Estimate, accuracy, chance, mean, mean_of_metrics, weighted_mean, wilson_interval};
 pub(crate) use measure::{Outcome, chance_level, mass, mean_value, measure, value};
+pub(crate) use perplexity::TextLikelihood;
 pub(crate) use resample::{bootstrap, p_value, percentile_interval, permutations, seed, weighted_sum};
 pub(crate) use sample::{Sample, Weighted};

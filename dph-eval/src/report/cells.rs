@@ -9,7 +9,8 @@ use crate::bench::{BASELINE, HELD_OUT};
 use crate::compare::SIGNIFICANT;
 use crate::metrics::wilson_interval;
 use crate::report::columns::Cell;
-use crate::report::spread::{Spread, common_meaning, meaning};
+use crate::report::figure::Figure;
+use crate::report::spread::{common_meaning, meaning};
 use crate::results::{Measurement, Results, SuiteResult, TaskResult};
 
 /// The metric that headings do not name.
@@ -77,7 +78,11 @@ pub(super) fn value(run: &Results, column: &Column, scorer: &str) -> Cell {
     let Some(found) = measurement(run, column, scorer) else { return Cell::default() };
     let significant = found.p_baseline.is_some_and(|p| p < SIGNIFICANT);
     let better = || measurement(run, column, BASELINE).is_some_and(|baseline| found.value > baseline.value);
-    Cell { text: percent(Some(found.value), found.spread()), bold: significant && better() }
+    let figure = match column {
+        Column::Task { metric, .. } => Figure::of_metric(metric),
+        Column::Suite(_) => Figure::Share,
+    };
+    Cell { text: figure.with_spread(found.value, found.spread()), bold: significant && better() }
 }
 
 fn measurement(run: &Results, column: &Column, scorer: &str) -> Option<Measurement> {
@@ -92,7 +97,7 @@ fn measurement(run: &Results, column: &Column, scorer: &str) -> Option<Measureme
     }
 }
 
-pub(super) fn chance(run: &Results, column: &Column) -> Option<f64> {
+fn chance(run: &Results, column: &Column) -> Option<f64> {
     match column {
         Column::Task { .. } => of_column(run, column).find_map(|result| result.chance),
         Column::Suite(suite) => {
@@ -105,13 +110,9 @@ pub(super) fn documents(run: &Results, column: &Column) -> Option<usize> {
     of_column(run, column).map(|result| result.documents).next()
 }
 
-pub(super) fn percent(value: Option<f64>, spread: Option<Spread>) -> String {
-    match (value, spread) {
-        (None, _) => String::new(),
-        // As wide as a value with its spread, so that the decimal points are aligned.
-        (Some(value), None) => format!("{:.1}      ", 100.0 * value),
-        (Some(value), Some(spread)) => format!("{:.1} ±{:>4.1}", 100.0 * value, 100.0 * spread.value()),
-    }
+/// The chance level of a column as text.
+pub(super) fn chance_text(run: &Results, column: &Column) -> String {
+    chance(run, column).map_or(String::new(), |value| Figure::Share.with_spread(value, None))
 }
 
 /// The notes below a table: accuracies on held-out rows with their intervals, skipped documents, and the meaning of ±.
@@ -122,6 +123,7 @@ pub(super) fn notes(runs: &[Results]) -> Vec<String> {
     });
     let mut notes: Vec<String> =
         plain(runs).into_iter().chain(held_out).chain(skipped(runs)).chain(truncated(runs)).collect();
+    notes.extend(windows(runs));
     match common_meaning(runs) {
         Some(meaning) => notes.push(format!("± is the {meaning}")),
         None => notes
@@ -166,6 +168,24 @@ fn truncated(runs: &[Results]) -> Vec<String> {
                 "{run}{}/{}: {count} longer than the context, cut at the beginning",
                 result.task, result.split
             );
+            if !found.contains(&note) {
+                found.push(note);
+            }
+        }
+    }
+    found
+}
+
+/// The windows of perplexities, by task.
+fn windows(runs: &[Results]) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for run in runs {
+        for result in &run.results {
+            let Some(window) = result.window else { continue };
+            let run = if runs.len() > 1 { format!("{}: ", run.name) } else { String::new() };
+            let (task, split) = (&result.task, &result.split);
+            let note =
+                format!("{run}{task}/{split}: not in per cent, lower is better; windows of {window} tokens");
             if !found.contains(&note) {
                 found.push(note);
             }

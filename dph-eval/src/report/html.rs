@@ -114,6 +114,7 @@ mod tests {
             skipped: Default::default(),
             truncated: 0,
             chance: Some(0.25),
+            window: None,
         });
         let page =
             HtmlReport::new("a<b").results(&[run]).plot("").details("experiment", "x = \"<\"").to_html();

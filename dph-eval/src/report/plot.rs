@@ -4,8 +4,9 @@ use std::error::Error;
 
 use plotters::prelude::*;
 
+use crate::report::figure::Figure;
 use crate::report::spread::{Spread, common_meaning};
-use crate::results::Results;
+use crate::results::{Results, TaskResult};
 
 const SIZE: (u32, u32) = (760, 340);
 const FONT: (&str, i32) = ("sans-serif", 13);
@@ -74,7 +75,7 @@ fn range(values: impl Iterator<Item = f64>) -> std::ops::Range<f64> {
     low - room..high + room
 }
 
-/// Draws the results of every task and suite as bars, one for each scorer, with the chance level and an error bar: the standard
+/// Draws the results of every task and suite, except perplexities, as bars, one for each scorer, with the chance level and an error bar: the standard
 /// error or the standard deviation over runs, as the axis says. Returns an empty string if there is nothing to draw.
 pub fn results_plot(results: &Results) -> String {
     let groups = groups(results);
@@ -98,9 +99,11 @@ struct Group {
 }
 
 fn groups(results: &Results) -> Vec<Group> {
+    let is_share = |result: &&TaskResult| Figure::of_metric(&result.metric) == Figure::Share;
     let tasks = results
         .results
         .iter()
+        .filter(is_share)
         .map(|r| (&r.task, r.chance, &r.scorer, r.measurement.value, r.measurement.spread()));
     let suites = results
         .suites

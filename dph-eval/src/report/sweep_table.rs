@@ -1,6 +1,6 @@
 //! The table of a sweep, with a row for each variant.
 
-use crate::report::cells::{Column, chance, columns, documents, heading, notes, percent, scorers, value};
+use crate::report::cells::{Column, chance_text, columns, documents, heading, notes, scorers, value};
 use crate::report::columns::{Cell, Columns};
 use crate::report::table::Table;
 use crate::results::Results;
@@ -103,7 +103,7 @@ fn lines(columns: &[Column], runs: &[Results]) -> (Vec<String>, Vec<String>) {
 /// The cells of a line of a run.
 fn cells(columns: &[Column], run: &Results, line: &str) -> Vec<Cell> {
     let cell = |column: &Column| match line {
-        CHANCE => percent(chance(run, column), None).into(),
+        CHANCE => chance_text(run, column).into(),
         DOCUMENTS => documents(run, column).map_or(String::new(), |documents| documents.to_string()).into(),
         scorer => value(run, column, scorer),
     };
@@ -153,6 +153,7 @@ mod tests {
                 skipped: [("too-long".to_string(), 3)].into(),
                 truncated: 0,
                 chance: Some(0.5),
+                window: None,
             });
             results.suites.push(SuiteResult {
                 suite: "one".into(),

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::bench::BASELINE;
 use crate::compare::SIGNIFICANT;
 use crate::file_error::write_file;
-use crate::report::cells::{chance, columns, documents, heading, notes, percent, scorers, value};
+use crate::report::cells::{chance_text, columns, documents, heading, notes, scorers, value};
 use crate::report::columns::{Bold, Cell, Columns};
 use crate::report::escape::escape;
 use crate::results::{Results, ResultsError};
@@ -30,9 +30,8 @@ impl Table {
     pub fn new(runs: &[Results]) -> Self {
         let columns = columns(runs);
         let mut rows = vec![heading(&columns)];
-        let chance = same_or_each(runs, |run| {
-            columns.iter().map(|column| percent(chance(run, column), None).into()).collect()
-        });
+        let chance =
+            same_or_each(runs, |run| columns.iter().map(|column| chance_text(run, column).into()).collect());
         let documents = same_or_each(runs, |run| {
             columns
                 .iter()
@@ -40,7 +39,11 @@ impl Table {
                 .map(Cell::from)
                 .collect()
         });
-        rows.extend(chance.into_iter().map(|(run, cells)| row(run, "chance", cells)));
+        // Perplexities have none.
+        let has_chance = columns.is_empty()
+            || chance.iter().any(|(_, cells)| cells.iter().any(|cell| *cell != Cell::default()));
+        let chance = chance.into_iter().filter(|_| has_chance);
+        rows.extend(chance.map(|(run, cells)| row(run, "chance", cells)));
         for run in runs {
             for scorer in scorers(run) {
                 let cells = columns.iter().map(|column| value(run, column, scorer)).collect();
@@ -156,6 +159,7 @@ mod tests {
             skipped: BTreeMap::new(),
             truncated: 0,
             chance: Some(0.25),
+            window: None,
         }
     }
 

@@ -57,6 +57,9 @@ pub struct ScoredCandidate {
     /// Length of the answer in characters; 0 in files of earlier versions.
     #[serde(default)]
     pub chars: usize,
+    /// For a whole text, its number of words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub words: Option<usize>,
     /// The reward of each head by name; null if it is not finite.
     pub rewards: BTreeMap<String, Option<f32>>,
 }
@@ -140,6 +143,7 @@ impl ScoredCandidate {
             tokens: scores.tokens,
             bytes: scores.bytes,
             chars: scores.chars,
+            words: None,
             rewards: rewards
                 .map(|(head, &reward)| (head.clone(), Some(reward).filter(|reward| reward.is_finite())))
                 .collect(),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use dph_core::Scorer;
 use dph_core::terminal::numbers::counted;
 use dph_data::Style;
 use serde::{Deserialize, Serialize};
@@ -73,6 +74,15 @@ pub struct Mixture {
     pub documents: usize,
 }
 
+impl Mixture {
+    /// The scorer, given that of the head.
+    pub(crate) fn of_reward(&self, reward: &Scorer) -> Scorer {
+        let weights = [self.weight / self.reward_scale, (1.0 - self.weight) / self.loglik_scale];
+        let terms = weights.into_iter().zip([reward.clone(), Scorer::LoglikMean]).collect();
+        Scorer::Sum { name: self.scorer.clone(), terms }
+    }
+}
+
 /// Documents that could not be scored. They are in no figure.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Unscored {
@@ -131,6 +141,9 @@ pub struct TaskResult {
     /// The expected value for random choices.
     #[serde(default)]
     pub chance: Option<f64>,
+    /// For perplexities, the number of tokens of a window.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<usize>,
 }
 
 /// The mean of one scorer over a suite.

@@ -70,6 +70,7 @@ mod tests {
                 skipped: Default::default(),
                 truncated: 0,
                 chance: Some(0.5),
+                window: None,
             });
             let suite = SuiteResult {
                 suite: "s".into(),

@@ -4,7 +4,7 @@ use std::fmt;
 
 use dph_core::terminal::numbers::counted;
 use dph_core::{Candidate, CandidateSet};
-use dph_data::TaskData;
+use dph_data::{TaskData, WrittenLength};
 use serde::{Deserialize, Serialize};
 
 /// The data that a stage or an evaluation used: the content of each data set.
@@ -114,6 +114,10 @@ fn content_hash(data: &TaskData) -> String {
     for (id, score) in &data.scores {
         hash.bytes(id.as_bytes()).bytes(&score.to_le_bytes());
     }
+    for text in &data.whole_texts.texts {
+        let WrittenLength { words, bytes, chars: _ } = text.length;
+        hash.bytes(text.id.as_bytes()).number(words).number(bytes);
+    }
     hash.0.finalize().to_hex()[..32].to_string()
 }
 
@@ -154,6 +158,7 @@ mod tests {
             groups: Default::default(),
             right: Default::default(),
             cut: 0,
+            whole_texts: Default::default(),
             skipped: Default::default(),
             rows: sets.len(),
             files: Vec::new(),

@@ -159,6 +159,7 @@ mod tests {
             groups: Default::default(),
             right: Default::default(),
             cut: 0,
+            whole_texts: Default::default(),
             skipped: Default::default(),
             files: Vec::new(),
         };

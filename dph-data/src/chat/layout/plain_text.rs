@@ -4,6 +4,8 @@ use tokenizers::Tokenizer;
 
 use crate::chat::encode::encoder::Encoder;
 use crate::chat::error::ChatError;
+use crate::chat::layout::sequence::{AnswerTokens, Tail};
+use crate::python_space::is_python_space;
 
 /// The special tokens of plain text.
 #[derive(Debug, Clone, Default)]
@@ -51,7 +53,7 @@ impl PlainText {
         let mut known: Option<(&str, Vec<u32>)> = None;
         let pair = |(index, continuation): (usize, &String)| {
             let context = contexts.get(index).or(contexts.first()).copied().unwrap_or_default();
-            let stripped = context.trim_end_matches(is_blank);
+            let stripped = context.trim_end_matches(is_python_space);
             let whole = [context, continuation].concat();
             if stripped.is_empty() {
                 let start = start.ok_or(ChatError::NoPrompt)?;
@@ -73,11 +75,33 @@ impl PlainText {
         };
         continuations.iter().enumerate().map(pair).collect()
     }
-}
 
-/// A blank as Python's `rstrip` knows it.
-fn is_blank(c: char) -> bool {
-    c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c)
+    /// A text in windows, each of which predicts the next tokens behind its context, so that every token is predicted once.
+    ///
+    /// A window has `window` tokens that are computed: the first one `start` and the text without its next token, the others one token of
+    /// context and as many to predict. The last one has more context instead of being shorter. These are the windows of
+    /// `get_rolling_token_windows` of lm-evaluation-harness for a context of one token.
+    pub(crate) fn windows(
+        &self,
+        encoder: &Encoder,
+        text: &str,
+        start: u32,
+        window: usize,
+    ) -> Result<Vec<Continuation>, ChatError> {
+        let tokens = self.encode(encoder, text)?;
+        let window = window.max(2);
+        let first = tokens.len().min(window);
+        let mut windows = vec![Continuation { context: vec![start], tokens: tokens[..first].to_vec() }];
+        let mut done = first;
+        while done < tokens.len() {
+            let end = tokens.len().min(done + window);
+            let context = tokens[end - window - 1..done].to_vec();
+            windows.push(Continuation { context, tokens: tokens[done..end].to_vec() });
+            done = end;
+        }
+        windows.retain(|window| !window.tokens.is_empty());
+        Ok(windows)
+    }
 }
 
 impl Continuation {
@@ -91,5 +115,14 @@ impl Continuation {
     /// Number of tokens.
     pub(crate) fn len(&self) -> usize {
         self.context.len() + self.tokens.len()
+    }
+
+    /// The continuation as the answer of a conversation. Of more than `max_len` tokens, the last one is predicted and not computed.
+    pub(crate) fn into_tail(self, max_len: usize) -> Tail {
+        let answer = self.context.len()..self.len();
+        let is_full = self.len() > max_len;
+        let mut tokens = [self.context, self.tokens].concat();
+        let next = if is_full { tokens.pop() } else { None };
+        Tail { last: AnswerTokens { answer, end: tokens.len() }, tokens, next }
     }
 }

@@ -5,6 +5,7 @@ use minijinja::{Error, ErrorKind, Value};
 
 use super::arguments::{arguments, invalid, text, unsupported, whole};
 use super::python_value;
+use crate::python_space::is_python_space;
 
 /// A method of a text; `None` if it is not one of these.
 pub(super) fn call(
@@ -187,12 +188,12 @@ fn split(subject: &str, by_position: &[Value], by_name: &Kwargs) -> Result<Value
         return Ok(subject.splitn(limit, separator(&mark)?).map(Value::from).collect());
     }
     let mut parts = Vec::new();
-    let mut rest = subject.trim_start_matches(is_space);
+    let mut rest = subject.trim_start_matches(is_python_space);
     while !rest.is_empty() {
-        let end = if parts.len() + 1 < limit { rest.find(is_space) } else { None };
+        let end = if parts.len() + 1 < limit { rest.find(is_python_space) } else { None };
         let (part, behind) = rest.split_at(end.unwrap_or(rest.len()));
         parts.push(Value::from(part));
-        rest = behind.trim_start_matches(is_space);
+        rest = behind.trim_start_matches(is_python_space);
     }
     Ok(parts.into())
 }
@@ -227,7 +228,7 @@ fn strip<'a>(subject: &'a str, chars: Option<&Value>, start: bool, end: bool) ->
         Some(chars) => Some(text(chars)?),
         None => None,
     };
-    let is_stripped = |c: char| chars.map_or_else(|| is_space(c), |chars| chars.contains(c));
+    let is_stripped = |c: char| chars.map_or_else(|| is_python_space(c), |chars| chars.contains(c));
     let subject = if start { subject.trim_start_matches(is_stripped) } else { subject };
     Ok(if end { subject.trim_end_matches(is_stripped) } else { subject })
 }
@@ -262,11 +263,6 @@ fn lines(subject: &str) -> impl Iterator<Item = &str> {
 
 fn is_line_end(c: char) -> bool {
     matches!(c, '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{1c}'..='\u{1e}' | '\u{85}' | '\u{2028}' | '\u{2029}')
-}
-
-/// White space of Python.
-fn is_space(c: char) -> bool {
-    c.is_whitespace() || matches!(c, '\u{1c}'..='\u{1f}')
 }
 
 fn tuple<const N: usize>(texts: [&str; N]) -> Value {

@@ -13,7 +13,9 @@ pub(super) fn body(c: &mut Compiler<'_>, kind: Kind) -> Option<Body> {
         Kind::Instruction => instruction(c),
         Kind::Text => {
             let text = c.file.text.take();
-            Some(Body::Text { text: c.needed("text", text, Compiler::template)? })
+            let text = c.needed("text", text, Compiler::template);
+            let original = c.file.original.take().and_then(|key| c.template("original", &key));
+            Some(Body::Text { text: text?, original })
         }
     }
 }

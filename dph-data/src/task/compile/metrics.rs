@@ -12,7 +12,8 @@ pub(super) fn metrics(c: &mut Compiler<'_>, kind: Kind) -> Vec<TaskMetric> {
     let Some(key) = c.file.metric.take() else {
         return match kind {
             Kind::Choice | Kind::Preference => vec![TaskMetric::Accuracy],
-            Kind::Instruction | Kind::Text => Vec::new(),
+            Kind::Text => TaskMetric::OF_TEXTS.to_vec(),
+            Kind::Instruction => Vec::new(),
         };
     };
     let span = key.span();
@@ -32,6 +33,14 @@ pub(super) fn metrics(c: &mut Compiler<'_>, kind: Kind) -> Vec<TaskMetric> {
 /// Checks that the metrics suit the kind of task and that a correlation has a `score`.
 fn metrics_fit(c: &mut Compiler<'_>, kind: Kind, metrics: &[TaskMetric], span: Range<usize>) {
     for metric in metrics {
+        if (kind == Kind::Text) != metric.is_of_texts() {
+            let names = TaskMetric::ALL.iter().filter(|(_, of)| of.is_of_texts() == (kind == Kind::Text));
+            let names: Vec<String> = names.map(|(name, _)| format!("`{name}`")).collect();
+            let message = format!("the metric `{metric}` has no meaning in a task of kind `{kind}`");
+            c.problems
+                .push(TomlProblem::new(span.clone(), message).help(format!("it has {}", names.join(", "))));
+            continue;
+        }
         if kind == Kind::Preference && *metric != TaskMetric::Accuracy {
             let message = format!("the metric `{metric}` has no meaning for pairs");
             c.problems.push(

@@ -79,12 +79,17 @@ fn task(c: &mut Compiler<'_>, folder: &Path) -> Option<Task> {
         .filter_map(|(name, key)| Some((name, c.expression("attributes", &key)?)))
         .collect();
     let metrics = metrics(c, kind?);
+    let window = c.file.window.take();
+    if let Some(window) = window.as_ref().filter(|window| *window.get_ref() < 2) {
+        c.problem(window.span(), "a window has at least 2 tokens");
+    }
     let body = body(c, kind?);
     Some(Task {
         name,
         about: c.file.about.take().unwrap_or_default(),
         kind: kind?,
         metrics,
+        window: window.map(Spanned::into_inner),
         source: source?,
         recipe: Recipe { selection, id, group, system, attributes, body: body? },
         plain,

@@ -38,7 +38,7 @@ pub(crate) enum Body {
     Scored(ScoredAnswer),
     Instruction(Box<Instruction>),
     Conversation { messages: Expr },
-    Text { text: Template },
+    Text { text: Template, original: Option<Template> },
     Plain(Box<Plain>),
 }
 
@@ -105,7 +105,10 @@ impl Body {
                 Document::new(prompt, vec![answer])
             }
             Self::Plain(plain) => plain.document(fields)?,
-            Self::Text { text } => Document::new(Vec::new(), vec![text.render(fields)?]),
+            Self::Text { text, original } => {
+                let original = original.as_ref().map(|original| original.render(fields)).transpose()?;
+                Document { original, ..Document::new(Vec::new(), vec![text.render(fields)?]) }
+            }
         })
     }
 }

@@ -2,7 +2,7 @@
 
 Runs the tasks that lm_eval ships on the first rows of DATA/<task>/<split>.jsonl, on the CPU in f32, and writes for each model
 NAME.json: its configuration and the shapes of its tensors (for a model that is made of numbers), and the log-likelihoods of the
-candidates of each row. No row is stored.
+candidates of each row. No row is stored. stories260K_texts.json has the perplexities of whole texts.
 """
 import json, os, pathlib, shutil, sys, tempfile
 os.environ.update(HF_DATASETS_OFFLINE="1", HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
@@ -114,6 +114,48 @@ def run(folder, name, about, rows=ROWS, **more):
     (here / f"{name}.json").write_text(json.dumps(golden, indent=None, separators=(",", ":")).replace('"logliks"', '\n"logliks"') + "\n")
 
 
+def pages(path):
+    """The articles of a raw file of WikiText, divided as EleutherAI/wikitext_document_level divides them."""
+    page = []
+    for line in path.read_text(encoding="utf-8").split("\n"):
+        heading = line.replace("= = =", "===").replace("= =", "==").strip()
+        if heading.startswith("= ") and heading.endswith(" ="):
+            if "\n".join(page).strip():
+                yield "\n".join(page)
+            page = []
+        page.append(line)
+    yield "\n".join(page)
+
+
+def texts(folder, name):
+    """Whole texts: the task `wikitext` that lm_eval ships, and rows with a `text`."""
+    # The tokenizer of the harness takes <unk> for a control token.
+    articles = [page.replace("<unk>", "unknown") for page in pages(data / "text/wikitext-2/wiki.valid.raw")][:4]
+    rows = [json.loads(row) for row in (data / "text/c4_demo.jsonl").read_text(encoding="utf-8").splitlines()[:12]]
+    golden = {"harness": lm_eval.__version__, "tasks": {}}
+    with tempfile.TemporaryDirectory() as work:
+        work = pathlib.Path(work)
+        shipped_task = yaml.load((shipped / "wikitext/wikitext.yaml").read_text(), Loader)
+        shutil.copy(shipped / "wikitext/preprocess_wikitext.py", work)
+        own = {"output_type": "loglikelihood_rolling", "doc_to_text": "", "doc_to_target": "{{text}}", "metric_list": shipped_task["metric_list"]}
+        for task, of, documents in [("wikitext", shipped_task, [{"page": page} for page in articles]), ("text", own, rows)]:
+            file = work / f"{task}.jsonl"
+            file.write_text("".join(json.dumps(document) + "\n" for document in documents))
+            of.update(task=f"local_{task}", dataset_path="json", dataset_kwargs={"data_files": {"test": str(file)}}, test_split="test")
+            for key in ["dataset_name", "training_split", "validation_split"]:
+                of.pop(key, None)
+            (work / f"{task}.yaml").write_text(yaml.dump(of, Dumper=Dumper))
+        model = HFLM(pretrained=str(folder), dtype="float32", device="cpu", batch_size=8)
+        found = lm_eval.simple_evaluate(model, tasks=["local_wikitext", "local_text"], log_samples=True, bootstrap_iters=0,
+                                        task_manager=TaskManager(include_path=str(work), include_defaults=False))
+    for task in ["wikitext", "text"]:
+        samples = sorted(found["samples"][f"local_{task}"], key=lambda sample: sample["doc_id"])
+        metrics = {key.split(",")[0].replace("_", "-"): value for key, value in found["results"][f"local_{task}"].items() if key.split(",")[0].split("_")[-1] in ["perplexity", "byte"]}
+        golden["tasks"][task] = {"metrics": metrics, "logliks": [round(float(sample["resps"][0][0]), 6) for sample in samples]}
+    (here / f"{name}.json").write_text(json.dumps(golden, separators=(",", ":")).replace('"logliks"', '\n"logliks"') + "\n")
+
+
+texts(data / "models/stories260K", "stories260K_texts")
 with tempfile.TemporaryDirectory() as folder:
     folder = pathlib.Path(folder)
     shape = dict(vocab_size=50432, hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2, rotary_pct=0.5,
