@@ -57,8 +57,8 @@ mod token_rewards;
 mod unconditional;
 
 pub use bench::{
-    Bench, BenchError, BenchOptions, BenchPlan, BenchProgress, BenchStep, HELD_OUT, HeldOut, NamedHead,
-    PlanError, PlannedTask, Suite, SuiteTask, bench, bench_heads,
+    Bench, BenchError, BenchForecast, BenchOptions, BenchPlan, BenchProgress, BenchStep, HELD_OUT, HeldOut,
+    NamedHead, PlanError, PlannedTask, Suite, SuiteTask, TaskForecast, bench, bench_heads,
 };
 pub use cache::CACHE_FILE;
 pub use calibration::{
@@ -78,7 +78,8 @@ pub use metrics::{
     wilson_interval,
 };
 pub use model::{
-    BACKBONE_FILE, BackboneReference, MANIFEST_FILE, Manifest, Model, ModelError, OpenOptions, export_head,
+    BACKBONE_FILE, BackboneReference, MANIFEST_FILE, Manifest, Model, ModelError, ModelOutline, OpenOptions,
+    export_head,
 };
 pub use pass::{Pass, Progress, ScoreError, Unscorable};
 pub use rank::{RankRequest, RankedCandidate, Ranking, ranking_order};

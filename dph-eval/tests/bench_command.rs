@@ -215,6 +215,45 @@ fn the_little_world_needs_no_data() {
 }
 
 #[test]
+fn a_dry_run_counts_documents_and_tokens_without_weights() {
+    let place = place();
+    let dir = place.path();
+    fs::remove_file(dir.join("model/model.safetensors")).unwrap();
+    let args = [
+        "bench",
+        "model",
+        "--task",
+        "piqa",
+        "--task",
+        "boolq",
+        "--data",
+        "data",
+        "--out",
+        "out",
+        "--dry-run",
+    ];
+    let forecast = |more: &[&str]| -> Value {
+        serde_json::from_str(&run(dir, &[&args[..], &["--json"], more].concat()).ok()).unwrap()
+    };
+    let found = forecast(&[]);
+    let [piqa, boolq] = &found["tasks"].as_array().unwrap()[..] else { panic!("{found}") };
+    assert_eq!((&piqa["task"], &piqa["documents"], &piqa["skipped"]), (&"piqa".into(), &9.into(), &2.into()));
+    assert_eq!((&boolq["split"], &boolq["documents"]), (&"validation".into(), &12.into()));
+    let number = |value: &Value, key: &str| value[key].as_u64().unwrap();
+    let alone = number(piqa, "tokens") + number(boolq, "tokens");
+    assert_eq!((number(&found, "documents"), number(&found, "tokens_without_sharing")), (21, alone));
+    // All prompts begin with the same words.
+    assert!(number(&found, "tokens") < alone, "{found}");
+    // A relative likelihood costs more.
+    let relative = forecast(&["--scorer", "loglik-relative"]);
+    assert!(number(&relative, "tokens_without_sharing") > alone, "{relative}");
+    let text = run(dir, &args).ok();
+    assert!(text.contains("piqa/validation: 9 documents (2 skipped), "), "{text}");
+    assert!(text.ends_with(&format!(", of {alone} if their prompts shared nothing\n")), "{text}");
+    assert!(!dir.join("out").exists());
+}
+
+#[test]
 fn a_scorer_can_be_chosen() {
     let place = place();
     write_model(&place.path().join("plain"), &lswt());

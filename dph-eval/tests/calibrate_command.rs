@@ -6,9 +6,17 @@
 mod command;
 mod support;
 
+use std::fs;
+
 use command::run;
+use dph_core::Aggregation;
 use serde_json::Value;
-use support::{lswt, write_model_with_head};
+use support::{head_on, lswt, write_model_with_head};
+
+/// A message without the line breaks of the terminal.
+fn joined(message: &str) -> String {
+    message.replace('│', " ").split_whitespace().collect::<Vec<_>>().join(" ")
+}
 
 const RANK: [&str; 8] =
     ["rank", "model", "--prompt", "Who?", "--candidate", "Ann.", "--candidate", "Nobody knows who it was."];
@@ -60,6 +68,27 @@ fn a_threshold_is_found_on_documents_and_used_by_rank() {
     let plain: Value = serde_json::from_str(&run(dir, &[&RANK[..], &["--json"]].concat()).ok()).unwrap();
     assert!(plain.get("accepted").is_none() && plain.get("min_reward").is_none());
     assert!(run(dir, &[&RANK[..], &["--min-reward", "high"]].concat()).failed(2).contains("or `auto`"));
+
+    // The head of a file is its own; a likelihood needs none.
+    let head = found["head"].as_str().unwrap();
+    assert_eq!(head.len(), 16);
+    write_model_with_head(&dir.join("same"), &lswt(), &["preference", "truth"]);
+    fs::copy(dir.join("model/calibration.json"), dir.join("same/calibration.json")).unwrap();
+    let same = |more: &[&str]| run(dir, &[&["rank", "same"], &auto[2..], more].concat());
+    assert_eq!(same(&[]).ok(), run(dir, &auto).ok());
+    let (other, config) = head_on(Aggregation::default(), &["preference", "truth"]);
+    other.save(&config, &dir.join("same")).unwrap();
+    let error = joined(&same(&[]).failed(2));
+    let expected = format!("made with the preference head {head} of model, but the head of same is ");
+    assert!(error.contains(&expected) && !error.contains(&format!("is {head}")), "{error}");
+    same(&["--scorer", "loglik-mean"]).ok();
+    let without: Value = serde_json::from_str(&file).unwrap();
+    let mut without = without.as_object().unwrap().clone();
+    without.remove("head");
+    fs::write(dir.join("same/calibration.json"), Value::from(without).to_string()).unwrap();
+    let unbound = same(&[]);
+    assert!(unbound.stderr.contains("does not say which preference head"), "{}", unbound.stderr);
+    unbound.ok();
 
     let text = run(dir, &["calibrate", "out", "--scorer", "reward:truth"]).ok();
     assert!(text.starts_with("reward:truth on 60 documents\naccuracy "), "{text}");

@@ -5,23 +5,25 @@ use std::path::Path;
 use std::sync::Arc;
 
 use dph_core::{CandidateScores, Scorer};
-use dph_data::{DataError, Kind, Style, TaskData};
+use dph_data::{Style, TaskData};
 
-use crate::bench::mixture::{fit_mixture, training_documents};
+use crate::bench::error::BenchError;
+use crate::bench::mixture::fit_mixture;
 use crate::bench::options::BenchOptions;
 use crate::bench::plan::{BenchPlan, PlannedTask};
+use crate::bench::scored_sets::ScoredSets;
 use crate::bench::summary::summarise;
 use crate::bench::task_results::task_results;
 use crate::bench::unscored::unscored;
 use crate::bench::whole_texts::{SCORER, text_documents};
 use crate::cache::{ScoreCache, ScoreKey};
-use crate::model::{Model, ModelError};
+use crate::model::Model;
 use crate::pass::{Progress, ScoreError, check_sets};
 use crate::results::{DocumentScores, Mixture, Results, ResultsError, Unscored};
 use crate::score::{plan as plan_pass, score_pass};
 use crate::scorer_choice::{ScorerChoice, ScorerError};
-use crate::scoring::{HeadRef, Scoring};
-use crate::unconditional::{add_unconditional, unconditional_sets};
+use crate::scoring::HeadRef;
+use crate::unconditional::add_unconditional;
 
 /// The outcome of a benchmark.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,79 +54,6 @@ pub enum BenchStep<'a> {
     Scoring(&'a [PlannedTask]),
 }
 
-/// Why a benchmark cannot be run.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum BenchError {
-    /// Rewards are requested from a model without a preference head.
-    #[error("`{model}` has no preference head; train one with `dph-train`, or use the scorer `log`")]
-    NoHead {
-        /// The model.
-        model: String,
-    },
-    /// Conversations are requested from a model without a chat format.
-    #[error(
-        "`{model}` has no chat format: its tokenizer_config.json has no `chat_template` and its vocabulary no <|im_start|> and \
-         <|im_end|>; use the style `plain`, or add a `chat_template`"
-    )]
-    NoChat {
-        /// The model.
-        model: String,
-    },
-    /// The head was trained on documents of another style.
-    #[error(
-        "the preference head of `{name}` was trained on documents in the style `{head}`, and the evaluation is in the style `{style}`: \
-         the head reads the state behind an answer, which differs; evaluate in the style `{head}`, or use the scorer `log`"
-    )]
-    Style {
-        /// The name of the head.
-        name: String,
-        /// The style that it was trained on.
-        head: Style,
-        /// The style of the evaluation.
-        style: Style,
-    },
-    /// A head does not fit the model.
-    #[error("{name}: {source}")]
-    Head {
-        /// The name of the head.
-        name: String,
-        /// Why it does not fit.
-        source: Box<ModelError>,
-    },
-    /// The data cannot be loaded.
-    #[error(transparent)]
-    Data(#[from] DataError),
-    /// A scorer that the model does not have.
-    #[error(transparent)]
-    Scorer(#[from] ScorerError),
-    /// There are no documents on which the weight of a mixture can be chosen.
-    #[error(
-        "`mixture:{head}`: its weight is chosen on the training splits of the tasks, and none of them can be used; add \
-         <task>/train.jsonl to the data, or give the weights: the scorer `reward:0.7*a+0.3*b`"
-    )]
-    NoTraining {
-        /// The head.
-        head: String,
-    },
-    /// The files of the model can no longer be read.
-    #[error(transparent)]
-    Model(Box<ModelError>),
-    /// A batch does not fit the model.
-    #[error(transparent)]
-    Batch(#[from] ScoreError),
-    /// A document does not fit the model.
-    #[error("{task}/{split}: {source}")]
-    Score {
-        /// The task.
-        task: String,
-        /// The split.
-        split: String,
-        /// Which and why.
-        source: ScoreError,
-    },
-}
-
 /// Evaluates a model on every task of a plan.
 ///
 /// All data is loaded before the first document is scored, so that a missing file is found at once. Then one plan is made for the
@@ -144,7 +73,9 @@ pub fn bench(
     }
     let head = model.head.as_ref().map(|(head, config)| (head, config));
     let subject = Subject { name: &model.name, head };
-    Ok(evaluate(model, &[subject], plan, options, progress)?.remove(0))
+    let mut found = evaluate(model, &[subject], plan, options, progress)?.remove(0);
+    found.results.head = model.head_hash();
+    Ok(found)
 }
 
 /// What is evaluated: a name and, optionally, a preference head on the model.
@@ -162,54 +93,25 @@ pub(crate) fn evaluate(
     options: &BenchOptions,
     progress: &mut dyn FnMut(BenchProgress<'_>),
 ) -> Result<Vec<Bench>, BenchError> {
-    let chooses = plan.tasks.iter().any(|planned| !planned.is_of_texts());
-    let measures_texts = plan.tasks.iter().any(PlannedTask::is_of_texts);
-    let wants = |is: fn(&ScorerChoice) -> bool| chooses && options.scorers.iter().any(is);
     if options.style == Style::Chat && !model.tokenizer.has_chat() {
         return Err(BenchError::NoChat { model: model.name.clone() });
     }
-    if wants(ScorerChoice::rewards) {
+    let scoring = options.scoring(plan);
+    if scoring.rewards {
         subjects.iter().try_for_each(|subject| subject.check_style(options.style))?;
     }
-    let scoring = Scoring {
-        token_budget: options.token_budget,
-        log_likelihood: measures_texts || wants(ScorerChoice::log_likelihood),
-        rewards: wants(ScorerChoice::rewards),
-        unconditional: wants(ScorerChoice::unconditional),
-    };
     // A head that does not exist is found before anything is loaded.
     for subject in subjects {
         subject.scorers(options, &|_| Some(Scorer::LoglikMean))?;
     }
-    let mut loaded = Vec::new();
-    for (index, planned) in plan.tasks.iter().enumerate() {
+    let context = model.backbone.context();
+    let sets = ScoredSets::load(&model.tokenizer, context, plan, options, &mut |planned| {
         progress(BenchProgress { step: BenchStep::Loading(planned), overall: Progress::default() });
-        let data = match options.loaded.get(index) {
-            Some(data) => Arc::clone(data),
-            None => Arc::new(planned.load(&model.tokenizer, model.backbone.context(), options)?),
-        };
+    })?;
+    for (planned, data) in plan.tasks.iter().zip(&sets.tasks) {
         check_sets(&model.backbone, &data.sets).map_err(|source| planned.unscorable(source))?;
-        loaded.push(data);
     }
-    let training = match wants(|choice| choice.mixture().is_some()) {
-        true => training_documents(model, plan, options)?,
-        false => Vec::new(),
-    };
-
-    let evaluated = || loaded.iter().flat_map(|data| &data.sets);
-    let is_answer: Vec<bool> = loaded
-        .iter()
-        .flat_map(|data| std::iter::repeat_n(data.kind != Kind::Text, data.sets.len()))
-        .collect();
-    let without = match scoring.unconditional {
-        true => {
-            let answers = evaluated().zip(&is_answer).filter_map(|(set, is_answer)| is_answer.then_some(set));
-            unconditional_sets(&model.tokenizer, options.style, answers)?
-        }
-        false => Vec::new(),
-    };
-    let sets = evaluated().chain(&without).chain(training.iter().flat_map(|data| &data.sets));
-    let pass = plan_pass(model, sets, &scoring)?;
+    let pass = plan_pass(model, sets.all(), &scoring)?;
     let heads: Vec<HeadRef> = subjects.iter().filter_map(|subject| subject.head).collect();
     let mut cache = options.cache.as_deref().map(|path| ScoreCache::open(path, options.fresh));
     let key = match &cache {
@@ -221,9 +123,9 @@ pub(crate) fn evaluate(
         score_pass(model, &heads, &pass, &scoring, key.as_ref().zip(cache.as_mut()), &mut |overall| {
             progress(BenchProgress { step, overall });
         })?;
-    let mut others = scores.split_off(evaluated().count());
-    let of_training = others.split_off(without.len());
-    let answers = scores.iter_mut().zip(&is_answer);
+    let mut others = scores.split_off(sets.evaluated().count());
+    let of_training = others.split_off(sets.without.len());
+    let answers = scores.iter_mut().zip(sets.is_answer());
     let answers = answers.filter_map(|(scores, is_answer)| is_answer.then_some(scores));
     add_unconditional(answers, &others);
 
@@ -235,13 +137,13 @@ pub(crate) fn evaluate(
         let (scores, of_training) = (only(&scores, &own), only(&of_training, &own));
         let mut bench = Bench::new(subject.name);
         bench.results.style = Some(options.style);
-        let mixtures = subject.mixtures(&options.scorers, &by_task(&training, &of_training))?;
+        let mixtures = subject.mixtures(&options.scorers, &by_task(&sets.training, &of_training))?;
         let mixture = |head: &str| {
             let fitted = mixtures.iter().find(|(mixture, _)| mixture.scorer == mixture_name(head));
             fitted.map(|(_, scorer)| scorer.clone())
         };
         let scorers = subject.scorers(options, &mixture)?;
-        for (planned, (data, scores)) in plan.tasks.iter().zip(by_task(&loaded, &scores)) {
+        for (planned, (data, scores)) in plan.tasks.iter().zip(by_task(&sets.tasks, &scores)) {
             bench.add(planned, data, rewards, &scorers, scores);
         }
         summarise(&mut bench.results, &bench.documents, plan, rewards, &scorers);

@@ -2,7 +2,8 @@
 
 use dph_core::{PreferenceHead, PreferenceHeadConfig};
 
-use crate::bench::evaluate::{Bench, BenchError, BenchProgress, Subject, evaluate};
+use crate::bench::error::BenchError;
+use crate::bench::evaluate::{Bench, BenchProgress, Subject, evaluate};
 use crate::bench::options::BenchOptions;
 use crate::bench::plan::BenchPlan;
 use crate::model::{Model, check_head};

@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use dph_core::{CandidateScores, Scorer};
-use dph_data::{DataError, TaskData};
+use dph_data::{ChatTokenizer, DataError, TaskData};
 
 use crate::bench::options::BenchOptions;
 use crate::bench::plan::BenchPlan;
-use crate::model::Model;
 use crate::outcomes::{is_finite, prediction};
 use crate::results::Mixture;
 
@@ -19,14 +18,15 @@ const STEPS: usize = 20;
 /// Training documents of the tasks of a plan: a seeded sample of each. A task without a training split has none, nor has one that is
 /// evaluated on it.
 pub(crate) fn training_documents(
-    model: &Model,
+    tokenizer: &ChatTokenizer,
+    context: usize,
     plan: &BenchPlan,
     options: &BenchOptions,
 ) -> Result<Vec<Arc<TaskData>>, DataError> {
     let options = BenchOptions { limit: Some(DOCUMENTS), ..options.clone() };
     let mut all = Vec::new();
     for planned in plan.tasks.iter().filter(|planned| !planned.is_of_texts()) {
-        match planned.load_training(&model.tokenizer, model.backbone.context(), &options) {
+        match planned.load_training(tokenizer, context, &options) {
             None | Some(Err(DataError::NotFound(_))) => {}
             Some(data) => all.push(Arc::new(data?)),
         }

@@ -1,6 +1,7 @@
 //! [`Calibration`]: the values of scorers beside what is right, over the documents of a run.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use dph_core::{CandidateScores, Scorer};
 use serde::{Deserialize, Serialize};
@@ -10,6 +11,7 @@ use crate::calibration::error::CalibrationError;
 use crate::calibration::length::{LengthCorrelation, LengthGroup, by_length};
 use crate::calibration::reliability::{Reliability, probabilities};
 use crate::calibration::threshold::Threshold;
+use crate::model::{MANIFEST_FILE, Model, head_hash_of_run};
 use crate::outcomes::{heads, prediction, scorer_named};
 use crate::results::DocumentScores;
 
@@ -23,6 +25,9 @@ pub struct Calibration {
     pub format: u32,
     /// The name of the results.
     pub name: String,
+    /// The hash of their preference head ([`Model::head_hash`]); absent if there is none, and in files of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<String>,
     /// The tasks whose documents are used, as `task/split`.
     pub tasks: Vec<String>,
     /// One entry for each scorer.
@@ -49,6 +54,19 @@ pub struct ScorerCalibration {
 }
 
 impl Calibration {
+    /// The calibration of a run or of an output directory of `dph-eval bench`, see [`new`](Self::new).
+    ///
+    /// # Errors
+    /// As [`new`](Self::new); results that cannot be read.
+    pub fn of_run(dir: &Path, scorers: &[String], tasks: &[String]) -> Result<Self, CalibrationError> {
+        let mut found = Self::new(&Bench::load(dir)?, scorers, tasks)?;
+        if found.head.is_none() && dir.join(MANIFEST_FILE).is_file() {
+            // The results of a run can be kept without its model.
+            found.head = head_hash_of_run(dir).ok().flatten();
+        }
+        Ok(found)
+    }
+
     /// The calibration of these scorers, by name, or of all scorers of the run; on these tasks, by name, or on all.
     ///
     /// # Errors
@@ -83,7 +101,25 @@ impl Calibration {
         let tasks: Vec<String> =
             documents.iter().map(|document| format!("{}/{}", document.task, document.split)).collect();
         let tasks = unique(&mut tasks.iter());
-        Ok(Self { format: FORMAT, name: bench.results.name.clone(), tasks, scorers })
+        let head = bench.results.head.clone();
+        Ok(Self { format: FORMAT, name: bench.results.name.clone(), head, tasks, scorers })
+    }
+
+    /// Whether a model has the head that the calibration was made with. A calibration that does not say which it was fits every head.
+    ///
+    /// # Errors
+    /// Another head, or none.
+    pub fn check_head(&self, model: &Model) -> Result<(), CalibrationError> {
+        let found = model.head_hash();
+        match &self.head {
+            Some(head) if found.as_ref() != Some(head) => Err(CalibrationError::OtherHead {
+                name: self.name.clone(),
+                head: head.clone(),
+                model: model.name.clone(),
+                found: found.unwrap_or_else(|| "none".into()),
+            }),
+            _ => Ok(()),
+        }
     }
 
     /// The threshold of a scorer, by name.

@@ -49,6 +49,21 @@ pub enum CalibrationError {
         /// The scorer.
         scorer: String,
     },
+    /// The calibration was made with another head.
+    #[error(
+        "the calibration was made with the preference head {head} of {name}, but the head of {model} is {found}: the rewards of two heads have \
+         different scales; evaluate this model with `dph-eval bench … --out RUN` and calibrate it with `dph-eval calibrate RUN`, or give a number"
+    )]
+    OtherHead {
+        /// The results that the calibration is of.
+        name: String,
+        /// The hash of their head.
+        head: String,
+        /// The model.
+        model: String,
+        /// The hash of its head.
+        found: String,
+    },
     /// The file has a newer format.
     #[error("{}: format {format} is newer than this program; update the program", path.display())]
     Format {

@@ -4,11 +4,12 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use dph_core::Style;
 use dph_core::terminal::{Done, Failure, Progress, say};
+use dph_core::{PreferenceHeadConfig, Style};
+use dph_data::ChatTokenizer;
 use dph_eval::{
-    Bench, BenchOptions, BenchPlan, BenchProgress, BenchStep, CACHE_FILE, MANIFEST_FILE, PlannedTask,
-    ScorerChoice, Table, bench,
+    Bench, BenchForecast, BenchOptions, BenchPlan, BenchProgress, BenchStep, CACHE_FILE, MANIFEST_FILE,
+    PlannedTask, ScorerChoice, Table, bench,
 };
 
 use super::device::{DeviceArgs, positive};
@@ -89,6 +90,10 @@ pub struct BenchArgs {
     #[arg(long, requires = "out")]
     fresh: bool,
 
+    /// Only read the data and print the number of documents and tokens, without the weights of the model and without scoring
+    #[arg(long)]
+    dry_run: bool,
+
     /// Print results.json instead of the table
     #[arg(long)]
     json: bool,
@@ -100,6 +105,9 @@ pub struct BenchArgs {
 impl BenchArgs {
     pub fn run(self, out: &mut dyn Write) -> Result<(), Failure> {
         let plan = BenchPlan::new(&self.suite, &self.task, self.split.as_deref())?;
+        if self.dry_run {
+            return self.forecast(&plan, out);
+        }
         if let Some(dir) = &self.out {
             // An invalid directory is reported before the work, not after it.
             if dir.join(MANIFEST_FILE).exists() {
@@ -114,24 +122,8 @@ impl BenchArgs {
         let mut line = Progress::new();
         line.prepare("loading the model");
         let model = self.device.open_with(&self.dir, true)?;
-        let of_head = model.head.as_ref().map(|(_, config)| config.style);
-        let style = self.style.or(of_head).unwrap_or_else(|| model.tokenizer.default_style());
-        let options = BenchOptions {
-            data: self.data.clone(),
-            style,
-            limit: self.limit,
-            few_shot: self.few_shot,
-            same_examples: self.same_examples,
-            scorers: match self.scorer.is_empty() {
-                true => vec![ScorerChoice::all(model.heads())],
-                false => self.scorer.clone(),
-            },
-            token_budget: self.device.token_budget,
-            seed: self.seed,
-            loaded: Vec::new(),
-            cache: self.out.as_ref().map(|dir| dir.join(CACHE_FILE)),
-            fresh: self.fresh,
-        };
+        let head = model.head.as_ref().map(|(_, config)| config);
+        let options = self.options(head, &model.tokenizer);
         let found = bench(&model, &plan, &options, &mut |progress| show(&mut line, progress));
         line.finish();
         let found = found?;
@@ -144,6 +136,41 @@ impl BenchArgs {
         let text = if self.json { found.results.to_json() } else { table.for_stdout() };
         out.write_all(text.as_bytes())?;
         Ok(())
+    }
+
+    /// The options for a model with this head and tokenizer.
+    fn options(&self, head: Option<&PreferenceHeadConfig>, tokenizer: &ChatTokenizer) -> BenchOptions {
+        let of_head = head.map(|head| head.style);
+        let heads = head.map_or(&[][..], |head| &head.rewards);
+        BenchOptions {
+            data: self.data.clone(),
+            style: self.style.or(of_head).unwrap_or_else(|| tokenizer.default_style()),
+            limit: self.limit,
+            few_shot: self.few_shot,
+            same_examples: self.same_examples,
+            scorers: match self.scorer.is_empty() {
+                true => vec![ScorerChoice::all(heads)],
+                false => self.scorer.clone(),
+            },
+            token_budget: self.device.token_budget,
+            seed: self.seed,
+            loaded: Vec::new(),
+            cache: self.out.as_ref().map(|dir| dir.join(CACHE_FILE)),
+            fresh: self.fresh,
+        }
+    }
+
+    /// Prints what there is to do.
+    fn forecast(&self, plan: &BenchPlan, out: &mut dyn Write) -> Result<(), Failure> {
+        let model = self.device.outline(&self.dir)?;
+        let options = self.options(model.head.as_ref(), &model.tokenizer);
+        let (context, is_packable) = (model.config.context, model.config.is_packable());
+        let found = BenchForecast::new(plan, &model.tokenizer, context, is_packable, &options)?;
+        let text = match self.json {
+            true => serde_json::to_string_pretty(&found).map_err(Failure::work)? + "\n",
+            false => found.to_text(),
+        };
+        Ok(out.write_all(text.as_bytes())?)
     }
 }
 

@@ -5,13 +5,14 @@ use std::path::PathBuf;
 
 use clap::Args;
 use dph_core::terminal::{Failure, say};
-use dph_eval::{Bench, CALIBRATION_FILE, Calibration, CalibrationError};
+use dph_eval::{CALIBRATION_FILE, Calibration};
 
 /// Compare the scores of a run with what is right: as probabilities, and as a threshold
 ///
 /// Reads documents.jsonl of a run. Prints, for each scorer, the reliability curve, the calibration error and the Brier score of its values as
 /// probabilities, the accuracy by the length of the right answer, and the correlation of value and length. Writes them with a threshold for
-/// candidates that are good enough to calibration.json, which `dph-eval rank --min-reward auto` reads.
+/// candidates that are good enough to calibration.json, which `dph-eval rank --min-reward auto` reads. The file says which preference
+/// head it was made with, and is refused with another one.
 #[derive(Debug, Args)]
 pub struct CalibrateArgs {
     /// A run, or an output directory of `dph-eval bench`
@@ -37,8 +38,7 @@ pub struct CalibrateArgs {
 
 impl CalibrateArgs {
     pub fn run(self, out: &mut dyn Write) -> Result<(), Failure> {
-        let bench = Bench::load(&self.run).map_err(CalibrationError::from)?;
-        let calibration = Calibration::new(&bench, &self.scorer, &self.task)?;
+        let calibration = Calibration::of_run(&self.run, &self.scorer, &self.task)?;
         let dir = self.out.unwrap_or(self.run);
         if !dir.is_dir() {
             return Err(Failure::request(format!("--out {}: there is no such directory", dir.display())));

@@ -5,7 +5,7 @@ use std::path::Path;
 use clap::Args;
 use dph_core::terminal::Failure;
 use dph_data::ChatFormat;
-use dph_eval::{Model, OpenOptions};
+use dph_eval::{Model, ModelOutline, OpenOptions};
 use dph_model::checkpoint::Precision;
 
 /// How a model is opened and computed.
@@ -39,8 +39,17 @@ impl DeviceArgs {
     /// Opens a model; with `text_only`, also one that has no chat format.
     pub fn open_with(&self, dir: &Path, text_only: bool) -> Result<Model, Failure> {
         let device = dph_core::device(&self.device)?;
-        let options = OpenOptions { chat: self.chat, precision: self.precision, text_only };
-        Ok(Model::open_with(dir, &device, &options)?)
+        Ok(Model::open_with(dir, &device, &self.options(text_only))?)
+    }
+
+    /// What is known of a model without its weights.
+    pub fn outline(&self, dir: &Path) -> Result<ModelOutline, Failure> {
+        dph_core::device(&self.device)?;
+        Ok(ModelOutline::read(dir, &self.options(true))?)
+    }
+
+    fn options(&self, text_only: bool) -> OpenOptions {
+        OpenOptions { chat: self.chat, precision: self.precision, text_only }
     }
 }
 

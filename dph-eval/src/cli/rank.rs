@@ -90,7 +90,17 @@ impl RankArgs {
         let scorers = self.scorers(&model)?;
         let min_reward = match (self.min_reward, &calibration, scorers.first()) {
             (Some(MinReward::Least(least)), _, _) => Some(least),
-            (_, Some(calibration), Some(by)) => Some(calibration.threshold(&by.to_string())?),
+            (_, Some(calibration), Some(by)) => {
+                if !by.is_likelihood() {
+                    calibration.check_head(&model)?;
+                    if calibration.head.is_none() {
+                        say(
+                            "warning: the calibration does not say which preference head it was made with; make it anew with `dph-eval calibrate`",
+                        );
+                    }
+                }
+                Some(calibration.threshold(&by.to_string())?)
+            }
             _ => None,
         };
         if self.per_token && model.heads().is_empty() {

@@ -4,14 +4,18 @@ mod backbone_reference;
 mod error;
 mod files;
 mod head_fits;
+mod head_hash;
 mod json_file;
 mod locate;
 mod manifest;
 mod open;
+mod outline;
 
 pub use backbone_reference::{BackboneReference, export_head};
 pub use error::ModelError;
 pub use files::{BACKBONE_FILE, MANIFEST_FILE};
 pub(crate) use head_fits::check_head;
+pub(crate) use head_hash::head_hash_of_run;
 pub use manifest::Manifest;
 pub use open::{Model, OpenOptions};
+pub use outline::ModelOutline;

@@ -151,7 +151,7 @@ impl Model {
 }
 
 /// The tokenizer of a backbone.
-fn tokenizer(
+pub(super) fn tokenizer(
     backbone: &Path,
     format: Option<ChatFormat>,
     text_only: bool,

@@ -87,7 +87,16 @@ impl<'a> Pass<'a> {
     ) -> Result<Self, ScoreError> {
         let sets: Vec<&CandidateSet> = sets.into_iter().collect();
         check_sets(backbone, sets.iter().copied())?;
-        let layout = RowLayout::new(backbone);
+        Ok(Self::arrange(RowLayout::new(backbone), sets, targets, token_budget, share))
+    }
+
+    fn arrange(
+        layout: RowLayout,
+        sets: Vec<&'a CandidateSet>,
+        targets: TargetTokens,
+        token_budget: usize,
+        share: bool,
+    ) -> Self {
         let (mut rows, mut candidates) = (Vec::new(), 0);
         for (owner, &set) in sets.iter().enumerate() {
             for set in layout.rows(set) {
@@ -106,7 +115,7 @@ impl<'a> Pass<'a> {
         let lengths: Vec<usize> =
             pass.shared.iter().map(|shared| pass.prefix_row(shared).packed_len()).collect();
         pass.plan = plan_batches(&lengths, token_budget);
-        Ok(pass)
+        pass
     }
 
     /// The sets, in their order.
@@ -180,6 +189,19 @@ impl<'a> Pass<'a> {
     pub(crate) fn counter(&self) -> ProgressCounter {
         ProgressCounter::new(&self.rows, self.tokens(0..self.batches()))
     }
+}
+
+/// Number of tokens that are computed for sets in these rows, without padding: those of [`Pass::tokens`] for all batches. With `sharing`, a
+/// token budget, what several prompts begin with counts once for the rows that it fits into, see [`Pass::sharing_prefixes`].
+pub fn computed_tokens<'a>(
+    layout: RowLayout,
+    sets: impl IntoIterator<Item = &'a CandidateSet>,
+    sharing: Option<usize>,
+) -> usize {
+    let share = sharing.is_some() && layout.is_packed;
+    let budget = sharing.unwrap_or(DEFAULT_TOKEN_BUDGET);
+    let pass = Pass::arrange(layout, sets.into_iter().collect(), TargetTokens::None, budget, share);
+    pass.tokens(0..pass.batches())
 }
 
 /// A row that is stored alone.

@@ -43,6 +43,10 @@ pub struct Results {
     /// The style of the documents; absent in files of earlier versions, which are all `chat`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub style: Option<Style>,
+    /// The hash of the preference head ([`Model::head_hash`](crate::Model::head_hash)); absent without one, and in the results of runs,
+    /// whose export is beside them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<String>,
     /// One entry for each task and scorer.
     pub results: Vec<TaskResult>,
     /// One entry for each suite and scorer.
@@ -217,6 +221,7 @@ impl Results {
             format: RESULTS_FORMAT,
             name: name.into(),
             style: None,
+            head: None,
             results: Vec::new(),
             suites: Vec::new(),
             mixtures: Vec::new(),

@@ -2,22 +2,22 @@
 
 use std::path::Path;
 
-use dph_core::{CandidateSet, Layer};
+use dph_core::Layer;
 use dph_data::DataError;
-use dph_eval::BenchPlan;
+use dph_eval::{BenchError, BenchForecast, BenchPlan};
 
 use crate::error::TrainError;
 use crate::estimate::speed::Speed;
 use crate::experiment::Experiment;
 use crate::model::source::ModelSource;
-use crate::run::evaluation_plan::evaluation_options;
+use crate::run::evaluation_plan::{chosen_scorers, evaluation_options, trains_head};
 
 /// The expected work and cost of the evaluation.
 #[derive(Debug, Clone)]
 pub struct EvalForecast {
     /// Number of questions.
     pub questions: usize,
-    /// Number of tokens of the questions. Each prompt counts once.
+    /// Number of tokens that are computed. Each prompt counts once, and so does what several prompts of a row begin with.
     pub tokens: usize,
     /// Estimated time of all evaluations in seconds.
     pub seconds: f64,
@@ -33,17 +33,14 @@ impl EvalForecast {
         speed: &Speed<'_>,
     ) -> Result<Option<Self>, TrainError> {
         let Some(tokenizer) = source.tokenizer() else { return Ok(None) };
-        let options = evaluation_options(experiment, root, tokenizer);
-        let (mut questions, mut tokens) = (0, 0);
-        for planned in &plan.tasks {
-            let data = match planned.load(tokenizer, source.config.context, &options) {
-                Ok(data) => data,
-                Err(DataError::NotFound(_)) => return Ok(None),
-                Err(error) => return Err(error.into()),
-            };
-            questions += data.sets.len();
-            tokens += data.sets.iter().map(CandidateSet::packed_len).sum::<usize>();
-        }
+        let mut options = evaluation_options(experiment, root, tokenizer);
+        options.scorers = chosen_scorers(experiment, trains_head(experiment));
+        let config = &source.config;
+        let found = BenchForecast::new(plan, tokenizer, config.context, config.is_packable(), &options);
+        let BenchForecast { documents: questions, tokens, .. } = match found {
+            Err(BenchError::Data(DataError::NotFound(_))) => return Ok(None),
+            found => found?,
+        };
         let times = 1 + experiment.eval.after.len();
         let seconds = times as f64 * speed.forward(tokens, Layer::Last);
         Ok(Some(Self { questions, tokens, seconds }))

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use dph_core::{CandidateSet, Layer};
 use dph_data::{DataError, TaskData};
+use dph_eval::pass::{RowLayout, computed_tokens};
 
 use crate::data::task_cache::{DataSource, TaskCache};
 use crate::error::TrainError;
@@ -127,7 +128,12 @@ impl Load {
         let longest = training.iter().chain(&validation).copied().max().unwrap_or(0);
         let sets: usize = loaded.training.iter().map(|data| data.sets.len()).sum();
         let of_training: usize = training.iter().sum();
-        let set_tokens = of_training + validation.iter().sum::<usize>();
+        let sets_of = |data: &[Arc<TaskData>]| {
+            let layout = RowLayout { is_packed: source.config.is_packable(), padding: 0 };
+            computed_tokens(layout, data.iter().flat_map(|data| &data.sets), None)
+        };
+        // A pass over a frozen model or for the reference.
+        let set_tokens = sets_of(&loaded.training) + sets_of(&loaded.validation);
         let tokens = match experiment.trainable(stage) {
             Trainable::None => set_tokens,
             _ => (of_training as f64 / sets as f64 * seen as f64) as usize,

@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use dph_core::PreferenceHead;
-use dph_eval::{Bench, BenchStep, CACHE_FILE, Model, NamedHead, ScorerChoice, bench, bench_heads};
+use dph_eval::{Bench, BenchStep, CACHE_FILE, Model, NamedHead, bench, bench_heads};
 
 use crate::data::evaluation_data::EvaluationData;
 use crate::error::TrainError;
 use crate::progress::StageProgress;
 use crate::run::context::RunContext;
-use crate::run::evaluation_plan::evaluation_options;
+use crate::run::evaluation_plan::{chosen_scorers, evaluation_options};
 
 /// Evaluates the models in these directories in one pass. They must have the same language model and either all have a head
 /// or all have none. `data` is the data of the context's plan for their tokenizer. The scores of finished batches are kept in the
@@ -28,11 +28,7 @@ pub(crate) fn evaluate(
     model.name = experiment.name.clone();
     let mut options = evaluation_options(experiment, context.data, &model.tokenizer);
     // After a stage without a head there are no rewards.
-    options.scorers = experiment.eval.scorers.clone();
-    options.scorers.retain(|scorer| model.head.is_some() || !scorer.rewards());
-    if options.scorers.is_empty() {
-        options.scorers.push(ScorerChoice::all(model.heads()));
-    }
+    options.scorers = chosen_scorers(experiment, model.head.is_some());
     options.loaded = data.tasks.clone();
     options.cache = Some(dir.join(CACHE_FILE));
 

@@ -21,6 +21,16 @@ pub(crate) fn evaluation_plan(experiment: &Experiment) -> Result<BenchPlan, Plan
     Ok(plan)
 }
 
+/// The scorers of a model, as the experiment chooses them. Without a head, those that need rewards are left out.
+pub(crate) fn chosen_scorers(experiment: &Experiment, has_head: bool) -> Vec<ScorerChoice> {
+    let mut scorers = experiment.eval.scorers.clone();
+    scorers.retain(|scorer| has_head || !scorer.rewards());
+    if scorers.is_empty() {
+        scorers.push(if has_head { ScorerChoice::Both } else { ScorerChoice::Log });
+    }
+    scorers
+}
+
 /// The options of an evaluation of a model with this tokenizer, given the root of the data sets. With a head, all documents leave
 /// room for their last token, whose state heads read.
 pub(crate) fn evaluation_options(
@@ -30,7 +40,11 @@ pub(crate) fn evaluation_options(
 ) -> BenchOptions {
     let limit = experiment.eval.limit;
     let style = experiment.eval_style(tokenizer);
-    let trains_head = experiment.stages.iter().any(|stage| stage.objective.trains_head());
-    let scorers = if trains_head { ScorerChoice::Both } else { ScorerChoice::Log };
+    let scorers = if trains_head(experiment) { ScorerChoice::Both } else { ScorerChoice::Log };
     BenchOptions { style, limit, seed: experiment.eval.seed, ..BenchOptions::new(root, scorers) }
+}
+
+/// Whether a stage trains a preference head.
+pub(crate) fn trains_head(experiment: &Experiment) -> bool {
+    experiment.stages.iter().any(|stage| stage.objective.trains_head())
 }
