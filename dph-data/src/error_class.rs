@@ -4,7 +4,7 @@ use dph_core::{Classify, ErrorClass};
 
 use crate::chat::{ChatError, TokenizerError};
 use crate::definition_error::DefinitionError;
-use crate::load::{DataError, SplitNotFound};
+use crate::load::{DataError, LocateError};
 use crate::order::MixtureError;
 use crate::rows::RowsError;
 
@@ -47,7 +47,7 @@ impl Classify for RowsError {
     }
 }
 
-impl Classify for SplitNotFound {
+impl Classify for LocateError {
     fn class(&self) -> ErrorClass {
         ErrorClass::Request
     }

@@ -56,8 +56,8 @@ pub use document::{Document, PlainPrompt};
 pub use dph_core::{Candidate, CandidateSet, Style};
 pub use invalid_toml::{InvalidToml, TomlProblem};
 pub use load::{
-    DataError, Documents, Holdout, HoldoutSide, SplitNotFound, TaskData, TaskLoadOptions, WholeText,
-    WholeTexts, WrittenLength,
+    DataError, Documents, Holdout, HoldoutSide, LocateError, SplitNotFound, TaskData, TaskLoadOptions,
+    WholeText, WholeTexts, WrittenLength,
 };
 pub use order::{
     Mixture, MixtureError, MixtureItem, draw_distractor, plan_batches, plan_rows, plan_set_batches,

@@ -7,9 +7,7 @@ use common::write;
 use dph_data::{Documents, SkipReason, Task, TaskData, TaskLoadOptions, read_rows};
 
 /// Every way for a whole file to be wrong: name, content, what it is.
-const FILES: [(&str, &[u8], &str); 18] = [
-    ("lines.jsonl", b"[{\"sentence\": \"a\", \"label\": 1}]", "an array under the name of JSON Lines"),
-    ("pretty.jsonl", b"{\n  \"sentence\": \"a\",\n  \"label\": 1\n}\n", "one pretty-printed object"),
+const FILES: [(&str, &[u8], &str); 15] = [
     ("text.jsonl", b"once upon a time\nthere was\n", "no JSON at all"),
     ("empty.jsonl", b"", "nothing"),
     ("blank.jsonl", b"\n\n  \n", "blank lines"),
@@ -18,10 +16,9 @@ const FILES: [(&str, &[u8], &str); 18] = [
     ("pointer.jsonl", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "a pointer of Git LFS"),
     ("wide.csv", b"\xFF\xFEa\x00", "UTF-16"),
     ("page.json", b"<!DOCTYPE html><html></html>", "a web page"),
-    ("lines.json", b"{\"a\": 1}\n{\"a\": 2}\n", "JSON Lines under the name of JSON"),
     ("cut.json", b"[{\"sentence\": \"a\", \"label\": 1}, {\"sent", "a download cut short"),
     ("number.json", b"3", "no rows"),
-    ("two.json", b"{\"train\": [], \"test\": []}", "two arrays"),
+    ("two.json", b"{\"train\": [], \"test\": []}", "splits, but not the right one"),
     ("no.parquet", b"{\"sentence\": \"a\"}", "text under the name of parquet"),
     ("header.csv", b"sentence,label\n", "a header only"),
     ("rows.xlsx", b"PK\x03\x04", "another format"),

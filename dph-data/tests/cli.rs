@@ -75,7 +75,7 @@ fn list_show_and_stats() {
         json!({
             "place": "data/piqa/validation.jsonl:2",
             "reason": "missing-field",
-            "message": "the row has no field `sol2` (for `candidates`)",
+            "message": "the row has no field `sol2` (for `candidates`); there is `goal`, `sol1`, `label`",
         })
     );
 

@@ -143,7 +143,8 @@ fn a_test_split_without_labels_says_so() {
     assert_eq!(
         error,
         "none of the 1767 rows of `winogrande`, split `test`, can be used (1767 unlabelled). The first: \
-         ROOT/winogrande/test.jsonl:1: the row has no gold answer: `answer` is missing, null, empty or -1"
+         ROOT/winogrande/test.jsonl:1: the row has no gold answer: `answer` is missing, null, empty or -1; there is \
+         `qID`, `sentence`, `option1`, `option2`"
     );
 }
 
@@ -283,13 +284,26 @@ fn parquet_has_the_rows_of_the_json_lines() {
 #[test]
 fn tables_as_published_by_glue() {
     let Some(root) = data_root() else { return };
-    let rows = read_rows(&root.join("glue/original/RTE/dev.tsv")).unwrap();
+    let task = Task::find("rte").unwrap();
+    let rows = task.read_rows(&root.join("glue/original/RTE/dev.tsv"), "validation").unwrap();
     let expected = read_rows(&root.join("glue/rte/validation.jsonl")).unwrap();
     assert_eq!(rows.len(), expected.len());
     for (row, expected) in rows.iter().zip(&expected) {
         let (row, expected) = (row.fields.as_ref().unwrap(), expected.fields.as_ref().unwrap());
         assert_eq!(row["sentence1"], expected["sentence1"]);
         assert_eq!(row["sentence2"], expected["sentence2"]);
+    }
+    // Every line is a row, with its quotation marks.
+    for (task, file) in [("stsb", "STS-B"), ("wnli", "WNLI"), ("rte", "RTE")] {
+        let path = root.join(format!("glue/original/{file}/dev.tsv"));
+        let lines = std::fs::read_to_string(&path).unwrap();
+        let rows = Task::find(task).unwrap().read_rows(&path, "validation").unwrap();
+        assert_eq!(rows.len() + 1, lines.lines().count(), "{file}");
+        for (row, line) in rows.iter().zip(lines.lines().skip(1)) {
+            let Ok(fields) = &row.fields else { continue };
+            let texts: Vec<&str> = fields.values().map(|value| value.as_str().unwrap()).collect();
+            assert_eq!(texts.join("\t"), line, "{file}");
+        }
     }
 }
 

@@ -143,8 +143,14 @@ fn a_template_that_fails_names_itself_and_the_mistake() {
         format!("{}: {problem}", problem.reason)
     };
     assert_eq!(problem("{{ a | shout }}"), "template: `text`: filter shout is unknown");
-    assert_eq!(problem("{{ a }} {{ z }}"), "missing-field: the row has no field `z` (for `text`)");
-    assert_eq!(problem("{{ b.z }} {{ b.c }}"), "missing-field: the row has no field `b.z` (for `text`)");
+    assert_eq!(
+        problem("{{ a }} {{ z }}"),
+        "missing-field: the row has no field `z` (for `text`); there is `a`, `b`, `d`"
+    );
+    assert_eq!(
+        problem("{{ b.z }} {{ b.c }}"),
+        "missing-field: the row has no field `b.z` (for `text`); `b` has `c`"
+    );
     assert_eq!(problem("{{ b }}"), "wrong-type: `text`: text is needed here, but the value is an object");
     assert_eq!(problem("{{ d }}"), "wrong-type: `text`: text is needed here, but the value is null");
 }

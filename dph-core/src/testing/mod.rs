@@ -15,6 +15,8 @@ pub use close::assert_close;
 pub use device::device;
 pub use golden::{Golden, entries, list};
 pub use golden_tensors::{GoldenTensor, number, read_tensors};
-pub use real::{data_file, data_root, smollm2, smollm2_gguf, tokenizer_folder, tokenizer_folder_in};
+pub use real::{
+    case_folder, data_file, data_root, smollm2, smollm2_gguf, tokenizer_folder, tokenizer_folder_in,
+};
 pub use run::Run;
 pub use say::say;

@@ -19,6 +19,13 @@ pub fn data_file(name: &str) -> Option<PathBuf> {
     found(data_root()?.join(name), "REAL DATA", "DPH_DATA")
 }
 
+/// A folder of the inputs that other tools choke on: below `DPH_CASE_FILES`, without it `../shared/cases`.
+pub fn case_folder(name: &str) -> Option<PathBuf> {
+    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/cases");
+    let root = std::env::var_os("DPH_CASE_FILES").map_or_else(beside, PathBuf::from);
+    found(root.join(name), "CASE FILES", "DPH_CASE_FILES")
+}
+
 /// SmolLM2-135M-Instruct: `DPH_SMOLLM2`, without it `~/.cache/dph/models/SmolLM2-135M-Instruct`.
 pub fn smollm2() -> Option<PathBuf> {
     let cached = || std::env::home_dir().unwrap_or_default().join(".cache/dph/models/SmolLM2-135M-Instruct");

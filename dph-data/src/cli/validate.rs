@@ -14,9 +14,9 @@ use super::data::file_split;
 /// The flags of `validate`.
 #[derive(Debug, Args)]
 pub(crate) struct Validate {
-    /// A task (.toml), or a file of rows (.jsonl, .json, .csv, .tsv, .parquet)
+    /// A task (.toml), a file of rows (.jsonl, .json, .csv, .tsv, .parquet), or the root of the data sets
     file: PathBuf,
-    /// The task of the rows (required for a file of rows)
+    /// The task of the rows (required for rows)
     #[arg(long)]
     task: Option<String>,
     /// The split of the rows [default: the split of the file's name, or train]
@@ -77,14 +77,14 @@ impl Validate {
         Err(problems_found(count))
     }
 
-    /// Loads the file as training does, and reports every row that it would skip.
+    /// Loads the rows as training does, and reports every row that it would skip.
     fn rows(&self, task: &Task, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
         let split = self.split.clone().unwrap_or_else(|| file_split(task, &self.file));
         let mut problems = Vec::new();
         let mut unlabelled = 0;
         let options = TaskLoadOptions::default();
         let loaded =
-            Documents::from_file(task, &self.file, &split, &options, |place, problem| match problem.reason {
+            Documents::from_path(task, &self.file, &split, &options, |place, problem| match problem.reason {
                 SkipReason::Unlabelled => unlabelled += 1,
                 _ => problems.push((place.to_owned(), problem.clone())),
             });

@@ -11,7 +11,7 @@ use super::pairs::pair;
 use super::split_rows::{SplitRow, SplitRows};
 use crate::chat::check_role;
 use crate::document::Document;
-use crate::rows::{Row, RowProblem, SkipReason, Skipped};
+use crate::rows::{Row, RowProblem, SkipReason, Skipped, field_names};
 use crate::task::{Recipe, Task};
 
 /// A split of a task before tokenisation; see [`TaskData`](crate::TaskData) for candidate sets.
@@ -45,22 +45,25 @@ impl Documents {
         Self::from_rows(task, recipe, split, read, options, |_, _| {})
     }
 
-    /// The documents of one file, as [`load`](Self::load) makes them of the files of a split.
+    /// The documents of one file, as [`load`](Self::load) makes them of the files of a split, or those of a split below a data root.
     ///
     /// `on_problem(place, problem)` is called for each row that cannot be used, in the order of the file;
     /// [`skipped`](Self::skipped) has only the first few rows for each reason.
     ///
     /// # Errors
     /// As [`load`](Self::load).
-    pub fn from_file(
+    pub fn from_path(
         task: &Task,
-        file: &Path,
+        path: &Path,
         split: &str,
         options: &TaskLoadOptions,
         on_problem: impl FnMut(&str, &RowProblem),
     ) -> Result<Self, DataError> {
         let recipe = recipe(task, options)?;
-        let read = SplitRows::from_files(task, recipe, vec![file.to_owned()], split)?;
+        let read = match path.is_dir() {
+            true => SplitRows::read(task, recipe, path, split)?,
+            false => SplitRows::from_files(task, recipe, vec![path.to_owned()], split)?,
+        };
         Self::from_rows(task, recipe, split, read, options, on_problem)
     }
 
@@ -129,7 +132,8 @@ fn recipe<'a>(task: &'a Task, options: &TaskLoadOptions) -> Result<&'a Recipe, D
 
 /// The document in a row, if it can be used.
 fn document(recipe: &Recipe, row: &Row, options: &TaskLoadOptions) -> Result<Document, RowProblem> {
-    let document = recipe.document(row.fields.as_ref().map_err(Clone::clone)?)?;
+    let fields = row.fields.as_ref().map_err(Clone::clone)?;
+    let document = recipe.document(fields)?;
     for message in &document.prompt {
         check_role(&message.role)
             .map_err(|error| RowProblem::new(SkipReason::WrongType, error.to_string()))?;
@@ -138,7 +142,13 @@ fn document(recipe: &Recipe, row: &Row, options: &TaskLoadOptions) -> Result<Doc
     let keep = options.keep_unlabelled && !document.candidates.is_empty();
     if document.gold.is_none() && !keep {
         let gold = recipe.gold().unwrap_or_default();
-        let message = format!("the row has no gold answer: `{gold}` is missing, null, empty or -1");
+        let field = gold.split('.').next().unwrap_or_default();
+        let is_field = field.chars().all(|c| c.is_alphanumeric() || c == '_');
+        let there = match is_field && !fields.contains_key(field) {
+            true => format!("; there is {}", field_names(fields)),
+            false => String::new(),
+        };
+        let message = format!("the row has no gold answer: `{gold}` is missing, null, empty or -1{there}");
         return Err(RowProblem::new(SkipReason::Unlabelled, message));
     }
     Ok(document)

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::locate::SplitNotFound;
+use super::locate::{LocateError, SplitNotFound};
 use crate::rows::{RowsError, SkipReason, Skipped};
 
 /// Why a split cannot be loaded.
@@ -20,7 +20,10 @@ pub enum DataError {
     },
     /// There is no file.
     #[error(transparent)]
-    NotFound(#[from] SplitNotFound),
+    NotFound(SplitNotFound),
+    /// The files are not clear, or not complete.
+    #[error(transparent)]
+    Files(LocateError),
     /// A file is not what it should be.
     #[error(transparent)]
     Rows(#[from] RowsError),
@@ -116,4 +119,13 @@ pub enum DataError {
         /// Documents that could serve.
         available: usize,
     },
+}
+
+impl From<LocateError> for DataError {
+    fn from(error: LocateError) -> Self {
+        match error {
+            LocateError::NotFound(error) => Self::NotFound(error),
+            error => Self::Files(error),
+        }
+    }
 }

@@ -4,9 +4,49 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use dph_core::terminal::numbers::counted;
+
+use super::split_files::{Unclear, split_files, split_name};
 use crate::rows::EXTENSIONS;
 use crate::synthetic::World;
 use crate::task::{Source, Task};
+
+/// Why a split has no files.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LocateError {
+    /// No file holds the split.
+    #[error(transparent)]
+    NotFound(#[from] SplitNotFound),
+    /// Two files or sets of shards hold the split.
+    #[error("the split `{split}` of `{task}` is there twice: {} and {}; remove one, or name the right files in the task (key `files`)", both[0], both[1])]
+    Ambiguous {
+        /// The task.
+        task: String,
+        /// The split.
+        split: String,
+        /// The files, or the first files of the sets.
+        both: [String; 2],
+    },
+    /// A shard of the split is missing.
+    #[error(
+        "the split `{split}` of `{task}` is not complete: shard {number}{} is missing, there is {}; fetch it, or name the files to use in the task (key `files`)",
+        shards.map_or_else(String::new, |shards| format!(" of {} (counted from 0)", counted(shards, "shard"))),
+        there.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+    )]
+    MissingShard {
+        /// The task.
+        task: String,
+        /// The split.
+        split: String,
+        /// The number of the shard, from 0.
+        number: usize,
+        /// How many there are by the names of the others, if these say it.
+        shards: Option<usize>,
+        /// The other shards.
+        there: Vec<PathBuf>,
+    },
+}
 
 /// No file holds the split.
 #[derive(Debug, thiserror::Error)]
@@ -30,15 +70,20 @@ pub struct SplitNotFound {
 impl Task {
     /// The files that hold a split, in reading order; empty for a synthetic task.
     ///
-    /// The key `files` of the task has priority. If `root` is a file, that file is used. Otherwise the first match below
-    /// `root` is used, by folder, then by name (both in the order of the task), then by extension in the order jsonl, json,
-    /// csv, tsv, parquet, txt. For each name, `NAME.EXTENSION` has priority over the shards `NAME-00000-of-00003.EXTENSION`,
-    /// which are used together, in order, and only if none is missing.
+    /// The key `files` of the task has priority. If `root` is a file, that file is used. Otherwise the first folder below
+    /// `root` and in it the first name that has files is used (both in the order of the task). The files of a name are
+    ///
+    /// - `NAME.EXTENSION` with the extension jsonl, ndjson, json, csv, tsv, parquet or txt, all but parquet also with `.gz`;
+    /// - all shards `NAME-00000-of-00003.EXTENSION`, also with `-HASH` before the extension;
+    /// - `NAME/0000.EXTENSION`, `NAME/0001.EXTENSION` and so on.
+    ///
+    /// They are in the folder itself or in `data` or `default` inside of it. Capitals and small letters are the same.
     ///
     /// # Errors
-    /// [`SplitNotFound`], which lists the names that were searched for and the files that exist.
-    pub fn locate(&self, root: &Path, split: &str) -> Result<Vec<PathBuf>, SplitNotFound> {
-        let Source::Files { folders, splits, files } = &self.source else { return Ok(Vec::new()) };
+    /// No file ([`SplitNotFound`] lists the names that were searched for and the files that exist), several sets of files for one
+    /// name, or a missing shard.
+    pub fn locate(&self, root: &Path, split: &str) -> Result<Vec<PathBuf>, LocateError> {
+        let Source::Files { folders, splits, files, .. } = &self.source else { return Ok(Vec::new()) };
         if let Some(files) = files.get(split) {
             return Ok(files.clone());
         }
@@ -48,43 +93,46 @@ impl Task {
         let names = names(splits, split);
         for folder in folders.iter().map(|folder| root.join(folder)) {
             for name in &names {
-                for extension in EXTENSIONS {
-                    let file = folder.join(format!("{name}.{extension}"));
-                    if file.is_file() {
-                        return Ok(vec![file]);
-                    }
-                    if let Some(shards) = shards(&folder, name, extension) {
-                        return Ok(shards);
-                    }
+                match split_files(&folder, name) {
+                    Ok(files) if files.is_empty() => {}
+                    Ok(files) => return Ok(files),
+                    Err(unclear) => return Err(self.unclear(split, unclear)),
                 }
             }
         }
-        Err(SplitNotFound {
+        let extensions = EXTENSIONS.map(|(extension, _)| extension).join(",");
+        Err(LocateError::NotFound(SplitNotFound {
             task: self.name.clone(),
             split: split.to_owned(),
             looked_for: folders
                 .iter()
                 .map(|folder| {
-                    format!(
-                        "{}/{{{}}}.{{{}}}",
-                        root.join(folder).display(),
-                        names.join(","),
-                        EXTENSIONS.join(",")
-                    )
+                    format!("{}/{{{}}}.{{{extensions}}}", root.join(folder).display(), names.join(","))
                 })
                 .collect(),
             present: folders.iter().flat_map(|folder| listing(&root.join(folder))).collect(),
-        })
+        }))
     }
 
-    /// The known splits of the task that exist below a data root.
+    fn unclear(&self, split: &str, unclear: Unclear) -> LocateError {
+        let (task, split) = (self.name.clone(), split.to_owned());
+        match unclear {
+            Unclear::Several(both) => LocateError::Ambiguous { task, split, both },
+            Unclear::Missing { there, number, of } => {
+                LocateError::MissingShard { task, split, number, shards: of, there }
+            }
+        }
+    }
+
+    /// The known splits of the task that exist below a data root, also those whose files are not clear.
     pub fn splits(&self, root: &Path) -> Vec<String> {
         let Source::Files { splits, files, .. } = &self.source else {
             return World::splits(self.kind).iter().map(|split| (*split).to_owned()).collect();
         };
         let mut found = Vec::new();
         for split in known_splits(splits, files) {
-            if !found.contains(&split) && !root.is_file() && self.locate(root, &split).is_ok() {
+            let is_there = || !matches!(self.locate(root, &split), Err(LocateError::NotFound(_)));
+            if !found.contains(&split) && !root.is_file() && is_there() {
                 found.push(split);
             }
         }
@@ -95,14 +143,10 @@ impl Task {
     /// `None` if no known split of the task has such a file.
     pub fn split_of_file(&self, file: &Path) -> Option<String> {
         let Source::Files { splits, files, .. } = &self.source else { return None };
-        let stem = file.file_stem()?.to_str()?;
-        let stem = stem
-            .split_once("-of-")
-            .and_then(|(shard, _)| shard.rsplit_once('-'))
-            .map_or(stem, |(stem, _)| stem);
+        let stem = split_name(file)?;
         known_splits(splits, files).find(|split| match files.get(split) {
             Some(files) => files.iter().any(|own| own == file),
-            None => names(splits, split).iter().any(|name| name == stem),
+            None => names(splits, split).iter().any(|name| name.eq_ignore_ascii_case(stem)),
         })
     }
 }
@@ -119,7 +163,8 @@ fn known_splits<A, B>(
 const DEFAULT_SPLITS: [(&str, &[&str]); 3] =
     [("train", &["train"]), ("validation", &["validation", "valid", "val", "dev"]), ("test", &["test"])];
 
-fn names(splits: &BTreeMap<String, Vec<String>>, split: &str) -> Vec<String> {
+/// The names that files of a split may have.
+pub(super) fn names(splits: &BTreeMap<String, Vec<String>>, split: &str) -> Vec<String> {
     if let Some(names) = splits.get(split) {
         return names.clone();
     }
@@ -127,20 +172,6 @@ fn names(splits: &BTreeMap<String, Vec<String>>, split: &str) -> Vec<String> {
         Some((_, names)) => names.iter().map(|name| (*name).to_owned()).collect(),
         None => vec![split.to_owned()],
     }
-}
-
-/// The shards of a file; `None` if there are none or one is missing.
-fn shards(folder: &Path, name: &str, extension: &str) -> Option<Vec<PathBuf>> {
-    let prefix = format!("{name}-");
-    let suffix = format!(".{extension}");
-    let total = fs::read_dir(folder).ok()?.flatten().find_map(|entry| {
-        let file = entry.file_name();
-        let (_, total) = file.to_str()?.strip_prefix(&prefix)?.strip_suffix(&suffix)?.split_once("-of-")?;
-        total.parse::<usize>().ok()
-    })?;
-    let shards: Vec<PathBuf> =
-        (0..total).map(|shard| folder.join(format!("{name}-{shard:05}-of-{total:05}.{extension}"))).collect();
-    (!shards.is_empty() && shards.iter().all(|shard| shard.is_file())).then_some(shards)
 }
 
 fn listing(folder: &Path) -> Vec<String> {

@@ -9,14 +9,16 @@ mod names;
 mod options;
 mod pairs;
 mod sets;
+mod split_files;
 mod split_rows;
 mod task_data;
+mod task_rows;
 mod whole_text;
 
 pub use documents::Documents;
 pub use error::DataError;
 pub use holdout::{Holdout, HoldoutSide};
-pub use locate::SplitNotFound;
+pub use locate::{LocateError, SplitNotFound};
 pub use options::TaskLoadOptions;
 pub use task_data::TaskData;
 pub use whole_text::{WholeText, WholeTexts, WrittenLength};

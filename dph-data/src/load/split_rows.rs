@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value as Json};
 
 use super::error::DataError;
-use crate::rows::{Row, place, read_rows};
+use crate::rows::{Row, place};
 use crate::synthetic::World;
 use crate::task::{JOINED, Recipe, Source, Task};
 
@@ -57,7 +57,7 @@ impl SplitRows {
     ) -> Result<Self, DataError> {
         let mut read = Self::default();
         for (file, path) in files.iter().enumerate() {
-            read.add(recipe, split, file, read_rows(path)?);
+            read.add(recipe, split, file, task.read_rows(path, split)?);
         }
         read.join(recipe);
         read.files = files;

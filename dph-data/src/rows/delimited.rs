@@ -1,42 +1,116 @@
 //! csv and tsv: the first line names the fields, all values are text.
 
+use std::collections::HashSet;
 use std::path::Path;
 
-use csv::{ByteRecord, ReaderBuilder};
+use csv::{ByteRecord, Reader, ReaderBuilder};
+use dph_core::terminal::numbers::counted;
 use serde_json::{Map, Value as Json};
 
 use super::error::RowsError;
+use super::not_utf8::not_utf8;
 use super::problem::{RowProblem, SkipReason};
+use super::quoting::{Quoting, quoting};
 use super::row::Row;
+
+/// The delimiters of files whose header has none of their own.
+const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
 
 /// Comma-separated values with quotes as in RFC 4180.
 pub(super) fn parse_csv(path: &Path, bytes: &[u8]) -> Result<Vec<Row>, RowsError> {
-    parse(path, bytes, ReaderBuilder::new().delimiter(b','))
+    parse(path, bytes, b',', true)
 }
 
-/// Tab-separated values as GLUE publishes them: a quote is an ordinary character.
-pub(super) fn parse_tsv(path: &Path, bytes: &[u8]) -> Result<Vec<Row>, RowsError> {
-    parse(path, bytes, ReaderBuilder::new().delimiter(b'\t').quoting(false))
+/// Tab-separated values. With `quotes`, fields may be quoted as in RFC 4180; otherwise a quotation mark is an ordinary character.
+pub(super) fn parse_tsv(path: &Path, bytes: &[u8], quotes: bool) -> Result<Vec<Row>, RowsError> {
+    parse(path, bytes, b'\t', quotes)
 }
 
-fn parse(path: &Path, bytes: &[u8], reader: &mut ReaderBuilder) -> Result<Vec<Row>, RowsError> {
-    let mut reader = reader.flexible(true).has_headers(true).from_reader(bytes);
+fn parse(path: &Path, bytes: &[u8], delimiter: u8, quotes: bool) -> Result<Vec<Row>, RowsError> {
     let damaged = |error: csv::Error| RowsError::Damaged {
         path: path.to_owned(),
         line: error.position().map(|position| position.line() as usize),
         message: error.to_string(),
     };
-    let header = reader.headers().map_err(damaged)?.clone();
+    let delimiter = evident_delimiter(bytes, delimiter, quotes).map_err(damaged)?;
+    let mut reader = reader(bytes, delimiter, quotes);
+    let header = names(path, reader.byte_headers().map_err(damaged)?)?;
     let mut rows = Vec::new();
     let mut record = ByteRecord::new();
     while reader.read_byte_record(&mut record).map_err(damaged)? {
-        let number = record.position().map_or(0, |position| position.line() as usize);
-        rows.push(Row { number, fields: fields(&header, &record) });
+        let (number, start) =
+            record.position().map_or((0, 0), |start| (start.line() as usize, start.byte() as usize));
+        let source = &bytes[start..reader.position().byte() as usize];
+        let fields = match quotes.then(|| check_quotes(source, delimiter)) {
+            Some(Err(problem)) => Err(problem),
+            _ => fields(&header, &record),
+        };
+        rows.push(Row { number, fields });
     }
     Ok(rows)
 }
 
-fn fields(header: &csv::StringRecord, record: &ByteRecord) -> Result<Map<String, Json>, RowProblem> {
+fn reader(bytes: &[u8], delimiter: u8, quotes: bool) -> Reader<&[u8]> {
+    ReaderBuilder::new().delimiter(delimiter).quoting(quotes).flexible(true).from_reader(bytes)
+}
+
+/// The delimiter of the format or, if the header does not contain it, the one that gives the header most columns.
+fn evident_delimiter(bytes: &[u8], own: u8, quotes: bool) -> Result<u8, csv::Error> {
+    let columns = |delimiter| reader(bytes, delimiter, quotes).byte_headers().map(csv::ByteRecord::len);
+    let (mut evident, mut most) = (own, columns(own)?);
+    if most > 1 {
+        return Ok(own);
+    }
+    for delimiter in DELIMITERS {
+        let columns = columns(delimiter)?;
+        if columns > most {
+            (evident, most) = (delimiter, columns);
+        }
+    }
+    Ok(evident)
+}
+
+/// The names of the columns. Columns without a name may be several.
+fn names(path: &Path, header: &ByteRecord) -> Result<Vec<String>, RowsError> {
+    let mut known = HashSet::new();
+    let name = |name: &[u8]| {
+        let name = std::str::from_utf8(name).map_err(|_| RowsError::Damaged {
+            path: path.to_owned(),
+            line: Some(1),
+            message: format!("the name of a column {}", not_utf8(name)),
+        })?;
+        if !name.is_empty() && !known.insert(name.to_owned()) {
+            return Err(RowsError::same_columns(path, Some(1), name));
+        }
+        Ok(name.to_owned())
+    };
+    header.iter().map(name).collect()
+}
+
+/// Rejects a record that may have swallowed lines, because a quotation mark was not meant to open a field.
+fn check_quotes(source: &[u8], delimiter: u8) -> Result<(), RowProblem> {
+    // The reader leaves the end of the line before to the next record.
+    let start = source.iter().position(|byte| !b"\r\n".contains(byte)).unwrap_or(source.len());
+    let source = source[start..].trim_ascii_end();
+    let lines = 1 + source.iter().filter(|byte| **byte == b'\n').count();
+    match quoting(source, delimiter) {
+        Quoting::Closed => return Ok(()),
+        Quoting::ClosedInside if lines == 1 => return Ok(()),
+        Quoting::ClosedInside | Quoting::Open => {}
+    }
+    let remedy = if delimiter == b'\t' {
+        "if quotation marks are ordinary characters in this file, set `quotes = false` in the task"
+    } else {
+        "write a quotation mark inside of a quoted field twice (\"\")"
+    };
+    let message = format!(
+        "a field begins with a quotation mark that does not end it (the row has {}); {remedy}",
+        counted(lines, "line")
+    );
+    Err(RowProblem::new(SkipReason::Unreadable, message))
+}
+
+fn fields(header: &[String], record: &ByteRecord) -> Result<Map<String, Json>, RowProblem> {
     let unreadable = |message: String| RowProblem::new(SkipReason::Unreadable, message);
     if header.len() != record.len() {
         let message = format!("{} columns where the first line has {}", record.len(), header.len());
@@ -46,8 +120,8 @@ fn fields(header: &csv::StringRecord, record: &ByteRecord) -> Result<Map<String,
         .iter()
         .zip(record)
         .map(|(name, value)| match std::str::from_utf8(value) {
-            Ok(value) => Ok((name.to_owned(), Json::String(value.to_owned()))),
-            Err(_) => Err(unreadable(format!("the column `{name}` is not UTF-8"))),
+            Ok(text) => Ok((name.clone(), Json::String(text.to_owned()))),
+            Err(_) => Err(unreadable(format!("the column `{name}` {}", not_utf8(value)))),
         })
         .collect()
 }

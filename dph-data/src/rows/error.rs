@@ -1,6 +1,6 @@
 //! [`RowsError`]: why a file cannot be read as rows.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Why a file cannot be read as rows.
 #[derive(Debug, thiserror::Error)]
@@ -15,7 +15,7 @@ pub enum RowsError {
         source: std::io::Error,
     },
     /// The extension of the file is unknown.
-    #[error("{}: rows are read from .jsonl, .json, .csv, .tsv, .parquet and .txt files; rename the file, or convert it", path.display())]
+    #[error("{}: rows are read from .jsonl, .ndjson, .json, .csv, .tsv, .parquet and .txt files, all but .parquet also with .gz; rename the file, or convert it", path.display())]
     UnknownFormat {
         /// The file.
         path: PathBuf,
@@ -42,4 +42,12 @@ pub enum RowsError {
         /// What is wrong and what to do.
         message: String,
     },
+}
+
+impl RowsError {
+    /// Two columns of a table have the same name.
+    pub(super) fn same_columns(path: &Path, line: Option<usize>, name: &str) -> Self {
+        let message = format!("two columns have the name `{name}`; rename or remove one of them");
+        Self::Damaged { path: path.to_owned(), line, message }
+    }
 }

@@ -1,45 +1,40 @@
-//! JSON: an array of objects, or an object that holds one such array.
+//! JSON: an array of objects, an object that holds rows in one of the usual forms, or objects one after another.
 
 use std::path::Path;
 
 use serde_json::Value as Json;
 
 use super::error::RowsError;
+use super::json_table::rows;
+use super::json_values::{JsonValue, elements, not_json, sequence};
+use super::problem::RowProblem;
 use super::row::{Row, object};
 
-pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<Vec<Row>, RowsError> {
-    let damaged = |line, message: String| RowsError::Damaged { path: path.to_owned(), line, message };
-    let value: Json = serde_json::from_slice(bytes).map_err(|error| {
-        let looks_like_lines = bytes
-            .split(|byte| *byte == b'\n')
-            .take(2)
-            .all(|line| serde_json::from_slice::<serde_json::Map<String, Json>>(line).is_ok());
-        let remedy = if looks_like_lines {
-            "; every line is a JSON object: rename it to .jsonl"
-        } else if error.is_eof() {
-            "; is the file complete?"
-        } else {
-            ""
-        };
-        damaged(Some(error.line()), format!("not JSON: {error}{remedy}"))
-    })?;
-    let items = match value {
-        Json::Array(items) => items,
-        Json::Object(fields) => {
-            let mut arrays = fields.into_iter().filter_map(|(_, value)| match value {
-                Json::Array(items) => Some(items),
-                _ => None,
-            });
-            match (arrays.next(), arrays.next()) {
-                (Some(items), None) => items,
-                _ => {
-                    let message = "the object must hold exactly one array of rows; keep only that array";
-                    return Err(damaged(None, message.to_owned()));
+/// The rows of a file. `split` holds the names that a file with several splits may have for the one that is read.
+pub(super) fn parse(path: &Path, bytes: &[u8], split: &[String]) -> Result<Vec<Row>, RowsError> {
+    let values: Vec<Result<Json, RowProblem>> = match elements(bytes) {
+        Some(elements) => elements.into_iter().map(|element| element.value).collect(),
+        None => {
+            let values = sequence(bytes);
+            match values.as_slice() {
+                [] => Vec::new(),
+                [JsonValue { value: Ok(Json::Object(_)), .. }, _, ..] => {
+                    values.into_iter().map(|value| value.value).collect()
                 }
+                _ => whole(path, bytes, split)?.into_iter().map(Ok).collect(),
             }
         }
-        _ => return Err(damaged(None, "an array of rows is needed: [{…}, {…}]".to_owned())),
     };
-    let rows = items.into_iter().enumerate();
-    Ok(rows.map(|(index, item)| Row { number: index + 1, fields: object(item) }).collect())
+    let rows = values.into_iter().enumerate();
+    Ok(rows.map(|(index, value)| Row { number: index + 1, fields: value.and_then(object) }).collect())
+}
+
+/// The rows in the one value of a file.
+fn whole(path: &Path, bytes: &[u8], split: &[String]) -> Result<Vec<Json>, RowsError> {
+    let damaged = |line, message: String| RowsError::Damaged { path: path.to_owned(), line, message };
+    let value = serde_json::from_slice(bytes).map_err(|error| {
+        let remedy = if error.is_eof() { "; is the file complete?" } else { "" };
+        damaged(Some(error.line()), format!("{}{remedy}", not_json(bytes, &error, None)))
+    })?;
+    rows(value, split).map_err(|message| damaged(None, message))
 }

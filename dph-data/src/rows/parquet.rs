@@ -1,12 +1,17 @@
 //! Parquet, the format of the Hugging Face hub.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::path::Path;
 
+use parquet::data_type::Decimal;
 use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::record::Field;
+use serde_json::{Map, Value as Json};
 
 use super::error::RowsError;
-use super::row::{Row, object};
+use super::not_utf8::bytes_value;
+use super::row::Row;
 
 pub(super) fn read(path: &Path) -> Result<Vec<Row>, RowsError> {
     let damaged = |error: parquet::errors::ParquetError| RowsError::Damaged {
@@ -18,11 +23,59 @@ pub(super) fn read(path: &Path) -> Result<Vec<Row>, RowsError> {
     };
     let file = File::open(path).map_err(|source| RowsError::Read { path: path.to_owned(), source })?;
     let reader = SerializedFileReader::new(file).map_err(damaged)?;
+    let mut names = HashSet::new();
+    for column in reader.metadata().file_metadata().schema().get_fields() {
+        if !names.insert(column.name()) {
+            return Err(RowsError::same_columns(path, None, column.name()));
+        }
+    }
     let rows = reader.get_row_iter(None).map_err(damaged)?;
     rows.enumerate()
         .map(|(index, row)| {
-            let fields = object(row.map_err(damaged)?.to_json_value());
-            Ok(Row { number: index + 1, fields })
+            Ok(Row { number: index + 1, fields: Ok(object(row.map_err(damaged)?.get_column_iter())) })
         })
         .collect()
+}
+
+fn object<'a>(columns: impl Iterator<Item = (&'a String, &'a Field)>) -> Map<String, Json> {
+    columns.map(|(name, field)| (name.clone(), json(field))).collect()
+}
+
+fn json(field: &Field) -> Json {
+    match field {
+        // Many writers do not annotate text as UTF-8.
+        Field::Bytes(bytes) => match std::str::from_utf8(bytes.data()) {
+            Ok(text) => text.into(),
+            Err(_) => bytes_value(bytes.len()),
+        },
+        Field::Decimal(number) => decimal(field, number),
+        Field::Group(row) => object(row.get_column_iter()).into(),
+        Field::ListInternal(list) => list.elements().iter().map(json).collect(),
+        Field::MapInternal(map) => {
+            let entries = map.entries().iter().map(|(key, value)| (key_text(key), json(value)));
+            Json::Object(entries.collect())
+        }
+        _ => field.to_json_value(),
+    }
+}
+
+/// A decimal without a fraction is an integer. Any other is its digits, because a floating-point number would lose zeros.
+fn decimal(field: &Field, number: &Decimal) -> Json {
+    let digits = match field.to_json_value() {
+        Json::String(digits) => digits,
+        other => return other,
+    };
+    if number.scale() > 0 {
+        return digits.into();
+    }
+    let digits = digits.trim_end_matches('.');
+    let integer = digits.parse().map(i64::into).or_else(|_| digits.parse().map(u64::into));
+    integer.unwrap_or_else(|_| digits.into())
+}
+
+fn key_text(key: &Field) -> String {
+    match json(key) {
+        Json::String(text) => text,
+        other => other.to_string(),
+    }
 }

@@ -1,46 +1,82 @@
-//! [`read_rows`]: reads the rows of a file; the extension selects the format.
+//! [`read_rows`]: reads the rows of a file; its name says in which format.
 
 use std::fs;
+use std::io::Read;
 use std::path::Path;
 
+use flate2::read::MultiGzDecoder;
+
 use super::error::RowsError;
+use super::format::{FileName, Format};
 use super::row::Row;
 use super::{delimited, json, jsonl, parquet, txt};
 
-/// The file formats in order of priority, for the case that several files match.
-pub(crate) const EXTENSIONS: [&str; 6] = ["jsonl", "json", "csv", "tsv", "parquet", "txt"];
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
+/// What a task knows of its files.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reading<'a> {
+    /// Whether a quotation mark may enclose a field of a tsv file.
+    pub quotes: bool,
+    /// The names that a file with several splits may have for the split that is read.
+    pub split: &'a [String],
+}
 
 /// All rows of a file in order. The extension selects the format.
 ///
-/// A row that cannot be read is a [`RowProblem`](crate::RowProblem); the other rows can be used.
+/// A row that cannot be read is a [`RowProblem`](crate::RowProblem); the other rows can be used. Quotation marks in tsv files
+/// enclose fields; [`Task::read_rows`](crate::Task::read_rows) reads the files of a task in which they do not.
 ///
 /// # Errors
 /// A file that cannot be read or is not in its format.
 pub fn read_rows(path: &Path) -> Result<Vec<Row>, RowsError> {
-    let extension = path.extension().and_then(|extension| extension.to_str()).map(str::to_lowercase);
-    let parse: fn(&Path, &[u8]) -> Result<Vec<Row>, RowsError> = match extension.as_deref() {
-        Some("jsonl" | "ndjson") => jsonl::parse,
-        Some("json") => json::parse,
-        Some("csv") => delimited::parse_csv,
-        Some("tsv") => delimited::parse_tsv,
-        Some("txt") => txt::parse,
-        Some("parquet") => return parquet::read(path),
-        _ => return Err(RowsError::UnknownFormat { path: path.to_owned() }),
+    read(path, Reading { quotes: true, split: &[] })
+}
+
+/// The rows of a file of a task, see [`read_rows`].
+pub(crate) fn read(path: &Path, reading: Reading<'_>) -> Result<Vec<Row>, RowsError> {
+    let Some(name) = FileName::parse(path) else {
+        return Err(RowsError::UnknownFormat { path: path.to_owned() });
     };
-    let bytes = fs::read(path).map_err(|source| RowsError::Read { path: path.to_owned(), source })?;
+    let text = || text(path, name.is_compressed);
+    match name.format {
+        Format::JsonLines => Ok(jsonl::parse(&text()?)),
+        Format::Json => json::parse(path, &text()?, reading.split),
+        Format::Csv => delimited::parse_csv(path, &text()?),
+        Format::Tsv => delimited::parse_tsv(path, &text()?, reading.quotes),
+        Format::Text => Ok(txt::parse(&text()?)),
+        Format::Parquet => parquet::read(path),
+    }
+}
+
+/// The text of a file, without a byte order mark.
+fn text(path: &Path, is_compressed: bool) -> Result<Vec<u8>, RowsError> {
+    let mut bytes = fs::read(path).map_err(|source| RowsError::Read { path: path.to_owned(), source })?;
+    if is_compressed {
+        let mut unpacked = Vec::new();
+        MultiGzDecoder::new(&*bytes).read_to_end(&mut unpacked).map_err(|error| RowsError::Damaged {
+            path: path.to_owned(),
+            line: None,
+            message: format!("not a readable gzip archive ({error}); is it complete?"),
+        })?;
+        bytes = unpacked;
+    }
     check_text(path, &bytes)?;
-    parse(path, bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes))
+    if bytes.starts_with(BYTE_ORDER_MARK) {
+        bytes.drain(..BYTE_ORDER_MARK.len());
+    }
+    Ok(bytes)
 }
 
 /// The place of a row for messages: its line, or its number in formats without lines.
 pub(crate) fn place(path: &Path, number: usize) -> String {
-    match path.extension().and_then(|extension| extension.to_str()) {
-        Some("json" | "parquet") => format!("{}, row {number}", path.display()),
+    match FileName::parse(path).map(|name| name.format) {
+        Some(Format::Json | Format::Parquet) => format!("{}, row {number}", path.display()),
         _ => format!("{}:{number}", path.display()),
     }
 }
 
-/// Recognises common files with a wrong extension.
+/// Recognises common files with a wrong extension, and text in another encoding.
 fn check_text(path: &Path, bytes: &[u8]) -> Result<(), RowsError> {
     let other = |found, remedy| {
         Err(RowsError::OtherFormat { path: path.to_owned(), expected: "text", found, remedy })
@@ -49,8 +85,15 @@ fn check_text(path: &Path, bytes: &[u8]) -> Result<(), RowsError> {
         [b'P', b'A', b'R', b'1', ..] => other("a parquet file", "rename it to .parquet"),
         [0x1F, 0x8B, ..] => other("a gzip archive", "unpack it first (gzip -d)"),
         [b'P', b'K', 3, 4, ..] => other("a zip archive", "unpack it first"),
+        // With the byte order mark, or ASCII without it.
         [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => {
             other("UTF-16", "convert it to UTF-8 (iconv -f utf-16 -t utf-8)")
+        }
+        [first, 0, second, 0, ..] if *first != 0 && *second != 0 => {
+            other("UTF-16", "convert it to UTF-8 (iconv -f utf-16le -t utf-8)")
+        }
+        [0, first, 0, second, ..] if *first != 0 && *second != 0 => {
+            other("UTF-16", "convert it to UTF-8 (iconv -f utf-16be -t utf-8)")
         }
         _ if bytes.starts_with(b"version https://git-lfs") => {
             other("a pointer of Git LFS", "fetch the file itself (git lfs pull)")

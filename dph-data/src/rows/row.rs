@@ -13,6 +13,19 @@ pub struct Row {
     pub fields: Result<Map<String, Json>, RowProblem>,
 }
 
+/// How many fields a message names.
+const MOST_NAMED: usize = 12;
+
+/// The names of fields, for messages.
+pub(crate) fn field_names(fields: &Map<String, Json>) -> String {
+    let named: Vec<String> = fields.keys().take(MOST_NAMED).map(|name| format!("`{name}`")).collect();
+    match fields.len() {
+        0 => "no field".to_owned(),
+        all if all > MOST_NAMED => format!("{} and {} more", named.join(", "), all - MOST_NAMED),
+        _ => named.join(", "),
+    }
+}
+
 /// The fields of a row that is an object.
 pub(super) fn object(value: Json) -> Result<Map<String, Json>, RowProblem> {
     match value {

@@ -1,18 +1,16 @@
 //! txt: plain text. A line that consists of `<|endoftext|>` separates documents; without such a line the file is one document.
 //! A row has one field, `text`.
 
-use std::path::Path;
-
 use serde_json::{Map, Value as Json};
 
-use super::error::RowsError;
+use super::not_utf8::not_utf8;
 use super::problem::{RowProblem, SkipReason};
 use super::row::Row;
 
 const SEPARATOR: &str = "<|endoftext|>";
 
 /// The documents of a text file. Documents of whitespace only are ignored.
-pub(super) fn parse(_path: &Path, bytes: &[u8]) -> Result<Vec<Row>, RowsError> {
+pub(super) fn parse(bytes: &[u8]) -> Vec<Row> {
     let mut rows = Vec::new();
     let mut document: Vec<&[u8]> = Vec::new();
     let mut first = 1;
@@ -28,13 +26,16 @@ pub(super) fn parse(_path: &Path, bytes: &[u8]) -> Result<Vec<Row>, RowsError> {
         }
         first = index + 2;
     }
-    Ok(rows)
+    rows
 }
 
 fn fields(text: Vec<u8>) -> Result<Map<String, Json>, RowProblem> {
     match String::from_utf8(text) {
         Ok(text) => Ok(Map::from_iter([("text".to_owned(), Json::String(text.trim().to_owned()))])),
-        Err(_) => Err(RowProblem::new(SkipReason::Unreadable, "the document is not UTF-8")),
+        Err(error) => {
+            let message = format!("the document {}", not_utf8(error.as_bytes()));
+            Err(RowProblem::new(SkipReason::Unreadable, message))
+        }
     }
 }
 
@@ -46,7 +47,7 @@ mod tests {
     #[test]
     fn documents_are_separated_by_a_line_of_their_own() {
         let read = |text: &str| -> Vec<(usize, String)> {
-            let rows = parse(Path::new("x.txt"), text.as_bytes()).unwrap();
+            let rows = parse(text.as_bytes());
             let text = |row: &Row| row.fields.as_ref().unwrap()["text"].as_str().unwrap().to_owned();
             rows.iter().map(|row| (row.number, text(row))).collect()
         };
@@ -54,7 +55,7 @@ mod tests {
         let text = "A <|endoftext|> b\r\n<|endoftext|>\n\n<|endoftext|>\nC\nd\n<|endoftext|>\n";
         assert_eq!(read(text), [(1, "A <|endoftext|> b".to_owned()), (5, "C\nd".to_owned())]);
         assert!(read(" \n\n").is_empty());
-        let rows = parse(Path::new("x.txt"), b"\xff\n<|endoftext|>\nfine").unwrap();
+        let rows = parse(b"\xff\n<|endoftext|>\nfine");
         assert!(rows[0].fields.is_err() && rows[1].fields.is_ok());
     }
 }

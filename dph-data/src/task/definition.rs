@@ -43,6 +43,8 @@ pub(crate) enum Source {
         folders: Vec<String>,
         splits: BTreeMap<String, Vec<String>>,
         files: BTreeMap<String, Vec<PathBuf>>,
+        /// Whether quotation marks enclose the fields of tsv files.
+        quotes: bool,
     },
     /// The synthetic world of this crate.
     Synthetic,

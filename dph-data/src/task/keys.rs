@@ -58,6 +58,10 @@ pub(crate) struct TaskFile {
     #[serde(default)]
     #[schemars(extend("x-value" = "table"))]
     pub files: BTreeMap<String, OneOrMany>,
+    /// Whether a quotation mark at the start of a field of a tsv file encloses the field, which may then contain tabs and line
+    /// breaks. The default is `true`. With `false` it is an ordinary character, as in the files that GLUE publishes.
+    #[schemars(extend("x-value" = "boolean"))]
+    pub quotes: Option<bool>,
     /// Rows that are nested in a row. Each expression gives a list of objects, the outermost first. Each object becomes a
     /// row that also has the fields around it (SQuAD: `["paragraphs", "qas"]`). A row without such a field is used as it is.
     #[schemars(with = "Option<ListKey>", extend("x-value" = "expression or list of expressions"))]
@@ -72,7 +76,8 @@ pub(crate) struct TaskFile {
     /// one another: standard errors and intervals take whole groups.
     #[schemars(with = "Option<String>", extend("x-value" = "expression", "x-kinds" = JUDGED))]
     pub group: Option<Spanned<String>>,
-    /// The system message. The default is none.
+    /// The system message of prompts without one. The default is the field `system` or `system_prompt` of the row in a
+    /// `preference` and with `messages`, else none.
     #[schemars(with = "Option<String>", extend("x-value" = "template", "x-kinds" = PROMPTED))]
     pub system: Option<Spanned<String>>,
     /// The user's message. In a `choice` the variable `answers` is the list of the candidates as they are written

@@ -62,12 +62,14 @@ impl Task {
         Self::parse(&source, &path.display().to_string())
     }
 
-    /// A task from TOML text. `file` names it in messages, and the task's own files are relative to its folder.
+    /// A task from TOML text. `file` names it in messages, and the task's own files are relative to its folder. Line ends of
+    /// Windows are read as `\n`, so that they do not get into prompts.
     ///
     /// # Errors
     /// [`DefinitionError::Invalid`] with all problems.
     pub fn parse(source: &str, file: &str) -> Result<Self, DefinitionError> {
-        compile(source, file)
-            .map_err(|problems| DefinitionError::Invalid(Box::new(InvalidToml::new(file, source, problems))))
+        let source = source.replace("\r\n", "\n");
+        compile(&source, file)
+            .map_err(|problems| DefinitionError::Invalid(Box::new(InvalidToml::new(file, &source, problems))))
     }
 }

@@ -33,5 +33,10 @@ pub(super) fn source(c: &mut Compiler<'_>, folder: &Path, kind: Option<Kind>) ->
     let files = std::mem::take(&mut c.file.files)
         .into_iter()
         .map(|(split, files)| (split, files.into_vec().into_iter().map(|name| folder.join(name)).collect()));
-    Some(Source::Files { folders, splits: std::mem::take(&mut c.file.splits), files: files.collect() })
+    Some(Source::Files {
+        folders,
+        splits: std::mem::take(&mut c.file.splits),
+        files: files.collect(),
+        quotes: c.file.quotes.unwrap_or(true),
+    })
 }

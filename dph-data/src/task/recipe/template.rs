@@ -9,7 +9,7 @@ use regex::{Captures, Regex};
 use serde_json::{Map, Value as Json};
 
 use super::values::kind_name;
-use crate::rows::{RowProblem, SkipReason};
+use crate::rows::{RowProblem, SkipReason, field_names};
 
 /// Names that templates may use besides the row's fields.
 const BUILT_IN: [&str; 8] = ["letters", "answers", "candidate", "index", "label", "turn", "split", "rows"];
@@ -89,6 +89,26 @@ impl<'a> Fields<'a> {
         }
         found.is_none()
     }
+
+    /// The value of a field; `None` if it is missing or null.
+    pub(crate) fn get(&self, name: &str) -> Option<Value> {
+        self.value.get_attr(name).ok().filter(|value| !value.is_undefined() && !value.is_none())
+    }
+
+    /// The names of the row's fields, for messages.
+    pub(crate) fn names(&self) -> String {
+        field_names(self.json)
+    }
+
+    /// The message about a path that is missing.
+    fn missing(&self, path: &str, key: &str) -> String {
+        let (mut there, mut place) = (self.json, "there is".to_owned());
+        for step in path.split('.') {
+            let Some(Json::Object(object)) = there.get(step) else { break };
+            (there, place) = (object, format!("`{step}` has"));
+        }
+        format!("the row has no field `{path}` (for `{key}`); {place} {}", field_names(there))
+    }
 }
 
 /// A compiled template.
@@ -161,10 +181,7 @@ impl Expr {
     pub(crate) fn require(&self, fields: &Fields<'_>) -> Result<Value, RowProblem> {
         let value = self.eval(fields)?;
         if value.is_undefined() {
-            return Err(RowProblem::new(
-                SkipReason::MissingField,
-                format!("the row has no field `{}` (for `{}`)", self.source, self.key),
-            ));
+            return Err(RowProblem::new(SkipReason::MissingField, fields.missing(&self.source, self.key)));
         }
         if value.is_none() {
             return Err(RowProblem::new(
@@ -213,9 +230,11 @@ fn row_problem(key: &str, error: Error, fields: &Fields<'_>) -> RowProblem {
             let missing = names.into_iter().flat_map(|names| &names.0).find(|name| {
                 !BUILT_IN.contains(&name.split('.').next().unwrap_or_default()) && fields.lacks(name)
             });
-            let what =
-                missing.map_or_else(|| describe(&error), |name| format!("the row has no field `{name}`"));
-            RowProblem::new(SkipReason::MissingField, format!("{what} (for `{key}`)"))
+            let message = match missing {
+                Some(name) => fields.missing(name, key),
+                None => format!("{} (for `{key}`)", describe(&error)),
+            };
+            RowProblem::new(SkipReason::MissingField, message)
         }
         ErrorKind::BadSerialization | ErrorKind::NonPrimitive => {
             RowProblem::new(SkipReason::WrongType, format!("`{key}`: {}", describe(&error)))

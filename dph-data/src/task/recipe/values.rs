@@ -3,7 +3,7 @@
 use minijinja::Value;
 use minijinja::value::ValueKind;
 
-use crate::rows::{RowProblem, SkipReason};
+use crate::rows::{BYTES, RowProblem, SkipReason};
 
 /// A value as text, if it is text, a number or a boolean.
 pub(crate) fn to_text(key: &str, value: &Value) -> Result<String, RowProblem> {
@@ -40,6 +40,7 @@ pub(crate) fn kind_name(value: &Value) -> &'static str {
         ValueKind::Number => "a number",
         ValueKind::String => "text",
         ValueKind::Seq | ValueKind::Iterable => "a list",
+        ValueKind::Map if value.get_attr(BYTES).is_ok_and(|bytes| !bytes.is_undefined()) => BYTES,
         ValueKind::Map => "an object",
         _ => "a value of another kind",
     }

@@ -1,0 +1,228 @@
+//! The files of a split in a folder: their names, and whether they are one set of files.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::rows::FileName;
+
+/// Folders below that of a data set that may hold its files, as in repositories of the Hugging Face hub.
+const INNER_FOLDERS: [&str; 2] = ["data", "default"];
+
+/// A file of rows by its name.
+struct SplitFile<'a> {
+    /// The name of the split: `train` for `train-00000-of-00002-a09b74b3ef9c3b56.parquet`.
+    name: &'a str,
+    /// For a shard, its number and that of all shards.
+    shard: Option<(usize, usize)>,
+    extension: &'a str,
+}
+
+/// Files that belong together: their folder, extension and, if they are shards, what is known of their number.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct SetKey {
+    folder: PathBuf,
+    extension: String,
+    shards: Shards,
+}
+
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Shards {
+    None,
+    Known(usize),
+    /// `0000.parquet`, `0001.parquet` and so on.
+    Numbered,
+}
+
+/// Why the files of a split are not clear.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Unclear {
+    /// Two files or sets of shards.
+    Several([String; 2]),
+    /// The names of the shards that there are, and the number of one that is missing.
+    Missing { there: Vec<PathBuf>, number: usize, of: Option<usize> },
+}
+
+/// The name of the split that a file holds, without regard to the folder that it is in.
+pub(super) fn split_name(file: &Path) -> Option<&str> {
+    let parsed = SplitFile::parse(file)?;
+    if is_number(parsed.name) { file.parent()?.file_name()?.to_str() } else { Some(parsed.name) }
+}
+
+/// The files of the split `name` in a folder, in their order; empty if there are none. Capitals and small letters are the same.
+pub(super) fn split_files(folder: &Path, name: &str) -> Result<Vec<PathBuf>, Unclear> {
+    let mut sets: BTreeMap<SetKey, Vec<(usize, PathBuf)>> = BTreeMap::new();
+    // A task may name a file in a folder, as in `Adversarial/Manual`.
+    let (folder, name) = match name.rsplit_once('/') {
+        Some((inner, name)) => (folder.join(inner), name),
+        None => (folder.to_owned(), name),
+    };
+    let inner = INNER_FOLDERS.iter().map(|inner| folder.join(inner));
+    for folder in [folder.clone()].into_iter().chain(inner) {
+        for path in entries(&folder) {
+            let file_name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            if file_name.eq_ignore_ascii_case(name) && path.is_dir() {
+                for path in entries(&path) {
+                    let Some(file) = SplitFile::parse(&path) else { continue };
+                    let number =
+                        file.name.parse().ok().filter(|_| is_number(file.name) && file.shard.is_none());
+                    if let Some(number) = number {
+                        add(&mut sets, &path, number, file.extension, Shards::Numbered);
+                    }
+                }
+            } else if let Some(file) = SplitFile::parse(&path)
+                && file.name.eq_ignore_ascii_case(name)
+                && path.is_file()
+            {
+                let (number, shards) = match file.shard {
+                    Some((number, all)) => (number, Shards::Known(all)),
+                    None => (0, Shards::None),
+                };
+                add(&mut sets, &path, number, file.extension, shards);
+            }
+        }
+    }
+    let mut sets = sets.into_iter().map(|(key, mut files)| {
+        files.sort();
+        (key, files)
+    });
+    match (sets.next(), sets.next()) {
+        (Some((key, files)), None) => one_set(&key, files),
+        (Some(first), Some(second)) => {
+            Err(Unclear::Several([first, second].map(|(_, files)| described(&files))))
+        }
+        (None, _) => Ok(Vec::new()),
+    }
+}
+
+fn add(
+    sets: &mut BTreeMap<SetKey, Vec<(usize, PathBuf)>>,
+    path: &Path,
+    number: usize,
+    extension: &str,
+    shards: Shards,
+) {
+    let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+    let key = SetKey { folder, extension: extension.to_ascii_lowercase(), shards };
+    sets.entry(key).or_default().push((number, path.to_owned()));
+}
+
+/// The files of a set, if it is complete and has each file once.
+fn one_set(key: &SetKey, files: Vec<(usize, PathBuf)>) -> Result<Vec<PathBuf>, Unclear> {
+    let all = match key.shards {
+        Shards::None => 1,
+        Shards::Known(all) => all,
+        Shards::Numbered => files.last().map_or(0, |(last, _)| last + 1),
+    };
+    if let Some([(_, first), (_, second)]) = files.array_windows().find(|[first, second]| first.0 == second.0)
+    {
+        return Err(Unclear::Several([first, second].map(|path| path.display().to_string())));
+    }
+    let missing = (0..all).find(|number| files.binary_search_by_key(number, |(number, _)| *number).is_err());
+    let of = matches!(key.shards, Shards::Known(_)).then_some(all);
+    let files: Vec<PathBuf> = files.into_iter().map(|(_, path)| path).collect();
+    match missing {
+        Some(number) => Err(Unclear::Missing { there: files, number, of }),
+        None => Ok(files),
+    }
+}
+
+fn described(files: &[(usize, PathBuf)]) -> String {
+    let first = files.first().map_or_else(String::new, |(_, path)| path.display().to_string());
+    if files.len() > 1 { format!("{first} and {} more", files.len() - 1) } else { first }
+}
+
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
+}
+
+fn is_number(name: &str) -> bool {
+    name.len() >= 4 && name.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+impl<'a> SplitFile<'a> {
+    fn parse(path: &'a Path) -> Option<Self> {
+        let FileName { stem, extension, .. } = FileName::parse(path)?;
+        let (name, shard) = match Self::shard(stem) {
+            Some((name, number, all)) => (name, Some((number, all))),
+            None => (stem, None),
+        };
+        Some(Self { name, shard, extension })
+    }
+
+    /// The parts of `train-00000-of-00002` and `train-00000-of-00002-a09b74b3ef9c3b56`.
+    fn shard(stem: &str) -> Option<(&str, usize, usize)> {
+        let (number, all) = stem.rsplit_once("-of-")?;
+        let (name, number) = number.rsplit_once('-')?;
+        let all = match all.split_once('-') {
+            Some((all, hash)) if hash.bytes().all(|byte| byte.is_ascii_hexdigit()) => all,
+            Some(_) => return None,
+            None => all,
+        };
+        Some((name, number.parse().ok()?, all.parse().ok()?))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_split_of_a_file() {
+        for (file, split) in [
+            ("x/train.jsonl", "train"),
+            ("x/Dev.CSV", "Dev"),
+            ("x/train-00000-of-00002-a09b74b3ef9c3b56.parquet", "train"),
+            ("x/part-one-00001-of-00002.jsonl.gz", "part-one"),
+            ("x/train/0000.parquet", "train"),
+            ("x/one-of-two.jsonl", "one-of-two"),
+            ("x/train-00000-of-00002-old.jsonl", "train-00000-of-00002-old"),
+        ] {
+            assert_eq!(split_name(Path::new(file)), Some(split), "{file}");
+        }
+        assert_eq!(split_name(Path::new("x/train.md")), None);
+    }
+
+    #[test]
+    fn the_files_of_a_split() {
+        let found = |files: &[&str]| {
+            let folder = tempfile::tempdir().unwrap();
+            for file in files {
+                let path = folder.path().join(file);
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
+                fs::write(path, "").unwrap();
+            }
+            let text = |path: &Path| path.strip_prefix(folder.path()).unwrap().display().to_string();
+            let prefix = format!("{}/", folder.path().display());
+            match split_files(folder.path(), "train") {
+                Ok(files) => files.iter().map(|path| text(path)).collect::<Vec<_>>().join(" "),
+                Err(Unclear::Several(both)) => format!("both {}", both.join(", ").replace(&prefix, "")),
+                Err(Unclear::Missing { number, of, .. }) => format!("without {number} of {of:?}"),
+            }
+        };
+        assert_eq!(found(&["train.md", "trains.jsonl", "test.jsonl", "train/x.jsonl"]), "");
+        assert_eq!(found(&["TRAIN.Jsonl.gz"]), "TRAIN.Jsonl.gz");
+        assert_eq!(
+            found(&["data/train-1-of-2-ab.csv", "data/train-0-of-2-cd.csv"]),
+            "data/train-0-of-2-cd.csv data/train-1-of-2-ab.csv"
+        );
+        assert_eq!(
+            found(&["default/train/0001.parquet", "default/train/0000.parquet"]),
+            "default/train/0000.parquet default/train/0001.parquet"
+        );
+        assert_eq!(found(&["train/0001.parquet"]), "without 0 of None");
+        assert_eq!(found(&["train-00000-of-00003.tsv", "train-00002-of-00003.tsv"]), "without 1 of Some(3)");
+        assert_eq!(found(&["train.json", "train.ndjson"]), "both train.json, train.ndjson");
+        assert_eq!(found(&["train.json", "Train.json"]), "both Train.json, train.json");
+        assert_eq!(found(&["train.csv", "data/train.csv"]), "both train.csv, data/train.csv");
+        assert_eq!(
+            found(&["train-0-of-1-aa.csv", "train-0-of-1-bb.csv"]),
+            "both train-0-of-1-aa.csv, train-0-of-1-bb.csv"
+        );
+        assert_eq!(
+            found(&["train-0-of-1.csv", "train-0-of-2.csv", "train-1-of-2.csv"]),
+            "both train-0-of-1.csv, train-0-of-2.csv and 1 more"
+        );
+    }
+}

@@ -1,0 +1,23 @@
+//! The rows of a task's files.
+
+use std::path::Path;
+
+use super::locate::names;
+use crate::rows::{Reading, Row, RowsError, read};
+use crate::task::{Source, Task};
+
+impl Task {
+    /// The rows of a file as the task reads them, see [`read_rows`](crate::read_rows): with its key `quotes`, and of a JSON file
+    /// with several splits the rows of one.
+    ///
+    /// # Errors
+    /// A file that cannot be read or is not in its format.
+    pub fn read_rows(&self, file: &Path, split: &str) -> Result<Vec<Row>, RowsError> {
+        match &self.source {
+            Source::Files { splits, quotes, .. } => {
+                read(file, Reading { quotes: *quotes, split: &names(splits, split) })
+            }
+            Source::Synthetic => read(file, Reading { quotes: true, split: &[split.to_owned()] }),
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! The values in a JSON text. One that cannot be read does not hide the others.
+
+use serde_json::{Deserializer, Value as Json};
+
+use super::not_utf8::not_utf8;
+use super::problem::{RowProblem, SkipReason};
+
+/// A value of a JSON text, or what is wrong with it.
+pub(super) struct JsonValue {
+    /// The line in which it starts, from 1.
+    pub line: usize,
+    pub value: Result<Json, RowProblem>,
+}
+
+/// The values of JSON Lines. Several values may be in one line, and one may extend over several lines.
+pub(super) fn sequence(bytes: &[u8]) -> Vec<JsonValue> {
+    let mut values = Vec::new();
+    let mut text = Text { bytes, at: 0, line: 1 };
+    while text.skip_blanks() {
+        let line = text.line;
+        let rest = text.rest();
+        let (value, length) = match read_first(rest) {
+            Ok((value, length)) => match continuation(&rest[length..]) {
+                Continuation::Value => (Ok(value), length),
+                Continuation::Other => {
+                    let end = length + line_length(&rest[length..]);
+                    let before =
+                        rest[..length].split(|byte| *byte == b'\n').next_back().map_or(0, <[u8]>::len);
+                    let message = format!("not JSON: trailing characters (column {})", before + 1);
+                    (Err(RowProblem::new(SkipReason::Unreadable, message)), end)
+                }
+            },
+            Err(error) => unreadable(rest, line, &error),
+        };
+        values.push(JsonValue { line, value });
+        text.advance(length);
+    }
+    values
+}
+
+/// The elements of an array that is the whole text; `None` if there is no such array.
+pub(super) fn elements(bytes: &[u8]) -> Option<Vec<JsonValue>> {
+    let mut values = Vec::new();
+    let mut text = Text { bytes, at: 0, line: 1 };
+    text.expect(b'[')?;
+    if text.expect(b']').is_none() {
+        loop {
+            text.skip_blanks();
+            let (line, rest) = (text.line, text.rest());
+            let (value, length) = match read_first(rest) {
+                Ok((value, length)) => (Ok(value), length),
+                Err(error) => {
+                    let length = closed_length(rest)?;
+                    let message = not_json(&rest[..length], &error, Some(line));
+                    (Err(RowProblem::new(SkipReason::Unreadable, message)), length)
+                }
+            };
+            values.push(JsonValue { line, value });
+            text.advance(length);
+            if text.expect(b',').is_none() {
+                text.expect(b']')?;
+                break;
+            }
+        }
+    }
+    (!text.skip_blanks()).then_some(values)
+}
+
+/// A text that is read from its start to its end.
+struct Text<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    line: usize,
+}
+
+impl<'a> Text<'a> {
+    fn rest(&self) -> &'a [u8] {
+        &self.bytes[self.at..]
+    }
+
+    fn advance(&mut self, length: usize) {
+        self.line += self.rest()[..length].iter().filter(|byte| **byte == b'\n').count();
+        self.at += length;
+    }
+
+    /// Whether something follows.
+    fn skip_blanks(&mut self) -> bool {
+        let rest = self.rest();
+        self.advance(rest.len() - rest.trim_ascii_start().len());
+        self.at < self.bytes.len()
+    }
+
+    fn expect(&mut self, byte: u8) -> Option<()> {
+        self.skip_blanks();
+        (self.rest().first() == Some(&byte)).then(|| self.advance(1))
+    }
+}
+
+/// The value with which a text begins, and its length in bytes.
+fn read_first(bytes: &[u8]) -> Result<(Json, usize), serde_json::Error> {
+    let mut values = Deserializer::from_slice(bytes).into_iter();
+    match values.next() {
+        Some(value) => Ok((value?, values.byte_offset())),
+        None => Ok((Json::Null, bytes.len())),
+    }
+}
+
+/// What follows a value in its last line.
+enum Continuation {
+    /// Nothing, or another object.
+    Value,
+    Other,
+}
+
+fn continuation(rest: &[u8]) -> Continuation {
+    match rest[..line_length(rest)].trim_ascii_start().first() {
+        None | Some(b'{') => Continuation::Value,
+        Some(_) => Continuation::Other,
+    }
+}
+
+/// The length of the first line without its end.
+fn line_length(bytes: &[u8]) -> usize {
+    bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len())
+}
+
+/// The problem of a value that cannot be read, and the length of the text that belongs to it: its line or, if it extends over
+/// several lines, all before the next line that starts with an object.
+fn unreadable(rest: &[u8], line: usize, error: &serde_json::Error) -> (Result<Json, RowProblem>, usize) {
+    let mut length = line_length(rest);
+    let alone = serde_json::from_slice::<Json>(&rest[..length]).err();
+    let starts_object = |at: usize| rest.get(at + 1) == Some(&b'{');
+    let is_cut = |alone: &serde_json::Error| alone.is_eof() && !alone.to_string().contains("string");
+    let message = match alone {
+        Some(alone) if !is_cut(&alone) || starts_object(length) => not_json(&rest[..length], &alone, None),
+        _ => {
+            while length < rest.len() && !starts_object(length) {
+                length += 1 + line_length(&rest[length + 1..]);
+            }
+            not_json(rest, error, Some(line))
+        }
+    };
+    (Err(RowProblem::new(SkipReason::Unreadable, message)), length)
+}
+
+/// Why a text is not JSON, in words. `first_line` is the number of its first line, if the message has to say the line.
+pub(super) fn not_json(text: &[u8], error: &serde_json::Error, first_line: Option<usize>) -> String {
+    let place = match first_line {
+        Some(first) => format!("line {}, column {}", first + error.line() - 1, error.column()),
+        None => format!("column {}", error.column()),
+    };
+    let line = text.split(|byte| *byte == b'\n').nth(error.line() - 1).unwrap_or_default();
+    if std::str::from_utf8(line).is_err() {
+        return format!("the text ({place}) {}", not_utf8(line));
+    }
+    if let Some((name, key)) = python_number(line, error.column()) {
+        let value = key.map_or_else(|| "a value".to_owned(), |key| format!("`{key}`"));
+        return format!(
+            "not JSON: {value} is {name}, which JSON lacks; write null, or leave the field out ({place})"
+        );
+    }
+    let text = error.to_string();
+    let what = match text.split(" at line ").next().unwrap_or(&text) {
+        what if what.contains("surrogate") || what.contains("hex escape") => {
+            "half of a surrogate pair (\\ud83d without \\ude00)"
+        }
+        what => what,
+    };
+    format!("not JSON: {what} ({place})")
+}
+
+/// The number at which reading failed, as Python writes it, and the key whose value it is.
+fn python_number(line: &[u8], column: usize) -> Option<(&'static str, Option<&str>)> {
+    let at = column.checked_sub(1)?;
+    // The error is behind the minus.
+    let start = if at > 0 && line.get(at - 1) == Some(&b'-') { at - 1 } else { at };
+    let names = ["NaN", "Infinity", "-Infinity"];
+    let name = names.into_iter().find(|name| line[start.min(line.len())..].starts_with(name.as_bytes()))?;
+    let before = std::str::from_utf8(&line[..start]).ok()?.trim_end();
+    let key = before.strip_suffix(':').and_then(|before| before.trim_end().strip_suffix('"'));
+    Some((name, key.and_then(|key| key.rsplit_once('"')).map(|(_, key)| key)))
+}
+
+/// The length of a value whose brackets are closed.
+fn closed_length(bytes: &[u8]) -> Option<usize> {
+    let (mut depth, mut in_string, mut is_escaped) = (0_usize, false, false);
+    for (at, byte) in bytes.iter().enumerate() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = in_string,
+            b'"' => in_string = !in_string,
+            _ if in_string => {}
+            b'{' | b'[' => depth += 1,
+            b',' | b']' | b'}' if depth == 0 => return Some(at),
+            b'}' | b']' => {
+                depth -= 1;
+                if depth == 0 {
+                    return Some(at + 1);
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    /// The line of each value, and the value or its problem.
+    fn lines(values: &[JsonValue]) -> Vec<(usize, String)> {
+        let text = |value: &JsonValue| match &value.value {
+            Ok(value) => value.to_string(),
+            Err(problem) => problem.message.clone(),
+        };
+        values.iter().map(|value| (value.line, text(value))).collect()
+    }
+
+    #[test]
+    fn values_follow_one_another() {
+        let text = "{\"a\": 1}\n\n{\n \"a\": 2\n}\n{\"a\": 3} {\"a\": [\n4\n]}{\"a\": 5}\n7";
+        let expected = [
+            (1, "{\"a\":1}"),
+            (3, "{\"a\":2}"),
+            (6, "{\"a\":3}"),
+            (6, "{\"a\":[4]}"),
+            (8, "{\"a\":5}"),
+            (9, "7"),
+        ];
+        assert_eq!(lines(&sequence(text.as_bytes())), expected.map(|(line, text)| (line, text.to_owned())));
+    }
+
+    #[test]
+    fn a_value_that_cannot_be_read_does_not_hide_the_next() {
+        let text = "{\"a\": NaN}\n{\"a\": 1},\n{\"a\": [1,\n{\"a\": 2}\n{\n \"b\": 1,\n \"a\": -Infinity\n}\n{\"a\": 3}\nx\n{\"a\": \"\n";
+        let found = lines(&sequence(text.as_bytes()));
+        let expected = [
+            (1, "not JSON: `a` is NaN, which JSON lacks; write null, or leave the field out (column 7)"),
+            (2, "not JSON: trailing characters (column 9)"),
+            (3, "not JSON: EOF while parsing a value (column 9)"),
+            (4, "{\"a\":2}"),
+            (
+                5,
+                "not JSON: `a` is -Infinity, which JSON lacks; write null, or leave the field out (line 7, column 8)",
+            ),
+            (9, "{\"a\":3}"),
+            (10, "not JSON: expected value (column 1)"),
+            (11, "not JSON: EOF while parsing a string (column 7)"),
+        ];
+        assert_eq!(found, expected.map(|(line, text)| (line, text.to_owned())));
+    }
+
+    #[test]
+    fn the_elements_of_an_array() {
+        let text = "[{\"a\": 1},\n {\"a\": [NaN, \"]\\\"\"]}, {\"a\": \"\\ud83d\"},\n{\"a\": 2}, x]\n";
+        let found = lines(&elements(text.as_bytes()).unwrap());
+        assert_eq!(found.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [1, 2, 2, 3, 3]);
+        assert!(found[1].1.contains("a value is NaN") && found[2].1.contains("surrogate"), "{found:?}");
+        assert_eq!((&*found[0].1, &*found[3].1), ("{\"a\":1}", "{\"a\":2}"));
+        assert!(elements(b" [ ] ").unwrap().is_empty());
+        for text in ["[{\"a\": 1}", "[{\"a\": 1}, {\"a\"", "[1] [2]", "{}", "", "[1 2]", "[1,]x"] {
+            assert!(elements(text.as_bytes()).is_none(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! csv and tsv files of spreadsheets, pandas and GLUE.
+
+use dph_data::Task;
+
+use crate::common::write;
+use crate::judge::{Judgement, judge};
+
+const TASK: &str =
+    "name = 't'\nkind = 'choice'\nuser = '{{ q }}'\ncandidates = ['{{ a }}', '{{ b }}']\ngold = 'g'\n";
+
+#[track_caller]
+fn read(task: &str, name: &str, content: impl AsRef<[u8]>) -> Judgement {
+    let folder = tempfile::tempdir().unwrap();
+    let task = write(folder.path(), "t.toml", task);
+    let path = write(folder.path(), name, content);
+    judge(task.to_str().unwrap(), &path, "train")
+}
+
+#[test]
+fn quoted_fields_of_tsv_files() {
+    let rows = "q\ta\tb\tg\r\n\"tab\tand \"\"quote\"\"\"\tx\ty\t1\r\n\"\"\tx\t\"y\r\nz\"\t0\r\n 5\" wide\tx\ty\t0\r\n";
+    read(TASK, "rows.tsv", rows).expect(
+        &["user: tab\tand \"quote\" -> x / *y", "user:  -> *x / y\r\nz", "user:  5\" wide -> *x / y"],
+        &[],
+    );
+    let rows = "\"q\"\t\"a\"\t\"b\"\t\"g\"\n\"one\n\n\"\t\"x\"\t\"y\"\t\"0\"\n";
+    read(TASK, "rows.tsv", rows).expect(&["user: one\n\n -> *x / y"], &[]);
+}
+
+/// A quotation mark that is a character must not swallow the lines up to the next one in silence.
+#[test]
+fn raw_quotes_are_a_problem_or_said_by_the_task() {
+    let rows = "q\ta\tb\tg\n\"Yes\tx\ty\t0\nno\tx\ty\t1\nShe \"said\" so\tx\ty\t0\n\"open\tx\ty\t1\n";
+    let found = read(TASK, "rows.tsv", rows);
+    found.expect(
+        &[],
+        &[
+            "rows.tsv:2: a field begins with a quotation mark that does not end it (the row has 3 lines)",
+            "`quotes = false`",
+        ],
+    );
+    let raw = format!("{TASK}quotes = false\n");
+    read(&raw, "rows.tsv", rows).expect(
+        &[
+            "user: \"Yes -> *x / y",
+            "user: no -> x / *y",
+            "user: She \"said\" so -> *x / y",
+            "user: \"open -> x / *y",
+        ],
+        &[],
+    );
+    read(TASK, "rows.csv", "q,a,b,g\n\"open,x,y,0\n")
+        .expect(&[], &["rows.csv:2: a field begins with a quotation mark", "twice (\"\")"]);
+    // The key is for tsv files. GLUE's tasks read csv files of pandas as before.
+    read(&raw, "rows.csv", "q,a,b,g\n\"a, b\",x,y,0\n").expect(&["user: a, b -> *x / y"], &[]);
+}
+
+#[test]
+fn the_tasks_of_glue_read_raw_quotes() {
+    for task in Task::names() {
+        let source = Task::embedded_source(task).unwrap();
+        let is_glue = source.contains("\"glue/");
+        assert_eq!(
+            source.lines().any(|line| line.starts_with("quotes") && line.ends_with("= false")),
+            is_glue,
+            "{task}"
+        );
+    }
+}
+
+#[test]
+fn delimiters_of_other_names() {
+    let expected = ["user: a, b -> *x / y"];
+    for (name, rows) in [
+        ("rows.csv", "q|a|b|g\na, b|x|y|0\n"),
+        ("rows.csv", "q\ta\tb\tg\na, b\tx\ty\t0\n"),
+        ("rows.tsv", "q;a;b;g\na, b;x;y;0\n"),
+        ("rows.tsv", "q,a,b,g\n\"a, b\",x,y,0\n"),
+        ("rows.tsv", "\u{FEFF}q|a|b|g\na, b|x|y|0\n"),
+    ] {
+        read(TASK, name, rows).expect(&expected, &[]);
+    }
+    // The header has commas: they count, and the message says what is there.
+    read(TASK, "rows.csv", "q;a, b;g\nx;y;0\n")
+        .expect(&[], &["rows.csv:2: 1 columns where the first line has 2"]);
+    read(TASK, "rows.csv", "q;a,b;g\nx,y\n")
+        .expect(&[], &["the row has no field `a` (for `candidates`); there is `q;a`, `b;g`"]);
+    let one = "name = 't'\nkind = 'text'\ntext = '{{ text }}'\n";
+    read(one, "rows.csv", "text\na; b\n").expect(&[" -> *a; b"], &[]);
+}
+
+#[test]
+fn columns_of_one_name() {
+    read(TASK, "rows.tsv", "q\tq\ta\tb\tg\n").expect(&[], &["rows.tsv:1: two columns have the name `q`"]);
+    read(TASK, "rows.csv", "\"a\";b;a\n").expect(&[], &["rows.csv:1: two columns have the name `a`"]);
+    // Spreadsheets write empty columns, pandas writes the index without a name.
+    read(TASK, "rows.csv", ",q,a,b,g,,\n0,q,x,y,0,,\n").expect(&["user: q -> *x / y"], &[]);
+}
+
+#[test]
+fn encodings_are_named() {
+    read(TASK, "rows.csv", b"q,a,b,g\nIt\x92s,x,y,0\nCaf\xE9,x,y,0\n").expect(
+        &[],
+        &[
+            "rows.csv:2: the column `q` is not UTF-8, but probably Windows-1252",
+            "rows.csv:3: the column `q` is not UTF-8, but probably Latin-1",
+        ],
+    );
+    read(TASK, "rows.csv", b"Gr\xF6\xDFe,a,b,g\nq,x,y,0\n")
+        .expect(&[], &["rows.csv:1: the name of a column is not UTF-8"]);
+    read(TASK, "rows.tsv", b"q\0\t\0a\0\n\0").expect(&[], &["not text but UTF-16", "iconv -f utf-16le"]);
+    read(TASK, "rows.csv", b"\xFE\xFF\0q\0,\0a").expect(&[], &["not text but UTF-16", "iconv -f utf-16 "]);
+    read("name = 't'\nkind = 'text'\ntext = '{{ text }}'\n", "rows.txt", b"Caf\xE9")
+        .expect(&[], &["the document is not UTF-8, but probably Latin-1"]);
+    read(TASK, "rows.jsonl", b"{\"q\": \"Caf\xE9\"}\n")
+        .expect(&[], &["rows.jsonl:1: the text (column ", "is not UTF-8, but probably Latin-1"]);
+}

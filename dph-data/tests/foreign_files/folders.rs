@@ -1,0 +1,133 @@
+//! Folders as repositories of the Hugging Face hub and downloads leave them.
+
+use std::io::Write;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+use crate::common::write;
+use crate::judge::{Judgement, judge};
+
+fn row(question: &str) -> String {
+    format!("{{\"prompt\": \"{question}\", \"chosen\": \"a\", \"rejected\": \"b\"}}\n")
+}
+
+fn gzip(text: &str) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(text.as_bytes()).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// The split `train` of a root with these files, each with a row that asks for its position.
+#[track_caller]
+fn read(files: &[&str]) -> Judgement {
+    let root = tempfile::tempdir().unwrap();
+    for (index, file) in files.iter().enumerate() {
+        let text = row(&index.to_string());
+        let content = if file.to_lowercase().ends_with(".gz") { gzip(&text) } else { text.into_bytes() };
+        write(root.path(), file, content);
+    }
+    let mut found = judge("preference", root.path(), "train");
+    for problem in &mut found.problems {
+        *problem = problem.replace(&format!("{}/", root.path().display()), "");
+    }
+    found
+}
+
+const FIRST: &str = "user: 0 -> *a / b";
+const SECOND: &str = "user: 1 -> *a / b";
+
+#[test]
+fn names_of_the_hub() {
+    for files in [
+        [
+            "preference/train-00000-of-00002-0123456789abcdef.jsonl",
+            "preference/train-00001-of-00002-fedcba9876543210.jsonl",
+        ],
+        ["preference/data/train-00000-of-00002.jsonl", "preference/data/train-00001-of-00002.jsonl"],
+        ["preference/train/0000.jsonl", "preference/train/0001.jsonl"],
+        ["preference/default/train/0000.ndjson", "preference/default/train/0001.ndjson"],
+        ["preference/train-00000-of-00002.jsonl.gz", "preference/train-00001-of-00002.jsonl.gz"],
+        ["preference/TRAIN-00000-of-00002.JSONL", "preference/Train-00001-of-00002.jsonl"],
+    ] {
+        read(&files).expect(&[FIRST, SECOND], &[]);
+    }
+    for file in ["preference/data/Train.ndjson", "preference/train.json.gz", "preference/data/TRAIN.JSONL.GZ"]
+    {
+        read(&[file]).expect(&[FIRST], &[]);
+    }
+    // Other files may stand beside them.
+    read(&[
+        "preference/train.jsonl",
+        "preference/README.md",
+        "preference/test.csv",
+        "preference/train.jsonl.lock",
+        "preference/data/x.json",
+    ])
+    .expect(&[FIRST], &[]);
+}
+
+#[test]
+fn two_sets_of_files() {
+    for (files, both) in [
+        (
+            ["preference/train-00000-of-00001-aa.jsonl", "preference/train-00000-of-00001-bb.jsonl"],
+            ["-aa.jsonl and ", "-bb.jsonl;"],
+        ),
+        (["preference/train.jsonl", "preference/train.jsonl.gz"], ["train.jsonl and ", "train.jsonl.gz;"]),
+        (
+            ["preference/train.csv", "preference/data/train-00000-of-00001.csv"],
+            ["preference/train.csv", "data/train-00000"],
+        ),
+        (
+            ["preference/train.jsonl", "preference/train/0000.jsonl"],
+            ["preference/train.jsonl", "train/0000.jsonl"],
+        ),
+    ] {
+        let found = read(&files);
+        found.expect(&[], &["the split `train` of `preference` is there twice", both[0], both[1], "`files`"]);
+    }
+}
+
+#[test]
+fn shards_that_are_missing() {
+    read(&["preference/train-00001-of-00003.jsonl", "preference/train-00002-of-00003.jsonl"]).expect(
+        &[],
+        &[
+            "shard 0 of 3 shards",
+            "preference/train-00001-of-00003.jsonl, preference/train-00002-of-00003.jsonl; fetch it",
+        ],
+    );
+    read(&["preference/train/0000.jsonl", "preference/train/0002.jsonl"])
+        .expect(&[], &["shard 1 is missing"]);
+}
+
+/// A split that is not clear is an error for those, too, who can do without the split.
+#[test]
+fn splits_that_are_not_clear_are_not_left_out() {
+    let root = tempfile::tempdir().unwrap();
+    write(root.path(), "preference/train.jsonl", row("0"));
+    write(root.path(), "preference/dev-00000-of-00002.jsonl", row("0"));
+    let task = dph_data::Task::find("preference").unwrap();
+    assert_eq!(task.splits(root.path()), ["train", "validation"]);
+    let error = task.locate(root.path(), "validation").unwrap_err();
+    assert!(
+        matches!(error, dph_data::LocateError::MissingShard { number: 1, shards: Some(2), .. }),
+        "{error}"
+    );
+}
+
+#[test]
+fn archives_that_are_damaged() {
+    let root = tempfile::tempdir().unwrap();
+    let whole = gzip(&row("0"));
+    let path = write(root.path(), "train.jsonl.gz", &whole[..whole.len() - 6]);
+    judge("preference", &path, "train").expect(&[], &["train.jsonl.gz: not a readable gzip archive"]);
+    let path = write(root.path(), "train.jsonl.gz", row("0"));
+    judge("preference", &path, "train").expect(&[], &["train.jsonl.gz: not a readable gzip archive"]);
+    // Two archives in one file are both read.
+    let path = write(root.path(), "train.jsonl.gz", [gzip(&row("0")), gzip(&row("1"))].concat());
+    judge("preference", &path, "train").expect(&[FIRST, SECOND], &[]);
+    let path = write(root.path(), "dev.csv.gz", gzip("prompt,chosen,rejected\nQ,a\n"));
+    judge("preference", &path, "train").expect(&[], &["dev.csv.gz:2: 2 columns where the first line has 3"]);
+}

@@ -1,0 +1,107 @@
+//! JSON as pandas, editors and scripts write it.
+
+use crate::common::write;
+use crate::judge::{Judgement, judge};
+
+#[track_caller]
+fn read(name: &str, content: &str) -> Judgement {
+    let folder = tempfile::tempdir().unwrap();
+    judge("preference", &write(folder.path(), name, content), "train")
+}
+
+const PAIR: &str = "{\"prompt\": \"Who?\", \"chosen\": \"Ann.\", \"rejected\": \"Bob.\"}";
+const READ: &str = "user: Who? -> *Ann. / Bob.";
+
+#[test]
+fn numbers_of_python() {
+    let bad = PAIR.replace('}', ", \"score\": [1.5, -Infinity]}");
+    read("rows.jsonl", &format!("{bad}\n{PAIR}\n"))
+        .expect(&[READ], &["rows.jsonl:1: not JSON: a value is -Infinity, which JSON lacks; write null"]);
+    let pretty = PAIR.replace(", ", ",\n  ").replace("\"Bob.\"", "NaN");
+    read("rows.json", &format!("[{PAIR},\n{pretty},\n{PAIR}]"))
+        .expect(&[READ, READ], &["rows.json, row 2: not JSON: `rejected` is NaN", "(line 4, column "]);
+    read("rows.jsonl", &format!("{pretty}\n{PAIR}"))
+        .expect(&[READ], &["rows.jsonl:1: not JSON: `rejected` is NaN", "(line 3, column "]);
+    // It is a word in a text.
+    read("rows.jsonl", &PAIR.replace("Bob", "NaN")).expect(&["user: Who? -> *Ann. / NaN."], &[]);
+    read("rows.json", &format!("{{\"data\": [{bad}]}}"))
+        .expect(&[], &["rows.json:1: not JSON: a value is -Infinity"]);
+}
+
+#[test]
+fn halves_of_surrogate_pairs() {
+    let bad = PAIR.replace("Bob", "\\ude00");
+    read("rows.json", &format!("[{bad}, {PAIR}]"))
+        .expect(&[READ], &["rows.json, row 1: not JSON: ", "surrogate"]);
+    let bad = PAIR.replace("Bob", "\\ud83d\\n");
+    read("rows.jsonl", &format!("{PAIR}{PAIR}\n{bad}\n{PAIR}"))
+        .expect(&[READ, READ, READ], &["rows.jsonl:2: not JSON: "]);
+}
+
+#[test]
+fn tables_by_columns() {
+    let table = r#"{"prompt": ["A", "B"], "chosen": ["x", [{"role": "assistant", "content": "y"}]], "rejected": ["z", "z"]}"#;
+    read("rows.json", table).expect(&["user: A -> *x / z", "user: B -> *y / z"], &[]);
+    read("rows.json", &table.replace("[\"A\", \"B\"]", "[\"A\"]"))
+        .expect(&[], &["different lengths: `prompt` 1, `chosen` 2, `rejected` 2"]);
+    // pandas writes an index with gaps after rows were removed, and the table in other orientations.
+    let table = r#"{"prompt": {"3": "A", "17": "B"}, "chosen": {"3": "x", "17": "y"}, "rejected": {"3": "z", "17": null}}"#;
+    read("rows.json", table)
+        .expect(&["user: A -> *x / z"], &["rows.json, row 2: the field `rejected` (for `rejected`) is null"]);
+    let table = r#"{"columns": ["prompt", "chosen", "rejected"], "index": [0, 4], "data": [["A", "x", "z"], ["B", "y", "z"]]}"#;
+    read("rows.json", table).expect(&["user: A -> *x / z", "user: B -> *y / z"], &[]);
+    read("rows.json", &format!("{{\"0\": {PAIR}, \"1\": {PAIR}}}")).expect(&[READ, READ], &[]);
+    let table = format!("{{\"schema\": {{\"fields\": []}}, \"data\": [{PAIR}]}}");
+    read("rows.json", &table).expect(&[READ], &[]);
+}
+
+#[test]
+fn splits_in_one_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let other = PAIR.replace("Who", "What");
+    let path = write(
+        folder.path(),
+        "rows.json",
+        format!("{{\"Train\": [{other}], \"dev\": [{PAIR}, {PAIR}], \"test\": []}}"),
+    );
+    judge("preference", &path, "validation").expect(&[READ, READ], &[]);
+    judge("preference", &path, "train").expect(&["user: What? -> *Ann. / Bob."], &[]);
+    judge("preference", &path, "test").expect(&[], &["is empty"]);
+    let path = write(folder.path(), "rows.json", format!("{{\"train\": [{other}], \"test\": [{PAIR}]}}"));
+    judge("preference", &path, "validation")
+        .expect(&[], &["the splits `train`, `test`, but none is validation or valid or val or dev"]);
+}
+
+#[test]
+fn objects_one_after_another() {
+    let pretty = PAIR.replace(", ", ",\n    ").replace('{', "{\n    ").replace('}', "\n}");
+    for (name, text) in [
+        ("rows.jsonl", format!("{pretty}\n\n{PAIR} {PAIR}\r\n{pretty}{PAIR}")),
+        ("rows.json", format!("{PAIR}\n{PAIR}\n{pretty}\n{PAIR}\n{pretty}")),
+        ("rows.jsonl", format!("[\n{pretty},\n{PAIR}, {PAIR},{PAIR},{PAIR}]\n")),
+    ] {
+        read(name, &text).expect(&[READ; 5], &[]);
+    }
+    read("rows.json", &pretty).expect(&[READ], &[]);
+    // A line that is cut does not hide the next.
+    let cut = &PAIR[..40];
+    let found = read("rows.jsonl", &format!("{cut}\n{PAIR}\n{{\"prompt\": [\n{PAIR}\n{PAIR},\n{PAIR}"));
+    found.expect(
+        &[READ; 3],
+        &[
+            "rows.jsonl:1: not JSON: EOF",
+            "rows.jsonl:3: not JSON: EOF",
+            "rows.jsonl:5: not JSON: trailing characters",
+        ],
+    );
+}
+
+#[test]
+fn objects_that_hold_no_rows() {
+    read("rows.json", "{\"a\": [{}], \"b\": [{}], \"c\": 1}")
+        .expect(&[], &["rows are an array of objects", "this is an object with `a`, `b`, `c`"]);
+    read("rows.json", "{\"prompt\": \"A\"}")
+        .expect(&[], &["row 1: the row has no field `chosen` (for `chosen`); there is `prompt`"]);
+    read("rows.json", "{\"x\": {\"a\": 1}, \"y\": {\"b\": 1}}")
+        .expect(&[], &["an object of the objects `x`, `y`"]);
+}
