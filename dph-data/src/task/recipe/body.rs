@@ -61,10 +61,10 @@ impl Recipe {
     pub(crate) fn document(&self, row: &Map<String, Json>) -> Result<Document, RowProblem> {
         let fields = Fields::new(row);
         let mut document = self.body.document(&fields)?;
-        if let Some(system) = &self.system
-            && document.prompt.first().is_none_or(|message| message.role != SYSTEM)
+        if document.prompt.first().is_none_or(|message| message.role != SYSTEM)
+            && let Some(system) = self.system(&fields)?
         {
-            document.prompt.insert(0, Message::system(system.render(&fields)?));
+            document.prompt.insert(0, Message::system(system));
         }
         for (name, value) in &self.attributes {
             let value = to_number(name, &value.require(&fields)?)?;
@@ -79,7 +79,25 @@ impl Recipe {
         }
         Ok(document)
     }
+
+    /// The system message of the task or, if it has none and the prompt is taken as it stands in the row, that of the row.
+    fn system(&self, fields: &Fields<'_>) -> Result<Option<String>, RowProblem> {
+        match (&self.system, &self.body) {
+            (Some(system), _) => system.render(fields).map(Some),
+            (None, Body::Preference { .. } | Body::Scored(_) | Body::Conversation { .. }) => {
+                let own = SYSTEM_FIELDS.iter().filter_map(|name| Some((*name, fields.get(name)?)));
+                let mut texts = own.map(|(name, value)| to_text(name, &value));
+                let is_empty =
+                    |text: &Result<String, _>| text.as_ref().is_ok_and(|text| text.trim().is_empty());
+                texts.find(|text| !is_empty(text)).transpose()
+            }
+            _ => Ok(None),
+        }
+    }
 }
+
+/// The fields in which rows have a system message.
+const SYSTEM_FIELDS: [&str; 2] = [SYSTEM, "system_prompt"];
 
 /// A whole passage as a name is replaced by its hash.
 fn short_name(group: String) -> String {

@@ -1,11 +1,11 @@
 //! Messages in the fields of rows: as text, as objects, or as transcripts.
 
-use serde::Deserialize;
 use serde_json::Value as Json;
 
+use super::message::message;
 use super::template::{Expr, Fields};
-use crate::chat::{ASSISTANT, Content, Message, USER};
-use crate::rows::{RowProblem, SkipReason};
+use crate::chat::{ASSISTANT, Message, USER};
+use crate::rows::{BYTES, RowProblem, SkipReason, holds_bytes};
 
 /// The messages before an answer that is a plain text.
 pub(crate) fn prompt_messages(
@@ -14,13 +14,20 @@ pub(crate) fn prompt_messages(
     fields: &Fields<'_>,
 ) -> Result<Vec<Message>, RowProblem> {
     let messages = given(user, prompt, fields)?;
-    if messages.last().is_none_or(|message| message.role == ASSISTANT) {
-        return Err(RowProblem::new(
-            SkipReason::MissingField,
-            format!("there is no prompt: no field `{}`", prompt.source()),
-        ));
-    }
+    check_prompt(&messages, || format!("no field `{}`; there is {}", prompt.source(), fields.names()))?;
     Ok(messages)
+}
+
+/// Rejects messages that no answer can follow. `missing` says why there are none.
+pub(super) fn check_prompt(messages: &[Message], missing: impl FnOnce() -> String) -> Result<(), RowProblem> {
+    let message = match messages.last() {
+        Some(last) if last.role == ASSISTANT => {
+            "the prompt ends with a message of the assistant; it must end before the answer, with the message that is answered".to_owned()
+        }
+        Some(_) => return Ok(()),
+        None => format!("there is no prompt: {}", missing()),
+    };
+    Err(RowProblem::new(SkipReason::MissingField, message))
 }
 
 /// The prompt: the rendered template of the task or, without one, the field of the row.
@@ -41,17 +48,13 @@ pub(crate) fn answer(
     expression: &Expr,
     fields: &Fields<'_>,
 ) -> Result<(Vec<Message>, String), RowProblem> {
-    let value = json(key, expression.require(fields)?)?;
-    if let Json::String(text) = value {
-        return Ok(match transcript(&text) {
-            Some(mut messages) => match messages.pop() {
-                Some(last) if last.role == ASSISTANT => (messages, last.content.into_text()),
-                _ => return Err(no_answer(key)),
-            },
-            None => (Vec::new(), text),
-        });
-    }
-    let mut messages = messages(key, value)?;
+    let mut messages = match json(key, expression.require(fields)?)? {
+        Json::String(text) => match conversation(key, &text)? {
+            Some(messages) => messages,
+            None => return Ok((Vec::new(), text)),
+        },
+        value => messages(key, value)?,
+    };
     match messages.pop() {
         Some(last) if last.role == ASSISTANT && last.content.is_absent() => Err(RowProblem::new(
             SkipReason::MissingField,
@@ -60,15 +63,14 @@ pub(crate) fn answer(
             ),
         )),
         Some(last) if last.role == ASSISTANT => Ok((messages, last.content.into_text())),
-        _ => Err(no_answer(key)),
+        last => {
+            let instead = last.map_or_else(String::new, |last| format!(", but with one of `{}`", last.role));
+            Err(RowProblem::new(
+                SkipReason::MissingField,
+                format!("the conversation in `{key}` does not end with an assistant's message{instead}"),
+            ))
+        }
     }
-}
-
-fn no_answer(key: &str) -> RowProblem {
-    RowProblem::new(
-        SkipReason::MissingField,
-        format!("the conversation in `{key}` does not end with an assistant's message"),
-    )
 }
 
 fn given_prompt(expression: &Expr, fields: &Fields<'_>) -> Result<Vec<Message>, RowProblem> {
@@ -77,7 +79,7 @@ fn given_prompt(expression: &Expr, fields: &Fields<'_>) -> Result<Vec<Message>, 
         return Ok(Vec::new());
     }
     match json("prompt", value)? {
-        Json::String(text) => Ok(match transcript(&text) {
+        Json::String(text) => Ok(match conversation("prompt", &text)? {
             Some(mut messages) => {
                 // A transcript that ends with an open "Assistant:" waits for the answer.
                 messages.pop_if(|last| last.role == ASSISTANT && last.content.is_empty());
@@ -90,45 +92,46 @@ fn given_prompt(expression: &Expr, fields: &Fields<'_>) -> Result<Vec<Message>, 
 }
 
 fn json(key: &str, value: minijinja::Value) -> Result<Json, RowProblem> {
-    serde_json::to_value(value).map_err(|error| {
-        RowProblem::new(SkipReason::WrongType, format!("`{key}` is not plain data: {error}"))
-    })
+    let wrong = |message| RowProblem::new(SkipReason::WrongType, message);
+    let value =
+        serde_json::to_value(value).map_err(|error| wrong(format!("`{key}` is not plain data: {error}")))?;
+    if holds_bytes(&value) {
+        return Err(wrong(format!("`{key}` needs text or messages, but there is {BYTES}")));
+    }
+    Ok(value)
 }
 
 fn messages(key: &str, value: Json) -> Result<Vec<Message>, RowProblem> {
     match value {
-        Json::Array(items) => items.into_iter().map(|item| message(key, item)).collect(),
-        item => Ok(vec![message(key, item)?]),
+        Json::Array(items) => {
+            items.into_iter().enumerate().map(|(index, item)| message(key, index, item)).collect()
+        }
+        item => Ok(vec![message(key, 0, item)?]),
     }
 }
 
-fn message(key: &str, value: Json) -> Result<Message, RowProblem> {
-    let wrong = || {
-        RowProblem::new(
-            SkipReason::WrongType,
-            format!(
-                "`{key}` must be text or messages, objects with `role` and `content` (or `from` and `value`) as text"
-            ),
-        )
+/// The messages in a text that is a transcript or the JSON of a conversation; `None` for any other text.
+fn conversation(key: &str, text: &str) -> Result<Option<Vec<Message>>, RowProblem> {
+    if let Some(messages) = transcript(text) {
+        return Ok(Some(messages));
+    }
+    let start: String = text.chars().filter(|c| !c.is_whitespace()).take("[{'content':".len()).collect();
+    if ["[{'role':", "[{'content':", "[{'from':", "[{'value':"].iter().any(|list| start.starts_with(list)) {
+        let message = format!("`{key}` is a list of Python as text; write messages as JSON (json.dumps)");
+        return Err(RowProblem::new(SkipReason::WrongType, message));
+    }
+    if !start.starts_with("[{\"") && !start.starts_with("{\"") {
+        return Ok(None);
+    }
+    let is_message = |value: &Json| {
+        ["role", "from"].iter().any(|key| value.get(key).is_some_and(Json::is_string))
+            && ["content", "value", "tool_calls"].iter().any(|key| value.get(key).is_some())
     };
-    let Json::Object(mut fields) = value else { return Err(wrong()) };
-    let is_sharegpt = fields.contains_key("from");
-    let mut field = |names: [&str; 2]| names.iter().find_map(|name| fields.shift_remove(*name));
-    let role = match field(["role", "from"]).as_ref().and_then(Json::as_str).ok_or_else(wrong)? {
-        "human" => USER.to_owned(),
-        "gpt" => ASSISTANT.to_owned(),
-        other => other.to_owned(),
-    };
-    let content = match field(["content", "value"]) {
-        Some(content) => Content::deserialize(content).map_err(|error| {
-            RowProblem::new(SkipReason::WrongType, format!("a message in `{key}`: {error}"))
-        })?,
-        None if fields.contains_key("tool_calls") => Content::absent(),
-        None => return Err(wrong()),
-    };
-    // ShareGPT has keys such as `weight`, which are no part of a message.
-    fields.retain(|_, value| !is_sharegpt && !value.is_null());
-    Ok(Message { role, content, extra: fields })
+    match serde_json::from_str(text) {
+        Ok(Json::Array(items)) if items.iter().all(is_message) => messages(key, items.into()).map(Some),
+        Ok(item @ Json::Object(_)) if is_message(&item) => messages(key, item).map(Some),
+        _ => Ok(None),
+    }
 }
 
 /// The turns of a transcript "\n\nHuman: …\n\nAssistant: …"; `None` for any other text.

@@ -4,6 +4,7 @@ mod body;
 mod choice;
 mod instruction;
 mod list;
+mod message;
 mod messages;
 mod plain;
 mod preference;

@@ -6,10 +6,12 @@
 //! | messages | messages or one message, the answer only | TRL "conversational", ShareGPT |
 //! | text or nothing | whole conversations that share all but their last message | UltraFeedback binarized |
 //! | nothing | transcripts "\n\nHuman: …\n\nAssistant: …" that share all but their last turn | HH-RLHF |
+//!
+//! Messages may also be JSON in a text.
 
-use super::messages::{answer, given};
+use super::messages::{answer, check_prompt, given};
 use super::template::{Expr, Fields};
-use crate::chat::{ASSISTANT, Content, Message, USER};
+use crate::chat::{Message, SYSTEM, USER};
 use crate::rows::{RowProblem, SkipReason};
 
 /// The expressions for the prompt and the two answers.
@@ -32,26 +34,17 @@ impl Preference {
     pub(crate) fn pair(&self, user: Option<String>, fields: &Fields<'_>) -> Result<Pair, RowProblem> {
         let (before_chosen, chosen) = answer("chosen", &self.chosen, fields)?;
         let (before_rejected, rejected) = answer("rejected", &self.rejected, fields)?;
-        // Other keys, such as the time of a message, need not be the same.
-        let texts = |messages: &[Message]| -> Vec<(String, Content)> {
-            messages.iter().map(|message| (message.role.clone(), message.content.clone())).collect()
-        };
-        if texts(&before_chosen) != texts(&before_rejected) {
+        if !are_same(&before_chosen, &before_rejected) {
             return Err(RowProblem::new(
                 SkipReason::NoSharedPrompt,
                 "the chosen and the rejected conversation differ before their last answer",
             ));
         }
         let prompt = join(given(user, &self.prompt, fields)?, before_chosen);
-        if prompt.last().is_none_or(|message| message.role == ASSISTANT) {
-            return Err(RowProblem::new(
-                SkipReason::MissingField,
-                format!(
-                    "there is no prompt: no field `{}`, and the answers are not whole conversations",
-                    self.prompt.source()
-                ),
-            ));
-        }
+        check_prompt(&prompt, || {
+            let (source, names) = (self.prompt.source(), fields.names());
+            format!("no field `{source}`, and the answers are not whole conversations; there is {names}")
+        })?;
         if chosen == rejected {
             return Err(RowProblem::new(
                 SkipReason::IdenticalAnswers,
@@ -62,10 +55,26 @@ impl Preference {
     }
 }
 
-/// The prompt field joined with the messages before the answers: if these repeat the prompt they replace it, else they follow it.
+/// The prompt field joined with the messages before the answers. If these are the end of the prompt, the prompt is whole; if they
+/// repeat it or are a conversation of their own, they replace it, but for its system message; else they follow it.
 fn join(given: Vec<Message>, before: Vec<Message>) -> Vec<Message> {
-    let repeated = before.starts_with(&given)
-        || given.last().is_some_and(|last| before.last() == Some(last))
-        || before.iter().any(|message| message.role == USER);
-    if repeated { before } else { given.into_iter().chain(before).collect() }
+    let start = given.len().saturating_sub(before.len());
+    if start > 0 && are_same(&given[start..], &before) {
+        return given;
+    }
+    let repeats = before.get(..given.len()).is_some_and(|first| are_same(first, &given))
+        || given.last().is_some_and(|last| before.last() == Some(last));
+    let is_whole = before.iter().any(|message| message.role == USER);
+    let is_system = |message: Option<&Message>| message.is_some_and(|message| message.role == SYSTEM);
+    let kept = match (repeats || is_whole, is_system(given.first()) && !is_system(before.first())) {
+        (false, _) => given.len(),
+        (true, has_system) => usize::from(has_system),
+    };
+    given.into_iter().take(kept).chain(before).collect()
+}
+
+/// Whether messages have the same roles and texts. Other keys, such as the time of a message, may differ.
+fn are_same(some: &[Message], others: &[Message]) -> bool {
+    let texts = |message: &Message| (message.role.clone(), message.content.to_string());
+    some.iter().map(texts).eq(others.iter().map(texts))
 }

@@ -1,0 +1,172 @@
+//! Rows of preference sets as people publish them.
+
+use serde_json::{Value as Json, json};
+
+use crate::common::write;
+use crate::judge::{Judgement, judge};
+
+#[track_caller]
+fn read_as(task: &str, rows: &[Json]) -> Judgement {
+    let folder = tempfile::tempdir().unwrap();
+    let lines: Vec<String> = rows.iter().map(Json::to_string).collect();
+    judge(task, &write(folder.path(), "rows.jsonl", lines.join("\n")), "train")
+}
+
+#[track_caller]
+fn read(rows: &[Json]) -> Judgement {
+    read_as("preference", rows)
+}
+
+fn message(role: &str, content: impl Into<Json>) -> Json {
+    json!({ "role": role, "content": content.into() })
+}
+
+fn pair(prompt: &Json) -> Json {
+    json!({ "prompt": prompt, "chosen": "x", "rejected": "y" })
+}
+
+#[test]
+fn system_messages_of_columns() {
+    let with =
+        |name: &str, system: Json| json!({ name: system, "prompt": "Q", "chosen": "x", "rejected": "y" });
+    read(&[with("system_prompt", "S".into()), with("system", "".into()), with("system", Json::Null)])
+        .expect(&["system: S | user: Q -> *x / y", "user: Q -> *x / y", "user: Q -> *x / y"], &[]);
+    read(&[with("system", json!(["S"]))]).expect(&[], &["`system` needs text, but there is a list"]);
+    // The messages have one of their own.
+    let own = json!({ "system": "S", "prompt": [message("system", "T"), message("user", "Q")], "chosen": "x", "rejected": "y" });
+    read(&[own]).expect(&["system: T | user: Q -> *x / y"], &[]);
+    let conversation =
+        json!({ "system": "S", "messages": [message("user", "Q"), message("assistant", "x")] });
+    read_as("conversations", &[conversation]).expect(&["system: S | user: Q -> *x"], &[]);
+    // The task decides if it says something.
+    let folder = tempfile::tempdir().unwrap();
+    let task = write(folder.path(), "t.toml", "name = 't'\nkind = 'preference'\nsystem = 'Be kind.'\n");
+    read_as(task.to_str().unwrap(), &[with("system", "S".into())])
+        .expect(&["system: Be kind. | user: Q -> *x / y"], &[]);
+}
+
+#[test]
+fn prompts_that_the_answers_repeat() {
+    let answers = |before: &[Json]| {
+        let whole = |answer: &str| {
+            Json::Array(before.iter().cloned().chain([message("assistant", answer)]).collect())
+        };
+        (whole("x"), whole("y"))
+    };
+    let row = |prompt: &[Json], before: &[Json]| {
+        let (chosen, rejected) = answers(before);
+        json!({ "prompt": prompt, "chosen": chosen, "rejected": rejected })
+    };
+    let [system, first, reply, second] =
+        [message("system", "S"), message("user", "A"), message("assistant", "B"), message("user", "C")];
+    let whole = [system.clone(), first.clone(), reply.clone(), second.clone()];
+    let expected = "system: S | user: A | assistant: B | user: C -> *x / y";
+    let rows = [
+        row(&whole, &[]),
+        row(&whole, &whole),
+        row(&whole, &whole[1..]),
+        row(&whole, &whole[3..]),
+        row(&whole[..2], &whole),
+        row(&whole[..2], &whole[1..]),
+        row(&[], &whole),
+    ];
+    read(&rows).expect(&[expected; 7], &[]);
+    // A part is the same text.
+    let parts = json!([{ "type": "text", "text": "C" }]);
+    read(&[row(&whole, &[message("user", parts)])]).expect(&[expected], &[]);
+}
+
+#[test]
+fn conversations_in_texts() {
+    let prompt = json!([message("system", "S"), message("user", "Q")]).to_string();
+    read(&[pair(&prompt.into())]).expect(&["system: S | user: Q -> *x / y"], &[]);
+    let answer = |text: &str| message("assistant", text).to_string();
+    read(&[json!({ "prompt": "Q", "chosen": answer("x"), "rejected": answer("y") })])
+        .expect(&["user: Q -> *x / y"], &[]);
+    let shared = "[{\"from\": \"human\", \"value\": \"Q\"}, {\"from\": \"gpt\", \"value\": \"x\"}]";
+    read_as("conversations", &[json!({ "conversations": shared })]).expect(&["user: Q -> *x"], &[]);
+    // JSON that is no conversation is an answer, and a list of Python is neither.
+    let json = "[{\"name\": \"x\"}]";
+    read(&[json!({ "prompt": "Q", "chosen": json, "rejected": "{\"role\"" })])
+        .expect(&["user: Q -> *[{\"name\": \"x\"}] / {\"role\""], &[]);
+    let python = "[{'role': 'assistant', 'content': 'x'}]";
+    read(&[json!({ "prompt": "Q", "chosen": python, "rejected": "y" })])
+        .expect(&[], &["`chosen` is a list of Python as text", "json.dumps"]);
+}
+
+#[test]
+fn prompts_that_end_with_the_assistant() {
+    let says = &["the prompt ends with a message of the assistant"];
+    read(&[pair(&"\n\nHuman: A\n\nAssistant: B".into())]).expect(&[], says);
+    read(&[pair(&json!([{ "from": "human", "value": "A" }, { "from": "GPT", "value": "B" }]))])
+        .expect(&[], says);
+    let folder = tempfile::tempdir().unwrap();
+    let task = "name = 't'\nkind = 'preference'\nanswer = '{{ a }}'\nscore = 's'\n";
+    let task = write(folder.path(), "t.toml", task);
+    let row = json!({ "prompt": [message("assistant", "A")], "a": "x", "s": 1 });
+    read_as(task.to_str().unwrap(), &[row]).expect(&[], says);
+    read(&[json!({ "Prompt": "A", "chosen": "x", "rejected": "y" })])
+        .expect(&[], &["there is no prompt: no field `prompt`", "there is `Prompt`, `chosen`, `rejected`"]);
+}
+
+#[test]
+fn names_of_roles() {
+    for (user, assistant) in
+        [("Human", "GPT"), ("USER", "model"), ("prompter", "ChatGPT"), ("user", "Bot"), ("human", "AI")]
+    {
+        let row = json!({
+            "prompt": [{ "from": user, "value": "A" }, { "from": assistant, "value": "B" }, { "from": user, "value": "C" }],
+            "chosen": { "from": assistant, "value": "x" }, "rejected": { "from": assistant, "value": "y" },
+        });
+        read(&[row]).expect(&["user: A | assistant: B | user: C -> *x / y"], &[]);
+    }
+    let row = |role: &str| json!({ "prompt": "A", "chosen": [message(role, "x")], "rejected": "y" });
+    read(&[row("narrator"), row("Tool")])
+        .expect(&[], &["but with one of `narrator`", "but with one of `tool`"]);
+    read(&[pair(&json!([message("Küche", "A")]))]).expect(&[], &["`Küche` is not a role"]);
+}
+
+#[test]
+fn contents() {
+    let part = |text: &str| json!({ "type": "text", "text": text });
+    let row = json!({ "prompt": [message("user", json!([part("A"), part("B")]))], "chosen": [message("assistant", json!([part("x")]))], "rejected": "y" });
+    read(&[row]).expect(&["user: A\nB -> *x / y"], &[]);
+    let row = |content: Json| json!({ "prompt": [message("user", content)], "chosen": "x", "rejected": "y" });
+    read(&[row(json!([part("A"), { "type": "image" }])), row(7.into())])
+        .expect(&[], &["type `image` is not supported", "`content` must be text"]);
+    // null is named wherever it is.
+    let answer = |content: Json| json!({ "prompt": "A", "chosen": [message("user", "A"), message("assistant", content)], "rejected": "y" });
+    read(&[answer(Json::Null), row(Json::Null)]).expect(
+        &[],
+        &[
+            "message 2 in `chosen` (`assistant`) has the content null",
+            "message 1 in `prompt` (`user`) has the content null",
+        ],
+    );
+    // A message that only calls tools has no content.
+    let call = json!({ "role": "assistant", "tool_calls": [{ "name": "f" }] });
+    let prompt = json!([message("user", "A"), call, message("tool", "42")]);
+    read(&[pair(&prompt)]).expect(&["user: A | assistant:  | tool: 42 -> *x / y"], &[]);
+}
+
+#[test]
+fn errors_name_the_fields_that_there_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let task = "name = 't'\nkind = 'choice'\nuser = '{{ question }} {{ more.text }}'\ncandidates = 'options'\ngold = 'label'\n";
+    let task = write(folder.path(), "t.toml", task);
+    let task = task.to_str().unwrap();
+    let row = json!({ "Question": "q", "options": ["a", "b"], "label": 0, "more": { "text": "t" } });
+    read_as(task, &[row]).expect(
+        &[],
+        &["the row has no field `question` (for `user`); there is `Question`, `options`, `label`, `more`"],
+    );
+    let row = json!({ "question": "q", "options": ["a", "b"], "label": 0, "more": { "txt": "t" } });
+    read_as(task, &[row]).expect(&[], &["the row has no field `more.text` (for `user`); `more` has `txt`"]);
+    let row = json!({ "question": "q", "options": ["a", "b"], "Label": 0, "more": { "text": "t" } });
+    read_as(task, &[row]).expect(
+        &[],
+        &["no gold answer: `label` is missing, null, empty or -1; there is `question`, `options`, `Label`"],
+    );
+    let many: serde_json::Map<_, _> = (0..20).map(|index| (format!("f{index}"), index.into())).collect();
+    read_as(task, &[many.into()]).expect(&[], &["`f10`, `f11` and 8 more"]);
+}
