@@ -5,6 +5,8 @@
 
 #[path = "families/authors_head.rs"]
 mod authors_head;
+#[path = "families/config_files.rs"]
+mod config_files;
 #[path = "families/configs.rs"]
 mod configs;
 #[path = "families/encoder.rs"]

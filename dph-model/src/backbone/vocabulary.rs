@@ -4,11 +4,10 @@ use std::convert::Infallible;
 
 use burn::tensor::TensorData;
 use dph_core::WeightInit;
-use serde_json::{Map, Value};
 
 use super::Backbone;
 use crate::decoder::{Decoder, ParamKey};
-use crate::family::{ConfigError, Family};
+use crate::family::{ConfigError, Family, keys};
 
 impl Backbone {
     /// Extends the vocabulary to `vocab` tokens. The rows of new tokens in the embedding (and in the output matrix of
@@ -23,7 +22,7 @@ impl Backbone {
     /// If the vocabulary is already larger.
     pub fn with_vocab(&self, vocab: usize, seed: u64) -> Result<Self, ConfigError> {
         assert!(vocab >= self.vocab(), "a vocabulary of {} cannot shrink to {vocab}", self.vocab());
-        let mut keys: Map<String, Value> = serde_json::from_str(self.config_json())?;
+        let mut keys = keys(self.config_json())?;
         keys.insert("vocab_size".into(), vocab.into());
         let json = serde_json::to_string(&keys)?;
         let config = Family::parse(&json)?.causal_decoder()?;

@@ -9,12 +9,12 @@ use std::path::Path;
 use burn_pack::AtomicFile;
 use safetensors::tensor::{TensorView, View};
 use safetensors::{Dtype, serialize_to_file};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::origin::Origin;
 use super::{CONFIG_FILE, CheckpointError, WEIGHTS_FILE};
 use crate::decoder::Decoder;
-use crate::family::{FileTensor, Order};
+use crate::family::{FileTensor, Order, keys};
 
 /// Writes `config.json` and `model.safetensors` into a directory, which is created if necessary.
 ///
@@ -82,7 +82,7 @@ pub(super) fn write_text(path: &Path, text: &str) -> Result<(), CheckpointError>
 /// The configuration with another number type, by its PyTorch name.
 pub(super) fn with_type(json: &str, name: &str) -> String {
     // The text was parsed before, when the model was created.
-    let mut keys: Map<String, Value> = serde_json::from_str(json).unwrap_or_default();
+    let mut keys = keys(json).unwrap_or_default();
     let key = if keys.contains_key("dtype") { "dtype" } else { "torch_dtype" };
     keys.insert(key.into(), name.into());
     format!("{:#}\n", Value::Object(keys))

@@ -6,6 +6,7 @@ use std::path::Path;
 use dph_core::terminal::Failure;
 use dph_core::{PoolingKind, PreferenceHeadConfig};
 use dph_model::checkpoint::TensorInfo;
+use dph_model::family::as_json;
 use dph_model::{CheckpointError, DecoderConfig, Family, ModelFiles};
 use serde::Serialize;
 use serde_json::Value;
@@ -92,7 +93,7 @@ impl Summary {
         let wrong = |source| CheckpointError::Config { path: path.into(), source };
         let family = Family::parse(json).map_err(wrong)?;
         let config = family.decoder().map_err(wrong)?;
-        let keys: Value = serde_json::from_str(json)?;
+        let keys: Value = serde_json::from_str(&as_json(json))?;
         let mut types = BTreeMap::new();
         for info in infos.iter().flat_map(BTreeMap::values) {
             *types.entry(info.element.to_string()).or_insert(0) += 1;

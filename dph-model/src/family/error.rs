@@ -13,6 +13,28 @@ pub enum ConfigError {
         #[from]
         source: serde_json::Error,
     },
+    /// The value of a key has the wrong type.
+    #[error("`{key}` = {value}: {problem}")]
+    Value {
+        /// The key, with its parents.
+        key: String,
+        /// The value, as JSON.
+        value: String,
+        /// The expected type.
+        problem: String,
+    },
+    /// Two keys for the same setting have different values.
+    #[error(
+        "`{table}.type` = {old:?} and `{table}.rope_type` = {new:?} disagree; remove the one that is wrong"
+    )]
+    RopeTypes {
+        /// The key of the table.
+        table: &'static str,
+        /// The value of the older key.
+        old: String,
+        /// The value of the newer key.
+        new: String,
+    },
     /// There is no `model_type`.
     #[error("the key `model_type` is missing; supported are {}", SUPPORTED_MODEL_TYPES.join(", "))]
     NoModelType,

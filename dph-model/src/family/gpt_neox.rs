@@ -2,11 +2,10 @@
 
 use serde::Deserialize;
 
-use super::settings::{RopeScaling, activation, head_dim};
+use super::settings::{RopeScaling, activation, head_dim, rotary_scaling};
 use super::{ConfigError, FileTensor, Order, Translation};
 use crate::decoder::{
     BlockParamKey, DecoderConfig, NormConfig, ParamKey, Part, Positions, Residual, RotaryConfig,
-    RotaryScaling,
 };
 
 /// The keys of a GPT-NeoX's `config.json` that are used. Absent keys have the defaults of Hugging Face.
@@ -88,10 +87,7 @@ impl GptNeoxConfig {
         Ok(RotaryConfig {
             dims: (head_dim as f64 * share) as usize,
             theta,
-            scaling: match self.rope_scaling.as_ref().or(newest) {
-                Some(scaling) => scaling.rotary()?,
-                None => RotaryScaling::None,
-            },
+            scaling: rotary_scaling(self.rope_scaling.as_ref(), newest, self.max_position_embeddings)?,
             reversed: false,
         })
     }

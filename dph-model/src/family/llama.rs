@@ -2,11 +2,10 @@
 
 use serde::Deserialize;
 
-use super::settings::{RopeScaling, activation};
+use super::settings::{RopeScaling, activation, rotary_scaling};
 use super::{ConfigError, FileTensor, Translation};
 use crate::decoder::{
     BlockParamKey, DecoderConfig, NormConfig, ParamKey, Part, Positions, Residual, RotaryConfig,
-    RotaryScaling,
 };
 
 /// The keys of a Llama's `config.json` that are used. Absent keys have the defaults of Hugging Face.
@@ -75,10 +74,7 @@ impl Translation for LlamaConfig {
             positions: Positions::Rotary(RotaryConfig {
                 dims: head_dim,
                 theta: newer.and_then(|rope| rope.rope_theta).unwrap_or(self.rope_theta),
-                scaling: match self.rope_scaling.as_ref().or(newer) {
-                    Some(scaling) => scaling.rotary()?,
-                    None => RotaryScaling::None,
-                },
+                scaling: rotary_scaling(self.rope_scaling.as_ref(), newer, self.max_position_embeddings)?,
                 reversed: false,
             }),
             input_norm: false,

@@ -3,6 +3,7 @@
 //! A family only translates. All families are computed by the one [`decoder`](crate::decoder).
 
 mod bert;
+mod config_text;
 mod error;
 mod file_tensor;
 mod gpt2;
@@ -18,11 +19,12 @@ mod qwen;
 mod settings;
 mod translation;
 
-use serde_json::{Map, Value};
-
 use crate::decoder::{DecoderConfig, ParamKey};
 
 pub use bert::BertConfig;
+pub use config_text::as_json;
+pub(crate) use config_text::keys;
+use config_text::read;
 pub use error::ConfigError;
 pub use file_tensor::{FileTensor, Order};
 pub use gpt_neox::GptNeoxConfig;
@@ -70,18 +72,19 @@ impl Family {
     ///
     /// If the family or one of its settings is not supported, or the text is invalid.
     pub fn parse(json: &str) -> Result<Self, ConfigError> {
-        let keys: Map<String, Value> = serde_json::from_str(json)?;
-        let model_type = keys.get("model_type").and_then(Value::as_str).ok_or(ConfigError::NoModelType)?;
+        let keys = keys(json)?;
+        let model_type =
+            keys.get("model_type").and_then(|value| value.as_str()).ok_or(ConfigError::NoModelType)?;
         let family = match model_type {
-            "llama" => Self::Llama(serde_json::from_str(json)?),
-            "qwen2" => Self::Qwen2(serde_json::from_str(json)?),
-            "qwen3" => Self::Qwen3(Box::new(QwenConfig::qwen3(json)?)),
-            "gpt_neox" => Self::GptNeox(serde_json::from_str(json)?),
-            "gpt2" => Self::Gpt2(serde_json::from_str(json)?),
-            "openai-gpt" => Self::OpenAiGpt(serde_json::from_str(json)?),
-            "opt" => Self::Opt(serde_json::from_str(json)?),
-            "bert" => Self::Bert(serde_json::from_str(json)?),
-            "lsw_transformer" | "lswt" => Self::Lswt(serde_json::from_str(json)?),
+            "llama" => Self::Llama(read(&keys)?),
+            "qwen2" => Self::Qwen2(read(&keys)?),
+            "qwen3" => Self::Qwen3(Box::new(QwenConfig::qwen3(read(&keys)?))),
+            "gpt_neox" => Self::GptNeox(read(&keys)?),
+            "gpt2" => Self::Gpt2(read(&keys)?),
+            "openai-gpt" => Self::OpenAiGpt(read(&keys)?),
+            "opt" => Self::Opt(read(&keys)?),
+            "bert" => Self::Bert(read(&keys)?),
+            "lsw_transformer" | "lswt" => Self::Lswt(read(&keys)?),
             _ => return Err(ConfigError::UnknownModelType { model_type: model_type.into() }),
         };
         settings::check_common(&keys)?;
@@ -202,6 +205,7 @@ pub fn param_count(json: &str) -> Result<usize, ConfigError> {
 mod tests {
     use super::*;
     use crate::decoder::Positions;
+    use serde_json::{Map, Value};
 
     fn llama(change: impl FnOnce(&mut Map<String, Value>)) -> Result<DecoderConfig, ConfigError> {
         let mut keys: Map<String, Value> = serde_json::from_str(
@@ -246,7 +250,7 @@ mod tests {
         let yarn = serde_json::json!({"rope_type": "yarn", "factor": 4.0});
         assert_eq!(
             change("rope_scaling", yarn),
-            "`rope_scaling.rope_type` = \"yarn\" is not supported; supported are default, llama3"
+            "`rope_scaling.rope_type` = \"yarn\" is not supported; supported are default, linear, llama3"
         );
         assert_eq!(
             change("hidden_act", "tanh".into()),

@@ -36,11 +36,10 @@ impl QwenConfig {
     pub(super) const WINDOW_KEYS: [&str; 4] =
         ["use_sliding_window", "sliding_window", "max_window_layers", "layer_types"];
 
-    /// The configuration of a Qwen3. It differs by its defaults and by its norm of queries and keys.
-    pub(super) fn qwen3(json: &str) -> Result<Self, serde_json::Error> {
-        let config: Self = serde_json::from_str(json)?;
+    /// The configuration of a Qwen3, from its keys. It differs by its defaults and by its norm of queries and keys.
+    pub(super) fn qwen3(config: Self) -> Self {
         let head_dim = Some(config.llama.head_dim.unwrap_or(DEFAULT_HEAD_DIM));
-        Ok(Self { query_key_norm: true, llama: LlamaConfig { head_dim, ..config.llama }, ..config })
+        Self { query_key_norm: true, llama: LlamaConfig { head_dim, ..config.llama }, ..config }
     }
 
     /// Whether a block has a window that is shorter than the context.

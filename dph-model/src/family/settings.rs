@@ -7,39 +7,72 @@ use super::ConfigError;
 use crate::decoder::{Activation, RotaryScaling};
 
 /// Scaling of the rotary wavelengths: `rope_scaling` or `rope_parameters`.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(default)]
 pub struct RopeScaling {
-    /// `default` or `llama3`; older files call the key `type`.
-    #[serde(alias = "type", default = "default_rope_type")]
-    pub rope_type: String,
+    /// `default`, `linear` or `llama3`.
+    pub rope_type: Option<String>,
+    /// The older name of the same key. Some files have both.
+    #[serde(rename = "type")]
+    pub old_rope_type: Option<String>,
     /// Base, only in `rope_parameters`.
     pub rope_theta: Option<f64>,
     /// Fraction of a head that is rotated, only in `rope_parameters`.
     pub partial_rotary_factor: Option<f64>,
-    /// See [`RotaryScaling::Llama3`].
+    /// See [`RotaryScaling::Linear`] and [`RotaryScaling::Llama3`].
     pub factor: Option<f64>,
     /// See [`RotaryScaling::Llama3`].
     pub low_freq_factor: Option<f64>,
     /// See [`RotaryScaling::Llama3`].
     pub high_freq_factor: Option<f64>,
-    /// See [`RotaryScaling::Llama3`].
+    /// See [`RotaryScaling::Llama3`]; the longest sequence if absent.
     pub original_max_position_embeddings: Option<usize>,
 }
 
+/// The scaling of a configuration with the older key `rope_scaling` or the newer one `rope_parameters`, for sequences of at most
+/// `context` tokens.
+pub(super) fn rotary_scaling(
+    older: Option<&RopeScaling>,
+    newer: Option<&RopeScaling>,
+    context: usize,
+) -> Result<RotaryScaling, ConfigError> {
+    match (older, newer) {
+        (Some(scaling), _) => scaling.rotary("rope_scaling", context),
+        (None, Some(scaling)) => scaling.rotary("rope_parameters", context),
+        (None, None) => Ok(RotaryScaling::None),
+    }
+}
+
 impl RopeScaling {
-    pub(super) fn rotary(&self) -> Result<RotaryScaling, ConfigError> {
-        match self.rope_type.as_str() {
+    fn rotary(&self, table: &'static str, context: usize) -> Result<RotaryScaling, ConfigError> {
+        match self.kind(table)? {
             "default" => Ok(RotaryScaling::None),
-            "llama3" => Ok(RotaryScaling::Llama3 {
-                factor: required("rope_scaling.factor", self.factor)?,
-                low_freq_factor: required("rope_scaling.low_freq_factor", self.low_freq_factor)?,
-                high_freq_factor: required("rope_scaling.high_freq_factor", self.high_freq_factor)?,
-                original_context: required(
-                    "rope_scaling.original_max_position_embeddings",
-                    self.original_max_position_embeddings,
-                )?,
-            }),
-            other => Err(unsupported("rope_scaling.rope_type", other, "supported are default, llama3")),
+            "linear" => {
+                Ok(RotaryScaling::Linear { factor: required("linear", "rope_scaling.factor", self.factor)? })
+            }
+            "llama3" => {
+                let required = |key, value| required("llama3", key, value);
+                Ok(RotaryScaling::Llama3 {
+                    factor: required("rope_scaling.factor", self.factor)?,
+                    low_freq_factor: required("rope_scaling.low_freq_factor", self.low_freq_factor)?,
+                    high_freq_factor: required("rope_scaling.high_freq_factor", self.high_freq_factor)?,
+                    original_context: self.original_max_position_embeddings.unwrap_or(context),
+                })
+            }
+            other => {
+                Err(unsupported("rope_scaling.rope_type", other, "supported are default, linear, llama3"))
+            }
+        }
+    }
+
+    /// The type under its newer or its older key.
+    fn kind(&self, table: &'static str) -> Result<&str, ConfigError> {
+        match (&self.rope_type, &self.old_rope_type) {
+            (Some(new), Some(old)) if new != old => {
+                Err(ConfigError::RopeTypes { table, old: old.clone(), new: new.clone() })
+            }
+            (Some(kind), _) | (None, Some(kind)) => Ok(kind),
+            (None, None) => Ok("default"),
         }
     }
 }
@@ -104,14 +137,10 @@ pub(super) fn head_dim(d_model: usize, heads: usize) -> Result<usize, ConfigErro
     Ok(d_model / heads.max(1))
 }
 
-fn required<T>(key: &'static str, value: Option<T>) -> Result<T, ConfigError> {
+fn required(kind: &str, key: &'static str, value: Option<f64>) -> Result<f64, ConfigError> {
     value.ok_or_else(|| ConfigError::Unsupported {
         key,
         value: "null".into(),
-        hint: Some("the rope_type llama3 needs it".into()),
+        hint: Some(format!("the rope_type {kind} needs it")),
     })
-}
-
-fn default_rope_type() -> String {
-    "default".into()
 }

@@ -88,6 +88,9 @@ impl RotaryConfig {
         };
         let (frequencies, temperature) = match self.scaling {
             RotaryScaling::None => (series(self.theta), 1.0),
+            RotaryScaling::Linear { factor } => {
+                (series(self.theta).into_iter().map(|frequency| frequency / factor).collect(), 1.0)
+            }
             RotaryScaling::Llama3 { factor, low_freq_factor, high_freq_factor, original_context } => {
                 let original = original_context as f64;
                 let stretch = |frequency: f64| {

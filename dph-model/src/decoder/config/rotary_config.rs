@@ -18,6 +18,11 @@ pub struct RotaryConfig {
 pub enum RotaryScaling {
     /// None.
     None,
+    /// Positions are divided by a factor (position interpolation, Chen et al., arXiv 2306.15595).
+    Linear {
+        /// The factor.
+        factor: f64,
+    },
     /// Llama 3: long wavelengths are scaled, short ones are not, and those between are interpolated.
     Llama3 {
         /// Scale of the long wavelengths.
