@@ -12,6 +12,7 @@ use half::f16;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde_json::Value;
 use tempfile::TempDir;
+use tokenizers::{OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer};
 
 use dph_model::testing::gguf::{CONFIG, GgufWriter, llama, renamed, some_values, tensors};
 
@@ -342,4 +343,202 @@ fn other_architectures_have_the_names_of_their_families() {
         error.contains("general.architecture `mamba` is not supported in GGUF files; supported are llama"),
         "{error}"
     );
+}
+
+#[test]
+fn old_keys_of_the_rotary_scaling_are_read() {
+    let scaling = |change: &dyn Fn(&mut GgufWriter)| {
+        let mut writer = llama(some_values);
+        change(&mut writer);
+        let (_dir, path) = written(&writer);
+        config(&path)["rope_scaling"].clone()
+    };
+    let linear = |factor: f64| serde_json::json!({"rope_type": "linear", "factor": factor});
+    let (key, old) = ("llama.rope.scaling.factor", "llama.rope.scale_linear");
+    let kind = "llama.rope.scaling.type";
+    assert_eq!(
+        scaling(&|writer| {
+            writer.f32(old, 4.0);
+        }),
+        linear(4.0)
+    );
+    assert_eq!(
+        scaling(&|writer| {
+            writer.f32(key, 2.0);
+        }),
+        linear(2.0)
+    );
+    assert_eq!(
+        scaling(&|writer| {
+            writer.f32(key, 2.0).f32(old, 4.0);
+        }),
+        linear(2.0)
+    );
+    assert_eq!(
+        scaling(&|writer| {
+            writer.text(kind, "linear").f32(key, 8.0);
+        }),
+        linear(8.0)
+    );
+    for none in [0.0, 1.0] {
+        assert_eq!(
+            scaling(&|writer| {
+                writer.f32(old, none);
+            }),
+            Value::Null
+        );
+        assert_eq!(
+            scaling(&|writer| {
+                writer.text(kind, "linear").f32(key, none);
+            }),
+            Value::Null
+        );
+    }
+    assert_eq!(
+        scaling(&|writer| {
+            writer.text(kind, "none").f32(key, 2.0);
+        }),
+        Value::Null
+    );
+    let yarn = scaling(&|writer| {
+        writer.text(kind, "yarn").f32(key, 4.0);
+    });
+    assert_eq!(yarn["rope_type"], "yarn");
+
+    let mut writer = llama(some_values);
+    writer.f32(old, 4.0);
+    let scaled = states(&written(&writer).1);
+    let dir = directory();
+    let with_key = CONFIG
+        .replace("\"vocab_size\"", "\"rope_scaling\": {\"type\": \"linear\", \"factor\": 4}, \"vocab_size\"");
+    assert_ne!(scaled, states(dir.path()));
+    fs::write(dir.path().join("config.json"), with_key).unwrap();
+    assert_eq!(scaled, states(dir.path()));
+}
+
+/// The tiny Llama in parts: the metadata and three tensors, five tensors, and the rest.
+fn parts(dir: &Path) -> Vec<PathBuf> {
+    let all = tensors();
+    let ranges = [0..3, 3..8, 8..all.len()];
+    let mut paths = Vec::new();
+    for (index, range) in ranges.iter().enumerate() {
+        let names: Vec<&str> = all[range.clone()].iter().map(|(name, _)| *name).collect();
+        let mut writer = llama(some_values).with_tensors(&names);
+        if index > 0 {
+            writer = writer.without_pairs();
+        }
+        writer
+            .u32("split.no", index as u32)
+            .u32("split.count", ranges.len() as u32)
+            .u32("split.tensors.count", all.len() as u32);
+        let path = dir.join(format!("tiny-f32-{:05}-of-{:05}.gguf", index + 1, ranges.len()));
+        fs::write(&path, writer.bytes()).unwrap();
+        paths.push(path);
+    }
+    paths
+}
+
+#[test]
+fn a_model_in_several_files_is_one_model() {
+    let dir = tempfile::tempdir().unwrap();
+    let paths = parts(dir.path());
+    let (_whole_dir, whole) = written(&llama(some_values));
+    // Any part is the model, and so is the folder.
+    for path in paths.iter().map(PathBuf::as_path).chain([dir.path()]) {
+        assert_eq!(states(path), states(&whole), "{}", path.display());
+        assert_eq!(content_hash(path).unwrap(), content_hash(&paths[0]).unwrap());
+        assert_eq!(config(path), config(&whole));
+    }
+    assert_ne!(content_hash(&paths[0]).unwrap(), content_hash(&whole).unwrap());
+    let out = dir.path().join("out");
+    convert(&paths[1], &out, &ConvertOptions::default()).unwrap();
+    assert_eq!(states(&out), states(&whole));
+
+    // A second model in the folder makes it ambiguous.
+    let other = dir.path().join("other.gguf");
+    fs::copy(&whole, &other).unwrap();
+    let error = ModelFiles::open(dir.path()).unwrap().config_json().unwrap_err().to_string();
+    assert!(
+        error.ends_with("several GGUF files, other.gguf, tiny-f32-00001-of-00003.gguf; name one of them"),
+        "{error}"
+    );
+}
+
+#[test]
+fn parts_that_do_not_belong_together_are_named() {
+    let error = |change: &dyn Fn(&[PathBuf])| {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = parts(dir.path());
+        change(&paths);
+        let path = paths.iter().find(|path| path.exists()).unwrap();
+        ModelFiles::open(path).unwrap_err().to_string()
+    };
+    let missing = error(&|paths| fs::remove_file(&paths[1]).unwrap());
+    assert!(
+        missing.contains("tiny-f32-00002-of-00003.gguf does not exist; it is one of the 3 parts"),
+        "{missing}"
+    );
+    let missing = error(&|paths| fs::remove_file(&paths[0]).unwrap());
+    assert!(missing.contains("tiny-f32-00001-of-00003.gguf does not exist"), "{missing}");
+    let swapped = error(&|paths| {
+        fs::copy(&paths[2], &paths[1]).unwrap();
+    });
+    assert!(swapped.contains("part 2 of 3, but its keys say part 3 of 3"), "{swapped}");
+    let dir = tempfile::tempdir().unwrap();
+    let renamed = dir.path().join("model.gguf");
+    fs::copy(&parts(dir.path())[0], &renamed).unwrap();
+    let error = ModelFiles::open(&renamed).unwrap_err().to_string();
+    assert!(
+        error.contains("one of 3 parts of a model, and its name does not say where the others are"),
+        "{error}"
+    );
+}
+
+/// The pieces into which a pre-tokeniser splits a text.
+fn pieces(pre: &str, text: &str) -> Vec<String> {
+    let mut writer = GgufWriter::new("llama");
+    writer
+        .text("tokenizer.ggml.model", "gpt2")
+        .text("tokenizer.ggml.pre", pre)
+        .texts("tokenizer.ggml.tokens", &["a"])
+        .texts::<&str>("tokenizer.ggml.merges", &[]);
+    let (_dir, path) = written(&writer);
+    let json = ModelFiles::open(&path).unwrap().read("tokenizer.json").unwrap();
+    let tokenizer = tokenizers::Tokenizer::from_bytes(json).unwrap();
+    let mut pretokenized = PreTokenizedString::from(text);
+    tokenizer.get_pre_tokenizer().unwrap().pre_tokenize(&mut pretokenized).unwrap();
+    let splits = pretokenized.get_splits(OffsetReferential::Original, OffsetType::Byte);
+    splits.into_iter().map(|(_, (start, end), _)| text[start..end].to_string()).collect()
+}
+
+#[test]
+fn texts_are_split_as_the_kind_of_the_file_says() {
+    let text = "I've 1234 cats!! ok\n 你好x";
+    let gpt2 = ["I", "'ve", " 1234", " cats", "!!", " ok", "\n", " 你好x"];
+    let digits = ["I", "'ve", " ", "1", "2", "3", "4", " cats", "!!", " ok", "\n", " 你好x"];
+    let falcon = ["I", "'", "ve", " ", "123", "4", " cats", "!!", " ok", "\n", " 你好x"];
+    let deepseek = ["I", "'", "ve", " ", "1234", " cats", "!!", " ok", "\n", " ", "你好", "x"];
+    let coder = ["I", "'", "ve", " ", "1", "2", "3", "4", " cats", "!!", " ok", "\n", " ", "你好", "x"];
+    for (pre, expected) in [
+        ("gpt-2", &gpt2[..]),
+        ("mpt", &gpt2),
+        ("olmo", &gpt2),
+        ("smollm", &digits),
+        ("starcoder", &digits),
+        ("refact", &digits),
+        ("command-r", &digits),
+        ("falcon", &falcon),
+        ("deepseek-llm", &deepseek),
+        ("deepseek-coder", &coder),
+        ("qwen2", &digits),
+        ("qwen35", &digits),
+    ] {
+        assert_eq!(pieces(pre, text), expected, "{pre}");
+    }
+    // A combining mark belongs to its word, or not.
+    assert_eq!(pieces("qwen2", "a कि"), ["a", " क", "ि"]);
+    assert_eq!(pieces("qwen35", "a कि"), ["a", " कि"]);
+    // Signs in a row are one piece for Falcon, with the letter behind the last blank.
+    assert_eq!(pieces("falcon", "a=b `c` $5"), ["a", "=", "b", " ", "`", "c", "`", " ", "$", "5"]);
+    assert_eq!(pieces("deepseek-llm", "día: 12年"), ["día", ":", " ", "12", "年"]);
 }

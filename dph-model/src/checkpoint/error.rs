@@ -24,10 +24,12 @@ pub enum CheckpointError {
         path: PathBuf,
     },
     /// The directory has no `config.json`.
-    #[error("{} does not exist; every model directory has one; is this the right directory?", path.display())]
+    #[error("{} does not exist; {remedy}", path.display())]
     NoConfig {
         /// The file.
         path: PathBuf,
+        /// The remedy.
+        remedy: String,
     },
     /// A file does not exist.
     #[error("{} does not exist; {remedy}", path.display())]

@@ -8,8 +8,9 @@ use dph_core::tokenizer_files::{TokenizerFilesError, convert_tokenizer};
 
 use super::error::CheckpointError;
 use super::file_names::{CONFIG_FILE, TOKENIZER_CONFIG_FILE, TOKENIZER_FILE};
-use super::gguf::{Gguf, is_gguf};
+use super::gguf::{Gguf, gguf_models, is_gguf};
 use super::hub;
+use crate::family::as_json;
 
 /// The files of a model in the layout of Hugging Face: the files of a directory, or the converted contents of a GGUF
 /// file. A tokenizer in other files is converted as well.
@@ -33,7 +34,7 @@ impl ModelFiles {
     ///
     /// - a directory with `config.json` and weights: `model.safetensors`, `pytorch_model.bin`, or the shards of either with
     ///   their index;
-    /// - a `.gguf` file;
+    /// - a `.gguf` file, any part of one, or a directory with one such model and no `config.json`;
     /// - `hf:owner/name` or `hf:owner/name@revision`, a repository of the Hugging Face hub; see
     ///   [`locate`](super::locate).
     ///
@@ -69,10 +70,13 @@ impl ModelFiles {
             return gguf.config_json();
         }
         let path = self.path.join(CONFIG_FILE);
-        std::fs::read_to_string(&path).map_err(|source| match source.kind() {
-            io::ErrorKind::NotFound => CheckpointError::NoConfig { path: path.clone() },
+        let text = std::fs::read_to_string(&path).map_err(|source| match source.kind() {
+            io::ErrorKind::NotFound => {
+                CheckpointError::NoConfig { path: path.clone(), remedy: remedy(&self.path) }
+            }
             _ => CheckpointError::Io { path: path.clone(), source },
-        })
+        })?;
+        Ok(as_json(&text).into_owned())
     }
 
     /// A file by its name, such as `tokenizer.json`. A GGUF file is converted to `config.json`,
@@ -99,7 +103,13 @@ impl ModelFiles {
     }
 
     fn read_from_dir(&self, name: &str) -> io::Result<Vec<u8>> {
-        let read = |name: &str| std::fs::read(self.path.join(name));
+        let read = |name: &str| {
+            let bytes = std::fs::read(self.path.join(name))?;
+            match std::str::from_utf8(&bytes) {
+                Ok(text) if name == CONFIG_FILE => Ok(as_json(text).into_owned().into_bytes()),
+                _ => Ok(bytes),
+            }
+        };
         let is_tokenizer = matches!(name, TOKENIZER_FILE | TOKENIZER_CONFIG_FILE);
         if !is_tokenizer || self.path.join(TOKENIZER_FILE).exists() {
             return read(name);
@@ -124,5 +134,15 @@ impl ModelFiles {
     /// The GGUF file, if the model is one.
     pub(super) fn gguf(&self) -> Option<&Arc<Gguf>> {
         self.gguf.as_ref()
+    }
+}
+
+/// What to do about a directory without a configuration.
+fn remedy(dir: &Path) -> String {
+    let models = gguf_models(dir);
+    let names: Vec<_> = models.iter().filter_map(|path| path.file_name()?.to_str()).collect();
+    match names.is_empty() {
+        true => "every model directory has one; is this the right directory?".into(),
+        false => format!("the directory holds several GGUF files, {}; name one of them", names.join(", ")),
     }
 }

@@ -21,7 +21,9 @@ pub fn content_hash(path: impl AsRef<Path>) -> Result<String, CheckpointError> {
     let model = ModelFiles::open(path)?;
     let mut hasher = blake3::Hasher::new();
     if let Some(gguf) = model.gguf() {
-        hasher.update(gguf.map().bytes());
+        for map in gguf.maps() {
+            hasher.update(map.bytes());
+        }
         return Ok(hasher.finalize().to_hex().to_string());
     }
     let dir = model.path();

@@ -114,7 +114,8 @@ impl Tensors {
     fn release(&self, place: &Place, bytes: &[u8]) {
         match &self.files[place.file] {
             WeightFile::Safetensors(shard) => shard.map().release(bytes),
-            WeightFile::Gguf(gguf) => gguf.map().release(bytes),
+            // Only the map that holds these bytes releases them.
+            WeightFile::Gguf(gguf) => gguf.maps().for_each(|map| map.release(bytes)),
             WeightFile::Pytorch(_) => {}
         }
     }

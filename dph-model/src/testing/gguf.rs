@@ -90,6 +90,18 @@ impl GgufWriter {
         self.tensor(name, shape, F32_TENSOR, bytes)
     }
 
+    /// The file with these tensors only.
+    pub fn with_tensors(mut self, names: &[&str]) -> Self {
+        self.tensors.retain(|(name, ..)| names.contains(&name.as_str()));
+        self
+    }
+
+    /// The file without pairs.
+    pub fn without_pairs(mut self) -> Self {
+        self.pairs.clear();
+        self
+    }
+
     /// The file.
     pub fn bytes(&self) -> Vec<u8> {
         let mut out = b"GGUF".to_vec();

@@ -110,6 +110,7 @@ impl Gguf {
             "max_position_embeddings": self.count("context_length"),
             "rotary_pct": rotated,
             "rotary_emb_base": self.number("rope.freq_base"),
+            "rope_scaling": self.rope_scaling(10_000.0, hidden / heads.max(1))?,
             "layer_norm_eps": self.number("attention.layer_norm_epsilon"),
             "use_parallel_residual": self.metadata.truth(&self.key("use_parallel_residual")),
             "hidden_act": "gelu",

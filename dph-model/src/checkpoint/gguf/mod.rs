@@ -10,8 +10,10 @@ mod config;
 mod cursor;
 mod metadata;
 mod names;
+mod pre_tokenizers;
 mod rope;
 mod rows;
+mod split;
 mod tensors;
 mod tokenizer;
 
@@ -19,6 +21,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 pub use blocks::BlockType;
+pub(super) use split::gguf_models;
 
 use super::CheckpointError;
 use super::mapped::Mapped;
@@ -27,11 +30,14 @@ use metadata::Metadata;
 pub(super) use rows::GgufTensors;
 use tensors::RawTensor;
 
-/// A GGUF file, memory-mapped.
+/// A GGUF file, memory-mapped, or the parts of one.
 #[derive(Debug)]
 pub(crate) struct Gguf {
     path: PathBuf,
+    /// The file, or the first part, which has all metadata.
     map: Mapped,
+    /// The other parts.
+    parts: Vec<Mapped>,
     metadata: Metadata,
     architecture: String,
     /// By the names in the file.
@@ -44,7 +50,16 @@ pub fn is_gguf(path: &Path) -> bool {
 }
 
 impl Gguf {
+    /// Opens a file. If it is a part of a model, the other parts are opened as well.
     pub fn open(path: &Path) -> Result<Self, CheckpointError> {
+        let first = Self::open_one(path)?;
+        match first.metadata.count(split::COUNT) {
+            None | Some(0 | 1) => Ok(first),
+            Some(count) => first.join(count),
+        }
+    }
+
+    fn open_one(path: &Path) -> Result<Self, CheckpointError> {
         let map = Mapped::open(path, "GGUF")?;
         let parsed = parse(map.bytes());
         let (metadata, tensors) = parsed.map_err(|Malformed(problem)| CheckpointError::Damaged {
@@ -54,11 +69,18 @@ impl Gguf {
             problem,
         })?;
         let architecture = metadata.text("general.architecture", map.bytes()).unwrap_or_default().to_string();
-        Ok(Self { path: path.into(), map, metadata, architecture, tensors })
+        Ok(Self { path: path.into(), map, parts: Vec::new(), metadata, architecture, tensors })
     }
 
-    pub fn map(&self) -> &Mapped {
-        &self.map
+    /// The maps of the file, or of all parts in their order.
+    pub fn maps(&self) -> impl Iterator<Item = &Mapped> {
+        std::iter::once(&self.map).chain(&self.parts)
+    }
+
+    /// The bytes of a tensor.
+    fn bytes(&self, tensor: &RawTensor) -> &[u8] {
+        let map = tensor.part.checked_sub(1).map_or(&self.map, |part| &self.parts[part]);
+        &map.bytes()[tensor.bytes.clone()]
     }
 
     /// A key of the architecture, such as `block_count` for `llama.block_count`.

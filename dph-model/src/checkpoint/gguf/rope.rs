@@ -1,4 +1,4 @@
-//! The rotary scaling of Llama 3. A GGUF file stores the factors, Hugging Face the settings.
+//! The rotary scaling. Of Llama 3, a GGUF file stores the factors, and Hugging Face the settings.
 
 use serde_json::{Value, json};
 
@@ -19,10 +19,15 @@ impl Gguf {
     /// The `rope_scaling` of the model, or null.
     pub(super) fn rope_scaling(&self, theta: f64, head_dim: usize) -> Result<Value, CheckpointError> {
         let kind = self.metadata.text(&self.key("rope.scaling.type"), self.map.bytes());
-        if let Some(kind) = kind.filter(|kind| *kind != "none") {
+        let factor = |key: &str| self.metadata.number(&self.key(key));
+        // The second key is from files before August 2023. A factor of 0 means none.
+        let factor = factor("rope.scaling.factor").or_else(|| factor("rope.scale_linear"));
+        let factor = factor.filter(|factor| *factor != 0.0);
+        match (kind, factor) {
+            (Some("none"), _) | (None | Some("linear"), None | Some(1.0)) => {}
+            (None, Some(factor)) => return Ok(json!({ "rope_type": "linear", "factor": factor })),
             // Unsupported kinds are rejected when the configuration is read.
-            let factor = self.metadata.number(&self.key("rope.scaling.factor"));
-            return Ok(json!({ "rope_type": kind, "factor": factor }));
+            (Some(kind), factor) => return Ok(json!({ "rope_type": kind, "factor": factor })),
         }
         let Some(tensor) = self.tensors.get(FACTORS) else { return Ok(Value::Null) };
         if tensor.shape.iter().product::<usize>() != head_dim / 2 || !tensor.element.is_readable() {
@@ -31,7 +36,7 @@ impl Gguf {
             );
         }
         let mut factors = vec![0.0; head_dim / 2];
-        tensor.element.widen(&self.map.bytes()[tensor.bytes.clone()], &mut factors);
+        tensor.element.widen(self.bytes(tensor), &mut factors);
         let factor = factors.iter().copied().fold(1.0f32, f32::max);
         let expected = (0..factors.len()).map(|pair| stretch(theta, head_dim, pair, factor.into()));
         let fits = expected

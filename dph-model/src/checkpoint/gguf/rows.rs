@@ -23,8 +23,8 @@ impl GgufTensors {
         Self { gguf, tensors }
     }
 
-    pub fn map(&self) -> &Mapped {
-        self.gguf.map()
+    pub fn maps(&self) -> impl Iterator<Item = &Mapped> {
+        self.gguf.maps()
     }
 
     /// All tensors. Names may occur twice.
@@ -36,7 +36,7 @@ impl GgufTensors {
     pub fn bytes(&self, name: &str) -> Result<Cow<'_, [u8]>, CheckpointError> {
         let Some(Renamed { raw, rows, .. }) = self.tensors.get(name) else { return Ok(Cow::Borrowed(&[])) };
         let (rows, tensor) = (*rows, &self.gguf.tensors[raw]);
-        let bytes = &self.gguf.map.bytes()[tensor.bytes.clone()];
+        let bytes = self.gguf.bytes(tensor);
         let count = tensor.shape.first().copied().unwrap_or(0);
         if !rows.fits(count) {
             return Err(self

@@ -23,6 +23,8 @@ pub(crate) struct RawTensor {
     pub shape: Vec<usize>,
     /// Its bytes; empty for types of unknown size.
     pub bytes: Range<usize>,
+    /// The part of the model that it is in, from 0.
+    pub part: usize,
 }
 
 /// Reads the table of tensors and checks it against the size of the file.
@@ -90,7 +92,7 @@ impl Entry {
             self.shape.iter().map(|&axis| usize::try_from(axis)).collect::<Result<_, _>>().ok()?;
         let elements = shape.iter().try_fold(1usize, |product, &axis| product.checked_mul(axis))?;
         let Some((len, size)) = self.element.unit() else {
-            return Some(RawTensor { element: self.element.clone(), shape, bytes: 0..0 });
+            return Some(RawTensor { element: self.element.clone(), shape, bytes: 0..0, part: 0 });
         };
         // Blocks do not span rows.
         if !shape.last().unwrap_or(&1).is_multiple_of(len) {
@@ -99,7 +101,7 @@ impl Entry {
         let start = data.checked_add(usize::try_from(self.offset).ok()?)?;
         let end = start.checked_add((elements / len).checked_mul(size)?)?;
         let fits = end <= file && self.offset.is_multiple_of(alignment as u64);
-        fits.then(|| RawTensor { element: self.element.clone(), shape, bytes: start..end })
+        fits.then(|| RawTensor { element: self.element.clone(), shape, bytes: start..end, part: 0 })
     }
 }
 

@@ -1,9 +1,7 @@
 //! The tokenizer of a GGUF file, converted to the files of Hugging Face.
 
 use dph_core::tokenizer_files::merges::{by_score, merges};
-use dph_core::tokenizer_files::parts::{
-    Bpe, QWEN_2, blanks, blanks_decoder, byte_level, split_byte_level, template, vocab,
-};
+use dph_core::tokenizer_files::parts::{Bpe, blanks, blanks_decoder, byte_level, template, vocab};
 use serde_json::{Map, Value, json};
 
 use super::Gguf;
@@ -15,9 +13,6 @@ mod kind {
     pub const CONTROL: f64 = 3.0;
     pub const USER_DEFINED: f64 = 4.0;
 }
-
-/// The regular expression of Llama 3, which splits texts into words and numbers of at most three digits.
-const LLAMA_3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
 /// The vocabulary of a file.
 struct Vocabulary<'a> {
@@ -35,9 +30,9 @@ impl Gguf {
             "gpt2" => {
                 let merges = self.metadata.texts("tokenizer.ggml.merges", bytes);
                 let merges = merges.ok_or_else(|| self.no("tokenizer.ggml.merges"))?;
-                let (normalizer, pre_tokenizer, ignore_merges) = self.pre_tokenizer()?;
-                let model = bpe(&vocabulary, json!(merges), None, ignore_merges);
-                (model, normalizer, pre_tokenizer, byte_level(false, true, false))
+                let pre = self.pre_tokenizer()?;
+                let model = bpe(&vocabulary, json!(merges), None, pre.ignore_merges);
+                (model, pre.normalizer, pre.pre_tokenizer, byte_level(false, true, false))
             }
             "llama" => {
                 let scores = self.metadata.numbers("tokenizer.ggml.scores", bytes);
@@ -110,31 +105,6 @@ impl Gguf {
         // Without kinds, all tokens are normal.
         kinds.resize(tokens.len(), 1.0);
         Ok(Vocabulary { tokens, kinds })
-    }
-
-    /// Normaliser, pre-tokeniser, and whether a word that is a token is not split.
-    fn pre_tokenizer(&self) -> Result<(Value, Value, bool), CheckpointError> {
-        let byte_level = || byte_level(false, true, true);
-        match self.metadata.text("tokenizer.ggml.pre", self.map.bytes()) {
-            Some("gpt-2") => Ok((Value::Null, byte_level(), false)),
-            None if matches!(self.architecture.as_str(), "gpt2" | "gptneox") => {
-                Ok((Value::Null, byte_level(), false))
-            }
-            // GPT-NeoX and Pythia as well, under this name.
-            Some("olmo") => Ok((json!({ "type": "NFC" }), byte_level(), false)),
-            Some("smollm") => {
-                let digits = json!({ "type": "Digits", "individual_digits": true });
-                let both = json!({ "type": "Sequence", "pretokenizers": [digits, byte_level()] });
-                Ok((Value::Null, both, false))
-            }
-            Some("llama-bpe" | "llama3" | "llama-v3") => Ok((Value::Null, split_byte_level(LLAMA_3, false), true)),
-            Some("qwen2") => Ok((json!({ "type": "NFC" }), split_byte_level(QWEN_2, false), false)),
-            other => Err(self.unsupported(format!(
-                "tokenizer.ggml.pre `{}` is not supported; supported are gpt-2, olmo, smollm, llama-bpe, qwen2. \
-                 Use the Hugging Face directory of this model",
-                other.unwrap_or("(none)")
-            ))),
-        }
     }
 
     /// The post-processor that adds the beginning-of-text token.

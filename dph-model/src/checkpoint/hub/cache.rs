@@ -6,7 +6,7 @@ use dph_core::tokenizer_files::is_vocabulary;
 
 use super::name::HubName;
 use crate::checkpoint::file_names::{CONFIG_FILE, TOKENIZER_FILE};
-use crate::checkpoint::gguf::is_gguf;
+use crate::checkpoint::gguf::gguf_models;
 use crate::checkpoint::weight_files::weight_files;
 
 /// A model in the cache.
@@ -34,10 +34,8 @@ pub(super) fn model(cache: &Path, name: &HubName) -> Option<Cached> {
         let complete = has(TOKENIZER_FILE) || is_vocabulary(has);
         return Some(Cached { path: snapshot, complete });
     }
-    let files = std::fs::read_dir(&snapshot).ok()?.filter_map(Result::ok).map(|entry| entry.path());
-    let mut ggufs = files.filter(|path| is_gguf(path));
-    match (ggufs.next(), ggufs.next()) {
-        (Some(path), None) => Some(Cached { path, complete: true }),
+    match &gguf_models(&snapshot)[..] {
+        [path] => Some(Cached { path: path.clone(), complete: true }),
         _ => None,
     }
 }

@@ -9,7 +9,11 @@ mod name;
 
 use std::path::{Path, PathBuf};
 
+use dph_core::run_files::MANIFEST_FILE;
+
 use super::error::CheckpointError;
+use super::file_names::CONFIG_FILE;
+use super::gguf::gguf_models;
 use name::HubName;
 
 /// The settings of the hub and its cache from the environment.
@@ -26,13 +30,14 @@ struct Settings {
 /// For `hf:owner/name[@revision]` it is the folder in the cache of the hub, or the GGUF file if the repository has no
 /// other weights. A model that is complete in the cache is used without a request. Missing files are downloaded if
 /// the feature `hub` is enabled and `HF_HUB_OFFLINE` is not set. `HF_HOME`, `HF_HUB_CACHE`, `HF_ENDPOINT` and
-/// `HF_TOKEN` are supported. Any other path is returned unchanged.
+/// `HF_TOKEN` are supported. Any other path is returned
+/// unchanged, except that of a directory with a single GGUF model and no other, which becomes that of its file.
 ///
 /// # Errors
 ///
 /// If the repository does not exist, has no model, or cannot be downloaded.
 pub fn locate(path: &Path) -> Result<PathBuf, CheckpointError> {
-    let Some(name) = HubName::from_path(path)? else { return Ok(path.into()) };
+    let Some(name) = HubName::from_path(path)? else { return Ok(in_folder(path)) };
     let settings = Settings::from_env()
         .ok_or_else(|| name.failed("there is no home directory for the cache; set HF_HOME"))?;
     let cached = cache::model(&settings.cache, &name);
@@ -57,8 +62,17 @@ pub fn locate(path: &Path) -> Result<PathBuf, CheckpointError> {
 
 /// Like [`locate`] without requests: `None` if the path does not exist or the model is not complete.
 pub fn locate_here(path: &Path) -> Option<PathBuf> {
-    let Some(name) = HubName::from_path(path).ok()? else { return path.exists().then(|| path.into()) };
+    let Some(name) = HubName::from_path(path).ok()? else { return path.exists().then(|| in_folder(path)) };
     Some(cache::model(&Settings::from_env()?.cache, &name)?.path)
+}
+
+/// The GGUF model of a folder that has nothing else of a model, or the path itself.
+fn in_folder(path: &Path) -> PathBuf {
+    let other = [CONFIG_FILE, dph_core::HEAD_CONFIG_FILE, MANIFEST_FILE];
+    match &gguf_models(path)[..] {
+        [model] if !other.iter().any(|file| path.join(file).exists()) => model.clone(),
+        _ => path.into(),
+    }
 }
 
 #[cfg(feature = "hub")]
