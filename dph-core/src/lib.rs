@@ -58,8 +58,8 @@ pub use aggregation::{
 };
 pub use atomic::write_atomically;
 pub use candidates::{
-    Batch, Candidate, CandidateSet, CandidateSpan, PADDING_SEGMENT, PROMPT_SEGMENT, PrefixRow, REST_SEGMENT,
-    Style, Target, TargetTokens,
+    Batch, Candidate, CandidateSet, CandidateSpan, Ending, PADDING_SEGMENT, PROMPT_SEGMENT, PrefixRow,
+    REST_SEGMENT, Style, Target, TargetTokens,
 };
 pub use device::{DeviceError, device, known_devices};
 pub use error_class::{Classify, ErrorClass};

@@ -53,7 +53,7 @@ pub use chat::{
 pub use definition_error::DefinitionError;
 pub use definition_path::resolve_path;
 pub use document::{Document, PlainPrompt};
-pub use dph_core::{Candidate, CandidateSet, Style};
+pub use dph_core::{Candidate, CandidateSet, Ending, Style};
 pub use invalid_toml::{InvalidToml, TomlProblem};
 pub use load::{
     DataError, Documents, Holdout, HoldoutSide, LocateError, SplitNotFound, TaskData, TaskLoadOptions,

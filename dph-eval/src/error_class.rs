@@ -53,7 +53,7 @@ impl Classify for PlanError {
 impl Classify for ScoreError {
     fn class(&self) -> ErrorClass {
         match self {
-            Self::Set { .. } => ErrorClass::Request,
+            Self::Set { .. } | Self::NoOutput => ErrorClass::Request,
             Self::Input(error) => error.class(),
             Self::Unconditional { .. } => ErrorClass::Request,
         }
@@ -119,6 +119,8 @@ impl Classify for GenerationError {
             | Self::PlainHead { .. }
             | Self::Greedy { .. }
             | Self::Setting { .. }
+            | Self::NoOutput { .. }
+            | Self::ReadsConversation { .. }
             | Self::DependsOnLength { .. } => ErrorClass::Request,
             Self::Generate(error) => match error {
                 dph_model::GenerateError::Input(error) => error.class(),

@@ -45,6 +45,9 @@ pub(crate) fn plan<'a>(
     sets: impl IntoIterator<Item = &'a CandidateSet>,
     scoring: &Scoring,
 ) -> Result<Pass<'a>, ScoreError> {
+    if scoring.log_likelihood && !model.backbone.has_output() {
+        return Err(ScoreError::NoOutput);
+    }
     let targets = if scoring.log_likelihood { TargetTokens::Answer } else { TargetTokens::None };
     Pass::sharing_prefixes(&model.backbone, sets, targets, scoring.token_budget)
 }

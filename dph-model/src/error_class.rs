@@ -33,6 +33,9 @@ impl Classify for CheckpointError {
             | Self::NoConfig { .. }
             | Self::Config { .. }
             | Self::Gguf { .. }
+            | Self::RewardHead { .. }
+            | Self::Adapter { .. }
+            | Self::NoAdapter { .. }
             | Self::Precision { .. } => ErrorClass::Request,
             Self::Head(error) => error.class(),
             Self::NotFound { .. }

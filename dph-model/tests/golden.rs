@@ -13,3 +13,5 @@ mod hf;
 mod lswt;
 #[path = "golden/model.rs"]
 mod model;
+#[path = "golden/reward_models.rs"]
+mod reward_models;

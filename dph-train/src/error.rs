@@ -181,6 +181,15 @@ pub enum TrainError {
         /// The length of the model's context in tokens.
         context: usize,
     },
+    /// The language model of a stage has no output matrix.
+    #[error(
+        "stage `{stage}` trains the language model, but `[model] path` is a reward model without an output matrix; train a head on it \
+         (`objective = {{ dph = {{}} }}`), or name the language model that it was made of"
+    )]
+    NoOutput {
+        /// The stage.
+        stage: String,
+    },
     /// A head is trained in one style and evaluated in another.
     #[error(
         "stage `{stage}` trains a head on documents in the style `{style}`, and the evaluation is in the style `{eval}`: the head reads \

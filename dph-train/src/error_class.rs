@@ -32,6 +32,7 @@ impl Classify for TrainError {
             | Self::DoesNotFit { .. }
             | Self::OtherTokenizer { .. }
             | Self::NoRoom { .. }
+            | Self::NoOutput { .. }
             | Self::Style { .. }
             | Self::Sweep(_) => ErrorClass::Request,
             Self::Io { .. }

@@ -37,8 +37,8 @@ pub struct CandidateSet {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Candidate {
     /// Token ids: the context that the candidates do not share (mostly none), the answer, and the rest of the turn up to
-    /// and including its end-of-turn token. Tokens after the end of the turn are dropped: neither a reward nor a
-    /// log-probability depends on them.
+    /// and including its end-of-turn token. Tokens after the end of the turn are dropped, unless a head reads the last token of the
+    /// [conversation](crate::Ending).
     pub tokens: Vec<u32>,
     /// The tokens of the answer within `tokens`. The log-likelihood is the sum over them. Rewards are computed from them and
     /// the rest of the turn.

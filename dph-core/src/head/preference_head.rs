@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::pooling::{Pooling, PoolingKind};
 use super::standardise::Standardise;
 use crate::aggregation::{Aggregation, AggregationError, Aggregator, SelectedStates, Sequences};
-use crate::candidates::{Batch, Style};
+use crate::candidates::{Batch, Ending, Style};
 use crate::parameters::{NamedParam, NamedParams, WeightInit};
 
 /// The configuration of a preference head: the contents of `preference_head.json`.
@@ -42,6 +42,9 @@ pub struct PreferenceHeadConfig {
     /// The style of the documents that the head was trained on. The file names only another one than `chat`.
     #[serde(default, skip_serializing_if = "Style::is_chat")]
     pub style: Style,
+    /// Where the tokens of a candidate end. The file names only another ending than `turn`.
+    #[serde(default, skip_serializing_if = "Ending::is_turn")]
+    pub ending: Ending,
 }
 
 /// Scores candidate answers.
@@ -75,6 +78,7 @@ impl PreferenceHeadConfig {
             rewards: vec!["preference".into()],
             bias: false,
             style: Style::Chat,
+            ending: Ending::Turn,
         }
     }
 

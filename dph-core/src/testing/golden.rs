@@ -12,6 +12,7 @@ use super::say::say;
 
 /// Files that the compact copy leaves out, by how their names begin.
 const LEFT_OUT: &[&str] = &[
+    "adapters",
     "chat/",
     "formatter: examples of MMLU",
     "hf/llama_gqa_untied",
@@ -19,6 +20,7 @@ const LEFT_OUT: &[&str] = &[
     "losses/extended",
     "poolers/main",
     "poolers/new_pooler",
+    "reward_models",
 ];
 
 /// A directory of golden vectors.
@@ -76,6 +78,16 @@ impl Golden {
         }
         self.lacks(file);
         None
+    }
+
+    /// The folders in a section, by name, which may be none in a directory that `DPH_GOLDEN` names.
+    pub fn folders(&self, section: &str) -> Vec<PathBuf> {
+        let Some(section) = self.path(section) else { return Vec::new() };
+        let mut folders: Vec<PathBuf> =
+            std::fs::read_dir(section).unwrap().map(|entry| entry.unwrap().path()).collect();
+        folders.retain(|folder| folder.is_dir());
+        folders.sort();
+        folders
     }
 
     /// Says that something is not in the directory.

@@ -7,6 +7,7 @@ mod close;
 mod device;
 mod golden;
 mod golden_tensors;
+mod python;
 mod real;
 mod run;
 mod say;
@@ -15,6 +16,7 @@ pub use close::assert_close;
 pub use device::device;
 pub use golden::{Golden, entries, list};
 pub use golden_tensors::{GoldenTensor, number, read_tensors};
+pub use python::python;
 pub use real::{
     case_folder, data_file, data_root, smollm2, smollm2_gguf, tokenizer_folder, tokenizer_folder_in,
 };

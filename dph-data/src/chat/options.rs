@@ -1,5 +1,7 @@
 //! [`ChatOptions`]: settings that override the files of a tokenizer.
 
+use dph_core::Ending;
+
 use crate::chat::format::ChatFormat;
 
 /// Settings that override the files of a tokenizer.
@@ -18,10 +20,19 @@ pub struct ChatOptions {
     pub date: [u16; 3],
     /// Whether a tokenizer without a chat format is accepted; then only plain text can be tokenised.
     pub text_only: bool,
+    /// Where the tokens of a candidate end.
+    pub ending: Ending,
 }
 
 impl Default for ChatOptions {
     fn default() -> Self {
-        Self { format: None, template: None, start: None, date: [2024, 7, 26], text_only: false }
+        Self {
+            format: None,
+            template: None,
+            start: None,
+            date: [2024, 7, 26],
+            text_only: false,
+            ending: Ending::Turn,
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
-use dph_core::{CandidateSet, Style};
+use dph_core::{CandidateSet, Ending, Style};
 
 use crate::chat::encode::encoder::Encoder;
 use crate::chat::error::ChatError;
@@ -41,6 +41,9 @@ pub struct ChatTokenizer {
     layout: Layout,
     plain: PlainText,
     ids: SpecialIds,
+    ending: Ending,
+    /// The tokens of a conversation behind its last end-of-turn token.
+    closing: Vec<u32>,
 }
 
 impl ChatTokenizer {
@@ -86,11 +89,21 @@ impl ChatTokenizer {
         let control = control_tokens(&files, &vocabulary).map_err(invalid)?;
         let encoder = Encoder::new(vocabulary, control).map_err(invalid)?;
         let plain = PlainText::new(encoder.tokenizer())?;
-        let mut tokenizer = Self { encoder, layout, plain, ids };
-        tokenizer.ids.end_of_turn = match tokenizer.layout {
-            Layout::None(_) => tokenizer.ids.eos.unwrap_or_default(),
-            _ => tokenizer.probe_end_of_turn()?,
+        let mut tokenizer = Self { encoder, layout, plain, ids, ending: Ending::Turn, closing: Vec::new() };
+        let eos = tokenizer.ids.eos.unwrap_or_default();
+        tokenizer.ids.end_of_turn = match (&tokenizer.layout, options.ending) {
+            (Layout::None(_), _) => eos,
+            (_, Ending::Turn) => tokenizer.probe_turn(Ending::Turn)?.last().copied().unwrap_or(eos),
+            (_, Ending::Conversation) => {
+                let whole = tokenizer.probe_turn(Ending::Conversation)?;
+                // Some templates of reward models do not end a turn.
+                let turn = tokenizer.probe_turn(Ending::Turn).unwrap_or_default();
+                tokenizer.closing =
+                    whole.get(turn.len()..).filter(|_| !turn.is_empty()).unwrap_or_default().to_vec();
+                turn.last().copied().unwrap_or(eos)
+            }
         };
+        tokenizer.ending = options.ending;
         Ok(tokenizer)
     }
 
@@ -139,7 +152,7 @@ impl ChatTokenizer {
     /// A prompt with candidate answers to it.
     ///
     /// Prompt and candidate together are the tokens of the [`conversation`](Self::conversation) with this answer, up to the
-    /// end of its turn. A conversation that begins with its answer has the beginning-of-text token, or else the end-of-text
+    /// end of its turn, or with [`Ending::Conversation`] up to its own end. A conversation that begins with its answer has the beginning-of-text token, or else the end-of-text
     /// token, before it. The prompt is the beginning that all these conversations have in common; without answers it is the
     /// [`prompt`](Self::prompt).
     ///
@@ -177,7 +190,8 @@ impl ChatTokenizer {
             let prompt = self.prompt(prompt)?;
             return Ok(CandidateSet { id: id.into(), prompt, ..CandidateSet::default() });
         }
-        let conversations = self.layout.conversations(&self.encoder, self.ids.start, prompt, answers)?;
+        let conversations =
+            self.layout.conversations(&self.encoder, self.ids.start, prompt, answers, self.ending)?;
         let lengths = answers.iter().map(|answer| TextLength::new(&answer.content));
         let start = self.ids.bos.or(self.ids.eos);
         Ok(CandidateSet { id: id.into(), gold, ..conversations.candidate_set(lengths, start)? })
@@ -306,6 +320,17 @@ impl ChatTokenizer {
         self.ids.end_of_turn
     }
 
+    /// Where the tokens of a candidate end.
+    pub fn ending(&self) -> Ending {
+        self.ending
+    }
+
+    /// The tokens of a candidate behind its end-of-turn token: none, or with [`Ending::Conversation`] what the format writes behind
+    /// the last turn.
+    pub fn closing(&self) -> &[u32] {
+        &self.closing
+    }
+
     /// The beginning-of-text token.
     pub fn bos_id(&self) -> Option<u32> {
         self.ids.bos
@@ -321,8 +346,8 @@ impl ChatTokenizer {
         self.ids.pad
     }
 
-    /// The token that ends the turn in a plain conversation. A template may require a system message or earlier turns.
-    fn probe_end_of_turn(&self) -> Result<u32, ChatError> {
+    /// The tokens of an answer in a plain conversation, up to this ending. A template may require a system message or earlier turns.
+    fn probe_turn(&self, ending: Ending) -> Result<Vec<u32>, ChatError> {
         let (system, user) = (Message::system("Answer."), Message::user("Who?"));
         let turns = [user.clone(), Message::assistant("Ann."), user.clone()];
         let conversations = [
@@ -333,8 +358,20 @@ impl ChatTokenizer {
         ];
         let mut first = None;
         for conversation in conversations {
-            match self.candidate_set("", &conversation, &["This is an answer."], None) {
-                Ok(set) => return Ok(set.candidates[0].tokens.last().copied().unwrap_or_default()),
+            let answer = [Message::assistant("This is an answer.")];
+            let found =
+                self.layout.conversations(&self.encoder, self.ids.start, &conversation, &answer, ending);
+            let last = found.and_then(|found| {
+                let set = found.candidate_set(std::iter::once(TextLength::new("")), Some(0))?;
+                Ok(set
+                    .candidates
+                    .into_iter()
+                    .next_back()
+                    .map(|candidate| candidate.tokens)
+                    .unwrap_or_default())
+            });
+            match last {
+                Ok(tokens) => return Ok(tokens),
                 Err(error) => first.get_or_insert(error),
             };
         }

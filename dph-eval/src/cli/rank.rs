@@ -12,7 +12,8 @@ use dph_core::terminal::numbers::counted;
 use dph_core::terminal::{Done, Failure, Progress, say};
 use dph_data::{Message, Style, TokenView};
 use dph_eval::{
-    Calibration, Model, RankRequest, Ranking, ScorerChoice, Scoring, ranking_order, score, token_rewards,
+    Calibration, Model, RankRequest, Ranking, ScoreError, ScorerChoice, Scoring, ranking_order, score,
+    token_rewards,
 };
 use serde_json::{Value, json};
 
@@ -190,6 +191,9 @@ impl RankArgs {
                     "{} has no preference head; train one with `dph-train`, or use --scorer log",
                     self.dir.display()
                 )));
+            }
+            choices if !model.backbone.has_output() && choices.iter().any(ScorerChoice::log_likelihood) => {
+                return Err(Failure::request(format!("{}: {}", self.dir.display(), ScoreError::NoOutput)));
             }
             choices if choices.iter().any(|choice| choice.mixture().is_some()) => {
                 return Err(Failure::request(

@@ -1,5 +1,6 @@
 //! [`generate`]: answers to prompts, and the best of them.
 
+use dph_core::Ending;
 use dph_model::{AnswerId, Sampling};
 
 use crate::generate::answer::AnswerSet;
@@ -40,7 +41,8 @@ pub fn generate(
     let sampling = Sampling { stop: stop_tokens(model), ..settings.sampling.clone() };
     let head = model.head.as_ref();
     // Of the model's states, those of whole answers only are the same while answers grow.
-    let streamed = head.filter(|_| model.backbone.is_packable());
+    // A head that reads the end of the conversation needs the tokens behind the answer.
+    let streamed = head.filter(|_| model.backbone.is_packable() && tokenizer.ending() == Ending::Turn);
     let layers = streamed.map_or(&[][..], |(_, config)| config.aggregation.layers_needed());
     let computed = model.backbone.prompts(prompts, layers)?;
     let rewards =

@@ -1,6 +1,6 @@
 //! Whether a model can generate by some settings.
 
-use dph_core::Style;
+use dph_core::{Ending, Style};
 
 use crate::generate::error::GenerationError;
 use crate::generate::settings::{BestOf, Selection};
@@ -31,6 +31,9 @@ pub(crate) fn check(model: &Model, settings: &BestOf) -> Result<(), GenerationEr
     if *answers > 1 && sampling.temperature == 0.0 {
         return Err(GenerationError::Greedy { answers: *answers });
     }
+    if !model.backbone.has_output() {
+        return Err(GenerationError::NoOutput { model: model.name.clone() });
+    }
     let needs = [
         (settings.selection == Selection::Reward && *answers > 1, "a choice by reward"),
         (settings.rejection.is_some(), "rejection"),
@@ -51,10 +54,12 @@ pub(crate) fn check(model: &Model, settings: &BestOf) -> Result<(), GenerationEr
             return Err(GenerationError::PlainHead { model: name(), needed_by });
         }
         let while_growing = settings.rejection.is_some() || settings.token_rewards;
+        let needed_by = if settings.rejection.is_some() { "rejection" } else { "a reward at every token" };
         if while_growing && !model.backbone.is_packable() {
-            let needed_by =
-                if settings.rejection.is_some() { "rejection" } else { "a reward at every token" };
             return Err(GenerationError::DependsOnLength { model: name(), needed_by });
+        }
+        if while_growing && model.tokenizer.ending() == Ending::Conversation {
+            return Err(GenerationError::ReadsConversation { model: name(), needed_by });
         }
     }
     let wrong = |setting, value: f64, expected| {

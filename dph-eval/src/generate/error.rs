@@ -61,6 +61,24 @@ pub enum GenerationError {
         /// What it must be.
         expected: &'static str,
     },
+    /// The model gives no probabilities.
+    #[error(
+        "{model} is a reward model without an output matrix, so it cannot generate; rank answers of another model with it (`dph-eval rank`)"
+    )]
+    NoOutput {
+        /// The model.
+        model: String,
+    },
+    /// The head reads the end of the conversation, which an answer does not have while it grows.
+    #[error(
+        "the head of {model} reads the last token of the whole conversation, so {needed_by} is not possible while answers grow"
+    )]
+    ReadsConversation {
+        /// The model.
+        model: String,
+        /// What is not possible.
+        needed_by: &'static str,
+    },
     /// The model's states change while an answer grows.
     #[error(
         "the states of {model} depend on the length of the sequence, so {needed_by} is not possible while answers grow"

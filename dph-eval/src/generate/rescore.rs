@@ -31,7 +31,9 @@ pub(crate) fn rescore(
         }
         let candidates = numbers.iter().map(|&number| {
             let tokens = answers.answers[number].final_tokens();
-            Candidate::new(tokens.iter().copied().chain([end]).collect(), 0)
+            let behind = [end].into_iter().chain(model.tokenizer.closing().iter().copied());
+            let answer = 0..tokens.len();
+            Candidate { answer, ..Candidate::new(tokens.iter().copied().chain(behind).collect(), 0) }
         });
         sets.push(CandidateSet {
             id: prompt.to_string(),

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use dph_model::checkpoint::ADAPTER_CONFIG_FILE;
+
 use crate::model::error::ModelError;
 use crate::model::manifest::Manifest;
 
@@ -28,7 +30,9 @@ pub(crate) fn locate(dir: &Path) -> Result<PathBuf, ModelError> {
 }
 
 fn holds_model(dir: &Path) -> bool {
-    [dph_core::HEAD_CONFIG_FILE, "config.json"].iter().any(|file| dir.join(file).is_file())
+    [dph_core::HEAD_CONFIG_FILE, "config.json", ADAPTER_CONFIG_FILE]
+        .iter()
+        .any(|file| dir.join(file).is_file())
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use burn::tensor::Device;
-use dph_core::{CandidateSet, HeadFileError, PreferenceHead, PreferenceHeadConfig};
+use dph_core::{CandidateSet, Ending, HeadFileError, PreferenceHead, PreferenceHeadConfig};
 use dph_data::{ChatFormat, ChatOptions, ChatTokenizer};
 use dph_model::checkpoint::{CheckpointError, Precision};
 use dph_model::{Backbone, LoadOptions, ModelFiles};
@@ -27,7 +27,7 @@ pub struct Model {
     /// The preference head and its configuration; `None` for a model without one.
     pub head: Option<(PreferenceHead, PreferenceHeadConfig)>,
     /// The files of the language model; `None` for one that was made in memory.
-    files: Option<PathBuf>,
+    files: Option<ModelFiles>,
 }
 
 /// Options of [`Model::open_with`].
@@ -40,6 +40,8 @@ pub struct OpenOptions {
     pub precision: Option<Precision>,
     /// Whether a tokenizer without a chat format is accepted; then only plain text can be scored.
     pub text_only: bool,
+    /// The base model of an adapter of PEFT; `None` takes the one that the adapter names.
+    pub base: Option<PathBuf>,
 }
 
 impl Model {
@@ -47,6 +49,8 @@ impl Model {
     ///
     /// - a Hugging Face model directory, with a preference head in it or without, a GGUF file, or `hf:owner/name`;
     /// - a model directory of the paper's authors, whose weights include the head;
+    /// - a directory with an adapter of PEFT, whose base model has to be there;
+    /// - a reward model of another trainer: `*ForSequenceClassification`, or a language model with a value head;
     /// - a stage's export: such a directory, or a head with a [reference](BackboneReference) to its backbone, whose content
     ///   hash is checked;
     /// - a run, for which the export of its last stage is opened.
@@ -76,27 +80,30 @@ impl Model {
         loaded: Option<Arc<ChatTokenizer>>,
     ) -> Result<Self, ModelError> {
         let export = locate(dir)?;
-        let tokenizer = |files: &Path, format| match loaded {
-            Some(tokenizer) => Ok(tokenizer),
-            None => tokenizer(files, format, options.text_only).map(Arc::new),
+        let tokenizer = |files: &ModelFiles, format, ending| match loaded {
+            Some(tokenizer) if tokenizer.ending() == ending => Ok(tokenizer),
+            _ => tokenizer(files, format, ending, options.text_only).map(Arc::new),
         };
         // A model in one file has no head.
         if export.is_file() {
-            let backbone = backbone(&export, device, options.precision)?;
-            let model = Self::new(name_of(dir), backbone, tokenizer(&export, options.chat)?, None)?;
-            return Ok(Self { files: Some(export), ..model });
+            let files = ModelFiles::open_on(&export, options.base.as_deref())?;
+            let backbone = backbone(&files, device, options.precision)?;
+            let tokenizer = tokenizer(&files, options.chat, Ending::Turn)?;
+            let model = Self::new(name_of(dir), backbone, tokenizer, None)?;
+            return Ok(Self { files: Some(files), ..model });
         }
         let reference = BackboneReference::load(&export)?;
         let backbone_dir = match &reference {
             Some(reference) => checked_backbone(&export, reference)?,
             None => export.clone(),
         };
+        let files = ModelFiles::open_on(&backbone_dir, options.base.as_deref())?;
         let head = match PreferenceHead::load(&export, device) {
             Ok(head) => Some(head),
-            // An export with a reference must have a head. In a model directory of the paper's authors it may be among the
-            // weights.
+            // An export with a reference must have a head. In a model directory of the paper's authors or of a reward model it may be
+            // among the weights.
             Err(HeadFileError::Missing { .. }) if reference.is_none() => {
-                dph_model::authors_head(&backbone_dir, device)?
+                dph_model::stored_head(&files, device)?
             }
             Err(error) => return Err(error.into()),
         };
@@ -105,11 +112,12 @@ impl Model {
             Some(format) => Some(format),
             None => ChatFormat::load(&export)?,
         };
-        let tokenizer = tokenizer(&backbone_dir, format)?;
+        let ending = head.as_ref().map_or(Ending::Turn, |(_, config)| config.ending);
+        let tokenizer = tokenizer(&files, format, ending)?;
         let precision = options.precision.or(reference.map(|reference| reference.precision));
-        let backbone = backbone(&backbone_dir, device, precision)?;
+        let backbone = backbone(&files, device, precision)?;
         let model = Self::new(name_of(dir), backbone, tokenizer, head)?;
-        Ok(Self { files: Some(backbone_dir), ..model })
+        Ok(Self { files: Some(files), ..model })
     }
 
     /// Combines parts that are already loaded.
@@ -133,7 +141,7 @@ impl Model {
     /// # Errors
     /// A file that can no longer be read.
     pub fn content_hash(&self) -> Result<Option<String>, ModelError> {
-        Ok(self.files.as_deref().map(dph_model::content_hash).transpose()?)
+        Ok(self.files.as_ref().map(ModelFiles::content_hash).transpose()?)
     }
 
     /// The names of the reward heads; none without a preference head.
@@ -152,18 +160,22 @@ impl Model {
 
 /// The tokenizer of a backbone.
 pub(super) fn tokenizer(
-    backbone: &Path,
+    files: &ModelFiles,
     format: Option<ChatFormat>,
+    ending: Ending,
     text_only: bool,
 ) -> Result<ChatTokenizer, ModelError> {
-    let options = ChatOptions { format, text_only, ..ChatOptions::default() };
-    let files = ModelFiles::open(backbone)?;
-    Ok(ChatTokenizer::from_files(backbone, &|name| files.read(name), &options)?)
+    let options = ChatOptions { format, text_only, ending, ..ChatOptions::default() };
+    Ok(ChatTokenizer::from_files(files.path(), &|name| files.read(name), &options)?)
 }
 
-fn backbone(dir: &Path, device: &Device, precision: Option<Precision>) -> Result<Backbone, CheckpointError> {
+fn backbone(
+    files: &ModelFiles,
+    device: &Device,
+    precision: Option<Precision>,
+) -> Result<Backbone, CheckpointError> {
     let options = LoadOptions { precision: precision.unwrap_or_default(), ..LoadOptions::default() };
-    Backbone::load_with(dir, device, options)
+    Backbone::load_files(files, device, options)
 }
 
 /// The backbone's path, if its content is what the head was trained on.

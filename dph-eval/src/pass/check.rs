@@ -15,6 +15,11 @@ pub enum ScoreError {
         /// The reason.
         source: Unscorable,
     },
+    /// The model has no output matrix.
+    #[error(
+        "this is a reward model without an output matrix, so answers have no log-likelihood; use their rewards (--scorer reward)"
+    )]
+    NoOutput,
     /// The model refuses a batch.
     #[error(transparent)]
     Input(#[from] InputError),

@@ -13,7 +13,7 @@ use burn::tensor::{Device, Int, Tensor};
 use dph_core::{Batch, Layer, Target, select_rows};
 use serde_json::{Map, Value};
 
-use crate::checkpoint::{self, CheckpointError, LoadOptions, Origin, Precision};
+use crate::checkpoint::{self, CheckpointError, LoadOptions, ModelFiles, Origin, Precision};
 use crate::decoder::{
     AttentionLayout, Cache, Decoder, DecoderConfig, InputError, check_layers, check_length, ids,
     random_decoder, unflatten,
@@ -57,7 +57,20 @@ impl Backbone {
         device: &Device,
         options: LoadOptions,
     ) -> Result<Self, CheckpointError> {
-        let (decoder, origin) = checkpoint::load(path.as_ref(), device, Family::causal_decoder, options)?;
+        Self::load_files(&ModelFiles::open(path)?, device, options)
+    }
+
+    /// Like [`load_with`](Self::load_with), from files that are already open.
+    ///
+    /// # Errors
+    ///
+    /// As for [`load`](Self::load).
+    pub fn load_files(
+        files: &ModelFiles,
+        device: &Device,
+        options: LoadOptions,
+    ) -> Result<Self, CheckpointError> {
+        let (decoder, origin) = checkpoint::load(files, device, Family::causal_decoder, options)?;
         Ok(Self { decoder, origin: Arc::new(origin) })
     }
 
@@ -88,9 +101,16 @@ impl Backbone {
         Ok(Self { decoder: random_decoder(&origin.config, seed, device), origin: Arc::new(origin) })
     }
 
-    /// A model from a decoder and the text of its configuration.
-    pub(crate) fn from_parts(decoder: Decoder, json: &str, naming: Naming) -> Result<Self, ConfigError> {
-        Ok(Self { decoder, origin: Arc::new(Origin::causal(json, naming)?) })
+    /// The same model with another decoder, whose configuration this is.
+    pub(crate) fn with_decoder(
+        &self,
+        decoder: Decoder,
+        json: String,
+        family: Family,
+        config: DecoderConfig,
+    ) -> Self {
+        let Origin { naming, has_output, .. } = *self.origin;
+        Self { decoder, origin: Arc::new(Origin { json, family, config, naming, has_output }) }
     }
 
     /// The states of `layers` for a batch, in this order, each `[rows, seq, d_model]`.
@@ -210,6 +230,12 @@ impl Backbone {
         self.config().is_packable()
     }
 
+    /// Whether the model has an output matrix. One of a class without it, such as `LlamaForSequenceClassification`, gives no
+    /// log-probabilities: [`log_probs`](Self::log_probs) and [`logits`](Self::logits) then use the embedding and mean nothing.
+    pub fn has_output(&self) -> bool {
+        self.origin.has_output
+    }
+
     /// The device of the weights.
     pub fn device(&self) -> Device {
         self.decoder.embedding.val().device()
@@ -225,11 +251,6 @@ impl Backbone {
     /// The text of the model's configuration.
     pub fn config_json(&self) -> &str {
         &self.origin.json
-    }
-
-    /// The tensor names of the files that the model was loaded from.
-    pub(crate) fn naming(&self) -> Naming {
-        self.origin.naming
     }
 
     /// The token ids of a batch, after checking tokens, layers and positions.

@@ -6,7 +6,7 @@ use burn::tensor::TensorData;
 use dph_core::WeightInit;
 
 use super::Backbone;
-use crate::decoder::{Decoder, ParamKey};
+use crate::decoder::{Decoder, DecoderConfig, ParamKey};
 use crate::family::{ConfigError, Family, keys};
 
 impl Backbone {
@@ -25,7 +25,8 @@ impl Backbone {
         let mut keys = keys(self.config_json())?;
         keys.insert("vocab_size".into(), vocab.into());
         let json = serde_json::to_string(&keys)?;
-        let config = Family::parse(&json)?.causal_decoder()?;
+        let family = Family::parse(&json)?;
+        let config = DecoderConfig { vocab, ..self.config().clone() };
         let mut known: std::collections::HashMap<ParamKey, TensorData> =
             self.decoder.parameters().into_iter().map(|(key, parameter)| (key, parameter.data())).collect();
         let mut init = WeightInit::new(seed);
@@ -39,7 +40,7 @@ impl Backbone {
             })
         });
         match decoder {
-            Ok(decoder) => Self::from_parts(decoder, &json, self.naming()),
+            Ok(decoder) => Ok(self.with_decoder(decoder, json, family, config)),
             Err(never) => match never {},
         }
     }

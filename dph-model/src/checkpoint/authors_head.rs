@@ -8,12 +8,11 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use dph_core::{PoolingKind, PreferenceHead, PreferenceHeadConfig};
-use safetensors::Dtype;
-use safetensors::tensor::TensorView;
 
+use super::head_tensors::head;
 use super::load::{LoadOptions, describe, fit, read};
-use super::tensors::Tensors;
-use super::{CONFIG_FILE, CheckpointError, ModelFiles, WEIGHTS_FILE};
+use super::open_tensors::open_tensors;
+use super::{CONFIG_FILE, CheckpointError, ModelFiles};
 use crate::family::{ConfigError, Family, FileTensor, LswtConfig, POOLER, REWARDS};
 
 /// Default of `reward_pooler`.
@@ -30,10 +29,17 @@ pub fn authors_head(
     dir: &Path,
     device: &Device,
 ) -> Result<Option<(PreferenceHead, PreferenceHeadConfig)>, CheckpointError> {
-    let files = ModelFiles::open(dir)?;
-    let (_, family, _) = describe(&files, Family::decoder)?;
+    head_of_files(&ModelFiles::open(dir)?, device)
+}
+
+pub(super) fn head_of_files(
+    files: &ModelFiles,
+    device: &Device,
+) -> Result<Option<(PreferenceHead, PreferenceHeadConfig)>, CheckpointError> {
+    let dir = files.path();
+    let (_, family, _) = describe(files, Family::decoder)?;
     let Family::Lswt(lswt) = family else { return Ok(None) };
-    let stored = Tensors::open(&files)?;
+    let stored = open_tensors(files)?;
     let of_head = |name: &&str| name.starts_with(REWARDS) || name.starts_with(POOLER);
     let found: Vec<&str> = stored.iter().map(|(name, _)| name).filter(of_head).collect();
     if !found.iter().any(|name| name.starts_with(REWARDS)) {
@@ -47,29 +53,12 @@ pub fn authors_head(
     let needed: Vec<FileTensor> = tensors.iter().map(|(_, theirs)| theirs.clone()).collect();
     fit(&needed, superfluous, &stored)?;
 
-    let weights = dir.join(WEIGHTS_FILE);
-    let bytes = |tensor| {
-        let values = read(std::slice::from_ref(tensor), &stored, LoadOptions::default())?;
-        Ok(values.into_iter().flat_map(f32::to_le_bytes).collect())
-    };
-    let bytes = needed.iter().map(bytes).collect::<Result<Vec<Vec<u8>>, CheckpointError>>()?;
-    let damaged = |error: safetensors::SafeTensorError| CheckpointError::Damaged {
-        path: weights.clone(),
-        format: "safetensors",
-        bytes: bytes.iter().map(|bytes| bytes.len() as u64).sum(),
-        problem: error.to_string(),
-    };
-    let views = tensors
-        .iter()
-        .zip(&bytes)
-        .map(|((name, theirs), bytes)| {
-            Ok((name.as_str(), TensorView::new(Dtype::F32, theirs.shape.clone(), bytes)?))
-        })
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(damaged)?;
-    let ours = safetensors::serialize(views, None).map_err(damaged)?;
-    let head = PreferenceHead::from_safetensors(&ours, &weights, &config, device)?;
-    Ok(Some((head, config)))
+    let ours = tensors.into_iter().map(|(name, theirs)| {
+        let values = read(std::slice::from_ref(&theirs), &stored, LoadOptions::default())?;
+        Ok((name, theirs.shape, values))
+    });
+    let ours = ours.collect::<Result<Vec<_>, CheckpointError>>()?;
+    Ok(Some((head(dir, &config, &ours, device)?, config)))
 }
 
 fn head_config(lswt: &LswtConfig, found: &[&str]) -> Result<PreferenceHeadConfig, ConfigError> {

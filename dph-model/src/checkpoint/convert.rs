@@ -11,7 +11,9 @@ use safetensors::Dtype;
 use safetensors::tensor::View;
 use serde_json::json;
 
-use super::load::{check, describe, is_finite, is_second_embedding, named};
+use super::load::{Stored, check, describe, is_finite, is_second_embedding, stored};
+use super::open_tensors::open_tensors;
+use super::reward_layer::VALUE_HEAD_FILES;
 use super::save::{with_type, write_tensors, write_text};
 use super::tensors::Tensors;
 use crate::family::Family;
@@ -22,7 +24,8 @@ use super::{
 };
 
 /// The files of a preference head.
-const HEAD_FILES: [&str; 2] = [dph_core::HEAD_CONFIG_FILE, dph_core::HEAD_WEIGHTS_FILE];
+const HEAD_FILES: [&str; 4] =
+    [dph_core::HEAD_CONFIG_FILE, dph_core::HEAD_WEIGHTS_FILE, VALUE_HEAD_FILES[0].0, VALUE_HEAD_FILES[1].0];
 
 /// Options of [`convert`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -46,10 +49,22 @@ pub struct ConvertOptions {
 /// If the model is damaged or not supported, a weight is not finite or too large for its new type, or a file cannot
 /// be written.
 pub fn convert(path: &Path, out: &Path, options: &ConvertOptions) -> Result<Vec<String>, CheckpointError> {
-    let files = ModelFiles::open(path)?;
-    let (json, family, config) = describe(&files, Family::decoder)?;
-    let tensors = Tensors::open(&files)?;
-    let (naming, config) = named(&family, config, &tensors);
+    convert_files(&ModelFiles::open(path)?, out, options)
+}
+
+/// As [`convert`], from files that are already open.
+///
+/// # Errors
+///
+/// As for [`convert`].
+pub fn convert_files(
+    files: &ModelFiles,
+    out: &Path,
+    options: &ConvertOptions,
+) -> Result<Vec<String>, CheckpointError> {
+    let (json, family, config) = describe(files, Family::decoder)?;
+    let tensors = open_tensors(files)?;
+    let Stored { naming, config, .. } = stored(&json, &family, config, &tensors);
     check(&family, naming, &config, &tensors)?;
     let failed = RefCell::new(None);
     let mut converted = Vec::new();

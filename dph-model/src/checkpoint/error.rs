@@ -140,6 +140,34 @@ pub enum CheckpointError {
         /// All differences.
         misfit: Misfit,
     },
+    /// A base model is given for what is not an adapter.
+    #[error("{} is not an adapter of PEFT, so it has no base model; leave out {}", path.display(), base.display())]
+    NoAdapter {
+        /// The model.
+        path: PathBuf,
+        /// The base.
+        base: PathBuf,
+    },
+    /// An adapter cannot be used.
+    #[error("the adapter {}: {problem}", dir.display())]
+    Adapter {
+        /// Its directory.
+        dir: PathBuf,
+        /// The problem and a remedy.
+        problem: String,
+    },
+    /// The reward head of a model is not one linear layer.
+    #[error(
+        "{}: the tensors {tensors} are a reward head, but not one linear layer (`score.weight`, `v_head.summary.weight`), \
+         and no other kind is read; use such a model with the program that trained it",
+        path.display()
+    )]
+    RewardHead {
+        /// The model or file.
+        path: PathBuf,
+        /// Its tensors.
+        tensors: String,
+    },
     /// The preference head among the weights is invalid.
     #[error(transparent)]
     Head(#[from] HeadFileError),

@@ -8,6 +8,8 @@ pub const WEIGHTS_FILE: &str = "model.safetensors";
 pub const INDEX_FILE: &str = "model.safetensors.index.json";
 /// Name of the file with the tokenizer.
 pub const TOKENIZER_FILE: &str = "tokenizer.json";
+/// Name of the file with the settings of generation.
+pub(super) const GENERATION_CONFIG_FILE: &str = "generation_config.json";
 /// Name of the file with the settings of the tokenizer.
 pub(super) const TOKENIZER_CONFIG_FILE: &str = "tokenizer_config.json";
 
@@ -17,7 +19,7 @@ pub const COMPANION_FILES: [&str; 7] = [
     TOKENIZER_CONFIG_FILE,
     "special_tokens_map.json",
     "added_tokens.json",
-    "generation_config.json",
+    GENERATION_CONFIG_FILE,
     "chat_template.jinja",
     "chat.json",
 ];

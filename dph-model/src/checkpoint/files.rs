@@ -6,8 +6,11 @@ use std::sync::Arc;
 
 use dph_core::tokenizer_files::{TokenizerFilesError, convert_tokenizer};
 
+use super::adapter::config::{AdapterConfig, has_adapter};
 use super::error::CheckpointError;
-use super::file_names::{CONFIG_FILE, TOKENIZER_CONFIG_FILE, TOKENIZER_FILE};
+use super::file_names::{
+    COMPANION_FILES, CONFIG_FILE, GENERATION_CONFIG_FILE, TOKENIZER_CONFIG_FILE, TOKENIZER_FILE,
+};
 use super::gguf::{Gguf, gguf_models, is_gguf};
 use super::hub;
 use crate::family::as_json;
@@ -27,6 +30,14 @@ use crate::family::as_json;
 pub struct ModelFiles {
     path: PathBuf,
     gguf: Option<Arc<Gguf>>,
+    adapter: Option<Box<AdapterFiles>>,
+}
+
+/// An adapter of PEFT, with the model that it changes.
+#[derive(Debug)]
+struct AdapterFiles {
+    config: AdapterConfig,
+    base: ModelFiles,
 }
 
 impl ModelFiles {
@@ -35,22 +46,55 @@ impl ModelFiles {
     /// - a directory with `config.json` and weights: `model.safetensors`, `pytorch_model.bin`, or the shards of either with
     ///   their index;
     /// - a `.gguf` file, any part of one, or a directory with one such model and no `config.json`;
+    /// - a directory with a LoRA adapter of PEFT: `adapter_config.json`, which names the base model, and
+    ///   `adapter_model.safetensors`; the weights are those of the base with the adapter added;
     /// - `hf:owner/name` or `hf:owner/name@revision`, a repository of the Hugging Face hub; see
     ///   [`locate`](super::locate).
     ///
-    /// Nothing is read except the header of a GGUF file.
+    /// Nothing is read except the header of a GGUF file and the configuration of an adapter.
     ///
     /// # Errors
     ///
-    /// If the path does not exist, the GGUF file is damaged, or the repository is not available.
+    /// If the path does not exist, the GGUF file is damaged, the repository is not available, or the base of an adapter is not found.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, CheckpointError> {
+        Self::open_on(path, None)
+    }
+
+    /// As [`open`](Self::open), with another base model for an adapter than the one that it names.
+    ///
+    /// # Errors
+    ///
+    /// As for [`open`](Self::open); also a base for what is not an adapter.
+    pub fn open_on(path: impl AsRef<Path>, base: Option<&Path>) -> Result<Self, CheckpointError> {
         let path = hub::locate(path.as_ref())?;
+        let is_adapter = path.is_dir() && has_adapter(&path);
+        if let (Some(base), false) = (base, is_adapter) {
+            return Err(CheckpointError::NoAdapter { path, base: base.into() });
+        }
+        if is_adapter {
+            let config = AdapterConfig::read(&path)?;
+            let base = match base {
+                Some(base) => base.to_owned(),
+                None => config.base(&path)?,
+            };
+            let base = match hub::locate(&base)? {
+                base if base.is_dir() && has_adapter(&base) => {
+                    let problem = format!(
+                        "its base {} is an adapter as well; merge that one first (`dph-model convert`)",
+                        base.display()
+                    );
+                    return Err(CheckpointError::Adapter { dir: path, problem });
+                }
+                base => Self::open(base)?,
+            };
+            return Ok(Self { path, gguf: None, adapter: Some(Box::new(AdapterFiles { config, base })) });
+        }
         if is_gguf(&path) {
             let gguf = Arc::new(Gguf::open(&path)?);
-            return Ok(Self { path, gguf: Some(gguf) });
+            return Ok(Self { path, gguf: Some(gguf), adapter: None });
         }
         match path.is_dir() {
-            true => Ok(Self { path, gguf: None }),
+            true => Ok(Self { path, gguf: None, adapter: None }),
             false => Err(CheckpointError::NotADirectory { path }),
         }
     }
@@ -66,6 +110,9 @@ impl ModelFiles {
     ///
     /// If there is none, it cannot be read, or the architecture of a GGUF file is not supported.
     pub fn config_json(&self) -> Result<String, CheckpointError> {
+        if let Some(adapter) = &self.adapter {
+            return adapter.base.config_json();
+        }
         if let Some(gguf) = &self.gguf {
             return gguf.config_json();
         }
@@ -88,10 +135,16 @@ impl ModelFiles {
     /// [`NotFound`](io::ErrorKind::NotFound) if there is no such file and none that it can be made of; others if it cannot be
     /// read or converted.
     pub fn read(&self, name: &str) -> io::Result<Vec<u8>> {
+        if let Some(adapter) = &self.adapter {
+            // Trainers write the tokenizer beside the adapter, often with more tokens or another template.
+            let of_tokenizer = self.path.join(TOKENIZER_FILE).exists() && COMPANION_FILES.contains(&name);
+            let is_own = of_tokenizer && name != GENERATION_CONFIG_FILE;
+            return if is_own { self.read_from_dir(name) } else { adapter.base.read(name) };
+        }
         let Some(gguf) = &self.gguf else { return self.read_from_dir(name) };
         let text = match name {
             CONFIG_FILE => gguf.config_json().map(Some),
-            "generation_config.json" => Ok(Some(gguf.generation_config_json())),
+            GENERATION_CONFIG_FILE => Ok(Some(gguf.generation_config_json())),
             TOKENIZER_FILE => gguf.tokenizer_json(),
             TOKENIZER_CONFIG_FILE => gguf.tokenizer_config_json(),
             _ => Ok(None),
@@ -129,6 +182,11 @@ impl ModelFiles {
             }
             (Err(_), _) => read(name),
         }
+    }
+
+    /// The configuration of the adapter and the files of its base, if the model is an adapter.
+    pub(super) fn adapter(&self) -> Option<(&AdapterConfig, &ModelFiles)> {
+        self.adapter.as_ref().map(|adapter| (&adapter.config, &adapter.base))
     }
 
     /// The GGUF file, if the model is one.

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use dph_core::tokenizer_files::VOCABULARY_FILES;
 
+use super::adapter::config::ADAPTER_CONFIG_FILE;
+use super::adapter::weights::adapter_weights;
 use super::file_names::TOKENIZER_CONFIG_FILE;
 use super::mapped::Mapped;
 use super::weight_files::weight_files;
@@ -18,7 +20,21 @@ use super::{CONFIG_FILE, CheckpointError, ModelFiles, TOKENIZER_FILE};
 ///
 /// If the configuration or the weights are missing, or a file cannot be read.
 pub fn content_hash(path: impl AsRef<Path>) -> Result<String, CheckpointError> {
-    let model = ModelFiles::open(path)?;
+    ModelFiles::open(path)?.content_hash()
+}
+
+impl ModelFiles {
+    /// See [`content_hash`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`content_hash`].
+    pub fn content_hash(&self) -> Result<String, CheckpointError> {
+        hash(self)
+    }
+}
+
+fn hash(model: &ModelFiles) -> Result<String, CheckpointError> {
     let mut hasher = blake3::Hasher::new();
     if let Some(gguf) = model.gguf() {
         for map in gguf.maps() {
@@ -27,8 +43,16 @@ pub fn content_hash(path: impl AsRef<Path>) -> Result<String, CheckpointError> {
         return Ok(hasher.finalize().to_hex().to_string());
     }
     let dir = model.path();
-    let (_, mut paths) = weight_files(dir)?;
-    paths.insert(0, dir.join(CONFIG_FILE));
+    let mut paths = match model.adapter() {
+        Some((_, base)) => {
+            hasher.update(hash(base)?.as_bytes());
+            vec![dir.join(ADAPTER_CONFIG_FILE), adapter_weights(dir)?.0]
+        }
+        None => {
+            let (_, weights) = weight_files(dir)?;
+            [vec![dir.join(CONFIG_FILE)], weights].concat()
+        }
+    };
     paths.extend(tokenizer_files(dir));
     for path in paths {
         let io = |source| CheckpointError::Io { path: path.clone(), source };

@@ -1,18 +1,19 @@
 //! Loads the parameters of a decoder from files.
 
 use std::collections::HashSet;
-use std::path::Path;
 
 use burn::tensor::{Device, TensorData};
 use dph_core::suggestion::nearest;
 use half::f16;
 use rayon::prelude::*;
 
+use super::open_tensors::open_tensors;
 use super::origin::Origin;
+use super::reward_layer::is_of_reward_layer;
 use super::tensors::Tensors;
 use super::{CONFIG_FILE, CheckpointError, Misfit, ModelFiles, Precision};
 use crate::decoder::{Decoder, DecoderConfig, ParamKey, Part};
-use crate::family::{ConfigError, Family, FileTensor, Naming};
+use crate::family::{ConfigError, Family, FileTensor, Naming, is_language_model};
 
 /// Numbers checked by one thread at a time.
 const PART: usize = 1 << 16;
@@ -37,7 +38,7 @@ pub(crate) type Shape = fn(&Family) -> Result<DecoderConfig, ConfigError>;
 /// Loads a model and its origin. Parameters are loaded one after another, so that at most one of them is in memory
 /// twice.
 pub(crate) fn load(
-    path: &Path,
+    files: &ModelFiles,
     device: &Device,
     shape: Shape,
     options: LoadOptions,
@@ -45,28 +46,38 @@ pub(crate) fn load(
     if !device.supports_dtype(options.precision.dtype()) {
         return Err(CheckpointError::Precision { precision: options.precision.torch_name() });
     }
-    let files = ModelFiles::open(path)?;
-    let (json, family, config) = describe(&files, shape)?;
-    let tensors = Tensors::open(&files)?;
-    let (naming, config) = named(&family, config, &tensors);
+    let (json, family, config) = describe(files, shape)?;
+    let tensors = open_tensors(files)?;
+    let Stored { naming, config, has_output } = stored(&json, &family, config, &tensors);
     check(&family, naming, &config, &tensors)?;
     let decoder = Decoder::assemble(&config, device, options.precision.dtype(), |key, shape| {
         let values = read(&family.named_tensors(key, &config, naming), &tensors, options)?;
         Ok::<_, CheckpointError>(TensorData::new(values, shape.to_vec()))
     })?;
-    Ok((decoder, Origin { json, family, config, naming }))
+    Ok((decoder, Origin { json, family, config, naming, has_output }))
 }
 
-/// The naming of the tensors and the configuration, without a pooler if none is stored, as configurations do not
-/// mention it.
-pub(super) fn named(family: &Family, config: DecoderConfig, tensors: &Tensors) -> (Naming, DecoderConfig) {
+/// What the files hold, which configurations do not mention.
+pub(super) struct Stored {
+    /// The naming of the tensors.
+    pub naming: Naming,
+    /// The configuration, without a pooler if none is stored.
+    pub config: DecoderConfig,
+    /// Whether there is an output matrix. A model of a class without one gets its embedding.
+    pub has_output: bool,
+}
+
+pub(super) fn stored(json: &str, family: &Family, config: DecoderConfig, tensors: &Tensors) -> Stored {
     let naming = family.naming(&tensors.iter().map(|(name, _)| name).collect::<Vec<_>>(), &config);
-    let is_stored = [Part::Weight, Part::Bias].into_iter().any(|part| {
-        let of_pooler = family.named_tensors(ParamKey::Pooler(part), &config, naming);
-        of_pooler.iter().any(|tensor| tensors.info(&tensor.name).is_some())
-    });
-    let pooler = config.pooler.filter(|pooler| is_stored || pooler.labels > 0);
-    (naming, DecoderConfig { pooler, ..config })
+    let is_stored = |key: ParamKey| {
+        let named = family.named_tensors(key, &config, naming);
+        named.iter().any(|tensor| tensors.info(&tensor.name).is_some())
+    };
+    let has_pooler = [Part::Weight, Part::Bias].into_iter().any(|part| is_stored(ParamKey::Pooler(part)));
+    let pooler = config.pooler.filter(|pooler| has_pooler || pooler.labels > 0);
+    let has_output = config.tied_head || is_stored(ParamKey::Head) || is_language_model(json);
+    let tied_head = config.tied_head || !has_output;
+    Stored { naming, config: DecoderConfig { pooler, tied_head, ..config }, has_output }
 }
 
 /// The configuration of a model: its text, the family and the decoder.
@@ -92,7 +103,8 @@ pub(super) fn check(
         config.param_keys().into_iter().flat_map(|key| family.named_tensors(key, config, naming)).collect();
     let names: HashSet<&str> = needed.iter().map(|tensor| tensor.name.as_str()).collect();
     let mut superfluous = Vec::new();
-    for (name, _) in tensors.iter().filter(|(name, _)| !names.contains(name) && !family.is_harmless(name)) {
+    let is_known = |name: &str| names.contains(name) || family.is_harmless(name) || is_of_reward_layer(name);
+    for (name, _) in tensors.iter().filter(|(name, _)| !is_known(name)) {
         if !is_second_embedding(name, family, naming, config, tensors)? {
             superfluous.push(name);
         }
@@ -145,7 +157,9 @@ pub(super) fn is_second_embedding(
     }
     let embedding = family.named_tensors(ParamKey::Embedding, config, naming);
     let Some(FileTensor { name: first, .. }) = embedding.first() else { return Ok(false) };
-    Ok(tensors.info(first).is_some()
+    let is_adapted = tensors.is_adapted(first) || tensors.is_adapted(name);
+    Ok(!is_adapted
+        && tensors.info(first).is_some()
         && tensors.info(first) == tensors.info(name)
         && tensors.bytes(first)? == tensors.bytes(name)?)
 }

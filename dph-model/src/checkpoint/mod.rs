@@ -5,28 +5,36 @@
 //! Every size in a file is checked against the size of the file. Model files are never executed; a pickle that
 //! contains code is rejected.
 
+mod adapter;
 mod authors_head;
 mod convert;
+mod delta;
 mod element;
 mod error;
 mod file_names;
 mod files;
 mod gguf;
 mod hash;
+mod head_tensors;
 mod hub;
 mod load;
 mod mapped;
+mod open_tensors;
 mod origin;
 mod precision;
 mod pytorch;
+mod reward_head;
+mod reward_layer;
 mod safetensors;
 mod save;
+mod stored_head;
 mod tensor_info;
 mod tensors;
 mod weight_files;
 
+pub use adapter::config::ADAPTER_CONFIG_FILE;
 pub use authors_head::authors_head;
-pub use convert::{ConvertOptions, convert};
+pub use convert::{ConvertOptions, convert, convert_files};
 pub use element::ElementType;
 pub use error::{CheckpointError, Misfit};
 pub use file_names::{COMPANION_FILES, CONFIG_FILE, INDEX_FILE, TOKENIZER_FILE, WEIGHTS_FILE};
@@ -39,4 +47,5 @@ pub(crate) use load::load;
 pub(crate) use origin::Origin;
 pub use precision::Precision;
 pub(crate) use save::save;
+pub use stored_head::stored_head;
 pub use tensor_info::TensorInfo;

@@ -21,7 +21,7 @@ use crate::family::{FileTensor, Order, keys};
 /// The weights are f32 under the tensor names of the loaded files. The configuration keeps all its keys except the
 /// number type. Each file is replaced atomically.
 pub(crate) fn save(dir: &Path, origin: &Origin, decoder: &Decoder) -> Result<(), CheckpointError> {
-    let Origin { json, family, config, naming } = origin;
+    let Origin { json, family, config, naming, .. } = origin;
     fs::create_dir_all(dir).map_err(|source| CheckpointError::Io { path: dir.into(), source })?;
     let parameters: Vec<_> =
         decoder.parameters().into_iter().map(|(key, parameter)| (key, parameter.data())).collect();

@@ -2,16 +2,16 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::delta::Delta;
 use super::error::CheckpointError;
-use super::files::ModelFiles;
-use super::gguf::GgufTensors;
+use super::gguf::{Gguf, GgufTensors};
 use super::pytorch::Pickled;
 use super::safetensors::Shard;
 use super::tensor_info::TensorInfo;
-use super::weight_files::{Format, weight_files};
+use super::weight_files::Format;
 
 /// The tensors of a model by their Hugging Face names. Opening reads only the headers; weights are read on request.
 #[derive(Debug)]
@@ -19,6 +19,8 @@ pub(crate) struct Tensors {
     path: PathBuf,
     files: Vec<WeightFile>,
     tensors: BTreeMap<String, Place>,
+    /// What adapters add to matrices.
+    deltas: BTreeMap<String, Vec<Delta>>,
 }
 
 #[derive(Debug)]
@@ -28,43 +30,70 @@ enum WeightFile {
     Gguf(GgufTensors),
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Place {
     info: TensorInfo,
     file: usize,
+    /// The name in the file.
+    name: String,
 }
 
 impl Tensors {
-    /// Opens the weights of a model.
-    pub fn open(model: &ModelFiles) -> Result<Self, CheckpointError> {
-        let mut tensors = Self { path: model.path().to_owned(), files: Vec::new(), tensors: BTreeMap::new() };
-        if let Some(gguf) = model.gguf() {
-            let gguf = GgufTensors::new(Arc::clone(gguf));
-            let infos = gguf.tensors().collect();
-            tensors.add(WeightFile::Gguf(gguf), infos)?;
-            return Ok(tensors);
-        }
-        let (format, paths) = weight_files(model.path())?;
-        for path in &paths {
-            match format {
-                Format::Safetensors => {
-                    let shard = Shard::open(path)?;
-                    let infos = shard.tensors().collect();
-                    tensors.add(WeightFile::Safetensors(shard), infos)?;
-                }
-                Format::Pytorch => {
-                    let pickled = Pickled::open(path)?;
-                    let infos = pickled.tensors().collect();
-                    tensors.add(WeightFile::Pytorch(pickled), infos)?;
-                }
+    /// No tensors of the model at `path`.
+    pub fn none(path: &Path) -> Self {
+        Self { path: path.into(), files: Vec::new(), tensors: BTreeMap::new(), deltas: BTreeMap::new() }
+    }
+
+    /// Opens a single file.
+    pub fn open_file(path: &Path, format: Format) -> Result<Self, CheckpointError> {
+        let mut tensors = Self::none(path);
+        tensors.add_file(path, format)?;
+        Ok(tensors)
+    }
+
+    /// Adds the tensors of a file.
+    pub fn add_file(&mut self, path: &Path, format: Format) -> Result<(), CheckpointError> {
+        match format {
+            Format::Safetensors => {
+                let shard = Shard::open(path)?;
+                let infos = shard.tensors().collect();
+                self.add(WeightFile::Safetensors(shard), infos)
+            }
+            Format::Pytorch => {
+                let pickled = Pickled::open(path)?;
+                let infos = pickled.tensors().collect();
+                self.add(WeightFile::Pytorch(pickled), infos)
             }
         }
-        Ok(tensors)
+    }
+
+    /// Adds the tensors of a GGUF file.
+    pub fn add_gguf(&mut self, gguf: Arc<Gguf>) -> Result<(), CheckpointError> {
+        let gguf = GgufTensors::new(gguf);
+        let infos = gguf.tensors().collect();
+        self.add(WeightFile::Gguf(gguf), infos)
+    }
+
+    /// Adds something to a matrix whenever it is read.
+    pub fn adapt(&mut self, name: &str, delta: Delta) {
+        self.deltas.entry(name.into()).or_default().push(delta);
+    }
+
+    /// Adds tensors of other files, given as pairs of their names there and here. Those of the same name are replaced.
+    pub fn replace(&mut self, other: Self, names: &[(String, String)]) {
+        let first = self.files.len();
+        self.files.extend(other.files);
+        for (theirs, ours) in names {
+            if let Some(place) = other.tensors.get(theirs) {
+                let place = Place { file: first + place.file, ..place.clone() };
+                self.tensors.insert(ours.clone(), place);
+            }
+        }
     }
 
     fn add(&mut self, file: WeightFile, infos: Vec<(String, TensorInfo)>) -> Result<(), CheckpointError> {
         for (name, info) in infos {
-            let place = Place { info, file: self.files.len() };
+            let place = Place { info, file: self.files.len(), name: name.clone() };
             if self.tensors.insert(name.clone(), place).is_some() {
                 let problem = format!("the tensor {name} is in several files");
                 return Err(CheckpointError::Index { path: self.path.clone(), problem });
@@ -84,9 +113,10 @@ impl Tensors {
         Some(&self.tensors.get(name)?.info)
     }
 
-    /// The bytes of a tensor in its own type; empty if there is no such tensor.
+    /// The bytes of a tensor in its own type, without what adapters add; empty if there is no such tensor.
     pub fn bytes(&self, name: &str) -> Result<Cow<'_, [u8]>, CheckpointError> {
         let Some(place) = self.tensors.get(name) else { return Ok(Cow::Borrowed(&[])) };
+        let name = &place.name;
         match &self.files[place.file] {
             WeightFile::Safetensors(shard) => Ok(Cow::Borrowed(shard.bytes(name).unwrap_or_default())),
             WeightFile::Pytorch(pickled) => match pickled.bytes(name) {
@@ -108,6 +138,7 @@ impl Tensors {
         if let Cow::Borrowed(bytes) = bytes {
             self.release(place, bytes);
         }
+        self.deltas.get(name).into_iter().flatten().for_each(|delta| delta.add(values));
         Ok(())
     }
 
@@ -120,20 +151,21 @@ impl Tensors {
         }
     }
 
-    /// The path of the model.
-    pub fn path(&self) -> &std::path::Path {
-        &self.path
+    /// All values of a tensor, as f32.
+    pub fn values(&self, name: &str) -> Result<Vec<f32>, CheckpointError> {
+        let len = self.info(name).map_or(0, |info| info.shape.iter().product());
+        let mut values = vec![0.0; len];
+        self.read(name, &mut values)?;
+        Ok(values)
     }
-}
 
-impl ModelFiles {
-    /// Type and shape of every tensor in the weight files, by its Hugging Face name. No weight is read.
-    ///
-    /// # Errors
-    ///
-    /// If there are no weights, or a file is damaged.
-    pub fn tensors(&self) -> Result<BTreeMap<String, TensorInfo>, CheckpointError> {
-        let tensors = Tensors::open(self)?;
-        Ok(tensors.iter().map(|(name, info)| (name.to_string(), info.clone())).collect())
+    /// Whether an adapter adds something to a tensor.
+    pub fn is_adapted(&self, name: &str) -> bool {
+        self.deltas.contains_key(name)
+    }
+
+    /// The path of the model.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 }

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use dph_core::terminal::{Failure, say};
-use dph_model::checkpoint::{ConvertOptions, Precision, convert};
+use dph_model::ModelFiles;
+use dph_model::checkpoint::{ConvertOptions, Precision, convert_files};
 
 /// Bytes in a megabyte.
 const MEGABYTE: u64 = 1_000_000;
@@ -32,6 +33,10 @@ pub(crate) struct Convert {
     #[arg(long, value_name = "MB", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
     shard_size: Option<u64>,
 
+    /// The base model of a PEFT adapter, which is merged into it [default: the one that adapter_config.json names]
+    #[arg(long, value_name = "DIR")]
+    base: Option<PathBuf>,
+
     /// Accept weights that are NaN or infinite
     #[arg(long)]
     allow_nan: bool,
@@ -51,7 +56,8 @@ impl Convert {
             shard_bytes: self.shard_size.map(|size| size * MEGABYTE),
             allow_non_finite: self.allow_nan,
         };
-        let files = convert(&self.path, &self.out, &options)?;
+        let files = ModelFiles::open_on(&self.path, self.base.as_deref())?;
+        let files = convert_files(&files, &self.out, &options)?;
         say(&format!("{}: {}", self.out.display(), files.join(", ")));
         Ok(())
     }

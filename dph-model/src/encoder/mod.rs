@@ -9,7 +9,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use dph_core::Layer;
 
-use crate::checkpoint::{self, CheckpointError, LoadOptions, Origin};
+use crate::checkpoint::{self, CheckpointError, LoadOptions, ModelFiles, Origin};
 use crate::decoder::{
     AttentionLayout, Decoder, DecoderConfig, InputError, check_layers, check_length, ids, random_decoder,
     unflatten,
@@ -67,8 +67,8 @@ impl Encoder {
     /// See [`CheckpointError`]; the error names every tensor that does not match. A causal language model is not an
     /// encoder.
     pub fn load(dir: impl AsRef<Path>, device: &Device) -> Result<Self, CheckpointError> {
-        let (stack, origin) =
-            checkpoint::load(dir.as_ref(), device, Family::encoder, LoadOptions::default())?;
+        let files = ModelFiles::open(dir)?;
+        let (stack, origin) = checkpoint::load(&files, device, Family::encoder, LoadOptions::default())?;
         Ok(Self { stack, origin: Arc::new(origin) })
     }
 

@@ -191,6 +191,13 @@ impl Family {
     }
 }
 
+/// Whether a configuration is of a class with an output matrix: `LlamaForCausalLM` and not `LlamaForSequenceClassification`.
+pub fn is_language_model(json: &str) -> bool {
+    let keys = keys(json).unwrap_or_default();
+    let class = keys.get("architectures").and_then(|classes| classes.get(0)).and_then(|class| class.as_str());
+    class.is_none_or(|class| class.contains("LM"))
+}
+
 /// Number of parameters of the model that the text of a `config.json` describes; a tied output matrix counts once.
 /// For BERT these are the encoder with its pooler, and the classifier if there is one. Nothing is allocated.
 ///

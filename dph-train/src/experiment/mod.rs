@@ -18,7 +18,7 @@ mod tokenizer_source;
 
 use std::path::{Path, PathBuf};
 
-use dph_core::{PreferenceHeadConfig, Style};
+use dph_core::{Ending, PreferenceHeadConfig, Style};
 use dph_data::ChatTokenizer;
 use dph_eval::ScorerChoice;
 use dph_model::DecoderConfig;
@@ -115,6 +115,7 @@ impl Experiment {
             rewards: head.rewards.clone(),
             bias: head.bias,
             style,
+            ending: Ending::Turn,
         }
     }
 }

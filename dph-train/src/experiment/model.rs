@@ -48,7 +48,12 @@ pub struct Model {
 impl Model {
     /// The options with which exported models are opened for the evaluation.
     pub(crate) fn open_options(&self) -> OpenOptions {
-        OpenOptions { chat: self.chat, precision: Some(self.precision), text_only: true }
+        OpenOptions {
+            chat: self.chat,
+            precision: Some(self.precision),
+            text_only: true,
+            ..OpenOptions::default()
+        }
     }
 }
 

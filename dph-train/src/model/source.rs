@@ -7,6 +7,7 @@ use dph_data::{
     ChatTokenizer, DataError, Documents, Task, TaskLoadOptions, World, add_special_tokens, train_tokenizer,
 };
 use dph_model::checkpoint::{CONFIG_FILE, TOKENIZER_FILE, locate_here};
+use dph_model::family::is_language_model;
 use dph_model::{CheckpointError, ConfigError, DecoderConfig, Family, ModelFiles};
 use tempfile::TempDir;
 
@@ -18,6 +19,8 @@ use crate::model::tokenizer::{copy_tokenizer, tokenizer};
 pub(crate) struct ModelSource {
     pub family: Family,
     pub config: DecoderConfig,
+    /// Whether it is of a class with an output matrix.
+    pub has_output: bool,
     /// The tokenizer of each stage, with the tokens that the stage and earlier stages add; without stages the model's own
     /// tokenizer. Empty if the files of the tokenizer do not exist.
     tokenizers: Vec<Arc<ChatTokenizer>>,
@@ -125,7 +128,8 @@ impl ModelSource {
                 let problem = "the number of layers is 0; it must be at least 1".into();
                 return Err(ConfigError::Sizes { problem });
             }
-            Ok(Self { family, config, tokenizers, new })
+            let has_output = config.tied_head || is_language_model(json);
+            Ok(Self { family, config, has_output, tokenizers, new })
         };
         parse().map_err(|source| match &experiment.model.path {
             Some(path) => CheckpointError::Config { path: path.join(CONFIG_FILE), source }.into(),

@@ -159,6 +159,9 @@ fn check_model(
 ) -> Result<Vec<String>, TrainError> {
     let ModelSource { family, config, .. } = source;
     for stage in &experiment.stages {
+        if stage.objective.trains_language() && !source.has_output {
+            return Err(TrainError::NoOutput { stage: stage.name.clone() });
+        }
         if stage.objective.trains_head() {
             let head = experiment.head_config(config, Style::Chat);
             head.check()?;

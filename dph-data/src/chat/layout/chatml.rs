@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use dph_core::Ending;
+
 use crate::chat::encode::encoder::Encoder;
 use crate::chat::error::ChatError;
 use crate::chat::layout::sequence::{AnswerTokens, Conversations, Tail, TokenSequence};
@@ -39,12 +41,16 @@ impl ChatMl {
         start: Option<u32>,
         messages: &[Message],
         answers: &[Message],
+        ending: Ending,
     ) -> Result<Conversations, ChatError> {
         let prompt = self.prompt(encoder, start, messages)?;
         let tail = |answer: &Message| {
             let mut tail = TokenSequence::default();
             self.push_content(encoder, &mut tail, ASSISTANT, &answer.content)?;
-            let last = tail.answers.remove(0);
+            let mut last = tail.answers.remove(0);
+            if ending == Ending::Conversation {
+                last.end = tail.tokens.len();
+            }
             Ok(Tail { tokens: tail.tokens, last, next: None })
         };
         let tails = answers.iter().map(tail).collect::<Result<_, ChatError>>()?;

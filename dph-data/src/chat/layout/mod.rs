@@ -8,6 +8,7 @@ mod template_format;
 
 use std::path::PathBuf;
 
+use dph_core::Ending;
 use tokenizers::Tokenizer;
 
 use crate::chat::encode::encoder::Encoder;
@@ -76,24 +77,27 @@ impl Layout {
         check_roles(messages)?;
         match self {
             Layout::ChatMl(format) => Ok(format.prompt(encoder, start, messages)?.tokens),
-            Layout::Template(template) => TemplateFormat { template, encoder }.prompt(messages),
+            Layout::Template(template) => {
+                TemplateFormat { template, encoder, ending: Ending::Turn }.prompt(messages)
+            }
             Layout::None(folder) => Err(ChatError::NoFormat { path: folder.clone() }),
         }
     }
 
-    /// The conversations with each of these answers.
+    /// The conversations with each of these answers, up to their `ending`.
     pub(crate) fn conversations(
         &self,
         encoder: &Encoder,
         start: Option<u32>,
         messages: &[Message],
         answers: &[Message],
+        ending: Ending,
     ) -> Result<Conversations, ChatError> {
         check_roles(messages)?;
         match self {
-            Layout::ChatMl(format) => format.conversations(encoder, start, messages, answers),
+            Layout::ChatMl(format) => format.conversations(encoder, start, messages, answers, ending),
             Layout::Template(template) => {
-                TemplateFormat { template, encoder }.conversations(messages, answers)
+                TemplateFormat { template, encoder, ending }.conversations(messages, answers)
             }
             Layout::None(folder) => Err(ChatError::NoFormat { path: folder.clone() }),
         }
@@ -109,7 +113,9 @@ impl Layout {
         check_roles(messages)?;
         match self {
             Layout::ChatMl(format) => format.whole(encoder, start, messages),
-            Layout::Template(template) => TemplateFormat { template, encoder }.whole(messages),
+            Layout::Template(template) => {
+                TemplateFormat { template, encoder, ending: Ending::Turn }.whole(messages)
+            }
             Layout::None(folder) => Err(ChatError::NoFormat { path: folder.clone() }),
         }
     }

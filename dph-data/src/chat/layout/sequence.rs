@@ -52,6 +52,23 @@ impl AnswerTokens {
     }
 }
 
+impl AnswerTokens {
+    /// As [`find`](Self::find), in a conversation whose last token ends the turn.
+    pub(crate) fn find_in_whole(
+        tokens: &[PlacedToken],
+        bytes: &Range<usize>,
+        control: &ControlTokens,
+    ) -> Self {
+        let found = Self::find(tokens, bytes, control).map(|found| found.answer);
+        let overlaps = |token: &PlacedToken| token.start.max(bytes.start) < token.end.min(bytes.end);
+        let without_end = || {
+            let start = tokens.iter().position(overlaps).unwrap_or(tokens.len());
+            start..tokens.iter().rposition(overlaps).map_or(start, |last| last + 1)
+        };
+        Self { answer: found.unwrap_or_else(without_end), end: tokens.len() }
+    }
+}
+
 /// Conversations that differ in their last answer.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Conversations {

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use dph_core::Ending;
 use serde_json::{Map, Value as Json};
 
 use crate::chat::content::Content;
@@ -21,6 +22,7 @@ use crate::chat::template::chat_template::{ChatTemplate, MessageValue};
 pub(crate) struct TemplateFormat<'a> {
     pub template: &'a ChatTemplate,
     pub encoder: &'a Encoder,
+    pub ending: Ending,
 }
 
 impl TemplateFormat<'_> {
@@ -132,8 +134,13 @@ impl TemplateFormat<'_> {
                 0 => first_tail.to_vec(),
                 _ => self.encoder.encode_behind(text, cut)?,
             };
-            let last = AnswerTokens::find(&tail, place, self.encoder.control())
-                .ok_or_else(|| unusable(messages, NO_END))?;
+            let control = self.encoder.control();
+            let last = match self.ending {
+                Ending::Turn => {
+                    AnswerTokens::find(&tail, place, control).ok_or_else(|| unusable(messages, NO_END))?
+                }
+                Ending::Conversation => AnswerTokens::find_in_whole(&tail, place, control),
+            };
             tails.push(Tail { tokens: ids(&tail), last, next: None });
         }
         let rendering = self.rendering(&with_answer, placeholders);

@@ -1,0 +1,101 @@
+//! [`Adapter`]: the weights of an adapter, and how they change those of its base.
+
+use std::path::Path;
+
+use super::config::AdapterConfig;
+use super::names::{Part, part, resolve};
+use super::weights::adapter_weights;
+use crate::checkpoint::delta::Delta;
+use crate::checkpoint::error::CheckpointError;
+use crate::checkpoint::tensors::Tensors;
+
+/// An adapter, and how it changes the tensors of its base.
+#[derive(Debug)]
+pub(crate) struct Adapter<'a> {
+    pub dir: &'a Path,
+    pub config: &'a AdapterConfig,
+}
+
+impl Adapter<'_> {
+    /// Changes the tensors of its base.
+    pub fn apply(&self, base: &mut Tensors) -> Result<(), CheckpointError> {
+        let (path, format) = adapter_weights(self.dir)?;
+        let own = Tensors::open_file(&path, format)?;
+        let names: Vec<String> = own.iter().map(|(name, _)| name.to_string()).collect();
+        let mut replaced = Vec::new();
+        for name in &names {
+            match part(name) {
+                Part::Down { module, up, embedding } => {
+                    let up = names.iter().find(|other| **other == up).ok_or_else(|| {
+                        self.wrong(format!("it has the tensor {name}, but not {up}; fetch the adapter again"))
+                    })?;
+                    let (target, delta) = self.delta(base, &own, &module, (name, up), embedding)?;
+                    base.adapt(&target, delta);
+                }
+                // Read with the other matrix.
+                Part::Up => {}
+                Part::Magnitude => {
+                    return Err(self.wrong("DoRA is not supported; merge the adapter with PEFT".into()));
+                }
+                Part::Whole(target) => {
+                    let target = resolve(&target, base).unwrap_or(target);
+                    replaced.push((name.clone(), target));
+                }
+            }
+        }
+        base.replace(own, &replaced);
+        Ok(())
+    }
+
+    /// The matrix that a module adapts, and what is added to it.
+    fn delta(
+        &self,
+        base: &Tensors,
+        own: &Tensors,
+        module: &str,
+        (down, up): (&str, &str),
+        embedding: bool,
+    ) -> Result<(String, Delta), CheckpointError> {
+        let weight = format!("{module}.weight");
+        let target = resolve(&weight, base);
+        let target = target.ok_or_else(|| self.misfit(base, format!("the model has no tensor {weight}")))?;
+        let shape = |name: &str| match own.info(name).map(|info| &info.shape[..]) {
+            Some(&[rows, columns]) => Ok([rows, columns]),
+            _ => Err(self.wrong(format!("the tensor {name} is not a matrix"))),
+        };
+        let ([rank, inputs], [outputs, other]) = (shape(down)?, shape(up)?);
+        if rank != other {
+            return Err(self.wrong(format!("the ranks of {down} and {up} differ ({rank} and {other})")));
+        }
+        let mut delta = Delta {
+            a: own.values(down)?,
+            b: own.values(up)?,
+            inputs,
+            outputs,
+            rank,
+            scale: self.config.scale(module, rank) as f32,
+            // An embedding is a matrix [tokens, size] and its matrices are for the transposed one.
+            transposed: embedding || self.config.is_transposed(),
+        };
+        let found = base.info(&target).map(|info| info.shape.clone()).unwrap_or_default();
+        if delta.shape() != found[..] {
+            delta.transposed = !delta.transposed;
+        }
+        match delta.shape() == found[..] {
+            true => Ok((target, delta)),
+            false => Err(self.misfit(
+                base,
+                format!("it adapts a matrix of {outputs} × {inputs} in {module}, but {target} is {found:?}"),
+            )),
+        }
+    }
+
+    fn wrong(&self, problem: String) -> CheckpointError {
+        CheckpointError::Adapter { dir: self.dir.into(), problem }
+    }
+
+    fn misfit(&self, base: &Tensors, problem: String) -> CheckpointError {
+        let base = base.path().display();
+        self.wrong(format!("{problem}; is {base} the model that it was trained on?"))
+    }
+}

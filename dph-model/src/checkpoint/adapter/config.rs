@@ -1,0 +1,161 @@
+//! [`AdapterConfig`]: the `adapter_config.json` of PEFT.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::checkpoint::error::CheckpointError;
+use crate::checkpoint::hub;
+use crate::checkpoint::weight_files::weight_files;
+
+/// Name of the file with the configuration of an adapter.
+pub const ADAPTER_CONFIG_FILE: &str = "adapter_config.json";
+
+/// Whether a directory holds an adapter and no model.
+pub(crate) fn has_adapter(dir: &Path) -> bool {
+    dir.join(ADAPTER_CONFIG_FILE).is_file() && weight_files(dir).is_err()
+}
+
+/// The keys of an adapter that are used.
+#[derive(Debug, Deserialize)]
+pub(crate) struct AdapterConfig {
+    peft_type: Option<String>,
+    /// The model that the adapter was trained on: a path, or the name of a repository of the hub.
+    base_model_name_or_path: Option<String>,
+    /// The revision of the repository.
+    revision: Option<String>,
+    lora_alpha: Option<f64>,
+    use_rslora: Option<bool>,
+    /// Whether adapted matrices are `[inputs, outputs]`.
+    fan_in_fan_out: Option<bool>,
+    alpha_pattern: Option<BTreeMap<String, f64>>,
+    use_dora: Option<bool>,
+    use_qalora: Option<bool>,
+    lora_bias: Option<bool>,
+    layer_replication: Option<Value>,
+    alora_invocation_tokens: Option<Value>,
+}
+
+impl AdapterConfig {
+    /// Reads the configuration in a directory.
+    pub fn read(dir: &Path) -> Result<Self, CheckpointError> {
+        let path = dir.join(ADAPTER_CONFIG_FILE);
+        let text = std::fs::read_to_string(&path)
+            .map_err(|source| CheckpointError::Io { path: path.clone(), source })?;
+        let config: Self = serde_json::from_str(&text)
+            .map_err(|error| CheckpointError::Adapter { dir: path, problem: error.to_string() })?;
+        match config.unsupported() {
+            Some(problem) => Err(CheckpointError::Adapter {
+                dir: dir.into(),
+                problem: format!(
+                    "{problem} is not supported; merge the adapter with PEFT: model.merge_and_unload().save_pretrained(OUT)"
+                ),
+            }),
+            None => Ok(config),
+        }
+    }
+
+    fn unsupported(&self) -> Option<String> {
+        let kind = self.peft_type.as_deref().unwrap_or("LORA");
+        if kind != "LORA" {
+            return Some(format!("an adapter with `peft_type` = {kind:?}"));
+        }
+        let flags = [
+            ("use_dora", self.use_dora.unwrap_or(false)),
+            ("use_qalora", self.use_qalora.unwrap_or(false)),
+            ("lora_bias", self.lora_bias.unwrap_or(false)),
+            ("layer_replication", self.layer_replication.is_some()),
+            ("alora_invocation_tokens", self.alora_invocation_tokens.is_some()),
+        ];
+        if let Some((flag, _)) = flags.into_iter().find(|(_, is_set)| *is_set) {
+            return Some(format!("an adapter with `{flag}`"));
+        }
+        let is_expression = |pattern: &&String| pattern.contains(['*', '+', '?', '[', '(', '|', '\\', '$']);
+        let mut patterns = self.alpha_pattern.iter().flat_map(BTreeMap::keys);
+        patterns
+            .find(is_expression)
+            .map(|pattern| format!("the regular expression {pattern:?} in `alpha_pattern`"))
+    }
+
+    /// The path of the model that the adapter in `dir` was trained on: relative to the adapter or to the working directory, or a
+    /// repository of the hub.
+    pub fn base(&self, dir: &Path) -> Result<PathBuf, CheckpointError> {
+        let missing = |problem: String| CheckpointError::Adapter {
+            dir: dir.into(),
+            problem: format!("{problem}; name the model with --base, or as `base` in `[model]`"),
+        };
+        let name = self.base_model_name_or_path.as_deref().filter(|name| !name.is_empty());
+        let name = name.ok_or_else(|| missing("it does not say on which model it was trained".into()))?;
+        let here = [dir.join(name), PathBuf::from(name)];
+        if let Some(path) = here.into_iter().find(|path| path.exists()) {
+            return Ok(path);
+        }
+        let is_repository = name.split('/').count() == 2 && !name.starts_with(['.', '/', '~']);
+        if !is_repository {
+            return Err(missing(format!("the model that it was trained on, {name}, is not there")));
+        }
+        let revision: String = self.revision.iter().map(|revision| format!("@{revision}")).collect();
+        let located = hub::locate(Path::new(&format!("hf:{name}{revision}")));
+        located.map_err(|error| missing(format!("it was trained on another model; {error}")))
+    }
+
+    /// Whether adapted matrices are `[inputs, outputs]`.
+    pub fn is_transposed(&self) -> bool {
+        self.fan_in_fan_out.unwrap_or(false)
+    }
+
+    /// The factor of the product of the two matrices of a module.
+    pub fn scale(&self, module: &str, rank: usize) -> f64 {
+        let mut patterns = self.alpha_pattern.iter().flatten();
+        let own = patterns.find(|(pattern, _)| matches(pattern, module)).map(|(_, alpha)| *alpha);
+        // The default of PEFT.
+        let alpha = own.or(self.lora_alpha).unwrap_or(8.0);
+        let rank = rank.max(1) as f64;
+        alpha / if self.use_rslora.unwrap_or(false) { rank.sqrt() } else { rank }
+    }
+}
+
+/// Whether a pattern is the name of a module, or its end at a dot. `^` allows the whole name only.
+fn matches(pattern: &str, module: &str) -> bool {
+    match pattern.strip_prefix('^') {
+        Some(whole) => whole == module,
+        None => module.strip_suffix(pattern).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_scale_is_that_of_the_module() {
+        let config = |text: &str| serde_json::from_str::<AdapterConfig>(text).unwrap();
+        let patterns = r#"{"lora_alpha": 8, "alpha_pattern": {"down_proj": 3, "^model.layers.0.q_proj": 6, "0.k_proj": 9}}"#;
+        let patterns = config(patterns);
+        assert_eq!(patterns.scale("model.layers.0.mlp.down_proj", 6), 0.5);
+        assert_eq!(patterns.scale("model.layers.0.mlp.xdown_proj", 4), 2.0);
+        assert_eq!(patterns.scale("model.layers.0.q_proj", 2), 3.0);
+        assert_eq!(patterns.scale("x.model.layers.0.q_proj", 2), 4.0);
+        assert_eq!(patterns.scale("model.layers.0.k_proj", 3), 3.0);
+        assert_eq!(patterns.scale("model.layers.10.k_proj", 2), 4.0);
+        assert_eq!(config(r#"{"lora_alpha": 8, "use_rslora": true}"#).scale("x", 16), 2.0);
+    }
+
+    #[test]
+    fn what_is_not_computed_is_named() {
+        let problem = |text: &str| serde_json::from_str::<AdapterConfig>(text).unwrap().unsupported();
+        assert_eq!(problem(r#"{"peft_type": "LORA", "use_dora": false, "layer_replication": null}"#), None);
+        for (text, expected) in [
+            (r#"{"peft_type": "IA3"}"#, "`peft_type` = \"IA3\""),
+            (r#"{"use_dora": true}"#, "`use_dora`"),
+            (r#"{"lora_bias": true}"#, "`lora_bias`"),
+            (r#"{"layer_replication": [[0, 4]]}"#, "`layer_replication`"),
+            (r#"{"alpha_pattern": {".*q_proj": 2}}"#, "the regular expression \".*q_proj\""),
+        ] {
+            assert!(problem(text).unwrap().contains(expected), "{text}");
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! The reward head of models that other programs trained: a linear layer on the last state of the last token of a conversation.
+//!
+//! | model | tensors |
+//! |---|---|
+//! | `*ForSequenceClassification` of transformers | `score.weight`, one row for each label |
+//! | value heads of TRL | `v_head.summary.weight` and `.bias` |
+//! | value heads of LLaMA-Factory | the same in `value_head.safetensors` or `value_head.bin` |
+
+use std::path::Path;
+
+use burn::tensor::Device;
+use dph_core::{Ending, PreferenceHead, PreferenceHeadConfig};
+use serde_json::{Map, Value};
+
+use super::head_tensors::{HeadTensor, head};
+use super::load::{LoadOptions, describe, fit, read};
+use super::open_tensors::open_tensors;
+use super::reward_layer::{LAYERS, VALUE_HEAD_FILES};
+use super::tensors::Tensors;
+use super::{CheckpointError, ModelFiles};
+use crate::decoder::{DecoderConfig, ParamKey};
+use crate::family::{Family, FileTensor, REWARDS, keys};
+
+/// The reward head in a model directory of another program, in f32, or `None` if there is none. A single reward is called `preference`
+/// and several ones as their labels.
+pub(super) fn reward_head(
+    files: &ModelFiles,
+    device: &Device,
+) -> Result<Option<(PreferenceHead, PreferenceHeadConfig)>, CheckpointError> {
+    let dir = files.path();
+    let (json, family, config) = describe(files, Family::decoder)?;
+    if !config.causal {
+        return Ok(None);
+    }
+    let model = open_tensors(files)?;
+    let Some((tensors, layer)) = stored_layer(files, &model)? else { return Ok(None) };
+    let tensors = tensors.as_ref().unwrap_or(&model);
+    let (weight, bias) = (format!("{layer}.weight"), format!("{layer}.bias"));
+    let labels = tensors.info(&weight).and_then(|info| info.shape.first().copied()).unwrap_or(1);
+    let width = config.embedding_width();
+    let mut needed = vec![FileTensor::new(weight, vec![labels, width])];
+    if tensors.info(&bias).is_some() {
+        needed.push(FileTensor::new(bias, vec![labels]));
+    }
+    fit(&needed, Vec::new(), tensors)?;
+    let read =
+        |tensor: &FileTensor, tensors| read(std::slice::from_ref(tensor), tensors, LoadOptions::default());
+    let mut rows = read(&needed[0], tensors)?;
+    if config.d_vocab.is_some() {
+        rows = behind_projection(&rows, &family, &config, &model)?;
+    }
+    let names = names(&keys(&json).unwrap_or_default(), labels);
+    let mut ours: Vec<HeadTensor> = Vec::new();
+    for (name, row) in names.iter().zip(rows.chunks(config.d_model)) {
+        ours.push((format!("{REWARDS}{name}.weight"), vec![1, config.d_model], row.to_vec()));
+    }
+    if let Some(bias) = needed.get(1) {
+        for (name, value) in names.iter().zip(read(bias, tensors)?) {
+            ours.push((format!("{REWARDS}{name}.bias"), vec![1], vec![value]));
+        }
+    }
+    let config = PreferenceHeadConfig {
+        rewards: names,
+        bias: needed.len() > 1,
+        ending: Ending::Conversation,
+        ..PreferenceHeadConfig::new(config.d_model, config.d_ffn)
+    };
+    Ok(Some((head(dir, &config, &ours, device)?, config)))
+}
+
+/// The name of the layer, and its tensors if they are in a file of their own.
+fn stored_layer(
+    files: &ModelFiles,
+    model: &Tensors,
+) -> Result<Option<(Option<Tensors>, &'static str)>, CheckpointError> {
+    let layer = |tensors: &Tensors| {
+        LAYERS.into_iter().find(|layer| tensors.info(&format!("{layer}.weight")).is_some())
+    };
+    if let Some(layer) = layer(model) {
+        return Ok(Some((None, layer)));
+    }
+    for (name, format) in VALUE_HEAD_FILES {
+        let path = files.path().join(name);
+        if path.is_file() {
+            let tensors = Tensors::open_file(&path, format)?;
+            return match layer(&tensors) {
+                Some(layer) => Ok(Some((Some(tensors), layer))),
+                None => Err(other_head(&path, &tensors)),
+            };
+        }
+    }
+    let is_other = |name: &str| LAYERS.iter().any(|layer| name.starts_with(&format!("{layer}.")));
+    match model.iter().any(|(name, _)| is_other(name)) {
+        true => Err(other_head(files.path(), model)),
+        false => Ok(None),
+    }
+}
+
+/// The error for a head that is not one linear layer.
+fn other_head(path: &Path, tensors: &Tensors) -> CheckpointError {
+    let is_of_head = |name: &&str| LAYERS.iter().any(|layer| name.starts_with(layer));
+    let names: Vec<&str> = tensors.iter().map(|(name, _)| name).filter(is_of_head).collect();
+    CheckpointError::RewardHead { path: path.into(), tensors: names.join(", ") }
+}
+
+/// The rows of a layer that reads states behind the projection to the embedding size (of OPT 350M), as rows for the states before it.
+fn behind_projection(
+    rows: &[f32],
+    family: &Family,
+    config: &DecoderConfig,
+    model: &Tensors,
+) -> Result<Vec<f32>, CheckpointError> {
+    let naming = family.naming(&model.iter().map(|(name, _)| name).collect::<Vec<_>>(), config);
+    let projection = family.named_tensors(ParamKey::HeadProjection, config, naming);
+    fit(&projection, Vec::new(), model)?;
+    let projection = read(&projection, model, LoadOptions::default())?;
+    let d_model = config.d_model;
+    let row = |row: &[f32]| {
+        let mut sum = vec![0.0; d_model];
+        for (weight, projected) in row.iter().zip(projection.chunks(d_model)) {
+            sum.iter_mut().zip(projected).for_each(|(sum, value)| *sum += weight * value);
+        }
+        sum
+    };
+    Ok(rows.chunks(config.embedding_width()).flat_map(row).collect())
+}
+
+/// The names of the rewards: the labels of the configuration, if there are as many different ones.
+fn names(keys: &Map<String, Value>, labels: usize) -> Vec<String> {
+    let label = |index: usize| Some(keys.get("id2label")?.get(index.to_string())?.as_str()?.to_string());
+    let mut given: Vec<String> = (0..labels).filter_map(label).collect();
+    let mut different = given.clone();
+    different.sort();
+    different.dedup();
+    if different.len() < labels {
+        given = (0..labels).map(|index| format!("LABEL_{index}")).collect();
+    }
+    match &given[..] {
+        [only] if only == "LABEL_0" => vec!["preference".into()],
+        _ => given,
+    }
+}
