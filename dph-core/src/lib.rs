@@ -64,8 +64,8 @@ pub use candidates::{
 pub use device::{DeviceError, device, known_devices};
 pub use error_class::{Classify, ErrorClass};
 pub use head::{
-    HEAD_CONFIG_FILE, HEAD_WEIGHTS_FILE, HeadFileError, Pooling, PoolingKind, PreferenceHead,
-    PreferenceHeadConfig, RewardStream, Standardise,
+    HEAD_CONFIG_FILE, HEAD_WEIGHTS_FILE, HeadFileError, LinearReward, NotLinear, Pooling, PoolingKind,
+    PreferenceHead, PreferenceHeadConfig, RewardStream, Standardise,
 };
 pub use objective::{
     AnswerLogProbs, DphForm, DphObjective, DpoObjective, KlObjective, OrpoObjective, OrthogonalityObjective,

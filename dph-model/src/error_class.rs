@@ -36,6 +36,7 @@ impl Classify for CheckpointError {
             | Self::RewardHead { .. }
             | Self::Adapter { .. }
             | Self::NoAdapter { .. }
+            | Self::NoClass { .. }
             | Self::Precision { .. } => ErrorClass::Request,
             Self::Head(error) => error.class(),
             Self::NotFound { .. }

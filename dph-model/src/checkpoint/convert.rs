@@ -13,9 +13,11 @@ use serde_json::json;
 
 use super::load::{Stored, check, describe, is_finite, is_second_embedding, stored};
 use super::open_tensors::open_tensors;
-use super::reward_layer::VALUE_HEAD_FILES;
+use super::reward_layer::{VALUE_HEAD_FILES, is_of_reward_layer};
 use super::save::{with_type, write_tensors, write_text};
+use super::score_layer::ScoreLayer;
 use super::tensors::Tensors;
+use crate::decoder::ParamKey;
 use crate::family::Family;
 
 use super::{
@@ -26,6 +28,9 @@ use super::{
 /// The files of a preference head.
 const HEAD_FILES: [&str; 4] =
     [dph_core::HEAD_CONFIG_FILE, dph_core::HEAD_WEIGHTS_FILE, VALUE_HEAD_FILES[0].0, VALUE_HEAD_FILES[1].0];
+
+/// The tensor of a reward layer.
+const SCORE: &str = "score.weight";
 
 /// Options of [`convert`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -62,13 +67,50 @@ pub fn convert_files(
     out: &Path,
     options: &ConvertOptions,
 ) -> Result<Vec<String>, CheckpointError> {
-    let (json, family, config) = describe(files, Family::decoder)?;
-    let tensors = open_tensors(files)?;
+    write(files, None, out, options)
+}
+
+/// As [`convert_files`], with a preference head as the layer `score` of a class `*ForSequenceClassification` of transformers. The model
+/// loses its output matrix and other heads.
+///
+/// # Errors
+///
+/// As for [`convert`], and if transformers has no such class for the model.
+pub fn convert_with_score(
+    files: &ModelFiles,
+    score: &ScoreLayer,
+    out: &Path,
+    options: &ConvertOptions,
+) -> Result<Vec<String>, CheckpointError> {
+    write(files, Some(score), out, options)
+}
+
+fn write(
+    files: &ModelFiles,
+    score: Option<&ScoreLayer>,
+    out: &Path,
+    options: &ConvertOptions,
+) -> Result<Vec<String>, CheckpointError> {
+    let (mut json, family, config) = describe(files, Family::decoder)?;
+    let mut tensors = open_tensors(files)?;
     let Stored { naming, config, .. } = stored(&json, &family, config, &tensors);
     check(&family, naming, &config, &tensors)?;
+    let mut left_out = Vec::new();
+    if let Some(score) = score {
+        json = score.config(files, &family, &json)?;
+        left_out = family.named_tensors(ParamKey::Head, &config, naming);
+        let (shape, values) = score.weight();
+        tensors.insert(SCORE, shape, &values);
+    }
+    let is_kept = |name: &str| match score {
+        Some(_) => {
+            name == SCORE || !(is_of_reward_layer(name) || left_out.iter().any(|tensor| tensor.name == name))
+        }
+        None => true,
+    };
     let failed = RefCell::new(None);
     let mut converted = Vec::new();
-    for (name, info) in tensors.iter().filter(|(_, info)| info.element.is_readable()) {
+    for (name, info) in tensors.iter().filter(|(name, info)| info.element.is_readable() && is_kept(name)) {
         if !is_second_embedding(name, &family, naming, &config, &tensors)? {
             let to = options.precision.unwrap_or(Precision::nearest(&info.element));
             let allow = options.allow_non_finite;
@@ -111,9 +153,14 @@ pub fn convert_files(
         let index = json!({ "metadata": { "total_size": total }, "weight_map": map });
         write_text(&out.join(INDEX_FILE), &format!("{index:#}\n"))?;
     }
-    for name in COMPANION_FILES.into_iter().chain(HEAD_FILES) {
+    let of_head = HEAD_FILES.into_iter().filter(|_| score.is_none());
+    for name in COMPANION_FILES.into_iter().chain(of_head) {
         match files.read(name) {
             Ok(bytes) => {
+                let bytes = match score {
+                    Some(score) => score.companion(files, name, bytes),
+                    None => bytes,
+                };
                 let path = out.join(name);
                 dph_core::write_atomically(&path, &bytes)
                     .map_err(|error| CheckpointError::Write { path, problem: error.to_string() })?;

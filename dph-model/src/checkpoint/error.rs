@@ -140,6 +140,14 @@ pub enum CheckpointError {
         /// All differences.
         misfit: Misfit,
     },
+    /// transformers has no class for the model with a reward layer.
+    #[error(
+        "transformers has no class for a model of the type `{model_type}` with a reward layer; use it with this program"
+    )]
+    NoClass {
+        /// The type.
+        model_type: &'static str,
+    },
     /// A base model is given for what is not an adapter.
     #[error("{} is not an adapter of PEFT, so it has no base model; leave out {}", path.display(), base.display())]
     NoAdapter {

@@ -8,6 +8,8 @@ pub const WEIGHTS_FILE: &str = "model.safetensors";
 pub const INDEX_FILE: &str = "model.safetensors.index.json";
 /// Name of the file with the tokenizer.
 pub const TOKENIZER_FILE: &str = "tokenizer.json";
+/// Name of the file with the chat template, if it is not among the settings of the tokenizer.
+pub(super) const CHAT_TEMPLATE_FILE: &str = "chat_template.jinja";
 /// Name of the file with the settings of generation.
 pub(super) const GENERATION_CONFIG_FILE: &str = "generation_config.json";
 /// Name of the file with the settings of the tokenizer.
@@ -20,6 +22,6 @@ pub const COMPANION_FILES: [&str; 7] = [
     "special_tokens_map.json",
     "added_tokens.json",
     GENERATION_CONFIG_FILE,
-    "chat_template.jinja",
+    CHAT_TEMPLATE_FILE,
     "chat.json",
 ];

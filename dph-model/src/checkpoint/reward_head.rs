@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 use super::head_tensors::{HeadTensor, head};
 use super::load::{LoadOptions, describe, fit, read};
 use super::open_tensors::open_tensors;
-use super::reward_layer::{LAYERS, VALUE_HEAD_FILES};
+use super::reward_layer::{LAYERS, OWN_KEY, VALUE_HEAD_FILES};
 use super::tensors::Tensors;
 use super::{CheckpointError, ModelFiles};
 use crate::decoder::{DecoderConfig, ParamKey};
@@ -49,20 +49,27 @@ pub(super) fn reward_head(
     if config.d_vocab.is_some() {
         rows = behind_projection(&rows, &family, &config, &model)?;
     }
-    let names = names(&keys(&json).unwrap_or_default(), labels);
+    let keys = keys(&json).unwrap_or_default();
+    let names = names(&keys, labels);
+    let own = keys.get(OWN_KEY).cloned().unwrap_or_default();
+    let ending = serde_json::from_value(own["ending"].clone()).unwrap_or(Ending::Conversation);
+    let offset = |label: usize| own["offset"][label].as_f64().unwrap_or(0.0) as f32;
+    let has_bias = needed.len() > 1 || own["offset"].is_array();
     let mut ours: Vec<HeadTensor> = Vec::new();
     for (name, row) in names.iter().zip(rows.chunks(config.d_model)) {
         ours.push((format!("{REWARDS}{name}.weight"), vec![1, config.d_model], row.to_vec()));
     }
-    if let Some(bias) = needed.get(1) {
-        for (name, value) in names.iter().zip(read(bias, tensors)?) {
-            ours.push((format!("{REWARDS}{name}.bias"), vec![1], vec![value]));
+    if has_bias {
+        let stored = needed.get(1).map(|bias| read(bias, tensors)).transpose()?;
+        let stored = stored.unwrap_or_else(|| vec![0.0; labels]);
+        for (label, (name, value)) in names.iter().zip(stored).enumerate() {
+            ours.push((format!("{REWARDS}{name}.bias"), vec![1], vec![value + offset(label)]));
         }
     }
     let config = PreferenceHeadConfig {
         rewards: names,
-        bias: needed.len() > 1,
-        ending: Ending::Conversation,
+        bias: has_bias,
+        ending,
         ..PreferenceHeadConfig::new(config.d_model, config.d_ffn)
     };
     Ok(Some((head(dir, &config, &ours, device)?, config)))

@@ -9,8 +9,11 @@ pub(super) const LAYERS: [&str; 4] = ["score", "v_head.summary", "v_head", "valu
 pub(super) const VALUE_HEAD_FILES: [(&str, Format); 2] =
     [("value_head.safetensors", Format::Safetensors), ("value_head.bin", Format::Pytorch)];
 
+/// The key of a `config.json` with what transformers does not know of the layer: which token it reads, and its bias.
+pub(super) const OWN_KEY: &str = "preference_head";
+
 /// Whether a tensor is a part of such a layer.
 pub(super) fn is_of_reward_layer(name: &str) -> bool {
-    let is_part = |layer: &&str| matches!(name.strip_prefix(layer), Some(".weight" | ".bias"));
-    LAYERS.iter().any(|layer| is_part(&layer))
+    let is_part = |layer: &&str| matches!(name.strip_prefix(*layer), Some(".weight" | ".bias"));
+    LAYERS.iter().any(is_part)
 }

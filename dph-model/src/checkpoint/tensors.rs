@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::delta::Delta;
+use super::element::ElementType;
 use super::error::CheckpointError;
 use super::gguf::{Gguf, GgufTensors};
 use super::pytorch::Pickled;
@@ -28,6 +29,8 @@ enum WeightFile {
     Safetensors(Shard),
     Pytorch(Pickled),
     Gguf(GgufTensors),
+    /// The values of one tensor of f32.
+    Memory(Vec<u8>),
 }
 
 #[derive(Debug, Clone)]
@@ -91,6 +94,14 @@ impl Tensors {
         }
     }
 
+    /// Adds a tensor of f32. One of the same name is replaced.
+    pub fn insert(&mut self, name: &str, shape: Vec<usize>, values: &[f32]) {
+        let info = TensorInfo { shape, element: ElementType::F32 };
+        self.tensors.insert(name.into(), Place { info, file: self.files.len(), name: name.into() });
+        let bytes = values.iter().flat_map(|value| value.to_le_bytes());
+        self.files.push(WeightFile::Memory(bytes.collect()));
+    }
+
     fn add(&mut self, file: WeightFile, infos: Vec<(String, TensorInfo)>) -> Result<(), CheckpointError> {
         for (name, info) in infos {
             let place = Place { info, file: self.files.len(), name: name.clone() };
@@ -125,6 +136,7 @@ impl Tensors {
                 None => Ok(Cow::Borrowed(&[])),
             },
             WeightFile::Gguf(gguf) => gguf.bytes(name),
+            WeightFile::Memory(bytes) => Ok(Cow::Borrowed(bytes)),
         }
     }
 
@@ -147,7 +159,7 @@ impl Tensors {
             WeightFile::Safetensors(shard) => shard.map().release(bytes),
             // Only the map that holds these bytes releases them.
             WeightFile::Gguf(gguf) => gguf.maps().for_each(|map| map.release(bytes)),
-            WeightFile::Pytorch(_) => {}
+            WeightFile::Pytorch(_) | WeightFile::Memory(_) => {}
         }
     }
 

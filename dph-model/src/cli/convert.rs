@@ -1,11 +1,14 @@
 //! `dph-model convert`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
+use dph_core::PreferenceHead;
+use dph_core::run_files::BACKBONE_FILE;
 use dph_core::terminal::{Failure, say};
-use dph_model::ModelFiles;
-use dph_model::checkpoint::{ConvertOptions, Precision, convert_files};
+use dph_model::checkpoint::{ConvertOptions, Precision, ScoreLayer, convert_files, convert_with_score};
+use dph_model::{ModelFiles, content_hash};
+use serde::Deserialize;
 
 /// Bytes in a megabyte.
 const MEGABYTE: u64 = 1_000_000;
@@ -37,6 +40,15 @@ pub(crate) struct Convert {
     #[arg(long, value_name = "DIR")]
     base: Option<PathBuf>,
 
+    /// Write the preference head as the layer `score` of a ...ForSequenceClassification of transformers, which then gives the same
+    /// rewards. The head must read the last state of the last token, without a pooling function. OUT is read by this program as well
+    #[arg(long)]
+    sequence_classification: bool,
+
+    /// With --sequence-classification: the language model of the head [default: the one of its training]
+    #[arg(long, value_name = "DIR", requires = "sequence_classification")]
+    backbone: Option<PathBuf>,
+
     /// Accept weights that are NaN or infinite
     #[arg(long)]
     allow_nan: bool,
@@ -56,9 +68,55 @@ impl Convert {
             shard_bytes: self.shard_size.map(|size| size * MEGABYTE),
             allow_non_finite: self.allow_nan,
         };
-        let files = ModelFiles::open_on(&self.path, self.base.as_deref())?;
-        let files = convert_files(&files, &self.out, &options)?;
+        let files = match self.sequence_classification {
+            true => self.convert_head(&options)?,
+            false => {
+                convert_files(&ModelFiles::open_on(&self.path, self.base.as_deref())?, &self.out, &options)?
+            }
+        };
         say(&format!("{}: {}", self.out.display(), files.join(", ")));
         Ok(())
     }
+
+    /// Writes the model with its head as the layer `score`.
+    fn convert_head(&self, options: &ConvertOptions) -> Result<Vec<String>, Failure> {
+        let (head, config) = PreferenceHead::load(&self.path, &dph_core::device("flex")?)?;
+        let score = ScoreLayer::new(&head, &config).map_err(|error| {
+            Failure::request(format!("{}: {error}; rank with `dph-eval rank`", self.path.display()))
+        })?;
+        let backbone = match &self.backbone {
+            Some(backbone) => backbone.clone(),
+            None => backbone(&self.path)?,
+        };
+        let files = ModelFiles::open_on(&backbone, self.base.as_deref())?;
+        let written = convert_with_score(&files, &score, &self.out, options)?;
+        for (name, offset) in score.offsets().filter(|(_, offset)| *offset != 0.0) {
+            say(&format!(
+                "the rewards `{name}` of transformers are lower by {offset}, as its layer has no bias; the order of answers is the same"
+            ));
+        }
+        Ok(written)
+    }
+}
+
+/// The language model that the export of a head refers to, or the directory itself.
+fn backbone(dir: &Path) -> Result<PathBuf, Failure> {
+    #[derive(Deserialize)]
+    struct Reference {
+        path: PathBuf,
+        hash: String,
+    }
+    let file = dir.join(BACKBONE_FILE);
+    let Ok(json) = std::fs::read(&file) else { return Ok(dir.into()) };
+    let Reference { path, hash } = serde_json::from_slice(&json)
+        .map_err(|error| Failure::request(format!("{}: {error}", file.display())))?;
+    let backbone = dir.canonicalize().unwrap_or_else(|_| dir.into()).join(path);
+    if content_hash(&backbone)? != hash {
+        return Err(Failure::request(format!(
+            "{}: the model at {} has changed since the head was trained on it; name a copy of that model with --backbone",
+            dir.display(),
+            backbone.display()
+        )));
+    }
+    Ok(backbone)
 }

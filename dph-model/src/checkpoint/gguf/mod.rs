@@ -44,6 +44,9 @@ pub(crate) struct Gguf {
     tensors: BTreeMap<String, RawTensor>,
 }
 
+/// The key with the number of parts of a model.
+const PARTS: &str = "split.count";
+
 /// Whether a path is a GGUF file, which holds a whole model.
 pub fn is_gguf(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gguf")) && path.is_file()
@@ -53,7 +56,7 @@ impl Gguf {
     /// Opens a file. If it is a part of a model, the other parts are opened as well.
     pub fn open(path: &Path) -> Result<Self, CheckpointError> {
         let first = Self::open_one(path)?;
-        match first.metadata.count(split::COUNT) {
+        match first.metadata.count(PARTS) {
             None | Some(0 | 1) => Ok(first),
             Some(count) => first.join(count),
         }

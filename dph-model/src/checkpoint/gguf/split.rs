@@ -2,11 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Gguf, is_gguf};
+use super::{Gguf, PARTS, is_gguf};
 use crate::checkpoint::CheckpointError;
 
-/// The key with the number of parts.
-pub(super) const COUNT: &str = "split.count";
 /// The key with the index of a part, from 0.
 const INDEX: &str = "split.no";
 /// The key with the number of tensors in all parts.
@@ -55,7 +53,7 @@ impl Gguf {
 
     /// Fails if the file is another part than its name says.
     fn check_part(&self, index: usize, count: usize) -> Result<(), CheckpointError> {
-        let found = [INDEX, COUNT].map(|key| self.metadata.count(key).unwrap_or(0));
+        let found = [INDEX, PARTS].map(|key| self.metadata.count(key).unwrap_or(0));
         match found == [index, count] {
             true => Ok(()),
             false => Err(self.unsupported(format!(

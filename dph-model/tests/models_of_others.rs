@@ -1,0 +1,308 @@
+//! Reward models, adapters and heads through the program, and what is said of those that cannot be used.
+#![cfg(feature = "flex")]
+#![allow(clippy::unwrap_used)]
+
+#[path = "support/command.rs"]
+mod command;
+
+use std::fs;
+use std::path::Path;
+
+use command::run;
+use dph_core::{Batch, CandidateSet, Layer, PoolingKind, PreferenceHeadConfig, TargetTokens};
+use dph_model::checkpoint::{ConvertOptions, convert_files};
+use dph_model::{Backbone, ModelFiles, content_hash, stored_head};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde_json::{Value, json};
+
+fn device() -> burn::tensor::Device {
+    dph_core::device("flex").unwrap()
+}
+
+fn config(class: &str) -> Value {
+    json!({
+        "architectures": [class], "model_type": "llama", "vocab_size": 20, "hidden_size": 8, "intermediate_size": 12,
+        "num_hidden_layers": 2, "num_attention_heads": 2, "initializer_range": 0.3,
+    })
+}
+
+type Tensors = Vec<(String, Vec<usize>, Vec<f32>)>;
+
+fn write_tensors(path: &Path, tensors: &Tensors) {
+    let bytes: Vec<Vec<u8>> = tensors
+        .iter()
+        .map(|(_, _, values)| values.iter().flat_map(|value| value.to_le_bytes()).collect())
+        .collect();
+    let views = tensors
+        .iter()
+        .zip(&bytes)
+        .map(|((name, shape, _), bytes)| (name, TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap()));
+    fs::write(path, safetensors::serialize(views, None).unwrap()).unwrap();
+}
+
+fn read_tensors(path: &Path) -> Tensors {
+    let bytes = fs::read(path).unwrap();
+    let values = |data: &[u8]| data.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+    SafeTensors::deserialize(&bytes)
+        .unwrap()
+        .iter()
+        .map(|(name, view)| (name.to_string(), view.shape().to_vec(), values(view.data())))
+        .collect()
+}
+
+/// A model with random weights. `change` changes its tensors.
+fn model(dir: &Path, class: &str, change: impl FnOnce(&mut Tensors)) {
+    Backbone::init(&config(class).to_string(), 3, &device()).unwrap().save(dir).unwrap();
+    let path = dir.join("model.safetensors");
+    let mut tensors = read_tensors(&path);
+    change(&mut tensors);
+    write_tensors(&path, &tensors);
+}
+
+fn numbers(len: usize, seed: f32) -> Vec<f32> {
+    (0..len).map(|i| (i as f32 * 1.3 + seed).sin() / 4.0).collect()
+}
+
+/// An adapter of the query projections.
+fn adapter(dir: &Path, change: impl FnOnce(&mut Value, &mut Tensors)) {
+    let mut config = json!({
+        "peft_type": "LORA", "base_model_name_or_path": "../base", "r": 2, "lora_alpha": 4, "target_modules": ["q_proj"],
+    });
+    let mut tensors = Tensors::new();
+    for layer in 0..2 {
+        let name = format!("base_model.model.model.layers.{layer}.self_attn.q_proj");
+        tensors.push((format!("{name}.lora_A.weight"), vec![2, 8], numbers(16, 1.0)));
+        tensors.push((format!("{name}.lora_B.weight"), vec![8, 2], numbers(16, 2.0)));
+    }
+    change(&mut config, &mut tensors);
+    fs::create_dir_all(dir).unwrap();
+    fs::write(dir.join("adapter_config.json"), config.to_string()).unwrap();
+    write_tensors(&dir.join("adapter_model.safetensors"), &tensors);
+}
+
+fn states(files: &ModelFiles) -> Vec<f32> {
+    let model = Backbone::load_files(files, &device(), Default::default()).unwrap();
+    let set = CandidateSet { prompt: vec![5, 9, 17, 2, 3], ..CandidateSet::default() };
+    let batch = Batch::pack([&set], TargetTokens::None, 0);
+    model.hidden_states(&batch, &[Layer::Last]).unwrap().remove(0).into_data().try_to_vec().unwrap()
+}
+
+fn open(dir: &Path) -> ModelFiles {
+    ModelFiles::open(dir).unwrap()
+}
+
+#[test]
+fn an_adapter_is_merged_into_its_base_or_into_another_one() {
+    let place = tempfile::tempdir().unwrap();
+    let (base, adapted) = (place.path().join("base"), place.path().join("adapter"));
+    model(&base, "LlamaForCausalLM", |_| ());
+    adapter(&adapted, |_, _| ());
+    let expected = states(&open(&adapted));
+    assert_ne!(expected, states(&open(&base)));
+    let hash = content_hash(&adapted).unwrap();
+    assert_ne!(hash, content_hash(&base).unwrap());
+
+    run(place.path(), &["convert", "adapter", "merged"]).ok();
+    assert_eq!(states(&open(&place.path().join("merged"))), expected);
+
+    // The base is elsewhere now.
+    fs::rename(&base, place.path().join("moved")).unwrap();
+    let said = run(place.path(), &["convert", "adapter", "again"]).failed(2);
+    assert!(said.contains("the model that it was trained on, ../base, is not there"), "{said}");
+    assert!(said.contains("name the model with --base"), "{said}");
+    run(place.path(), &["convert", "adapter", "again", "--base", "moved"]).ok();
+    assert_eq!(states(&open(&place.path().join("again"))), expected);
+    let moved = ModelFiles::open_on(&adapted, Some(&place.path().join("moved"))).unwrap();
+    assert_eq!(moved.content_hash().unwrap(), hash);
+    let said = run(place.path(), &["convert", "moved", "out", "--base", "again"]).failed(2);
+    assert!(said.contains("moved is not an adapter of PEFT, so it has no base model"), "{said}");
+}
+
+#[test]
+fn parts_of_adapters_are_read_as_peft_reads_them() {
+    let place = tempfile::tempdir().unwrap();
+    let base = place.path().join("base");
+    model(&base, "LlamaForCausalLM", |_| ());
+    let adapted = |name: &str, change: &dyn Fn(&mut Value, &mut Tensors)| {
+        let dir = place.path().join(name);
+        adapter(&dir, change);
+        states(&open(&dir))
+    };
+    let expected = adapted("plain", &|_, _| ());
+    // The names of older versions.
+    let older = adapted("older", &|_, tensors| {
+        tensors.iter_mut().for_each(|(name, ..)| *name = name.replace(".weight", ".default.weight"));
+    });
+    assert_eq!(older, expected);
+    // An adapter of the bare model, without the class around it.
+    let bare = adapted("bare", &|_, tensors| {
+        tensors
+            .iter_mut()
+            .for_each(|(name, ..)| *name = name.replace("base_model.model.model.", "base_model.model."));
+    });
+    assert_eq!(bare, expected);
+    let doubled = adapted("doubled", &|config, _| config["lora_alpha"] = 8.into());
+    assert_ne!(doubled, expected);
+    let by_pattern =
+        adapted("pattern", &|config, _| config["alpha_pattern"] = json!({"self_attn.q_proj": 8}));
+    assert_eq!(by_pattern, doubled);
+    let stabilised = adapted("rslora", &|config, _| {
+        config["use_rslora"] = true.into();
+        config["lora_alpha"] = (4.0 / 2.0_f64.sqrt()).into();
+    });
+    assert!(stabilised.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-5));
+    // Whole tensors, and low rank of the embedding, which is stored the other way round.
+    let norm = adapted("norm", &|_, tensors| {
+        tensors.push(("base_model.model.model.norm.weight".into(), vec![8], vec![2.0; 8]));
+    });
+    assert!(norm.iter().zip(&expected).all(|(a, b)| (a - 2.0 * b).abs() < 1e-4));
+    let embedding = adapted("embedding", &|_, tensors| {
+        let name = "base_model.model.model.embed_tokens.lora_embedding";
+        tensors.push((format!("{name}_A"), vec![2, 20], numbers(40, 3.0)));
+        tensors.push((format!("{name}_B"), vec![8, 2], numbers(16, 4.0)));
+    });
+    assert_ne!(embedding, expected);
+}
+
+#[test]
+fn adapters_that_cannot_be_used_say_why() {
+    let place = tempfile::tempdir().unwrap();
+    model(&place.path().join("base"), "LlamaForCausalLM", |_| ());
+    let said = |change: &dyn Fn(&mut Value, &mut Tensors)| {
+        let dir = place.path().join("adapter");
+        adapter(&dir, change);
+        let error = ModelFiles::open(&dir)
+            .and_then(|files| Backbone::load_files(&files, &device(), Default::default()));
+        error.unwrap_err().to_string()
+    };
+    for (found, expected) in [
+        (
+            said(&|config, _| config["use_dora"] = true.into()),
+            "an adapter with `use_dora` is not supported; merge the adapter with PEFT",
+        ),
+        (said(&|config, _| config["peft_type"] = "IA3".into()), "`peft_type` = \"IA3\""),
+        (
+            said(&|config, _| config["base_model_name_or_path"] = "".into()),
+            "does not say on which model it was trained",
+        ),
+        (
+            said(&|_, tensors| drop(tensors.remove(1))),
+            "but not base_model.model.model.layers.0.self_attn.q_proj.lora_B.weight",
+        ),
+        (
+            said(&|_, tensors| tensors[0].0 = "base_model.model.model.layers.9.x.lora_A.weight".into()),
+            "fetch the adapter again",
+        ),
+        (
+            said(&|_, tensors| {
+                tensors.iter_mut().for_each(|(name, ..)| *name = name.replace("layers.1.", "layers.7."))
+            }),
+            "the model has no tensor model.layers.7.self_attn.q_proj.weight; is ",
+        ),
+        (
+            said(&|_, tensors| {
+                tensors[1].1 = vec![4, 2];
+                tensors[1].2.truncate(8);
+            }),
+            "it adapts a matrix of 4 × 8",
+        ),
+        (said(&|config, _| config["base_model_name_or_path"] = "../adapter".into()), "is an adapter as well"),
+    ] {
+        assert!(found.contains(expected), "{found}\nlacks {expected}");
+    }
+}
+
+#[test]
+fn heads_of_other_kinds_are_named() {
+    let place = tempfile::tempdir().unwrap();
+    let dir = place.path();
+    model(dir, "LlamaForSequenceClassification", |tensors| {
+        tensors.retain(|(name, ..)| name != "lm_head.weight");
+        tensors.push(("score.0.weight".into(), vec![8, 8], numbers(64, 0.0)));
+        tensors.push(("score.2.weight".into(), vec![1, 8], numbers(8, 0.0)));
+    });
+    let error = stored_head(&open(dir), &device()).unwrap_err().to_string();
+    assert!(
+        error.contains(
+            "the tensors score.0.weight, score.2.weight are a reward head, but not one linear layer"
+        ),
+        "{error}"
+    );
+
+    // A layer for states of another size.
+    model(dir, "LlamaForSequenceClassification", |tensors| {
+        tensors.retain(|(name, ..)| name != "lm_head.weight");
+        tensors.push(("score.weight".into(), vec![1, 6], numbers(6, 0.0)));
+    });
+    let error = stored_head(&open(dir), &device()).unwrap_err().to_string();
+    assert!(error.contains("score.weight has shape [1, 6], the configuration asks for [1, 8]"), "{error}");
+
+    // A language model must have its output matrix, and a reward model has none.
+    model(dir, "LlamaForCausalLM", |tensors| tensors.retain(|(name, ..)| name != "lm_head.weight"));
+    let error = Backbone::load(dir, &device()).unwrap_err().to_string();
+    assert!(error.contains("1 missing:\n    lm_head.weight"), "{error}");
+    model(dir, "LlamaForSequenceClassification", |tensors| {
+        tensors.retain(|(name, ..)| name != "lm_head.weight")
+    });
+    let loaded = Backbone::load(dir, &device()).unwrap();
+    assert!(!loaded.has_output() && stored_head(&open(dir), &device()).unwrap().is_none());
+    // It stays one.
+    let larger = loaded.with_vocab(24, 0).unwrap();
+    larger.save(dir.join("larger")).unwrap();
+    assert!(!Backbone::load(dir.join("larger"), &device()).unwrap().has_output());
+}
+
+#[test]
+fn labels_are_the_names_of_rewards() {
+    let place = tempfile::tempdir().unwrap();
+    let names = |labels: Value| {
+        let dir = place.path();
+        model(dir, "LlamaForSequenceClassification", |tensors| {
+            tensors.retain(|(name, ..)| name != "lm_head.weight");
+            tensors.push(("score.weight".into(), vec![2, 8], numbers(16, 0.0)));
+        });
+        let mut config = config("LlamaForSequenceClassification");
+        config["id2label"] = labels;
+        fs::write(dir.join("config.json"), config.to_string()).unwrap();
+        stored_head(&open(dir), &device()).unwrap().unwrap().1.rewards
+    };
+    assert_eq!(names(json!({"0": "helpfulness", "1": "safety"})), ["helpfulness", "safety"]);
+    for odd in [json!(null), json!({"0": "x"}), json!({"0": "x", "1": "x"})] {
+        assert_eq!(names(odd), ["LABEL_0", "LABEL_1"]);
+    }
+}
+
+#[test]
+fn a_head_is_written_as_a_score_layer_or_the_reason_is_said() {
+    let place = tempfile::tempdir().unwrap();
+    let dir = place.path();
+    model(&dir.join("model"), "LlamaForCausalLM", |_| ());
+    let export = dir.join("export");
+    fs::create_dir(&export).unwrap();
+    let save = |config: &PreferenceHeadConfig| config.init(1, &device()).save(config, &export).unwrap();
+    let head =
+        PreferenceHeadConfig { rewards: vec!["a".into(), "b".into()], ..PreferenceHeadConfig::new(8, 12) };
+    save(&head);
+    let reference = json!({"path": "../model", "hash": content_hash(dir.join("model")).unwrap()});
+    fs::write(export.join("backbone.json"), reference.to_string()).unwrap();
+    run(dir, &["convert", "export", "out", "--sequence-classification"]).ok();
+    let (_, written) = stored_head(&open(&dir.join("out")), &device()).unwrap().unwrap();
+    assert_eq!((written.rewards, written.ending), (head.rewards.clone(), head.ending));
+    let names: Vec<String> =
+        read_tensors(&dir.join("out/model.safetensors")).into_iter().map(|(name, ..)| name).collect();
+    assert!(names.contains(&"score.weight".to_string()) && !names.contains(&"lm_head.weight".to_string()));
+    assert_eq!(states(&open(&dir.join("out"))), states(&open(&dir.join("model"))));
+
+    // Another copy of the backbone.
+    convert_files(&open(&dir.join("model")), &dir.join("copy"), &ConvertOptions::default()).unwrap();
+    fs::remove_dir_all(dir.join("model")).unwrap();
+    run(dir, &["convert", "export", "other", "--sequence-classification", "--backbone", "copy"]).ok();
+
+    save(&PreferenceHeadConfig { pooling: PoolingKind::Bert, ..head });
+    let arguments = ["convert", "export", "no", "--sequence-classification", "--backbone", "copy"];
+    let said = run(dir, &arguments).failed(2);
+    assert!(said.contains("its pooling is \"bert\", not \"identity\""), "{said}");
+    assert!(!dir.join("no").exists());
+    let said = run(dir, &["convert", "copy", "no", "--sequence-classification"]).failed(2);
+    assert!(said.contains("there is no preference head"), "{said}");
+}
