@@ -29,6 +29,7 @@ impl Classify for ModelError {
             | Self::Sweep { .. }
             | Self::BackboneMissing { .. }
             | Self::BackboneChanged { .. }
+            | Self::NoHeadFor { .. }
             | Self::HeadSize { .. }
             | Self::HeadLayer { .. } => ErrorClass::Request,
             Self::Backbone(error) => error.class(),

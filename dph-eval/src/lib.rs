@@ -35,6 +35,7 @@
 //! - `rank`: a [`Ranking`] sorts the candidate answers to a prompt by a scorer.
 //! - `generate`: [`generate`](generate()) lets answers to prompts grow, with their rewards from the same pass, and chooses the best.
 
+mod agreement;
 mod bench;
 mod cache;
 mod calibration;
@@ -56,6 +57,7 @@ mod scoring;
 mod token_rewards;
 mod unconditional;
 
+pub use agreement::Agreement;
 pub use bench::{
     Bench, BenchError, BenchForecast, BenchOptions, BenchPlan, BenchProgress, BenchStep, HELD_OUT, HeldOut,
     NamedHead, PlanError, PlannedTask, Suite, SuiteTask, TaskForecast, bench, bench_heads,

@@ -123,7 +123,7 @@ impl BenchArgs {
         line.prepare("loading the model");
         let model = self.device.open_with(&self.dir, true)?;
         let head = model.head.as_ref().map(|(_, config)| config);
-        let options = self.options(head, &model.tokenizer);
+        let options = self.options(head, model.backbone.has_output(), &model.tokenizer);
         let found = bench(&model, &plan, &options, &mut |progress| show(&mut line, progress));
         line.finish();
         let found = found?;
@@ -139,7 +139,12 @@ impl BenchArgs {
     }
 
     /// The options for a model with this head and tokenizer.
-    fn options(&self, head: Option<&PreferenceHeadConfig>, tokenizer: &ChatTokenizer) -> BenchOptions {
+    fn options(
+        &self,
+        head: Option<&PreferenceHeadConfig>,
+        has_output: bool,
+        tokenizer: &ChatTokenizer,
+    ) -> BenchOptions {
         let of_head = head.map(|head| head.style);
         let heads = head.map_or(&[][..], |head| &head.rewards);
         BenchOptions {
@@ -149,6 +154,7 @@ impl BenchArgs {
             few_shot: self.few_shot,
             same_examples: self.same_examples,
             scorers: match self.scorer.is_empty() {
+                true if !has_output => vec![ScorerChoice::Reward],
                 true => vec![ScorerChoice::all(heads)],
                 false => self.scorer.clone(),
             },
@@ -163,7 +169,7 @@ impl BenchArgs {
     /// Prints what there is to do.
     fn forecast(&self, plan: &BenchPlan, out: &mut dyn Write) -> Result<(), Failure> {
         let model = self.device.outline(&self.dir)?;
-        let options = self.options(model.head.as_ref(), &model.tokenizer);
+        let options = self.options(model.head.as_ref(), model.has_output, &model.tokenizer);
         let (context, is_packable) = (model.config.context, model.config.is_packable());
         let found = BenchForecast::new(plan, &model.tokenizer, context, is_packable, &options)?;
         let text = match self.json {

@@ -1,9 +1,9 @@
 //! Flags that every command with a model has.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
-use dph_core::terminal::Failure;
+use dph_core::terminal::{Failure, say};
 use dph_data::ChatFormat;
 use dph_eval::{Model, ModelOutline, OpenOptions};
 use dph_model::checkpoint::Precision;
@@ -28,6 +28,14 @@ pub struct DeviceArgs {
     /// Type of the language model's matrices: f32, bf16 or f16 [default: the type that the head was trained with]
     #[arg(long, value_name = "TYPE")]
     precision: Option<Precision>,
+
+    /// Another copy of the language model that the head was trained on, such as a GGUF file of it [default: that model]
+    #[arg(long, value_name = "DIR")]
+    backbone: Option<PathBuf>,
+
+    /// The base model of a PEFT adapter [default: the one that adapter_config.json names]
+    #[arg(long, value_name = "DIR")]
+    base: Option<PathBuf>,
 }
 
 impl DeviceArgs {
@@ -36,20 +44,42 @@ impl DeviceArgs {
         self.open_with(dir, false)
     }
 
-    /// Opens a model; with `text_only`, also one that has no chat format.
+    /// Opens a model; with `text_only`, also one that has no chat format. Prints its warnings.
     pub fn open_with(&self, dir: &Path, text_only: bool) -> Result<Model, Failure> {
+        let model = self.open_on(dir, text_only, self.backbone.clone())?;
+        model.warnings.iter().for_each(|warning| say(&format!("warning: {warning}")));
+        Ok(model)
+    }
+
+    /// Opens a model for conversations with its own language model, whatever --backbone says.
+    pub fn open_own(&self, dir: &Path) -> Result<Model, Failure> {
+        self.open_on(dir, false, None)
+    }
+
+    /// Whether --backbone names another copy of the language model.
+    pub fn has_backbone(&self) -> bool {
+        self.backbone.is_some()
+    }
+
+    fn open_on(&self, dir: &Path, text_only: bool, backbone: Option<PathBuf>) -> Result<Model, Failure> {
         let device = dph_core::device(&self.device)?;
-        Ok(Model::open_with(dir, &device, &self.options(text_only))?)
+        Ok(Model::open_with(dir, &device, &self.options(text_only, backbone))?)
     }
 
     /// What is known of a model without its weights.
     pub fn outline(&self, dir: &Path) -> Result<ModelOutline, Failure> {
         dph_core::device(&self.device)?;
-        Ok(ModelOutline::read(dir, &self.options(true))?)
+        Ok(ModelOutline::read(dir, &self.options(true, self.backbone.clone()))?)
     }
 
-    fn options(&self, text_only: bool) -> OpenOptions {
-        OpenOptions { chat: self.chat, precision: self.precision, text_only }
+    fn options(&self, text_only: bool, backbone: Option<PathBuf>) -> OpenOptions {
+        OpenOptions {
+            chat: self.chat,
+            precision: self.precision,
+            text_only,
+            base: self.base.clone(),
+            backbone,
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The command line: flags and dispatch.
 
+mod agree;
 mod bench;
 mod calibrate;
 mod chat;
@@ -41,6 +42,7 @@ enum Command {
     Bench(bench::BenchArgs),
     Generate(Box<generate::GenerateArgs>),
     Rank(rank::RankArgs),
+    Agree(agree::AgreeArgs),
     Calibrate(calibrate::CalibrateArgs),
     Compare(compare::CompareArgs),
     Report(report::ReportArgs),
@@ -52,6 +54,7 @@ impl Cli {
             Command::Bench(args) => args.run(out),
             Command::Generate(args) => args.run(out),
             Command::Rank(args) => args.run(out),
+            Command::Agree(args) => args.run(out),
             Command::Calibrate(args) => args.run(out),
             Command::Compare(args) => args.run(out),
             Command::Report(args) => args.run(out),

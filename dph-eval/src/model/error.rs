@@ -49,7 +49,8 @@ pub enum ModelError {
     },
     /// The backbone of a head is not where it was.
     #[error(
-        "{}: the model that this head was trained on is not at {}; put it back, or correct `path` in {BACKBONE_FILE}",
+        "{}: the model that this head was trained on is not at {}; put it back, correct `path` in {BACKBONE_FILE}, or name a copy of it \
+         with --backbone",
         dir.display(), backbone.display()
     )]
     BackboneMissing {
@@ -61,7 +62,8 @@ pub enum ModelError {
     /// The backbone has changed since the head was trained on it.
     #[error(
         "{}: the model at {} has changed since this head was trained on it (content hash {found}, then {expected}); \
-         a head fits only the model that it was trained on: restore that model, or train the head again with `dph-train`",
+         a head fits only the model that it was trained on: restore that model, or train the head again with `dph-train`; another copy \
+         of that model can be used with --backbone",
         dir.display(), backbone.display()
     )]
     BackboneChanged {
@@ -73,6 +75,14 @@ pub enum ModelError {
         found: String,
         /// Its content hash when the head was trained.
         expected: String,
+    },
+    /// A backbone is given for what has no head.
+    #[error("{}: there is no preference head here that could be used on {}", dir.display(), backbone.display())]
+    NoHeadFor {
+        /// The directory.
+        dir: PathBuf,
+        /// The backbone.
+        backbone: PathBuf,
     },
     /// The head reads hidden states of another size.
     #[error(

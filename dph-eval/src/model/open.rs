@@ -26,6 +26,8 @@ pub struct Model {
     pub tokenizer: Arc<ChatTokenizer>,
     /// The preference head and its configuration; `None` for a model without one.
     pub head: Option<(PreferenceHead, PreferenceHeadConfig)>,
+    /// What a user should know of how it was opened.
+    pub warnings: Vec<String>,
     /// The files of the language model; `None` for one that was made in memory.
     files: Option<ModelFiles>,
 }
@@ -40,6 +42,9 @@ pub struct OpenOptions {
     pub precision: Option<Precision>,
     /// Whether a tokenizer without a chat format is accepted; then only plain text can be scored.
     pub text_only: bool,
+    /// Another copy of the language model of the head, such as a GGUF file of it; `None` takes the model that the head was trained on.
+    /// Its content is not checked, only its sizes.
+    pub backbone: Option<PathBuf>,
     /// The base model of an adapter of PEFT; `None` takes the one that the adapter names.
     pub base: Option<PathBuf>,
 }
@@ -86,6 +91,9 @@ impl Model {
         };
         // A model in one file has no head.
         if export.is_file() {
+            if let Some(backbone) = &options.backbone {
+                return Err(ModelError::NoHeadFor { dir: export, backbone: backbone.clone() });
+            }
             let files = ModelFiles::open_on(&export, options.base.as_deref())?;
             let backbone = backbone(&files, device, options.precision)?;
             let tokenizer = tokenizer(&files, options.chat, Ending::Turn)?;
@@ -93,9 +101,10 @@ impl Model {
             return Ok(Self { files: Some(files), ..model });
         }
         let reference = BackboneReference::load(&export)?;
-        let backbone_dir = match &reference {
-            Some(reference) => checked_backbone(&export, reference)?,
-            None => export.clone(),
+        let backbone_dir = match (&options.backbone, &reference) {
+            (Some(backbone), _) => locate(backbone)?,
+            (None, Some(reference)) => checked_backbone(&export, reference)?,
+            (None, None) => export.clone(),
         };
         let files = ModelFiles::open_on(&backbone_dir, options.base.as_deref())?;
         let head = match PreferenceHead::load(&export, device) {
@@ -114,10 +123,25 @@ impl Model {
         };
         let ending = head.as_ref().map_or(Ending::Turn, |(_, config)| config.ending);
         let tokenizer = tokenizer(&files, format, ending)?;
-        let precision = options.precision.or(reference.map(|reference| reference.precision));
+        let precision = options.precision.or(reference.as_ref().map(|reference| reference.precision));
         let backbone = backbone(&files, device, precision)?;
         let model = Self::new(name_of(dir), backbone, tokenizer, head)?;
-        Ok(Self { files: Some(files), ..model })
+        let mut warnings = Vec::new();
+        if let Some(backbone) = &options.backbone {
+            let trained_on = reference.as_ref().map(|reference| reference.hash.as_str());
+            if model.head.is_none() {
+                return Err(ModelError::NoHeadFor { dir: export, backbone: backbone.clone() });
+            }
+            if trained_on != Some(files.content_hash()?.as_str()) {
+                warnings.push(format!(
+                    "the head of {} was trained on another copy of its language model than {}, so rewards differ; `dph-eval agree` \
+                     prints how far",
+                    dir.display(),
+                    backbone.display()
+                ));
+            }
+        }
+        Ok(Self { files: Some(files), warnings, ..model })
     }
 
     /// Combines parts that are already loaded.
@@ -133,7 +157,14 @@ impl Model {
         if let Some((_, config)) = &head {
             check_head(config, backbone.d_model(), backbone.n_layers())?;
         }
-        Ok(Self { name: name.into(), backbone, tokenizer: tokenizer.into(), head, files: None })
+        Ok(Self {
+            name: name.into(),
+            backbone,
+            tokenizer: tokenizer.into(),
+            head,
+            warnings: Vec::new(),
+            files: None,
+        })
     }
 
     /// A hash of the files of the language model, see [`dph_model::content_hash`]; `None` for one that was made in memory.

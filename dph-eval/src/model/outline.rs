@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use dph_core::{HeadFileError, PreferenceHeadConfig};
+use dph_core::{Ending, HeadFileError, PreferenceHeadConfig};
 use dph_data::{ChatFormat, ChatTokenizer};
 use dph_model::checkpoint::CONFIG_FILE;
+use dph_model::family::is_language_model;
 use dph_model::{CheckpointError, DecoderConfig, Family, ModelFiles};
 
 use crate::model::backbone_reference::BackboneReference;
@@ -17,6 +18,8 @@ use crate::model::open::{OpenOptions, tokenizer};
 pub struct ModelOutline {
     /// The configuration of the language model.
     pub config: DecoderConfig,
+    /// Whether it is of a class with an output matrix.
+    pub has_output: bool,
     /// Its tokenizer, with the format of conversations.
     pub tokenizer: ChatTokenizer,
     /// The configuration of the preference head; `None` for a model without one, or with one among the weights.
@@ -32,7 +35,8 @@ impl ModelOutline {
         let export = locate(dir)?;
         let in_one_file = export.is_file();
         let reference = if in_one_file { None } else { BackboneReference::load(&export)? };
-        let backbone = reference.map_or_else(|| export.clone(), |reference| reference.resolve(&export));
+        let own = || reference.map_or_else(|| export.clone(), |reference| reference.resolve(&export));
+        let backbone = options.backbone.clone().unwrap_or_else(own);
         if !backbone.exists() {
             return Err(ModelError::BackboneMissing { dir: export, backbone });
         }
@@ -45,10 +49,13 @@ impl ModelOutline {
             None if !in_one_file => ChatFormat::load(&export)?,
             format => format,
         };
-        let json = ModelFiles::open(&backbone)?.config_json()?;
+        let files = ModelFiles::open_on(&backbone, options.base.as_deref())?;
+        let json = files.config_json()?;
         let config = Family::parse(&json).and_then(|family| family.causal_decoder());
         let path = backbone.join(CONFIG_FILE);
         let config = config.map_err(|source| CheckpointError::Config { path, source })?;
-        Ok(Self { config, tokenizer: tokenizer(&backbone, format, options.text_only)?, head })
+        let ending = head.as_ref().map_or(Ending::Turn, |head| head.ending);
+        let tokenizer = tokenizer(&files, format, ending, options.text_only)?;
+        Ok(Self { has_output: config.tied_head || is_language_model(&json), config, tokenizer, head })
     }
 }

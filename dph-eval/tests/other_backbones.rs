@@ -1,0 +1,112 @@
+//! A head on another copy of its backbone.
+#![cfg(feature = "flex")]
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+#[path = "support/command.rs"]
+mod command;
+
+use std::fs;
+use std::path::Path;
+
+use command::run;
+use dph_core::Layer;
+use dph_eval::{BackboneReference, export_head};
+use dph_model::ModelFiles;
+use dph_model::checkpoint::{ConvertOptions, convert_files};
+use serde_json::{Value, json};
+use support::{head, llama, lswt, write_model};
+
+/// An export whose backbone is in `model`, an equal copy of it in `same`, and one in half precision in `half`.
+fn place() -> tempfile::TempDir {
+    let place = tempfile::tempdir().unwrap();
+    let dir = place.path();
+    write_model(&dir.join("model"), &llama());
+    let files = ModelFiles::open(dir.join("model")).unwrap();
+    let half = ConvertOptions { precision: Some("bf16".parse().unwrap()), ..ConvertOptions::default() };
+    convert_files(&files, &dir.join("half"), &half).unwrap();
+    fs::create_dir(dir.join("same")).unwrap();
+    for file in fs::read_dir(dir.join("model")).unwrap() {
+        let file = file.unwrap();
+        fs::copy(file.path(), dir.join("same").join(file.file_name())).unwrap();
+    }
+    let export = dir.join("export");
+    fs::create_dir(&export).unwrap();
+    let hash = dph_model::content_hash(dir.join("model")).unwrap();
+    let reference = BackboneReference::new(&export, &dir.join("model"), hash).unwrap();
+    let (head, config) = head(Layer::At(2), &["preference", "helpfulness"]);
+    export_head(&export, &head, &config, &reference).unwrap();
+    let line = |index: usize| json!({"prompt": format!("Question {index}?"), "candidates": ["yes", "no, never", "perhaps"]});
+    let lines: String = (0..6).map(|index| format!("{}\n", line(index))).collect();
+    fs::write(dir.join("sets.jsonl"), lines).unwrap();
+    place
+}
+
+fn rank(dir: &Path, more: &[&str]) -> command::Run {
+    run(dir, &[&["rank", "export", "--input", "sets.jsonl", "--json"], more].concat())
+}
+
+#[test]
+fn a_head_is_used_on_another_copy_with_a_warning() {
+    let place = place();
+    let dir = place.path();
+    let own = rank(dir, &[]);
+    assert!(!own.stderr.contains("warning"), "{own:?}");
+    // An equal copy has the same content.
+    let same = rank(dir, &["--backbone", "same"]);
+    assert!(same.stdout == own.stdout && !same.stderr.contains("warning"), "{same:?}");
+    let half = rank(dir, &["--backbone", "half"]);
+    assert_eq!(half.status, 0, "{half:?}");
+    assert!(
+        half.stderr.contains(
+            "warning: the head of export was trained on another copy of its language model than half"
+        )
+    );
+    assert_ne!(half.stdout, own.stdout);
+
+    // The copy is enough if the backbone has changed or is gone.
+    fs::rename(dir.join("model"), dir.join("elsewhere")).unwrap();
+    let said = rank(dir, &[]).failed(2);
+    assert!(said.contains("name a copy of it with --backbone"), "{said}");
+    assert_eq!(rank(dir, &["--backbone", "half"]).ok(), half.stdout);
+
+    // Another model is none.
+    write_model(&dir.join("small"), &lswt().replace("\"n_layers\": 3", "\"n_layers\": 1"));
+    let said = rank(dir, &["--backbone", "small"]).failed(2);
+    assert!(said.contains("the preference head reads layer 2"), "{said}");
+    let said = run(dir, &["rank", "half", "--input", "sets.jsonl", "--backbone", "same"]).failed(2);
+    assert!(said.contains("there is no preference head here"), "{said}");
+}
+
+#[test]
+fn the_agreement_of_two_copies_is_measured_on_a_file() {
+    let place = place();
+    let dir = place.path();
+    let agree = |more: &[&str]| run(dir, &[&["agree", "export", "--input", "sets.jsonl"], more].concat());
+    let read = |more: &[&str]| -> Vec<Value> {
+        serde_json::from_str(&agree(&[&["--json"], more].concat()).ok()).unwrap()
+    };
+    for found in read(&["--backbone", "same"]) {
+        assert_eq!(
+            (&found["candidates"], &found["choices"], &found["same_best"]),
+            (&json!(18), &json!(6), &json!(6))
+        );
+        assert_eq!(found["largest_difference"], json!(0.0));
+    }
+    let half = read(&["--backbone", "half"]);
+    assert_eq!(half.len(), 2);
+    for found in half {
+        let largest = found["largest_difference"].as_f64().unwrap();
+        assert!(largest > 0.0 && largest >= found["mean_difference"].as_f64().unwrap(), "{found}");
+        assert!(found["correlation"].as_f64().unwrap() > 0.9, "{found}");
+    }
+    let table = agree(&["--backbone", "half"]).ok();
+    assert!(table.contains("helpfulness") && table.contains("of 6"), "{table}");
+
+    let said = agree(&[]).failed(2);
+    assert!(said.contains("name the other copy of the backbone with --backbone"), "{said}");
+    fs::write(dir.join("sets.jsonl"), "{}\n").unwrap();
+    let said = agree(&["--backbone", "half"]).failed(2);
+    assert!(said.contains("sets.jsonl:1: the field `prompt` is missing"), "{said}");
+}
