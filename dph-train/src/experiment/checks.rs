@@ -42,6 +42,12 @@ pub(crate) fn check(experiment: &Experiment) -> Vec<Found> {
             }
         }
     }
+    let has_adapter = experiment.model.base.is_none() || experiment.model.path.is_some();
+    checks.require(
+        has_adapter,
+        &["model", "base"],
+        "`base` is the base model of the adapter at `path`; give `path`, or remove it",
+    );
     for (index, target) in experiment.model.lora.targets.iter().enumerate() {
         checks.require(!target.is_empty(), &["model", "lora", "targets"], empty("targets", index));
     }

@@ -15,11 +15,16 @@ use super::tokenizer_source::TokenizerSource;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Model {
-    /// A Hugging Face style directory, a `.gguf` file, or a repository of the Hugging Face Hub, `"hf:owner/name"`. Either `path` or
+    /// A Hugging Face style directory, a `.gguf` file, a LoRA adapter of PEFT, or a repository of the Hugging Face Hub,
+    /// `"hf:owner/name"`. Either `path` or
     /// `new` is required. If both are given, `path` is used, and `new` is its configuration for `--dry-run` if `path` does not exist;
     /// if `path` exists, both must describe the same model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
+    /// The base model of an adapter. The default is the model that its `adapter_config.json` names. The run keeps a copy of the base with
+    /// the adapter merged into it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<PathBuf>,
     /// A new model with random weights: the contents of a `config.json`. A key that its family does not have is an error. The
     /// default of `vocab_size` is the vocabulary size of the tokenizer. Requires `tokenizer`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

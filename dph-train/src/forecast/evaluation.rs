@@ -34,7 +34,7 @@ impl EvalForecast {
     ) -> Result<Option<Self>, TrainError> {
         let Some(tokenizer) = source.tokenizer() else { return Ok(None) };
         let mut options = evaluation_options(experiment, root, tokenizer);
-        options.scorers = chosen_scorers(experiment, trains_head(experiment));
+        options.scorers = chosen_scorers(experiment, trains_head(experiment), source.has_output);
         let config = &source.config;
         let found = BenchForecast::new(plan, tokenizer, config.context, config.is_packable(), &options);
         let BenchForecast { documents: questions, tokens, .. } = match found {

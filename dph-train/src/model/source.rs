@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::error::TrainError;
 use crate::experiment::{Experiment, Stage, TokenizerSource, TrainedTokenizer};
-use crate::model::tokenizer::{copy_tokenizer, tokenizer};
+use crate::model::tokenizer::{copy_files, copy_tokenizer, tokenizer};
 
 /// Configuration and tokenizers of the model from which the first stage starts.
 pub(crate) struct ModelSource {
@@ -91,14 +91,14 @@ impl ModelSource {
     }
 
     fn from_files(experiment: &Experiment, path: &Path, needs_tokenizer: bool) -> Result<Self, TrainError> {
-        let files = given_model(path)?;
+        let files = given_model(path, experiment.model.base.as_deref())?;
         let json = files.config_json()?;
         let is_missing =
             || files.read(TOKENIZER_FILE).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound);
         let tokenizers = match is_missing() {
-            false => stage_tokenizers(experiment, path, &json)?,
+            false => stage_tokenizers(experiment, &files, &json)?,
             // This fails, with an error that names the directory of the model.
-            true if needs_tokenizer => vec![Arc::new(tokenizer(experiment, path)?)],
+            true if needs_tokenizer => vec![Arc::new(tokenizer(experiment, &files)?)],
             true => Vec::new(),
         };
         Self::parse(experiment, &json, tokenizers, None)
@@ -107,9 +107,10 @@ impl ModelSource {
     fn new_model(experiment: &Experiment, data: &Path) -> Result<Self, TrainError> {
         let dir = tempdir()?;
         write_tokenizer(experiment, data, dir.path())?;
-        let config = new_config(experiment, &tokenizer(experiment, dir.path())?);
+        let files = ModelFiles::open(dir.path())?;
+        let config = new_config(experiment, &tokenizer(experiment, &files)?);
         write(&dir.path().join(CONFIG_FILE), config.as_bytes())?;
-        let tokenizers = stage_tokenizers(experiment, dir.path(), &config)?;
+        let tokenizers = stage_tokenizers(experiment, &files, &config)?;
         let new = NewModel { tokenizer: dir, config: config.clone() };
         Self::parse(experiment, &config, tokenizers, Some(new))
     }
@@ -138,9 +139,9 @@ impl ModelSource {
     }
 }
 
-/// The files of the model at the experiment's `model.path`.
-pub(crate) fn given_model(path: &Path) -> Result<ModelFiles, TrainError> {
-    ModelFiles::open(path).map_err(|error| match error {
+/// The files of the model at the experiment's `model.path`; `base` is the base model of an adapter.
+pub(crate) fn given_model(path: &Path, base: Option<&Path>) -> Result<ModelFiles, TrainError> {
+    ModelFiles::open_on(path, base).map_err(|error| match error {
         CheckpointError::NotADirectory { path } => TrainError::NoModel { path },
         error => error.into(),
     })
@@ -176,17 +177,17 @@ fn new_config(experiment: &Experiment, tokenizer: &ChatTokenizer) -> String {
     serde_json::to_string_pretty(&config).unwrap_or_default()
 }
 
-/// The tokenizers of the stages, given the directory of the model and its configuration. Stages that add no tokens share the
+/// The tokenizers of the stages, given the files of the model and its configuration. Stages that add no tokens share the
 /// tokenizer of the stage before.
 fn stage_tokenizers(
     experiment: &Experiment,
-    model: &Path,
+    model: &ModelFiles,
     config: &str,
 ) -> Result<Vec<Arc<ChatTokenizer>>, TrainError> {
     let added = |stage: &Stage| !stage.add_tokens.is_empty();
     let dir = tempdir()?;
     if experiment.stages.iter().any(added) {
-        copy_tokenizer(model, dir.path())?;
+        copy_files(model, dir.path())?;
         write(&dir.path().join(CONFIG_FILE), config.as_bytes())?;
     }
     let mut tokenizers: Vec<Arc<ChatTokenizer>> = Vec::new();
@@ -194,7 +195,7 @@ fn stage_tokenizers(
         let next = match tokenizers.last() {
             _ if added(stage) => {
                 add_special_tokens(dir.path(), &stage.add_tokens)?;
-                Arc::new(tokenizer(experiment, dir.path())?)
+                Arc::new(tokenizer(experiment, &ModelFiles::open(dir.path())?)?)
             }
             Some(last) => Arc::clone(last),
             None => Arc::new(tokenizer(experiment, model)?),

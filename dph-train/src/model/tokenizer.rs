@@ -9,16 +9,19 @@ use dph_model::checkpoint::COMPANION_FILES;
 use crate::error::TrainError;
 use crate::experiment::Experiment;
 
-/// The tokenizer in a directory, with the chat format of the experiment.
-pub(crate) fn tokenizer(experiment: &Experiment, folder: &Path) -> Result<ChatTokenizer, TrainError> {
+/// The tokenizer of a model, with the chat format of the experiment.
+pub(crate) fn tokenizer(experiment: &Experiment, files: &ModelFiles) -> Result<ChatTokenizer, TrainError> {
     let options = ChatOptions { format: experiment.model.chat, text_only: true, ..ChatOptions::default() };
-    let files = ModelFiles::open(folder)?;
-    Ok(ChatTokenizer::from_files(folder, &|name| files.read(name), &options)?)
+    Ok(ChatTokenizer::from_files(files.path(), &|name| files.read(name), &options)?)
 }
 
 /// Copies the tokenizer files of the model at `from` into the directory `to`.
 pub(crate) fn copy_tokenizer(from: &Path, to: &Path) -> Result<(), TrainError> {
-    let files = ModelFiles::open(from)?;
+    copy_files(&ModelFiles::open(from)?, to)
+}
+
+/// As [`copy_tokenizer`], from files that are open.
+pub(crate) fn copy_files(files: &ModelFiles, to: &Path) -> Result<(), TrainError> {
     for name in COMPANION_FILES {
         match files.read(name) {
             Ok(bytes) => {

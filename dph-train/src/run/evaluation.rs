@@ -28,7 +28,7 @@ pub(crate) fn evaluate(
     model.name = experiment.name.clone();
     let mut options = evaluation_options(experiment, context.data, &model.tokenizer);
     // After a stage without a head there are no rewards.
-    options.scorers = chosen_scorers(experiment, model.head.is_some());
+    options.scorers = chosen_scorers(experiment, model.head.is_some(), model.backbone.has_output());
     options.loaded = data.tasks.clone();
     options.cache = Some(dir.join(CACHE_FILE));
 

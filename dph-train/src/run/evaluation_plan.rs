@@ -21,12 +21,17 @@ pub(crate) fn evaluation_plan(experiment: &Experiment) -> Result<BenchPlan, Plan
     Ok(plan)
 }
 
-/// The scorers of a model, as the experiment chooses them. Without a head, those that need rewards are left out.
-pub(crate) fn chosen_scorers(experiment: &Experiment, has_head: bool) -> Vec<ScorerChoice> {
+/// The scorers of a model, as the experiment chooses them. Without a head, those that need rewards are left out, and without an output
+/// matrix those that need likelihoods.
+pub(crate) fn chosen_scorers(experiment: &Experiment, has_head: bool, has_output: bool) -> Vec<ScorerChoice> {
     let mut scorers = experiment.eval.scorers.clone();
-    scorers.retain(|scorer| has_head || !scorer.rewards());
+    scorers.retain(|scorer| (has_head || !scorer.rewards()) && (has_output || !scorer.log_likelihood()));
     if scorers.is_empty() {
-        scorers.push(if has_head { ScorerChoice::Both } else { ScorerChoice::Log });
+        scorers.push(match (has_head, has_output) {
+            (true, true) => ScorerChoice::Both,
+            (true, false) => ScorerChoice::Reward,
+            (false, _) => ScorerChoice::Log,
+        });
     }
     scorers
 }

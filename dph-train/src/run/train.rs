@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use dph_eval::{Bench, Manifest, RESULTS_FILE};
 use dph_model::Backbone;
-use dph_model::checkpoint::TOKENIZER_FILE;
+use dph_model::checkpoint::{ConvertOptions, TOKENIZER_FILE, convert_files};
 
 use crate::cache::features::FeatureCache;
 use crate::data::record::DataRecord;
@@ -84,9 +84,10 @@ impl RunContext<'_> {
 
     /// Fails if a run that is resumed began with another model.
     pub fn check_model(&self, dirs: &StageDirs<'_>) -> Result<(), TrainError> {
-        let base = match &self.experiment.model.path {
-            Some(path) => given_model(path)?.path().to_path_buf(),
-            None => dirs.directory(BASE).path().join(BASE),
+        let model = &self.experiment.model;
+        let base = match &model.path {
+            Some(path) if model.base.is_none() => given_model(path, None)?.path().to_path_buf(),
+            _ => dirs.directory(BASE).path().join(BASE),
         };
         if base.exists() {
             self.model_hash(dirs.run().path(), &base)?;
@@ -112,7 +113,15 @@ impl RunContext<'_> {
     fn base_model(&self, dirs: &StageDirs<'_>) -> Result<PathBuf, TrainError> {
         let experiment = self.experiment;
         let Some(new) = self.source.as_ref().and_then(|source| source.new.as_ref()) else {
-            let files = given_model(experiment.model.path.as_deref().unwrap_or(Path::new("")))?;
+            let base = experiment.model.base.as_deref();
+            let files = given_model(experiment.model.path.as_deref().unwrap_or(Path::new("")), base)?;
+            if base.is_some() {
+                // The other directories of the run refer to a model by its path alone.
+                return dirs.directory(BASE).once(BASE, &DataRecord::default(), |dir| {
+                    convert_files(&files, dir, &ConvertOptions::default())?;
+                    Ok(())
+                });
+            }
             return fs::canonicalize(files.path()).map_err(|source| TrainError::io(files.path(), source));
         };
         dirs.directory(BASE).once(BASE, &DataRecord::default(), |dir| {

@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::error::TrainError;
 use crate::experiment::sweep::Variant;
 use crate::experiment::{Experiment, Trainable};
+use crate::model::source::given_model;
 use crate::run::BASE;
 
 /// A new model or a stage of a variant.
@@ -68,6 +69,10 @@ fn of_experiment(
     chain.add(&model.chat).add(&model.precision);
     let mut artifacts = Vec::new();
     match &model.path {
+        Some(path) if model.base.is_some() => {
+            chain.add(&given_model(path, model.base.as_deref())?.content_hash()?);
+            artifacts.push(Artifact { name: BASE.into(), key: chain.key() });
+        }
         Some(path) => {
             chain.add(&hash(path)?);
         }
