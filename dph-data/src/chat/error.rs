@@ -116,8 +116,8 @@ impl From<TokenizerFilesError> for ChatError {
     fn from(error: TokenizerFilesError) -> Self {
         match error {
             TokenizerFilesError::None { folder } => {
-                let message =
-                    "there is no such file, and neither a tokenizer.model nor a vocab.json with merges.txt";
+                let message = "there is no such file, and neither a tokenizer.model nor a vocab.json with merges.txt; copy the \
+                               files of the tokenizer there, which a fine-tuned model shares with its base model";
                 let source = io::Error::new(io::ErrorKind::NotFound, message);
                 Self::Read { path: folder.join("tokenizer.json"), source }
             }
