@@ -4,7 +4,7 @@ use dph_core::{Classify, ErrorClass};
 
 use crate::chat::{ChatError, TokenizerError};
 use crate::definition_error::DefinitionError;
-use crate::load::{DataError, LocateError};
+use crate::load::{DataError, FetchError, LocateError};
 use crate::order::MixtureError;
 use crate::rows::RowsError;
 
@@ -47,6 +47,15 @@ impl Classify for RowsError {
     }
 }
 
+impl Classify for FetchError {
+    fn class(&self) -> ErrorClass {
+        match self {
+            Self::Failed { .. } => ErrorClass::Work,
+            _ => ErrorClass::Request,
+        }
+    }
+}
+
 impl Classify for LocateError {
     fn class(&self) -> ErrorClass {
         ErrorClass::Request
@@ -55,6 +64,9 @@ impl Classify for LocateError {
 
 impl Classify for DataError {
     fn class(&self) -> ErrorClass {
-        ErrorClass::Request
+        match self {
+            Self::Fetch(error) => error.class(),
+            _ => ErrorClass::Request,
+        }
     }
 }

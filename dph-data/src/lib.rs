@@ -21,7 +21,7 @@
 //!
 //! - `task/`: a [`Task`] is read from a TOML file; its compiled templates (`recipe/`) convert each row into a [`Document`].
 //! - `rows/` reads the files: [`read_rows`], with a [`RowProblem`] for each row that cannot be used.
-//! - `load/` locates and loads a split: as [`Documents`] (text) or [`TaskData`] (tokens), with the rows that were [`Skipped`].
+//! - `load/` fetches, locates and loads a split: as [`Documents`] (text) or [`TaskData`] (tokens), with the rows that were [`Skipped`].
 //! - `chat/`: messages, and the [`ChatTokenizer`], which converts each document into a [`CandidateSet`]. A [`TokenView`] shows
 //!   the tokens.
 //! - `order/`: [`plan_batches`] groups sets by length; a [`Mixture`] determines the next set to train on.
@@ -43,6 +43,8 @@ mod random;
 mod rows;
 mod synthetic;
 mod task;
+#[cfg(feature = "testing")]
+pub mod testing;
 #[cfg(feature = "cli")]
 mod toml_report;
 
@@ -58,6 +60,10 @@ pub use invalid_toml::{InvalidToml, TomlProblem};
 pub use load::{
     DataError, Documents, Holdout, HoldoutSide, LocateError, SplitNotFound, TaskData, TaskLoadOptions,
     WholeText, WholeTexts, WrittenLength,
+};
+pub use load::{
+    FetchError, FetchEvent, FetchedSplit, HubProblem, HubSettings, data_directory, fetch, fetch_and_show,
+    fetched_directory, missing_splits, origin_lines,
 };
 pub use order::{
     Mixture, MixtureError, MixtureItem, draw_distractor, plan_batches, plan_rows, plan_set_batches,

@@ -40,6 +40,7 @@ fn the_help_is_stable() {
     for arguments in [
         vec!["--help"],
         vec!["list", "--help"],
+        vec!["fetch", "--help"],
         vec!["show", "--help"],
         vec!["render", "--help"],
         vec!["validate", "--help"],

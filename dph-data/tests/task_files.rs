@@ -6,7 +6,7 @@ use miette::{GraphicalReportHandler, GraphicalTheme};
 use serde_json::Value;
 
 /// One mistake each; the snapshot shows what a person reads.
-const MISTAKES: [(&str, &str); 33] = [
+const MISTAKES: [(&str, &str); 37] = [
     ("a misspelt key", "name = 'x'\nkind = 'choice'\nuser = 'u'\ncandidate = 'a'\ngold = 'g'\n"),
     ("an unknown key", "name = 'x'\nkind = 'text'\ntext = 't'\nzebra = 1\n"),
     ("an unknown kind", "name = 'x'\nkind = 'chioce'\n"),
@@ -66,6 +66,19 @@ const MISTAKES: [(&str, &str); 33] = [
     (
         "mistakes in and outside of plain",
         "name = 'x'\nkind = 'choice'\nuser = 'u'\ncandidates = 'a b'\ngold = 'g h'\n[plain]\ncontext = '{{ c'\njoin = 'd e'\n",
+    ),
+    ("a misspelt key of hub", "name = 'x'\nkind = 'text'\ntext = 't'\n[hub]\nrepo = 'a/b'\n"),
+    (
+        "no repository, and no split",
+        "name = 'x'\nkind = 'text'\ntext = 't'\n[hub]\nrepository = 'hf:a/b'\nsplits = []\n",
+    ),
+    (
+        "files beside a configuration",
+        "name = 'x'\nkind = 'text'\ntext = 't'\n[hub]\nrepository = 'a/b'\nconfiguration = 'c'\nfiles = { train = 't.csv' }\n",
+    ),
+    (
+        "files of a repository",
+        "name = 'x'\nkind = 'text'\ntext = 't'\n[hub]\nrepository = 'a/b'\nfiles = { a = [], b = '../b.csv', c = ['c.csv', 'd.json'], d = 'd' }\n",
     ),
 ];
 
@@ -179,7 +192,11 @@ fn the_guide_documents_every_key() {
     }
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/TASKS.md");
     let mut guide = std::fs::read_to_string(path).unwrap();
-    for table in [table, plain] {
+    let mut hub = "| key of `[hub]` | is | meaning |\n|---|---|---|\n".to_owned();
+    for (key, property) in schema["$defs"]["HubFile"]["properties"].as_object().unwrap() {
+        hub += &format!("| `{key}` | {}", cells(key, property));
+    }
+    for table in [table, plain, hub] {
         let start = guide.find(table.split(" is ").next().unwrap()).unwrap();
         let length = guide[start..].find("\n\n").unwrap() + 1;
         if std::env::var_os("UPDATE_GUIDE").is_some() {

@@ -9,11 +9,12 @@ use serde_json::json;
 use super::Data;
 
 pub(crate) fn list(data: &Data, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
+    let root = data.directory()?;
     let mut rows = Vec::new();
     let mut values = Vec::new();
     for name in Task::names() {
         let task = Task::find(name)?;
-        let splits = task.splits(&data.root);
+        let splits = task.splits(&root);
         if json {
             values.push(json!({ "task": task.name, "kind": task.kind, "metrics": task.metrics, "splits": splits, "about": task.about }));
         } else {

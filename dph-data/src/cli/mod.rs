@@ -1,6 +1,7 @@
 //! The command line: flags and dispatch.
 
 mod data;
+mod fetch;
 mod list;
 mod render;
 mod show;
@@ -16,7 +17,7 @@ use dph_data::Task;
 
 pub(crate) use data::Data;
 
-/// Inspect tasks and their data before training.
+/// Download, inspect and check the data of tasks before training.
 ///
 /// A task is the name of an embedded task (see `dph-data list`) or the path of a TOML file. Rows are read from
 /// DATA/TASK/SPLIT.{jsonl,json,csv,tsv,parquet,txt}.
@@ -37,6 +38,12 @@ pub(crate) struct Cli {
 enum Command {
     /// List the embedded tasks and the splits that exist
     List(Data),
+    /// Download the splits of tasks from their repositories on the Hugging Face Hub
+    ///
+    /// The files are DATA/TASK/SPLIT.parquet, or other names that the task finds. Splits that are there cause no request. An
+    /// interrupted download continues where it ended. Every file is compared with the size and the digest that the hub states.
+    /// HF_TOKEN is a token for gated data sets, HF_ENDPOINT another address of the hub, HF_HUB_OFFLINE=1 forbids requests.
+    Fetch(fetch::Fetch),
     /// Print documents: messages and candidates; * marks the gold candidate
     Show(show::Show),
     /// Print the tokens of conversations from stdin: text, ids and pieces of the prompt, the answer and its end
@@ -55,6 +62,7 @@ impl Cli {
     pub(crate) fn run(&self, out: &mut dyn Write) -> Result<(), Failure> {
         match &self.command {
             Command::List(data) => list::list(data, self.json, out),
+            Command::Fetch(fetch) => fetch.run(self.json, out),
             Command::Show(show) => show.run(self.json, out),
             Command::Render(render) => render.run(self.json, &mut std::io::stdin().lock(), out),
             Command::Validate(validate) => validate.run(self.json, out),

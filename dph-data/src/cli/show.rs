@@ -49,11 +49,12 @@ impl Show {
         if self.toml {
             return self.source(out);
         }
+        let root = self.data.of_task(&task, self.split.as_deref())?;
         let split = self.split.clone().unwrap_or_else(|| {
-            if self.data.root.is_file() {
-                return file_split(&task, &self.data.root);
+            if root.is_file() {
+                return file_split(&task, &root);
             }
-            let there = task.splits(&self.data.root);
+            let there = task.splits(&root);
             let preferred =
                 ["validation", "test", "train"].into_iter().find(|split| there.iter().any(|s| s == split));
             let first = there.first().map_or("validation", String::as_str);
@@ -63,7 +64,7 @@ impl Show {
             TaskLoadOptions { style: self.style, keep_unlabelled: true, ..TaskLoadOptions::default() };
         let tokenizer =
             self.tokenizer.as_deref().map(|path| tokenizer::open(path, self.chat, self.style)).transpose()?;
-        let loaded = Documents::load(&task, &self.data.root, &split, &options)?;
+        let loaded = Documents::load(&task, &root, &split, &options)?;
         let views = |document: &Document| -> Result<Vec<TokenView>, Failure> {
             let Some(tokenizer) = &tokenizer else { return Ok(Vec::new()) };
             let sets = task.candidate_sets(document, tokenizer).map_err(Failure::request)?;

@@ -1,7 +1,7 @@
 //! `dph-data stats`.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use dph_core::terminal::{Failure, print_table};
@@ -40,18 +40,19 @@ impl Stats {
         let task = Task::find(&self.task)?;
         let tokenizer =
             self.tokenizer.as_deref().map(|path| tokenizer::open(path, self.chat, self.style)).transpose()?;
+        let root = self.data.of_task(&task, self.split.as_deref())?;
         let splits = match &self.split {
             Some(split) => vec![split.clone()],
-            None if self.data.root.is_file() => vec![file_split(&task, &self.data.root)],
-            None => task.splits(&self.data.root),
+            None if root.is_file() => vec![file_split(&task, &root)],
+            None => task.splits(&root),
         };
         if splits.is_empty() {
             // The error lists the places that were searched.
-            task.locate(&self.data.root, "validation")?;
+            task.locate(&root, "validation")?;
         }
         let counts: Vec<Counts> = splits
             .iter()
-            .map(|split| self.count(&task, split, tokenizer.as_ref()))
+            .map(|split| self.count(&task, &root, split, tokenizer.as_ref()))
             .collect::<Result<_, _>>()?;
         if json {
             let counts: Vec<Value> = counts.iter().map(Counts::to_json).collect();
@@ -66,7 +67,13 @@ impl Stats {
         Ok(())
     }
 
-    fn count(&self, task: &Task, split: &str, tokenizer: Option<&ChatTokenizer>) -> Result<Counts, Failure> {
+    fn count(
+        &self,
+        task: &Task,
+        root: &Path,
+        split: &str,
+        tokenizer: Option<&ChatTokenizer>,
+    ) -> Result<Counts, Failure> {
         let options = TaskLoadOptions {
             style: self.style,
             keep_unlabelled: true,
@@ -76,7 +83,7 @@ impl Stats {
         let unlabelled;
         let (rows, used, skipped, candidates, tokens) = match tokenizer {
             Some(tokenizer) => {
-                let data = TaskData::load(task, &self.data.root, split, tokenizer, &options)?;
+                let data = TaskData::load(task, root, split, tokenizer, &options)?;
                 unlabelled = data.sets.iter().filter(|set| set.gold.is_none()).count();
                 let candidates: Vec<usize> = data.sets.iter().map(|set| set.candidates.len()).collect();
                 let tokens = Tokens {
@@ -86,7 +93,7 @@ impl Stats {
                 (data.rows, data.sets.len(), data.skipped, candidates, Some(tokens))
             }
             None => {
-                let data = Documents::load(task, &self.data.root, split, &options)?;
+                let data = Documents::load(task, root, split, &options)?;
                 unlabelled = data.documents.iter().filter(|document| document.gold.is_none()).count();
                 let candidates = data.documents.iter().map(|document| document.candidates.len()).collect();
                 (data.rows, data.documents.len(), data.skipped, candidates, None)

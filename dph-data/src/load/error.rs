@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::fetch::FetchError;
 use super::locate::{LocateError, SplitNotFound};
 use crate::rows::{RowsError, SkipReason, Skipped};
 
@@ -24,6 +25,9 @@ pub enum DataError {
     /// The files are not clear, or not complete.
     #[error(transparent)]
     Files(LocateError),
+    /// The files cannot be downloaded.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
     /// A file is not what it should be.
     #[error(transparent)]
     Rows(#[from] RowsError),

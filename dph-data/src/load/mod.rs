@@ -2,6 +2,7 @@
 
 mod documents;
 mod error;
+mod fetch;
 mod few_shot;
 mod holdout;
 mod locate;
@@ -17,6 +18,10 @@ mod whole_text;
 
 pub use documents::Documents;
 pub use error::DataError;
+pub use fetch::{
+    FetchError, FetchEvent, FetchedSplit, HubProblem, HubSettings, data_directory, fetch, fetch_and_show,
+    fetched_directory, missing_splits, origin_lines,
+};
 pub use holdout::{Holdout, HoldoutSide};
 pub use locate::{LocateError, SplitNotFound};
 pub use options::TaskLoadOptions;

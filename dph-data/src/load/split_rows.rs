@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value as Json};
 
 use super::error::DataError;
+use super::fetch::fetched_directory;
 use crate::rows::{Row, place};
 use crate::synthetic::World;
 use crate::task::{JOINED, Recipe, Source, Task};
@@ -46,7 +47,8 @@ impl SplitRows {
             read.join(recipe);
             return Ok(read);
         }
-        Self::from_files(task, recipe, task.locate(root, split)?, split)
+        let root = fetched_directory(task, root, Some(split))?;
+        Self::from_files(task, recipe, task.locate(&root, split)?, split)
     }
 
     pub(super) fn from_files(

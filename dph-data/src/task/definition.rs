@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use dph_core::Style;
 use serde_json::{Map, Value as Json};
 
+use super::hub_source::HubSource;
 use super::kind::Kind;
 use super::metric::TaskMetric;
 use super::recipe::Recipe;
@@ -33,6 +34,8 @@ pub struct Task {
     pub(crate) recipe: Recipe,
     /// The recipe in the style `plain`.
     pub(crate) plain: Option<Recipe>,
+    /// Where its rows can be downloaded.
+    pub(crate) hub: Option<HubSource>,
 }
 
 /// Where a task's rows come from.

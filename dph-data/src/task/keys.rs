@@ -151,6 +151,9 @@ pub(crate) struct TaskFile {
     /// The wording of the task in the style `plain`: text that is continued. Its keys are in the next table.
     #[schemars(with = "Option<PlainFile>", extend("x-value" = "table", "x-kinds" = CHOICE))]
     pub plain: Option<Spanned<PlainFile>>,
+    /// The repository of the Hugging Face Hub from which `dph-data fetch` downloads the rows. Its keys are in the table of `[hub]`.
+    #[schemars(with = "Option<HubFile>", extend("x-value" = "table"))]
+    pub hub: Option<Spanned<HubFile>>,
 }
 
 /// The wording of a task in the style `plain`, as lm-evaluation-harness writes it: contexts that are continued by candidates.
@@ -199,6 +202,37 @@ pub(crate) struct PlainFile {
     /// order of the file. The default joins no rows.
     #[schemars(with = "Option<String>", extend("x-value" = "expression"))]
     pub join: Option<Spanned<String>>,
+}
+
+/// A repository of the Hugging Face Hub with the rows of the task.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields, title = "Hub")]
+pub(crate) struct HubFile {
+    /// The repository, `owner/name`. Required.
+    #[schemars(with = "String", extend("x-value" = "text"))]
+    pub repository: Spanned<String>,
+    /// The configuration of the data set (its subset). The default is `default`.
+    #[schemars(with = "Option<String>", extend("x-value" = "text"))]
+    pub configuration: Option<Spanned<String>>,
+    /// A branch, a tag or a commit. The default is `refs/convert/parquet`, where the hub has a copy of most public data sets in the
+    /// files `<configuration>/<split>/0000.parquet` and so on; with `files` it is `main`.
+    #[schemars(extend("x-value" = "text"))]
+    pub revision: Option<String>,
+    /// The splits of the task that the repository has. Each is the first of the names in `splits` of the task that the hub has. The
+    /// default is `["train", "validation", "test"]`.
+    #[schemars(with = "Option<Vec<String>>", extend("x-value" = "list of texts"))]
+    pub splits: Option<Spanned<Vec<String>>>,
+    /// For each split, its file or files in the repository, for repositories without that branch. It replaces `configuration` and
+    /// `splits`.
+    #[schemars(with = "Option<BTreeMap<String, OneOrMany>>", extend("x-value" = "table"))]
+    pub files: Option<Spanned<BTreeMap<String, OneOrMany>>>,
+    /// The licence of the data, which `dph-data fetch` prints.
+    #[schemars(extend("x-value" = "text"))]
+    pub licence: Option<String>,
+    /// The publication to cite, which `dph-data fetch` prints.
+    #[schemars(extend("x-value" = "text"))]
+    pub citation: Option<String>,
 }
 
 /// A list that is computed from the row, or written out.

@@ -3,6 +3,7 @@
 mod compile;
 mod definition;
 mod embedded;
+mod hub_source;
 mod keys;
 mod kind;
 mod metric;
@@ -11,6 +12,9 @@ mod recipe;
 
 pub(crate) use definition::Source;
 pub use definition::Task;
+pub(crate) use hub_source::HubSource;
+#[cfg(feature = "hub")]
+pub(crate) use hub_source::{HubFiles, extension};
 pub use kind::Kind;
 pub use metric::TaskMetric;
 pub(crate) use recipe::{JOINED, Recipe};

@@ -73,7 +73,8 @@ pub struct BenchArgs {
     #[arg(long, value_name = "WHICH")]
     scorer: Vec<ScorerChoice>,
 
-    /// The root of the data sets: DIR/<task>/<split>.{jsonl,json,csv,tsv,parquet,txt}
+    /// The root of the data sets: DIR/<task>/<split>.{jsonl,json,csv,tsv,parquet,txt}. With hf: or hf:DIR, missing splits are downloaded
+    /// into the user's cache or DIR
     #[arg(long, value_name = "DIR", env = "DPH_DATA", default_value = "data")]
     data: PathBuf,
 

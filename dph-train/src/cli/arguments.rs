@@ -25,7 +25,8 @@ pub(crate) struct Arguments {
     /// Run on this device instead of the device in the experiment
     #[arg(long)]
     pub device: Option<String>,
-    /// Root directory of the data sets: DIR/TASK/SPLIT.jsonl and so on
+    /// Root directory of the data sets: DIR/TASK/SPLIT.jsonl and so on. With hf: or hf:DIR, missing splits are downloaded into the user's
+    /// cache or DIR
     #[arg(long, env = "DPH_DATA", value_name = "DIR", default_value = "data")]
     pub data: PathBuf,
     /// The run directory [default: runs/NAME]

@@ -44,7 +44,8 @@ pub struct Experiment {
     /// The device: `"flex"`, `"libtorch"`, `"wgpu"`, `"vulkan"` or `"cuda:0"`, if the build supports it.
     #[serde(default = "defaults::device")]
     pub device: String,
-    /// Root directory of the data sets: `<root>/<task>/<split>.jsonl` and so on. It can also be set with `--data` or `DPH_DATA`.
+    /// Root directory of the data sets: `<root>/<task>/<split>.jsonl` and so on. It can also be set with `--data` or `DPH_DATA`. With
+    /// `"hf:"` or `"hf:DIR"`, missing splits are downloaded from the Hugging Face Hub into the user's cache or DIR.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<PathBuf>,
     /// The language model.

@@ -3,6 +3,7 @@
 mod body;
 mod checks;
 mod compiler;
+mod hub;
 mod metrics;
 mod plain;
 mod selection;
@@ -17,6 +18,7 @@ use toml::de::DeTable;
 use self::body::body;
 use self::checks::keys_fit;
 use self::compiler::Compiler;
+use self::hub::hub;
 use self::metrics::metrics;
 use self::plain::plain;
 use self::selection::selection;
@@ -69,6 +71,7 @@ fn task(c: &mut Compiler<'_>, folder: &Path) -> Option<Task> {
     let source = source(c, folder, kind);
     keys_fit(c, kind?);
     let plain = plain(c);
+    let hub = hub(c);
     let selection = selection(c);
     let id = c.file.id.take().and_then(|key| c.expression("id", &key));
     let group = c.file.group.take().and_then(|key| c.expression("group", &key));
@@ -93,6 +96,7 @@ fn task(c: &mut Compiler<'_>, folder: &Path) -> Option<Task> {
         source: source?,
         recipe: Recipe { selection, id, group, system, attributes, body: body? },
         plain,
+        hub,
     })
 }
 

@@ -1,0 +1,88 @@
+//! [`Digest`]: the digest by which the hub names the content of a file.
+
+use std::fmt::Write;
+use std::io::{self, Read};
+
+use sha1::Sha1;
+use sha2::{Digest as _, Sha256};
+
+const BUFFER: usize = 1 << 20;
+
+/// The digest of a file's content, in hexadecimal digits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Digest {
+    /// Of a large file.
+    Sha256(String),
+    /// The name of the content in git: SHA-1 of a header with the length, and the content.
+    Git(String),
+}
+
+impl Digest {
+    /// `None` if this is neither.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim_start_matches("W/").trim_matches('"').to_ascii_lowercase();
+        if !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return None;
+        }
+        match text.len() {
+            64 => Some(Self::Sha256(text)),
+            40 => Some(Self::Git(text)),
+            _ => None,
+        }
+    }
+
+    /// Some digits, for the name of a file.
+    pub fn tag(&self) -> &str {
+        let (Self::Sha256(text) | Self::Git(text)) = self;
+        &text[..16]
+    }
+
+    /// Whether a content of this length has the digest.
+    pub fn matches(&self, content: &mut impl Read, length: u64) -> io::Result<bool> {
+        Ok(match self {
+            Self::Sha256(expected) => hashed(Sha256::new(), content)? == *expected,
+            Self::Git(expected) => {
+                hashed(Sha1::new_with_prefix(format!("blob {length}\0")), content)? == *expected
+            }
+        })
+    }
+}
+
+fn hashed<D: sha2::Digest>(mut hasher: D, content: &mut impl Read) -> io::Result<String> {
+    let mut buffer = vec![0; BUFFER];
+    loop {
+        match content.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(read) => hasher.update(&buffer[..read]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let mut text = String::new();
+    for byte in hasher.finalize().as_slice() {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digests_are_those_of_git_and_of_large_files() {
+        // `printf 'hello\n' | git hash-object --stdin`, and `| sha256sum`.
+        let git = Digest::parse("ce013625030ba8dba906f756967f9e9ca394464a").unwrap();
+        let large = "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03";
+        let large = Digest::parse(&format!("\"{}\"", large.to_uppercase())).unwrap();
+        for digest in [git, large] {
+            assert!(digest.matches(&mut &b"hello\n"[..], 6).unwrap(), "{digest:?}");
+            assert!(!digest.matches(&mut &b"hallo\n"[..], 6).unwrap(), "{digest:?}");
+        }
+        for other in ["", "W/\"abc\"", "main", &"g".repeat(40)] {
+            assert_eq!(Digest::parse(other), None, "{other}");
+        }
+    }
+}

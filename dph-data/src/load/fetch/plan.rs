@@ -1,0 +1,105 @@
+//! [`plan`]: which files of a repository hold the splits, and where they belong.
+
+use std::path::{Path, PathBuf};
+
+use super::client::Client;
+use super::error::HubProblem;
+use super::event::FetchEvent;
+use super::listing::{RemoteFile, list};
+use super::places::names_of;
+use crate::task::{HubFiles, HubSource, Task, extension};
+
+/// A file to download.
+pub(super) struct Wanted {
+    pub remote: RemoteFile,
+    /// Where it belongs.
+    pub path: PathBuf,
+}
+
+/// The files of these splits that are not in the folder of the task.
+pub(super) fn plan(
+    task: &Task,
+    source: &HubSource,
+    splits: &[String],
+    folder: &Path,
+    client: &Client,
+    notify: &mut dyn FnMut(FetchEvent<'_>),
+) -> Result<Vec<Wanted>, HubProblem> {
+    let mut plan = Vec::new();
+    match &source.files {
+        HubFiles::Converted { configuration, .. } => {
+            let listed = list(client, configuration, true, notify)?;
+            for split in splits {
+                let (name, files) = converted(configuration, &names_of(task, split), &listed)?;
+                add(&mut plan, folder, &name, "parquet", files);
+            }
+        }
+        HubFiles::Named(named) => {
+            let mut folders: Vec<(String, Vec<RemoteFile>)> = Vec::new();
+            for split in splits {
+                let mut files = Vec::new();
+                for path in named.get(split).into_iter().flatten() {
+                    let parent = path.rsplit_once('/').map_or("", |(parent, _)| parent);
+                    if !folders.iter().any(|(folder, _)| folder == parent) {
+                        folders.push((parent.to_owned(), list(client, parent, false, notify)?));
+                    }
+                    let listed =
+                        folders.iter().filter(|(folder, _)| folder == parent).flat_map(|(_, files)| files);
+                    let file = listed.into_iter().find(|file| file.path == *path);
+                    files.push(file.cloned().ok_or_else(|| client.not_found(path, None))?);
+                }
+                let name = names_of(task, split).into_iter().next().unwrap_or_else(|| split.clone());
+                let extension =
+                    files.first().and_then(|file| extension(&file.path)).unwrap_or_default().to_owned();
+                add(&mut plan, folder, &name, &extension, files);
+            }
+        }
+    }
+    Ok(plan)
+}
+
+/// The first of the names for which there are files, and these.
+fn converted(
+    configuration: &str,
+    names: &[String],
+    listed: &[RemoteFile],
+) -> Result<(String, Vec<RemoteFile>), HubProblem> {
+    let below = |split: &str| {
+        let folder = format!("{configuration}/{split}/");
+        let is_in = |file: &&RemoteFile| file.path.starts_with(&folder) && file.path.ends_with(".parquet");
+        listed.iter().filter(is_in).cloned().collect::<Vec<_>>()
+    };
+    for name in names {
+        let mut files = below(name);
+        if !files.is_empty() {
+            files.sort_by(|a, b| a.path.cmp(&b.path));
+            return Ok((name.clone(), files));
+        }
+    }
+    if let Some(partial) = names.iter().find(|name| !below(&format!("partial-{name}")).is_empty()) {
+        return Err(HubProblem::Partial { split: partial.clone() });
+    }
+    let split = |file: &RemoteFile| {
+        let path = file.path.strip_prefix(configuration)?.strip_prefix('/')?;
+        Some(path.rsplit_once('/')?.0.to_owned())
+    };
+    let mut there: Vec<String> = listed.iter().filter_map(split).collect();
+    there.sort();
+    there.dedup();
+    Err(HubProblem::NoSuchSplit { names: names.to_vec(), there })
+}
+
+/// Adds the files of a split that are not there: `NAME.EXTENSION`, or shards, as the loader finds them.
+fn add(plan: &mut Vec<Wanted>, folder: &Path, name: &str, extension: &str, files: Vec<RemoteFile>) {
+    let total = files.len();
+    for (number, remote) in files.into_iter().enumerate() {
+        let file = match total {
+            1 => format!("{name}.{extension}"),
+            _ => format!("{name}-{number:05}-of-{total:05}.{extension}"),
+        };
+        let path = folder.join(file);
+        if !path.exists() && !plan.iter().any(|other| other.path == path) {
+            plan.push(Wanted { remote, path });
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! For tests: a hub on this machine.
+
+pub mod hub;
