@@ -37,6 +37,7 @@
 
 mod agreement;
 mod bench;
+mod blocks;
 mod cache;
 mod calibration;
 mod compare;

@@ -11,28 +11,43 @@ use crate::scorer_choice::{ScorerChoice, reward};
 
 /// What the metrics of a task need to know of a scorer's choices or of whole texts; other documents without a gold candidate,
 /// and those with a score that is not finite, are left out.
+///
+/// `parts` are the documents of one task, or of several parts of a suite that are taken together.
 pub(crate) fn sample(
-    documents: &[&DocumentScores],
+    parts: &[&[&DocumentScores]],
     heads: &[String],
     scorer: &Scorer,
     metrics: &[TaskMetric],
 ) -> Sample<Outcome> {
-    let outcomes = outcomes(documents, heads, scorer, metrics).into_iter().zip(documents);
-    Sample::new(outcomes.filter_map(|(outcome, document)| Some((outcome?, document.group.as_deref()))))
+    let of_part = |(part, documents): (usize, &&[&DocumentScores])| {
+        let outcomes = outcomes(documents, heads, scorer, metrics).into_iter();
+        let groups = documents.iter().map(|document| document.group.clone());
+        let found = outcomes.zip(groups).filter_map(|(outcome, group)| Some((outcome?, group)));
+        found.map(move |(outcome, group)| (Outcome { part, ..outcome }, group)).collect::<Vec<_>>()
+    };
+    let found: Vec<(Outcome, Option<String>)> = parts.iter().enumerate().flat_map(of_part).collect();
+    Sample::new(found.iter().map(|(outcome, group)| (*outcome, group.as_deref())))
 }
 
 /// As [`sample`], for the choices of two scorers for the same documents. Each side is its documents with the heads and the scorer.
 pub(crate) fn paired_sample(
-    documents: &[[&DocumentScores; 2]],
+    parts: &[&[[&DocumentScores; 2]]],
     sides: [(&[String], &Scorer); 2],
     metrics: &[TaskMetric],
 ) -> Sample<(Outcome, Outcome)> {
-    let [a, b] = [0, 1].map(|side: usize| {
-        let documents: Vec<&DocumentScores> = documents.iter().map(|pair| pair[side]).collect();
-        outcomes(&documents, sides[side].0, sides[side].1, metrics)
-    });
-    let pairs = a.into_iter().zip(b).zip(documents);
-    Sample::new(pairs.filter_map(|((a, b), pair)| Some(((a?, b?), pair[0].group.as_deref()))))
+    let of_part = |(part, documents): (usize, &&[[&DocumentScores; 2]])| {
+        let [a, b] = [0, 1].map(|side: usize| {
+            let documents: Vec<&DocumentScores> = documents.iter().map(|pair| pair[side]).collect();
+            outcomes(&documents, sides[side].0, sides[side].1, metrics)
+        });
+        let groups = documents.iter().map(|pair| pair[0].group.clone());
+        let pairs = a.into_iter().zip(b).zip(groups);
+        let tagged = |outcome: Outcome| Outcome { part, ..outcome };
+        let pairs = pairs.filter_map(|((a, b), group)| Some(((tagged(a?), tagged(b?)), group)));
+        pairs.collect::<Vec<_>>()
+    };
+    let found: Vec<_> = parts.iter().enumerate().flat_map(of_part).collect();
+    Sample::new(found.iter().map(|(pair, group)| (*pair, group.as_deref())))
 }
 
 /// The names of the rewards of some documents.
@@ -139,7 +154,7 @@ mod tests {
             let documents: Vec<DocumentScores> =
                 serde_json::from_value(json[name]["documents"].clone()).unwrap();
             let documents: Vec<&DocumentScores> = documents.iter().collect();
-            let sample = sample(&documents, &heads, &scorer, &[metric]);
+            let sample = sample(&[&documents], &heads, &scorer, &[metric]);
             let found = measure(metric, &sample).unwrap();
             let expected = json[name]["value"].as_f64().unwrap();
             assert!((found.value - expected).abs() < 1e-9, "{name}: {found:?}");

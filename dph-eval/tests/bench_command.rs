@@ -195,6 +195,30 @@ fn every_metric_of_a_task_is_told() {
     }
 }
 
+/// Splits of a task that have the same passages, as the levels of RM-Bench have the same prompts.
+#[test]
+fn the_error_of_a_suite_knows_that_its_parts_share_groups() {
+    let place = place();
+    let dir = place.path();
+    let task = "name = 'levels'\nkind = 'choice'\nuser = '{{ q }}'\ncandidates = ['no', 'yes']\ngold = 'a'\ngroup = 'q'\n\
+                files = { easy = 'rows.jsonl', hard = 'rows.jsonl' }\n";
+    fs::write(dir.join("levels.toml"), task).unwrap();
+    write_rows(&dir.join("rows.jsonl"), (0..30).map(|i| json!({"q": "x".repeat(i + 1), "a": i % 2})));
+    let part = |split: &str| format!("[[task]]\ntask = \"levels.toml\"\nsplit = \"{split}\"\n");
+    fs::write(dir.join("both.toml"), part("easy") + &part("hard")).unwrap();
+    let args = ["bench", "model", "--suite", "both.toml", "--json"];
+    let results: Results = serde_json::from_str(&run(dir, &args).ok()).unwrap();
+    for suite in &results.suites {
+        let task = results.results.iter().find(|result| result.scorer == suite.scorer).unwrap();
+        let [of_task, of_suite] = [task.measurement, suite.measurement];
+        assert!((of_task.value - of_suite.value).abs() < 1e-12);
+        let [a, b] = [of_task, of_suite].map(|measurement| measurement.stderr.unwrap());
+        assert!((a - b).abs() < 1e-9 && a > 0.0, "{task:?} {suite:?}");
+        let [a, b] = [of_task, of_suite].map(|measurement| measurement.interval.unwrap());
+        assert!(((b[1] - b[0]) / (a[1] - a[0]) - 1.0).abs() < 0.05, "{a:?} {b:?}");
+    }
+}
+
 #[test]
 fn the_little_world_needs_no_data() {
     let place = place();

@@ -151,6 +151,37 @@ fn two_scorers_of_a_run_are_compared() {
     assert_eq!(file, text);
 }
 
+/// The same documents in two splits of a task have no more evidence than in one.
+#[test]
+fn parts_of_a_suite_that_share_groups_are_not_independent() {
+    let place = tempfile::tempdir().unwrap();
+    let dir = place.path();
+    let mut bench = bench(documents("made", pairs(50, 6, 16, 18)));
+    for document in &mut bench.documents {
+        document.group = Some(document.id.clone());
+    }
+    let hard = |split: &mut String| *split = "hard".into();
+    let mut more = bench.clone();
+    more.documents.iter_mut().for_each(|document| hard(&mut document.split));
+    more.results.results.iter_mut().for_each(|result| hard(&mut result.split));
+    bench.documents.extend(more.documents);
+    bench.results.results.extend(more.results.results);
+    for suite in &mut bench.results.suites {
+        suite.parts[0].weight = 0.5;
+        suite.parts.push(SuitePart { split: "hard".into(), ..suite.parts[0].clone() });
+    }
+    save(&bench, &dir.join("run"));
+    let args = ["compare", "run", "--scorer-a", "loglik-mean", "--scorer-b", "reward:preference", "--json"];
+    let found: Value = serde_json::from_str(&run(dir, &args).ok()).unwrap();
+    let (task, suite) = (&found["scorers"][0]["tasks"][0], &found["scorers"][0]["suites"][0]);
+    assert_eq!(suite["difference"], task["difference"]);
+    let width =
+        |figures: &Value| figures["interval"][1].as_f64().unwrap() - figures["interval"][0].as_f64().unwrap();
+    assert!((width(suite) / width(task) - 1.0).abs() < 0.05, "{suite} {task}");
+    let p = |figures: &Value| figures["p"].as_f64().unwrap();
+    assert!((p(suite) - p(task)).abs() < 0.02 && p(task) > 0.01, "{suite} {task}");
+}
+
 #[test]
 fn documents_of_one_side_are_counted_and_left_out() {
     let place = tempfile::tempdir().unwrap();

@@ -222,12 +222,7 @@ fn golden_lm_eval_whole_texts() {
         assert_eq!(of_task.len(), expected.logliks.len(), "{name}");
         for (document, expected) in of_task.iter().zip(&expected.logliks) {
             let found = document.candidates[0].loglik.unwrap();
-            // Relative: a text has thousands of tokens.
-            assert!(
-                (found - expected).abs() < TOLERANCE + 1e-7 * expected.abs(),
-                "{name} {}: {found}, not {expected}",
-                document.id
-            );
+            assert!((found - expected).abs() < TOLERANCE, "{name} {}: {found}, not {expected}", document.id);
         }
         let of_task: Vec<_> = results.results.iter().filter(|result| result.task == *name).collect();
         assert_eq!(of_task.len(), expected.metrics.len());

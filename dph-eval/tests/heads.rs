@@ -72,7 +72,9 @@ fn each_of_many_heads_gets_what_it_gets_alone() {
             for (named, together) in heads.iter().zip(together) {
                 model.name = named.name.clone();
                 model.head = Some((named.head.clone(), named.config.clone()));
-                let alone: Bench = bench(&model, &plan, &options, &mut |_| {}).unwrap();
+                let mut alone: Bench = bench(&model, &plan, &options, &mut |_| {}).unwrap();
+                // Only the results of one head name it.
+                assert_eq!(alone.results.head.take(), model.head_hash());
                 assert_eq!(together, alone, "{} by {scorers:?}", named.name);
                 assert!(!alone.results.results.is_empty() && !alone.results.suites.is_empty());
             }

@@ -72,10 +72,10 @@ pub enum ChatError {
         /// The role as given.
         role: String,
     },
-    /// A conversation begins with its answer, and there is no token to begin with.
+    /// Nothing comes before a text or an answer, and there is no token to begin with.
     #[error(
-        "the conversation begins with the answer, and the tokenizer has neither a beginning-of-text nor an end-of-text token to \
-         predict its first token from; name one in tokenizer_config.json"
+        "nothing comes before the first token of the text or answer, and the tokenizer has neither a beginning-of-text nor an end-of-text \
+         token to predict it from; name one in tokenizer_config.json"
     )]
     NoPrompt,
     /// The conversation has no message to answer.

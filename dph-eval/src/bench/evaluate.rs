@@ -137,7 +137,9 @@ pub(crate) fn evaluate(
         let (scores, of_training) = (only(&scores, &own), only(&of_training, &own));
         let mut bench = Bench::new(subject.name);
         bench.results.style = Some(options.style);
-        let mixtures = subject.mixtures(&options.scorers, &by_task(&sets.training, &of_training))?;
+        // Whole texts alone have no use for one.
+        let choices = if scoring.rewards { &options.scorers[..] } else { &[] };
+        let mixtures = subject.mixtures(choices, &by_task(&sets.training, &of_training))?;
         let mixture = |head: &str| {
             let fitted = mixtures.iter().find(|(mixture, _)| mixture.scorer == mixture_name(head));
             fitted.map(|(_, scorer)| scorer.clone())

@@ -20,7 +20,7 @@ pub struct NamedHead {
 }
 
 /// Evaluates many heads on one model in one pass over it. Returns for each head, in order, what [`bench`](crate::bench()) returns
-/// for the model with that head. The model's own head is not used.
+/// for the model with that head, without [`Results::head`](crate::Results::head). The model's own head is not used.
 ///
 /// The model computes every layer that one of the heads needs.
 ///

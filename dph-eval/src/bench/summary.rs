@@ -4,13 +4,18 @@
 use std::collections::HashMap;
 
 use dph_core::Scorer;
+use dph_data::TaskMetric;
 
 use crate::bench::plan::{BenchPlan, PlannedTask};
 use crate::bench::suite::{Suite, SuiteTask};
+use crate::blocks::{PartGroups, blocks};
 use crate::compare::{Part, TaskSample, holm, suite_p_value, task_p_value};
-use crate::metrics::{Estimate, bootstrap, mean_of_metrics, mean_value, percentile_interval, weighted_sum};
+use crate::metrics::{
+    Estimate, Outcome, Sample, bootstrap, jackknife, mean_of_metrics, parts_value, percentile_interval,
+    weighted_sum,
+};
 use crate::outcomes::{paired_sample, sample};
-use crate::results::{DocumentScores, Measurement, Results, SuiteResult, TaskResult};
+use crate::results::{DocumentScores, Measurement, Results, SuitePart, SuiteResult, TaskResult};
 
 /// The name of the scorer that the others are compared with.
 pub(crate) const BASELINE: &str = "loglik-mean";
@@ -37,6 +42,23 @@ pub(crate) fn summarise(
         scorers.iter().partition(|scorer| scorer.to_string() == BASELINE);
     if let [baseline] = baseline[..] {
         others.into_iter().for_each(|scorer| scored.compare(results, baseline, scorer));
+    }
+}
+
+/// Parts of a suite that share documents, or one that does not.
+struct Block<'a> {
+    tasks: Vec<&'a PlannedTask>,
+    weights: Vec<f64>,
+}
+
+impl Block<'_> {
+    fn metrics(&self) -> &[TaskMetric] {
+        self.tasks.first().map_or(&[], |planned| &planned.task.metrics)
+    }
+
+    /// Its share of the mean.
+    fn value(&self, outcomes: &[(Outcome, f64)]) -> f64 {
+        parts_value(self.metrics(), &self.weights, outcomes)
     }
 }
 
@@ -69,12 +91,28 @@ impl Scored<'_> {
             estimate_of(part, &|result| result.chance.map(|value| Estimate { value, stderr: None }))
         });
         let parts = suite.parts(|part| Some(self.planned(part)?.task.name.clone()))?;
-        let resamples = suite.tasks.iter().zip(&parts).filter_map(|(task, part)| {
-            let planned = self.planned(task)?;
-            let metrics = &planned.task.metrics;
-            let sample = sample(self.documents(planned), self.heads, scorer, metrics);
-            Some((part.weight, bootstrap(&sample, planned.seed(), |outcomes| mean_value(metrics, outcomes))))
+        let blocks = self.blocks(suite, &parts)?;
+        let samples: Vec<Sample<Outcome>> = blocks
+            .iter()
+            .map(|block| {
+                let documents: Vec<&[&DocumentScores]> =
+                    block.tasks.iter().map(|planned| self.documents(planned)).collect();
+                sample(&documents, self.heads, scorer, block.metrics())
+            })
+            .collect();
+        let blocks = || blocks.iter().zip(&samples);
+        let resamples = blocks().map(|(block, sample)| {
+            (1.0, bootstrap(sample, block.tasks[0].seed(), |outcomes| block.value(outcomes)))
         });
+        let stderr = match blocks().any(|(block, _)| block.tasks.len() > 1) {
+            false => estimate.stderr,
+            true => blocks()
+                .map(|(block, sample)| jackknife(sample, |outcomes| block.value(outcomes))?.stderr)
+                .map(|stderr| stderr.map(|stderr| stderr * stderr))
+                .sum::<Option<f64>>()
+                .map(f64::sqrt),
+        };
+        let estimate = Estimate { stderr, ..estimate };
         let interval = estimate.stderr.and_then(|_| percentile_interval(weighted_sum(resamples)));
         Some(SuiteResult {
             suite: suite.name.clone(),
@@ -89,7 +127,7 @@ impl Scored<'_> {
     fn compare(&self, results: &mut Results, baseline: &Scorer, scorer: &Scorer) {
         let name = scorer.to_string();
         let samples: Vec<TaskSample> =
-            self.plan.tasks.iter().map(|planned| self.paired(planned, baseline, scorer)).collect();
+            self.plan.tasks.iter().map(|planned| self.paired(&[planned], baseline, scorer)).collect();
         let mut tests = Vec::new();
         let chosen = self.plan.tasks.iter().zip(&samples).filter(|(planned, _)| !planned.is_of_texts());
         for (planned, sample) in chosen {
@@ -114,28 +152,41 @@ impl Scored<'_> {
             let found =
                 results.suites.iter_mut().find(|found| found.suite == suite.name && found.scorer == name);
             let Some(found) = found else { continue };
-            let parts: Option<Vec<Part>> = suite
-                .tasks
-                .iter()
-                .zip(&found.parts)
-                .map(|(task, part)| {
-                    let is =
-                        |planned: &PlannedTask| planned.requested == task.task && planned.split == task.split;
-                    let place = self.plan.tasks.iter().position(is)?;
-                    Some(Part { task: &samples[place], weight: part.weight })
-                })
-                .collect();
-            found.measurement.p_baseline = parts.map(|parts| suite_p_value(&parts));
+            let Some(blocks) = self.blocks(suite, &found.parts) else { continue };
+            let paired: Vec<TaskSample> =
+                blocks.iter().map(|block| self.paired(&block.tasks, baseline, scorer)).collect();
+            let part = |(block, task): (&Block<'_>, _)| Part { task, weights: block.weights.clone() };
+            let parts: Vec<Part> = blocks.iter().zip(&paired).map(part).collect();
+            found.measurement.p_baseline = Some(suite_p_value(&parts));
         }
     }
 
-    /// The outcomes of a task by two scorers.
-    fn paired(&self, planned: &PlannedTask, a: &Scorer, b: &Scorer) -> TaskSample {
-        let metrics = planned.task.metrics.clone();
-        let pairs: Vec<[&DocumentScores; 2]> =
-            self.documents(planned).iter().map(|document| [*document, *document]).collect();
+    /// The outcomes of a task, or of parts that share documents, by two scorers.
+    fn paired(&self, tasks: &[&PlannedTask], a: &Scorer, b: &Scorer) -> TaskSample {
+        let metrics = tasks.first().map(|planned| planned.task.metrics.clone()).unwrap_or_default();
+        let pairs: Vec<Vec<[&DocumentScores; 2]>> = tasks
+            .iter()
+            .map(|planned| self.documents(planned).iter().map(|document| [*document, *document]).collect())
+            .collect();
+        let pairs: Vec<&[[&DocumentScores; 2]]> = pairs.iter().map(Vec::as_slice).collect();
         let sample = paired_sample(&pairs, [(self.heads, a), (self.heads, b)], &metrics);
-        TaskSample { metrics, sample, seed: planned.seed() }
+        TaskSample { metrics, sample, seed: tasks.first().map_or(0, |planned| planned.seed()) }
+    }
+
+    /// The blocks of a suite; `None` if one of its tasks is not evaluated.
+    fn blocks<'s>(&'s self, suite: &Suite, parts: &[SuitePart]) -> Option<Vec<Block<'s>>> {
+        let tasks: Vec<&PlannedTask> =
+            suite.tasks.iter().map(|task| self.planned(task)).collect::<Option<_>>()?;
+        let groups = |planned: &&'s PlannedTask| -> PartGroups<'s> {
+            let documents = self.documents(planned).iter();
+            (&planned.task.name, documents.filter_map(|document| document.group.as_deref()).collect())
+        };
+        let groups: Vec<PartGroups> = tasks.iter().map(groups).collect();
+        let block = |block: Vec<usize>| Block {
+            tasks: block.iter().map(|&part| tasks[part]).collect(),
+            weights: block.iter().map(|&part| parts[part].weight).collect(),
+        };
+        Some(blocks(&groups).into_iter().map(block).collect())
     }
 
     fn documents<'s>(&'s self, planned: &'s PlannedTask) -> &'s [&'s DocumentScores] {

@@ -27,7 +27,7 @@ pub(crate) fn task_results(
         skipped.iter().map(|(reason, &count)| (reason.as_str().to_owned(), count)).collect();
     let metrics = &planned.task.metrics;
     let of_scorer = |scorer: &Scorer| {
-        let sample = sample(&documents, heads, scorer, metrics);
+        let sample = sample(&[&documents], heads, scorer, metrics);
         let scored = documents.iter().filter(|document| is_scored(document, heads, scorer)).count();
         let mut skipped = skipped.clone();
         if scored < documents.len() {

@@ -7,6 +7,7 @@ use dph_data::TaskMetric;
 use serde::{Serialize, Serializer};
 
 use crate::bench::{Bench, Suite};
+use crate::blocks::{PartGroups, blocks};
 use crate::compare::difference::{
     Difference, Part, SIGNIFICANT, TaskSample, suite_difference, task_difference,
 };
@@ -16,7 +17,7 @@ use crate::compare::pairing::{PairedTask, Unpaired, pair};
 use crate::metrics::seed;
 use crate::outcomes::{heads, paired_sample, scorer_named};
 use crate::report::Figure;
-use crate::results::{SuitePart, SuiteResult, TaskResult};
+use crate::results::{DocumentScores, SuitePart, SuiteResult, TaskResult};
 
 /// Two scorers, or the scorers of two runs, on the same documents. Values are fractions or perplexities; a difference is B minus A.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -225,7 +226,7 @@ fn compare(
         let metrics = common_metrics([(a, scorer_a), (b, scorer_b)], task);
         if !metrics.is_empty() {
             let sides = [(heads_a.as_slice(), &of_a), (heads_b.as_slice(), &of_b)];
-            let sample = paired_sample(&task.pairs, sides, &metrics);
+            let sample = paired_sample(&[&task.pairs], sides, &metrics);
             let seed = seed(&format!("{}/{}", task.task, task.split));
             samples.push((task, TaskSample { metrics, sample, seed }));
         }
@@ -250,11 +251,35 @@ fn compare(
     }
     correct(&mut compared, &suites);
     let find = |part: &SuitePart| {
-        let found = samples.iter().find(|(task, _)| task.task == part.task && task.split == part.split);
-        Some(Part { task: &found?.1, weight: part.weight })
+        samples.iter().position(|(task, _)| task.task == part.task && task.split == part.split)
     };
     let suites = suites.iter().filter_map(|(suite, parts)| {
-        let parts: Vec<Part> = parts.iter().map(find).collect::<Option<_>>()?;
+        let places: Vec<usize> = parts.iter().map(find).collect::<Option<_>>()?;
+        let groups: Vec<PartGroups> = places.iter().map(|&place| samples[place].0.groups()).collect();
+        // Each block with its weights and, if it has several parts, its sample.
+        let blocks: Vec<(usize, Vec<f64>, Option<TaskSample>)> = blocks(&groups)
+            .into_iter()
+            .map(|block| {
+                let (first, weights) = (places[block[0]], block.iter().map(|&part| parts[part].weight));
+                let pairs: Vec<&[[&DocumentScores; 2]]> =
+                    block.iter().map(|&part| &samples[places[part]].0.pairs[..]).collect();
+                let sides = [(heads_a.as_slice(), &of_a), (heads_b.as_slice(), &of_b)];
+                let TaskSample { metrics, seed, .. } = &samples[first].1;
+                let merged = (block.len() > 1).then(|| TaskSample {
+                    metrics: metrics.clone(),
+                    sample: paired_sample(&pairs, sides, metrics),
+                    seed: *seed,
+                });
+                (first, weights.collect(), merged)
+            })
+            .collect();
+        let parts: Vec<Part> = blocks
+            .iter()
+            .map(|(first, weights, merged)| Part {
+                task: merged.as_ref().unwrap_or(&samples[*first].1),
+                weights: weights.clone(),
+            })
+            .collect();
         let figures = Figures::from(suite_difference(&parts));
         let verdict = Verdict::new(figures.difference, figures.p);
         Some(SuiteComparison { suite: suite.suite.clone(), figures, verdict })

@@ -5,8 +5,8 @@ use dph_data::TaskMetric;
 use crate::compare::mcnemar::{EXACT_BELOW, mcnemar};
 use crate::compare::power::{detectable, detectable_accuracy};
 use crate::metrics::{
-    Outcome, Sample, Weighted, bootstrap, deviation, mean_value, p_value, percentile_interval, permutations,
-    value, weighted_sum,
+    Outcome, Sample, Weighted, bootstrap, deviation, mean_value, p_value, parts_value, percentile_interval,
+    permutations, value, weighted_sum,
 };
 
 /// A p-value below this shows a difference.
@@ -22,10 +22,24 @@ pub(crate) struct TaskSample {
     pub seed: u64,
 }
 
-/// A task of a suite with its share of the mean.
+/// A task of a suite, or several parts that share documents, with their shares of the mean.
 pub(crate) struct Part<'a> {
     pub task: &'a TaskSample,
-    pub weight: f64,
+    /// The share of each part.
+    pub weights: Vec<f64>,
+}
+
+impl Part<'_> {
+    /// Its share of the difference, B minus A.
+    fn difference(&self, pairs: &Weighted<(Outcome, Outcome)>) -> f64 {
+        match &self.weights[..] {
+            [weight] => weight * difference(&self.task.metrics, pairs),
+            weights => {
+                let [a, b] = sides(pairs).map(|side| parts_value(&self.task.metrics, weights, &side));
+                b - a
+            }
+        }
+    }
 }
 
 /// The difference of two scorers: B minus A.
@@ -67,13 +81,15 @@ pub(crate) fn suite_difference(parts: &[Part<'_>]) -> Difference {
     let mean = |side: usize| -> f64 {
         let of_part = |part: &Part<'_>| {
             let outcomes = &sides(&part.task.sample.counts())[side];
-            part.weight * mean_value(&part.task.metrics, outcomes)
+            parts_value(&part.task.metrics, &part.weights, outcomes)
         };
         parts.iter().map(of_part).sum()
     };
-    let replicates = weighted_sum(parts.iter().map(|Part { task, weight }| {
-        (*weight, bootstrap(&task.sample, task.seed, |pairs| difference(&task.metrics, pairs)))
-    }));
+    let replicates = weighted_sum(
+        parts
+            .iter()
+            .map(|part| (1.0, bootstrap(&part.task.sample, part.task.seed, |pairs| part.difference(pairs)))),
+    );
     let detectable = detectable_mean(&replicates);
     Difference {
         a: mean(0),
@@ -92,13 +108,11 @@ pub(crate) fn task_p_value(task: &TaskSample, metric: TaskMetric) -> f64 {
 
 /// The two-sided p-value of the difference of the weighted means of tasks: a permutation test.
 pub(crate) fn suite_p_value(parts: &[Part<'_>]) -> f64 {
-    let observed: f64 = parts
-        .iter()
-        .map(|part| part.weight * difference(&part.task.metrics, &part.task.sample.counts()))
-        .sum();
-    let under_null = weighted_sum(parts.iter().map(|Part { task, weight }| {
-        (*weight, permutations(&task.sample, task.seed, |pairs| difference(&task.metrics, pairs)))
-    }));
+    let observed: f64 = parts.iter().map(|part| part.difference(&part.task.sample.counts())).sum();
+    let under_null =
+        weighted_sum(parts.iter().map(|part| {
+            (1.0, permutations(&part.task.sample, part.task.seed, |pairs| part.difference(pairs)))
+        }));
     p_value(observed, &under_null)
 }
 
@@ -181,7 +195,7 @@ mod tests {
         assert!((low - 0.025).abs() < 0.006 && (high - 0.175).abs() < 0.006, "{low} {high}");
         assert!((found.detectable.unwrap() - 0.108).abs() < 0.002, "{:?}", found.detectable);
         // The suite of this task alone has another test with nearly the same result.
-        let suite = suite_difference(&[Part { task: &task, weight: 1.0 }]);
+        let suite = suite_difference(&[Part { task: &task, weights: vec![1.0] }]);
         assert_eq!((suite.a, suite.b, suite.interval), (found.a, found.b, found.interval));
         assert!((suite.p - found.p).abs() < 0.006, "{} {}", suite.p, found.p);
     }

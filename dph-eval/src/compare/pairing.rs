@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
+use crate::blocks::PartGroups;
 use crate::compare::error::CompareError;
 use crate::results::DocumentScores;
 
@@ -18,6 +19,13 @@ pub(crate) struct PairedTask<'a> {
     pub pairs: Vec<[&'a DocumentScores; 2]>,
     /// The others.
     pub unpaired: Unpaired,
+}
+
+impl<'a> PairedTask<'a> {
+    /// The task, and the groups of its documents.
+    pub(crate) fn groups(&self) -> PartGroups<'a> {
+        (self.task, self.pairs.iter().filter_map(|pair| pair[0].group.as_deref()).collect())
+    }
 }
 
 /// The documents of a task that only one side has.

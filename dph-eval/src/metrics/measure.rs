@@ -28,12 +28,23 @@ pub(crate) struct Outcome {
     pub credit: f64,
     /// The likelihood of a whole text; there are no other numbers then.
     pub text: Option<TextLikelihood>,
+    /// The number of its part, where several parts of a suite are taken together.
+    pub part: usize,
 }
 
 impl Outcome {
     /// The outcome of picking a candidate.
     pub(crate) fn new(predicted: Option<usize>, gold: usize, score: Option<f64>) -> Self {
-        Self { right: predicted == Some(gold), predicted, gold, score, mass: 0.0, credit: 0.0, text: None }
+        Self {
+            right: predicted == Some(gold),
+            predicted,
+            gold,
+            score,
+            mass: 0.0,
+            credit: 0.0,
+            text: None,
+            part: 0,
+        }
     }
 
     /// The outcome of a whole text.
@@ -61,7 +72,7 @@ impl Outcome {
     fn key(&self) -> impl Ord + use<> {
         let (mass, credit) = (self.mass.to_bits(), self.credit.to_bits());
         let text = self.text.map(|text| (text.loglik.to_bits(), text.words, text.bytes));
-        (self.right, self.predicted, self.gold, self.score.map(f64::to_bits), mass, credit, text)
+        (self.right, self.predicted, self.gold, self.score.map(f64::to_bits), mass, credit, text, self.part)
     }
 
     /// What the metric is the mean of, if it is a mean over documents.
@@ -121,6 +132,18 @@ pub(crate) fn value(metric: TaskMetric, outcomes: &[(Outcome, f64)]) -> f64 {
 /// The mean of several metrics, which count as one.
 pub(crate) fn mean_value(metrics: &[TaskMetric], outcomes: &[(Outcome, f64)]) -> f64 {
     metrics.iter().map(|metric| value(*metric, outcomes)).sum::<f64>() / metrics.len().max(1) as f64
+}
+
+/// The weighted sum of the mean of metrics over parts; an outcome has the number of its part.
+pub(crate) fn parts_value(metrics: &[TaskMetric], weights: &[f64], outcomes: &[(Outcome, f64)]) -> f64 {
+    let value = |(part, weight): (usize, &f64)| {
+        let of_part: Vec<_> = outcomes.iter().filter(|(outcome, _)| outcome.part == part).copied().collect();
+        weight * mean_value(metrics, &of_part)
+    };
+    match weights {
+        [weight] => weight * mean_value(metrics, outcomes),
+        _ => weights.iter().enumerate().map(value).sum(),
+    }
 }
 
 /// A metric over documents, with its standard error: by formula for means over documents, by the jackknife for the others. Documents of one
