@@ -4,13 +4,13 @@ use burn::tensor::{Device, Tensor};
 
 /// `states · matrix`, or `None` if no kernel applies.
 pub(crate) fn product(states: &Tensor<2>, matrix: &Tensor<2>) -> Option<Tensor<2>> {
-    #[cfg(feature = "tch")]
-    return super::libtorch::product(states, matrix);
-    #[cfg(not(feature = "tch"))]
-    {
-        let _ = (states, matrix);
-        None
-    }
+    let kernels: &[fn(&Tensor<2>, &Tensor<2>) -> Option<Tensor<2>>] = &[
+        #[cfg(feature = "flex")]
+        super::flex::product,
+        #[cfg(feature = "tch")]
+        super::libtorch::product,
+    ];
+    kernels.iter().find_map(|kernel| kernel(states, matrix))
 }
 
 /// Whether [`product`] needs transposed matrices on this device.

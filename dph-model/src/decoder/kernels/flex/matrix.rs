@@ -1,5 +1,10 @@
 //! Matrix products on strided slices.
 
+use rayon::prelude::*;
+
+/// Fewest elements of a matrix that is divided among the threads for a single row.
+const FEWEST_DIVIDED: usize = 1 << 15;
+
 /// A matrix within a slice.
 #[derive(Clone, Copy)]
 pub(super) struct Matrix<'a> {
@@ -73,6 +78,9 @@ pub(super) fn multiply(
     if m == 0 || n == 0 {
         return;
     }
+    if m == 1 && threads == Threads::All && k * n >= FEWEST_DIVIDED {
+        return multiply_row(&mut out[..n], output, a, b);
+    }
     assert!(n <= out_stride || m == 1, "rows of the output overlap");
     assert!((m - 1) * out_stride + n <= out.len(), "the output is too small");
     assert!(a.reach() <= a.data.len() && b.reach() <= b.data.len(), "a matrix is larger than its slice");
@@ -104,5 +112,42 @@ pub(super) fn multiply(
             false,
             parallelism,
         );
+    }
+}
+
+/// [`multiply`] for one row, where `gemm` uses one thread: each thread computes neighbouring columns.
+fn multiply_row(out: &mut [f32], output: Output, row: Matrix, b: Matrix) {
+    let columns = out.len().div_ceil(rayon::current_num_threads());
+    out.par_chunks_mut(columns).enumerate().for_each(|(chunk, out)| {
+        let cols = out.len();
+        let part = Matrix { data: &b.data[chunk * columns * b.col_stride..], cols, ..b };
+        multiply(out, cols, output, row, part, Threads::This);
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_divided_among_threads_is_the_whole_product() {
+        let (inner, width) = (200, 331);
+        let numbers = |count: usize| (0..count).map(|index| (index as f32 * 0.7).sin()).collect::<Vec<f32>>();
+        let (row, data) = (numbers(inner), numbers(inner * width));
+        let by_rows = Matrix::new(&data, inner, width, width);
+        let by_columns = Matrix::new(&data, width, inner, inner).transposed();
+        for matrix in [by_rows, by_columns] {
+            for output in [Output::Set, Output::Add] {
+                let product = |threads| {
+                    let mut out = numbers(width);
+                    multiply(&mut out, width, output, Matrix::new(&row, 1, inner, inner), matrix, threads);
+                    out
+                };
+                let (whole, divided) = (product(Threads::This), product(Threads::All));
+                for (a, b) in whole.iter().zip(divided) {
+                    assert!((a - b).abs() < 1e-4, "{a} and {b}");
+                }
+            }
+        }
     }
 }

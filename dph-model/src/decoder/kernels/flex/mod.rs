@@ -10,6 +10,7 @@ mod cache;
 mod heads;
 mod log_probs;
 mod matrix;
+mod product;
 mod scratch;
 mod shared_attention;
 mod simd;
@@ -18,3 +19,4 @@ mod weights;
 
 pub(super) use block::block;
 pub(super) use log_probs::log_probs;
+pub(super) use product::product;
