@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use dph_core::terminal::numbers::counted;
-
-use super::split_files::{Unclear, split_files, split_name};
+use super::split_files::{Unclear, searched, split_files, split_name};
 use crate::rows::EXTENSIONS;
 use crate::synthetic::World;
 use crate::task::{Source, Task};
@@ -31,7 +29,7 @@ pub enum LocateError {
     /// A shard of the split is missing.
     #[error(
         "the split `{split}` of `{task}` is not complete: shard {number}{} is missing, there is {}; fetch it, or name the files to use in the task (key `files`)",
-        shards.map_or_else(String::new, |shards| format!(" of {} (counted from 0)", counted(shards, "shard"))),
+        shards.map_or_else(String::new, |shards| format!(" of {shards} (counted from 0)")),
         there.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
     )]
     MissingShard {
@@ -175,8 +173,9 @@ pub(super) fn names(splits: &BTreeMap<String, Vec<String>>, split: &str) -> Vec<
 }
 
 fn listing(folder: &Path) -> Vec<String> {
-    let mut files: Vec<String> = fs::read_dir(folder)
-        .into_iter()
+    let mut files: Vec<String> = searched(folder)
+        .iter()
+        .filter_map(|folder| fs::read_dir(folder).ok())
         .flatten()
         .flatten()
         .map(|entry| entry.path().display().to_string())

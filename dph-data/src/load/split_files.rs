@@ -43,6 +43,12 @@ pub(super) enum Unclear {
     Missing { there: Vec<PathBuf>, number: usize, of: Option<usize> },
 }
 
+/// The folders in which the files of a data set are looked for.
+pub(super) fn searched(folder: &Path) -> [PathBuf; 3] {
+    let [data, default] = INNER_FOLDERS.map(|inner| folder.join(inner));
+    [folder.to_owned(), data, default]
+}
+
 /// The name of the split that a file holds, without regard to the folder that it is in.
 pub(super) fn split_name(file: &Path) -> Option<&str> {
     let parsed = SplitFile::parse(file)?;
@@ -57,8 +63,7 @@ pub(super) fn split_files(folder: &Path, name: &str) -> Result<Vec<PathBuf>, Unc
         Some((inner, name)) => (folder.join(inner), name),
         None => (folder.to_owned(), name),
     };
-    let inner = INNER_FOLDERS.iter().map(|inner| folder.join(inner));
-    for folder in [folder.clone()].into_iter().chain(inner) {
+    for folder in searched(&folder) {
         for path in entries(&folder) {
             let file_name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             if file_name.eq_ignore_ascii_case(name) && path.is_dir() {

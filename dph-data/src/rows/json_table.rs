@@ -15,7 +15,7 @@ const FORMS: &str = "rows are an array of objects ([{…}, {…}]), an object th
 /// | form | known from |
 /// |---|---|
 /// | an object that holds one array of rows | Alpaca, SQuAD, `to_json(orient="table")` of pandas |
-/// | splits: an array of rows for each | |
+/// | splits: an array of rows or a table by columns for each | |
 /// | columns: an array of values for each | `to_dict` of datasets |
 /// | columns: an object of values for each, by the number of the row | `to_json()` of pandas |
 /// | rows by their number | `to_json(orient="index")` |
@@ -33,14 +33,12 @@ pub(super) fn rows(value: Json, split: &[String]) -> Result<Vec<Json>, String> {
     if arrays.len() == 1 && arrays.iter().all(|items| items.is_empty() || has_objects(items)) {
         return Ok(fields.into_iter().find_map(|(_, value)| array(value)).unwrap_or_default());
     }
+    let is_split = |name: &String| is_in(name, split) || SPLITS.contains(&&*name.to_lowercase());
+    if !fields.is_empty() && fields.keys().all(is_split) && fields.values().all(is_table) {
+        return rows_of_split(fields, split);
+    }
     if !arrays.is_empty() && arrays.len() == fields.len() {
-        let is_split = |name: &String| is_in(name, split) || SPLITS.contains(&&*name.to_lowercase());
-        let are_rows = arrays.iter().all(|items| items.iter().all(Json::is_object));
-        return if are_rows && fields.keys().all(is_split) {
-            rows_of_split(fields, split)
-        } else {
-            columns(fields)
-        };
+        return columns(fields);
     }
     if !fields.is_empty() && fields.values().all(Json::is_object) {
         return numbered(fields);
@@ -54,8 +52,9 @@ pub(super) fn rows(value: Json, split: &[String]) -> Result<Vec<Json>, String> {
 /// The rows of the wanted split.
 fn rows_of_split(mut fields: Map<String, Json>, split: &[String]) -> Result<Vec<Json>, String> {
     let wanted = split.iter().find_map(|name| fields.keys().find(|key| key.eq_ignore_ascii_case(name)));
-    match wanted.cloned().and_then(|key| fields.remove(&key)).and_then(array) {
-        Some(rows) => Ok(rows),
+    match wanted.cloned().and_then(|key| fields.remove(&key)) {
+        Some(Json::Array(rows)) => Ok(rows),
+        Some(table) => rows(table, split),
         None => {
             let wanted = if split.is_empty() {
                 "no split was named".to_owned()
@@ -64,6 +63,15 @@ fn rows_of_split(mut fields: Map<String, Json>, split: &[String]) -> Result<Vec<
             };
             Err(format!("the file holds the splits {}, but {wanted}", field_names(&fields)))
         }
+    }
+}
+
+/// Whether a value may hold the rows of a split: an array of objects, or a table.
+fn is_table(value: &Json) -> bool {
+    match value {
+        Json::Array(items) => items.iter().all(Json::is_object),
+        Json::Object(columns) => columns.values().all(|column| column.is_array() || column.is_object()),
+        _ => false,
     }
 }
 
@@ -145,6 +153,7 @@ mod tests {
             json!({ "rows": table }),
             json!({ "version": "1", "data": table, "about": {} }),
             json!({ "Test": table, "train": [{ "a": 3 }] }),
+            json!({ "train": { "a": [3] }, "test": { "a": [1, 2], "b": ["x", null] } }),
             json!({ "a": [1, 2], "b": ["x", null] }),
             json!({ "a": { "0": 1, "1": 2 }, "b": { "0": "x", "1": null } }),
             json!({ "0": { "a": 1, "b": "x" }, "7": { "a": 2, "b": null } }),

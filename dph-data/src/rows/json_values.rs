@@ -146,10 +146,10 @@ fn unreadable(rest: &[u8], line: usize, error: &serde_json::Error) -> (Result<Js
 /// Why a text is not JSON, in words. `first_line` is the number of its first line, if the message has to say the line.
 pub(super) fn not_json(text: &[u8], error: &serde_json::Error, first_line: Option<usize>) -> String {
     let place = match first_line {
-        Some(first) => format!("line {}, column {}", first + error.line() - 1, error.column()),
+        Some(first) => format!("line {}, column {}", first + error.line().saturating_sub(1), error.column()),
         None => format!("column {}", error.column()),
     };
-    let line = text.split(|byte| *byte == b'\n').nth(error.line() - 1).unwrap_or_default();
+    let line = text.split(|byte| *byte == b'\n').nth(error.line().saturating_sub(1)).unwrap_or_default();
     if std::str::from_utf8(line).is_err() {
         return format!("the text ({place}) {}", not_utf8(line));
     }
@@ -207,7 +207,45 @@ fn closed_length(bytes: &[u8]) -> Option<usize> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
     use super::*;
+
+    proptest! {
+        /// Rows are found however they are laid out, with their lines.
+        #[test]
+        fn layouts_of_rows(
+            rows in prop::collection::vec((".{0,8}", any::<bool>(), "[\n ]{0,3}", prop::collection::vec(any::<u8>(), 0..3)), 1..9),
+        ) {
+            let (mut text, mut expected) = (String::new(), Vec::new());
+            for (word, is_pretty, blanks, list) in &rows {
+                let row = json!({ "a": { "b}{": word }, "c": list });
+                expected.push((1 + text.matches('\n').count(), row.to_string()));
+                text += &if *is_pretty { format!("{row:#}") } else { row.to_string() };
+                text += blanks;
+            }
+            prop_assert_eq!(lines(&sequence(text.as_bytes())), expected.clone());
+            let texts: Vec<&str> = expected.iter().map(|(_, row)| row.as_str()).collect();
+            let array = format!("\n[{}]", texts.join(",\n"));
+            let expected: Vec<_> = texts.iter().enumerate().map(|(index, row)| (index + 2, (*row).to_owned())).collect();
+            prop_assert_eq!(lines(&elements(array.as_bytes()).unwrap()), expected);
+        }
+
+        /// A damaged text is values and problems in the order of its lines.
+        #[test]
+        fn damaged_text(parts in prop::collection::vec(prop_oneof![
+            Just("{\"a\": 1}"), Just("\n"), Just("{\"a\": "), Just("[1, "), Just("}"), Just("]"), Just("\""), Just("\\"),
+            Just("NaN"), Just("-Infinity"), Just(","), Just(" "), Just("\\ud83d"), Just("é"), Just("x"), Just("[")
+        ], 0..24), cut in any::<prop::sample::Index>()) {
+            let text = parts.concat();
+            let bytes = &text.as_bytes()[..cut.index(text.len() + 1)];
+            let found = sequence(bytes);
+            prop_assert_eq!(found.is_empty(), bytes.trim_ascii().is_empty());
+            prop_assert!(found.is_sorted_by_key(|value| value.line));
+            let _ = elements(bytes);
+        }
+    }
 
     /// The line of each value, and the value or its problem.
     fn lines(values: &[JsonValue]) -> Vec<(usize, String)> {

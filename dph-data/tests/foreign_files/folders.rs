@@ -94,7 +94,7 @@ fn shards_that_are_missing() {
     read(&["preference/train-00001-of-00003.jsonl", "preference/train-00002-of-00003.jsonl"]).expect(
         &[],
         &[
-            "shard 0 of 3 shards",
+            "shard 0 of 3 (",
             "preference/train-00001-of-00003.jsonl, preference/train-00002-of-00003.jsonl; fetch it",
         ],
     );

@@ -97,6 +97,6 @@ cases! { "folders";
     names_in_capitals: "preference", "upper", HUB[..1], [];
     two_sets_of_shards: "preference", "two-sets", [],
         ["train-00000-of-00001.parquet and ", "train-00000-of-00002.parquet and 1 more"];
-    a_shard_is_missing: "preference", "missing-shard", [], ["shard 1 of 2 shards", "there is ", "train-00000-of-00002.parquet"];
+    a_shard_is_missing: "preference", "missing-shard", [], ["shard 1 of 2 (", "there is ", "train-00000-of-00002.parquet"];
     two_formats: "preference", "stale-jsonl", [], ["train.jsonl", "train-00000-of-00001.parquet"];
 }
