@@ -65,7 +65,7 @@ fn inner_rows_that_are_none_are_counted_with_their_place() {
     };
     assert_eq!(
         messages(SkipReason::MissingField),
-        ["x.jsonl:1, part 2: the row has no field `line` (for `text`)"]
+        ["x.jsonl:1, part 2: the row has no field `line` (for `text`); there is `word`"]
     );
     assert_eq!(
         messages(SkipReason::WrongType),
@@ -280,7 +280,7 @@ fn conversations_in_the_usual_fields() {
 fn messages_keep_their_other_keys() {
     let task = Task::find("conversations").unwrap();
     let user = json!({ "role": "user", "content": "a", "name": "Ann", "weight": null });
-    let call = json!({ "role": "assistant", "content": null, "tool_calls": [{ "name": "f", "arguments": { "x": null } }] });
+    let call = json!({ "role": "assistant", "tool_calls": [{ "name": "f", "arguments": { "x": null } }] });
     let tool = json!({ "role": "tool", "content": "c" });
     let answer = json!({ "role": "assistant", "content": "b" });
     let found = document(&task, json!({ "messages": [user, call, tool, answer] })).unwrap();
