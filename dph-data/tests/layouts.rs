@@ -285,7 +285,10 @@ fn messages_keep_their_other_keys() {
     let answer = json!({ "role": "assistant", "content": "b" });
     let found = document(&task, json!({ "messages": [user, call, tool, answer] })).unwrap();
     assert_eq!(json!(found.prompt[0]), json!({ "role": "user", "content": "a", "name": "Ann" }));
-    assert_eq!(json!(found.prompt[1]), call);
+    // Chat templates know an absent content as null.
+    let mut expected = call.clone();
+    expected["content"] = Json::Null;
+    assert_eq!(json!(found.prompt[1]), expected);
     let problem = document(&task, json!({ "messages": [user, call] })).unwrap_err();
     assert!(
         problem.message.contains("answers that only call tools are not supported"),
