@@ -168,6 +168,9 @@ fn parts_of_adapters_are_read_as_peft_reads_them() {
 fn adapters_that_cannot_be_used_say_why() {
     let place = tempfile::tempdir().unwrap();
     model(&place.path().join("base"), "LlamaForCausalLM", |_| ());
+    model(&place.path().join("tied"), "LlamaForCausalLM", |tensors| {
+        tensors.retain(|(name, ..)| !name.contains("lm_head"));
+    });
     let said = |change: &dyn Fn(&mut Value, &mut Tensors)| {
         let dir = place.path().join("adapter");
         adapter(&dir, change);
@@ -207,6 +210,18 @@ fn adapters_that_cannot_be_used_say_why() {
             "it adapts a matrix of 4 × 8",
         ),
         (said(&|config, _| config["base_model_name_or_path"] = "../adapter".into()), "is an adapter as well"),
+        (
+            said(&|config, _| config["init_lora_weights"] = "pissa".into()),
+            "an adapter with `init_lora_weights` = \"pissa\" is not supported; merge the adapter with PEFT",
+        ),
+        (
+            said(&|config, tensors| {
+                config["base_model_name_or_path"] = "../tied".into();
+                let name = "base_model.model.model.embed_tokens.weight";
+                tensors.push((name.into(), vec![20, 8], numbers(160, 3.0)));
+            }),
+            "the output matrix of its base is the embedding",
+        ),
     ] {
         assert!(found.contains(expected), "{found}\nlacks {expected}");
     }

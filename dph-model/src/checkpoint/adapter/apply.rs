@@ -39,6 +39,11 @@ impl Adapter<'_> {
                 }
                 Part::Whole(target) => {
                     let target = resolve(&target, base).unwrap_or(target);
+                    if is_embedding(&target) && !has_output(base) && !has_output(&own) {
+                        return Err(self.wrong(format!(
+                            "it has its own embedding {name}, but the output matrix of its base is the embedding, which PEFT leaves as it was; merge the adapter with PEFT, with `tie_word_embeddings` = false"
+                        )));
+                    }
                     replaced.push((name.clone(), target));
                 }
             }
@@ -98,4 +103,18 @@ impl Adapter<'_> {
         let base = base.path().display();
         self.wrong(format!("{problem}; is {base} the model that it was trained on?"))
     }
+}
+
+/// Whether a tensor is the embedding of the tokens.
+fn is_embedding(name: &str) -> bool {
+    ["embed_tokens.weight", "wte.weight", "embed_in.weight", "tokens_embed.weight"]
+        .iter()
+        .any(|end| name.ends_with(end))
+}
+
+/// Whether there is an output matrix of its own, or a reward layer in its place.
+fn has_output(tensors: &Tensors) -> bool {
+    let is_output =
+        |name: &str| ["lm_head.", "embed_out.", "score.", "v_head."].iter().any(|part| name.contains(part));
+    tensors.iter().any(|(name, _)| is_output(name))
 }

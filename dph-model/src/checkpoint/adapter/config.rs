@@ -36,6 +36,7 @@ pub(crate) struct AdapterConfig {
     lora_bias: Option<bool>,
     layer_replication: Option<Value>,
     alora_invocation_tokens: Option<Value>,
+    init_lora_weights: Option<Value>,
 }
 
 impl AdapterConfig {
@@ -71,6 +72,12 @@ impl AdapterConfig {
         ];
         if let Some((flag, _)) = flags.into_iter().find(|(_, is_set)| *is_set) {
             return Some(format!("an adapter with `{flag}`"));
+        }
+        // With these PEFT changes the base model while it loads the adapter.
+        let of_base =
+            |name: &&str| name.starts_with("pissa") || ["olora", "corda", "loftq", "lora_ga"].contains(name);
+        if let Some(name) = self.init_lora_weights.as_ref().and_then(Value::as_str).filter(of_base) {
+            return Some(format!("an adapter with `init_lora_weights` = {name:?}"));
         }
         let is_expression = |pattern: &&String| pattern.contains(['*', '+', '?', '[', '(', '|', '\\', '$']);
         let mut patterns = self.alpha_pattern.iter().flat_map(BTreeMap::keys);
@@ -148,10 +155,14 @@ mod tests {
     fn what_is_not_computed_is_named() {
         let problem = |text: &str| serde_json::from_str::<AdapterConfig>(text).unwrap().unsupported();
         assert_eq!(problem(r#"{"peft_type": "LORA", "use_dora": false, "layer_replication": null}"#), None);
+        assert_eq!(problem(r#"{"init_lora_weights": "gaussian"}"#), None);
+        assert_eq!(problem(r#"{"init_lora_weights": true}"#), None);
         for (text, expected) in [
             (r#"{"peft_type": "IA3"}"#, "`peft_type` = \"IA3\""),
             (r#"{"use_dora": true}"#, "`use_dora`"),
             (r#"{"lora_bias": true}"#, "`lora_bias`"),
+            (r#"{"init_lora_weights": "pissa_niter_4"}"#, "`init_lora_weights` = \"pissa_niter_4\""),
+            (r#"{"init_lora_weights": "olora"}"#, "`init_lora_weights` = \"olora\""),
             (r#"{"layer_replication": [[0, 4]]}"#, "`layer_replication`"),
             (r#"{"alpha_pattern": {".*q_proj": 2}}"#, "the regular expression \".*q_proj\""),
         ] {
