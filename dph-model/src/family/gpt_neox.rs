@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::settings::{RopeScaling, activation, head_dim, rotary_scaling};
+use super::settings::{RopeScaling, activation, head_dim, rope_theta, rotary_scaling};
 use super::{ConfigError, FileTensor, Order, Translation};
 use crate::decoder::{
     BlockParamKey, DecoderConfig, NormConfig, ParamKey, Part, Positions, Residual, RotaryConfig,
@@ -82,8 +82,8 @@ impl GptNeoxConfig {
             .and_then(|rope| rope.partial_rotary_factor)
             .or(self.partial_rotary_factor)
             .unwrap_or(self.rotary_pct);
-        let theta =
-            newest.and_then(|rope| rope.rope_theta).or(self.rope_theta).unwrap_or(self.rotary_emb_base);
+        let theta = rope_theta(self.rope_scaling.as_ref(), newest);
+        let theta = theta.or(self.rope_theta).unwrap_or(self.rotary_emb_base);
         Ok(RotaryConfig {
             dims: (head_dim as f64 * share) as usize,
             theta,

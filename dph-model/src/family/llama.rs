@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::settings::{RopeScaling, activation, rotary_scaling};
+use super::settings::{RopeScaling, activation, rope_theta, rotary_scaling};
 use super::{ConfigError, FileTensor, Translation};
 use crate::decoder::{
     BlockParamKey, DecoderConfig, NormConfig, ParamKey, Part, Positions, Residual, RotaryConfig,
@@ -73,7 +73,7 @@ impl Translation for LlamaConfig {
             token_types: 0,
             positions: Positions::Rotary(RotaryConfig {
                 dims: head_dim,
-                theta: newer.and_then(|rope| rope.rope_theta).unwrap_or(self.rope_theta),
+                theta: rope_theta(self.rope_scaling.as_ref(), newer).unwrap_or(self.rope_theta),
                 scaling: rotary_scaling(self.rope_scaling.as_ref(), newer, self.max_position_embeddings)?,
                 reversed: false,
             }),

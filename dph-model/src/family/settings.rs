@@ -15,7 +15,7 @@ pub struct RopeScaling {
     /// The older name of the same key. Some files have both.
     #[serde(rename = "type")]
     pub old_rope_type: Option<String>,
-    /// Base, only in `rope_parameters`.
+    /// Base. It counts more than the key beside the table.
     pub rope_theta: Option<f64>,
     /// Fraction of a head that is rotated, only in `rope_parameters`.
     pub partial_rotary_factor: Option<f64>,
@@ -41,6 +41,11 @@ pub(super) fn rotary_scaling(
         (None, Some(scaling)) => scaling.rotary("rope_parameters", context),
         (None, None) => Ok(RotaryScaling::None),
     }
+}
+
+/// The base of the rotary angles that `rope_parameters` or `rope_scaling` contains.
+pub(super) fn rope_theta(older: Option<&RopeScaling>, newer: Option<&RopeScaling>) -> Option<f64> {
+    [newer, older].into_iter().flatten().find_map(|rope| rope.rope_theta)
 }
 
 impl RopeScaling {

@@ -181,3 +181,12 @@ fn numbers_of_python_are_an_error_only_where_they_are_read() {
     let error = with_text("rms_norm_eps", "NaN").unwrap_err();
     assert!(error.starts_with("`rms_norm_eps` = \"NaN\": invalid type"), "{error}");
 }
+
+#[test]
+fn the_base_of_the_angles_may_be_in_the_table() {
+    for key in ["rope_scaling", "rope_parameters"] {
+        let table = json!({"rope_type": "default", "rope_theta": 5e5});
+        let found = read(&with(&with(&llama(), key, table), "rope_theta", 1e4).to_string());
+        assert_eq!(found, plain(&with(&llama(), "rope_theta", 5e5), RotaryScaling::None), "{key}");
+    }
+}
