@@ -300,6 +300,9 @@ fn a_busy_hub_is_waited_for() {
 fn what_the_hub_refuses_or_lacks_is_told_with_a_remedy() {
     let folder = folder();
     let partial = Repository::default().converted("winogrande_xl/partial-train/0000.parquet", "x");
+    let gap = Repository::default()
+        .converted("default/train/0000.parquet", "x")
+        .converted("default/train/0002.parquet", "x");
     let other = Repository::default()
         .converted("main/train/0000.parquet", "x")
         .converted("main/dev/0000.parquet", "x");
@@ -308,6 +311,7 @@ fn what_the_hub_refuses_or_lacks_is_told_with_a_remedy() {
         ("allenai/winogrande", partial),
         ("allenai/openbookqa", other),
         ("nyu-mll/glue", Repository::default().converted("rte/train/0000.parquet", "x")),
+        ("google/boolq", gap),
     ]);
     let url = hub.url();
     let said = fetch(&folder, &hub, &["hellaswag"]).failed(1);
@@ -333,6 +337,7 @@ fn what_the_hub_refuses_or_lacks_is_told_with_a_remedy() {
         ),
         ("sst2", "has no datasets/nyu-mll/glue/sst2 (revision refs/convert/parquet)"),
         ("winogrande", "the hub has converted only the first part of the split train (folder partial-train)"),
+        ("boolq", "the hub lists later files of the split train, but no 0001.parquet"),
         ("openbookqa", "the configuration has no split test; it has dev, train"),
     ] {
         let said = fetch(&folder, &hub, &[task]).failed(1);

@@ -136,6 +136,8 @@ impl Download<'_> {
     /// Downloads the rest.
     fn receive(&mut self, part: &mut Part, notify: &mut dyn FnMut(FetchEvent<'_>)) -> Result<(), HubProblem> {
         let mut patience = Patience::default();
+        // What is received again is no progress.
+        let mut farthest = part.length;
         let url = self.client.file(&self.remote.path);
         let write = HubProblem::write(&part.path);
         while self.size.is_none_or(|size| part.length < size) {
@@ -159,7 +161,10 @@ impl Download<'_> {
                     Ok(read) => {
                         part.file.write_all(&buffer[..read]).map_err(&write)?;
                         part.length += read as u64;
-                        patience.renew();
+                        if part.length > farthest {
+                            farthest = part.length;
+                            patience.renew();
+                        }
                         notify(FetchEvent::Bytes { done: part.length, total: self.size });
                     }
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -145,6 +145,17 @@ pub enum HubProblem {
         /// The split on the hub.
         split: String,
     },
+    /// Shards of a split with a gap.
+    #[error(
+        "the hub lists later files of the split {split}, but no {file}; try again later, or name the original files in the task (key \
+         `files` of [hub])"
+    )]
+    MissingShard {
+        /// The split on the hub.
+        split: String,
+        /// The file that is missing.
+        file: String,
+    },
     /// Status 429 with a long pause.
     #[error(
         "{endpoint} gets too many requests and asks for a pause of {seconds} s; run the same command again later, it continues"
@@ -213,6 +224,7 @@ impl FetchError {
                     | HubProblem::NotFound { .. }
                     | HubProblem::NoSuchSplit { .. }
                     | HubProblem::Partial { .. }
+                    | HubProblem::MissingShard { .. }
                     | HubProblem::Damaged { .. }
             ),
             Self::NoDirectory { .. } | Self::NoHome => true,

@@ -73,7 +73,10 @@ fn converted(
         let mut files = below(name);
         if !files.is_empty() {
             files.sort_by(|a, b| a.path.cmp(&b.path));
-            return Ok((name.clone(), files));
+            return match gap(&files) {
+                Some(file) => Err(HubProblem::MissingShard { split: name.clone(), file }),
+                None => Ok((name.clone(), files)),
+            };
         }
     }
     if let Some(partial) = names.iter().find(|name| !below(&format!("partial-{name}")).is_empty()) {
@@ -87,6 +90,14 @@ fn converted(
     there.sort();
     there.dedup();
     Err(HubProblem::NoSuchSplit { names: names.to_vec(), there })
+}
+
+/// The first file that is missing among files that are numbered from 0.
+fn gap(files: &[RemoteFile]) -> Option<String> {
+    let number = |file: &RemoteFile| file.path.rsplit('/').next()?.strip_suffix(".parquet")?.parse().ok();
+    let numbers: Vec<usize> = files.iter().map(number).collect::<Option<_>>()?;
+    let missing = numbers.iter().enumerate().position(|(place, &number)| place != number)?;
+    Some(format!("{missing:04}.parquet"))
 }
 
 /// Adds the files of a split that are not there: `NAME.EXTENSION`, or shards, as the loader finds them.
