@@ -1,7 +1,7 @@
 //! Reads GGUF files: model, configuration and tokenizer in one file, the format of llama.cpp.
 //!
 //! The format is described in `docs/gguf.md` of ggml. Versions 2 and 3 are read, little-endian. Every count, length
-//! and offset in the file is checked against the size of the file before it is used. The readers on crates.io do not
+//! and offset in the file is checked against the size of the file before it is used. The published readers do not
 //! check them: candle-core 0.11.1 divides by an alignment of 0 and multiplies sizes without a check, ggus 0.5.1
 //! allocates by unchecked counts, and gguf-rs-lib 0.3.3 reads only version 3 and no quantised blocks.
 
