@@ -41,6 +41,7 @@ mod candidates;
 mod device;
 mod error_class;
 mod head;
+pub mod hub;
 mod objective;
 mod parameters;
 pub mod run_files;

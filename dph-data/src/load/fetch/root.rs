@@ -3,17 +3,16 @@
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
+use dph_core::hub::{HUB_PREFIX, user_cache};
 use dph_core::terminal::say;
 
 use super::error::FetchError;
 use super::places::{is_there, served_by};
-use super::settings::{HubSettings, cache};
+use super::settings::HubSettings;
 use super::shown::{fetch_and_show, origin_lines};
 use super::split::missing_splits;
 use crate::task::Task;
 
-/// The prefix of such a data root.
-const PREFIX: &str = "hf:";
 /// The directory of `hf:` in the user's cache.
 const FOLDER: &str = "dph/data";
 
@@ -24,7 +23,7 @@ const FOLDER: &str = "dph/data";
 pub fn data_directory(root: &Path) -> Result<PathBuf, FetchError> {
     match below_hub(root) {
         None => Ok(root.to_owned()),
-        Some("") => cache(FOLDER).ok_or(FetchError::NoHome),
+        Some("") => user_cache().map(|cache| cache.join(FOLDER)).ok_or(FetchError::NoHome),
         Some(directory) => Ok(directory.into()),
     }
 }
@@ -60,5 +59,5 @@ pub fn fetched_directory<'a>(
 }
 
 fn below_hub(root: &Path) -> Option<&str> {
-    root.to_str()?.strip_prefix(PREFIX)
+    root.to_str()?.strip_prefix(HUB_PREFIX)
 }

@@ -1,9 +1,6 @@
 //! [`HubSettings`]: how the hub is reached.
 
-use std::path::PathBuf;
-
-/// The address of the hub, unless `HF_ENDPOINT` is set.
-const ENDPOINT: &str = "https://huggingface.co";
+use dph_core::hub;
 
 /// How the hub is reached.
 #[derive(Clone)]
@@ -20,26 +17,15 @@ impl HubSettings {
     /// The settings in the variables that all tools for the hub use: `HF_ENDPOINT`, `HF_TOKEN` or the token that a login has left in
     /// `HF_TOKEN_PATH` (`token` in `HF_HOME`), and `HF_HUB_OFFLINE`.
     pub fn from_env() -> Self {
-        let text = |name: &str| {
-            let text = std::env::var(name).ok()?;
-            Some(text.trim().to_owned()).filter(|text| !text.is_empty())
-        };
         let of_login = || {
-            let path = text("HF_TOKEN_PATH").map(PathBuf::from);
-            let path = path.or_else(|| {
-                Some(text("HF_HOME").map(PathBuf::from).or_else(|| cache("huggingface"))?.join("token"))
-            })?;
+            let path = hub::path("HF_TOKEN_PATH").or_else(|| Some(hub::home()?.join("token")))?;
             let token = std::fs::read_to_string(path).ok()?;
             Some(token.trim().to_owned()).filter(|token| !token.is_empty())
         };
-        let offline = text("HF_HUB_OFFLINE").unwrap_or_default().to_lowercase();
         Self {
-            endpoint: text("HF_ENDPOINT")
-                .unwrap_or_else(|| ENDPOINT.to_owned())
-                .trim_end_matches('/')
-                .to_owned(),
-            token: text("HF_TOKEN").or_else(of_login),
-            offline: matches!(offline.as_str(), "1" | "true" | "yes" | "on"),
+            endpoint: hub::endpoint(),
+            token: hub::text("HF_TOKEN").or_else(of_login),
+            offline: hub::is_offline(),
         }
     }
 }
@@ -54,10 +40,4 @@ impl std::fmt::Debug for HubSettings {
             .field("offline", &self.offline)
             .finish()
     }
-}
-
-/// A folder in the user's cache, `XDG_CACHE_HOME` or `~/.cache`.
-pub(super) fn cache(folder: &str) -> Option<PathBuf> {
-    let cache = std::env::var_os("XDG_CACHE_HOME").filter(|cache| !cache.is_empty()).map(PathBuf::from);
-    Some(cache.or_else(|| Some(std::env::home_dir()?.join(".cache")))?.join(folder))
 }

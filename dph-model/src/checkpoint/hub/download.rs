@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use dph_core::hub;
 use dph_core::tokenizer_files::VOCABULARY_FILES;
 use hf_hub::api::sync::{ApiBuilder, ApiError};
 use hf_hub::{Cache, Repo, RepoType};
@@ -12,15 +13,12 @@ use crate::checkpoint::{
     COMPANION_FILES, CONFIG_FILE, CheckpointError, INDEX_FILE, TOKENIZER_FILE, WEIGHTS_FILE,
 };
 
-/// The address of the hub, unless `HF_ENDPOINT` is set.
-const ENDPOINT: &str = "https://huggingface.co";
 /// Names of weight files and indices, in order of preference.
 const WEIGHTS: [&str; 4] = [WEIGHTS_FILE, INDEX_FILE, "pytorch_model.bin", "pytorch_model.bin.index.json"];
 
 /// Downloads the missing files of a model.
 pub(super) fn model(cache: &Path, name: &HubName) -> Result<(), CheckpointError> {
-    let endpoint = std::env::var("HF_ENDPOINT").ok().filter(|endpoint| !endpoint.is_empty());
-    let endpoint = endpoint.unwrap_or_else(|| ENDPOINT.into()).trim_end_matches('/').to_string();
+    let endpoint = hub::endpoint();
     let failed = |error: ApiError| name.failed(explain(&error, &endpoint));
     let cache = Cache::new(cache.to_owned());
     // With a progress bar on a terminal.

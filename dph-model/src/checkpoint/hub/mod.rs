@@ -9,6 +9,7 @@ mod name;
 
 use std::path::{Path, PathBuf};
 
+use dph_core::hub;
 use dph_core::run_files::MANIFEST_FILE;
 
 use super::error::CheckpointError;
@@ -69,8 +70,11 @@ pub fn locate_here(path: &Path) -> Option<PathBuf> {
 /// The GGUF model of a folder that has nothing else of a model, or the path itself.
 fn in_folder(path: &Path) -> PathBuf {
     let other = [CONFIG_FILE, dph_core::HEAD_CONFIG_FILE, MANIFEST_FILE];
+    if other.iter().any(|file| path.join(file).exists()) {
+        return path.into();
+    }
     match &gguf_models(path)[..] {
-        [model] if !other.iter().any(|file| path.join(file).exists()) => model.clone(),
+        [model] => model.clone(),
         _ => path.into(),
     }
 }
@@ -96,17 +100,7 @@ fn download(settings: &Settings, name: &HubName) -> Result<PathBuf, CheckpointEr
 
 impl Settings {
     fn from_env() -> Option<Self> {
-        let path = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        let home = || {
-            path("HF_HOME").or_else(|| {
-                let cache = path("XDG_CACHE_HOME").or_else(|| Some(std::env::home_dir()?.join(".cache")))?;
-                Some(cache.join("huggingface"))
-            })
-        };
-        let offline = std::env::var("HF_HUB_OFFLINE").unwrap_or_default().to_lowercase();
-        Some(Self {
-            cache: path("HF_HUB_CACHE").or_else(|| Some(home()?.join("hub")))?,
-            offline: matches!(offline.as_str(), "1" | "true" | "yes" | "on"),
-        })
+        let cache = hub::path("HF_HUB_CACHE").or_else(|| Some(hub::home()?.join("hub")))?;
+        Some(Self { cache, offline: hub::is_offline() })
     }
 }

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::path::Path;
 
+use dph_core::hub::HUB_PREFIX;
+
 use crate::checkpoint::error::CheckpointError;
 
-/// The prefix of such a name.
-const PREFIX: &str = "hf:";
 /// The default revision.
 const MAIN: &str = "main";
 
@@ -22,7 +22,7 @@ pub(in crate::checkpoint) struct HubName {
 impl HubName {
     /// The repository that a path names; `None` for any other path.
     pub fn from_path(path: &Path) -> Result<Option<Self>, CheckpointError> {
-        let name = path.to_str().and_then(|path| path.strip_prefix(PREFIX));
+        let name = path.to_str().and_then(|path| path.strip_prefix(HUB_PREFIX));
         name.map(Self::parse).transpose()
     }
 
@@ -50,7 +50,7 @@ impl HubName {
 
 impl fmt::Display for HubName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{PREFIX}{}", self.repository)?;
+        write!(f, "{HUB_PREFIX}{}", self.repository)?;
         match self.revision.as_str() {
             MAIN => Ok(()),
             revision => write!(f, "@{revision}"),
