@@ -15,7 +15,7 @@ use super::load::{Stored, check, describe, is_finite, is_second_embedding, store
 use super::open_tensors::open_tensors;
 use super::reward_layer::{VALUE_HEAD_FILES, is_of_reward_layer};
 use super::save::{with_type, write_tensors, write_text};
-use super::score_layer::ScoreLayer;
+use super::score_layer::{PadToken, ScoreLayer};
 use super::tensors::Tensors;
 use crate::decoder::ParamKey;
 use crate::family::Family;
@@ -95,22 +95,17 @@ fn write(
     let mut tensors = open_tensors(files)?;
     let Stored { naming, config, .. } = stored(&json, &family, config, &tensors);
     check(&family, naming, &config, &tensors)?;
-    let mut left_out = Vec::new();
+    let pad = score.and_then(|_| PadToken::find(files, &json));
     if let Some(score) = score {
-        json = score.config(files, &family, &json)?;
-        left_out = family.named_tensors(ParamKey::Head, &config, naming);
+        json = score.config(&family, &json, pad.as_ref())?;
+        let output = family.named_tensors(ParamKey::Head, &config, naming);
+        tensors.retain(|name| !is_of_reward_layer(name) && output.iter().all(|tensor| tensor.name != name));
         let (shape, values) = score.weight();
         tensors.insert(SCORE, shape, &values);
     }
-    let is_kept = |name: &str| match score {
-        Some(_) => {
-            name == SCORE || !(is_of_reward_layer(name) || left_out.iter().any(|tensor| tensor.name == name))
-        }
-        None => true,
-    };
     let failed = RefCell::new(None);
     let mut converted = Vec::new();
-    for (name, info) in tensors.iter().filter(|(name, info)| info.element.is_readable() && is_kept(name)) {
+    for (name, info) in tensors.iter().filter(|(_, info)| info.element.is_readable()) {
         if !is_second_embedding(name, &family, naming, &config, &tensors)? {
             let to = options.precision.unwrap_or(Precision::nearest(&info.element));
             let allow = options.allow_non_finite;
@@ -158,7 +153,7 @@ fn write(
         match files.read(name) {
             Ok(bytes) => {
                 let bytes = match score {
-                    Some(score) => score.companion(files, name, bytes),
+                    Some(score) => score.companion(name, bytes, pad.as_ref()),
                     None => bytes,
                 };
                 let path = out.join(name);

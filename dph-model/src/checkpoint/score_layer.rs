@@ -4,9 +4,7 @@ use dph_core::{Ending, LinearReward, NotLinear, PreferenceHead, PreferenceHeadCo
 use serde_json::{Map, Value, json};
 
 use super::error::CheckpointError;
-use super::file_names::{
-    CHAT_TEMPLATE_FILE, CONFIG_FILE, GENERATION_CONFIG_FILE, TOKENIZER_CONFIG_FILE, TOKENIZER_FILE,
-};
+use super::file_names::{CHAT_TEMPLATE_FILE, GENERATION_CONFIG_FILE, TOKENIZER_CONFIG_FILE, TOKENIZER_FILE};
 use super::files::ModelFiles;
 use super::reward_layer::OWN_KEY;
 use crate::family::{Family, keys};
@@ -56,19 +54,19 @@ impl ScoreLayer {
         (vec![self.names.len(), width], self.linear.weight.concat())
     }
 
-    /// The configuration of the model with this layer.
+    /// The text of the configuration of the model with this layer and this padding token.
     pub(super) fn config(
         &self,
-        files: &ModelFiles,
         family: &Family,
         json: &str,
+        pad: Option<&PadToken>,
     ) -> Result<String, CheckpointError> {
         let class = CLASSES.iter().find(|(model_type, _)| *model_type == family.model_type());
         let Some((_, class)) = class else {
             return Err(CheckpointError::NoClass { model_type: family.model_type() });
         };
-        let wrong = |source| CheckpointError::Config { path: files.path().join(CONFIG_FILE), source };
-        let mut keys = keys(json).map_err(wrong)?;
+        // The text was parsed when the files were opened.
+        let mut keys = keys(json).unwrap_or_default();
         let labels = self.names.iter().enumerate();
         keys.insert("architectures".into(), json!([class]));
         keys.insert(
@@ -77,8 +75,7 @@ impl ScoreLayer {
         );
         keys.insert("label2id".into(), labels.map(|(id, name)| (name.clone(), json!(id))).collect());
         keys.remove("num_labels");
-        let pad = PadToken::find(files, &keys).map(|pad| pad.id);
-        keys.insert("pad_token_id".into(), json!(pad));
+        keys.insert("pad_token_id".into(), json!(pad.map(|pad| pad.id)));
         let mut own = Map::new();
         if self.ends_with_turn {
             own.insert("ending".into(), json!(Ending::Turn));
@@ -95,7 +92,7 @@ impl ScoreLayer {
 
     /// A file beside the weights, changed so that transformers reads the same token: a padding token that never ends a turn, and a
     /// template without blanks behind the last turn.
-    pub(super) fn companion(&self, files: &ModelFiles, name: &str, bytes: Vec<u8>) -> Vec<u8> {
+    pub(super) fn companion(&self, name: &str, bytes: Vec<u8>, pad: Option<&PadToken>) -> Vec<u8> {
         match name {
             CHAT_TEMPLATE_FILE if self.ends_with_turn => match String::from_utf8(bytes) {
                 Ok(template) => trimmed(&template).into_bytes(),
@@ -108,9 +105,8 @@ impl ScoreLayer {
                 {
                     *template = trimmed(template);
                 }
-                let config = files.config_json().ok().and_then(|json| keys(&json).ok()).unwrap_or_default();
-                match PadToken::find(files, &config) {
-                    Some(pad) => drop(file.insert("pad_token".into(), pad.text.into())),
+                match pad {
+                    Some(pad) => drop(file.insert("pad_token".into(), pad.text.as_str().into())),
                     None => drop(file.remove("pad_token")),
                 }
                 format!("{:#}\n", Value::Object(file)).into_bytes()
@@ -128,14 +124,15 @@ fn trimmed(template: &str) -> String {
 }
 
 /// A token for padding that does not end a text or a turn. transformers reads the last token that is not the padding token.
-struct PadToken {
+pub(super) struct PadToken {
     id: u64,
     text: String,
 }
 
 impl PadToken {
     /// The padding token of the model if it is one, else the token for unknown text or the one that begins texts.
-    fn find(files: &ModelFiles, config: &Map<String, Value>) -> Option<Self> {
+    pub fn find(files: &ModelFiles, config_json: &str) -> Option<Self> {
+        let config = keys(config_json).unwrap_or_default();
         let read = |name: &str| -> Value {
             files.read(name).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
         };

@@ -94,6 +94,12 @@ impl Tensors {
         }
     }
 
+    /// Leaves the others out.
+    pub fn retain(&mut self, keep: impl Fn(&str) -> bool) {
+        self.tensors.retain(|name, _| keep(name));
+        self.deltas.retain(|name, _| keep(name));
+    }
+
     /// Adds a tensor of f32. One of the same name is replaced.
     pub fn insert(&mut self, name: &str, shape: Vec<usize>, values: &[f32]) {
         let info = TensorInfo { shape, element: ElementType::F32 };
