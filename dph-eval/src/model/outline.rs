@@ -5,7 +5,7 @@ use std::path::Path;
 use dph_core::{Ending, HeadFileError, PreferenceHeadConfig};
 use dph_data::{ChatFormat, ChatTokenizer};
 use dph_model::checkpoint::CONFIG_FILE;
-use dph_model::family::is_language_model;
+use dph_model::family::has_output;
 use dph_model::{CheckpointError, DecoderConfig, Family, ModelFiles};
 
 use crate::model::backbone_reference::BackboneReference;
@@ -56,6 +56,6 @@ impl ModelOutline {
         let config = config.map_err(|source| CheckpointError::Config { path, source })?;
         let ending = head.as_ref().map_or(Ending::Turn, |head| head.ending);
         let tokenizer = tokenizer(&files, format, ending, options.text_only)?;
-        Ok(Self { has_output: config.tied_head || is_language_model(&json), config, tokenizer, head })
+        Ok(Self { has_output: has_output(&json, &config), config, tokenizer, head })
     }
 }

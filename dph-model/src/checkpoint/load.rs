@@ -13,7 +13,7 @@ use super::reward_layer::is_of_reward_layer;
 use super::tensors::Tensors;
 use super::{CONFIG_FILE, CheckpointError, Misfit, ModelFiles, Precision};
 use crate::decoder::{Decoder, DecoderConfig, ParamKey, Part};
-use crate::family::{ConfigError, Family, FileTensor, Naming, is_language_model};
+use crate::family::{ConfigError, Family, FileTensor, Naming, has_output};
 
 /// Numbers checked by one thread at a time.
 const PART: usize = 1 << 16;
@@ -75,7 +75,7 @@ pub(super) fn stored(json: &str, family: &Family, config: DecoderConfig, tensors
     };
     let has_pooler = [Part::Weight, Part::Bias].into_iter().any(|part| is_stored(ParamKey::Pooler(part)));
     let pooler = config.pooler.filter(|pooler| has_pooler || pooler.labels > 0);
-    let has_output = config.tied_head || is_stored(ParamKey::Head) || is_language_model(json);
+    let has_output = has_output(json, &config) || is_stored(ParamKey::Head);
     let tied_head = config.tied_head || !has_output;
     Stored { naming, config: DecoderConfig { pooler, tied_head, ..config }, has_output }
 }

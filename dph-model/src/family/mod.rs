@@ -191,8 +191,13 @@ impl Family {
     }
 }
 
-/// Whether a configuration is of a class with an output matrix: `LlamaForCausalLM` and not `LlamaForSequenceClassification`.
-pub fn is_language_model(json: &str) -> bool {
+/// Whether a model has an output matrix: a tied one, or one of its class: `LlamaForCausalLM` and not
+/// `LlamaForSequenceClassification`.
+pub fn has_output(json: &str, config: &DecoderConfig) -> bool {
+    config.tied_head || is_language_model(json)
+}
+
+fn is_language_model(json: &str) -> bool {
     let keys = keys(json).unwrap_or_default();
     let class = keys.get("architectures").and_then(|classes| classes.get(0)).and_then(|class| class.as_str());
     class.is_none_or(|class| class.contains("LM"))

@@ -7,7 +7,7 @@ use dph_data::{
     ChatTokenizer, DataError, Documents, Task, TaskLoadOptions, World, add_special_tokens, train_tokenizer,
 };
 use dph_model::checkpoint::{CONFIG_FILE, TOKENIZER_FILE, locate_here};
-use dph_model::family::is_language_model;
+use dph_model::family::has_output;
 use dph_model::{CheckpointError, ConfigError, DecoderConfig, Family, ModelFiles};
 use tempfile::TempDir;
 
@@ -129,7 +129,7 @@ impl ModelSource {
                 let problem = "the number of layers is 0; it must be at least 1".into();
                 return Err(ConfigError::Sizes { problem });
             }
-            let has_output = config.tied_head || is_language_model(json);
+            let has_output = has_output(json, &config);
             Ok(Self { family, config, has_output, tokenizers, new })
         };
         parse().map_err(|source| match &experiment.model.path {
