@@ -67,36 +67,36 @@ impl ModelFiles {
     /// As for [`open`](Self::open); also a base for what is not an adapter.
     pub fn open_on(path: impl AsRef<Path>, base: Option<&Path>) -> Result<Self, CheckpointError> {
         let path = hub::locate(path.as_ref())?;
-        let is_adapter = path.is_dir() && has_adapter(&path);
-        if let (Some(base), false) = (base, is_adapter) {
+        if has_adapter(&path) {
+            return Self::open_adapter(path, base);
+        }
+        if let Some(base) = base {
             return Err(CheckpointError::NoAdapter { path, base: base.into() });
         }
-        if is_adapter {
-            let config = AdapterConfig::read(&path)?;
-            let base = match base {
-                Some(base) => base.to_owned(),
-                None => config.base(&path)?,
-            };
-            let base = match hub::locate(&base)? {
-                base if base.is_dir() && has_adapter(&base) => {
-                    let problem = format!(
-                        "its base {} is an adapter as well; merge that one first (`dph-model convert`)",
-                        base.display()
-                    );
-                    return Err(CheckpointError::Adapter { dir: path, problem });
-                }
-                base => Self::open(base)?,
-            };
-            return Ok(Self { path, gguf: None, adapter: Some(Box::new(AdapterFiles { config, base })) });
+        let gguf = match is_gguf(&path) {
+            true => Some(Arc::new(Gguf::open(&path)?)),
+            false if path.is_dir() => None,
+            false => return Err(CheckpointError::NotADirectory { path }),
+        };
+        Ok(Self { path, gguf, adapter: None })
+    }
+
+    fn open_adapter(path: PathBuf, base: Option<&Path>) -> Result<Self, CheckpointError> {
+        let config = AdapterConfig::read(&path)?;
+        let base = match base {
+            Some(base) => base.to_owned(),
+            None => config.base(&path)?,
+        };
+        let base = hub::locate(&base)?;
+        if has_adapter(&base) {
+            let problem = format!(
+                "its base {} is an adapter as well; merge that one first (`dph-model convert`)",
+                base.display()
+            );
+            return Err(CheckpointError::Adapter { dir: path, problem });
         }
-        if is_gguf(&path) {
-            let gguf = Arc::new(Gguf::open(&path)?);
-            return Ok(Self { path, gguf: Some(gguf), adapter: None });
-        }
-        match path.is_dir() {
-            true => Ok(Self { path, gguf: None, adapter: None }),
-            false => Err(CheckpointError::NotADirectory { path }),
-        }
+        let base = Self::open(base)?;
+        Ok(Self { path, gguf: None, adapter: Some(Box::new(AdapterFiles { config, base })) })
     }
 
     /// The directory or the GGUF file, on this machine.

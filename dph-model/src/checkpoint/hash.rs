@@ -30,40 +30,36 @@ impl ModelFiles {
     ///
     /// As for [`content_hash`].
     pub fn content_hash(&self) -> Result<String, CheckpointError> {
-        hash(self)
+        let mut hasher = blake3::Hasher::new();
+        if let Some(gguf) = self.gguf() {
+            for map in gguf.maps() {
+                hasher.update(map.bytes());
+            }
+            return Ok(hasher.finalize().to_hex().to_string());
+        }
+        let dir = self.path();
+        let mut paths = match self.adapter() {
+            Some((_, base)) => {
+                hasher.update(base.content_hash()?.as_bytes());
+                vec![dir.join(ADAPTER_CONFIG_FILE), adapter_weights(dir)?.0]
+            }
+            None => {
+                let (_, weights) = weight_files(dir)?;
+                [vec![dir.join(CONFIG_FILE)], weights].concat()
+            }
+        };
+        paths.extend(tokenizer_files(dir));
+        for path in paths {
+            let io = |source| CheckpointError::Io { path: path.clone(), source };
+            let bytes = path.metadata().map_err(io)?.len();
+            let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+            hasher.update(&(name.len() as u64).to_le_bytes()).update(name).update(&bytes.to_le_bytes());
+            if bytes > 0 {
+                hasher.update(Mapped::open(&path, "model")?.bytes());
+            }
+        }
+        Ok(hasher.finalize().to_hex().to_string())
     }
-}
-
-fn hash(model: &ModelFiles) -> Result<String, CheckpointError> {
-    let mut hasher = blake3::Hasher::new();
-    if let Some(gguf) = model.gguf() {
-        for map in gguf.maps() {
-            hasher.update(map.bytes());
-        }
-        return Ok(hasher.finalize().to_hex().to_string());
-    }
-    let dir = model.path();
-    let mut paths = match model.adapter() {
-        Some((_, base)) => {
-            hasher.update(hash(base)?.as_bytes());
-            vec![dir.join(ADAPTER_CONFIG_FILE), adapter_weights(dir)?.0]
-        }
-        None => {
-            let (_, weights) = weight_files(dir)?;
-            [vec![dir.join(CONFIG_FILE)], weights].concat()
-        }
-    };
-    paths.extend(tokenizer_files(dir));
-    for path in paths {
-        let io = |source| CheckpointError::Io { path: path.clone(), source };
-        let bytes = path.metadata().map_err(io)?.len();
-        let name = path.file_name().unwrap_or_default().as_encoded_bytes();
-        hasher.update(&(name.len() as u64).to_le_bytes()).update(name).update(&bytes.to_le_bytes());
-        if bytes > 0 {
-            hasher.update(Mapped::open(&path, "model")?.bytes());
-        }
-    }
-    Ok(hasher.finalize().to_hex().to_string())
 }
 
 /// The files that determine the tokenizer.

@@ -7,6 +7,7 @@ use super::names::{Part, part, resolve};
 use super::weights::adapter_weights;
 use crate::checkpoint::delta::Delta;
 use crate::checkpoint::error::CheckpointError;
+use crate::checkpoint::reward_layer::is_of_reward_layer;
 use crate::checkpoint::tensors::Tensors;
 
 /// An adapter, and how it changes the tensors of its base.
@@ -21,15 +22,16 @@ impl Adapter<'_> {
     pub fn apply(&self, base: &mut Tensors) -> Result<(), CheckpointError> {
         let (path, format) = adapter_weights(self.dir)?;
         let own = Tensors::open_file(&path, format)?;
-        let names: Vec<String> = own.iter().map(|(name, _)| name.to_string()).collect();
         let mut replaced = Vec::new();
-        for name in &names {
+        for (name, _) in own.iter() {
             match part(name) {
                 Part::Down { module, up, embedding } => {
-                    let up = names.iter().find(|other| **other == up).ok_or_else(|| {
-                        self.wrong(format!("it has the tensor {name}, but not {up}; fetch the adapter again"))
-                    })?;
-                    let (target, delta) = self.delta(base, &own, &module, (name, up), embedding)?;
+                    if own.info(&up).is_none() {
+                        return Err(self.wrong(format!(
+                            "it has the tensor {name}, but not {up}; fetch the adapter again"
+                        )));
+                    }
+                    let (target, delta) = self.delta(base, &own, &module, (name, &up), embedding)?;
                     base.adapt(&target, delta);
                 }
                 // Read with the other matrix.
@@ -39,14 +41,16 @@ impl Adapter<'_> {
                 }
                 Part::Whole(target) => {
                     let target = resolve(&target, base).unwrap_or(target);
-                    if is_embedding(&target) && !has_output(base) && !has_output(&own) {
-                        return Err(self.wrong(format!(
-                            "it has its own embedding {name}, but the output matrix of its base is the embedding, which PEFT leaves as it was; merge the adapter with PEFT, with `tie_word_embeddings` = false"
-                        )));
-                    }
-                    replaced.push((name.clone(), target));
+                    replaced.push((name.to_string(), target));
                 }
             }
+        }
+        let has_output =
+            base.iter().map(|(name, _)| name).chain(replaced.iter().map(|(_, ours)| &**ours)).any(is_output);
+        if let (Some((name, _)), false) = (replaced.iter().find(|(_, ours)| is_embedding(ours)), has_output) {
+            return Err(self.wrong(format!(
+                "it has its own embedding {name}, but the output matrix of its base is the embedding, which PEFT leaves as it was; merge the adapter with PEFT, with `tie_word_embeddings` = false"
+            )));
         }
         base.replace(own, &replaced);
         Ok(())
@@ -112,9 +116,7 @@ fn is_embedding(name: &str) -> bool {
         .any(|end| name.ends_with(end))
 }
 
-/// Whether there is an output matrix of its own, or a reward layer in its place.
-fn has_output(tensors: &Tensors) -> bool {
-    let is_output =
-        |name: &str| ["lm_head.", "embed_out.", "score.", "v_head."].iter().any(|part| name.contains(part));
-    tensors.iter().any(|(name, _)| is_output(name))
+/// Whether a tensor is an output matrix, or a reward layer in its place.
+fn is_output(name: &str) -> bool {
+    is_of_reward_layer(name) || ["lm_head.weight", "embed_out.weight"].iter().any(|end| name.ends_with(end))
 }
