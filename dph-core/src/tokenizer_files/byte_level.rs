@@ -35,7 +35,7 @@ pub(super) fn byte_level_parts(
     let (normalizer, pre_tokenizer, post_processor, names): (_, _, _, &[_]) = match class {
         Class::Qwen2 => {
             let names = &[("unk_token", END), ("eos_token", END), ("pad_token", END)];
-            (json!({ "type": "NFC" }), split_byte_level(QWEN_2, prefix), configured, names)
+            (json!({ "type": "NFC" }), split_byte_level(&[QWEN_2], prefix), configured, names)
         }
         Class::GptNeoX => {
             let names =

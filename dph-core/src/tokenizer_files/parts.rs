@@ -46,12 +46,15 @@ pub fn byte_level(add_prefix_space: bool, trim_offsets: bool, expression: bool) 
     })
 }
 
-/// Splits by a regular expression, then turns bytes into characters.
-pub fn split_byte_level(expression: &str, add_prefix_space: bool) -> Value {
-    json!({ "type": "Sequence", "pretokenizers": [
-        split(expression),
-        byte_level(add_prefix_space, true, false),
-    ] })
+/// Splits by regular expressions, each of which splits the pieces of the one before, then turns bytes into characters.
+pub fn split_byte_level(expressions: &[&str], add_prefix_space: bool) -> Value {
+    let splits = expressions.iter().map(|expression| split(expression));
+    sequence(splits.chain([byte_level(add_prefix_space, true, false)]))
+}
+
+/// Pre-tokenisers, one after another.
+pub fn sequence(parts: impl IntoIterator<Item = Value>) -> Value {
+    json!({ "type": "Sequence", "pretokenizers": parts.into_iter().collect::<Vec<_>>() })
 }
 
 /// The pre-tokeniser that makes a piece of each match of a regular expression.

@@ -3,7 +3,7 @@
 //! The regular expressions are those of `llama-vocab.cpp`. Normalisers, which a GGUF file does not have, are those of the models'
 //! `tokenizer.json`.
 
-use dph_core::tokenizer_files::parts::{QWEN_2, byte_level, split};
+use dph_core::tokenizer_files::parts::{QWEN_2, byte_level, sequence, split, split_byte_level};
 use serde_json::{Value, json};
 
 use super::Gguf;
@@ -62,15 +62,15 @@ impl Gguf {
             Some("falcon") => (Value::Null, sequence([split(FALCON_SIGNS), gpt2(), split(FALCON_DIGITS)])),
             Some("deepseek-llm") => {
                 let splits = [LINE_BREAK, DEEPSEEK_WORDS, DEEPSEEK_SIGNS, r"\s+$", WITHOUT_SPACES, r"\p{N}+"];
-                (Value::Null, splits_and_bytes(&splits))
+                (Value::Null, split_byte_level(&splits, false))
             }
             Some("deepseek-coder") => {
                 let splits = [LINE_BREAK, r"\s?\p{L}+", r"\s?\p{P}+", WITHOUT_SPACES, r"\p{N}"];
-                (Value::Null, splits_and_bytes(&splits))
+                (Value::Null, split_byte_level(&splits, false))
             }
-            Some("llama-bpe" | "llama3" | "llama-v3") => (Value::Null, splits_and_bytes(&[LLAMA_3])),
-            Some("qwen2") => (nfc(), splits_and_bytes(&[QWEN_2])),
-            Some("qwen35") => (nfc(), splits_and_bytes(&[QWEN_35])),
+            Some("llama-bpe" | "llama3" | "llama-v3") => (Value::Null, split_byte_level(&[LLAMA_3], false)),
+            Some("qwen2") => (nfc(), split_byte_level(&[QWEN_2], false)),
+            Some("qwen35") => (nfc(), split_byte_level(&[QWEN_35], false)),
             other => {
                 return Err(self.unsupported(format!(
                     "tokenizer.ggml.pre `{}` is not supported; supported are {NAMES}. Use the Hugging Face directory of this model",
@@ -81,14 +81,4 @@ impl Gguf {
         let ignore_merges = matches!(name, Some("llama-bpe" | "llama3" | "llama-v3"));
         Ok(PreTokenizer { normalizer, pre_tokenizer, ignore_merges })
     }
-}
-
-/// Each regular expression splits the pieces of the one before; the bytes of the last pieces become characters.
-fn splits_and_bytes(expressions: &[&str]) -> Value {
-    let splits = expressions.iter().map(|expression| split(expression));
-    sequence(splits.chain([byte_level(false, true, false)]))
-}
-
-fn sequence(parts: impl IntoIterator<Item = Value>) -> Value {
-    json!({ "type": "Sequence", "pretokenizers": parts.into_iter().collect::<Vec<_>>() })
 }
