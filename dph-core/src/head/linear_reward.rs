@@ -1,9 +1,9 @@
 //! [`LinearReward`]: a preference head as one linear layer on a hidden state.
 
-use safetensors::tensor::SafeTensors;
+use burn::tensor::Tensor;
 
 use super::pooling::PoolingKind;
-use super::preference_head::{PreferenceHead, PreferenceHeadConfig, REWARDS};
+use super::preference_head::{PreferenceHead, PreferenceHeadConfig};
 use crate::aggregation::{Layer, LayerPooling, NormPlace, TokenPooling};
 
 /// The rewards of a head as `weight · x + offset`, where `x` is the last hidden state of the last token. The standardisation of the
@@ -33,20 +33,18 @@ impl PreferenceHead {
         if let Some(reason) = nonlinearity(config) {
             return Err(NotLinear { reason });
         }
-        let bytes = self.to_safetensors(config);
-        let tensors = SafeTensors::deserialize(&bytes).ok();
-        let values = |name: &str| -> Option<Vec<f32>> {
-            let data = tensors.as_ref()?.tensor(name).ok()?;
-            Some(data.data().as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect())
-        };
-        let statistics = values("standardise.mean").zip(values("standardise.std"));
+        let rows = floats(self.rewards.weight.val().transpose());
+        let biases = self.rewards.bias.as_ref().map(|bias| floats(bias.val()));
+        let statistics = self
+            .standardise
+            .as_ref()
+            .map(|statistics| [&statistics.mean, &statistics.std].map(|it| floats(it.val())));
         let mut linear = LinearReward { weight: Vec::new(), offset: Vec::new() };
-        for name in &config.rewards {
-            let mut row = values(&format!("{REWARDS}.{name}.weight")).unwrap_or_default();
-            let bias = values(&format!("{REWARDS}.{name}.bias")).and_then(|bias| bias.first().copied());
-            let mut offset = f64::from(bias.unwrap_or(0.0));
+        for (index, row) in rows.chunks(config.d_model).enumerate() {
+            let mut row = row.to_vec();
+            let mut offset = biases.as_ref().map_or(0.0, |biases| f64::from(biases[index]));
             for (weight, (mean, std)) in
-                row.iter_mut().zip(statistics.iter().flat_map(|(mean, std)| mean.iter().zip(std)))
+                row.iter_mut().zip(statistics.iter().flat_map(|[mean, std]| mean.iter().zip(std)))
             {
                 *weight /= std;
                 offset -= f64::from(*weight) * f64::from(*mean);
@@ -56,6 +54,10 @@ impl PreferenceHead {
         }
         Ok(linear)
     }
+}
+
+fn floats<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().iter().collect()
 }
 
 /// What is not linear in a head, or not in the last state of the last token.
@@ -88,7 +90,8 @@ fn nonlinearity(config: &PreferenceHeadConfig) -> Option<String> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use burn::tensor::{Device, Tensor};
+    use burn::tensor::Device;
+    use safetensors::tensor::SafeTensors;
 
     use super::*;
     use crate::aggregation::Aggregation;

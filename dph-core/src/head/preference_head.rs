@@ -58,11 +58,11 @@ pub struct PreferenceHeadConfig {
 /// ([`forward`](Self::forward)). All three give the same rewards and propagate gradients.
 #[derive(Module, Debug)]
 pub struct PreferenceHead {
-    standardise: Option<Standardise>,
+    pub(super) standardise: Option<Standardise>,
     pub(super) aggregator: Aggregator,
     pooling: Pooling,
     /// The reward heads as one projection, `[size, heads]`.
-    rewards: Linear,
+    pub(super) rewards: Linear,
 }
 
 impl PreferenceHeadConfig {
