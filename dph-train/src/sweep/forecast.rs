@@ -32,8 +32,9 @@ impl SweepForecast {
     pub fn new(sweep: &Sweep, data: &Path) -> Result<Self, TrainError> {
         let checked = check_variants(sweep, data, Purpose::Forecast)?;
         let first = Forecast::from_preflight(&sweep.variants[0].experiment, data, &checked[0])?;
-        // Models are not hashed: within a sweep, the path identifies the model.
-        let artifacts = artifacts(&sweep.variants, data, |path| Ok(path.display().to_string()))?;
+        // Models are not hashed: within a sweep, the paths identify the model.
+        let artifacts =
+            artifacts(&sweep.variants, data, |path, base| Ok(format!("{} {base:?}", path.display())))?;
         let mut different: Vec<&Artifact> = Vec::new();
         for artifact in artifacts.iter().flatten() {
             if !different.contains(&artifact) {

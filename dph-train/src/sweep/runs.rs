@@ -7,6 +7,7 @@ use super::sharing::{Artifact, artifacts, shared};
 use crate::error::TrainError;
 use crate::experiment::file::ExperimentFile;
 use crate::experiment::sweep::{Sweep, Variant};
+use crate::model::source::given_model;
 use crate::run::run_dir::{Access, RunDir};
 use crate::run::{RunContext, RunOptions};
 
@@ -29,7 +30,9 @@ impl SweepRuns {
         options: &RunOptions,
         access: Access,
     ) -> Result<Self, TrainError> {
-        let artifacts = artifacts(&sweep.variants, &options.data, |path| Ok(dph_model::content_hash(path)?))?;
+        let artifacts = artifacts(&sweep.variants, &options.data, |path, base| {
+            Ok(given_model(path, base)?.content_hash()?)
+        })?;
         let dir = RunDir::open(&options.out, &file.experiment, &file.source, access)?;
         let open = |variant: &Variant| {
             RunDir::open(&dir.path().join(&variant.label), &variant.experiment, &variant.source, access)

@@ -8,7 +8,6 @@ use serde::Serialize;
 use crate::error::TrainError;
 use crate::experiment::sweep::Variant;
 use crate::experiment::{Experiment, Trainable};
-use crate::model::source::given_model;
 use crate::run::BASE;
 
 /// A new model or a stage of a variant.
@@ -28,20 +27,21 @@ impl Artifact {
 }
 
 /// The artifacts of every variant, in the order in which they are created. `data` is the root of the data sets for experiments
-/// without `data`. `hash` returns the hash of the model at a path; it is called once for each path.
+/// without `data`. `hash` returns the hash of the model at a path, for an adapter on this base; it is called once for each.
 pub(super) fn artifacts(
     variants: &[Variant],
     data: &Path,
-    hash: impl Fn(&Path) -> Result<String, TrainError>,
+    hash: impl Fn(&Path, Option<&Path>) -> Result<String, TrainError>,
 ) -> Result<Vec<Vec<Artifact>>, TrainError> {
-    let mut hashes: HashMap<PathBuf, String> = HashMap::new();
-    let mut hash = |path: &Path| match hashes.get(path) {
-        Some(hash) => Ok(hash.clone()),
-        None => {
-            let hash = hash(path)?;
-            hashes.insert(path.into(), hash.clone());
-            Ok(hash)
+    let mut hashes: HashMap<(PathBuf, Option<PathBuf>), String> = HashMap::new();
+    let mut hash = |path: &Path, base: Option<&Path>| {
+        let key = (path.to_owned(), base.map(Path::to_owned));
+        if let Some(hash) = hashes.get(&key) {
+            return Ok(hash.clone());
         }
+        let hash = hash(path, base)?;
+        hashes.insert(key, hash.clone());
+        Ok(hash)
     };
     variants.iter().map(|variant| of_experiment(&variant.experiment, data, &mut hash)).collect()
 }
@@ -61,7 +61,7 @@ pub(super) fn shared(artifacts: &[Vec<Artifact>]) -> Vec<&Artifact> {
 fn of_experiment(
     experiment: &Experiment,
     data: &Path,
-    hash: &mut dyn FnMut(&Path) -> Result<String, TrainError>,
+    mut hash: impl FnMut(&Path, Option<&Path>) -> Result<String, TrainError>,
 ) -> Result<Vec<Artifact>, TrainError> {
     let model = &experiment.model;
     let mut chain = Chain::default();
@@ -69,17 +69,12 @@ fn of_experiment(
     chain.add(&model.chat).add(&model.precision);
     let mut artifacts = Vec::new();
     match &model.path {
-        Some(path) if model.base.is_some() => {
-            chain.add(&given_model(path, model.base.as_deref())?.content_hash()?);
-            artifacts.push(Artifact { name: BASE.into(), key: chain.key() });
-        }
-        Some(path) => {
-            chain.add(&hash(path)?);
-        }
-        None => {
-            chain.add(&model.new).add(&model.tokenizer);
-            artifacts.push(Artifact { name: BASE.into(), key: chain.key() });
-        }
+        Some(path) => chain.add(&hash(path, model.base.as_deref())?),
+        None => chain.add(&model.new).add(&model.tokenizer),
+    };
+    // A new model, and an adapter that is merged into its base, are directories of the run.
+    if model.path.is_none() || model.base.is_some() {
+        artifacts.push(Artifact { name: BASE.into(), key: chain.key() });
     }
     for stage in &experiment.stages {
         let trainable = experiment.trainable(stage);
@@ -127,7 +122,7 @@ mod tests {
         let text = format!("{experiment}\n[sweep]\n{sweep}\n");
         let sweep = expand(&text, Path::new(""), axes(&text).unwrap()).unwrap();
         let artifacts =
-            artifacts(&sweep.variants, Path::new("data"), |_| unreachable!("the model is new")).unwrap();
+            artifacts(&sweep.variants, Path::new("data"), |_, _| unreachable!("the model is new")).unwrap();
         let mut known: Vec<Artifact> = Vec::new();
         let mut number = |artifact: &Artifact| {
             let at =
