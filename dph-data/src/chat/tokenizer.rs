@@ -252,9 +252,10 @@ impl ChatTokenizer {
     /// A tokenizer without such a token; text that cannot be tokenised.
     pub fn text_windows(&self, text: &str, window: usize) -> Result<Vec<CandidateSet>, ChatError> {
         let start = self.ids.bos.or(self.ids.eos).ok_or(ChatError::NoPrompt)?;
+        let window = window.max(2);
         let windows = self.plain.windows(&self.encoder, text, start, window)?;
         let set = |found: Continuation| {
-            let tails = vec![found.into_tail(window.max(2))];
+            let tails = vec![found.into_tail(window)];
             let sequences = Conversations { tails, ..Conversations::default() };
             sequences.candidate_set(std::iter::once(TextLength::new("")), None)
         };

@@ -8,7 +8,7 @@ use super::options::TaskLoadOptions;
 use crate::chat::Message;
 use crate::document::Document;
 use crate::random::{below, hash_name, mix};
-use crate::task::Task;
+use crate::task::{Kind, Task};
 
 /// The split from which few-shot examples are drawn.
 const EXAMPLES_FROM: &str = "train";
@@ -31,10 +31,10 @@ impl Examples {
         split: &str,
         options: &TaskLoadOptions,
     ) -> Result<Self, DataError> {
-        let same_split = split == EXAMPLES_FROM;
-        if options.few_shot == 0 {
-            return Ok(Self { documents: Vec::new(), same_split });
+        if options.few_shot == 0 || task.kind == Kind::Text {
+            return Ok(Self::none());
         }
+        let same_split = split == EXAMPLES_FROM;
         let options = TaskLoadOptions { keep_unlabelled: false, ..options.clone() };
         let documents = Documents::load(task, root, EXAMPLES_FROM, &options)?.documents;
         let available = documents.len() - usize::from(same_split);

@@ -1,10 +1,9 @@
 //! Locates the files of a split.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::split_files::{Unclear, searched, split_files, split_name};
+use super::split_files::{Unclear, entries, searched, split_files, split_name};
 use crate::rows::EXTENSIONS;
 use crate::synthetic::World;
 use crate::task::{Source, Task};
@@ -173,13 +172,9 @@ pub(super) fn names(splits: &BTreeMap<String, Vec<String>>, split: &str) -> Vec<
 }
 
 fn listing(folder: &Path) -> Vec<String> {
-    let mut files: Vec<String> = searched(folder)
-        .iter()
-        .filter_map(|folder| fs::read_dir(folder).ok())
-        .flatten()
-        .flatten()
-        .map(|entry| entry.path().display().to_string())
-        .collect();
+    let files = searched(folder);
+    let files = files.iter().flat_map(|folder| entries(folder));
+    let mut files: Vec<String> = files.map(|path| path.display().to_string()).collect();
     files.sort();
     files
 }

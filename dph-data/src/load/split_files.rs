@@ -137,7 +137,7 @@ fn described(files: &[(usize, PathBuf)]) -> String {
     if files.len() > 1 { format!("{first} and {} more", files.len() - 1) } else { first }
 }
 
-fn entries(folder: &Path) -> Vec<PathBuf> {
+pub(super) fn entries(folder: &Path) -> Vec<PathBuf> {
     fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
 }
 

@@ -74,10 +74,7 @@ impl TaskData {
             Some(holdout) => select(documents, holdout).ok_or_else(one_prompt)?,
             None => documents,
         };
-        let examples = match task.kind {
-            Kind::Text => Examples::none(),
-            _ => Examples::load(task, root, split, options)?,
-        };
+        let examples = Examples::load(task, root, split, options)?;
         let chosen: Vec<&Document> = match options.limit {
             Some(limit) => {
                 spread(documents.len(), limit, options.seed).map(|index| &documents[index]).collect()
@@ -108,10 +105,13 @@ impl TaskData {
             match result {
                 Ok(more) => {
                     cut += usize::from(more.is_cut);
-                    let id = || document.id.clone().unwrap_or_default();
                     let of_text = sets.len()..sets.len() + more.sets.len();
-                    let text = |length| WholeText { id: id(), sets: of_text, length };
-                    whole_texts.texts.extend(more.whole.map(text));
+                    let id = document.id.clone().unwrap_or_default();
+                    whole_texts.texts.extend(more.whole.map(|length| WholeText {
+                        id,
+                        sets: of_text,
+                        length,
+                    }));
                     sets.extend(more.sets);
                 }
                 Err(problem) => {

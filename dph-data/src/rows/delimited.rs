@@ -41,11 +41,8 @@ fn parse(path: &Path, bytes: &[u8], delimiter: u8, quotes: bool) -> Result<Vec<R
         let (number, start) =
             record.position().map_or((0, 0), |start| (start.line() as usize, start.byte() as usize));
         let source = &bytes[start..reader.position().byte() as usize];
-        let fields = match quotes.then(|| check_quotes(source, delimiter)) {
-            Some(Err(problem)) => Err(problem),
-            _ => fields(&header, &record),
-        };
-        rows.push(Row { number, fields });
+        let checked = if quotes { check_quotes(source, delimiter) } else { Ok(()) };
+        rows.push(Row { number, fields: checked.and_then(|()| fields(&header, &record)) });
     }
     Ok(rows)
 }
@@ -92,11 +89,13 @@ fn check_quotes(source: &[u8], delimiter: u8) -> Result<(), RowProblem> {
     // The reader leaves the end of the line before to the next record.
     let start = source.iter().position(|byte| !b"\r\n".contains(byte)).unwrap_or(source.len());
     let source = source[start..].trim_ascii_end();
+    let quoting = quoting(source, delimiter);
+    if quoting == Quoting::Closed {
+        return Ok(());
+    }
     let lines = 1 + source.iter().filter(|byte| **byte == b'\n').count();
-    match quoting(source, delimiter) {
-        Quoting::Closed => return Ok(()),
-        Quoting::ClosedInside if lines == 1 => return Ok(()),
-        Quoting::ClosedInside | Quoting::Open => {}
+    if quoting == Quoting::ClosedInside && lines == 1 {
+        return Ok(());
     }
     let remedy = if delimiter == b'\t' {
         "if quotation marks are ordinary characters in this file, set `quotes = false` in the task"

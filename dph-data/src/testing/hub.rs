@@ -345,15 +345,12 @@ fn is_large(path: &str) -> bool {
 }
 
 fn sha256(content: &[u8]) -> String {
-    hexadecimal(&Sha256::digest(content))
+    format!("{:x}", Sha256::digest(content))
 }
 
 fn git(content: &[u8]) -> String {
-    hexadecimal(&Sha1::new_with_prefix(format!("blob {}\0", content.len())).chain_update(content).finalize())
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let blob = Sha1::new_with_prefix(format!("blob {}\0", content.len()));
+    format!("{:x}", blob.chain_update(content).finalize())
 }
 
 /// The text of a part of an address.

@@ -77,9 +77,7 @@ impl Layout {
         check_roles(messages)?;
         match self {
             Layout::ChatMl(format) => Ok(format.prompt(encoder, start, messages)?.tokens),
-            Layout::Template(template) => {
-                TemplateFormat { template, encoder, ending: Ending::Turn }.prompt(messages)
-            }
+            Layout::Template(template) => TemplateFormat { template, encoder }.prompt(messages),
             Layout::None(folder) => Err(ChatError::NoFormat { path: folder.clone() }),
         }
     }
@@ -97,7 +95,7 @@ impl Layout {
         match self {
             Layout::ChatMl(format) => format.conversations(encoder, start, messages, answers, ending),
             Layout::Template(template) => {
-                TemplateFormat { template, encoder, ending }.conversations(messages, answers)
+                TemplateFormat { template, encoder }.conversations(messages, answers, ending)
             }
             Layout::None(folder) => Err(ChatError::NoFormat { path: folder.clone() }),
         }
@@ -113,9 +111,7 @@ impl Layout {
         check_roles(messages)?;
         match self {
             Layout::ChatMl(format) => format.whole(encoder, start, messages),
-            Layout::Template(template) => {
-                TemplateFormat { template, encoder, ending: Ending::Turn }.whole(messages)
-            }
+            Layout::Template(template) => TemplateFormat { template, encoder }.whole(messages),
             Layout::None(folder) => Err(ChatError::NoFormat { path: folder.clone() }),
         }
     }

@@ -89,17 +89,16 @@ impl PlainText {
         window: usize,
     ) -> Result<Vec<Continuation>, ChatError> {
         let tokens = self.encode(encoder, text)?;
-        let window = window.max(2);
-        let first = tokens.len().min(window);
-        let mut windows = vec![Continuation { context: vec![start], tokens: tokens[..first].to_vec() }];
-        let mut done = first;
+        let (mut windows, mut done) = (Vec::new(), 0);
         while done < tokens.len() {
             let end = tokens.len().min(done + window);
-            let context = tokens[end - window - 1..done].to_vec();
+            let context = match done {
+                0 => vec![start],
+                _ => tokens[end - window - 1..done].to_vec(),
+            };
             windows.push(Continuation { context, tokens: tokens[done..end].to_vec() });
             done = end;
         }
-        windows.retain(|window| !window.tokens.is_empty());
         Ok(windows)
     }
 }

@@ -33,9 +33,8 @@ impl AnswerTokens {
         bytes: &Range<usize>,
         control: &ControlTokens,
     ) -> Option<Self> {
-        let overlaps = |token: &PlacedToken| token.start.max(bytes.start) < token.end.min(bytes.end);
-        let answer = match tokens.iter().position(overlaps) {
-            Some(start) => start..tokens.iter().rposition(overlaps)? + 1,
+        let answer = match overlapping(tokens, bytes) {
+            Some(answer) => answer,
             // An empty answer is before the first token behind it.
             None => {
                 let start =
@@ -50,9 +49,7 @@ impl AnswerTokens {
         let last = answer.clone().next_back().filter(|&last| control.contains(tokens[last].id))?;
         Some(Self { answer: answer.start..last, end: last + 1 })
     }
-}
 
-impl AnswerTokens {
     /// As [`find`](Self::find), in a conversation whose last token ends the turn.
     pub(crate) fn find_in_whole(
         tokens: &[PlacedToken],
@@ -60,13 +57,15 @@ impl AnswerTokens {
         control: &ControlTokens,
     ) -> Self {
         let found = Self::find(tokens, bytes, control).map(|found| found.answer);
-        let overlaps = |token: &PlacedToken| token.start.max(bytes.start) < token.end.min(bytes.end);
-        let without_end = || {
-            let start = tokens.iter().position(overlaps).unwrap_or(tokens.len());
-            start..tokens.iter().rposition(overlaps).map_or(start, |last| last + 1)
-        };
-        Self { answer: found.unwrap_or_else(without_end), end: tokens.len() }
+        let answer = found.or_else(|| overlapping(tokens, bytes)).unwrap_or(tokens.len()..tokens.len());
+        Self { answer, end: tokens.len() }
     }
+}
+
+/// The tokens that overlap these bytes.
+fn overlapping(tokens: &[PlacedToken], bytes: &Range<usize>) -> Option<Range<usize>> {
+    let overlaps = |token: &PlacedToken| token.start.max(bytes.start) < token.end.min(bytes.end);
+    Some(tokens.iter().position(overlaps)?..tokens.iter().rposition(overlaps)? + 1)
 }
 
 /// Conversations that differ in their last answer.

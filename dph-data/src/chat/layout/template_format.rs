@@ -22,7 +22,6 @@ use crate::chat::template::chat_template::{ChatTemplate, MessageValue};
 pub(crate) struct TemplateFormat<'a> {
     pub template: &'a ChatTemplate,
     pub encoder: &'a Encoder,
-    pub ending: Ending,
 }
 
 impl TemplateFormat<'_> {
@@ -36,9 +35,12 @@ impl TemplateFormat<'_> {
         &self,
         messages: &[Message],
         answers: &[Message],
+        ending: Ending,
     ) -> Result<Conversations, ChatError> {
         let all = texts(messages).chain(texts(answers));
-        self.with_placeholders(all, |placeholders| self.conversations_with(messages, answers, placeholders))
+        self.with_placeholders(all, |placeholders| {
+            self.conversations_with(messages, answers, ending, placeholders)
+        })
     }
 
     /// A whole conversation.
@@ -75,6 +77,7 @@ impl TemplateFormat<'_> {
         &self,
         messages: &[Message],
         answers: &[Message],
+        ending: Ending,
         placeholders: &Placeholders<'_>,
     ) -> Result<Conversations, ChatError> {
         let insert = |text: &str| placeholders.insert(text).into();
@@ -135,7 +138,7 @@ impl TemplateFormat<'_> {
                 _ => self.encoder.encode_behind(text, cut)?,
             };
             let control = self.encoder.control();
-            let last = match self.ending {
+            let last = match ending {
                 Ending::Turn => {
                     AnswerTokens::find(&tail, place, control).ok_or_else(|| unusable(messages, NO_END))?
                 }

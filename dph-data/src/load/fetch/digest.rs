@@ -1,6 +1,6 @@
 //! [`Digest`]: the digest by which the hub names the content of a file.
 
-use std::fmt::Write;
+use std::fmt::LowerHex;
 use std::io::{self, Read};
 
 use sha1::Sha1;
@@ -48,7 +48,10 @@ impl Digest {
     }
 }
 
-fn hashed<D: sha2::Digest>(mut hasher: D, content: &mut impl Read) -> io::Result<String> {
+fn hashed<D: sha2::Digest>(mut hasher: D, content: &mut impl Read) -> io::Result<String>
+where
+    sha2::digest::Output<D>: LowerHex,
+{
     let mut buffer = vec![0; BUFFER];
     loop {
         match content.read(&mut buffer) {
@@ -58,12 +61,7 @@ fn hashed<D: sha2::Digest>(mut hasher: D, content: &mut impl Read) -> io::Result
             Err(error) => return Err(error),
         }
     }
-    let mut text = String::new();
-    for byte in hasher.finalize().as_slice() {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    Ok(text)
+    Ok(format!("{:x}", hasher.finalize()))
 }
 
 #[cfg(test)]

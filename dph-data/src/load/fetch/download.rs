@@ -143,14 +143,11 @@ impl Download<'_> {
         while self.size.is_none_or(|size| part.length < size) {
             let from = Some(part.length).filter(|length| *length > 0);
             let mut answer = self.client.ask(&url, &self.remote.path, from, &mut patience, notify)?;
-            let end = match self.begin(part, &answer)? {
-                Some(end) => end,
-                None => {
-                    part.cut().map_err(&write)?;
-                    let problem = format!("{} does not continue {}", self.client.endpoint, self.remote.path);
-                    patience.wait(problem, None, &self.client.endpoint, notify)?;
-                    continue;
-                }
+            let Some(end) = self.begin(part, &answer)? else {
+                part.cut().map_err(&write)?;
+                let problem = format!("{} does not continue {}", self.client.endpoint, self.remote.path);
+                patience.wait(problem, None, &self.client.endpoint, notify)?;
+                continue;
             };
             part.file.seek(SeekFrom::Start(part.length)).map_err(&write)?;
             let mut body = answer.response.body_mut().as_reader();

@@ -1,5 +1,6 @@
 //! [`plan`]: which files of a repository hold the splits, and where they belong.
 
+use std::collections::hash_map::{Entry, HashMap};
 use std::path::{Path, PathBuf};
 
 use super::client::Client;
@@ -35,17 +36,16 @@ pub(super) fn plan(
             }
         }
         HubFiles::Named(named) => {
-            let mut folders: Vec<(String, Vec<RemoteFile>)> = Vec::new();
+            let mut folders: HashMap<&str, Vec<RemoteFile>> = HashMap::new();
             for split in splits {
                 let mut files = Vec::new();
                 for path in named.get(split).into_iter().flatten() {
                     let parent = path.rsplit_once('/').map_or("", |(parent, _)| parent);
-                    if !folders.iter().any(|(folder, _)| folder == parent) {
-                        folders.push((parent.to_owned(), list(client, parent, false, notify)?));
-                    }
-                    let listed =
-                        folders.iter().filter(|(folder, _)| folder == parent).flat_map(|(_, files)| files);
-                    let file = listed.into_iter().find(|file| file.path == *path);
+                    let listed = match folders.entry(parent) {
+                        Entry::Occupied(known) => known.into_mut(),
+                        Entry::Vacant(new) => new.insert(list(client, parent, false, notify)?),
+                    };
+                    let file = listed.iter().find(|file| file.path == *path);
                     files.push(file.cloned().ok_or_else(|| client.not_found(path, None))?);
                 }
                 let name = names_of(task, split).into_iter().next().unwrap_or_else(|| split.clone());

@@ -75,6 +75,6 @@ fn join(given: Vec<Message>, before: Vec<Message>) -> Vec<Message> {
 
 /// Whether messages have the same roles and texts. Other keys, such as the time of a message, may differ.
 fn are_same(some: &[Message], others: &[Message]) -> bool {
-    let texts = |message: &Message| (message.role.clone(), message.content.to_string());
-    some.iter().map(texts).eq(others.iter().map(texts))
+    some.len() == others.len()
+        && some.iter().zip(others).all(|(a, b)| a.role == b.role && *a.content == *b.content)
 }

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Serde, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, Expression, UndefinedBehavior, Value};
-use regex::{Captures, Regex};
+use regex::Regex;
 use serde_json::{Map, Value as Json};
 
 use super::values::kind_name;
@@ -41,24 +41,11 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
 /// what the groups of the expression match, as in Python.
 fn regex_replace(text: String, expression: &str, with: &str) -> Result<String, Error> {
     let invalid = |error: regex::Error| Error::new(ErrorKind::InvalidOperation, error.to_string());
-    let mut parts = with.split('\\');
-    let first = parts.next().unwrap_or_default();
-    let parts: Vec<&str> = parts.collect();
-    let replace = |found: &Captures<'_>| {
-        let part = |part: &&str| match part
-            .chars()
-            .next()
-            .and_then(|digit| digit.to_digit(10))
-            .filter(|digit| *digit > 0)
-        {
-            Some(group) => {
-                found.get(group as usize).map_or("", |group| group.as_str()).to_owned() + &part[1..]
-            }
-            None => format!("\\{part}"),
-        };
-        parts.iter().fold(first.to_owned(), |text, next| text + &part(next))
-    };
-    Ok(Regex::new(expression).map_err(invalid)?.replace_all(&text, replace).into_owned())
+    // The crate writes a group as `${1}`.
+    let with = (1..=9).fold(with.replace('$', "$$"), |with, group| {
+        with.replace(&format!("\\{group}"), &format!("${{{group}}}"))
+    });
+    Ok(Regex::new(expression).map_err(invalid)?.replace_all(&text, with).into_owned())
 }
 
 /// A row as the context of templates and expressions.
