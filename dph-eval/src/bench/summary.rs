@@ -12,7 +12,7 @@ use crate::blocks::{PartGroups, blocks};
 use crate::compare::{Part, TaskSample, holm, suite_p_value, task_p_value};
 use crate::metrics::{
     Estimate, Outcome, Sample, bootstrap, jackknife, mean_of_metrics, parts_value, percentile_interval,
-    weighted_sum,
+    sum_of_resamples,
 };
 use crate::outcomes::{paired_sample, sample};
 use crate::results::{DocumentScores, Measurement, Results, SuitePart, SuiteResult, TaskResult};
@@ -102,7 +102,7 @@ impl Scored<'_> {
             .collect();
         let blocks = || blocks.iter().zip(&samples);
         let resamples = blocks().map(|(block, sample)| {
-            (1.0, bootstrap(sample, block.tasks[0].seed(), |outcomes| block.value(outcomes)))
+            bootstrap(sample, block.tasks[0].seed(), |outcomes| block.value(outcomes))
         });
         let stderr = match blocks().any(|(block, _)| block.tasks.len() > 1) {
             false => estimate.stderr,
@@ -113,7 +113,7 @@ impl Scored<'_> {
                 .map(f64::sqrt),
         };
         let estimate = Estimate { stderr, ..estimate };
-        let interval = estimate.stderr.and_then(|_| percentile_interval(weighted_sum(resamples)));
+        let interval = estimate.stderr.and_then(|_| percentile_interval(sum_of_resamples(resamples)));
         Some(SuiteResult {
             suite: suite.name.clone(),
             measurement: Measurement { interval, ..estimate.into() },

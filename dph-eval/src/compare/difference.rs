@@ -6,7 +6,7 @@ use crate::compare::mcnemar::{EXACT_BELOW, mcnemar};
 use crate::compare::power::{detectable, detectable_accuracy};
 use crate::metrics::{
     Outcome, Sample, Weighted, bootstrap, deviation, mean_value, p_value, parts_value, percentile_interval,
-    permutations, value, weighted_sum,
+    permutations, sum_of_resamples, value,
 };
 
 /// A p-value below this shows a difference.
@@ -85,10 +85,8 @@ pub(crate) fn suite_difference(parts: &[Part<'_>]) -> Difference {
         };
         parts.iter().map(of_part).sum()
     };
-    let replicates = weighted_sum(
-        parts
-            .iter()
-            .map(|part| (1.0, bootstrap(&part.task.sample, part.task.seed, |pairs| part.difference(pairs)))),
+    let replicates = sum_of_resamples(
+        parts.iter().map(|part| bootstrap(&part.task.sample, part.task.seed, |pairs| part.difference(pairs))),
     );
     let detectable = detectable_mean(&replicates);
     Difference {
@@ -109,10 +107,11 @@ pub(crate) fn task_p_value(task: &TaskSample, metric: TaskMetric) -> f64 {
 /// The two-sided p-value of the difference of the weighted means of tasks: a permutation test.
 pub(crate) fn suite_p_value(parts: &[Part<'_>]) -> f64 {
     let observed: f64 = parts.iter().map(|part| part.difference(&part.task.sample.counts())).sum();
-    let under_null =
-        weighted_sum(parts.iter().map(|part| {
-            (1.0, permutations(&part.task.sample, part.task.seed, |pairs| part.difference(pairs)))
-        }));
+    let under_null = sum_of_resamples(
+        parts
+            .iter()
+            .map(|part| permutations(&part.task.sample, part.task.seed, |pairs| part.difference(pairs))),
+    );
     p_value(observed, &under_null)
 }
 

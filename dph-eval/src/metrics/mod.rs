@@ -18,5 +18,5 @@ pub use estimate::{Estimate, accuracy, chance, mean, mean_of_metrics, weighted_m
 pub(crate) use jackknife::estimate as jackknife;
 pub(crate) use measure::{Outcome, chance_level, mass, mean_value, measure, parts_value, value};
 pub(crate) use perplexity::TextLikelihood;
-pub(crate) use resample::{bootstrap, p_value, percentile_interval, permutations, seed, weighted_sum};
+pub(crate) use resample::{bootstrap, p_value, percentile_interval, permutations, seed, sum_of_resamples};
 pub(crate) use sample::{Sample, Weighted};

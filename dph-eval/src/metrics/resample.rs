@@ -91,12 +91,12 @@ pub(crate) fn percentile_interval(values: impl IntoIterator<Item = f64>) -> Opti
     Some([quantile(0.025), quantile(0.975)])
 }
 
-/// The weighted sum of what is resampled independently.
-pub(crate) fn weighted_sum(parts: impl IntoIterator<Item = (f64, Vec<f64>)>) -> Vec<f64> {
+/// The sum of what is resampled independently.
+pub(crate) fn sum_of_resamples(parts: impl IntoIterator<Item = Vec<f64>>) -> Vec<f64> {
     let mut sums = Vec::new();
-    for (weight, values) in parts {
+    for values in parts {
         sums.resize(values.len(), 0.0);
-        sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += weight * value);
+        sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
     }
     sums
 }

@@ -159,33 +159,31 @@ fn plain(runs: &[Results]) -> Option<String> {
 
 /// Numbers of documents without their beginning, by task.
 fn truncated(runs: &[Results]) -> Vec<String> {
-    let mut found: Vec<String> = Vec::new();
-    for run in runs {
-        for result in run.results.iter().filter(|result| result.truncated > 0) {
-            let run = if runs.len() > 1 { format!("{}: ", run.name) } else { String::new() };
-            let count = counted(result.truncated, "document");
-            let note = format!(
-                "{run}{}/{}: {count} longer than the context, cut at the beginning",
-                result.task, result.split
-            );
-            if !found.contains(&note) {
-                found.push(note);
-            }
-        }
-    }
-    found
+    of_results(runs, |result| {
+        let count = counted(result.truncated, "document");
+        let note = format!(
+            "{}/{}: {count} longer than the context, cut at the beginning",
+            result.task, result.split
+        );
+        (result.truncated > 0).then_some(note)
+    })
 }
 
 /// The windows of perplexities, by task.
 fn windows(runs: &[Results]) -> Vec<String> {
+    of_results(runs, |TaskResult { task, split, window, .. }| {
+        let window = window.as_ref()?;
+        Some(format!("{task}/{split}: not in per cent, lower is better; windows of {window} tokens"))
+    })
+}
+
+/// Notes on results, each once; of several runs with the name of the run.
+fn of_results(runs: &[Results], note: impl Fn(&TaskResult) -> Option<String>) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     for run in runs {
-        for result in &run.results {
-            let Some(window) = result.window else { continue };
-            let run = if runs.len() > 1 { format!("{}: ", run.name) } else { String::new() };
-            let (task, split) = (&result.task, &result.split);
-            let note =
-                format!("{run}{task}/{split}: not in per cent, lower is better; windows of {window} tokens");
+        let name = if runs.len() > 1 { format!("{}: ", run.name) } else { String::new() };
+        for note in run.results.iter().filter_map(&note) {
+            let note = format!("{name}{note}");
             if !found.contains(&note) {
                 found.push(note);
             }
