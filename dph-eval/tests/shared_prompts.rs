@@ -7,7 +7,7 @@ mod support;
 use dph_core::testing::{data_root, tokenizer_folder};
 use dph_core::{CandidateSet, Layer, TargetTokens};
 use dph_data::{ChatTokenizer, Task, TaskData, TaskLoadOptions};
-use dph_eval::pass::{Pass, RowLayout, computed_tokens};
+use dph_eval::pass::{Pass, computed_tokens};
 use dph_eval::{Model, Scoring, score};
 use dph_model::Backbone;
 use serde_json::json;
@@ -48,8 +48,8 @@ fn passages_and_examples_of_real_tasks_are_computed_once() {
         let alone = tokens(Pass::new(&model.backbone, &sets, targets, budget).unwrap());
         let shared = tokens(Pass::sharing_prefixes(&model.backbone, &sets, targets, budget).unwrap());
         // A forecast counts the same without weights.
-        let layout = RowLayout::new(&model.backbone);
-        let counted = [None, Some(budget)].map(|sharing| computed_tokens(layout, &sets, sharing));
+        let is_packable = model.backbone.is_packable();
+        let counted = [None, Some(budget)].map(|sharing| computed_tokens(is_packable, &sets, sharing));
         assert_eq!(counted, [alone, shared]);
         let share = shared as f64 / alone as f64;
         println!(

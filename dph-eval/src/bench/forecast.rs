@@ -1,14 +1,17 @@
 //! [`BenchForecast`]: the work of an evaluation, without a model.
 
+use std::sync::Arc;
+
 use dph_core::terminal::numbers::counted;
 use dph_data::{ChatTokenizer, TaskData};
+use dph_model::DecoderConfig;
 use serde::Serialize;
 
 use crate::bench::error::BenchError;
 use crate::bench::options::BenchOptions;
-use crate::bench::plan::BenchPlan;
+use crate::bench::plan::{BenchPlan, PlannedTask};
 use crate::bench::scored_sets::ScoredSets;
-use crate::pass::{RowLayout, computed_tokens};
+use crate::pass::computed_tokens;
 
 /// The work of an evaluation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -40,36 +43,30 @@ pub struct TaskForecast {
 }
 
 impl BenchForecast {
-    /// The work of a plan for a model with this tokenizer and context. `is_packable` says whether the candidates of a document may share a
-    /// row ([`DecoderConfig::is_packable`](dph_model::DecoderConfig::is_packable)).
+    /// The work of a plan for a model with this tokenizer and configuration.
     ///
     /// # Errors
     /// Data that is missing or invalid.
     pub fn new(
         plan: &BenchPlan,
         tokenizer: &ChatTokenizer,
-        context: usize,
-        is_packable: bool,
+        config: &DecoderConfig,
         options: &BenchOptions,
     ) -> Result<Self, BenchError> {
-        let sets = ScoredSets::load(tokenizer, context, plan, options, &mut |_| {})?;
-        let layout = RowLayout { is_packed: is_packable, padding: 0 };
-        let task = |data: &TaskData| TaskForecast {
+        let sets = ScoredSets::load(tokenizer, config.context, plan, options, &mut |_| {})?;
+        let is_packable = config.is_packable();
+        let task = |(planned, data): (&PlannedTask, &Arc<TaskData>)| TaskForecast {
             task: data.task.clone(),
-            split: data.split.clone(),
+            split: planned.split.clone(),
             documents: documents(data),
             skipped: data.skipped.total(),
-            tokens: computed_tokens(layout, &data.sets, None),
+            tokens: computed_tokens(is_packable, &data.sets, None),
         };
-        let mut tasks: Vec<TaskForecast> = sets.tasks.iter().map(|data| task(data)).collect();
-        for (task, planned) in tasks.iter_mut().zip(&plan.tasks) {
-            task.split.clone_from(&planned.split);
-        }
         Ok(Self {
-            tasks,
+            tasks: plan.tasks.iter().zip(&sets.tasks).map(task).collect(),
             documents: sets.tasks.iter().chain(&sets.training).map(|data| documents(data)).sum(),
-            tokens: computed_tokens(layout, sets.all(), Some(options.token_budget)),
-            tokens_without_sharing: computed_tokens(layout, sets.all(), None),
+            tokens: computed_tokens(is_packable, sets.all(), Some(options.token_budget)),
+            tokens_without_sharing: computed_tokens(is_packable, sets.all(), None),
         })
     }
 

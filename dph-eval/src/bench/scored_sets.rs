@@ -59,12 +59,13 @@ impl ScoredSets {
             });
         }
         let mixes = options.scorers.iter().any(|choice| choice.mixture().is_some());
-        let training = match options.scoring(plan).rewards && mixes {
+        let scoring = options.scoring(plan);
+        let training = match scoring.rewards && mixes {
             true => training_documents(tokenizer, context, plan, options)?,
             false => Vec::new(),
         };
         let mut sets = Self { tasks, without: Vec::new(), training };
-        if options.scoring(plan).unconditional {
+        if scoring.unconditional {
             let answers = sets.evaluated().zip(sets.is_answer()).filter_map(|(set, is)| is.then_some(set));
             sets.without = unconditional_sets(tokenizer, options.style, answers)?;
         }
@@ -77,10 +78,8 @@ impl ScoredSets {
     }
 
     /// Whether each of these is a choice of answers, and not a window of a text.
-    pub fn is_answer(&self) -> impl Iterator<Item = bool> + use<> {
-        let of_task = |data: &Arc<TaskData>| (data.kind != Kind::Text, data.sets.len());
-        let tasks: Vec<(bool, usize)> = self.tasks.iter().map(of_task).collect();
-        tasks.into_iter().flat_map(|(is_answer, count)| std::iter::repeat_n(is_answer, count))
+    pub fn is_answer(&self) -> impl Iterator<Item = bool> {
+        self.tasks.iter().flat_map(|data| std::iter::repeat_n(data.kind != Kind::Text, data.sets.len()))
     }
 
     /// All sets: those of the tasks, those without a question, those of training.

@@ -171,8 +171,7 @@ impl BenchArgs {
     fn forecast(&self, plan: &BenchPlan, out: &mut dyn Write) -> Result<(), Failure> {
         let model = self.device.outline(&self.dir)?;
         let options = self.options(model.head.as_ref(), model.has_output, &model.tokenizer);
-        let (context, is_packable) = (model.config.context, model.config.is_packable());
-        let found = BenchForecast::new(plan, &model.tokenizer, context, is_packable, &options)?;
+        let found = BenchForecast::new(plan, &model.tokenizer, &model.config, &options)?;
         let text = match self.json {
             true => serde_json::to_string_pretty(&found).map_err(Failure::work)? + "\n",
             false => found.to_text(),

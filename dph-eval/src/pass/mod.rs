@@ -191,14 +191,16 @@ impl<'a> Pass<'a> {
     }
 }
 
-/// Number of tokens that are computed for sets in these rows, without padding: those of [`Pass::tokens`] for all batches. With `sharing`, a
-/// token budget, what several prompts begin with counts once for the rows that it fits into, see [`Pass::sharing_prefixes`].
+/// Number of tokens that are computed for sets, without padding: those of [`Pass::tokens`] for all batches. `is_packable` says whether the
+/// candidates of a set may share a row. With `sharing`, a token budget, what several prompts begin with counts once for the rows that it
+/// fits into, see [`Pass::sharing_prefixes`].
 pub fn computed_tokens<'a>(
-    layout: RowLayout,
+    is_packable: bool,
     sets: impl IntoIterator<Item = &'a CandidateSet>,
     sharing: Option<usize>,
 ) -> usize {
-    let share = sharing.is_some() && layout.is_packed;
+    let layout = RowLayout { is_packed: is_packable, padding: 0 };
+    let share = sharing.is_some() && is_packable;
     let budget = sharing.unwrap_or(DEFAULT_TOKEN_BUDGET);
     let pass = Pass::arrange(layout, sets.into_iter().collect(), TargetTokens::None, budget, share);
     pass.tokens(0..pass.batches())

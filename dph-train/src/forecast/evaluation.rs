@@ -36,7 +36,7 @@ impl EvalForecast {
         let mut options = evaluation_options(experiment, root, tokenizer);
         options.scorers = chosen_scorers(experiment, trains_head(experiment), source.has_output);
         let config = &source.config;
-        let found = BenchForecast::new(plan, tokenizer, config.context, config.is_packable(), &options);
+        let found = BenchForecast::new(plan, tokenizer, config, &options);
         let BenchForecast { documents: questions, tokens, .. } = match found {
             Err(BenchError::Data(DataError::NotFound(_))) => return Ok(None),
             found => found?,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use dph_core::{CandidateSet, Layer};
 use dph_data::{DataError, TaskData};
-use dph_eval::pass::{RowLayout, computed_tokens};
+use dph_eval::pass::computed_tokens;
 
 use crate::data::task_cache::{DataSource, TaskCache};
 use crate::error::TrainError;
@@ -129,8 +129,7 @@ impl Load {
         let sets: usize = loaded.training.iter().map(|data| data.sets.len()).sum();
         let of_training: usize = training.iter().sum();
         let sets_of = |data: &[Arc<TaskData>]| {
-            let layout = RowLayout { is_packed: source.config.is_packable(), padding: 0 };
-            computed_tokens(layout, data.iter().flat_map(|data| &data.sets), None)
+            computed_tokens(source.config.is_packable(), data.iter().flat_map(|data| &data.sets), None)
         };
         // A pass over a frozen model or for the reference.
         let set_tokens = sets_of(&loaded.training) + sets_of(&loaded.validation);
