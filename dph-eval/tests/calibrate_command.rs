@@ -8,15 +8,10 @@ mod support;
 
 use std::fs;
 
-use command::run;
+use command::{joined, run};
 use dph_core::Aggregation;
 use serde_json::Value;
 use support::{head_on, lswt, write_model_with_head};
-
-/// A message without the line breaks of the terminal.
-fn joined(message: &str) -> String {
-    message.replace('│', " ").split_whitespace().collect::<Vec<_>>().join(" ")
-}
 
 const RANK: [&str; 8] =
     ["rank", "model", "--prompt", "Who?", "--candidate", "Ann.", "--candidate", "Nobody knows who it was."];

@@ -16,7 +16,7 @@ use dph_eval::{BackboneReference, export_head};
 use dph_model::ModelFiles;
 use dph_model::checkpoint::{ConvertOptions, convert_files};
 use serde_json::{Value, json};
-use support::{head, llama, lswt, write_model};
+use support::{head, llama, lswt, write_model, write_rows};
 
 /// An export whose backbone is in `model`, an equal copy of it in `same`, and one in half precision in `half`.
 fn place() -> tempfile::TempDir {
@@ -38,8 +38,7 @@ fn place() -> tempfile::TempDir {
     let (head, config) = head(Layer::At(2), &["preference", "helpfulness"]);
     export_head(&export, &head, &config, &reference).unwrap();
     let line = |index: usize| json!({"prompt": format!("Question {index}?"), "candidates": ["yes", "no, never", "perhaps"]});
-    let lines: String = (0..6).map(|index| format!("{}\n", line(index))).collect();
-    fs::write(dir.join("sets.jsonl"), lines).unwrap();
+    write_rows(&dir.join("sets.jsonl"), (0..6).map(line));
     place
 }
 

@@ -21,7 +21,7 @@ use dph_model::checkpoint::{ConvertOptions, ScoreLayer, convert_with_score};
 use dph_model::{Backbone, ModelFiles, Sampling};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde_json::{Value, json};
-use support::{D_MODEL, noisy};
+use support::{D_MODEL, noisy, write_rows};
 use tempfile::TempDir;
 
 /// Ten conversations with two answers each, as requests.
@@ -50,8 +50,7 @@ fn requests() -> Vec<Value> {
 }
 
 fn write_requests(dir: &Path) {
-    let lines: String = requests().iter().map(|request| format!("{request}\n")).collect();
-    fs::write(dir.join("sets.jsonl"), lines).unwrap();
+    write_rows(&dir.join("sets.jsonl"), requests().into_iter());
 }
 
 /// A directory with a tiny Llama and the tokenizer and chat template of SmolLM2.

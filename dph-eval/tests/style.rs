@@ -9,7 +9,7 @@ mod support;
 use std::fs;
 use std::path::Path;
 
-use command::run;
+use command::{joined, run};
 use dph_core::testing::tokenizer_folder;
 use dph_core::{HEAD_CONFIG_FILE, Layer, Style};
 use dph_eval::Results;
@@ -36,11 +36,6 @@ fn write_head(dir: &Path, style: Style) {
 
 fn scorers(results: &Results) -> Vec<&str> {
     results.results.iter().map(|result| result.scorer.as_str()).collect()
-}
-
-/// A message without the line breaks of the terminal.
-fn joined(message: &str) -> String {
-    message.replace('│', " ").split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 const LIKELIHOODS: [&str; 4] = ["loglik-mean", "loglik-sum", "loglik-byte", "loglik-char"];

@@ -4,47 +4,12 @@
 mod support;
 
 use std::fs;
-use std::path::Path;
-use std::process::Command;
 
-use dph_model::testing::gguf::{llama, some_values};
-use support::{fail, succeed};
-
-const EXPERIMENT: &str = r#"
-name = "gguf"
-model = { path = "tiny.gguf" }
-
-[[stage]]
-name      = "dph"
-objective = { dph = { form = "separable" } }
-steps     = 4
-batch     = 8
-mix       = { world = 1.0 }
-optimiser = { lr = 3e-3 }
-negatives = "all"
-
-[eval]
-tasks = ["world"]
-limit = 8
-"#;
-
-/// A directory with the experiment and the GGUF file that it uses as its model.
-fn place() -> tempfile::TempDir {
-    let dir = tempfile::tempdir().unwrap();
-    fs::write(dir.path().join("tiny.gguf"), llama(some_values).bytes()).unwrap();
-    fs::write(dir.path().join("experiment.toml"), EXPERIMENT).unwrap();
-    dir
-}
-
-fn train_in(dir: &Path, out: &str, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_dph-train"));
-    command.current_dir(dir).args(["experiment.toml", "--out", out]).args(arguments);
-    command
-}
+use support::{fail, succeed, tiny, train_in};
 
 #[test]
 fn an_experiment_can_use_a_gguf_file() {
-    let dir = place();
+    let dir = tiny("tiny.gguf");
     let train = |out: &str, arguments: &[&str]| train_in(dir.path(), out, arguments);
     succeed(&mut train("run", &["--dry-run"]));
     succeed(&mut train("run", &[]));
@@ -65,7 +30,7 @@ fn an_experiment_can_use_a_gguf_file() {
 
 #[test]
 fn half_precision_is_allowed_only_for_frozen_weights() {
-    let dir = place();
+    let dir = tiny("tiny.gguf");
     let train = |out: &str, arguments: &[&str]| {
         train_in(dir.path(), out, &[&["--set", "model.precision=bf16"], arguments].concat())
     };

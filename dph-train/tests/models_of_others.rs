@@ -5,37 +5,12 @@ mod support;
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use dph_model::checkpoint::{ConvertOptions, convert};
-use dph_model::testing::gguf::{D_MODEL, llama, some_values};
+use dph_model::testing::gguf::{D_MODEL, some_values};
 use safetensors::tensor::{Dtype, TensorView};
 use serde_json::{Value, json};
-use support::{fail, succeed};
-
-const EXPERIMENT: &str = r#"
-name = "others"
-model = { path = "adapter" }
-
-[[stage]]
-name      = "dph"
-objective = { dph = { form = "separable" } }
-steps     = 4
-batch     = 8
-mix       = { world = 1.0 }
-optimiser = { lr = 3e-3 }
-negatives = "all"
-
-[eval]
-tasks = ["world"]
-limit = 8
-"#;
-
-fn train_in(dir: &Path, out: &str, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_dph-train"));
-    command.current_dir(dir).args(["experiment.toml", "--out", out]).args(arguments);
-    command
-}
+use support::{fail, succeed, tiny, train_in};
 
 fn write_adapter(dir: &Path, base: &str) {
     fs::create_dir_all(dir).unwrap();
@@ -51,16 +26,9 @@ fn write_adapter(dir: &Path, base: &str) {
     fs::write(dir.join("adapter_model.safetensors"), safetensors::serialize(views, None).unwrap()).unwrap();
 }
 
-fn place() -> tempfile::TempDir {
-    let dir = tempfile::tempdir().unwrap();
-    fs::write(dir.path().join("tiny.gguf"), llama(some_values).bytes()).unwrap();
-    fs::write(dir.path().join("experiment.toml"), EXPERIMENT).unwrap();
-    dir
-}
-
 #[test]
 fn a_head_is_trained_on_an_adapter_and_its_base() {
-    let place = place();
+    let place = tiny("adapter");
     let dir = place.path();
     write_adapter(&dir.join("adapter"), "../tiny.gguf");
     succeed(&mut train_in(dir, "run", &["--dry-run"]));
@@ -89,7 +57,7 @@ fn a_head_is_trained_on_an_adapter_and_its_base() {
 
 #[test]
 fn only_heads_are_trained_on_a_reward_model() {
-    let place = place();
+    let place = tiny("adapter");
     let dir = place.path();
     convert(&dir.join("tiny.gguf"), &dir.join("reward"), &ConvertOptions::default()).unwrap();
     let path = dir.join("reward/config.json");

@@ -17,3 +17,8 @@ pub fn run_with(dir: &Path, args: &[&str], stdin: &str) -> Run {
     command.current_dir(dir).env_remove("DPH_DATA").args(args);
     Run::with_stdin(&mut command, stdin)
 }
+
+/// A message without the line breaks of the terminal.
+pub fn joined(message: &str) -> String {
+    message.replace('│', " ").split_whitespace().collect::<Vec<_>>().join(" ")
+}

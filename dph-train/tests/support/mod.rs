@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
+use dph_model::testing::gguf::{llama, some_values};
+
 /// The quickstart of the repository.
 pub fn quickstart() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../experiments/quickstart.toml")
@@ -27,6 +29,40 @@ pub const SMALL: &[&str] = &[
     "stage.dph.validation={ every = 5, limit = 20 }",
     "eval.limit=20",
 ];
+
+/// A short experiment on the data of the quickstart; `MODEL` is the path of its model.
+const TINY: &str = r#"
+name = "tiny"
+model = { path = "MODEL" }
+
+[[stage]]
+name      = "dph"
+objective = { dph = { form = "separable" } }
+steps     = 4
+batch     = 8
+mix       = { world = 1.0 }
+optimiser = { lr = 3e-3 }
+negatives = "all"
+
+[eval]
+tasks = ["world"]
+limit = 8
+"#;
+
+/// A directory with `tiny.gguf` and an experiment on the model at this path in it.
+pub fn tiny(model: &str) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("tiny.gguf"), llama(some_values).bytes()).unwrap();
+    std::fs::write(dir.path().join("experiment.toml"), TINY.replace("MODEL", model)).unwrap();
+    dir
+}
+
+/// `dph-train` on the experiment of [`tiny`].
+pub fn train_in(dir: &Path, out: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dph-train"));
+    command.current_dir(dir).args(["experiment.toml", "--out", out]).args(arguments);
+    command
+}
 
 /// `dph-train` on the small quickstart, with additional arguments.
 pub fn small(out: &Path, arguments: &[&str]) -> Command {
