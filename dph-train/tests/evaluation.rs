@@ -33,6 +33,32 @@ fn the_scorers_of_an_evaluation_can_be_chosen() {
 }
 
 #[test]
+fn the_model_before_the_first_stage_can_be_evaluated() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path().join("run");
+    let after = ["--set", "eval.after=['base', 'sft']"];
+    let table = String::from_utf8(succeed(&mut small(&run, &after)).stdout).unwrap();
+    for row in ["base", "sft", "dph"] {
+        assert!(table.contains(row), "no row {row}: {table}");
+    }
+    let scores = |dir: &str| Results::load(&run.join(dir)).unwrap().results;
+    let (base, sft) = (scores("evaluations/base"), scores("evaluations/sft"));
+    assert_eq!(base[0].scorer, sft[0].scorer);
+    let read = |dir: &str| fs::read(run.join(dir).join("documents.jsonl")).unwrap();
+    assert_ne!(read("evaluations/base"), read("evaluations/sft"));
+    // The scores are those of the directory of the model itself.
+    let alone = dir.path().join("alone");
+    let mut stages = ["--set", "stage.pretrain.steps=1", "--set", "stage.sft.steps=1"].to_vec();
+    stages.extend(after);
+    succeed(&mut small(&alone, &stages));
+    assert_eq!(fs::read(alone.join("evaluations/base/documents.jsonl")).unwrap(), read("evaluations/base"));
+
+    let added = ["--set", "stage.pretrain.add_tokens=['<|new|>']", "--set", "eval.after=['base']"];
+    let said = fail(&mut small(&dir.path().join("added"), &added), 2);
+    assert!(said.contains("no embeddings for the tokens that stage `pretrain` adds"), "{said}");
+}
+
+#[test]
 fn a_scorer_without_a_head_is_found_before_the_run() {
     let dir = tempfile::tempdir().unwrap();
     let run = dir.path().join("run");

@@ -7,7 +7,7 @@ use dph_model::checkpoint::Precision;
 
 use crate::experiment::found::Found;
 use crate::experiment::new_model::check_new_model;
-use crate::experiment::{Experiment, Stage, Trainable};
+use crate::experiment::{BASE, Experiment, Stage, Trainable};
 
 /// All problems of an experiment that can be found without loading weights or data.
 pub(crate) fn check(experiment: &Experiment) -> Vec<Found> {
@@ -52,8 +52,15 @@ pub(crate) fn check(experiment: &Experiment) -> Vec<Found> {
         checks.require(!target.is_empty(), &["model", "lora", "targets"], empty("targets", index));
     }
     for stage in &experiment.eval.after {
-        let known = experiment.stages.iter().any(|other| other.name == *stage);
+        let known = stage == BASE || experiment.stages.iter().any(|other| other.name == *stage);
         checks.require(known, &["eval", "after"], format!("there is no stage `{stage}`"));
+        let grown = experiment.stages.first().filter(|first| stage == BASE && !first.add_tokens.is_empty());
+        if let Some(first) = grown {
+            let name = &first.name;
+            let problem =
+                format!("the model has no embeddings for the tokens that stage `{name}` adds; remove `base`");
+            checks.add(&["eval", "after"], problem);
+        }
     }
     checks.found
 }
@@ -377,4 +384,4 @@ impl Checks {
 }
 
 /// Names in a run directory that a stage must not have.
-const RESERVED: [&str; 4] = ["base", "checkpoints", "evaluations", "features"];
+const RESERVED: [&str; 4] = [BASE, "checkpoints", "evaluations", "features"];

@@ -148,13 +148,17 @@ pub struct Eval {
     /// log-likelihood and, for a model with a head, its rewards.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub scorers: Vec<ScorerChoice>,
-    /// Stages after which the model is also evaluated, such as `["vocab", "sft"]`. The table has rows for each of them.
+    /// Stages after which the model is also evaluated, such as `["base", "sft"]`. `base` is the model before the first stage. The
+    /// table has rows for each of them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub after: Vec<String>,
     /// Seed of the sample that `limit` selects. It does not depend on the experiment's seed, so runs with different seeds are
     /// evaluated on the same documents.
     pub seed: u64,
 }
+
+/// The model before the first stage: its name in `[eval] after`, and the directory of a new model in a run.
+pub(crate) const BASE: &str = "base";
 
 impl Default for Eval {
     fn default() -> Self {

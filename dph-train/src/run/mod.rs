@@ -16,4 +16,3 @@ pub(crate) use context::RunContext;
 pub(crate) use one::features_dir;
 pub use one::{RunOptions, run};
 pub use resume::check_resume;
-pub(crate) use train::BASE;

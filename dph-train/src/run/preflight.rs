@@ -17,7 +17,7 @@ use crate::data::evaluation_data::EvaluationData;
 use crate::data::task_cache::{DataSource, TaskCache};
 use crate::error::TrainError;
 use crate::estimate::memory::{LargestBatch, stage_memory, weights_memory};
-use crate::experiment::{Experiment, Model, Stage, Trainable};
+use crate::experiment::{BASE, Experiment, Model, Stage, Trainable};
 use crate::model::source::ModelSource;
 use crate::run::evaluation_plan::{evaluation_options, evaluation_plan};
 use crate::stages::data::StageData;
@@ -49,7 +49,7 @@ pub(crate) struct Preflight {
 pub(crate) struct RunData {
     /// The data of each stage.
     pub stages: Vec<StageData>,
-    /// The data of the evaluations after single stages.
+    /// The data of the evaluations before the first stage and after single stages.
     pub after: BTreeMap<String, EvaluationData>,
     /// The data of the evaluation at the end.
     pub last: EvaluationData,
@@ -103,17 +103,22 @@ impl<'a> Preflights<'a> {
         let Some(tokenizer) = source.tokenizer() else { return Ok(RunData::default()) };
         let from = |tokenizer| DataSource { root, tokenizer, context: source.config.context };
         let mut loaded = RunData::default();
+        let after = &experiment.eval.after;
+        let evaluation = |from: DataSource<'_>, cache: &mut TaskCache| {
+            EvaluationData::load(plan, &evaluation_options(experiment, root, from.tokenizer), from, cache)
+        };
+        if after.iter().any(|name| name == BASE) {
+            let from = from(source.stage_tokenizer(0).unwrap_or(tokenizer));
+            loaded.after.insert(BASE.into(), evaluation(from, &mut self.cache)?);
+        }
         for (index, stage) in experiment.stages.iter().enumerate() {
             let from = from(source.stage_tokenizer(index).unwrap_or(tokenizer));
             loaded.stages.push(StageData::load(stage, experiment, from, &mut self.cache)?);
-            if experiment.eval.after.contains(&stage.name) {
-                let options = evaluation_options(experiment, root, from.tokenizer);
-                let data = EvaluationData::load(plan, &options, from, &mut self.cache)?;
-                loaded.after.insert(stage.name.clone(), data);
+            if after.contains(&stage.name) {
+                loaded.after.insert(stage.name.clone(), evaluation(from, &mut self.cache)?);
             }
         }
-        let options = evaluation_options(experiment, root, tokenizer);
-        loaded.last = EvaluationData::load(plan, &options, from(tokenizer), &mut self.cache)?;
+        loaded.last = evaluation(from(tokenizer), &mut self.cache)?;
         Ok(loaded)
     }
 

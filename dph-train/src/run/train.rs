@@ -10,6 +10,7 @@ use dph_model::checkpoint::{ConvertOptions, TOKENIZER_FILE, convert_files};
 use crate::cache::features::FeatureCache;
 use crate::data::record::DataRecord;
 use crate::error::TrainError;
+use crate::experiment::BASE;
 use crate::model::source::given_model;
 use crate::model::tokenizer::copy_tokenizer;
 use crate::run::context::RunContext;
@@ -21,7 +22,7 @@ use crate::stages::StageContext;
 
 impl RunContext<'_> {
     /// Creates the model and runs the stages; finished stages are skipped. Returns the directory of the final model and the
-    /// evaluations after single stages.
+    /// evaluations before the first stage and after single stages.
     ///
     /// The data of a stage are dropped after it.
     pub fn train(
@@ -32,6 +33,7 @@ impl RunContext<'_> {
         let mut benches = Vec::new();
         let mut model_dir = self.base_model(dirs)?;
         self.write_manifest(dirs, &model_dir)?;
+        benches.extend(self.evaluate_after(BASE, &model_dir, dirs)?);
         let stages = std::mem::take(&mut self.loaded.stages);
         for (stage, data) in self.experiment.stages.iter().zip(stages) {
             let dir = dirs.directory(&stage.name);
@@ -47,16 +49,27 @@ impl RunContext<'_> {
                 context.run(stage, data, &model_dir, &checkpoints, export)
             })?;
             let is_last = self.experiment.stages.last().is_some_and(|last| last.name == stage.name);
-            if let (Some(data), false) = (self.loaded.after.get(&stage.name), is_last) {
-                let evaluation = dirs.run().once(&evaluation_name(&stage.name), &data.record, |dir| {
-                    let mut bench = evaluate(self, data, &[&model_dir], dirs.run().path())?.remove(0);
-                    bench.results.name = stage.name.clone();
-                    Ok(bench.save(dir)?)
-                })?;
-                benches.push(Bench::load(&evaluation)?);
+            if !is_last {
+                benches.extend(self.evaluate_after(&stage.name, &model_dir, dirs)?);
             }
         }
         Ok((model_dir, benches))
+    }
+
+    /// Evaluates the model after a stage, or before the first one ([`BASE`]), if `[eval] after` names it.
+    fn evaluate_after(
+        &self,
+        stage: &str,
+        model_dir: &Path,
+        dirs: &StageDirs<'_>,
+    ) -> Result<Option<Bench>, TrainError> {
+        let Some(data) = self.loaded.after.get(stage) else { return Ok(None) };
+        let evaluation = dirs.run().once(&evaluation_name(stage), &data.record, |dir| {
+            let mut bench = evaluate(self, data, &[model_dir], dirs.run().path())?.remove(0);
+            bench.results.name = stage.into();
+            Ok(bench.save(dir)?)
+        })?;
+        Ok(Some(Bench::load(&evaluation)?))
     }
 
     /// Writes the reports and then the results of a run.
@@ -154,8 +167,6 @@ impl RunContext<'_> {
     }
 }
 
-/// Name of the directory of a new model in a run.
-pub(crate) const BASE: &str = "base";
 /// The directory in a run of the evaluation after a stage.
 fn evaluation_name(stage: &str) -> String {
     format!("evaluations/{stage}")

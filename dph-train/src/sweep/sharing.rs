@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::error::TrainError;
+use crate::experiment::BASE;
 use crate::experiment::sweep::Variant;
 use crate::experiment::{Experiment, Trainable};
-use crate::run::BASE;
 
 /// A new model or a stage of a variant.
 #[derive(Debug, Clone, PartialEq, Eq)]
