@@ -5,7 +5,7 @@ use std::time::Instant;
 use dph_eval::{BestOf, Model, Selection, generate};
 use dph_model::{AnswerId, Sampling};
 
-const REPEATS: usize = 3;
+const REPEATS: usize = 8;
 
 #[allow(clippy::print_stdout)]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -51,24 +51,36 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     for answers in [1, 8, 32] {
         let mut best = [0.0f64; 2];
+        let mut losses = [0.0; REPEATS];
         let head = model.head.take();
-        for _ in 0..REPEATS {
-            for (place, head) in [None, head.clone()].into_iter().enumerate() {
-                model.head = head;
+        for (repeat, loss) in losses.iter_mut().enumerate() {
+            // The order alternates, so that a slow minute of the machine does not count against one side.
+            let mut speeds = [0.0f64; 2];
+            for place in [repeat % 2, 1 - repeat % 2] {
+                model.head = head.clone().filter(|_| place == 1);
                 let start = Instant::now();
                 let sets = generate(&model, std::slice::from_ref(&prompt), &settings(answers), &mut |_| {})?;
-                let speed = sets[0].usage.generated as f64 / start.elapsed().as_secs_f64();
-                best[place] = best[place].max(speed);
+                speeds[place] = sets[0].usage.generated as f64 / start.elapsed().as_secs_f64();
+                best[place] = best[place].max(speeds[place]);
             }
+            *loss = 100.0 * (1.0 - speeds[1] / speeds[0]);
         }
         model.head = head;
-        let loss = 100.0 * (1.0 - best[1] / best[0]);
+        let (mean, error) = mean_and_error(&losses);
         println!(
-            "{answers:>2} answers: {:.1} tokens/s without the head, {:.1} with it ({loss:.1} % less)",
+            "{answers:>2} answers: {:.1} tokens/s without the head, {:.1} with it (loss in {REPEATS} pairs {mean:.1} ± {error:.1} %)",
             best[0], best[1]
         );
     }
     Ok(())
+}
+
+/// The mean of these values and its standard error.
+fn mean_and_error(values: &[f64]) -> (f64, f64) {
+    let count = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / count;
+    let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (count - 1.0);
+    (mean, (variance / count).sqrt())
 }
 
 /// Resident memory of this process in bytes.
