@@ -29,6 +29,7 @@
 //!   one model in one pass. A [`Suite`] is a list of tasks whose metrics are averaged.
 //! - `metrics`: accuracy, F1 and correlations, with standard errors, and the bootstrap.
 //! - `results`: [`Results`], the contents of `results.json`, and [`DocumentScores`], the scores of every document.
+//! - `submission`: a [`Submission`] of predictions to the server of GLUE.
 //! - `compare`: a [`Comparison`] of two scorers or two runs on the same documents, with intervals, tests and verdicts.
 //! - `calibration`: a [`Calibration`] says how well scores agree with what is right, and which are good enough.
 //! - `report`: [`Table`], plots and an [`HtmlReport`] of results.
@@ -41,9 +42,11 @@ mod blocks;
 mod cache;
 mod calibration;
 mod compare;
+mod disagreement;
 mod error_class;
 mod file_error;
 mod generate;
+mod glue_files;
 mod metrics;
 mod model;
 mod outcomes;
@@ -55,6 +58,7 @@ mod results;
 mod score;
 mod scorer_choice;
 mod scoring;
+mod submission;
 mod token_rewards;
 mod unconditional;
 
@@ -86,13 +90,14 @@ pub use model::{
 };
 pub use pass::{Pass, Progress, ScoreError, Unscorable};
 pub use rank::{RankRequest, RankedCandidate, Ranking, ranking_order};
-pub use report::{Curve, HTML_FILE, HtmlReport, REPORT_FILE, SweepRow, Table, line_plot, results_plot};
+pub use report::{HTML_FILE, HtmlReport, METRICS_FILE, REPORT_FILE, SweepRow, Table};
 pub use request_fields::RequestError;
 pub use results::{
-    DOCUMENTS_FILE, DocumentScores, Measurement, Mixture, RESULTS_FILE, RESULTS_FORMAT, Results,
-    ResultsError, ScoredCandidate, SuitePart, SuiteResult, TaskResult, Unscored,
+    DOCUMENTS_FILE, DocumentScores, EXAMPLES_FILE, Example, Measurement, Mixture, RESULTS_FILE,
+    RESULTS_FORMAT, Results, ResultsError, ScoredCandidate, SuitePart, SuiteResult, TaskResult, Unscored,
 };
 pub use score::score;
 pub use scorer_choice::{ScorerChoice, ScorerError};
 pub use scoring::Scoring;
+pub use submission::{SUBMISSION_FILE, Submission};
 pub use token_rewards::token_rewards;

@@ -15,7 +15,7 @@ fn a_run_writes_metrics_reports_and_chat_format() {
         assert_eq!(chat.trim(), r#"{"format":"chatml"}"#, "{stage}");
     }
     let page = std::fs::read_to_string(run.join("report.html")).unwrap();
-    for part in ["<td>reward:preference</td>", "<h2>Stage pretrain</h2>", "<h2>Stage dph</h2>", "<svg"] {
+    for part in [">reward:preference</th>", "<h3>Stage pretrain</h3>", "<h3>Stage dph</h3>", "<svg"] {
         assert!(page.contains(part), "{part} is not in the page");
     }
     let events = std::fs::read(run.join("events.out.tfevents.0.dph")).unwrap();

@@ -114,7 +114,7 @@ fn a_sweep_gives_the_results_of_single_runs_and_shares_work() {
         expected["name"] = label.into();
         assert_eq!(results[index], expected);
         let page = fs::read_to_string(run.join(label).join("report.html")).unwrap();
-        for part in ["<h2>Stage pretrain</h2>", "<h2>Stage sft</h2>", "<h2>Stage dph</h2>"] {
+        for part in ["<h3>Stage pretrain</h3>", "<h3>Stage sft</h3>", "<h3>Stage dph</h3>"] {
             assert!(page.contains(part), "{part} is not in the page of {label}");
         }
     }

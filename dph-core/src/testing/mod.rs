@@ -18,7 +18,7 @@ pub use golden::{Golden, entries, list};
 pub use golden_tensors::{GoldenTensor, number, read_tensors};
 pub use python::python;
 pub use real::{
-    case_folder, data_file, data_root, smollm2, smollm2_gguf, tokenizer_folder, tokenizer_folder_in,
+    case_folder, chromium, data_file, data_root, smollm2, smollm2_gguf, tokenizer_folder, tokenizer_folder_in,
 };
 pub use run::Run;
 pub use say::say;

@@ -38,6 +38,17 @@ pub fn smollm2_gguf() -> Option<PathBuf> {
     found(file.into(), "REAL MODEL", "DPH_SMOLLM2_GGUF")
 }
 
+/// Chromium, for tests of pages: `DPH_CHROMIUM`, without it a program of this name in `PATH`.
+pub fn chromium() -> Option<PathBuf> {
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let in_path = |name: &str| {
+        std::env::split_paths(&folders).map(|folder| folder.join(name)).find(|path| path.is_file())
+    };
+    let installed = || ["chromium", "chromium-browser", "google-chrome"].into_iter().find_map(in_path);
+    let browser = std::env::var_os("DPH_CHROMIUM").map(PathBuf::from).or_else(installed);
+    found(browser.unwrap_or_else(|| "chromium".into()), "BROWSER", "DPH_CHROMIUM")
+}
+
 /// A folder with the files of one of the real tokenizers, unpacked where necessary.
 pub fn tokenizer_folder(name: &str) -> Option<TempDir> {
     unpack(&data_root()?.join("tokenizers").join(name))

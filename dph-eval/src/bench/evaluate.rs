@@ -8,6 +8,7 @@ use dph_core::{CandidateScores, Scorer};
 use dph_data::{Style, TaskData};
 
 use crate::bench::error::BenchError;
+use crate::bench::examples::examples;
 use crate::bench::mixture::fit_mixture;
 use crate::bench::options::BenchOptions;
 use crate::bench::plan::{BenchPlan, PlannedTask};
@@ -19,7 +20,7 @@ use crate::bench::whole_texts::{SCORER, text_documents};
 use crate::cache::{ScoreCache, ScoreKey};
 use crate::model::Model;
 use crate::pass::{Progress, ScoreError, check_sets};
-use crate::results::{DocumentScores, Mixture, Results, ResultsError, Unscored};
+use crate::results::{DocumentScores, Example, Mixture, Results, ResultsError, Unscored};
 use crate::score::{plan as plan_pass, score_pass};
 use crate::scorer_choice::{ScorerChoice, ScorerError};
 use crate::scoring::HeadRef;
@@ -32,6 +33,10 @@ pub struct Bench {
     pub results: Results,
     /// The scores of every document, task by task.
     pub documents: Vec<DocumentScores>,
+    /// The texts of the documents on which a head and the likelihood disagree most.
+    pub examples: Vec<Example>,
+    /// The names of the scorers that choose, also where no document has a gold answer.
+    pub scorers: Vec<String>,
     /// What was unusual, in words; not written to files.
     pub warnings: Vec<String>,
 }
@@ -148,6 +153,7 @@ pub(crate) fn evaluate(
         for (planned, (data, scores)) in plan.tasks.iter().zip(by_task(&sets.tasks, &scores)) {
             bench.add(planned, data, rewards, &scorers, scores);
         }
+        bench.examples = examples(&bench.documents, rewards, plan, &sets, &model.tokenizer);
         summarise(&mut bench.results, &bench.documents, plan, rewards, &scorers);
         bench.results.mixtures = mixtures.into_iter().map(|(mixture, _)| mixture).collect();
         bench.warnings.extend(cache.iter().flat_map(|cache| cache.problems().to_vec()));
@@ -240,7 +246,13 @@ fn only(scores: &[Vec<CandidateScores>], rewards: &Range<usize>) -> Vec<Vec<Cand
 impl Bench {
     /// An outcome without results.
     pub fn new(name: impl Into<String>) -> Self {
-        Self { results: Results::new(name), documents: Vec::new(), warnings: Vec::new() }
+        Self {
+            results: Results::new(name),
+            documents: Vec::new(),
+            examples: Vec::new(),
+            scorers: Vec::new(),
+            warnings: Vec::new(),
+        }
     }
 
     /// Adds a task: the results by each scorer, and the scores of every document. Documents that cannot be scored are named.
@@ -263,6 +275,9 @@ impl Bench {
             true => (text_documents(planned, data, scores), &[SCORER]),
             false => (documents.collect(), scorers),
         };
+        if !planned.is_of_texts() {
+            scorers.iter().for_each(|scorer| self.add_scorer(&scorer.to_string()));
+        }
         let results = task_results(planned, data, rewards, scorers, &documents);
         self.results.results.extend(results);
         let unscored = unscored(planned, data, rewards, scorers, &documents);
@@ -271,21 +286,31 @@ impl Bench {
         self.documents.extend(documents);
     }
 
+    fn add_scorer(&mut self, name: &str) {
+        if !self.scorers.iter().any(|scorer| scorer == name) {
+            self.scorers.push(name.to_owned());
+        }
+    }
+
     /// Reads what [`save`](Self::save) wrote into a directory.
     ///
     /// # Errors
     /// A file is missing or has invalid content.
     pub fn load(dir: &Path) -> Result<Self, ResultsError> {
         let results = Results::load(dir)?;
-        Ok(Self { results, documents: DocumentScores::load_all(dir)?, warnings: Vec::new() })
+        let mut bench = Self { documents: DocumentScores::load_all(dir)?, ..Self::new("") };
+        bench.examples = Example::load_all(dir)?;
+        results.results.iter().for_each(|result| bench.add_scorer(&result.scorer));
+        Ok(Self { results, ..bench })
     }
 
-    /// Writes `results.json` and `documents.jsonl` into a directory that exists, each atomically, the results last.
+    /// Writes `results.json`, `documents.jsonl` and, if there are examples, `examples.jsonl` into a directory that exists, each atomically, the results last.
     ///
     /// # Errors
     /// A file that cannot be written.
     pub fn save(&self, dir: &Path) -> Result<(), ResultsError> {
         DocumentScores::save_all(&self.documents, dir)?;
+        Example::save_all(&self.examples, dir)?;
         self.results.save(dir)
     }
 }

@@ -2,6 +2,7 @@
 
 mod error;
 mod evaluate;
+mod examples;
 mod forecast;
 mod heads;
 mod mixture;

@@ -1,11 +1,15 @@
 //! [`BenchPlan`]: the tasks, splits and suites of an evaluation.
 
+use std::path::{Path, PathBuf};
+
 use dph_data::{
-    ChatTokenizer, DataError, DefinitionError, Holdout, HoldoutSide, Kind, Task, TaskData, TaskLoadOptions,
+    ChatTokenizer, DataError, DefinitionError, Holdout, HoldoutSide, Kind, LocateError, Task, TaskData,
+    TaskLoadOptions,
 };
 
 use crate::bench::options::BenchOptions;
 use crate::bench::suite::Suite;
+use crate::glue_files::{GLUE_FILES, GlueFile};
 use crate::scorer_choice::ScorerChoice;
 
 /// The split of a task that no suite contains.
@@ -40,6 +44,8 @@ pub struct PlannedTask {
     pub split: String,
     /// The rows of another split that training held out, which are evaluated in place of a split.
     pub held_out: Option<HeldOut>,
+    /// Whether rows without a gold answer are scored as well, for a submission of predictions.
+    pub unlabelled: bool,
 }
 
 /// The rows that training held out of a split.
@@ -92,6 +98,16 @@ pub enum PlanError {
         /// The task.
         task: String,
     },
+    /// None of the test rows of GLUE is there.
+    #[error(
+        "there are no test rows of GLUE in {}: a submission needs <task>/test.tsv of cola, sst2, mrpc and so on; give the root of the data \
+         sets with --data, or download them with --data hf:",
+        data.display()
+    )]
+    NoSubmission {
+        /// The root of the data sets.
+        data: PathBuf,
+    },
 }
 
 impl BenchPlan {
@@ -135,6 +151,35 @@ impl BenchPlan {
         self.push(requested, HELD_OUT.to_owned(), Some(held_out))
     }
 
+    /// Adds the splits that the server of GLUE evaluates, as far as their rows are in the data sets in `data`, with the rows that
+    /// have no gold answer.
+    ///
+    /// # Errors
+    /// None of them is there.
+    pub fn add_submission(&mut self, data: &Path) -> Result<(), PlanError> {
+        let mut is_empty = true;
+        for GlueFile { task, split, .. } in &GLUE_FILES {
+            let is_missing = || {
+                matches!(
+                    Task::find(task).map(|found| found.locate(data, split)),
+                    Ok(Err(LocateError::NotFound(_)))
+                )
+            };
+            // What is missing below `hf:` is downloaded.
+            if !data.to_string_lossy().starts_with("hf:") && is_missing() {
+                continue;
+            }
+            self.add(task, (*split).to_owned())?;
+            let is = |planned: &&mut PlannedTask| planned.requested == *task && planned.split == *split;
+            self.tasks.iter_mut().filter(is).for_each(|planned| planned.unlabelled = true);
+            is_empty = false;
+        }
+        match is_empty {
+            true => Err(PlanError::NoSubmission { data: data.to_owned() }),
+            false => Ok(()),
+        }
+    }
+
     /// Adds a suite behind those that are its parts, each once.
     fn add_suite(&mut self, suite: Suite) {
         suite.suites.iter().cloned().for_each(|part| self.add_suite(part));
@@ -160,7 +205,13 @@ impl BenchPlan {
             let (first, second) = (other.requested.clone(), requested.to_owned());
             return Err(PlanError::SameName { name: task.name, first, second });
         }
-        self.tasks.push(PlannedTask { requested: requested.to_owned(), task, split, held_out });
+        self.tasks.push(PlannedTask {
+            requested: requested.to_owned(),
+            task,
+            split,
+            held_out,
+            unlabelled: false,
+        });
         Ok(())
     }
 }
@@ -219,6 +270,7 @@ impl PlannedTask {
             limit: options.limit,
             seed: options.seed,
             whole_texts: self.is_of_texts(),
+            keep_unlabelled: self.unlabelled,
             few_shot: options.few_shot,
             same_examples: options.same_examples,
             max_len: Some(context),

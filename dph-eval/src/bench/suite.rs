@@ -134,49 +134,54 @@ impl Suite {
         let problem = |span: Range<usize>, message: String| invalid(TomlProblem::new(span, message));
         let file: SuiteFile = toml::from_str(source).map_err(|error| invalid(error.into()))?;
         let mut tasks: Vec<SuiteTask> = Vec::new();
-        for entry in file.task {
-            let span = entry.span();
-            let mut entry = entry.into_inner();
-            check_weight(entry.weight).map_err(|message| problem(span.clone(), message))?;
-            if tasks.iter().any(|task| task.task == entry.task && task.split == entry.split) {
-                return Err(problem(span, format!("{}/{} is listed twice", entry.task, entry.split)));
-            }
-            entry.task = beside(path, entry.task);
-            tasks.push(entry);
-        }
         let mut suites: Vec<Suite> = Vec::new();
         let outer = [outer, &[path.display().to_string()]].concat();
-        for entry in file.suite {
-            let span = entry.span();
-            let entry = entry.into_inner();
-            check_weight(entry.weight).map_err(|message| problem(span.clone(), message))?;
-            let named = beside(path, entry.suite);
-            let is_open = |open: &String| *open == named || *open == format!("{named}.toml");
-            if outer.iter().any(is_open) {
-                return Err(problem(span, format!("{named} is a part of itself")));
-            }
-            let suite = Self::find_within(&named, &outer).map_err(|error| match error {
-                DefinitionError::Unknown { .. } => problem(span.clone(), error.to_string()),
-                error => error,
-            })?;
-            if suites.iter().any(|other| other.name == suite.name) {
-                return Err(problem(span, format!("{} is listed twice", suite.name)));
-            }
-            let all: f64 = suite.tasks.iter().map(|task| task.weight).sum();
-            for task in &suite.tasks {
-                let weight = entry.weight * task.weight / all;
-                match tasks.iter_mut().find(|other| other.task == task.task && other.split == task.split) {
-                    Some(same) => same.weight += weight,
-                    None => tasks.push(SuiteTask { weight, ..task.clone() }),
+        let SuiteFile { about, task, suite } = file;
+        for Spanned { span, entry } in in_order(task, suite) {
+            let problem = |message: String| problem(span.clone(), message);
+            match entry {
+                Entry::Task(mut entry) => {
+                    check_weight(entry.weight).map_err(problem)?;
+                    if tasks.iter().any(|task| task.task == entry.task && task.split == entry.split) {
+                        return Err(problem(format!("{}/{} is listed twice", entry.task, entry.split)));
+                    }
+                    entry.task = beside(path, entry.task);
+                    tasks.push(entry);
+                }
+                Entry::Suite(entry) => {
+                    check_weight(entry.weight).map_err(problem)?;
+                    let named = beside(path, entry.suite);
+                    let is_open = |open: &String| *open == named || *open == format!("{named}.toml");
+                    if outer.iter().any(is_open) {
+                        return Err(problem(format!("{named} is a part of itself")));
+                    }
+                    let suite = Self::find_within(&named, &outer).map_err(|error| match error {
+                        DefinitionError::Unknown { .. } => problem(error.to_string()),
+                        error => error,
+                    })?;
+                    if suites.iter().any(|other| other.name == suite.name) {
+                        return Err(problem(format!("{} is listed twice", suite.name)));
+                    }
+                    let all: f64 = suite.tasks.iter().map(|task| task.weight).sum();
+                    for task in &suite.tasks {
+                        let weight = entry.weight * task.weight / all;
+                        match tasks
+                            .iter_mut()
+                            .find(|other| other.task == task.task && other.split == task.split)
+                        {
+                            Some(same) => same.weight += weight,
+                            None => tasks.push(SuiteTask { weight, ..task.clone() }),
+                        }
+                    }
+                    suites.push(suite);
                 }
             }
-            suites.push(suite);
         }
         if tasks.is_empty() {
             return Err(problem(0..0, "a suite needs at least one [[task]] or [[suite]]".into()));
         }
         let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-        Ok(Self { name, about: file.about, tasks, suites })
+        Ok(Self { name, about, tasks, suites })
     }
 
     /// The tasks with their shares of the mean, whose sum is 1; `None` if `name` is `None` for one of them.
@@ -208,6 +213,29 @@ struct SuiteFile {
     task: Vec<toml::Spanned<SuiteTask>>,
     #[serde(default)]
     suite: Vec<toml::Spanned<SuiteEntry>>,
+}
+
+/// An entry of the file with its place.
+struct Spanned {
+    span: Range<usize>,
+    entry: Entry,
+}
+
+enum Entry {
+    Task(SuiteTask),
+    Suite(SuiteEntry),
+}
+
+/// Tasks and suites in the order of the file.
+fn in_order(tasks: Vec<toml::Spanned<SuiteTask>>, suites: Vec<toml::Spanned<SuiteEntry>>) -> Vec<Spanned> {
+    let tasks =
+        tasks.into_iter().map(|task| Spanned { span: task.span(), entry: Entry::Task(task.into_inner()) });
+    let suites = suites
+        .into_iter()
+        .map(|suite| Spanned { span: suite.span(), entry: Entry::Suite(suite.into_inner()) });
+    let mut entries: Vec<Spanned> = tasks.chain(suites).collect();
+    entries.sort_by_key(|entry| entry.span.start);
+    entries
 }
 
 /// A suite that is a part of another one.

@@ -8,7 +8,8 @@ use crate::bench::task_results::NOT_FINITE;
 use crate::outcomes::is_scored;
 use crate::results::{DocumentScores, Unscored};
 
-/// The documents of a task that are too long for the model, and those with a score that is not finite.
+/// The documents of a task that are too long for the model, and those with a score that is not finite; if every row needs an answer,
+/// also the rows that cannot be used.
 pub(crate) fn unscored(
     planned: &PlannedTask,
     data: &TaskData,
@@ -23,9 +24,18 @@ pub(crate) fn unscored(
         scorers,
         documents,
     };
-    let too_long = data.skipped.places(SkipReason::TooLong);
     let id = |place: &String| place.strip_prefix("document ").unwrap_or(place).to_owned();
-    let mut all = vec![entry(SkipReason::TooLong.as_str(), Vec::new(), too_long.iter().map(id).collect())];
+    // A submission needs an answer to every row; otherwise rows that cannot be used are only counted.
+    let is_named = |reason: SkipReason| planned.unlabelled || reason == SkipReason::TooLong;
+    let mut all: Vec<Unscored> = data
+        .skipped
+        .counts()
+        .into_keys()
+        .filter(|reason| is_named(*reason))
+        .map(|reason| {
+            entry(reason.as_str(), Vec::new(), data.skipped.places(reason).iter().map(id).collect())
+        })
+        .collect();
     for scorer in scorers {
         let lost = documents.iter().filter(|document| !is_scored(document, heads, scorer));
         let ids: Vec<String> = lost.map(|document| document.id.clone()).collect();

@@ -12,5 +12,6 @@ pub use calibrate::{Calibration, ScorerCalibration};
 pub use error::CalibrationError;
 pub use file::CALIBRATION_FILE;
 pub use length::{LengthCorrelation, LengthGroup};
+pub(crate) use reliability::probabilities;
 pub use reliability::{Bin, Reliability};
 pub use threshold::Threshold;

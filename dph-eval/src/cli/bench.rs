@@ -9,7 +9,7 @@ use dph_core::{PreferenceHeadConfig, Style};
 use dph_data::ChatTokenizer;
 use dph_eval::{
     Bench, BenchForecast, BenchOptions, BenchPlan, BenchProgress, BenchStep, CACHE_FILE, MANIFEST_FILE,
-    PlannedTask, ScorerChoice, Table, bench,
+    PlannedTask, ScorerChoice, Submission, Table, bench,
 };
 
 use super::device::{DeviceArgs, positive};
@@ -41,7 +41,7 @@ pub struct BenchArgs {
     dir: PathBuf,
 
     /// A suite such as gpt4all, or the path of a suite's TOML file; may be given several times
-    #[arg(long, value_name = "S", required_unless_present = "task")]
+    #[arg(long, value_name = "S", required_unless_present_any = ["task", "submission"])]
     suite: Vec<String>,
 
     /// A task by name (see `dph-data list`) or by the path of its TOML file; may be given several times
@@ -87,6 +87,12 @@ pub struct BenchArgs {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 
+    /// Also write the files of a submission to the server of GLUE into DIR: CoLA.tsv and so on, and submission.zip of these. The rows
+    /// are those of the test splits below --data; tasks without rows are named and left out. With several scorers, each has
+    /// a folder in DIR
+    #[arg(long, value_name = "DIR", conflicts_with = "limit")]
+    submission: Option<PathBuf>,
+
     /// Compute all scores again, also those in DIR/scores.cache
     #[arg(long, requires = "out")]
     fresh: bool,
@@ -105,20 +111,23 @@ pub struct BenchArgs {
 
 impl BenchArgs {
     pub fn run(self, out: &mut dyn Write) -> Result<(), Failure> {
-        let plan = BenchPlan::new(&self.suite, &self.task, self.split.as_deref())?;
+        let mut plan = BenchPlan::new(&self.suite, &self.task, self.split.as_deref())?;
+        if self.submission.is_some() {
+            plan.add_submission(&self.data)?;
+        }
         if self.dry_run {
             return self.forecast(&plan, out);
         }
-        if let Some(dir) = &self.out {
+        for (flag, dir) in self.directories() {
             // An invalid directory is reported before the work, not after it.
             if dir.join(MANIFEST_FILE).exists() {
                 return Err(Failure::request(format!(
-                    "--out {}: this is the directory of a run, whose own results would be lost; choose another one",
+                    "{flag} {}: this is the directory of a run, whose own results would be lost; choose another one",
                     dir.display()
                 )));
             }
             std::fs::create_dir_all(dir)
-                .map_err(|error| Failure::request(format!("--out {}: {error}", dir.display())))?;
+                .map_err(|error| Failure::request(format!("{flag} {}: {error}", dir.display())))?;
         }
         let mut line = Progress::new();
         line.prepare("loading the model");
@@ -134,9 +143,18 @@ impl BenchArgs {
         if let Some(dir) = &self.out {
             save(&found, &table, dir)?;
         }
+        if let Some(dir) = &self.submission {
+            submit(&found, dir)?;
+        }
         let text = if self.json { found.results.to_json() } else { table.for_stdout() };
         out.write_all(text.as_bytes())?;
         Ok(())
+    }
+
+    /// The directories that are written to, with their flags.
+    fn directories(&self) -> impl Iterator<Item = (&'static str, &PathBuf)> {
+        let submission = self.submission.as_ref().map(|dir| ("--submission", dir));
+        self.out.as_ref().map(|dir| ("--out", dir)).into_iter().chain(submission)
     }
 
     /// The options for a model with this head and tokenizer.
@@ -208,5 +226,18 @@ fn save(found: &Bench, table: &Table, out: &Path) -> Result<(), Failure> {
     table.save(&found.results.name, out)?;
     found.save(out)?;
     say(&format!("results are in {}", out.display()));
+    Ok(())
+}
+
+/// Writes the submission of each scorer.
+fn submit(found: &Bench, dir: &Path) -> Result<(), Failure> {
+    let all = Submission::all(found);
+    let several = all.len() > 1;
+    for submission in all {
+        let dir = if several { dir.join(submission.folder()) } else { dir.to_owned() };
+        submission.warnings.iter().for_each(|warning| say(&format!("warning: {warning}")));
+        submission.save(&dir)?;
+        say(&format!("{}: the files for GLUE are in {}", submission.scorer, dir.display()));
+    }
     Ok(())
 }

@@ -1,11 +1,11 @@
 //! `dph-eval report`.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use dph_core::terminal::Failure;
-use dph_eval::{FileError, HtmlReport, Results, Table};
+use dph_eval::{Bench, DOCUMENTS_FILE, FileError, HtmlReport, METRICS_FILE, Results, ResultsError, Table};
 
 /// Print the results of several runs as one table
 #[derive(Debug, Args)]
@@ -22,7 +22,8 @@ pub struct ReportArgs {
     #[arg(long)]
     markdown: bool,
 
-    /// Also write the table and plots as one page to this file
+    /// Also write one page to this file: results beside the published ones, learning curves, rewards, reliability, accuracy by length, and
+    /// the documents on which head and likelihood disagree most. It can be mailed: it loads nothing
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
 }
@@ -39,11 +40,36 @@ impl ReportArgs {
             Table::new(&runs).for_stdout()
         };
         if let Some(path) = self.html {
-            let page = HtmlReport::new("Results").results(&runs).to_html();
+            let page = page(&self.runs)?.to_html();
             dph_core::write_atomically(&path, page.as_bytes())
                 .map_err(|source| FileError::Io { path, source })?;
         }
         out.write_all(text.as_bytes())?;
         Ok(())
     }
+}
+
+/// The page of these runs.
+fn page(runs: &[PathBuf]) -> Result<HtmlReport, ResultsError> {
+    let (mut benches, mut metrics) = (Vec::new(), Vec::new());
+    for run in runs {
+        let results = Results::load_all(run)?;
+        let name = results.first().map_or(String::new(), |results| results.name.clone());
+        let path = run.join(METRICS_FILE);
+        if path.is_file() {
+            metrics.push((name, path));
+        }
+        match results.len() == 1 && run.join(DOCUMENTS_FILE).is_file() {
+            true => benches.push(Bench::load(run)?),
+            false => benches.extend(results.into_iter().map(|results| Bench { results, ..Bench::new("") })),
+        }
+    }
+    let name = |name: &String| if runs.len() > 1 { name.clone() } else { String::new() };
+    let metrics: Vec<(String, &Path)> =
+        metrics.iter().map(|(run, path)| (name(run), path.as_path())).collect();
+    let title = match &benches[..] {
+        [one] => one.results.name.clone(),
+        all => format!("{} evaluations", all.len()),
+    };
+    Ok(HtmlReport::new(title).benches(&benches).curves(&metrics))
 }

@@ -85,7 +85,7 @@ pub(super) fn value(run: &Results, column: &Column, scorer: &str) -> Cell {
     Cell { text: figure.with_spread(found.value, found.spread()), bold: significant && better() }
 }
 
-fn measurement(run: &Results, column: &Column, scorer: &str) -> Option<Measurement> {
+pub(super) fn measurement(run: &Results, column: &Column, scorer: &str) -> Option<Measurement> {
     match column {
         Column::Task { .. } => {
             of_column(run, column).find(|result| result.scorer == scorer).map(|result| result.measurement)
@@ -97,7 +97,7 @@ fn measurement(run: &Results, column: &Column, scorer: &str) -> Option<Measureme
     }
 }
 
-fn chance(run: &Results, column: &Column) -> Option<f64> {
+pub(super) fn chance(run: &Results, column: &Column) -> Option<f64> {
     match column {
         Column::Task { .. } => of_column(run, column).find_map(|result| result.chance),
         Column::Suite(suite) => {

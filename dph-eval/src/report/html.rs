@@ -2,88 +2,141 @@
 
 use std::path::Path;
 
+use crate::bench::Bench;
+use crate::calibration::Calibration;
 use crate::file_error::write_file;
+use crate::report::curves::stages;
+use crate::report::disagreements::disagreement_lists;
 use crate::report::escape::escape;
-use crate::report::plot::results_plot;
+use crate::report::figures::{
+    lengths_figure, reliability_figure, results_figure, reward_figures, stage_figures,
+};
+use crate::report::page_table::results_table;
 use crate::report::table::Table;
 use crate::results::{Results, ResultsError};
 
 /// File name of the page, beside `results.json`.
 pub const HTML_FILE: &str = "report.html";
 
-/// A self-contained HTML page with tables, plots and texts.
+/// A self-contained HTML page with tables, plots and texts. It loads nothing, and can be read without its script, which only sorts and
+/// filters. The plots have the colours of the reader's theme.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HtmlReport {
     title: String,
-    body: String,
+    sections: Vec<Section>,
 }
 
-const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;max-width:1100px;margin:2em auto;padding:0 1em;color:#222}\
-    table{border-collapse:collapse}td,th{padding:.2em .8em;text-align:right;border-bottom:1px solid #ddd}\
-    td:first-child,th:first-child{text-align:left}pre{background:#f6f6f6;padding:1em;overflow:auto}\
-    figure{margin:1em 0}svg{max-width:100%;height:auto}";
+#[derive(Debug, Clone, PartialEq)]
+struct Section {
+    heading: String,
+    body: String,
+}
 
 impl HtmlReport {
     /// An empty page.
     pub fn new(title: impl Into<String>) -> Self {
-        Self { title: title.into(), body: String::new() }
+        Self { title: title.into(), sections: Vec::new() }
     }
 
-    /// Adds the table of these runs and the plot of each.
-    pub fn results(mut self, runs: &[Results]) -> Self {
-        self = self.table(&Table::new(runs));
-        for run in runs {
-            if runs.len() > 1 {
-                self.body.push_str(&format!("<h2>{}</h2>\n", escape(&run.name)));
+    /// Adds what is known of these evaluations, side by side: the results with intervals, verdicts and the published figures; rewards of
+    /// right and wrong answers, reliability, accuracy by length; the documents on which head and likelihood disagree most.
+    pub fn benches(mut self, benches: &[Bench]) -> Self {
+        let runs: Vec<Results> = benches.iter().map(|bench| bench.results.clone()).collect();
+        let pictures = runs.iter().map(results_figure).collect();
+        self = self.heading("Results").html(&results_table(&runs)).html(&grid("grid wide", pictures));
+        let scores = |bench: &Bench| {
+            let calibration = Calibration::new(bench, &[], &[]);
+            let of_calibration = calibration
+                .map(|found| reliability_figure(&found) + &lengths_figure(&found))
+                .unwrap_or_default();
+            let name = match benches.len() > 1 {
+                true => format!("<h3>{}</h3>\n", escape(&bench.results.name)),
+                false => String::new(),
+            };
+            match reward_figures(bench) + &of_calibration {
+                figures if figures.is_empty() => String::new(),
+                figures => name + &grid("grid", figures),
             }
-            self = self.plot(&results_plot(run));
+        };
+        self = self.section("Scores", benches.iter().map(scores).collect());
+        self.section("Disagreements", benches.iter().map(disagreement_lists).collect())
+    }
+
+    /// Adds the learning curves in these metrics files, each file with the name of its run, which may be empty.
+    pub fn curves(self, metrics: &[(String, &Path)]) -> Self {
+        let mut body = String::new();
+        for (name, path) in metrics {
+            for stage in stages(path) {
+                let run = if name.is_empty() { name.clone() } else { format!("{name}: ") };
+                body.push_str(&format!("<h3>{}</h3>\n", escape(&format!("{run}Stage {}", stage.name))));
+                body.push_str(&grid("grid", stage_figures(&stage)));
+            }
         }
-        self
+        self.section("Learning curves", body)
     }
 
     /// Adds a table.
-    pub fn table(mut self, table: &Table) -> Self {
-        self.body.push_str(&table.to_html());
-        self
+    pub fn table(self, table: &Table) -> Self {
+        self.html(&table.to_html())
+    }
+
+    /// Adds the plot of results.
+    pub fn plot(self, results: &Results) -> Self {
+        self.html(&results_figure(results))
     }
 
     /// Adds a list of links: text and target of each.
-    pub fn links(mut self, links: &[(String, String)]) -> Self {
+    pub fn links(self, links: &[(String, String)]) -> Self {
         let item = |(text, to): &(String, String)| {
             format!("<li><a href=\"{}\">{}</a></li>\n", escape(to), escape(text))
         };
-        self.body.push_str(&format!("<ul>\n{}</ul>\n", links.iter().map(item).collect::<String>()));
-        self
+        self.html(&format!("<ul>\n{}</ul>\n", links.iter().map(item).collect::<String>()))
     }
 
-    /// Adds a heading.
+    /// Begins a section.
     pub fn heading(mut self, text: &str) -> Self {
-        self.body.push_str(&format!("<h2>{}</h2>\n", escape(text)));
+        self.sections.push(Section { heading: text.to_owned(), body: String::new() });
         self
     }
 
-    /// Adds an SVG image; an empty one adds nothing.
-    pub fn plot(mut self, svg: &str) -> Self {
-        if !svg.is_empty() {
-            self.body.push_str(&format!("<figure>{svg}</figure>\n"));
-        }
-        self
-    }
-
-    /// Adds a collapsed section with preformatted text.
-    pub fn details(mut self, summary: &str, text: &str) -> Self {
+    /// Adds a collapsed part with preformatted text.
+    pub fn details(self, summary: &str, text: &str) -> Self {
         let (summary, text) = (escape(summary), escape(text));
-        self.body.push_str(&format!("<details><summary>{summary}</summary><pre>{text}</pre></details>\n"));
+        self.html(&format!("<details><summary>{summary}</summary><pre>{text}</pre></details>\n"))
+    }
+
+    /// Adds a section, if it is not empty.
+    fn section(self, heading: &str, body: String) -> Self {
+        if body.is_empty() { self } else { self.heading(heading).html(&body) }
+    }
+
+    fn html(mut self, html: &str) -> Self {
+        if self.sections.is_empty() {
+            self = self.heading("Results");
+        }
+        if let Some(section) = self.sections.last_mut() {
+            section.body.push_str(html);
+        }
         self
     }
 
     /// The page.
     pub fn to_html(&self) -> String {
         let title = escape(&self.title);
+        let link = |(index, section): (usize, &Section)| {
+            format!("<li><a href=\"#section-{index}\">{}</a></li>", escape(&section.heading))
+        };
+        let section = |(index, Section { heading, body }): (usize, &Section)| {
+            format!("<section id=\"section-{index}\">\n<h2>{}</h2>\n{body}</section>\n", escape(heading))
+        };
+        let links: String = self.sections.iter().enumerate().map(link).collect();
+        let sections: String = self.sections.iter().enumerate().map(section).collect();
         format!(
-            "<!doctype html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>{title}</title>\
-             <style>{STYLE}</style></head>\n<body>\n<h1>{title}</h1>\n{}</body>\n</html>\n",
-            self.body
+            "<!doctype html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
+             <title>{title}</title>\n<style>\n{}</style></head>\n<body>\n<header><h1>{title}</h1></header>\n<nav><ul>{links}</ul></nav>\n\
+             <main>\n{sections}</main>\n<script>\n{}</script>\n</body>\n</html>\n",
+            include_str!("page.css"),
+            include_str!("page.js")
         )
     }
 
@@ -96,31 +149,7 @@ impl HtmlReport {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::results::{Measurement, TaskResult};
-
-    #[test]
-    fn a_page_holds_table_plots_and_texts() {
-        let mut run = Results::new("a<b");
-        run.results.push(TaskResult {
-            task: "arc_easy".into(),
-            split: "test".into(),
-            scorer: "loglik-mean".into(),
-            metric: "accuracy".into(),
-            measurement: Measurement { value: 0.412, stderr: Some(0.035), ..Measurement::default() },
-            documents: 200,
-            skipped: Default::default(),
-            truncated: 0,
-            chance: Some(0.25),
-            window: None,
-        });
-        let page =
-            HtmlReport::new("a<b").results(&[run]).plot("").details("experiment", "x = \"<\"").to_html();
-        assert!(page.contains("<h1>a&lt;b</h1>") && !page.contains("a<b"), "{page}");
-        assert!(page.contains("<td>41.2 ± 3.5</td>"), "{page}");
-        assert_eq!(page.matches("<svg").count(), 1);
-        assert!(page.contains("x = &quot;&lt;&quot;"));
-    }
+/// Figures beside one another, as far as there is room.
+fn grid(class: &str, figures: String) -> String {
+    if figures.is_empty() { figures } else { format!("<div class=\"{class}\">\n{figures}</div>\n") }
 }

@@ -2,12 +2,14 @@
 
 mod documents;
 mod error;
+mod examples;
 mod file;
 mod format;
 mod mean;
 
 pub use documents::{DOCUMENTS_FILE, DocumentScores, ScoredCandidate};
 pub use error::ResultsError;
+pub use examples::{EXAMPLES_FILE, Example};
 pub use format::{
     Measurement, Mixture, RESULTS_FILE, RESULTS_FORMAT, Results, SuitePart, SuiteResult, TaskResult, Unscored,
 };

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use dph_eval::{HTML_FILE, HtmlReport, Results, SweepRow, Table, results_plot};
+use dph_eval::{HTML_FILE, HtmlReport, Results, SweepRow, Table};
 
 use super::job::Job;
 use super::outcome::SweepOutcome;
@@ -40,7 +40,7 @@ pub(super) fn write(
         .collect();
     HtmlReport::new(name)
         .table(&table)
-        .plot(&plot(&rows))
+        .plot(&plot(name, &rows))
         .heading("Variants")
         .links(&links)
         .details("The experiment", &file.source)
@@ -91,9 +91,9 @@ fn means(seeds: usize, rows: Vec<SweepRow>) -> Vec<SweepRow> {
     groups.into_iter().map(mean).collect()
 }
 
-/// The plot that compares all variants by their first reward or, without a head, by their first scorer.
-fn plot(rows: &[SweepRow]) -> String {
-    let mut all = Results::new("");
+/// The results that compare all variants by their first reward or, without a head, by their first scorer.
+fn plot(name: &str, rows: &[SweepRow]) -> Results {
+    let mut all = Results::new(name);
     for SweepRow { values, results, .. } in rows {
         let scorers = || results.results.iter().map(|result| &result.scorer);
         let first = scorers().find(|scorer| scorer.starts_with("reward:")).or_else(|| scorers().next());
@@ -109,5 +109,5 @@ fn plot(rows: &[SweepRow]) -> String {
             all.suites.push(suite);
         }
     }
-    results_plot(&all)
+    all
 }

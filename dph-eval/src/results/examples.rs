@@ -1,0 +1,81 @@
+//! [`Example`]: the text of a document, a line of `examples.jsonl`.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::file_error::{FileError, write_file};
+use crate::results::error::ResultsError;
+
+/// File name of the texts of some documents, beside `results.json`.
+pub const EXAMPLES_FILE: &str = "examples.jsonl";
+
+/// The characters of a text that are kept: its last ones.
+const KEPT: usize = 6000;
+
+/// The text of a document on which a head and the likelihood disagree.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Example {
+    /// The task.
+    pub task: String,
+    /// The split.
+    pub split: String,
+    /// The document's id within the split.
+    pub id: String,
+    /// The text of the prompt's tokens; of a long one the end.
+    pub prompt: String,
+    /// The text of each candidate.
+    pub candidates: Vec<String>,
+}
+
+impl Example {
+    /// The end of a text.
+    pub(crate) fn shortened(text: String) -> String {
+        match text.chars().count().checked_sub(KEPT) {
+            None | Some(0) => text,
+            Some(cut) => {
+                format!("[{cut} characters are left out] {}", text.chars().skip(cut).collect::<String>())
+            }
+        }
+    }
+
+    /// Reads `examples.jsonl` in a directory; none if there is no such file.
+    ///
+    /// # Errors
+    /// The file has invalid content.
+    pub fn load_all(dir: &Path) -> Result<Vec<Self>, ResultsError> {
+        let path = dir.join(EXAMPLES_FILE);
+        let json = match fs::read(&path) {
+            Ok(json) => json,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(source) => return Err(FileError::Io { path, source }.into()),
+        };
+        let examples = serde_json::Deserializer::from_slice(&json).into_iter();
+        examples.collect::<Result<_, _>>().map_err(|source| FileError::Json { path, source }.into())
+    }
+
+    /// Writes `examples.jsonl` into a directory that exists, atomically. Without examples there is no such file.
+    ///
+    /// # Errors
+    /// The file cannot be written or, without examples, removed.
+    pub fn save_all(examples: &[Self], dir: &Path) -> Result<(), ResultsError> {
+        let path = dir.join(EXAMPLES_FILE);
+        if examples.is_empty() {
+            return match fs::remove_file(&path) {
+                Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                    Err(FileError::Io { path, source }.into())
+                }
+                _ => Ok(()),
+            };
+        }
+        let mut lines = Vec::new();
+        for example in examples {
+            serde_json::to_writer(&mut lines, example)
+                .map_err(|source| FileError::Json { path: path.clone(), source })?;
+            lines.push(b'\n');
+        }
+        Ok(write_file(path, &lines)?)
+    }
+}
