@@ -31,3 +31,11 @@ pub enum FileError {
 pub(crate) fn write_file(path: PathBuf, bytes: &[u8]) -> Result<(), FileError> {
     write_atomically(&path, bytes).map_err(|source| FileError::Io { path, source })
 }
+
+/// Removes a file, if there is one.
+pub(crate) fn remove_file(path: PathBuf) -> Result<(), FileError> {
+    match std::fs::remove_file(&path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(FileError::Io { path, source }),
+        _ => Ok(()),
+    }
+}

@@ -9,7 +9,7 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
 use crate::bench::Bench;
-use crate::file_error::{FileError, write_file};
+use crate::file_error::{FileError, remove_file, write_file};
 use crate::glue_files::{Answers, GLUE_FILES, GlueFile};
 use crate::outcomes::{heads, prediction, scorer_named};
 use crate::results::{DocumentScores, Unscored};
@@ -104,9 +104,8 @@ impl Submission {
         }
         let names: BTreeSet<&String> = self.files.iter().map(|(name, _)| name).collect();
         for name in GLUE_FILES.iter().map(|file| format!("{}.tsv", file.name)) {
-            let path = dir.join(&name);
-            if !names.contains(&name) && path.exists() {
-                std::fs::remove_file(&path).map_err(failed(&path))?;
+            if !names.contains(&name) {
+                remove_file(dir.join(name))?;
             }
         }
         let path = dir.join(SUBMISSION_FILE);

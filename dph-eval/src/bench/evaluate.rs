@@ -297,14 +297,24 @@ impl Bench {
     /// # Errors
     /// A file is missing or has invalid content.
     pub fn load(dir: &Path) -> Result<Self, ResultsError> {
-        let results = Results::load(dir)?;
-        let mut bench = Self { documents: DocumentScores::load_all(dir)?, ..Self::new("") };
-        bench.examples = Example::load_all(dir)?;
-        results.results.iter().for_each(|result| bench.add_scorer(&result.scorer));
-        Ok(Self { results, ..bench })
+        Self::beside(Results::load(dir)?, dir)
     }
 
-    /// Writes `results.json`, `documents.jsonl` and, if there are examples, `examples.jsonl` into a directory that exists, each atomically, the results last.
+    /// Adds to these results what is beside their file in a directory.
+    ///
+    /// # Errors
+    /// `documents.jsonl` is missing, or a file has invalid content.
+    pub fn beside(results: Results, dir: &Path) -> Result<Self, ResultsError> {
+        let mut bench = Self::new("");
+        bench.documents = DocumentScores::load_all(dir)?;
+        bench.examples = Example::load_all(dir)?;
+        results.results.iter().for_each(|result| bench.add_scorer(&result.scorer));
+        bench.results = results;
+        Ok(bench)
+    }
+
+    /// Writes `results.json`, `documents.jsonl` and, if there are examples, `examples.jsonl` into a directory that exists, each
+    /// atomically, the results last.
     ///
     /// # Errors
     /// A file that cannot be written.

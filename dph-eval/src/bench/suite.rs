@@ -137,7 +137,7 @@ impl Suite {
         let mut suites: Vec<Suite> = Vec::new();
         let outer = [outer, &[path.display().to_string()]].concat();
         let SuiteFile { about, task, suite } = file;
-        for Spanned { span, entry } in in_order(task, suite) {
+        for (span, entry) in in_order(task, suite) {
             let problem = |message: String| problem(span.clone(), message);
             match entry {
                 Entry::Task(mut entry) => {
@@ -215,26 +215,21 @@ struct SuiteFile {
     suite: Vec<toml::Spanned<SuiteEntry>>,
 }
 
-/// An entry of the file with its place.
-struct Spanned {
-    span: Range<usize>,
-    entry: Entry,
-}
-
+/// An entry of the file.
 enum Entry {
     Task(SuiteTask),
     Suite(SuiteEntry),
 }
 
-/// Tasks and suites in the order of the file.
-fn in_order(tasks: Vec<toml::Spanned<SuiteTask>>, suites: Vec<toml::Spanned<SuiteEntry>>) -> Vec<Spanned> {
-    let tasks =
-        tasks.into_iter().map(|task| Spanned { span: task.span(), entry: Entry::Task(task.into_inner()) });
-    let suites = suites
-        .into_iter()
-        .map(|suite| Spanned { span: suite.span(), entry: Entry::Suite(suite.into_inner()) });
-    let mut entries: Vec<Spanned> = tasks.chain(suites).collect();
-    entries.sort_by_key(|entry| entry.span.start);
+/// Tasks and suites with their places, in the order of the file.
+fn in_order(
+    tasks: Vec<toml::Spanned<SuiteTask>>,
+    suites: Vec<toml::Spanned<SuiteEntry>>,
+) -> Vec<(Range<usize>, Entry)> {
+    let tasks = tasks.into_iter().map(|task| (task.span(), Entry::Task(task.into_inner())));
+    let suites = suites.into_iter().map(|suite| (suite.span(), Entry::Suite(suite.into_inner())));
+    let mut entries: Vec<_> = tasks.chain(suites).collect();
+    entries.sort_by_key(|(span, _)| span.start);
     entries
 }
 

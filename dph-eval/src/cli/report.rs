@@ -31,7 +31,7 @@ pub struct ReportArgs {
 impl ReportArgs {
     pub fn run(self, out: &mut dyn Write) -> Result<(), Failure> {
         let lists: Vec<_> = self.runs.iter().map(|run| Results::load_all(run)).collect::<Result<_, _>>()?;
-        let runs: Vec<Results> = lists.into_iter().flatten().collect();
+        let runs = lists.concat();
         let text = if self.json {
             serde_json::to_string_pretty(&runs).map_err(Failure::work)? + "\n"
         } else if self.markdown {
@@ -40,7 +40,7 @@ impl ReportArgs {
             Table::new(&runs).for_stdout()
         };
         if let Some(path) = self.html {
-            let page = page(&self.runs)?.to_html();
+            let page = page(&self.runs, lists)?.to_html();
             dph_core::write_atomically(&path, page.as_bytes())
                 .map_err(|source| FileError::Io { path, source })?;
         }
@@ -49,19 +49,21 @@ impl ReportArgs {
     }
 }
 
-/// The page of these runs.
-fn page(runs: &[PathBuf]) -> Result<HtmlReport, ResultsError> {
+/// The page of these runs and their results.
+fn page(runs: &[PathBuf], lists: Vec<Vec<Results>>) -> Result<HtmlReport, ResultsError> {
     let (mut benches, mut metrics) = (Vec::new(), Vec::new());
-    for run in runs {
-        let results = Results::load_all(run)?;
+    for (run, results) in runs.iter().zip(lists) {
         let name = results.first().map_or(String::new(), |results| results.name.clone());
         let path = run.join(METRICS_FILE);
         if path.is_file() {
             metrics.push((name, path));
         }
-        match results.len() == 1 && run.join(DOCUMENTS_FILE).is_file() {
-            true => benches.push(Bench::load(run)?),
-            false => benches.extend(results.into_iter().map(|results| Bench { results, ..Bench::new("") })),
+        let has_documents = results.len() == 1 && run.join(DOCUMENTS_FILE).is_file();
+        for results in results {
+            benches.push(match has_documents {
+                true => Bench::beside(results, run)?,
+                false => Bench { results, ..Bench::new("") },
+            });
         }
     }
     let name = |name: &String| if runs.len() > 1 { name.clone() } else { String::new() };

@@ -1,5 +1,6 @@
 //! The columns and cells of the tables of results.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use dph_core::terminal::numbers::counted;
@@ -76,13 +77,22 @@ fn of_column<'a>(run: &'a Results, column: &Column) -> impl Iterator<Item = &'a 
 /// The value of a scorer; bold where it is significantly better than the likelihood on the same documents.
 pub(super) fn value(run: &Results, column: &Column, scorer: &str) -> Cell {
     let Some(found) = measurement(run, column, scorer) else { return Cell::default() };
-    let significant = found.p_baseline.is_some_and(|p| p < SIGNIFICANT);
-    let better = || measurement(run, column, BASELINE).is_some_and(|baseline| found.value > baseline.value);
-    let figure = match column {
+    let bold = against_baseline(run, column, &found) == Some(Ordering::Greater);
+    Cell { text: figure(column).with_spread(found.value, found.spread()), bold }
+}
+
+/// How the figures of a column are written.
+pub(super) fn figure(column: &Column) -> Figure {
+    match column {
         Column::Task { metric, .. } => Figure::of_metric(metric),
         Column::Suite(_) => Figure::Share,
-    };
-    Cell { text: figure.with_spread(found.value, found.spread()), bold: significant && better() }
+    }
+}
+
+/// How a value compares with that of the likelihood on the same documents; `None` if they do not differ significantly.
+pub(super) fn against_baseline(run: &Results, column: &Column, found: &Measurement) -> Option<Ordering> {
+    found.p_baseline.filter(|p| *p < SIGNIFICANT)?;
+    found.value.partial_cmp(&measurement(run, column, BASELINE)?.value)
 }
 
 pub(super) fn measurement(run: &Results, column: &Column, scorer: &str) -> Option<Measurement> {

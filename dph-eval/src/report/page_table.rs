@@ -1,10 +1,13 @@
 //! [`results_table`]: results as an HTML table that can be sorted, with the published results below.
 
+use std::cmp::Ordering;
+
 use crate::bench::BASELINE;
 use crate::compare::SIGNIFICANT;
-use crate::report::cells::{Column, chance, columns, documents, heading, measurement, notes, scorers};
+use crate::report::cells::{
+    Column, against_baseline, chance, columns, documents, figure, heading, measurement, notes, scorers,
+};
 use crate::report::escape::escape;
-use crate::report::figure::Figure;
 use crate::report::published::published;
 use crate::results::Results;
 
@@ -89,14 +92,10 @@ fn first(run: &Results, title: &str, several: bool) -> String {
 /// A figure with its interval and verdict.
 fn cell(run: &Results, column: &Column, scorer: &str) -> String {
     let Some(found) = measurement(run, column, scorer) else { return "<td></td>".into() };
-    let figure = match column {
-        Column::Task { metric, .. } => Figure::of_metric(metric),
-        Column::Suite(_) => Figure::Share,
-    };
-    let baseline = measurement(run, column, BASELINE).map(|baseline| baseline.value);
-    let verdict = match (found.p_baseline, baseline) {
-        (Some(p), Some(baseline)) if p < SIGNIFICANT && found.value > baseline => ("better", "▲ "),
-        (Some(p), Some(baseline)) if p < SIGNIFICANT && found.value < baseline => ("worse", "▼ "),
+    let figure = figure(column);
+    let verdict = match against_baseline(run, column, &found) {
+        Some(Ordering::Greater) => ("better", "▲ "),
+        Some(Ordering::Less) => ("worse", "▼ "),
         _ => ("", ""),
     };
     let below = match (found.interval, found.spread()) {

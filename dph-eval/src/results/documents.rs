@@ -1,16 +1,14 @@
 //! [`DocumentScores`]: the scores of a document, a line of `documents.jsonl`.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io;
 use std::path::Path;
 
 use dph_core::{CandidateScores, CandidateSet};
 use dph_data::Kind;
 use serde::{Deserialize, Serialize};
 
-use crate::file_error::{FileError, write_file};
 use crate::results::error::ResultsError;
+use crate::results::json_lines::{read_lines, write_lines};
 
 /// File name of the documents' scores, beside `results.json`.
 pub const DOCUMENTS_FILE: &str = "documents.jsonl";
@@ -97,16 +95,8 @@ impl DocumentScores {
     /// # Errors
     /// The file is missing or has invalid content.
     pub fn load_all(dir: &Path) -> Result<Vec<Self>, ResultsError> {
-        let path = dir.join(DOCUMENTS_FILE);
-        let json = match fs::read(&path) {
-            Ok(json) => json,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(ResultsError::MissingDocuments { path: dir.to_owned() });
-            }
-            Err(source) => return Err(FileError::Io { path, source }.into()),
-        };
-        let documents = serde_json::Deserializer::from_slice(&json).into_iter();
-        documents.collect::<Result<_, _>>().map_err(|source| FileError::Json { path, source }.into())
+        read_lines(dir.join(DOCUMENTS_FILE))?
+            .ok_or_else(|| ResultsError::MissingDocuments { path: dir.to_owned() })
     }
 
     /// Writes `documents.jsonl` into a directory that exists, atomically.
@@ -114,14 +104,7 @@ impl DocumentScores {
     /// # Errors
     /// The file cannot be written; an old one is then still there.
     pub fn save_all(documents: &[Self], dir: &Path) -> Result<(), ResultsError> {
-        let path = dir.join(DOCUMENTS_FILE);
-        let mut lines = Vec::new();
-        for document in documents {
-            serde_json::to_writer(&mut lines, document)
-                .map_err(|source| FileError::Json { path: path.clone(), source })?;
-            lines.push(b'\n');
-        }
-        Ok(write_file(path, &lines)?)
+        Ok(write_lines(dir.join(DOCUMENTS_FILE), documents)?)
     }
 }
 

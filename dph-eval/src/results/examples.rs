@@ -1,13 +1,12 @@
 //! [`Example`]: the text of a document, a line of `examples.jsonl`.
 
-use std::fs;
-use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::file_error::{FileError, write_file};
+use crate::file_error::remove_file;
 use crate::results::error::ResultsError;
+use crate::results::json_lines::{read_lines, write_lines};
 
 /// File name of the texts of some documents, beside `results.json`.
 pub const EXAMPLES_FILE: &str = "examples.jsonl";
@@ -46,14 +45,7 @@ impl Example {
     /// # Errors
     /// The file has invalid content.
     pub fn load_all(dir: &Path) -> Result<Vec<Self>, ResultsError> {
-        let path = dir.join(EXAMPLES_FILE);
-        let json = match fs::read(&path) {
-            Ok(json) => json,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(source) => return Err(FileError::Io { path, source }.into()),
-        };
-        let examples = serde_json::Deserializer::from_slice(&json).into_iter();
-        examples.collect::<Result<_, _>>().map_err(|source| FileError::Json { path, source }.into())
+        Ok(read_lines(dir.join(EXAMPLES_FILE))?.unwrap_or_default())
     }
 
     /// Writes `examples.jsonl` into a directory that exists, atomically. Without examples there is no such file.
@@ -62,20 +54,10 @@ impl Example {
     /// The file cannot be written or, without examples, removed.
     pub fn save_all(examples: &[Self], dir: &Path) -> Result<(), ResultsError> {
         let path = dir.join(EXAMPLES_FILE);
-        if examples.is_empty() {
-            return match fs::remove_file(&path) {
-                Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                    Err(FileError::Io { path, source }.into())
-                }
-                _ => Ok(()),
-            };
+        match examples {
+            [] => remove_file(path)?,
+            examples => write_lines(path, examples)?,
         }
-        let mut lines = Vec::new();
-        for example in examples {
-            serde_json::to_writer(&mut lines, example)
-                .map_err(|source| FileError::Json { path: path.clone(), source })?;
-            lines.push(b'\n');
-        }
-        Ok(write_file(path, &lines)?)
+        Ok(())
     }
 }

@@ -5,6 +5,7 @@ mod error;
 mod examples;
 mod file;
 mod format;
+mod json_lines;
 mod mean;
 
 pub use documents::{DOCUMENTS_FILE, DocumentScores, ScoredCandidate};

@@ -50,9 +50,6 @@ pub(crate) enum Access {
     Compare,
 }
 
-/// File name of the metrics of a run.
-pub(crate) const METRICS: &str = "metrics.jsonl";
-
 const RESOLVED: &str = "resolved.toml";
 
 impl RunDir {

@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
+use dph_eval::METRICS_FILE;
+
 use crate::experiment::Experiment;
-use crate::run::run_dir::{METRICS, RunDir};
+use crate::run::run_dir::RunDir;
 
 /// The directories of the artifacts of a run (a new model and the stages). Artifacts that several runs of a sweep share
 /// have a shared directory; the others are in the run's own directory.
@@ -48,7 +50,7 @@ impl<'a> StageDirs<'a> {
     pub fn metrics(&self, experiment: &Experiment) -> Vec<PathBuf> {
         let mut files: Vec<PathBuf> = Vec::new();
         for stage in &experiment.stages {
-            let file = self.directory(&stage.name).path().join(METRICS);
+            let file = self.directory(&stage.name).path().join(METRICS_FILE);
             if !files.contains(&file) {
                 files.push(file);
             }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use dph_eval::{Bench, Manifest, RESULTS_FILE};
+use dph_eval::{Bench, METRICS_FILE, Manifest, RESULTS_FILE};
 use dph_model::Backbone;
 use dph_model::checkpoint::{ConvertOptions, TOKENIZER_FILE, convert_files};
 
@@ -16,7 +16,7 @@ use crate::model::tokenizer::copy_tokenizer;
 use crate::run::context::RunContext;
 use crate::run::evaluation::evaluate;
 use crate::run::report;
-use crate::run::run_dir::{METRICS, RunDir, new_manifest};
+use crate::run::run_dir::{RunDir, new_manifest};
 use crate::run::stage_dirs::StageDirs;
 use crate::stages::StageContext;
 
@@ -37,7 +37,7 @@ impl RunContext<'_> {
         let stages = std::mem::take(&mut self.loaded.stages);
         for (stage, data) in self.experiment.stages.iter().zip(stages) {
             let dir = dirs.directory(&stage.name);
-            let (metrics_log, checkpoints) = (dir.path().join(METRICS), dir.checkpoints(&stage.name));
+            let (metrics_log, checkpoints) = (dir.path().join(METRICS_FILE), dir.checkpoints(&stage.name));
             let context = StageContext {
                 experiment: self.experiment,
                 device: &self.device,
