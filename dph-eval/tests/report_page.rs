@@ -105,7 +105,14 @@ fn the_page_has_all_parts_and_can_be_clicked() {
            const [legend, svg] = [one.querySelector('.legend'), one.querySelector('svg')].map(part => part?.getBoundingClientRect());
            return (!legend || legend.bottom <= svg.top + 1) && svg.right <= one.getBoundingClientRect().right;
          });
-         return { title: document.title, sections: texts('h2'), captions: texts('figcaption'), rows: order(), focus, down, up, all, counts,
+         // A scorer has the same colour in all pictures.
+         const colours = {};
+         for (const key of document.querySelectorAll('.legend li')) {
+           const name = key.textContent.replace(/ \\(mean distance .*/, '');
+           (colours[name] ??= new Set()).add(key.querySelector('i').className);
+         }
+         const scorers = Object.entries(colours).filter(([name]) => /^(loglik|reward)/.test(name)).map(([name, all]) => [name, all.size]);
+         return { title: document.title, scorers, sections: texts('h2'), captions: texts('figcaption'), rows: order(), focus, down, up, all, counts,
            closed, opened: first.open, prompt: texts('pre', list), clear, published: texts('tr.published th'),
            scripts: document.querySelectorAll('script').length, images: document.querySelectorAll('img').length,
            wide: document.documentElement.scrollWidth <= innerWidth };",
@@ -128,6 +135,7 @@ fn the_page_has_all_parts_and_can_be_clicked() {
     );
     let numbers =
         |key: &str| -> Vec<f64> { found[key].as_array().unwrap().iter().filter_map(Value::as_f64).collect() };
+    assert_eq!(found["scorers"], json!([["loglik-mean", 1], ["loglik-sum", 1], ["reward:preference", 1]]));
     assert_eq!(numbers("down").len(), 3, "{found:#}");
     assert!(numbers("down").is_sorted_by(|a, b| a >= b) && numbers("up").is_sorted(), "{found:#}");
     let (all, counts) = (found["all"].as_f64().unwrap(), numbers("counts"));

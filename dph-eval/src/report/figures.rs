@@ -9,18 +9,18 @@ use crate::report::escape::escape;
 use crate::report::figure::Figure;
 use crate::results::{Measurement, Results};
 
-/// A picture with its title and the names of its series. Empty if there is nothing to draw.
-fn figure(title: &str, series: &[String], chart: &Chart<'_>) -> String {
+/// A picture with its title and its series: the number of each, which chooses its colour, and its name. Empty if there is nothing to draw.
+fn figure(title: &str, series: &[(usize, String)], chart: &Chart<'_>) -> String {
     let (svg, title) = (chart.to_svg(), escape(title));
     if svg.is_empty() || chart.marks.is_empty() {
         return String::new();
     }
     let svg = svg.replacen("<svg ", &format!("<svg role=\"img\" aria-label=\"{title}\" "), 1);
-    let key = |(index, name): (usize, &String)| {
-        let colour = index % PALETTE.len();
+    let key = |(number, name): &(usize, String)| {
+        let colour = number % PALETTE.len();
         format!("<li><i class=\"s{colour}\"></i>{}</li>", escape(name))
     };
-    let keys: String = series.iter().enumerate().map(key).collect();
+    let keys: String = series.iter().map(key).collect();
     let legend = if keys.is_empty() { String::new() } else { format!("<ul class=\"legend\">{keys}</ul>") };
     format!("<figure><figcaption>{title}</figcaption>{legend}{svg}</figure>\n")
 }
@@ -40,16 +40,11 @@ pub(super) fn results_figure(results: &Results) -> String {
         .suites
         .iter()
         .map(|result| (format!("mean: {}", result.suite), result.chance, &result.scorer, result.measurement));
-    let (mut names, mut scorers, mut found) = (Vec::new(), Vec::new(), Vec::new());
-    let place = |list: &mut Vec<String>, name: &str| {
-        list.iter().position(|known| known == name).unwrap_or_else(|| {
-            list.push(name.to_owned());
-            list.len() - 1
-        })
-    };
+    let (mut names, mut scorers, mut found) = (Vec::new(), Scorers::of(results), Vec::new());
     for (name, chance, scorer, measurement) in tasks.chain(suites) {
-        found.push((place(&mut names, &name), chance, place(&mut scorers, scorer), measurement));
+        found.push((place(&mut names, &name), chance, scorers.number(scorer), measurement));
     }
+    let scorers = numbered(scorers.0);
     let count = names.len() as f64;
     let step = 0.76 / scorers.len().max(1) as f64;
     let mut marks = Vec::new();
@@ -80,6 +75,37 @@ pub(super) fn results_figure(results: &Results) -> String {
     figure(&results.name, &scorers, &chart)
 }
 
+/// The scorers of a run in the order of its results. The place of a scorer is its number, so it has one colour in all pictures.
+struct Scorers(Vec<String>);
+
+impl Scorers {
+    fn of(results: &Results) -> Self {
+        let mut scorers = Self(Vec::new());
+        for result in &results.results {
+            scorers.number(&result.scorer);
+        }
+        scorers
+    }
+
+    /// The number of a scorer, which is added if it is not there.
+    fn number(&mut self, scorer: &str) -> usize {
+        place(&mut self.0, scorer)
+    }
+}
+
+/// The place of a name in a list, to which it is added if it is not there.
+fn place(list: &mut Vec<String>, name: &str) -> usize {
+    list.iter().position(|known| known == name).unwrap_or_else(|| {
+        list.push(name.to_owned());
+        list.len() - 1
+    })
+}
+
+/// Series that are numbered in their order.
+fn numbered(names: impl IntoIterator<Item = String>) -> Vec<(usize, String)> {
+    names.into_iter().enumerate().collect()
+}
+
 /// The ends of an interval, in per cent.
 fn interval(measurement: &Measurement) -> (f64, f64) {
     let spread = measurement.spread().map_or(0.0, |spread| spread.value());
@@ -100,7 +126,7 @@ fn curves_figure(title: &str, curves: &[Curve]) -> String {
     };
     let curves: Vec<Curve> = curves.iter().map(finite).filter(|curve| !curve.points.is_empty()).collect();
     let points = || curves.iter().flat_map(|curve| &curve.points);
-    let names: Vec<String> = curves.iter().map(|curve| curve.name.clone()).collect();
+    let names = numbered(curves.iter().map(|curve| curve.name.clone()));
     let line = |(index, curve): (usize, &Curve)| match &curve.points[..] {
         // A single point is not a line.
         [_] => Mark::Dots(index, curve.points.clone()),
@@ -157,7 +183,8 @@ pub(super) fn reward_figures(bench: &Bench) -> String {
             marks: all.iter().enumerate().map(bars).collect(),
             ..Chart::default()
         };
-        let names = [format!("{} right answers", right.len()), format!("{} wrong answers", wrong.len())];
+        let names =
+            numbered([format!("{} right answers", right.len()), format!("{} wrong answers", wrong.len())]);
         match right.is_empty() || wrong.is_empty() {
             true => String::new(),
             false => figure(&format!("Rewards of `{head}`"), &names, &chart),
@@ -173,16 +200,17 @@ fn shown(calibration: &Calibration) -> Vec<&crate::calibration::ScorerCalibratio
 }
 
 /// How often choices with some confidence are right.
-pub(super) fn reliability_figure(calibration: &Calibration) -> String {
-    let shown = shown(calibration);
+pub(super) fn reliability_figure(results: &Results, calibration: &Calibration) -> String {
+    let mut scorers = Scorers::of(results);
     let mut marks = vec![Mark::Rule([(0.0, 0.0), (100.0, 100.0)])];
     let mut names = Vec::new();
-    for (series, found) in shown.iter().enumerate() {
+    for found in shown(calibration) {
+        let series = scorers.number(&found.scorer);
         let curve = found.reliability.iter().flat_map(|found| &found.curve);
         let points: Vec<(f64, f64)> =
             curve.map(|Bin { confidence, accuracy, .. }| (100.0 * confidence, 100.0 * accuracy)).collect();
         let ece = found.reliability.as_ref().map_or(f64::NAN, |found| 100.0 * found.ece);
-        names.push(format!("{} (mean distance {ece:.1})", found.scorer));
+        names.push((series, format!("{} (mean distance {ece:.1})", found.scorer)));
         marks.extend([Mark::Line(series, points.clone()), Mark::Dots(series, points)]);
     }
     let chart = Chart {
@@ -197,14 +225,16 @@ pub(super) fn reliability_figure(calibration: &Calibration) -> String {
 }
 
 /// The accuracy by the length of the right answer.
-pub(super) fn lengths_figure(calibration: &Calibration) -> String {
-    let shown = shown(calibration);
+pub(super) fn lengths_figure(results: &Results, calibration: &Calibration) -> String {
+    let (shown, mut scorers) = (shown(calibration), Scorers::of(results));
     let first = shown.first().map_or(&[][..], |found| &found.lengths);
     let range =
         |from: usize, to: usize| if from == to { from.to_string() } else { format!("{from} to {to}") };
     let groups: Vec<String> = first.iter().map(|group| range(group.from, group.to)).collect();
-    let mut marks = Vec::new();
-    for (series, found) in shown.iter().enumerate() {
+    let (mut marks, mut names) = (Vec::new(), Vec::new());
+    for found in &shown {
+        let series = scorers.number(&found.scorer);
+        names.push((series, found.scorer.clone()));
         let points: Vec<(f64, f64)> = found
             .lengths
             .iter()
@@ -213,7 +243,6 @@ pub(super) fn lengths_figure(calibration: &Calibration) -> String {
             .collect();
         marks.extend([Mark::Line(series, points.clone()), Mark::Dots(series, points)]);
     }
-    let names: Vec<String> = shown.iter().map(|found| found.scorer.clone()).collect();
     let chart = Chart {
         x: (0.0, groups.len().max(1) as f64),
         y: (0.0, 104.0),

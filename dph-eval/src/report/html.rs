@@ -47,7 +47,9 @@ impl HtmlReport {
         let scores = |bench: &Bench| {
             let calibration = Calibration::new(bench, &[], &[]);
             let of_calibration = calibration
-                .map(|found| reliability_figure(&found) + &lengths_figure(&found))
+                .map(|found| {
+                    reliability_figure(&bench.results, &found) + &lengths_figure(&bench.results, &found)
+                })
                 .unwrap_or_default();
             let name = match benches.len() > 1 {
                 true => format!("<h3>{}</h3>\n", escape(&bench.results.name)),
