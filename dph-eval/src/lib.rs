@@ -77,8 +77,8 @@ pub use compare::{
 };
 pub use file_error::FileError;
 pub use generate::{
-    Answer, AnswerEnd, AnswerSet, BestOf, GenerateRequest, GeneratedToken, GenerationError, Rejection,
-    Selection, Stopping, Usage, check_prompt, generate,
+    Answer, AnswerEnd, AnswerSet, BestOf, GenerateRequest, GeneratedToken, GenerationError, GoldMatch,
+    Rejection, Selection, Stopping, Usage, check_prompt, generate,
 };
 pub use metrics::{
     Estimate, accuracy, chance, f1, matthews, mean, mean_of_metrics, pearson, spearman, weighted_mean,

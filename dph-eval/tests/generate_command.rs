@@ -53,6 +53,21 @@ fn one_prompt_is_answered_as_text_and_as_json() {
     let rejected = with(&["--json", "--reject-every", "2"]);
     assert!(rejected["answers"].as_array().unwrap().iter().any(|answer| answer["end"] == "rejected"));
 
+    // The log-likelihood joins the reward, and decides where its weight is large.
+    let value = |answer: &Value, weight: f64| {
+        reward(answer)
+            + weight * answer["loglik"].as_f64().unwrap() / answer["tokens"].as_f64().unwrap().max(1.0)
+    };
+    for weight in [0.5, 1000.0] {
+        let mixed = with(&["--json", "--loglik-weight", &weight.to_string()]);
+        assert_eq!(mixed["selection"], format!("reward:preference + {weight} loglik-mean"));
+        assert_eq!(mixed["answers"], found["answers"]);
+        let best = &answers[mixed["chosen"].as_u64().unwrap() as usize];
+        assert!(answers.iter().all(|answer| value(answer, weight) <= value(best, weight)), "{mixed:#}");
+    }
+    let by_likelihood = with(&["--json", "--selection", "loglik"])["chosen"].clone();
+    assert_eq!(with(&["--json", "--loglik-weight", "1000"])["chosen"], by_likelihood);
+
     // The same settings in a file, which flags override.
     fs::write(place.path().join("best.toml"), "best_of = 4\nmax_tokens = 8\nseed = 9\n").unwrap();
     let file = ["generate", "model", "--prompt", "Who?", "--settings", "best.toml", "--seed", "3", "--json"];
@@ -182,6 +197,14 @@ fn a_wrong_request_is_refused() {
         (&["model", "--prompt", "x", "--head", "truth"], "it has preference, style"),
         (&["model", "--prompt", "x", "--reject-minimum", "2"], "need --reject-every"),
         (&["model", "--prompt", "x", "--wave", "2"], "--wave needs --price"),
+        (
+            &["model", "--prompt", "x", "--best-of", "2", "--loglik-weight", "-1"],
+            "the weight of the log-likelihood",
+        ),
+        (
+            &["model", "--prompt", "x", "--best-of", "2", "--loglik-weight", "1", "--selection", "random"],
+            "nothing is chosen or dropped by reward",
+        ),
         (&["model", "--input", "nowhere.jsonl"], "--input nowhere.jsonl: No such file"),
         (&["model", "--prompt", "x", "--settings", "nowhere.toml"], "--settings nowhere.toml: No such file"),
         (&["plain", "--prompt", "x", "--best-of", "2", "--selection", "reward"], "no preference head"),

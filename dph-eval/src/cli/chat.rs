@@ -56,7 +56,7 @@ fn print_answer(
     stream: bool,
     out: &mut dyn Write,
 ) -> Result<String, Failure> {
-    let request = GenerateRequest { id: None, prompt: messages.to_vec(), gold: Vec::new() };
+    let request = GenerateRequest::new(messages.to_vec());
     let mut show = |_, text: &str| {
         write!(out, "{}", printable_text(text))?;
         Ok(out.flush()?)

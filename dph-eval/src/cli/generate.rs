@@ -23,7 +23,8 @@ use super::shown_answer::answer;
 ///   {"prompt": "Who wrote it?", "id": 7, "gold": "Ann."}
 ///
 /// `prompt` is a string or a list of messages {"role": …, "content": …}. `id` and `gold`, the right answer or a list of right ones,
-/// are optional. With --input, a line of JSON is printed for each prompt, as with --json. With --out, a run that was interrupted is
+/// are optional. "match" says when an answer equals it: "exact" (default), "normalized" (lower case, without punctuation and
+/// articles), or "contains" (the normalised answer contains it). With --input, a line of JSON is printed for each prompt, as with --json. With --out, a run that was interrupted is
 /// continued.
 ///
 /// The prompt is computed once for all answers, and rewards are computed from the states of the same pass. An answer that reaches
@@ -92,7 +93,7 @@ impl GenerateArgs {
             return generate_all(&model, &settings, input, output, system, self.device.token_budget, out);
         }
         let prompt = vec![Message::user(self.prompt.clone().unwrap_or_default())];
-        let request = GenerateRequest { id: None, prompt, gold: Vec::new() }.with_system(system);
+        let request = GenerateRequest::new(prompt).with_system(system);
         self.answer(&model, &settings, &request, out)
     }
 

@@ -30,7 +30,8 @@ pub fn record(request: &GenerateRequest, set: &AnswerSet, settings: &BestOf, mod
 /// The selection, with the name of the head if it is by reward.
 pub fn selection_name(settings: &BestOf, model: &Model) -> String {
     match (settings.selection, model.heads().get(settings.head)) {
-        (Selection::Reward, Some(head)) => format!("reward:{head}"),
+        (Selection::Reward, Some(head)) if settings.loglik_weight == 0.0 => format!("reward:{head}"),
+        (Selection::Reward, Some(head)) => format!("reward:{head} + {} loglik-mean", settings.loglik_weight),
         (selection, _) => selection.to_string(),
     }
 }

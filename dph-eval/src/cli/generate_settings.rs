@@ -27,6 +27,10 @@ pub struct SettingsArgs {
     #[arg(long, value_name = "NAME")]
     head: Option<String>,
 
+    /// Add W times the mean log-likelihood of the tokens to the reward that chooses, rejects and stops [default: 0]
+    #[arg(long, value_name = "W", allow_negative_numbers = true)]
+    loglik_weight: Option<f64>,
+
     /// Divisor of the logits; 0 is greedy [default: 0 for one answer, otherwise 1]
     #[arg(long, value_name = "T", allow_negative_numbers = true)]
     temperature: Option<f64>,
@@ -92,6 +96,7 @@ impl SettingsArgs {
             best_of: self.best_of.or(file.best_of),
             selection: self.selection.or(file.selection),
             head: self.head.or(file.head),
+            loglik_weight: self.loglik_weight.or(file.loglik_weight),
             temperature: self.temperature.or(file.temperature),
             top_k: self.top_k.or(file.top_k),
             top_p: self.top_p.or(file.top_p),
@@ -127,6 +132,7 @@ impl SettingsArgs {
             stop_strings: self.stop.clone(),
             selection: self.selection.unwrap_or(default),
             head: self.head_index(model)?,
+            loglik_weight: self.loglik_weight.unwrap_or(0.0),
             rejection: self.rejection()?,
             stopping: self.stopping()?,
             token_rewards: self.per_token,

@@ -67,9 +67,7 @@ pub fn generate(
         rescore(model, &computed, head.is_some(), streamed.is_some(), &mut all, &first)?;
         for prompt in &mut all {
             prompt.is_done = prompt.answers.len() >= settings.answers
-                || settings
-                    .stopping
-                    .is_some_and(|stopping| stopping.is_enough(&prompt.rewards(settings.head)));
+                || settings.stopping.is_some_and(|stopping| stopping.is_enough(&prompt.values(settings)));
         }
     }
     let finish = |(prompt, answers): (&Vec<u32>, PromptAnswers)| {

@@ -65,6 +65,22 @@ pub(crate) fn check(model: &Model, settings: &BestOf) -> Result<(), GenerationEr
     let wrong = |setting, value: f64, expected| {
         Err(GenerationError::Setting { setting, value: value.to_string(), expected })
     };
+    if settings.loglik_weight != 0.0 {
+        let is_used = settings.selection == Selection::Reward
+            || settings.rejection.is_some()
+            || settings.stopping.is_some();
+        if !(settings.loglik_weight.is_finite() && settings.loglik_weight > 0.0) {
+            return wrong(
+                "the weight of the log-likelihood",
+                settings.loglik_weight,
+                "a number of at least 0",
+            );
+        }
+        if !is_used {
+            let expected = "0, because nothing is chosen or dropped by reward";
+            return wrong("the weight of the log-likelihood", settings.loglik_weight, expected);
+        }
+    }
     if let Some(rejection) = &settings.rejection {
         if rejection.every == 0 {
             return wrong("the number of tokens between rejections", 0.0, "at least 1");

@@ -5,6 +5,7 @@ use dph_data::{ChatError, ChatTokenizer};
 use dph_model::Choice;
 
 use crate::generate::answer::{Answer, AnswerEnd};
+use crate::generate::settings::BestOf;
 use crate::generate::stop_strings::{Cut, StopStrings};
 
 /// An answer while it grows.
@@ -44,9 +45,9 @@ impl GrowingAnswer {
         Ok(())
     }
 
-    /// The reward of a head, so far; NaN if there is none.
-    pub fn reward(&self, head: usize) -> f64 {
-        self.rewards.get(head).map_or(f64::NAN, |&reward| reward.into())
+    /// The value by which it is compared with others, so far; NaN if it has no reward.
+    pub fn value(&self, settings: &BestOf) -> f64 {
+        settings.value(&self.rewards, self.loglik, self.final_tokens().len())
     }
 
     /// Whether its scores are those of other tokens than it has in the end.

@@ -2,6 +2,7 @@
 
 use crate::generate::answer::{AnswerEnd, Usage};
 use crate::generate::growing_answer::GrowingAnswer;
+use crate::generate::settings::BestOf;
 
 /// The answers to a prompt by their numbers.
 #[derive(Debug, Default)]
@@ -17,9 +18,9 @@ impl PromptAnswers {
         Self { usage: Usage { prompt, ..Usage::default() }, ..Self::default() }
     }
 
-    /// The rewards of a head for the answers that were not rejected.
-    pub fn rewards(&self, head: usize) -> Vec<f64> {
+    /// The values of the answers that were not rejected.
+    pub fn values(&self, settings: &BestOf) -> Vec<f64> {
         let whole = self.answers.iter().filter(|answer| answer.end != Some(AnswerEnd::Rejected));
-        whole.map(|answer| answer.reward(head)).collect()
+        whole.map(|answer| answer.value(settings)).collect()
     }
 }

@@ -27,8 +27,8 @@ impl Default for Rejection {
 pub(crate) struct Contender {
     /// Index of the answer.
     pub answer: usize,
-    /// Its reward so far.
-    pub reward: f64,
+    /// Its reward so far, with `loglik_weight`.
+    pub value: f64,
     /// Whether it still grows.
     pub grows: bool,
 }
@@ -45,7 +45,7 @@ impl Rejection {
         let kept = (count as f64 * (1.0 - self.fraction)).ceil() as usize;
         let kept = kept.max(self.minimum).max(1);
         let mut order: Vec<&Contender> = contenders.iter().collect();
-        order.sort_by(|a, b| best_first(a.reward, b.reward));
+        order.sort_by(|a, b| best_first(a.value, b.value));
         order
             .iter()
             .skip(kept)
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     fn contenders(rewards: &[f64]) -> Vec<Contender> {
-        let contender = |(answer, &reward): (usize, &f64)| Contender { answer, reward, grows: answer != 3 };
+        let contender = |(answer, &value): (usize, &f64)| Contender { answer, value, grows: answer != 3 };
         rewards.iter().enumerate().map(contender).collect()
     }
 

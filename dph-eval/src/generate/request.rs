@@ -3,6 +3,7 @@
 use dph_data::{ChatError, ChatTokenizer, Message};
 use serde_json::Value;
 
+use crate::generate::gold_match::GoldMatch;
 use crate::request_fields::{RequestError, RequestFields, messages};
 
 const EXAMPLE: &str = r#"{"prompt": …}"#;
@@ -11,7 +12,8 @@ const EXAMPLE: &str = r#"{"prompt": …}"#;
 ///
 /// As JSON: `{"prompt": "Who wrote it?", "id": 7, "gold": "Ann."}`. `prompt` may also be a list of messages `{"role": …,
 /// "content": …}`. `id` is optional and is returned with the answer. `gold` is the right answer, or a list of right answers, if
-/// there is one. Other keys are ignored.
+/// there is one. `match` says when an answer equals it: "exact" (the default), "normalized" or "contains", see [`GoldMatch`]. Other
+/// keys are ignored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GenerateRequest {
     /// Returned with the answer.
@@ -20,9 +22,16 @@ pub struct GenerateRequest {
     pub prompt: Vec<Message>,
     /// Right answers; empty if none is known.
     pub gold: Vec<String>,
+    /// When an answer equals one of them.
+    pub gold_match: GoldMatch,
 }
 
 impl GenerateRequest {
+    /// A prompt without a right answer.
+    pub fn new(prompt: Vec<Message>) -> Self {
+        Self { id: None, prompt, gold: Vec::new(), gold_match: GoldMatch::default() }
+    }
+
     /// Parses a line of JSON.
     ///
     /// # Errors
@@ -38,7 +47,14 @@ impl GenerateRequest {
                 expected: "a string, or a list of strings",
             })?,
         };
-        Ok(Self { id: fields.get("id"), prompt, gold })
+        let gold_match = match fields.get("match") {
+            None | Some(Value::Null) => GoldMatch::default(),
+            Some(name) => serde_json::from_value(name).map_err(|_| RequestError::Field {
+                field: "match",
+                expected: "\"exact\", \"normalized\" or \"contains\"",
+            })?,
+        };
+        Ok(Self { id: fields.get("id"), prompt, gold, gold_match })
     }
 
     /// The request with a system message before its own messages, unless it begins with one.
@@ -59,10 +75,10 @@ impl GenerateRequest {
         tokenizer.prompt(&self.prompt)
     }
 
-    /// Whether an answer is right, apart from blanks at its ends; `None` if no right answer is known.
+    /// Whether an answer is right; `None` if no right answer is known.
     pub fn is_right(&self, answer: &str) -> Option<bool> {
-        let is_same = |gold: &String| gold.trim() == answer.trim();
-        (!self.gold.is_empty()).then(|| self.gold.iter().any(is_same))
+        let is_match = |gold: &String| self.gold_match.is_match(answer, gold);
+        (!self.gold.is_empty()).then(|| self.gold.iter().any(is_match))
     }
 }
 
@@ -85,6 +101,9 @@ mod tests {
         let error = |line| GenerateRequest::parse(line).unwrap_err().to_string();
         assert!(error("[]").contains("expected an object {\"prompt\": …}, found a list"));
         assert!(error(r#"{"text": 1}"#).contains("`prompt` is missing; other fields are text"));
+        let wider = r#"{"prompt": "x", "gold": "Bob", "match": "contains"}"#;
+        assert_eq!(GenerateRequest::parse(wider).unwrap().is_right("It was Bob."), Some(true));
+        assert!(error(r#"{"prompt": "x", "match": "same"}"#).contains("`match` must be \"exact\""));
         assert!(error(r#"{"prompt": "x", "gold": 1}"#).contains("`gold` must be a string"));
     }
 }

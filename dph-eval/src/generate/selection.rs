@@ -9,7 +9,8 @@ use crate::generate::settings::{BestOf, Selection};
 pub(crate) fn choose(answers: &[Answer], settings: &BestOf, prompt: &[u32]) -> usize {
     let value = |answer: &Answer| match settings.selection {
         Selection::Reward => {
-            answer.scores.rewards.get(settings.head).map_or(f64::NAN, |&reward| reward.into())
+            let scores = &answer.scores;
+            settings.value(&scores.rewards, scores.loglik, scores.tokens)
         }
         Selection::Loglik => Scorer::LoglikMean.value(&answer.scores),
         Selection::SelfCertainty => answer.self_certainty,

@@ -22,6 +22,9 @@ pub struct BestOf {
     pub selection: Selection,
     /// Index of the reward head that is used.
     pub head: usize,
+    /// Wherever the reward chooses or drops answers, this weight times the mean log-probability of the tokens is added to it. With many
+    /// answers, the highest reward alone is often that of an unlikely answer which the head misjudges.
+    pub loglik_weight: f64,
     /// Drops answers with low rewards while they grow.
     pub rejection: Option<Rejection>,
     /// Ends before all answers are generated.
@@ -38,9 +41,22 @@ impl Default for BestOf {
             stop_strings: Vec::new(),
             selection: Selection::Reward,
             head: 0,
+            loglik_weight: 0.0,
             rejection: None,
             stopping: None,
             token_rewards: false,
+        }
+    }
+}
+
+impl BestOf {
+    /// The value by which answers are compared: the reward of the head, and `loglik_weight` times the mean log-probability of the
+    /// tokens. NaN without a reward.
+    pub(crate) fn value(&self, rewards: &[f32], loglik: f64, tokens: usize) -> f64 {
+        let reward = rewards.get(self.head).map_or(f64::NAN, |&reward| reward.into());
+        match self.loglik_weight {
+            0.0 => reward,
+            weight => reward + weight * loglik / tokens.max(1) as f64,
         }
     }
 }
@@ -49,7 +65,7 @@ impl Default for BestOf {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Selection {
-    /// The highest reward.
+    /// The highest reward, with [`BestOf::loglik_weight`].
     #[default]
     Reward,
     /// The highest mean log-probability of its tokens.

@@ -91,7 +91,7 @@ impl Wave<'_> {
         Ok(())
     }
 
-    /// Drops the answers with the lowest rewards so far.
+    /// Drops the answers with the lowest values so far.
     fn reject(&self, answers: &mut Answers<'_>, ids: &[AnswerId], all: &mut [PromptAnswers]) {
         let Some(rejection) = self.settings.rejection else { return };
         let growing: Vec<usize> = answers.growing().collect();
@@ -104,11 +104,7 @@ impl Wave<'_> {
                 }
                 let id = AnswerId { prompt, number: number as u64 };
                 let grows = growing.iter().any(|&answer| ids[answer] == id);
-                contenders.push(Contender {
-                    answer: number,
-                    reward: answer.reward(self.settings.head),
-                    grows,
-                });
+                contenders.push(Contender { answer: number, value: answer.value(self.settings), grows });
             }
             for number in rejection.rejected(&contenders) {
                 prompt_answers.answers[number].end = Some(AnswerEnd::Rejected);
