@@ -44,6 +44,7 @@ impl Classify for HeadFileError {
             Self::Missing { .. } | Self::Config { .. } | Self::Aggregation { .. } => ErrorClass::Request,
             Self::Io { .. }
             | Self::Damaged { .. }
+            | Self::Sizes { .. }
             | Self::MissingTensor { .. }
             | Self::UnexpectedTensor { .. }
             | Self::Misshapen { .. } => ErrorClass::Work,

@@ -138,6 +138,47 @@ fn validate_reports_everything_and_fails() {
     assert_eq!((status, out.as_str()), (0, "good.toml: a valid task: x, text\n"));
 }
 
+/// The files that a task names are read as training reads them.
+#[test]
+fn validate_reads_the_files_of_a_task() {
+    let folder = tempfile::tempdir().unwrap();
+    let task =
+        "name = 'p'\nkind = 'preference'\n[files]\ntrain = ['a.jsonl', 'b.jsonl']\nvalidation = 'c.tsv'\n";
+    write(folder.path(), "sets/p.toml", task);
+    let row = |chosen: &str| format!("{}\n", json!({ "prompt": "q", "chosen": chosen, "rejected": "y" }));
+    write(folder.path(), "sets/a.jsonl", row("x"));
+    write(folder.path(), "sets/b.jsonl", row("z") + &row("y"));
+    write(folder.path(), "sets/c.tsv", "prompt\tchosen\trejected\nq\tx\ty\n");
+    let validate =
+        |arguments: &[&str]| run(folder.path(), &[&["validate", "sets/p.toml"], arguments].concat());
+    let (status, out, err) = validate(&[]);
+    assert_eq!((status, err.as_str()), (1, "Error: 1 problem\n"), "{out}");
+    let lines: Vec<&str> = out.lines().collect();
+    assert_eq!(lines[0], "sets/p.toml: a valid task: p, preference");
+    assert!(
+        lines[1]
+            .ends_with("sets/b.jsonl:2: the chosen and the rejected answer are the same (identical-answers)"),
+        "{out}"
+    );
+    assert_eq!(
+        lines[2..],
+        [
+            "sets/p.toml, split train: 2 of 3 rows can be used for p",
+            "sets/p.toml, split validation: 1 of 1 rows can be used for p",
+        ]
+    );
+    let report: Json = serde_json::from_str(&validate(&["--json"]).1).unwrap();
+    assert_eq!(report["splits"][0]["problems"][0]["reason"], "identical-answers");
+    assert_eq!(report["splits"][1]["documents"], 1);
+
+    write(folder.path(), "sets/b.jsonl", row("z"));
+    assert_eq!(validate(&[]).0, 0);
+    std::fs::remove_file(folder.path().join("sets/c.tsv")).unwrap();
+    let (status, out, err) = validate(&[]);
+    assert_eq!(status, 2);
+    assert!(out.contains("split train: 2 of 2 rows") && err.contains("c.tsv"), "{out}{err}");
+}
+
 /// What training refuses or skips, `validate` reports: it loads the rows in the same way.
 #[test]
 fn validate_judges_rows_as_training_does() {

@@ -7,6 +7,8 @@ mod judge;
 #[path = "foreign_files/shared.rs"]
 mod shared;
 
+#[path = "foreign_files/damage.rs"]
+mod damage;
 #[path = "foreign_files/delimited.rs"]
 mod delimited;
 #[path = "foreign_files/folders.rs"]

@@ -29,7 +29,9 @@ impl Classify for ModelError {
             | Self::Sweep { .. }
             | Self::BackboneMissing { .. }
             | Self::BackboneChanged { .. }
+            | Self::HeadAlone { .. }
             | Self::NoHeadFor { .. }
+            | Self::OtherModel { .. }
             | Self::HeadSize { .. }
             | Self::HeadLayer { .. } => ErrorClass::Request,
             Self::Backbone(error) => error.class(),

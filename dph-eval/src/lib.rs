@@ -85,8 +85,8 @@ pub use metrics::{
     wilson_interval,
 };
 pub use model::{
-    BACKBONE_FILE, BackboneReference, MANIFEST_FILE, Manifest, Model, ModelError, ModelOutline, OpenOptions,
-    export_head,
+    BACKBONE_FILE, BackboneReference, BackboneSizes, MANIFEST_FILE, Manifest, Model, ModelError,
+    ModelOutline, OpenOptions, export_head,
 };
 pub use pass::{Pass, Progress, ScoreError, Unscorable};
 pub use rank::{RankRequest, RankedCandidate, Ranking, ranking_order};

@@ -42,6 +42,13 @@ fn place() -> tempfile::TempDir {
     place
 }
 
+/// A configuration with another number.
+fn changed(json: &str, key: &str, value: usize) -> String {
+    let mut json: Value = serde_json::from_str(json).unwrap();
+    json[key] = value.into();
+    json.to_string()
+}
+
 fn rank(dir: &Path, more: &[&str]) -> command::Run {
     run(dir, &[&["rank", "export", "--input", "sets.jsonl", "--json"], more].concat())
 }
@@ -71,9 +78,22 @@ fn a_head_is_used_on_another_copy_with_a_warning() {
     assert_eq!(rank(dir, &["--backbone", "half"]).ok(), half.stdout);
 
     // Another model is none.
-    write_model(&dir.join("small"), &lswt().replace("\"n_layers\": 3", "\"n_layers\": 1"));
-    let said = rank(dir, &["--backbone", "small"]).failed(2);
-    assert!(said.contains("the preference head reads layer 2"), "{said}");
+    for (name, json, problem) in [
+        ("family", lswt(), ", not llama"),
+        ("layers", changed(&llama(), "num_hidden_layers", 4), "layers 4, not 3"),
+        ("tokens", changed(&llama(), "vocab_size", 1030), "tokens in the vocabulary 1030, not 1024"),
+        ("heads", changed(&llama(), "intermediate_size", 40), "feed-forward size 40, not "),
+    ] {
+        write_model(&dir.join(name), &json);
+        let said = rank(dir, &["--backbone", name]).failed(2);
+        assert!(
+            said.contains(&format!(
+                "export: {name} is not a copy of the model that this head was trained on"
+            )),
+            "{said}"
+        );
+        assert!(said.contains(problem), "{said}");
+    }
     let said = run(dir, &["rank", "half", "--input", "sets.jsonl", "--backbone", "same"]).failed(2);
     assert!(said.contains("there is no preference head here"), "{said}");
 }
@@ -108,4 +128,33 @@ fn the_agreement_of_two_copies_is_measured_on_a_file() {
     fs::write(dir.join("sets.jsonl"), "{}\n").unwrap();
     let said = agree(&["--backbone", "half"]).failed(2);
     assert!(said.contains("sets.jsonl:1: the field `prompt` is missing"), "{said}");
+}
+
+/// A forecast follows the rules of the real run.
+#[test]
+fn a_forecast_opens_the_same_backbone() {
+    let place = place();
+    let dir = place.path();
+    let task = "name = 't'\nkind = 'choice'\nuser = '{{ q }}'\ncandidates = 'c'\ngold = 'g'\nfiles = { test = 'rows.jsonl' }\n";
+    fs::write(dir.join("task.toml"), task).unwrap();
+    write_rows(&dir.join("rows.jsonl"), std::iter::once(json!({"q": "Who?", "c": ["Ann", "Bob"], "g": 0})));
+    let bench =
+        |more: &[&str]| run(dir, &[&["bench", "export", "--task", "task.toml", "--dry-run"], more].concat());
+    bench(&[]).ok();
+    bench(&["--backbone", "half"]).ok();
+    write_model(&dir.join("other"), &lswt());
+    let said = bench(&["--backbone", "other"]).failed(2);
+    assert!(said.contains("other is not a copy of the model that this head was trained on"), "{said}");
+    let said = bench(&["--backbone", "nowhere"]).failed(2);
+    assert!(said.contains("nowhere: there is no such directory"), "{said}");
+    // The weights are not those of the configuration.
+    let path = dir.join("half/config.json");
+    fs::write(&path, changed(&fs::read_to_string(&path).unwrap(), "intermediate_size", 40)).unwrap();
+    let said = run(dir, &["bench", "half", "--task", "task.toml", "--dry-run"]).failed(1);
+    assert!(said.contains("do not match its config.json"), "{said}");
+    // A head alone.
+    fs::remove_file(dir.join("export/backbone.json")).unwrap();
+    let said = rank(dir, &[]).failed(2);
+    assert!(said.contains("name its language model with --backbone"), "{said}");
+    rank(dir, &["--backbone", "same"]).ok();
 }

@@ -145,11 +145,7 @@ fn a_reward_model_ranks_conversations_as_transformers_does() {
     });
     let Some(dir) = llama(&config) else { return };
     let dir = dir.path();
-    change_tensors(dir, |tensors| {
-        tensors.retain(|(name, ..)| name != "lm_head.weight");
-        let score = (0..D_MODEL).flat_map(|i| ((i as f32 * 1.7).sin() / 3.0).to_le_bytes()).collect();
-        tensors.push(("score.weight".into(), vec![1, D_MODEL], score));
-    });
+    add_score_layer(dir);
     let model = Model::open(dir, &dph_core::device("flex").unwrap()).unwrap();
     let (_, head) = model.head.as_ref().unwrap();
     assert_eq!((head.ending, &head.rewards[..]), (Ending::Conversation, &["preference".to_string()][..]));
@@ -159,7 +155,7 @@ fn a_reward_model_ranks_conversations_as_transformers_does() {
     let last = &set.candidates[0].tokens;
     assert_eq!(model.tokenizer.decode(&last[last.len() - 2..]).unwrap(), "<|im_end|>\n");
     assert_eq!(model.tokenizer.decode(&[model.tokenizer.end_of_turn_id()]).unwrap(), "<|im_end|>");
-    assert_eq!(model.tokenizer.decode(model.tokenizer.closing()).unwrap(), "\n");
+    assert_eq!(model.tokenizer.decode(&model.tokenizer.ended(&[])).unwrap(), "<|im_end|>\n");
 
     let found = ranked(dir);
     if let Some(expected) = transformers(dir) {
@@ -173,6 +169,52 @@ fn a_reward_model_ranks_conversations_as_transformers_does() {
     ] {
         let said = run(dir, arguments).failed(2);
         assert!(said.contains("is a reward model without an output matrix"), "{said}");
+    }
+}
+
+/// Makes a model one of a class `*ForSequenceClassification`.
+fn add_score_layer(dir: &Path) {
+    change_tensors(dir, |tensors| {
+        tensors.retain(|(name, ..)| name != "lm_head.weight");
+        let score = (0..D_MODEL).flat_map(|i| ((i as f32 * 1.7).sin() / 3.0).to_le_bytes()).collect();
+        tensors.push(("score.weight".into(), vec![1, D_MODEL], score));
+    });
+}
+
+/// transformers reads the last token that is not the padding token, also where the conversation itself ends with this token.
+#[test]
+fn a_reward_model_leaves_out_padding_at_the_end_as_transformers_does() {
+    let template = "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>{% endfor %}";
+    // `<|im_end|>`, with which the template ends, and the line break, with which that of SmolLM2 does.
+    for (pad, template) in [(2, Some(template)), (198, None), (198, Some(template))] {
+        let config = json!({
+            "architectures": ["LlamaForSequenceClassification"], "id2label": {"0": "LABEL_0"}, "label2id": {"LABEL_0": 0},
+            "tie_word_embeddings": false, "pad_token_id": pad,
+        });
+        let Some(dir) = llama(&config) else { return };
+        let dir = dir.path();
+        add_score_layer(dir);
+        if let Some(template) = template {
+            fs::write(dir.join("chat_template.jinja"), template).unwrap();
+        }
+        // An answer of nothing, and one that ends with line breaks.
+        let more = json!({"prompt": "Hi\n", "candidates": ["", "Two\n\n", "\n"], "id": 10});
+        write_rows(&dir.join("sets.jsonl"), requests().into_iter().chain([more]));
+        let found = ranked(dir);
+        if let Some(expected) = transformers(dir) {
+            assert_near("a reward model that pads", &found, &expected, 5e-5);
+        }
+
+        // The same layer as a head of ours keeps the token.
+        let device = dph_core::device("flex").unwrap();
+        let files = ModelFiles::open(dir).unwrap();
+        let (head, config) = dph_model::stored_head(&files, &device).unwrap().unwrap();
+        assert_eq!(config.ending, Ending::Unpadded(pad));
+        let layer = ScoreLayer::new(&head, &config).unwrap();
+        let out = dir.join("out");
+        convert_with_score(&files, &layer, &out, &ConvertOptions::default()).unwrap();
+        fs::copy(dir.join("sets.jsonl"), out.join("sets.jsonl")).unwrap();
+        assert_near("written again", &ranked(&out), &found, 1e-6);
     }
 }
 

@@ -43,6 +43,7 @@ impl Classify for CheckpointError {
             | Self::Io { .. }
             | Self::Index { .. }
             | Self::Damaged { .. }
+            | Self::Pointer { .. }
             | Self::Calls { .. }
             | Self::Hub { .. }
             | Self::NotFinite { .. }

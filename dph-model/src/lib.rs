@@ -38,7 +38,9 @@ mod generate;
 pub mod testing;
 
 pub use backbone::{Backbone, LoraConfig, PatternError, Recompute, check_lora, check_patterns, fits};
-pub use checkpoint::{CheckpointError, LoadOptions, ModelFiles, authors_head, content_hash, stored_head};
+pub use checkpoint::{
+    CheckpointError, LoadOptions, ModelFiles, authors_head, content_hash, stored_head, stored_head_config,
+};
 pub use decoder::{Cache, DecoderConfig, InputError};
 pub use encoder::{Classifier, Encoder, Text};
 pub use family::{ConfigError, Family, param_count, unknown_keys};

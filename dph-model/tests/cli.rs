@@ -107,7 +107,7 @@ fn wrong_requests_and_broken_models_are_told_apart() {
     fs::write(dir.join("config.json"), CONFIG).unwrap();
     fs::write(dir.join("tokenizer.json"), "{").unwrap();
     let said = run(dir, &["inspect", "."]).failed(2);
-    assert!(said.contains("tokenizer.json: EOF while parsing"), "{said}");
+    assert!(said.contains("tokenizer.json is not a valid file of a tokenizer: EOF while parsing"), "{said}");
     let said = run(dir, &["inspect", "broken.gguf"]).failed(1);
     assert!(said.contains("broken.gguf (4 bytes) is truncated or not a GGUF file"), "{said}");
     let said = run(dir, &["convert", "tiny.gguf", "out", "--dtype", "int8"]).failed(2);

@@ -198,3 +198,45 @@ fn what_goes_wrong_is_told_with_a_remedy() {
         assert!(said.contains(name) && said.contains(problem), "{said}");
     }
 }
+
+/// A download that is not what the hub announced is no part of the cache.
+#[test]
+fn a_damaged_download_is_removed() {
+    let source = model();
+    let folder = source.path().join("model");
+    let hub = Hub::serve(&[("owner/tiny", &folder)]);
+    let cache = tempfile::tempdir().unwrap();
+    let variables = [("HF_HUB_CACHE", cache.path().to_str().unwrap()), ("HF_ENDPOINT", hub.url())];
+    let file = "model-00002-of-00002.safetensors";
+    let mut bytes = fs::read(folder.join(file)).unwrap();
+    let expected = server::digest(&bytes);
+    hub.damage(Some(file));
+    let said = inspect("hf:owner/tiny", &variables).failed(1);
+    *bytes.last_mut().unwrap() ^= 1;
+    for part in [file, &expected, &server::digest(&bytes), &format!("({} bytes)", bytes.len())] {
+        assert!(said.contains(part), "{said}");
+    }
+    let repository = cache.path().join("models--owner--tiny");
+    assert!(!repository.join("blobs").join(&expected).exists());
+    assert!(!names(&repository.join("snapshots").join(server::COMMIT)).contains(&file.to_string()));
+    // It is fetched again.
+    hub.damage(None);
+    let expected = inspect(folder.to_str().unwrap(), &[]).ok();
+    assert_eq!(inspect("hf:owner/tiny", &variables).ok(), expected);
+}
+
+#[test]
+fn a_token_may_end_with_a_line_break_but_must_be_one_word() {
+    let source = model();
+    let hub = Hub::serve(&[("owner/tiny", &source.path().join("model"))]);
+    let cache = tempfile::tempdir().unwrap();
+    let with = |token| {
+        let place = ("HF_HUB_CACHE", cache.path().to_str().unwrap());
+        inspect("hf:owner/tiny", &[place, ("HF_ENDPOINT", hub.url()), ("HF_TOKEN", token)])
+    };
+    let said = with("secret\nother").failed(1);
+    assert!(said.contains("HF_TOKEN is not a token: it holds a line break"), "{said}");
+    assert_eq!(hub.requests(), Vec::<String>::new());
+    with("secret\n").ok();
+    assert!(hub.requests().iter().all(|line| line.ends_with("Bearer secret")), "{:?}", hub.requests());
+}

@@ -146,6 +146,14 @@ fn parts_of_adapters_are_read_as_peft_reads_them() {
     let by_pattern =
         adapted("pattern", &|config, _| config["alpha_pattern"] = json!({"self_attn.q_proj": 8}));
     assert_eq!(by_pattern, doubled);
+    // The first pattern in the file counts.
+    let patterns = |first: (&str, f64), second: (&str, f64)| {
+        adapted("patterns", &|config, _| {
+            config["alpha_pattern"] = json!({first.0: first.1, second.0: second.1})
+        })
+    };
+    assert_eq!(patterns(("q_proj", 8.0), ("0.self_attn.q_proj", 99.0)), doubled);
+    assert_ne!(patterns(("0.self_attn.q_proj", 99.0), ("q_proj", 8.0)), doubled);
     let stabilised = adapted("rslora", &|config, _| {
         config["use_rslora"] = true.into();
         config["lora_alpha"] = (4.0 / 2.0_f64.sqrt()).into();
@@ -210,6 +218,22 @@ fn adapters_that_cannot_be_used_say_why() {
             "it adapts a matrix of 4 × 8",
         ),
         (said(&|config, _| config["base_model_name_or_path"] = "../adapter".into()), "is an adapter as well"),
+        // Tensors of another method, and of another base.
+        (
+            said(&|_, tensors| {
+                let name = "base_model.model.model.layers.0.self_attn.q_proj.lokr_w1";
+                tensors.push((name.into(), vec![2, 2], numbers(4, 0.0)));
+            }),
+            "lokr_w1 is no matrix of LoRA (lora_A, lora_B), and the model has no tensor",
+        ),
+        (
+            said(&|_, tensors| {
+                let name = "base_model.model.model.embed_tokens.weight";
+                tensors.push((name.into(), vec![22, 8], numbers(176, 0.0)));
+            }),
+            "embed_tokens.weight has the shape [22, 8], but model.embed_tokens.weight is [20, 8]; is ",
+        ),
+        (said(&|_, tensors| tensors.clear()), "it has no tensors; fetch it again"),
         (
             said(&|config, _| config["init_lora_weights"] = "pissa".into()),
             "an adapter with `init_lora_weights` = \"pissa\" is not supported; merge the adapter with PEFT",
@@ -265,6 +289,113 @@ fn heads_of_other_kinds_are_named() {
     let larger = loaded.with_vocab(24, 0).unwrap();
     larger.save(dir.join("larger")).unwrap();
     assert!(!Backbone::load(dir.join("larger"), &device()).unwrap().has_output());
+}
+
+/// A class that `config.json` does not name shows in the tensors.
+#[test]
+fn a_score_layer_without_a_class_is_a_reward_model() {
+    let place = tempfile::tempdir().unwrap();
+    let dir = place.path();
+    model(dir, "LlamaForCausalLM", |tensors| {
+        tensors.retain(|(name, ..)| name != "lm_head.weight");
+        tensors.push(("score.weight".into(), vec![1, 8], numbers(8, 0.0)));
+    });
+    let mut config = config("");
+    config.as_object_mut().unwrap().remove("architectures");
+    fs::write(dir.join("config.json"), config.to_string()).unwrap();
+    assert!(!Backbone::load(dir, &device()).unwrap().has_output());
+    assert!(!open(dir).causal_outline().unwrap().has_output);
+    let (_, head) = stored_head(&open(dir), &device()).unwrap().unwrap();
+    assert_eq!(head.rewards, ["preference"]);
+    let said = run(dir, &["inspect", "."]).ok();
+    assert!(said.contains("a reward model (*ForSequenceClassification)"), "{said}");
+}
+
+#[test]
+fn inspect_says_what_a_model_is() {
+    let place = tempfile::tempdir().unwrap();
+    let dir = place.path();
+    // The width of the columns depends on the names.
+    let said = |name: &str| {
+        let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+        run(dir, &["inspect", name]).ok().lines().map(words).collect::<Vec<_>>().join("\n")
+    };
+    model(&dir.join("base"), "LlamaForCausalLM", |_| ());
+    assert!(said("base").starts_with("kind a language model\n"), "{}", said("base"));
+    adapter(&dir.join("adapter"), |_, _| ());
+    let found = said("adapter");
+    assert!(found.contains("an adapter of PEFT (LoRA), with its base: a language model\n"), "{found}");
+    assert!(found.lines().any(|line| line.starts_with("base") && line.ends_with("base")), "{found}");
+    model(&dir.join("value"), "LlamaForCausalLM", |tensors| {
+        tensors.push(("v_head.summary.weight".into(), vec![1, 8], numbers(8, 0.0)));
+    });
+    assert!(said("value").contains("a language model with a value head\nrewards preference\n"));
+    model(&dir.join("score"), "LlamaForSequenceClassification", |tensors| {
+        tensors.retain(|(name, ..)| name != "lm_head.weight");
+        tensors.push(("score.weight".into(), vec![2, 8], numbers(16, 0.0)));
+    });
+    assert!(
+        said("score").contains("a reward model (*ForSequenceClassification)\nrewards LABEL_0, LABEL_1\n")
+    );
+    PreferenceHeadConfig::new(8, 12)
+        .init(1, &device())
+        .save(&PreferenceHeadConfig::new(8, 12), &dir.join("base"))
+        .unwrap();
+    assert!(said("base").contains("a language model with a preference head\nrewards preference\n"));
+    let json: Value = serde_json::from_str(&run(dir, &["inspect", "score", "--json"]).ok()).unwrap();
+    assert_eq!(json["rewards"], json!(["LABEL_0", "LABEL_1"]));
+}
+
+#[test]
+fn directories_without_a_language_model_name_it() {
+    let place = tempfile::tempdir().unwrap();
+    let dir = place.path();
+    model(&dir.join("run/sft"), "LlamaForCausalLM", |_| ());
+    fs::write(dir.join("run/manifest.json"), "{}").unwrap();
+    let said = run(dir, &["convert", "run", "out"]).failed(2);
+    assert!(
+        said.contains("this is a run of dph-train; name the export of one of its stages: run/sft"),
+        "{said}"
+    );
+    fs::create_dir(dir.join("head")).unwrap();
+    PreferenceHeadConfig::new(8, 12)
+        .init(1, &device())
+        .save(&PreferenceHeadConfig::new(8, 12), &dir.join("head"))
+        .unwrap();
+    let said = run(dir, &["convert", "head", "out"]).failed(2);
+    assert!(said.contains("holds a preference head, but no language model"), "{said}");
+    assert!(said.contains("--sequence-classification"), "{said}");
+}
+
+#[test]
+fn pointers_of_git_lfs_are_named() {
+    const POINTER: &str = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 269060552\n";
+    let place = tempfile::tempdir().unwrap();
+    let dir = place.path();
+    for file in ["model.safetensors", "pytorch_model.bin", "config.json", "model.safetensors.index.json"] {
+        let folder = dir.join(file.replace('.', "-"));
+        model(&folder, "LlamaForCausalLM", |_| ());
+        if file != "config.json" {
+            fs::remove_file(folder.join("model.safetensors")).unwrap();
+        }
+        fs::write(folder.join(file), POINTER).unwrap();
+        let said = run(&folder, &["convert", ".", "out"]);
+        assert_ne!(said.status, 0);
+        let expected =
+            format!("{file}: this is a pointer of Git LFS, not the file itself; run `git lfs pull`");
+        assert!(said.stderr.contains(&expected), "{}", said.stderr);
+    }
+    fs::write(dir.join("model.gguf"), POINTER).unwrap();
+    let said = run(dir, &["inspect", "model.gguf"]);
+    assert!(said.stderr.contains("model.gguf: this is a pointer of Git LFS"), "{}", said.stderr);
+    model(&dir.join("base"), "LlamaForCausalLM", |_| ());
+    fs::write(dir.join("base/tokenizer.json"), POINTER).unwrap();
+    let said = run(dir, &["inspect", "base"]);
+    assert!(
+        said.stderr.contains("tokenizer.json") && said.stderr.contains("`git lfs pull`"),
+        "{}",
+        said.stderr
+    );
 }
 
 #[test]

@@ -9,9 +9,12 @@ pub enum Ending {
     /// With the end-of-turn token behind the answer.
     #[default]
     Turn,
-    /// With the last token of the rendered conversation, often a line break behind the end-of-turn token. Reward models of other
+    /// With the last token of the rendered conversation, often a line break behind the end-of-turn token. Value heads of other
     /// trainers read its state.
     Conversation,
+    /// With the last token of the rendered conversation that is not this padding token. The classes `*ForSequenceClassification` of
+    /// transformers read its state.
+    Unpadded(u32),
 }
 
 impl Ending {

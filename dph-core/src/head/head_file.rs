@@ -24,6 +24,9 @@ pub const HEAD_CONFIG_FILE: &str = "preference_head.json";
 /// File name of the weights.
 pub const HEAD_WEIGHTS_FILE: &str = "preference_head.safetensors";
 
+/// Number of weights of a head that is never too large to be made.
+const HARMLESS: usize = 1 << 20;
+
 /// Why a preference head could not be read or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -65,6 +68,17 @@ pub enum HeadFileError {
         path: PathBuf,
         /// The error.
         source: safetensors::SafeTensorError,
+    },
+    /// The configuration asks for far more numbers than the weights file holds.
+    #[error(
+        "{}: the sizes in {HEAD_CONFIG_FILE} ask for far more weights than the {bytes} bytes of this file; copy both again from their source",
+        path.display()
+    )]
+    Sizes {
+        /// The file with the weights.
+        path: PathBuf,
+        /// Its size.
+        bytes: usize,
     },
     /// A tensor is missing.
     #[error("{}: tensor `{name}` is missing; the file holds {}", path.display(), found.join(", "))]
@@ -136,6 +150,9 @@ impl PreferenceHead {
     ) -> Result<Self, HeadFileError> {
         let file = SafeTensors::deserialize(bytes)
             .map_err(|source| HeadFileError::Damaged { path: path.into(), source })?;
+        if is_too_large(config, bytes.len()) {
+            return Err(HeadFileError::Sizes { path: path.into(), bytes: bytes.len() });
+        }
         let reader = Reader { path: path.into(), file, used: Vec::new() };
         reader.fill(config.init(0, device), config)
     }
@@ -206,6 +223,14 @@ fn named<const D: usize>(name: &str, tensor: Tensor<D>) -> (String, Vec<usize>, 
     let values = tensor.into_data().convert::<f32>();
     let bytes = values.iter::<f32>().flat_map(f32::to_le_bytes).collect();
     (name.into(), shape, bytes)
+}
+
+/// Whether a head would need much more memory than a weights file of this many bytes can fill. Small differences are named by tensor.
+fn is_too_large(config: &PreferenceHeadConfig, bytes: usize) -> bool {
+    let most = bytes.max(HARMLESS);
+    let sizes = [config.d_model, config.d_ffn, config.pooling.output_size(config.d_model)];
+    // Within these sizes their products do not overflow.
+    sizes.iter().any(|size| *size > most) || config.parameters() > most
 }
 
 struct Reader<'a> {

@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::de::DeserializeOwned;
 
 use super::error::TokenizerFilesError;
+use crate::git_lfs::{POINTER, is_pointer};
 
 /// Reads the files of a tokenizer by their names.
 pub struct TokenizerFileReader<'a> {
@@ -23,10 +24,7 @@ impl TokenizerFileReader<'_> {
     /// If the file exists and cannot be read, or is a pointer of Git LFS.
     pub fn bytes(&self, name: &str) -> Result<Option<Vec<u8>>, TokenizerFilesError> {
         match (self.read)(name) {
-            Ok(bytes) if bytes.starts_with(b"version https://git-lfs") => {
-                let message = "it is a pointer of Git LFS; fetch the file itself (git lfs pull)";
-                Err(self.invalid(name, "file of a tokenizer", message))
-            }
+            Ok(bytes) if is_pointer(&bytes) => Err(self.invalid(name, "file of a tokenizer", POINTER)),
             Ok(bytes) => Ok(Some(bytes)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(TokenizerFilesError::Read { path: self.folder.join(name), source }),

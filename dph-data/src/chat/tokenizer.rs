@@ -94,8 +94,8 @@ impl ChatTokenizer {
         tokenizer.ids.end_of_turn = match (&tokenizer.layout, options.ending) {
             (Layout::None(_), _) => eos,
             (_, Ending::Turn) => tokenizer.probe_turn(Ending::Turn)?.last().copied().unwrap_or(eos),
-            (_, Ending::Conversation) => {
-                let whole = tokenizer.probe_turn(Ending::Conversation)?;
+            (_, ending @ (Ending::Conversation | Ending::Unpadded(_))) => {
+                let whole = tokenizer.probe_turn(ending)?;
                 // Some templates of reward models do not end a turn.
                 let turn = tokenizer.probe_turn(Ending::Turn).unwrap_or_default();
                 tokenizer.closing =
@@ -152,7 +152,7 @@ impl ChatTokenizer {
     /// A prompt with candidate answers to it.
     ///
     /// Prompt and candidate together are the tokens of the [`conversation`](Self::conversation) with this answer, up to the
-    /// end of its turn, or with [`Ending::Conversation`] up to its own end. A conversation that begins with its answer has the beginning-of-text token, or else the end-of-text
+    /// end of its turn, or with another [`Ending`] up to that. A conversation that begins with its answer has the beginning-of-text token, or else the end-of-text
     /// token, before it. The prompt is the beginning that all these conversations have in common; without answers it is the
     /// [`prompt`](Self::prompt).
     ///
@@ -236,6 +236,10 @@ impl ChatTokenizer {
         let max_len = limit.map_or(usize::MAX, |limit| limit.tokens);
         let tails = found.into_iter().map(|found| found.into_tail(max_len)).collect();
         let sequences = Conversations { tails, ..Conversations::default() };
+        let sequences = match self.ending {
+            Ending::Unpadded(pad) => sequences.without_padding(pad),
+            Ending::Turn | Ending::Conversation => sequences,
+        };
         let lengths = candidates.iter().map(|candidate| TextLength::new(candidate));
         let set = sequences.candidate_set(lengths, None)?;
         Ok((CandidateSet { id: id.into(), gold, ..set }, is_cut))
@@ -326,10 +330,16 @@ impl ChatTokenizer {
         self.ending
     }
 
-    /// The tokens of a candidate behind its end-of-turn token: none, or with [`Ending::Conversation`] what the format writes behind
-    /// the last turn.
-    pub fn closing(&self) -> &[u32] {
-        &self.closing
+    /// The tokens of a candidate with this answer: the answer, its end-of-turn token and, unless the ending is [`Ending::Turn`], what
+    /// the format writes behind the last turn. At least one token is left if the rest is padding.
+    pub fn ended(&self, answer: &[u32]) -> Vec<u32> {
+        let end = [self.ids.end_of_turn];
+        let mut tokens = [answer, &end, &self.closing].concat();
+        if let Ending::Unpadded(pad) = self.ending {
+            let last = tokens.iter().rposition(|token| *token != pad).unwrap_or(0);
+            tokens.truncate(last + 1);
+        }
+        tokens
     }
 
     /// The beginning-of-text token.

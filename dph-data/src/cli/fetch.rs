@@ -33,7 +33,7 @@ impl Fetch {
         for task in &tasks {
             missing_splits(task, &self.split, &root)?;
         }
-        let settings = HubSettings::from_env();
+        let settings = HubSettings::from_env()?;
         let mut fetched = Vec::new();
         let mut failures = Vec::new();
         for task in &tasks {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::split_files::{Unclear, entries, searched, split_files, split_name};
+use super::split_files::{Unclear, entries, folders_named, searched, split_files, split_name};
 use crate::rows::EXTENSIONS;
 use crate::synthetic::World;
 use crate::task::{Source, Task};
@@ -88,7 +88,7 @@ impl Task {
             return Ok(vec![root.to_owned()]);
         }
         let names = names(splits, split);
-        for folder in folders.iter().map(|folder| root.join(folder)) {
+        for folder in folders.iter().flat_map(|folder| folders_named(root, folder)) {
             for name in &names {
                 match split_files(&folder, name) {
                     Ok(files) if files.is_empty() => {}
@@ -107,7 +107,11 @@ impl Task {
                     format!("{}/{{{}}}.{{{extensions}}}", root.join(folder).display(), names.join(","))
                 })
                 .collect(),
-            present: folders.iter().flat_map(|folder| listing(&root.join(folder))).collect(),
+            present: folders
+                .iter()
+                .flat_map(|folder| folders_named(root, folder))
+                .flat_map(|folder| listing(&folder))
+                .collect(),
         }))
     }
 
@@ -134,6 +138,15 @@ impl Task {
             }
         }
         found
+    }
+
+    /// The splits whose files the task names itself (key `files`).
+    pub fn splits_with_files(&self) -> impl Iterator<Item = &str> {
+        let files = match &self.source {
+            Source::Files { files, .. } => Some(files),
+            Source::Synthetic => None,
+        };
+        files.into_iter().flat_map(BTreeMap::keys).map(String::as_str)
     }
 
     /// The split that the name of a file stands for: `validation` for `dev.jsonl` and `validation-00000-of-00002.jsonl`.

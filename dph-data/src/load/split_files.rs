@@ -1,6 +1,7 @@
 //! The files of a split in a folder: their names, and whether they are one set of files.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -43,10 +44,31 @@ pub(super) enum Unclear {
     Missing { there: Vec<PathBuf>, number: usize, of: Option<usize> },
 }
 
-/// The folders in which the files of a data set are looked for.
-pub(super) fn searched(folder: &Path) -> [PathBuf; 3] {
-    let [data, default] = INNER_FOLDERS.map(|inner| folder.join(inner));
-    [folder.to_owned(), data, default]
+/// The folders in which the files of a data set are looked for: the folder itself and the inner ones that there are.
+pub(super) fn searched(folder: &Path) -> Vec<PathBuf> {
+    let inner = INNER_FOLDERS.into_iter().flat_map(|inner| folders_named(folder, inner));
+    std::iter::once(folder.to_owned()).chain(inner).collect()
+}
+
+/// The folders at a path below another one. Capitals and small letters are the same.
+pub(super) fn folders_named(root: &Path, path: &str) -> Vec<PathBuf> {
+    path.split('/').fold(vec![root.to_owned()], |found, name| {
+        let inside = |folder: &PathBuf| {
+            let named = |path: &PathBuf| {
+                let own = path.file_name().and_then(|own| own.to_str());
+                own.is_some_and(|own| own.eq_ignore_ascii_case(name)) && path.is_dir()
+            };
+            let mut inside: Vec<_> = entries(folder).into_iter().filter(named).collect();
+            // The very name first.
+            inside.sort_by_key(|path| (path.file_name() != Some(OsStr::new(name)), path.clone()));
+            inside
+        };
+        match name {
+            "" | "." => found,
+            ".." => found.iter().map(|folder| folder.join(name)).collect(),
+            _ => found.iter().flat_map(inside).collect(),
+        }
+    })
 }
 
 /// The name of the split that a file holds, without regard to the folder that it is in.
@@ -216,6 +238,9 @@ mod tests {
             found(&["default/train/0001.parquet", "default/train/0000.parquet"]),
             "default/train/0000.parquet default/train/0001.parquet"
         );
+        assert_eq!(found(&["Data/Train.JSONL"]), "Data/Train.JSONL");
+        assert_eq!(found(&["DEFAULT/Train/0000.parquet"]), "DEFAULT/Train/0000.parquet");
+        assert_eq!(found(&["Data/train.csv", "data/train.csv"]), "both Data/train.csv, data/train.csv");
         assert_eq!(found(&["train/0001.parquet"]), "without 0 of None");
         assert_eq!(found(&["train-00000-of-00003.tsv", "train-00002-of-00003.tsv"]), "without 1 of Some(3)");
         assert_eq!(found(&["train.json", "train.ndjson"]), "both train.json, train.ndjson");

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use dph_core::git_lfs::POINTER;
+
 /// Why a file cannot be read as rows.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -45,6 +47,11 @@ pub enum RowsError {
 }
 
 impl RowsError {
+    /// The file is a pointer of Git LFS.
+    pub(super) fn pointer(path: &Path) -> Self {
+        Self::Damaged { path: path.to_owned(), line: None, message: POINTER.to_owned() }
+    }
+
     /// Two columns of a table have the same name.
     pub(super) fn same_columns(path: &Path, line: Option<usize>, name: &str) -> Self {
         let message = format!("two columns have the name `{name}`; rename or remove one of them");

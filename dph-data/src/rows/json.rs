@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::Value as Json;
 
 use super::error::RowsError;
-use super::json_table::rows;
+use super::json_table::{NO_ROWS, rows};
 use super::json_values::{JsonValue, elements, not_json, sequence};
 use super::problem::RowProblem;
 use super::row::{Row, object};
@@ -15,13 +15,17 @@ pub(super) fn parse(path: &Path, bytes: &[u8], split: &[String]) -> Result<Vec<R
     let values: Vec<Result<Json, RowProblem>> = match elements(bytes) {
         Some(elements) => elements.into_iter().map(|element| element.value).collect(),
         None => {
-            let values = sequence(bytes);
-            match values.as_slice() {
+            let mut values = sequence(bytes);
+            match values.as_mut_slice() {
                 [] => Vec::new(),
+                [JsonValue { value: Ok(table), .. }] => {
+                    let damaged = |message| RowsError::Damaged { path: path.to_owned(), line: None, message };
+                    rows(table.take(), split).map_err(damaged)?.into_iter().map(Ok).collect()
+                }
                 [JsonValue { value: Ok(Json::Object(_)), .. }, _, ..] => {
                     values.into_iter().map(|value| value.value).collect()
                 }
-                _ => whole(path, bytes, split)?.into_iter().map(Ok).collect(),
+                _ => return Err(unreadable(path, bytes)),
             }
         }
     };
@@ -29,12 +33,14 @@ pub(super) fn parse(path: &Path, bytes: &[u8], split: &[String]) -> Result<Vec<R
     Ok(rows.map(|(index, value)| Row { number: index + 1, fields: value.and_then(object) }).collect())
 }
 
-/// The rows in the one value of a file.
-fn whole(path: &Path, bytes: &[u8], split: &[String]) -> Result<Vec<Json>, RowsError> {
-    let damaged = |line, message: String| RowsError::Damaged { path: path.to_owned(), line, message };
-    let value = serde_json::from_slice(bytes).map_err(|error| {
-        let remedy = if error.is_eof() { "; is the file complete?" } else { "" };
-        damaged(Some(error.line()), format!("{}{remedy}", not_json(bytes, &error, None)))
-    })?;
-    rows(value, split).map_err(|message| damaged(None, message))
+/// The error of a file that is neither one value nor a sequence of objects.
+fn unreadable(path: &Path, bytes: &[u8]) -> RowsError {
+    let damaged = |line, message| RowsError::Damaged { path: path.to_owned(), line, message };
+    match serde_json::from_slice::<Json>(bytes) {
+        Ok(_) => damaged(None, NO_ROWS.to_owned()),
+        Err(error) => {
+            let remedy = if error.is_eof() { "; is the file complete?" } else { "" };
+            damaged(Some(error.line()), format!("{}{remedy}", not_json(bytes, &error, None)))
+        }
+    }
 }

@@ -10,6 +10,9 @@ const SPLITS: [&str; 6] = ["train", "validation", "valid", "val", "dev", "test"]
 const FORMS: &str = "rows are an array of objects ([{…}, {…}]), an object that holds one such array, a table by columns \
                      ({\"a\": […], \"b\": […]}) or splits ({\"train\": [{…}], \"test\": [{…}]})";
 
+/// The message about a value that is neither an array nor an object.
+pub(super) const NO_ROWS: &str = "an array of rows is needed: [{…}, {…}]";
+
 /// The rows of a value that is no array; the error says what there is. `split` holds the names for the split that is read.
 ///
 /// | form | known from |
@@ -23,7 +26,7 @@ const FORMS: &str = "rows are an array of objects ([{…}, {…}]), an object th
 /// | one row, without arrays of objects | |
 pub(super) fn rows(value: Json, split: &[String]) -> Result<Vec<Json>, String> {
     let Json::Object(fields) = value else {
-        return Err("an array of rows is needed: [{…}, {…}]".to_owned());
+        return Err(NO_ROWS.to_owned());
     };
     if let Some(rows) = named_and_valued(&fields) {
         return Ok(rows);

@@ -1,10 +1,15 @@
 //! Parquet, the format of the Hugging Face hub.
 
 use std::collections::HashSet;
+use std::fmt::Display;
 use std::fs::File;
 use std::path::Path;
 
+use dph_core::git_lfs::is_pointer_file;
+use dph_core::panics::without_panic;
 use parquet::data_type::Decimal;
+use parquet::errors::ParquetError;
+use parquet::file::metadata::ParquetMetaData;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
 use serde_json::{Map, Value as Json};
@@ -14,14 +19,19 @@ use super::not_utf8::bytes_value;
 use super::row::Row;
 
 pub(super) fn read(path: &Path) -> Result<Vec<Row>, RowsError> {
-    let damaged = |error: parquet::errors::ParquetError| RowsError::Damaged {
-        path: path.to_owned(),
-        line: None,
-        message: format!(
-            "not a readable parquet file ({error}); is it complete, and not a text file under a wrong name?"
-        ),
-    };
     let file = File::open(path).map_err(|source| RowsError::Read { path: path.to_owned(), source })?;
+    if is_pointer_file(path) {
+        return Err(RowsError::pointer(path));
+    }
+    // The reader panics on some damaged files.
+    match without_panic(|| rows(path, file)) {
+        Ok(rows) => rows,
+        Err(panic) => Err(damaged(path, &panic)),
+    }
+}
+
+fn rows(path: &Path, file: File) -> Result<Vec<Row>, RowsError> {
+    let damaged = |error: ParquetError| damaged(path, &error);
     let reader = SerializedFileReader::new(file).map_err(damaged)?;
     let mut names = HashSet::new();
     for column in reader.metadata().file_metadata().schema().get_fields() {
@@ -29,12 +39,42 @@ pub(super) fn read(path: &Path) -> Result<Vec<Row>, RowsError> {
             return Err(RowsError::same_columns(path, None, column.name()));
         }
     }
+    check_row_counts(reader.metadata()).map_err(damaged)?;
     let rows = reader.get_row_iter(None).map_err(damaged)?;
     rows.enumerate()
         .map(|(index, row)| {
             Ok(Row { number: index + 1, fields: Ok(object(row.map_err(damaged)?.get_column_iter())) })
         })
         .collect()
+}
+
+/// Rejects numbers of rows that contradict each other. The reader would make as many rows as the footer says, without an end and
+/// whatever the pages hold.
+fn check_row_counts(metadata: &ParquetMetaData) -> Result<(), ParquetError> {
+    let wrong = |what: String| Err(ParquetError::General(what));
+    let mut sum: i64 = 0;
+    for (index, group) in metadata.row_groups().iter().enumerate() {
+        let rows = group.num_rows();
+        // A row has a value, also an empty one, in every column.
+        let values = group.columns().iter().map(|column| column.num_values()).min();
+        if rows < 0 || values.is_some_and(|values| values < rows) {
+            let values = values.unwrap_or_default();
+            return wrong(format!("the row group {index} has {rows} rows, but a column of {values} values"));
+        }
+        sum = sum.saturating_add(rows);
+    }
+    let all = metadata.file_metadata().num_rows();
+    match sum == all {
+        true => Ok(()),
+        false => wrong(format!("the row groups have {sum} rows, but the file has {all}")),
+    }
+}
+
+fn damaged(path: &Path, error: &dyn Display) -> RowsError {
+    let message = format!(
+        "not a readable parquet file ({error}); is it complete, and not a text file under a wrong name?"
+    );
+    RowsError::Damaged { path: path.to_owned(), line: None, message }
 }
 
 fn object<'a>(columns: impl Iterator<Item = (&'a String, &'a Field)>) -> Map<String, Json> {

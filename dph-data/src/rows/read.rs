@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Read;
 use std::path::Path;
 
+use dph_core::git_lfs::is_pointer;
 use flate2::read::MultiGzDecoder;
 
 use super::error::RowsError;
@@ -52,7 +53,7 @@ pub(crate) fn read(path: &Path, reading: Reading<'_>) -> Result<Vec<Row>, RowsEr
 /// The text of a file, without a byte order mark.
 fn text(path: &Path, is_compressed: bool) -> Result<Vec<u8>, RowsError> {
     let mut bytes = fs::read(path).map_err(|source| RowsError::Read { path: path.to_owned(), source })?;
-    if is_compressed {
+    if is_compressed && !is_pointer(&bytes) {
         let mut unpacked = Vec::new();
         MultiGzDecoder::new(&*bytes).read_to_end(&mut unpacked).map_err(|error| RowsError::Damaged {
             path: path.to_owned(),
@@ -78,6 +79,9 @@ pub(crate) fn place(path: &Path, number: usize) -> String {
 
 /// Recognises common files with a wrong extension, and text in another encoding.
 fn check_text(path: &Path, bytes: &[u8]) -> Result<(), RowsError> {
+    if is_pointer(bytes) {
+        return Err(RowsError::pointer(path));
+    }
     let other = |found, remedy| {
         Err(RowsError::OtherFormat { path: path.to_owned(), expected: "text", found, remedy })
     };
@@ -94,9 +98,6 @@ fn check_text(path: &Path, bytes: &[u8]) -> Result<(), RowsError> {
         }
         [0, first, 0, second, ..] if *first != 0 && *second != 0 => {
             other("UTF-16", "convert it to UTF-8 (iconv -f utf-16be -t utf-8)")
-        }
-        _ if bytes.starts_with(b"version https://git-lfs") => {
-            other("a pointer of Git LFS", "fetch the file itself (git lfs pull)")
         }
         _ if bytes.starts_with(b"<!DOCTYPE") || bytes.starts_with(b"<html") => {
             other("a web page", "download the data itself")

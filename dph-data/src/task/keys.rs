@@ -105,7 +105,7 @@ pub(crate) struct TaskFile {
     #[schemars(with = "Option<String>", extend("x-value" = "expression", "x-kinds" = JUDGED))]
     pub score: Option<Spanned<String>>,
     /// What precedes the answers: text, messages or a transcript. The default is the field `prompt`, which may be missing
-    /// where the answers are whole conversations.
+    /// where the answers are whole conversations. Conversations with a prompt contain it or go on after it.
     #[schemars(with = "Option<String>", extend("x-value" = "expression", "x-kinds" = PREFERENCE))]
     pub prompt: Option<Spanned<String>>,
     /// The preferred answer: text, a message, or the conversation that ends with it. The default is the field `chosen`.

@@ -52,8 +52,12 @@ fn names_of_the_hub() {
     ] {
         read(&files).expect(&[FIRST, SECOND], &[]);
     }
-    for file in ["preference/data/Train.ndjson", "preference/train.json.gz", "preference/data/TRAIN.JSONL.GZ"]
-    {
+    for file in [
+        "Preference/Data/Train.ndjson",
+        "preference/train.json.gz",
+        "PREFERENCE/DEFAULT/Train/0000.JSONL",
+        "preference/data/TRAIN.JSONL.GZ",
+    ] {
         read(&[file]).expect(&[FIRST], &[]);
     }
     // Other files may stand beside them.

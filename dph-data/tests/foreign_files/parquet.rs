@@ -105,6 +105,30 @@ fn decimals_of_every_storage() {
 }
 
 #[test]
+fn gold_labels_may_be_decimals() {
+    let (folder, task) = folder();
+    let path = folder.path().join("rows.parquet");
+    let schema = "message m { required binary q; required binary a; required binary b; required int32 g (DECIMAL(3,2)); }";
+    let write_table = |gold: &[i32]| {
+        table(&path, schema, |rows| {
+            for name in ["q", "x", "y"] {
+                column::<ByteArrayType>(rows, &texts(&vec![name; gold.len()]));
+            }
+            column::<Int32Type>(rows, gold);
+        });
+    };
+    write_table(&[0, 100, -100, 150]);
+    judge(&task, &path, "train").expect(
+        &["user: q -> *x / y", "user: q -> x / *y"],
+        &["the row has no gold answer", "row 4: the gold answer `1.50` (`g`) is not one of the 2 candidates"],
+    );
+    // Labels of the task.
+    let labels = write(folder.path(), "labels.toml", format!("{TASK}labels = ['1', '2']\n"));
+    write_table(&[100, 200]);
+    judge(labels.to_str().unwrap(), &path, "train").expect(&["user: q -> *x / y", "user: q -> x / *y"], &[]);
+}
+
+#[test]
 fn scores_may_be_decimals() {
     let folder = tempfile::tempdir().unwrap();
     let task = "name = 't'\nkind = 'preference'\nprompt = 'q'\nanswer = '{{ a }}'\nscore = 's'\n";

@@ -76,6 +76,44 @@ fn prompts_that_the_answers_repeat() {
     read(&[row(&whole, &[message("user", parts)])]).expect(&[expected], &[]);
 }
 
+/// A conversation without its prompt must not be scored.
+#[test]
+fn conversations_that_do_not_repeat_the_prompt() {
+    let whole = |before: &[Json], answer: &str| -> Json {
+        before.iter().cloned().chain([message("assistant", answer)]).collect()
+    };
+    let row = |prompt: Json, before: &[Json]| json!({ "prompt": prompt, "chosen": whole(before, "x"), "rejected": whole(before, "y") });
+    let [system, first, reply, second] =
+        [message("system", "S"), message("user", "A"), message("assistant", "B"), message("user", "C")];
+    // The conversation goes on after the prompt.
+    let turns = "user: A | assistant: B | user: C -> *x / y";
+    read(&[
+        row(json!([first, reply]), std::slice::from_ref(&second)),
+        row("A".into(), &[reply.clone(), second.clone()]),
+        row(json!([first]), &[reply.clone(), second.clone()]),
+    ])
+    .expect(&[turns; 3], &[]);
+    read(&[row(json!([system]), &[first.clone(), reply.clone(), second.clone()])])
+        .expect(&["system: S | user: A | assistant: B | user: C -> *x / y"], &[]);
+    let tool = message("tool", "42");
+    read(&[row(json!([first, reply]), std::slice::from_ref(&tool))])
+        .expect(&["user: A | assistant: B | tool: 42 -> *x / y"], &[]);
+    // It has the prompt in an instruction, with other blanks, in its middle, or the prompt is empty.
+    let asked = message("user", "Answer briefly. A");
+    read(&[row("A".into(), &[asked])]).expect(&["user: Answer briefly. A -> *x / y"], &[]);
+    let conversation = [first.clone(), reply.clone(), second.clone()];
+    read(&[row(" C\n".into(), &conversation), row("A".into(), &conversation), row("".into(), &conversation)])
+        .expect(&[turns; 3], &[]);
+    // Another question, or another system message.
+    let problem = "rows.jsonl:1: the conversations of the answers neither contain the prompt nor continue it";
+    read(&[row("Z".into(), &conversation)]).expect(&[], &[problem]);
+    read(&[row(json!([system, message("user", "Z")]), &conversation)]).expect(&[], &[problem]);
+    read(&[row("H".into(), &[message("user", "Hi")])]).expect(&[], &[problem]);
+    read(&[row("Z. C".into(), std::slice::from_ref(&second))]).expect(&[], &[problem]);
+    read(&[row(json!([system, first]), &[message("system", "T"), first.clone()])])
+        .expect(&[], &["different system messages"]);
+}
+
 #[test]
 fn conversations_in_texts() {
     let prompt = json!([message("system", "S"), message("user", "Q")]).to_string();

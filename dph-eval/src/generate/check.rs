@@ -58,7 +58,7 @@ pub(crate) fn check(model: &Model, settings: &BestOf) -> Result<(), GenerationEr
         if while_growing && !model.backbone.is_packable() {
             return Err(GenerationError::DependsOnLength { model: name(), needed_by });
         }
-        if while_growing && model.tokenizer.ending() == Ending::Conversation {
+        if while_growing && model.tokenizer.ending() != Ending::Turn {
             return Err(GenerationError::ReadsConversation { model: name(), needed_by });
         }
     }

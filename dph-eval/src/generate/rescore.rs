@@ -20,7 +20,6 @@ pub(crate) fn rescore(
     all: &mut [PromptAnswers],
     first: &[usize],
 ) -> Result<(), GenerationError> {
-    let end = model.tokenizer.end_of_turn_id();
     let (mut sets, mut places) = (Vec::new(), Vec::new());
     for (prompt, (answers, &first)) in all.iter().zip(first).enumerate() {
         let wanted = |answer: &GrowingAnswer| answer.is_cut() || has_rewards && !streamed;
@@ -31,9 +30,9 @@ pub(crate) fn rescore(
         }
         let candidates = numbers.iter().map(|&number| {
             let tokens = answers.answers[number].final_tokens();
-            let behind = [end].into_iter().chain(model.tokenizer.closing().iter().copied());
-            let answer = 0..tokens.len();
-            Candidate { answer, ..Candidate::new(tokens.iter().copied().chain(behind).collect(), 0) }
+            let ended = model.tokenizer.ended(tokens);
+            let answer = 0..tokens.len().min(ended.len());
+            Candidate { answer, ..Candidate::new(ended, 0) }
         });
         sets.push(CandidateSet {
             id: prompt.to_string(),

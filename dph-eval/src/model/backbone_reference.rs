@@ -3,10 +3,12 @@
 use std::path::{Component, Path, PathBuf};
 
 use dph_core::{PreferenceHead, PreferenceHeadConfig};
+use dph_model::ModelFiles;
 use dph_model::checkpoint::Precision;
 use serde::{Deserialize, Serialize};
 
 use crate::file_error::FileError;
+use crate::model::backbone_sizes::BackboneSizes;
 use crate::model::error::ModelError;
 use crate::model::files::{BACKBONE_FILE, MANIFEST_FILE};
 use crate::model::json_file;
@@ -22,6 +24,9 @@ pub struct BackboneReference {
     /// The precision in which it was loaded, see [`LoadOptions::precision`](dph_model::LoadOptions::precision).
     #[serde(default, skip_serializing_if = "is_default")]
     pub precision: Precision,
+    /// Its family and sizes; `None` in exports of earlier versions, or without a configuration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<BackboneSizes>,
 }
 
 impl BackboneReference {
@@ -37,8 +42,9 @@ impl BackboneReference {
             path.canonicalize().map_err(|source| FileError::Io { path: path.to_owned(), source })
         };
         let (dir, backbone) = (canonical(dir)?, canonical(backbone)?);
+        let model = ModelFiles::open(&backbone).and_then(|files| BackboneSizes::read(&files)).ok();
         let path = relative(&dir, &backbone).unwrap_or(backbone);
-        Ok(Self { path, hash: hash.into(), precision: Precision::default() })
+        Ok(Self { path, hash: hash.into(), precision: Precision::default(), model })
     }
 
     /// The same reference with another precision.

@@ -76,6 +76,16 @@ pub enum ModelError {
         /// Its content hash when the head was trained.
         expected: String,
     },
+    /// The directory has a head, and nothing says on which model.
+    #[error(
+        "{}: there is a preference head here, but neither a language model nor a {BACKBONE_FILE} that names one; name its language model \
+         with --backbone",
+        dir.display()
+    )]
+    HeadAlone {
+        /// The directory.
+        dir: PathBuf,
+    },
     /// A backbone is given for what has no head.
     #[error("{}: there is no preference head here that could be used on {}", dir.display(), backbone.display())]
     NoHeadFor {
@@ -83,6 +93,20 @@ pub enum ModelError {
         dir: PathBuf,
         /// The backbone.
         backbone: PathBuf,
+    },
+    /// The backbone that is given is not a copy of the one that the head was trained on.
+    #[error(
+        "{}: {} is not a copy of the model that this head was trained on: {}; name a copy of that model: the same weights in another \
+         folder, precision or format",
+        dir.display(), backbone.display(), differences.join(", ")
+    )]
+    OtherModel {
+        /// The export.
+        dir: PathBuf,
+        /// The backbone.
+        backbone: PathBuf,
+        /// What differs.
+        differences: Vec<String>,
     },
     /// The head reads hidden states of another size.
     #[error(

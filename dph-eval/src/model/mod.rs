@@ -1,17 +1,20 @@
 //! A language model with its tokenizer and its preference head, and how it is found on disk.
 
 mod backbone_reference;
+mod backbone_sizes;
 mod error;
 mod files;
 mod head_fits;
 mod head_hash;
 mod json_file;
 mod locate;
+mod located;
 mod manifest;
 mod open;
 mod outline;
 
 pub use backbone_reference::{BackboneReference, export_head};
+pub use backbone_sizes::BackboneSizes;
 pub use error::ModelError;
 pub use files::{BACKBONE_FILE, MANIFEST_FILE};
 pub(crate) use head_fits::check_head;

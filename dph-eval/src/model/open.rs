@@ -4,15 +4,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use burn::tensor::Device;
-use dph_core::{CandidateSet, Ending, HeadFileError, PreferenceHead, PreferenceHeadConfig};
+use dph_core::{CandidateSet, Ending, HEAD_CONFIG_FILE, PreferenceHead, PreferenceHeadConfig};
 use dph_data::{ChatFormat, ChatOptions, ChatTokenizer};
 use dph_model::checkpoint::{CheckpointError, Precision};
 use dph_model::{Backbone, LoadOptions, ModelFiles};
 
-use crate::model::backbone_reference::BackboneReference;
 use crate::model::error::ModelError;
 use crate::model::head_fits::check_head;
-use crate::model::locate::locate;
+use crate::model::located::Located;
 use crate::pass::{Unscorable, check_set};
 
 /// A language model with everything that is needed to score candidates.
@@ -43,7 +42,7 @@ pub struct OpenOptions {
     /// Whether a tokenizer without a chat format is accepted; then only plain text can be scored.
     pub text_only: bool,
     /// Another copy of the language model of the head, such as a GGUF file of it; `None` takes the model that the head was trained on.
-    /// Its content is not checked, only its sizes.
+    /// Its content is not checked, only its family and sizes.
     pub backbone: Option<PathBuf>,
     /// The base model of an adapter of PEFT; `None` takes the one that the adapter names.
     pub base: Option<PathBuf>,
@@ -56,7 +55,7 @@ impl Model {
     /// - a model directory of the paper's authors, whose weights include the head;
     /// - a directory with an adapter of PEFT, whose base model has to be there;
     /// - a reward model of another trainer: `*ForSequenceClassification`, or a language model with a value head;
-    /// - a stage's export: such a directory, or a head with a [reference](BackboneReference) to its backbone, whose content
+    /// - a stage's export: such a directory, or a head with a [reference](crate::BackboneReference) to its backbone, whose content
     ///   hash is checked;
     /// - a run, for which the export of its last stage is opened.
     ///
@@ -84,54 +83,27 @@ impl Model {
         options: &OpenOptions,
         loaded: Option<Arc<ChatTokenizer>>,
     ) -> Result<Self, ModelError> {
-        let export = locate(dir)?;
-        let tokenizer = |files: &ModelFiles, format, ending| match loaded {
-            Some(tokenizer) if tokenizer.ending() == ending => Ok(tokenizer),
-            _ => tokenizer(files, format, ending, options.text_only).map(Arc::new),
-        };
-        // A model in one file has no head.
-        if export.is_file() {
-            if let Some(backbone) = &options.backbone {
-                return Err(ModelError::NoHeadFor { dir: export, backbone: backbone.clone() });
+        let located = Located::find(dir, options)?;
+        located.check_content(options)?;
+        let Located { export, reference, files, own, format, head } = located;
+        let head = match head {
+            None => None,
+            Some(_) if export.join(HEAD_CONFIG_FILE).is_file() => {
+                Some(PreferenceHead::load(&export, device)?)
             }
-            let files = ModelFiles::open_on(&export, options.base.as_deref())?;
-            let backbone = backbone(&files, device, options.precision)?;
-            let tokenizer = tokenizer(&files, options.chat, Ending::Turn)?;
-            let model = Self::new(name_of(dir), backbone, tokenizer, None)?;
-            return Ok(Self { files: Some(files), ..model });
-        }
-        let reference = BackboneReference::load(&export)?;
-        let backbone_dir = match (&options.backbone, &reference) {
-            (Some(backbone), _) => locate(backbone)?,
-            (None, Some(reference)) => checked_backbone(&export, reference)?,
-            (None, None) => export.clone(),
-        };
-        let files = ModelFiles::open_on(&backbone_dir, options.base.as_deref())?;
-        let head = match PreferenceHead::load(&export, device) {
-            Ok(head) => Some(head),
-            // An export with a reference must have a head. In a model directory of the paper's authors or of a reward model it may be
-            // among the weights.
-            Err(HeadFileError::Missing { .. }) if reference.is_none() => {
-                dph_model::stored_head(&files, device)?
-            }
-            Err(error) => return Err(error.into()),
-        };
-        // The format that the head was trained with may differ from the backbone's own.
-        let format = match options.chat {
-            Some(format) => Some(format),
-            None => ChatFormat::load(&export)?,
+            Some(_) => dph_model::stored_head(own.as_ref().unwrap_or(&files), device)?,
         };
         let ending = head.as_ref().map_or(Ending::Turn, |(_, config)| config.ending);
-        let tokenizer = tokenizer(&files, format, ending)?;
+        let tokenizer = match loaded {
+            Some(tokenizer) if tokenizer.ending() == ending => tokenizer,
+            _ => Arc::new(tokenizer(&files, format, ending, options.text_only)?),
+        };
         let precision = options.precision.or(reference.as_ref().map(|reference| reference.precision));
         let backbone = backbone(&files, device, precision)?;
         let model = Self::new(name_of(dir), backbone, tokenizer, head)?;
         let mut warnings = Vec::new();
         if let Some(backbone) = &options.backbone {
             let trained_on = reference.as_ref().map(|reference| reference.hash.as_str());
-            if model.head.is_none() {
-                return Err(ModelError::NoHeadFor { dir: export, backbone: backbone.clone() });
-            }
             if trained_on != Some(files.content_hash()?.as_str()) {
                 warnings.push(format!(
                     "the head of {} was trained on another copy of its language model than {}, so rewards differ; `dph-eval agree` \
@@ -207,20 +179,6 @@ fn backbone(
 ) -> Result<Backbone, CheckpointError> {
     let options = LoadOptions { precision: precision.unwrap_or_default(), ..LoadOptions::default() };
     Backbone::load_files(files, device, options)
-}
-
-/// The backbone's path, if its content is what the head was trained on.
-fn checked_backbone(export: &Path, reference: &BackboneReference) -> Result<PathBuf, ModelError> {
-    let backbone = reference.resolve(export);
-    if !backbone.exists() {
-        return Err(ModelError::BackboneMissing { dir: export.to_owned(), backbone });
-    }
-    let found = dph_model::content_hash(&backbone)?;
-    if found != reference.hash {
-        let (dir, expected) = (export.to_owned(), reference.hash.clone());
-        return Err(ModelError::BackboneChanged { dir, backbone, found, expected });
-    }
-    Ok(backbone)
 }
 
 fn name_of(dir: &Path) -> String {

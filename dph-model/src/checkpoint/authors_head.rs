@@ -9,9 +9,10 @@ use std::path::Path;
 use burn::tensor::Device;
 use dph_core::{PoolingKind, PreferenceHead, PreferenceHeadConfig};
 
-use super::head_tensors::head;
+use super::head_tensors::StoredHead;
 use super::load::{LoadOptions, describe, fit, read};
 use super::open_tensors::open_tensors;
+use super::tensors::Tensors;
 use super::{CONFIG_FILE, CheckpointError, ModelFiles};
 use crate::family::{ConfigError, Family, FileTensor, LswtConfig, POOLER, REWARDS};
 
@@ -29,36 +30,38 @@ pub fn authors_head(
     dir: &Path,
     device: &Device,
 ) -> Result<Option<(PreferenceHead, PreferenceHeadConfig)>, CheckpointError> {
-    head_of_files(&ModelFiles::open(dir)?, device)
+    let files = ModelFiles::open(dir)?;
+    let (_, family, _) = describe(&files, Family::decoder)?;
+    let head = find(&files, &family, &open_tensors(&files)?)?;
+    head.map(|head| head.build(dir, device)).transpose()
 }
 
-pub(super) fn head_of_files(
+/// The head of a model of the authors' family.
+pub(super) fn find(
     files: &ModelFiles,
-    device: &Device,
-) -> Result<Option<(PreferenceHead, PreferenceHeadConfig)>, CheckpointError> {
-    let dir = files.path();
-    let (_, family, _) = describe(files, Family::decoder)?;
+    family: &Family,
+    stored: &Tensors,
+) -> Result<Option<StoredHead>, CheckpointError> {
     let Family::Lswt(lswt) = family else { return Ok(None) };
-    let stored = open_tensors(files)?;
     let of_head = |name: &&str| name.starts_with(REWARDS) || name.starts_with(POOLER);
     let found: Vec<&str> = stored.iter().map(|(name, _)| name).filter(of_head).collect();
     if !found.iter().any(|name| name.starts_with(REWARDS)) {
         return Ok(None);
     }
-    let config = head_config(&lswt, &found)
-        .map_err(|source| CheckpointError::Config { path: dir.join(CONFIG_FILE), source })?;
+    let config = head_config(lswt, &found)
+        .map_err(|source| CheckpointError::Config { path: files.path().join(CONFIG_FILE), source })?;
     let tensors = tensors(&config);
     let is_needed = |name: &str| tensors.iter().any(|(_, theirs)| theirs.name == name);
     let superfluous = found.iter().copied().filter(|name| !is_needed(name)).collect();
     let needed: Vec<FileTensor> = tensors.iter().map(|(_, theirs)| theirs.clone()).collect();
-    fit(&needed, superfluous, &stored)?;
+    fit(&needed, superfluous, stored)?;
 
     let ours = tensors.into_iter().map(|(name, theirs)| {
-        let values = read(std::slice::from_ref(&theirs), &stored, LoadOptions::default())?;
+        let values = read(std::slice::from_ref(&theirs), stored, LoadOptions::default())?;
         Ok((name, theirs.shape, values))
     });
-    let ours = ours.collect::<Result<Vec<_>, CheckpointError>>()?;
-    Ok(Some((head(dir, &config, &ours, device)?, config)))
+    let tensors = ours.collect::<Result<Vec<_>, CheckpointError>>()?;
+    Ok(Some(StoredHead { config, tensors }))
 }
 
 fn head_config(lswt: &LswtConfig, found: &[&str]) -> Result<PreferenceHeadConfig, ConfigError> {

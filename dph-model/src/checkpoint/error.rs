@@ -1,9 +1,9 @@
 //! [`CheckpointError`]: why a model cannot be read or written.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use dph_core::HeadFileError;
+use dph_core::{HeadFileError, git_lfs};
 
 use crate::family::ConfigError;
 
@@ -77,6 +77,12 @@ pub enum CheckpointError {
         bytes: u64,
         /// The error of the reader.
         problem: String,
+    },
+    /// A file is a pointer of Git LFS.
+    #[error("{}: {}", path.display(), git_lfs::POINTER)]
+    Pointer {
+        /// The file.
+        path: PathBuf,
     },
     /// A pickle contains a call that is not needed for weights.
     #[error(
@@ -200,6 +206,16 @@ pub struct Misfit {
     pub misshapen: Vec<(String, Vec<usize>, Vec<usize>)>,
     /// Tensors of a type that cannot be read: name, type.
     pub unreadable: Vec<(String, String)>,
+}
+
+impl CheckpointError {
+    /// Fails if a file is a pointer of Git LFS.
+    pub(super) fn check_pointer(path: &Path) -> Result<(), Self> {
+        match git_lfs::is_pointer_file(path) {
+            true => Err(Self::Pointer { path: path.into() }),
+            false => Ok(()),
+        }
+    }
 }
 
 impl Misfit {

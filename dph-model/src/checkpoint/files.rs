@@ -4,6 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use dph_core::HEAD_CONFIG_FILE;
+use dph_core::run_files::{BACKBONE_FILE, MANIFEST_FILE};
 use dph_core::tokenizer_files::{TokenizerFilesError, convert_tokenizer};
 
 use super::adapter::config::{AdapterConfig, has_adapter};
@@ -117,6 +119,7 @@ impl ModelFiles {
             return gguf.config_json();
         }
         let path = self.path.join(CONFIG_FILE);
+        CheckpointError::check_pointer(&path)?;
         let text = std::fs::read_to_string(&path).map_err(|source| match source.kind() {
             io::ErrorKind::NotFound => {
                 CheckpointError::NoConfig { path: path.clone(), remedy: remedy(&self.path) }
@@ -184,6 +187,11 @@ impl ModelFiles {
         }
     }
 
+    /// The files of the base model, if the model is an adapter of PEFT.
+    pub fn adapter_base(&self) -> Option<&Self> {
+        self.adapter().map(|(_, base)| base)
+    }
+
     /// The configuration of the adapter and the files of its base, if the model is an adapter.
     pub(super) fn adapter(&self) -> Option<(&AdapterConfig, &ModelFiles)> {
         self.adapter.as_ref().map(|adapter| (&adapter.config, &adapter.base))
@@ -197,6 +205,23 @@ impl ModelFiles {
 
 /// What to do about a directory without a configuration.
 fn remedy(dir: &Path) -> String {
+    if dir.join(MANIFEST_FILE).is_file() {
+        let mut exports: Vec<_> =
+            std::fs::read_dir(dir).into_iter().flatten().flatten().map(|file| file.path()).collect();
+        exports.retain(|export| export.join(CONFIG_FILE).is_file());
+        exports.sort();
+        let exports: Vec<_> = exports.iter().map(|export| export.display().to_string()).collect();
+        return match exports.is_empty() {
+            true => "this is a run of dph-train without a language model of its own; name the model that it started from".into(),
+            false => format!("this is a run of dph-train; name the export of one of its stages: {}", exports.join(", ")),
+        };
+    }
+    if dir.join(HEAD_CONFIG_FILE).is_file() {
+        return format!(
+            "the directory holds a preference head, but no language model; name the language model ({BACKBONE_FILE} says where it is), or \
+             write both as one model with `dph-model convert --sequence-classification`"
+        );
+    }
     let models = gguf_models(dir);
     let names: Vec<_> = models.iter().filter_map(|path| path.file_name()?.to_str()).collect();
     match names.is_empty() {

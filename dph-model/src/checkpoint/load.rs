@@ -7,13 +7,13 @@ use dph_core::suggestion::nearest;
 use half::f16;
 use rayon::prelude::*;
 
-use super::open_tensors::open_tensors;
+use super::open_tensors::{open_tensors, tensors_if_there};
 use super::origin::Origin;
 use super::reward_layer::is_of_reward_layer;
 use super::tensors::Tensors;
 use super::{CONFIG_FILE, CheckpointError, Misfit, ModelFiles, Precision};
 use crate::decoder::{Decoder, DecoderConfig, ParamKey, Part};
-use crate::family::{ConfigError, Family, FileTensor, Naming, has_output};
+use crate::family::{ConfigError, Family, FileTensor, Naming, has_output, names_class};
 
 /// Numbers checked by one thread at a time.
 const PART: usize = 1 << 16;
@@ -57,6 +57,38 @@ pub(crate) fn load(
     Ok((decoder, Origin { json, family, config, naming, has_output }))
 }
 
+/// What the files of a causal language model say of it.
+#[derive(Debug, Clone)]
+pub struct CausalOutline {
+    /// The family.
+    pub family: Family,
+    /// The configuration of the decoder.
+    pub config: DecoderConfig,
+    /// Whether it has an output matrix. Reward models have none.
+    pub has_output: bool,
+}
+
+impl ModelFiles {
+    /// The configuration of a causal language model, if its weights match it by their names, shapes and types, or there are none yet. No
+    /// weight is read, except to compare a second output matrix with the embedding.
+    ///
+    /// # Errors
+    ///
+    /// If the configuration is not supported, a file is damaged, or tensors do not match the configuration.
+    pub fn causal_outline(&self) -> Result<CausalOutline, CheckpointError> {
+        let (json, family, config) = describe(self, Family::causal_decoder)?;
+        let has_output = match tensors_if_there(self)? {
+            None => has_output(&json, &config),
+            Some(tensors) => {
+                let stored = stored(&json, &family, config.clone(), &tensors);
+                check(&family, stored.naming, &stored.config, &tensors)?;
+                stored.has_output
+            }
+        };
+        Ok(CausalOutline { family, config, has_output })
+    }
+}
+
 /// What the files hold, which configurations do not mention.
 pub(super) struct Stored {
     /// The naming of the tensors.
@@ -75,7 +107,10 @@ pub(super) fn stored(json: &str, family: &Family, config: DecoderConfig, tensors
     };
     let has_pooler = [Part::Weight, Part::Bias].into_iter().any(|part| is_stored(ParamKey::Pooler(part)));
     let pooler = config.pooler.filter(|pooler| has_pooler || pooler.labels > 0);
-    let has_output = has_output(json, &config) || is_stored(ParamKey::Head);
+    // A class that is not named shows in the tensors.
+    let is_reward_model =
+        !names_class(json) && !config.tied_head && tensors.iter().any(|(name, _)| is_of_reward_layer(name));
+    let has_output = has_output(json, &config) && !is_reward_model || is_stored(ParamKey::Head);
     let tied_head = config.tied_head || !has_output;
     Stored { naming, config: DecoderConfig { pooler, tied_head, ..config }, has_output }
 }

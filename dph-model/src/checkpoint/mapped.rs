@@ -15,6 +15,7 @@ impl Mapped {
     /// Maps a file. Errors name `format`.
     pub fn open(path: &Path, format: &'static str) -> Result<Self, CheckpointError> {
         let io = |source| CheckpointError::Io { path: path.into(), source };
+        CheckpointError::check_pointer(path)?;
         let file = File::open(path).map_err(io)?;
         if file.metadata().map_err(io)?.len() == 0 {
             let problem = "the file is empty".into();

@@ -1,10 +1,12 @@
 //! Opens the weights of a model.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::adapter::apply::Adapter;
 use super::error::CheckpointError;
+use super::file_names::WEIGHTS_FILE;
 use super::files::ModelFiles;
 use super::tensor_info::TensorInfo;
 use super::tensors::Tensors;
@@ -19,13 +21,25 @@ pub(super) fn open_tensors(model: &ModelFiles) -> Result<Tensors, CheckpointErro
     }
     let mut tensors = Tensors::none(model.path());
     match model.gguf() {
-        Some(gguf) => tensors.add_gguf(Arc::clone(gguf))?,
+        Some(gguf) => {
+            gguf.check_no_head()?;
+            tensors.add_gguf(Arc::clone(gguf))?;
+        }
         None => {
             let (format, paths) = weight_files(model.path())?;
             paths.iter().try_for_each(|path| tensors.add_file(path, format))?;
         }
     }
     Ok(tensors)
+}
+
+/// As [`open_tensors`]; `None` if there are no weights at all.
+pub(super) fn tensors_if_there(model: &ModelFiles) -> Result<Option<Tensors>, CheckpointError> {
+    let is_weights = |path: &Path| path.file_name().is_some_and(|name| name == WEIGHTS_FILE);
+    match open_tensors(model) {
+        Err(CheckpointError::NotFound { path, .. }) if is_weights(&path) => Ok(None),
+        tensors => tensors.map(Some),
+    }
 }
 
 impl ModelFiles {

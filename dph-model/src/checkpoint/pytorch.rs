@@ -23,6 +23,7 @@ pub(super) struct Pickled(PytorchReader);
 
 impl Pickled {
     pub fn open(path: &Path) -> Result<Self, CheckpointError> {
+        CheckpointError::check_pointer(path)?;
         let values = PytorchReader::read_pickle_data(path, None).map_err(|error| wrong(path, error))?;
         if let Some(callable) = stranger(&values) {
             return Err(CheckpointError::Calls { path: path.into(), callable });

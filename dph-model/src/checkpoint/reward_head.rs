@@ -1,4 +1,5 @@
-//! The reward head of models that other programs trained: a linear layer on the last state of the last token of a conversation.
+//! The reward head of models that other programs trained: a linear layer on the last state of the last token of a conversation. The
+//! classes of transformers leave out padding at the end of the conversation.
 //!
 //! | model | tensors |
 //! |---|---|
@@ -8,14 +9,12 @@
 
 use std::path::Path;
 
-use burn::tensor::Device;
-use dph_core::{Ending, PreferenceHead, PreferenceHeadConfig};
+use dph_core::{Ending, PreferenceHeadConfig};
 use serde_json::{Map, Value};
 
-use super::head_tensors::{HeadTensor, head};
-use super::load::{LoadOptions, describe, fit, read};
-use super::open_tensors::open_tensors;
-use super::reward_layer::{LAYERS, OWN_KEY, VALUE_HEAD_FILES};
+use super::head_tensors::{HeadTensor, StoredHead};
+use super::load::{LoadOptions, fit, read};
+use super::reward_layer::{LAYERS, OWN_KEY, SCORE, VALUE_HEAD_FILES};
 use super::tensors::Tensors;
 use super::{CheckpointError, ModelFiles};
 use crate::decoder::{DecoderConfig, ParamKey};
@@ -23,18 +22,18 @@ use crate::family::{Family, FileTensor, REWARDS, keys};
 
 /// The reward head in a model directory of another program, in f32, or `None` if there is none. A single reward is called `preference`
 /// and several ones as their labels.
-pub(super) fn reward_head(
+pub(super) fn find(
     files: &ModelFiles,
-    device: &Device,
-) -> Result<Option<(PreferenceHead, PreferenceHeadConfig)>, CheckpointError> {
-    let dir = files.path();
-    let (json, family, config) = describe(files, Family::decoder)?;
+    json: &str,
+    family: &Family,
+    config: &DecoderConfig,
+    model: &Tensors,
+) -> Result<Option<StoredHead>, CheckpointError> {
     if !config.causal {
         return Ok(None);
     }
-    let model = open_tensors(files)?;
-    let Some((tensors, layer)) = stored_layer(files, &model)? else { return Ok(None) };
-    let tensors = tensors.as_ref().unwrap_or(&model);
+    let Some((tensors, layer)) = stored_layer(files, model)? else { return Ok(None) };
+    let tensors = tensors.as_ref().unwrap_or(model);
     let (weight, bias) = (format!("{layer}.weight"), format!("{layer}.bias"));
     let labels = tensors.info(&weight).and_then(|info| info.shape.first().copied()).unwrap_or(1);
     let width = config.embedding_width();
@@ -47,12 +46,16 @@ pub(super) fn reward_head(
         |tensor: &FileTensor, tensors| read(std::slice::from_ref(tensor), tensors, LoadOptions::default());
     let mut rows = read(&needed[0], tensors)?;
     if config.d_vocab.is_some() {
-        rows = behind_projection(&rows, &family, &config, &model)?;
+        rows = behind_projection(&rows, family, config, model)?;
     }
-    let keys = keys(&json).unwrap_or_default();
+    let keys = keys(json).unwrap_or_default();
     let names = names(&keys, labels);
     let own = keys.get(OWN_KEY).cloned().unwrap_or_default();
-    let ending = serde_json::from_value(own["ending"].clone()).unwrap_or(Ending::Conversation);
+    let ending = serde_json::from_value(own["ending"].clone()).ok();
+    let ending = ending.unwrap_or_else(|| match padding(&keys, family) {
+        Some(pad) if layer == SCORE => Ending::Unpadded(pad),
+        _ => Ending::Conversation,
+    });
     let offset = |label: usize| own["offset"][label].as_f64().unwrap_or(0.0) as f32;
     let has_bias = needed.len() > 1 || own["offset"].is_array();
     let mut ours: Vec<HeadTensor> = Vec::new();
@@ -72,7 +75,7 @@ pub(super) fn reward_head(
         ending,
         ..PreferenceHeadConfig::new(config.d_model, config.d_ffn)
     };
-    Ok(Some((head(dir, &config, &ours, device)?, config)))
+    Ok(Some(StoredHead { config, tensors: ours }))
 }
 
 /// The name of the layer, and its tensors if they are in a file of their own.
@@ -100,6 +103,15 @@ fn stored_layer(
     match model.iter().any(|(name, _)| is_other(name)) {
         true => Err(other_head(files.path(), model)),
         false => Ok(None),
+    }
+}
+
+/// The padding token by which transformers finds the last token.
+fn padding(keys: &Map<String, Value>, family: &Family) -> Option<u32> {
+    match keys.get("pad_token_id") {
+        Some(id) => id.as_u64().and_then(|id| u32::try_from(id).ok()),
+        // The default of transformers.
+        None => matches!(family, Family::Opt(_)).then_some(1),
     }
 }
 

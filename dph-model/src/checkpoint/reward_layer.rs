@@ -2,8 +2,11 @@
 
 use super::weight_files::Format;
 
+/// The layer of the classes `*ForSequenceClassification` of transformers.
+pub(super) const SCORE: &str = "score";
+
 /// The names of the layer.
-pub(super) const LAYERS: [&str; 4] = ["score", "v_head.summary", "v_head", "value_head"];
+pub(super) const LAYERS: [&str; 4] = [SCORE, "v_head.summary", "v_head", "value_head"];
 
 /// The files that hold a value head and nothing else.
 pub(super) const VALUE_HEAD_FILES: [(&str, Format); 2] =

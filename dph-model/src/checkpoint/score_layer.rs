@@ -27,6 +27,8 @@ pub struct ScoreLayer {
     linear: LinearReward,
     /// Whether the last token is the end-of-turn token, and not the last one of the conversation.
     ends_with_turn: bool,
+    /// The padding token behind which the last token is, if the head depends on it.
+    unpadded: Option<u32>,
 }
 
 impl ScoreLayer {
@@ -40,6 +42,10 @@ impl ScoreLayer {
             names: config.rewards.clone(),
             linear: head.to_linear(config)?,
             ends_with_turn: config.ending == Ending::Turn && config.style == Style::Chat,
+            unpadded: match config.ending {
+                Ending::Unpadded(pad) => Some(pad),
+                Ending::Turn | Ending::Conversation => None,
+            },
         })
     }
 
@@ -75,7 +81,8 @@ impl ScoreLayer {
         );
         keys.insert("label2id".into(), labels.map(|(id, name)| (name.clone(), json!(id))).collect());
         keys.remove("num_labels");
-        keys.insert("pad_token_id".into(), json!(pad.map(|pad| pad.id)));
+        let pad = self.unpadded.map(u64::from).or(pad.map(|pad| pad.id));
+        keys.insert("pad_token_id".into(), json!(pad));
         let mut own = Map::new();
         if self.ends_with_turn {
             own.insert("ending".into(), json!(Ending::Turn));
@@ -94,6 +101,7 @@ impl ScoreLayer {
     /// template without blanks behind the last turn.
     pub(super) fn companion(&self, name: &str, bytes: Vec<u8>, pad: Option<&PadToken>) -> Vec<u8> {
         match name {
+            _ if self.unpadded.is_some() => bytes,
             CHAT_TEMPLATE_FILE if self.ends_with_turn => match String::from_utf8(bytes) {
                 Ok(template) => trimmed(&template).into_bytes(),
                 Err(error) => error.into_bytes(),

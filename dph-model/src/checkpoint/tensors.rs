@@ -22,6 +22,8 @@ pub(crate) struct Tensors {
     tensors: BTreeMap<String, Place>,
     /// What adapters add to matrices.
     deltas: BTreeMap<String, Vec<Delta>>,
+    /// The tensors of adapters by their own names.
+    of_adapters: BTreeMap<String, Place>,
 }
 
 #[derive(Debug)]
@@ -44,7 +46,13 @@ struct Place {
 impl Tensors {
     /// No tensors of the model at `path`.
     pub fn none(path: &Path) -> Self {
-        Self { path: path.into(), files: Vec::new(), tensors: BTreeMap::new(), deltas: BTreeMap::new() }
+        Self {
+            path: path.into(),
+            files: Vec::new(),
+            tensors: BTreeMap::new(),
+            deltas: BTreeMap::new(),
+            of_adapters: BTreeMap::new(),
+        }
     }
 
     /// Opens a single file.
@@ -82,16 +90,20 @@ impl Tensors {
         self.deltas.entry(name.into()).or_default().push(delta);
     }
 
-    /// Adds tensors of other files, given as pairs of their names there and here. Those of the same name are replaced.
-    pub fn replace(&mut self, other: Self, names: &[(String, String)]) {
+    /// Adds the tensors of an adapter, to which [`adapt`](Self::adapt) refers. Those of `whole`, given as pairs of their names there and
+    /// here, are tensors of the model, and replace those of the same name.
+    pub fn add_adapter(&mut self, adapter: Self, whole: &[(String, String)]) {
         let first = self.files.len();
-        self.files.extend(other.files);
-        for (theirs, ours) in names {
-            if let Some(place) = other.tensors.get(theirs) {
-                let place = Place { file: first + place.file, ..place.clone() };
-                self.tensors.insert(ours.clone(), place);
+        self.files.extend(adapter.files);
+        let places = adapter.tensors.into_iter();
+        let places: BTreeMap<_, _> =
+            places.map(|(name, place)| (name, Place { file: first + place.file, ..place })).collect();
+        for (theirs, ours) in whole {
+            if let Some(place) = places.get(theirs) {
+                self.tensors.insert(ours.clone(), place.clone());
             }
         }
+        self.of_adapters.extend(places);
     }
 
     /// Leaves the others out.
@@ -132,7 +144,10 @@ impl Tensors {
 
     /// The bytes of a tensor in its own type, without what adapters add; empty if there is no such tensor.
     pub fn bytes(&self, name: &str) -> Result<Cow<'_, [u8]>, CheckpointError> {
-        let Some(place) = self.tensors.get(name) else { return Ok(Cow::Borrowed(&[])) };
+        self.tensors.get(name).map_or(Ok(Cow::Borrowed(&[])), |place| self.bytes_at(place))
+    }
+
+    fn bytes_at(&self, place: &Place) -> Result<Cow<'_, [u8]>, CheckpointError> {
         let name = &place.name;
         match &self.files[place.file] {
             WeightFile::Safetensors(shard) => Ok(Cow::Borrowed(shard.bytes(name).unwrap_or_default())),
@@ -151,12 +166,24 @@ impl Tensors {
     /// Its pages in a mapped file are released, as they are not read again soon.
     pub fn read(&self, name: &str, values: &mut [f32]) -> Result<(), CheckpointError> {
         let Some(place) = self.tensors.get(name) else { return Ok(()) };
-        let bytes = self.bytes(name)?;
+        self.read_at(place, values)?;
+        for delta in self.deltas.get(name).into_iter().flatten() {
+            let matrix = |name: &str| -> Result<Vec<f32>, CheckpointError> {
+                let Some(place) = self.of_adapters.get(name) else { return Ok(Vec::new()) };
+                let mut values = vec![0.0; place.info.shape.iter().product()];
+                self.read_at(place, &mut values).map(|()| values)
+            };
+            delta.add(&matrix(&delta.a)?, &matrix(&delta.b)?, values);
+        }
+        Ok(())
+    }
+
+    fn read_at(&self, place: &Place, values: &mut [f32]) -> Result<(), CheckpointError> {
+        let bytes = self.bytes_at(place)?;
         place.info.element.widen(&bytes, values);
         if let Cow::Borrowed(bytes) = bytes {
             self.release(place, bytes);
         }
-        self.deltas.get(name).into_iter().flatten().for_each(|delta| delta.add(values));
         Ok(())
     }
 
@@ -167,14 +194,6 @@ impl Tensors {
             WeightFile::Gguf(gguf) => gguf.maps().for_each(|map| map.release(bytes)),
             WeightFile::Pytorch(_) | WeightFile::Memory(_) => {}
         }
-    }
-
-    /// All values of a tensor, as f32.
-    pub fn values(&self, name: &str) -> Result<Vec<f32>, CheckpointError> {
-        let len = self.info(name).map_or(0, |info| info.shape.iter().product());
-        let mut values = vec![0.0; len];
-        self.read(name, &mut values)?;
-        Ok(values)
     }
 
     /// Whether an adapter adds something to a tensor.

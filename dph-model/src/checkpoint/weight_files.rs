@@ -73,6 +73,7 @@ pub(crate) fn shard_names(index: &Path, text: &str) -> Result<Vec<String>, Check
 }
 
 fn shards(dir: &Path, index: &Path) -> Result<Vec<PathBuf>, CheckpointError> {
+    CheckpointError::check_pointer(index)?;
     let text = std::fs::read_to_string(index)
         .map_err(|source| CheckpointError::Io { path: index.into(), source })?;
     let file = index.file_name().unwrap_or_default().to_string_lossy().into_owned();

@@ -6,8 +6,8 @@ use clap::Args;
 use dph_core::PreferenceHead;
 use dph_core::run_files::BACKBONE_FILE;
 use dph_core::terminal::{Failure, say};
+use dph_model::ModelFiles;
 use dph_model::checkpoint::{ConvertOptions, Precision, ScoreLayer, convert_files, convert_with_score};
-use dph_model::{ModelFiles, content_hash};
 use serde::Deserialize;
 
 /// Bytes in a megabyte.
@@ -84,11 +84,20 @@ impl Convert {
         let score = ScoreLayer::new(&head, &config).map_err(|error| {
             Failure::request(format!("{}: {error}; rank with `dph-eval rank`", self.path.display()))
         })?;
-        let backbone = match &self.backbone {
-            Some(backbone) => backbone.clone(),
+        let (backbone, hash) = match &self.backbone {
+            Some(backbone) => (backbone.clone(), None),
             None => backbone(&self.path)?,
         };
         let files = ModelFiles::open_on(&backbone, self.base.as_deref())?;
+        if let Some(hash) = hash
+            && files.content_hash()? != hash
+        {
+            return Err(Failure::request(format!(
+                "{}: the model at {} has changed since the head was trained on it; name a copy of that model with --backbone",
+                self.path.display(),
+                backbone.display()
+            )));
+        }
         let written = convert_with_score(&files, &score, &self.out, options)?;
         for (name, offset) in score.offsets().filter(|(_, offset)| *offset != 0.0) {
             say(&format!(
@@ -99,24 +108,16 @@ impl Convert {
     }
 }
 
-/// The language model that the export of a head refers to, or the directory itself.
-fn backbone(dir: &Path) -> Result<PathBuf, Failure> {
+/// The language model that the export of a head refers to, with its hash, or the directory itself.
+fn backbone(dir: &Path) -> Result<(PathBuf, Option<String>), Failure> {
     #[derive(Deserialize)]
     struct Reference {
         path: PathBuf,
         hash: String,
     }
     let file = dir.join(BACKBONE_FILE);
-    let Ok(json) = std::fs::read(&file) else { return Ok(dir.into()) };
+    let Ok(json) = std::fs::read(&file) else { return Ok((dir.into(), None)) };
     let Reference { path, hash } = serde_json::from_slice(&json)
         .map_err(|error| Failure::request(format!("{}: {error}", file.display())))?;
-    let backbone = dir.canonicalize().unwrap_or_else(|_| dir.into()).join(path);
-    if content_hash(&backbone)? != hash {
-        return Err(Failure::request(format!(
-            "{}: the model at {} has changed since the head was trained on it; name a copy of that model with --backbone",
-            dir.display(),
-            backbone.display()
-        )));
-    }
-    Ok(backbone)
+    Ok((dir.canonicalize().unwrap_or_else(|_| dir.into()).join(path), Some(hash)))
 }

@@ -10,7 +10,7 @@ use dph_core::terminal::{Failure, print_pairs, print_table, printable_line};
 use super::summary::{Summary, Weights};
 use super::tokenizer::TokenizerSummary;
 
-/// Show a model: family and sizes, parameters, tokenizer, and the parameters of a preference head
+/// Show a model: what it is, family and sizes, parameters, tokenizer, and the parameters of a preference head
 ///
 /// A config.json is sufficient for family, sizes and parameters. Weights are not read.
 #[derive(Debug, Args)]
@@ -33,7 +33,12 @@ impl Inspect {
             return Ok(());
         }
         let sizes = &summary.sizes;
-        let mut pairs = vec![
+        let mut pairs = vec![("kind", summary.kind.clone())];
+        pairs.extend(summary.base.as_ref().map(|base| ("base", printable_line(&base.display().to_string()))));
+        if !summary.rewards.is_empty() {
+            pairs.push(("rewards", printable_line(&summary.rewards.join(", "))));
+        }
+        pairs.extend([
             ("family", printable_line(&summary.model_type)),
             ("parameters", grouped(summary.parameters)),
             ("layers", sizes.layers.to_string()),
@@ -47,7 +52,7 @@ impl Inspect {
             ("context", sizes.context.to_string()),
             ("output matrix", if sizes.tied_output { "the embedding" } else { "its own" }.into()),
             ("weights", weights(summary.weights.as_ref())),
-        ];
+        ]);
         pairs.extend(tokenizer(summary.tokenizer.as_ref()));
         print_pairs(out, &pairs)?;
 

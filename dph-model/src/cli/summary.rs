@@ -1,13 +1,13 @@
 //! [`Summary`]: the output of `inspect`.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use dph_core::terminal::Failure;
-use dph_core::{PoolingKind, PreferenceHeadConfig};
+use dph_core::{HeadFileError, PoolingKind, PreferenceHeadConfig};
 use dph_model::checkpoint::TensorInfo;
-use dph_model::family::as_json;
-use dph_model::{CheckpointError, DecoderConfig, Family, ModelFiles};
+use dph_model::family::{as_json, has_output};
+use dph_model::{CheckpointError, DecoderConfig, Family, ModelFiles, stored_head_config};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -26,6 +26,13 @@ const POOLINGS: [PoolingKind; 5] = [
 /// A model.
 #[derive(Debug, Serialize)]
 pub(crate) struct Summary {
+    /// What the model is, in words.
+    pub kind: String,
+    /// The base model of an adapter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base: Option<PathBuf>,
+    /// The names of the rewards of a head that is stored with the weights or beside them.
+    pub rewards: Vec<String>,
     /// The `model_type` of `config.json`.
     pub model_type: String,
     pub parameters: usize,
@@ -71,7 +78,7 @@ impl Summary {
         if path.is_file() && path.extension().is_some_and(|extension| extension == "json") {
             let json = std::fs::read_to_string(path)
                 .map_err(|source| CheckpointError::Io { path: path.into(), source })?;
-            return Self::new(&json, path, None, None);
+            return Self::new(&json, path, None, None, None, None);
         }
         let files = ModelFiles::open(path)?;
         let json = files.config_json()?;
@@ -81,7 +88,25 @@ impl Summary {
             Err(error) => return Err(error.into()),
         };
         let tokenizer = TokenizerSummary::read(&files).map_err(Failure::request)?;
-        Self::new(&json, &files.path().join("config.json"), infos, tokenizer)
+        let head = match (PreferenceHeadConfig::load(files.path()), &infos) {
+            (Ok(config), _) => Some(StoredHead { config, is_own: true }),
+            (Err(HeadFileError::Missing { .. }), None) => None,
+            (Err(HeadFileError::Missing { .. }), Some(_)) => {
+                stored_head_config(&files)?.map(|config| StoredHead { config, is_own: false })
+            }
+            (Err(error), _) => return Err(error.into()),
+        };
+        // The configuration of a reward model need not say that it is one.
+        let output = infos.as_ref().and_then(|_| Some(files.causal_outline().ok()?.has_output));
+        let summary = Self::new(&json, &files.path().join("config.json"), infos, tokenizer, head, output)?;
+        match files.adapter_base() {
+            Some(base) => Ok(Self {
+                kind: format!("an adapter of PEFT (LoRA), with its base: {}", summary.kind),
+                base: Some(base.path().into()),
+                ..summary
+            }),
+            None => Ok(summary),
+        }
     }
 
     fn new(
@@ -89,6 +114,8 @@ impl Summary {
         path: &Path,
         infos: Option<BTreeMap<String, TensorInfo>>,
         tokenizer: Option<TokenizerSummary>,
+        head: Option<StoredHead>,
+        stored_output: Option<bool>,
     ) -> Result<Self, Failure> {
         let wrong = |source| CheckpointError::Config { path: path.into(), source };
         let family = Family::parse(json).map_err(wrong)?;
@@ -99,7 +126,22 @@ impl Summary {
             *types.entry(info.element.to_string()).or_insert(0) += 1;
         }
         let weights = infos.as_ref().map(|infos| Weights { tensors: infos.len(), types });
+        let has_output = stored_output.unwrap_or_else(|| has_output(json, &config));
+        let kind = match &head {
+            _ if !config.causal => "an encoder",
+            Some(StoredHead { is_own: true, .. }) => "a language model with a preference head",
+            Some(_) if matches!(family, Family::Lswt(_)) => {
+                "a language model with a head of the paper's authors"
+            }
+            Some(_) if is_classifier(&keys) || !has_output => "a reward model (*ForSequenceClassification)",
+            Some(_) => "a language model with a value head",
+            None if !has_output => "a language model without an output matrix",
+            None => "a language model",
+        };
         Ok(Self {
+            kind: kind.into(),
+            base: None,
+            rewards: head.map(|head| head.config.rewards).unwrap_or_default(),
             model_type: keys["model_type"].as_str().unwrap_or_default().into(),
             parameters: config.param_count(),
             sizes: Sizes::for_config(&config),
@@ -109,6 +151,17 @@ impl Summary {
             heads: heads(&config),
         })
     }
+}
+
+/// The head that a model has.
+struct StoredHead {
+    config: PreferenceHeadConfig,
+    /// Whether it is in files of its own.
+    is_own: bool,
+}
+
+fn is_classifier(keys: &Value) -> bool {
+    keys["architectures"][0].as_str().is_some_and(|class| class.ends_with("ForSequenceClassification"))
 }
 
 impl Sizes {

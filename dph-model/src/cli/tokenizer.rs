@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use dph_core::tokenizer_files::TokenizerFileReader;
 use dph_model::ModelFiles;
 use serde::Serialize;
 use serde_json::Value;
@@ -54,10 +55,6 @@ impl TokenizerSummary {
 }
 
 fn json(files: &ModelFiles, name: &str) -> Result<Option<Value>, String> {
-    let wrong = |error: &dyn std::fmt::Display| format!("{}: {error}", files.path().join(name).display());
-    match files.read(name) {
-        Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| wrong(&error)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(wrong(&error)),
-    }
+    let reader = TokenizerFileReader { folder: files.path(), read: &|name| files.read(name) };
+    reader.json(name, "file of a tokenizer").map_err(|error| error.to_string())
 }

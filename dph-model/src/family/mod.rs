@@ -199,8 +199,16 @@ pub fn has_output(json: &str, config: &DecoderConfig) -> bool {
 
 fn is_language_model(json: &str) -> bool {
     let keys = keys(json).unwrap_or_default();
-    let class = keys.get("architectures").and_then(|classes| classes.get(0)).and_then(|class| class.as_str());
-    class.is_none_or(|class| class.contains("LM"))
+    class(&keys).is_none_or(|class| class.contains("LM"))
+}
+
+/// Whether the text of a `config.json` says of which class the model is.
+pub(crate) fn names_class(json: &str) -> bool {
+    class(&keys(json).unwrap_or_default()).is_some()
+}
+
+fn class(keys: &serde_json::Map<String, serde_json::Value>) -> Option<&str> {
+    keys.get("architectures")?.get(0)?.as_str()
 }
 
 /// Number of parameters of the model that the text of a `config.json` describes; a tied output matrix counts once.

@@ -6,10 +6,13 @@
 use std::fs;
 use std::path::Path;
 
+use dph_core::{HEAD_CONFIG_FILE, HEAD_WEIGHTS_FILE, PreferenceHead, PreferenceHeadConfig};
+use dph_model::{ModelFiles, stored_head};
 use proptest::prelude::*;
+use safetensors::tensor::{Dtype, TensorView};
 
 use super::{directory, read_all, safetensors_file};
-use dph_model::testing::gguf::{CONFIG, llama, renamed, some_values, tensors};
+use dph_model::testing::gguf::{CONFIG, D_MODEL, llama, renamed, some_values, tensors};
 use dph_model::testing::pickle;
 
 /// Memory of the whole process, which holds a tiny model now and then.
@@ -189,4 +192,66 @@ proptest! {
         fs::write(dir.path().join("config.json"), damaged(CONFIG.as_bytes().to_vec(), 400, &damages)).unwrap();
         check(dir.path())?;
     }
+
+    #[test]
+    fn adapters_with_damage(in_weights in any::<bool>(), damages in damages()) {
+        let base = directory(&[("model.safetensors", &safetensors_file(|_| ()))]);
+        let dir = base.path().join("adapter");
+        fs::create_dir(&dir).unwrap();
+        let (mut config, mut weights) = (ADAPTER.as_bytes().to_vec(), adapter_weights());
+        match in_weights {
+            true => weights = damaged(weights, 300, &damages),
+            false => config = damaged(config, 200, &damages),
+        }
+        fs::write(dir.join("adapter_config.json"), config).unwrap();
+        fs::write(dir.join("adapter_model.safetensors"), weights).unwrap();
+        check(&dir)?;
+    }
+
+    #[test]
+    fn value_heads_with_damage(damages in damages()) {
+        let head = damaged(tensor_file(&[("v_head.summary.weight", &[1, D_MODEL])]), 100, &damages);
+        let dir = directory(&[("model.safetensors", &safetensors_file(|_| ())), ("value_head.safetensors", &head)]);
+        let device = dph_core::device("flex").unwrap();
+        if let Ok(files) = ModelFiles::open(dir.path()) {
+            drop(stored_head(&files, &device));
+        }
+    }
+
+    #[test]
+    fn preference_heads_with_damage(in_weights in any::<bool>(), damages in damages()) {
+        let dir = tempfile::tempdir().unwrap();
+        let device = dph_core::device("flex").unwrap();
+        let config = PreferenceHeadConfig { bias: true, ..PreferenceHeadConfig::new(D_MODEL, 16) };
+        config.init(1, &device).save(&config, dir.path()).unwrap();
+        let name = if in_weights { HEAD_WEIGHTS_FILE } else { HEAD_CONFIG_FILE };
+        let path = dir.path().join(name);
+        fs::write(&path, damaged(fs::read(&path).unwrap(), 300, &damages)).unwrap();
+        drop(PreferenceHead::load(dir.path(), &device));
+    }
+}
+
+const ADAPTER: &str = r#"{"peft_type": "LORA", "base_model_name_or_path": "..", "r": 2, "lora_alpha": 8, "use_rslora": false,
+    "alpha_pattern": {"q_proj": 4}, "init_lora_weights": true, "fan_in_fan_out": false}"#;
+
+/// A safetensors file with small values.
+fn tensor_file(tensors: &[(&str, &[usize])]) -> Vec<u8> {
+    let bytes: Vec<Vec<u8>> = tensors
+        .iter()
+        .map(|(name, shape)| {
+            some_values(name, shape.iter().product()).into_iter().flat_map(f32::to_le_bytes).collect()
+        })
+        .collect();
+    let views = tensors
+        .iter()
+        .zip(&bytes)
+        .map(|((name, shape), bytes)| (*name, TensorView::new(Dtype::F32, shape.to_vec(), bytes).unwrap()));
+    safetensors::serialize(views, None).unwrap()
+}
+
+fn adapter_weights() -> Vec<u8> {
+    tensor_file(&[
+        ("base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight", &[2, D_MODEL]),
+        ("base_model.model.model.layers.0.self_attn.q_proj.lora_B.weight", &[D_MODEL, 2]),
+    ])
 }

@@ -36,7 +36,7 @@ fn batch(sequences: &[Vec<u32>]) -> Batch {
 /// The rewards at the last token of each sequence, of the head that is stored in a model directory.
 fn rewards(dir: &Path, sequences: &[Vec<u32>], device: &Device) -> Vec<f64> {
     let (head, config) = stored_head(&ModelFiles::open(dir).unwrap(), device).unwrap().unwrap();
-    assert_eq!(config.ending, Ending::Conversation);
+    assert_ne!(config.ending, Ending::Turn);
     let model = Backbone::load(dir, device).unwrap();
     let batch = batch(sequences);
     let states = model.hidden_states(&batch, config.aggregation.layers_needed()).unwrap();

@@ -6,6 +6,8 @@ use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use dph_core::hub::Digest;
+
 /// The commit that every repository is at.
 pub const COMMIT: &str = "89abcdef0123456789abcdef0123456789abcdef";
 
@@ -13,6 +15,8 @@ pub const COMMIT: &str = "89abcdef0123456789abcdef0123456789abcdef";
 pub struct Hub {
     url: String,
     requests: Arc<Mutex<Vec<String>>>,
+    /// The file whose last byte is sent as another one.
+    damaged: Arc<Mutex<Option<String>>>,
 }
 
 impl Hub {
@@ -23,17 +27,23 @@ impl Hub {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let requests = Arc::<Mutex<Vec<String>>>::default();
-        let log = Arc::clone(&requests);
+        let damaged = Arc::<Mutex<Option<String>>>::default();
+        let (log, damage) = (Arc::clone(&requests), Arc::clone(&damaged));
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
-                answer(stream, &repositories, &log);
+                answer(stream, &repositories, &log, damage.lock().unwrap().as_deref());
             }
         });
-        Self { url, requests }
+        Self { url, requests, damaged }
     }
 
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// From now on, the content of this file differs from its digest.
+    pub fn damage(&self, file: Option<&str>) {
+        *self.damaged.lock().unwrap() = file.map(String::from);
     }
 
     /// The requests so far: path and authorisation.
@@ -42,7 +52,12 @@ impl Hub {
     }
 }
 
-fn answer(mut stream: TcpStream, repositories: &BTreeMap<String, PathBuf>, log: &Mutex<Vec<String>>) {
+fn answer(
+    mut stream: TcpStream,
+    repositories: &BTreeMap<String, PathBuf>,
+    log: &Mutex<Vec<String>>,
+    damaged: Option<&str>,
+) {
     let mut lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
     let Some(first) = lines.next() else { return };
     let headers: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
@@ -55,14 +70,19 @@ fn answer(mut stream: TcpStream, repositories: &BTreeMap<String, PathBuf>, log: 
     };
     let path = first.split(' ').nth(1).unwrap_or_default().to_string();
     log.lock().unwrap().push(format!("{path} {}", header("authorization")));
-    let (status, extra, body) = response(&path, &header("range"), repositories);
+    let (status, extra, body) = response(&path, &header("range"), repositories, damaged);
     let head =
         format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n{extra}\r\n", body.len());
     // A client may have seen enough.
     drop(stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body)));
 }
 
-fn response(path: &str, range: &str, repositories: &BTreeMap<String, PathBuf>) -> (String, String, Vec<u8>) {
+fn response(
+    path: &str,
+    range: &str,
+    repositories: &BTreeMap<String, PathBuf>,
+    damaged: Option<&str>,
+) -> (String, String, Vec<u8>) {
     let status = |status: &str| (format!("{status} x"), String::new(), Vec::new());
     let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
     let (name, file) = match parts[..] {
@@ -84,15 +104,25 @@ fn response(path: &str, range: &str, repositories: &BTreeMap<String, PathBuf>) -
         let body = serde_json::json!({ "sha": COMMIT, "siblings": siblings }).to_string();
         return ("200 OK".into(), String::new(), body.into_bytes());
     };
-    let Ok(bytes) = std::fs::read(folder.join(file)) else { return status("404") };
+    let Ok(mut bytes) = std::fs::read(folder.join(file)) else { return status("404") };
+    let digest = digest(&bytes);
+    if let (true, Some(last)) = (damaged == Some(file), bytes.last_mut()) {
+        *last ^= 1;
+    }
     let (start, end) = range.trim_start_matches("bytes=").split_once('-').unwrap_or(("0", ""));
     let start: usize = start.parse().unwrap_or(0);
     let end = end.parse().map_or(bytes.len(), |last: usize| (last + 1).min(bytes.len()));
     let extra = format!(
         "ETag: \"{}\"\r\nX-Repo-Commit: {COMMIT}\r\nContent-Range: bytes {start}-{}/{}\r\n",
-        file.replace('.', "-"),
+        digest,
         end.saturating_sub(1),
         bytes.len()
     );
     ("206 Partial Content".into(), extra, bytes[start.min(end)..end].to_vec())
+}
+
+/// The SHA-256 of a content, which is the tag of a large file.
+pub fn digest(bytes: &[u8]) -> String {
+    let kind = Digest::parse(&"0".repeat(64)).unwrap();
+    kind.of(&mut &bytes[..], bytes.len() as u64).unwrap().as_str().to_owned()
 }

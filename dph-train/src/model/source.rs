@@ -6,7 +6,7 @@ use std::sync::Arc;
 use dph_data::{
     ChatTokenizer, DataError, Documents, Task, TaskLoadOptions, World, add_special_tokens, train_tokenizer,
 };
-use dph_model::checkpoint::{CONFIG_FILE, TOKENIZER_FILE, locate_here};
+use dph_model::checkpoint::{CONFIG_FILE, CausalOutline, TOKENIZER_FILE, locate_here};
 use dph_model::family::has_output;
 use dph_model::{CheckpointError, ConfigError, DecoderConfig, Family, ModelFiles};
 use tempfile::TempDir;
@@ -19,7 +19,7 @@ use crate::model::tokenizer::{copy_files, copy_tokenizer, tokenizer};
 pub(crate) struct ModelSource {
     pub family: Family,
     pub config: DecoderConfig,
-    /// Whether it is of a class with an output matrix.
+    /// Whether it has an output matrix.
     pub has_output: bool,
     /// The tokenizer of each stage, with the tokens that the stage and earlier stages add; without stages the model's own
     /// tokenizer. Empty if the files of the tokenizer do not exist.
@@ -93,6 +93,7 @@ impl ModelSource {
     fn from_files(experiment: &Experiment, path: &Path, needs_tokenizer: bool) -> Result<Self, TrainError> {
         let files = given_model(path, experiment.model.base.as_deref())?;
         let json = files.config_json()?;
+        let CausalOutline { family, config, has_output } = files.causal_outline()?;
         let is_missing =
             || files.read(TOKENIZER_FILE).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound);
         let tokenizers = match is_missing() {
@@ -101,7 +102,7 @@ impl ModelSource {
             true if needs_tokenizer => vec![Arc::new(tokenizer(experiment, &files)?)],
             true => Vec::new(),
         };
-        Self::parse(experiment, &json, tokenizers, None)
+        Ok(Self { family, config, has_output, tokenizers, new: None })
     }
 
     fn new_model(experiment: &Experiment, data: &Path) -> Result<Self, TrainError> {

@@ -39,8 +39,10 @@ pub(crate) fn control_tokens(files: &TokenizerFiles, tokenizer: &Tokenizer) -> R
         control.extend(tokenizer.token_to_id(name).map(|id| (id, name.clone())));
     }
     for name in ["bos_token_id", "eos_token_id", "pad_token_id"] {
-        let id = files.id(name);
-        control.extend(id.and_then(|id| Some((id, tokenizer.id_to_token(id)?))));
+        let token = files.id(name).and_then(|id| Some((id, tokenizer.id_to_token(id)?)));
+        // A single character, often the first of the vocabulary, also pads the texts in which it stands.
+        let is_control = |text: &str| name != "pad_token_id" || text.chars().nth(1).is_some();
+        control.extend(token.filter(|(_, text)| is_control(text)));
     }
     let UnknownFile { model } = serde_json::from_slice(&files.tokenizer).unwrap_or_default();
     let unknown = model.unk_id.or_else(|| tokenizer.token_to_id(model.unk_token.as_deref()?));

@@ -48,7 +48,7 @@ impl ChatMl {
             let mut tail = TokenSequence::default();
             self.push_content(encoder, &mut tail, ASSISTANT, &answer.content)?;
             let mut last = tail.answers.remove(0);
-            if ending == Ending::Conversation {
+            if ending != Ending::Turn {
                 last.end = tail.tokens.len();
             }
             Ok(Tail { tokens: tail.tokens, last, next: None })

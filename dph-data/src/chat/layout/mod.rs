@@ -92,13 +92,17 @@ impl Layout {
         ending: Ending,
     ) -> Result<Conversations, ChatError> {
         check_roles(messages)?;
-        match self {
+        let conversations = match self {
             Layout::ChatMl(format) => format.conversations(encoder, start, messages, answers, ending),
             Layout::Template(template) => {
                 TemplateFormat { template, encoder }.conversations(messages, answers, ending)
             }
             Layout::None(folder) => Err(ChatError::NoFormat { path: folder.clone() }),
-        }
+        }?;
+        Ok(match ending {
+            Ending::Unpadded(pad) => conversations.without_padding(pad),
+            Ending::Turn | Ending::Conversation => conversations,
+        })
     }
 
     /// A whole conversation.

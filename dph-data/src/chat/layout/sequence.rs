@@ -89,6 +89,24 @@ pub(crate) struct Tail {
     pub next: Option<u32>,
 }
 
+impl Tail {
+    /// Adds a token at the beginning.
+    fn prepend(&mut self, token: u32) {
+        self.tokens.insert(0, token);
+        let AnswerTokens { answer, end } = &mut self.last;
+        (*answer, *end) = (answer.start + 1..answer.end + 1, *end + 1);
+    }
+
+    /// Removes the tokens `pad` from the end.
+    fn trim(&mut self, pad: u32) {
+        let end = self.tokens.iter().rposition(|token| *token != pad).map_or(0, |last| last + 1);
+        self.tokens.truncate(end);
+        let AnswerTokens { answer, .. } = &self.last;
+        self.last =
+            AnswerTokens { answer: answer.start.min(end)..answer.end.min(end), end: self.last.end.min(end) };
+    }
+}
+
 /// The length of a text in UTF-8 bytes and in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TextLength {
@@ -103,6 +121,20 @@ impl TextLength {
 }
 
 impl Conversations {
+    /// The conversations without the tokens `pad` behind the last other one of each. They end with this token, which may stand before
+    /// the last answer. Nothing is left of a conversation of padding.
+    pub(crate) fn without_padding(mut self, pad: u32) -> Self {
+        self.tails.iter_mut().for_each(|tail| tail.trim(pad));
+        while self.tails.iter().any(|tail| tail.tokens.is_empty()) {
+            let Some(token) = self.head.pop() else { break };
+            for tail in &mut self.tails {
+                tail.prepend(token);
+                tail.trim(pad);
+            }
+        }
+        self
+    }
+
     /// The candidate set of the last answers, whose texts have these lengths.
     ///
     /// The prompt is the longest common prefix of the conversations that touches no last answer. It is empty if they share no
@@ -118,10 +150,8 @@ impl Conversations {
             if tails.first().is_some_and(|tail| tail.last.answer.start == 0) {
                 earlier.clear();
             }
-            for Tail { tokens, last, .. } in tails.iter_mut().filter(|tail| tail.last.answer.start == 0) {
-                tokens.insert(0, start.ok_or(ChatError::NoPrompt)?);
-                *last =
-                    AnswerTokens { answer: last.answer.start + 1..last.answer.end + 1, end: last.end + 1 };
+            for tail in tails.iter_mut().filter(|tail| tail.last.answer.start == 0) {
+                tail.prepend(start.ok_or(ChatError::NoPrompt)?);
             }
         }
         // A candidate has a token of its own, also where all of its answer is in `next`.
@@ -150,5 +180,40 @@ impl Conversations {
             earlier_answers,
             ..CandidateSet::default()
         })
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn padding_at_the_end_is_left_out() {
+        let tail = |tokens: &[u32], answer: Range<usize>| Tail {
+            tokens: tokens.to_vec(),
+            last: AnswerTokens { answer, end: tokens.len() },
+            next: None,
+        };
+        let set = |head: &[u32], tails: &[Tail]| {
+            let conversations =
+                Conversations { head: head.to_vec(), tails: tails.to_vec(), ..Conversations::default() };
+            let lengths = tails.iter().map(|_| TextLength::new(""));
+            conversations.without_padding(0).candidate_set(lengths, Some(9)).unwrap()
+        };
+        let whole = |set: &CandidateSet| -> Vec<Vec<u32>> {
+            let whole = |candidate: &Candidate| [&set.prompt[..], &candidate.tokens].concat();
+            set.candidates.iter().map(whole).collect()
+        };
+        let found = set(&[1, 2], &[tail(&[5, 0, 6, 0, 0], 0..3), tail(&[7, 8], 0..1)]);
+        assert_eq!(whole(&found), [vec![1, 2, 5, 0, 6], vec![1, 2, 7, 8]]);
+        assert_eq!(found.candidates[0].answer, 0..3);
+        // An empty answer: the last other token is before it.
+        let found = set(&[1, 2, 0], &[tail(&[0], 0..0), tail(&[5, 0], 0..1)]);
+        assert_eq!(whole(&found), [vec![1, 2], vec![1, 2, 0, 5]]);
+        assert_eq!((found.prompt.len(), found.candidates[1].answer.clone()), (1, 2..3));
+        // Only padding.
+        let found = set(&[0], &[tail(&[0], 0..0)]);
+        assert_eq!(whole(&found), [vec![9]]);
     }
 }

@@ -142,7 +142,9 @@ impl TemplateFormat<'_> {
                 Ending::Turn => {
                     AnswerTokens::find(&tail, place, control).ok_or_else(|| unusable(messages, NO_END))?
                 }
-                Ending::Conversation => AnswerTokens::find_in_whole(&tail, place, control),
+                Ending::Conversation | Ending::Unpadded(_) => {
+                    AnswerTokens::find_in_whole(&tail, place, control)
+                }
             };
             tails.push(Tail { tokens: ids(&tail), last, next: None });
         }

@@ -4,11 +4,11 @@ use std::cell::Cell;
 use std::io::ErrorKind;
 use std::time::Duration;
 
+use dph_core::hub::Digest;
 use serde::de::DeserializeOwned;
 use ureq::http::{HeaderMap, Response, header};
 use ureq::{Agent, Body};
 
-use super::digest::Digest;
 use super::error::HubProblem;
 use super::event::FetchEvent;
 use super::patience::Patience;

@@ -4,8 +4,9 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use dph_core::hub::Digest;
+
 use super::client::{Answer, Client};
-use super::digest::Digest;
 use super::error::HubProblem;
 use super::event::FetchEvent;
 use super::listing::RemoteFile;
@@ -212,8 +213,10 @@ impl Download<'_> {
         }
         let Some(digest) = &self.digest else { return Ok(None) };
         part.file.seek(SeekFrom::Start(0))?;
-        let matches = digest.matches(&mut part.file, part.length)?;
-        Ok((!matches).then(|| "its content has another digest than the hub says".to_owned()))
+        let found = digest.of(&mut part.file, part.length)?;
+        let differs =
+            || format!("its content has the digest {} instead of {}", found.as_str(), digest.as_str());
+        Ok((found != *digest).then(differs))
     }
 }
 

@@ -5,6 +5,8 @@ use std::io;
 use std::path::Path;
 use std::path::PathBuf;
 
+use dph_core::hub::TokenError;
+
 /// Why the rows of a task cannot be downloaded.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -50,6 +52,9 @@ pub enum FetchError {
         "there is no home directory for the data sets; write hf:DIR instead of hf:, or set XDG_CACHE_HOME"
     )]
     NoHome,
+    /// The token of the hub cannot be sent.
+    #[error(transparent)]
+    Token(#[from] TokenError),
     /// The download failed.
     #[error("cannot fetch `{task}` ({}) from {repository}: {problem}", splits.join(", "))]
     Failed {
@@ -227,7 +232,7 @@ impl FetchError {
                     | HubProblem::MissingShard { .. }
                     | HubProblem::Damaged { .. }
             ),
-            Self::NoDirectory { .. } | Self::NoHome => true,
+            Self::NoDirectory { .. } | Self::NoHome | Self::Token(_) => true,
             Self::Synthetic { .. } | Self::NoRepository { .. } | Self::NoSplit { .. } => false,
         }
     }

@@ -1,9 +1,9 @@
 //! [`list`]: the files of a folder of a repository, with their sizes and digests.
 
+use dph_core::hub::Digest;
 use serde::Deserialize;
 
 use super::client::{Client, encoded};
-use super::digest::Digest;
 use super::error::HubProblem;
 use super::event::FetchEvent;
 

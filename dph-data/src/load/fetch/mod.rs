@@ -6,8 +6,6 @@
 #[cfg(feature = "hub")]
 mod client;
 #[cfg(feature = "hub")]
-mod digest;
-#[cfg(feature = "hub")]
 mod download;
 mod error;
 mod event;

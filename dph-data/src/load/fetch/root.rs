@@ -52,7 +52,7 @@ pub fn fetched_directory<'a>(
         },
     };
     if task.hub.is_some() && !missing_splits(task, &wanted, &directory)?.is_empty() {
-        fetch_and_show(task, &wanted, &directory, &HubSettings::from_env())?;
+        fetch_and_show(task, &wanted, &directory, &HubSettings::from_env()?)?;
         origin_lines(task).iter().for_each(|line| say(line));
     }
     Ok(directory.into())

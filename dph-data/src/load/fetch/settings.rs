@@ -2,6 +2,8 @@
 
 use dph_core::hub;
 
+use super::error::FetchError;
+
 /// How the hub is reached.
 #[derive(Clone)]
 pub struct HubSettings {
@@ -16,17 +18,11 @@ pub struct HubSettings {
 impl HubSettings {
     /// The settings in the variables that all tools for the hub use: `HF_ENDPOINT`, `HF_TOKEN` or the token that a login has left in
     /// `HF_TOKEN_PATH` (`token` in `HF_HOME`), and `HF_HUB_OFFLINE`.
-    pub fn from_env() -> Self {
-        let of_login = || {
-            let path = hub::path("HF_TOKEN_PATH").or_else(|| Some(hub::home()?.join("token")))?;
-            let token = std::fs::read_to_string(path).ok()?;
-            Some(token.trim().to_owned()).filter(|token| !token.is_empty())
-        };
-        Self {
-            endpoint: hub::endpoint(),
-            token: hub::text("HF_TOKEN").or_else(of_login),
-            offline: hub::is_offline(),
-        }
+    ///
+    /// # Errors
+    /// A token that cannot be sent.
+    pub fn from_env() -> Result<Self, FetchError> {
+        Ok(Self { endpoint: hub::endpoint(), token: hub::token()?, offline: hub::is_offline() })
     }
 }
 

@@ -96,15 +96,18 @@ pub(super) fn resolve_gold(
         return Ok(None);
     }
     let text = to_text("gold", &value)?;
+    let whole = whole_number(&text);
     let index = match labels {
-        Some(labels) => labels.iter().position(|label| *label == text),
+        Some(labels) => {
+            let of = |text: &str| labels.iter().position(|label| label == text);
+            of(&text).or_else(|| of(whole))
+        }
         None if value.kind() == ValueKind::Bool => Some(usize::from(value.is_true())),
-        // Many tools convert an integer column with missing values to floats: 2.0 means 2.
-        None => text.strip_suffix(".0").unwrap_or(&text).parse().ok(),
+        None => whole.parse().ok(),
     };
     match index {
         Some(index) if index < candidates => Ok(Some(index)),
-        None if text.trim().is_empty() || text == "-1" || text == "-1.0" => Ok(None),
+        None if text.trim().is_empty() || whole == "-1" => Ok(None),
         _ => Err(RowProblem::new(
             SkipReason::GoldOutOfRange,
             match labels {
@@ -121,5 +124,14 @@ pub(super) fn resolve_gold(
                 ),
             },
         )),
+    }
+}
+
+/// A number without a fraction of zeros. Many tools convert an integer column with missing values to floats or decimals: 2.0 and 2.00
+/// mean 2.
+fn whole_number(text: &str) -> &str {
+    match text.split_once('.') {
+        Some((whole, zeros)) if !zeros.is_empty() && zeros.bytes().all(|byte| byte == b'0') => whole,
+        _ => text,
     }
 }

@@ -40,10 +40,34 @@ impl Adapter<'_> {
                     return Err(self.wrong("DoRA is not supported; merge the adapter with PEFT".into()));
                 }
                 Part::Whole(target) => {
-                    let target = resolve(&target, base).unwrap_or(target);
+                    let target = match resolve(&target, base) {
+                        Some(target) => target,
+                        // Trainers of tied models and of reward models save layers that the base lacks.
+                        None if is_output(&target) => target,
+                        None => {
+                            let problem = format!(
+                                "its tensor {name} is no matrix of LoRA (lora_A, lora_B), and the model has no tensor {target}"
+                            );
+                            return Err(self.misfit(base, problem));
+                        }
+                    };
+                    let found = own.info(name).map(|info| &info.shape);
+                    let shape = base.info(&target).map(|info| &info.shape);
+                    if let (Some(found), Some(shape)) = (found, shape)
+                        && found != shape
+                        && !is_output(&target)
+                    {
+                        return Err(self.misfit(
+                            base,
+                            format!("its tensor {name} has the shape {found:?}, but {target} is {shape:?}"),
+                        ));
+                    }
                     replaced.push((name.to_string(), target));
                 }
             }
+        }
+        if own.iter().next().is_none() {
+            return Err(self.wrong("it has no tensors; fetch it again".into()));
         }
         let has_output =
             base.iter().map(|(name, _)| name).chain(replaced.iter().map(|(_, ours)| &**ours)).any(is_output);
@@ -52,7 +76,7 @@ impl Adapter<'_> {
                 "it has its own embedding {name}, but the output matrix of its base is the embedding, which PEFT leaves as it was; merge the adapter with PEFT, with `tie_word_embeddings` = false"
             )));
         }
-        base.replace(own, &replaced);
+        base.add_adapter(own, &replaced);
         Ok(())
     }
 
@@ -68,8 +92,11 @@ impl Adapter<'_> {
         let weight = format!("{module}.weight");
         let target = resolve(&weight, base);
         let target = target.ok_or_else(|| self.misfit(base, format!("the model has no tensor {weight}")))?;
-        let shape = |name: &str| match own.info(name).map(|info| &info.shape[..]) {
-            Some(&[rows, columns]) => Ok([rows, columns]),
+        let shape = |name: &str| match own.info(name).map(|info| (&info.shape[..], &info.element)) {
+            Some((_, element)) if !element.is_readable() => {
+                Err(self.wrong(format!("the tensor {name} is of the type {element}, which cannot be read")))
+            }
+            Some((&[rows, columns], _)) => Ok([rows, columns]),
             _ => Err(self.wrong(format!("the tensor {name} is not a matrix"))),
         };
         let ([rank, inputs], [outputs, other]) = (shape(down)?, shape(up)?);
@@ -77,8 +104,8 @@ impl Adapter<'_> {
             return Err(self.wrong(format!("the ranks of {down} and {up} differ ({rank} and {other})")));
         }
         let mut delta = Delta {
-            a: own.values(down)?,
-            b: own.values(up)?,
+            a: down.into(),
+            b: up.into(),
             inputs,
             outputs,
             rank,

@@ -1,10 +1,10 @@
 //! [`AdapterConfig`]: the `adapter_config.json` of PEFT.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
-use serde_json::Value;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
 
 use crate::checkpoint::error::CheckpointError;
 use crate::checkpoint::hub;
@@ -30,7 +30,9 @@ pub(crate) struct AdapterConfig {
     use_rslora: Option<bool>,
     /// Whether adapted matrices are `[inputs, outputs]`.
     fan_in_fan_out: Option<bool>,
-    alpha_pattern: Option<BTreeMap<String, f64>>,
+    /// In the order of the file: the first pattern that matches counts, as in `get_pattern_key` of PEFT.
+    #[serde(default, deserialize_with = "in_order")]
+    alpha_pattern: Vec<(String, f64)>,
     use_dora: Option<bool>,
     use_qalora: Option<bool>,
     lora_bias: Option<bool>,
@@ -43,6 +45,7 @@ impl AdapterConfig {
     /// Reads the configuration in a directory.
     pub fn read(dir: &Path) -> Result<Self, CheckpointError> {
         let path = dir.join(ADAPTER_CONFIG_FILE);
+        CheckpointError::check_pointer(&path)?;
         let text = std::fs::read_to_string(&path)
             .map_err(|source| CheckpointError::Io { path: path.clone(), source })?;
         let config: Self = serde_json::from_str(&text)
@@ -80,7 +83,7 @@ impl AdapterConfig {
             return Some(format!("an adapter with `init_lora_weights` = {name:?}"));
         }
         let is_expression = |pattern: &&String| pattern.contains(['*', '+', '?', '[', '(', '|', '\\', '$']);
-        let mut patterns = self.alpha_pattern.iter().flat_map(BTreeMap::keys);
+        let mut patterns = self.alpha_pattern.iter().map(|(pattern, _)| pattern);
         patterns
             .find(is_expression)
             .map(|pattern| format!("the regular expression {pattern:?} in `alpha_pattern`"))
@@ -115,13 +118,23 @@ impl AdapterConfig {
 
     /// The factor of the product of the two matrices of a module.
     pub fn scale(&self, module: &str, rank: usize) -> f64 {
-        let mut patterns = self.alpha_pattern.iter().flatten();
+        let mut patterns = self.alpha_pattern.iter();
         let own = patterns.find(|(pattern, _)| matches(pattern, module)).map(|(_, alpha)| *alpha);
         // The default of PEFT.
         let alpha = own.or(self.lora_alpha).unwrap_or(8.0);
         let rank = rank.max(1) as f64;
         alpha / if self.use_rslora.unwrap_or(false) { rank.sqrt() } else { rank }
     }
+}
+
+/// The entries of an object in their order; none for null.
+fn in_order<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<(String, f64)>, D::Error> {
+    let entries: Option<Map<String, Value>> = Deserialize::deserialize(deserializer)?;
+    let entry = |(key, value): (String, Value)| match value.as_f64() {
+        Some(number) => Ok((key, number)),
+        None => Err(D::Error::custom(format!("{key:?} in `alpha_pattern` must be a number, but is {value}"))),
+    };
+    entries.into_iter().flatten().map(entry).collect()
 }
 
 /// Whether a pattern is the name of a module, or its end at a dot. `^` allows the whole name only.
@@ -149,6 +162,13 @@ mod tests {
         assert_eq!(patterns.scale("model.layers.0.k_proj", 3), 3.0);
         assert_eq!(patterns.scale("model.layers.10.k_proj", 2), 4.0);
         assert_eq!(config(r#"{"lora_alpha": 8, "use_rslora": true}"#).scale("x", 16), 2.0);
+        // The first pattern of the file counts, whatever its name.
+        let alpha = |text: &str| config(text).scale("model.layers.0.q_proj", 1);
+        assert_eq!(alpha(r#"{"alpha_pattern": {"q_proj": 2, "0.q_proj": 3}}"#), 2.0);
+        assert_eq!(alpha(r#"{"alpha_pattern": {"0.q_proj": 3, "q_proj": 2}}"#), 3.0);
+        assert_eq!(alpha(r#"{"alpha_pattern": null}"#), 8.0);
+        let wrong = serde_json::from_str::<AdapterConfig>(r#"{"alpha_pattern": {"q_proj": "2"}}"#);
+        assert!(wrong.unwrap_err().to_string().contains("\"q_proj\" in `alpha_pattern` must be a number"));
     }
 
     #[test]

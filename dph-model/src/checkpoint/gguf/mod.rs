@@ -44,6 +44,9 @@ pub(crate) struct Gguf {
     tensors: BTreeMap<String, RawTensor>,
 }
 
+/// The first parts of the names of the heads of reward models and classifiers.
+const HEADS: [&str; 3] = ["cls", "score", "v_head"];
+
 /// The key with the number of parts of a model.
 const PARTS: &str = "split.count";
 
@@ -89,6 +92,18 @@ impl Gguf {
     /// A key of the architecture, such as `block_count` for `llama.block_count`.
     fn key(&self, key: &str) -> String {
         format!("{}.{key}", self.architecture)
+    }
+
+    /// Fails if the file holds the head of a reward model or classifier.
+    pub fn check_no_head(&self) -> Result<(), CheckpointError> {
+        let is_of_head = |name: &&String| HEADS.iter().any(|head| name.split('.').next() == Some(*head));
+        match self.tensors.keys().find(is_of_head) {
+            None => Ok(()),
+            Some(name) => Err(self.unsupported(format!(
+                "this is a reward model or classifier, whose head ({name}) is not read from GGUF files; use the model that the file was \
+                 made of, in the layout of Hugging Face"
+            ))),
+        }
     }
 
     fn unsupported(&self, problem: impl Into<String>) -> CheckpointError {

@@ -1,8 +1,9 @@
 //! Downloads into the cache with the crate `hf-hub`.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use dph_core::hub;
+use dph_core::hub::{self, Digest};
 use dph_core::tokenizer_files::VOCABULARY_FILES;
 use hf_hub::api::sync::{ApiBuilder, ApiError};
 use hf_hub::{Cache, Repo, RepoType};
@@ -24,7 +25,7 @@ pub(super) fn model(cache: &Path, name: &HubName) -> Result<(), CheckpointError>
     // With a progress bar on a terminal.
     let mut builder =
         ApiBuilder::from_cache(cache.clone()).with_endpoint(endpoint.clone()).with_progress(true);
-    if let Some(token) = std::env::var("HF_TOKEN").ok().filter(|token| !token.is_empty()) {
+    if let Some(token) = hub::token().map_err(|error| name.failed(error.to_string()))? {
         builder = builder.with_token(Some(token));
     }
     let repo = Repo::with_revision(name.repository.clone(), RepoType::Model, name.revision.clone());
@@ -38,7 +39,12 @@ pub(super) fn model(cache: &Path, name: &HubName) -> Result<(), CheckpointError>
     let snapshot = local.pointer_path(&info.sha);
     let fetch = |file: &str| -> Result<PathBuf, CheckpointError> {
         let here = snapshot.join(file);
-        if here.exists() { Ok(here) } else { remote.download(file).map_err(failed) }
+        if here.exists() {
+            return Ok(here);
+        }
+        let path = remote.download(file).map_err(failed)?;
+        check_content(&path).map_err(|problem| name.failed(format!("{file}: {problem}")))?;
+        Ok(path)
     };
     let has = |file: &str| listed.iter().any(|listed| listed == file);
     match WEIGHTS.into_iter().find(|file| has(file)) {
@@ -66,6 +72,29 @@ pub(super) fn model(cache: &Path, name: &HubName) -> Result<(), CheckpointError>
         }
     }
     local.create_ref(&info.sha).map_err(|error| failed(error.into()))
+}
+
+/// Removes a downloaded file and fails if its content is not what the hub announced. The cache names the content of a file by the tag of
+/// the hub: its digest.
+fn check_content(path: &Path) -> Result<(), String> {
+    let failed = |error: std::io::Error| format!("the downloaded file cannot be read: {error}");
+    let content = path.canonicalize().map_err(failed)?;
+    let tag = content.file_name().unwrap_or_default().to_string_lossy();
+    let Some(expected) = Digest::parse(&tag) else { return Ok(()) };
+    let mut file = File::open(&content).map_err(failed)?;
+    let length = file.metadata().map_err(failed)?.len();
+    let found = expected.of(&mut file, length).map_err(failed)?;
+    if found == expected {
+        return Ok(());
+    }
+    for path in [path, &content] {
+        std::fs::remove_file(path).map_err(failed)?;
+    }
+    Err(format!(
+        "the downloaded content ({length} bytes) has the digest {} instead of {}, so it was removed; try again",
+        found.as_str(),
+        expected.as_str()
+    ))
 }
 
 fn only_gguf<'a>(listed: &'a [String], name: &HubName) -> Result<&'a str, CheckpointError> {

@@ -10,7 +10,7 @@ const BUFFER: usize = 1 << 20;
 
 /// The digest of a file's content, in hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Digest {
+pub enum Digest {
     /// Of a large file.
     Sha256(String),
     /// The name of the content in git: SHA-1 of a header with the length, and the content.
@@ -33,17 +33,23 @@ impl Digest {
 
     /// Some digits, for the name of a file.
     pub fn tag(&self) -> &str {
-        let (Self::Sha256(text) | Self::Git(text)) = self;
-        &text[..16]
+        &self.as_str()[..16]
     }
 
-    /// Whether a content of this length has the digest.
-    pub fn matches(&self, content: &mut impl Read, length: u64) -> io::Result<bool> {
+    /// The digits.
+    pub fn as_str(&self) -> &str {
+        let (Self::Sha256(text) | Self::Git(text)) = self;
+        text
+    }
+
+    /// The digest of the same kind of a content of this length.
+    ///
+    /// # Errors
+    /// A content that cannot be read.
+    pub fn of(&self, content: &mut impl Read, length: u64) -> io::Result<Self> {
         Ok(match self {
-            Self::Sha256(expected) => hashed(Sha256::new(), content)? == *expected,
-            Self::Git(expected) => {
-                hashed(Sha1::new_with_prefix(format!("blob {length}\0")), content)? == *expected
-            }
+            Self::Sha256(_) => Self::Sha256(hashed(Sha256::new(), content)?),
+            Self::Git(_) => Self::Git(hashed(Sha1::new_with_prefix(format!("blob {length}\0")), content)?),
         })
     }
 }
@@ -76,8 +82,8 @@ mod tests {
         let large = "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03";
         let large = Digest::parse(&format!("\"{}\"", large.to_uppercase())).unwrap();
         for digest in [git, large] {
-            assert!(digest.matches(&mut &b"hello\n"[..], 6).unwrap(), "{digest:?}");
-            assert!(!digest.matches(&mut &b"hallo\n"[..], 6).unwrap(), "{digest:?}");
+            assert_eq!(digest.of(&mut &b"hello\n"[..], 6).unwrap(), digest);
+            assert_ne!(digest.of(&mut &b"hallo\n"[..], 6).unwrap(), digest);
         }
         for other in ["", "W/\"abc\"", "main", &"g".repeat(40)] {
             assert_eq!(Digest::parse(other), None, "{other}");

@@ -1,6 +1,14 @@
 //! The settings of the Hugging Face Hub in the environment, by the variables that all tools for the hub use.
 
+#[cfg(feature = "hub")]
+mod digest;
+mod token;
+
 use std::path::PathBuf;
+
+#[cfg(feature = "hub")]
+pub use digest::Digest;
+pub use token::{TokenError, token};
 
 /// The address of the hub, unless `HF_ENDPOINT` is set.
 const ENDPOINT: &str = "https://huggingface.co";
