@@ -93,7 +93,12 @@ fn a_dry_run_names_the_weights_that_it_did_not_read() {
     let made = dir.path().join("made");
     succeed(&mut small(&made, &[]));
     let model = made.join("sft");
-    std::fs::write(model.join("model.safetensors"), "damaged").unwrap();
+    let weights = model.join("model.safetensors");
+    // The last weight is no number.
+    let mut bytes = std::fs::read(&weights).unwrap();
+    let last = bytes.len() - 4;
+    bytes[last..].copy_from_slice(&f32::NAN.to_le_bytes());
+    std::fs::write(&weights, bytes).unwrap();
     let file = dir.path().join("experiment.toml");
     std::fs::write(&file, format!("name = \"x\"\n[model]\npath = {model:?}\n[eval]\ntasks = [\"world\"]\n"))
         .unwrap();
@@ -103,8 +108,23 @@ fn a_dry_run_names_the_weights_that_it_did_not_read() {
         command
     };
     let output = said(&succeed(&mut train(&["--dry-run"], &dir.path().join("run"))));
-    let message =
-        format!("not checked the weights of {}: a dry run reads only its configuration", model.display());
+    let message = format!(
+        "not checked the values of the weights of {}: a dry run reads only their names, types and shapes",
+        model.display()
+    );
     assert!(output.contains(&message), "{output}");
     fail(&mut train(&[], &dir.path().join("run")), 1);
+
+    // Shapes are held against the configuration before anything heavy, and a file must be whole.
+    let config = model.join("config.json");
+    let text = std::fs::read_to_string(&config).unwrap();
+    let mut changed: serde_json::Value = serde_json::from_str(&text).unwrap();
+    changed["vocab_size"] = (changed["vocab_size"].as_u64().unwrap() + 64).into();
+    std::fs::write(&config, changed.to_string()).unwrap();
+    let output = fail(&mut train(&["--dry-run"], &dir.path().join("run")), 1);
+    assert!(output.contains("do not match its config.json"), "{output}");
+    std::fs::write(&config, text).unwrap();
+    std::fs::write(&weights, "damaged").unwrap();
+    let output = fail(&mut train(&["--dry-run"], &dir.path().join("run")), 1);
+    assert!(output.contains("model.safetensors (7 bytes) is truncated"), "{output}");
 }

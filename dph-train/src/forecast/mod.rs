@@ -88,8 +88,10 @@ impl Forecast {
             );
         }
         if let Some(path) = found {
-            unchecked
-                .push(format!("the weights of {}: a dry run reads only its configuration", path.display()));
+            unchecked.push(format!(
+                "the values of the weights of {}: a dry run reads only their names, types and shapes",
+                path.display()
+            ));
         }
         let speed = Speed::measure(&checked.device, &source.config);
         let mut stages = Vec::new();
