@@ -34,6 +34,7 @@
 //! - `calibration`: a [`Calibration`] says how well scores agree with what is right, and which are good enough.
 //! - `report`: [`Table`], plots and an [`HtmlReport`] of results.
 //! - `rank`: a [`Ranking`] sorts the candidate answers to a prompt by a scorer.
+//! - `serve` (feature `serve`): a [`Service`](serve::Service) answers requests over HTTP.
 //! - `generate`: [`generate`](generate()) lets answers to prompts grow, with their rewards from the same pass, and chooses the best.
 
 mod agreement;
@@ -58,6 +59,8 @@ mod results;
 mod score;
 mod scorer_choice;
 mod scoring;
+#[cfg(feature = "serve")]
+pub mod serve;
 mod submission;
 mod token_rewards;
 mod unconditional;
@@ -77,8 +80,8 @@ pub use compare::{
 };
 pub use file_error::FileError;
 pub use generate::{
-    Answer, AnswerEnd, AnswerSet, BestOf, GenerateRequest, GeneratedToken, GenerationError, GoldMatch,
-    Rejection, Selection, Stopping, Usage, check_prompt, generate,
+    Answer, AnswerEnd, AnswerSet, BestOf, GenerateRequest, GeneratedToken, Generation, GenerationError,
+    GoldMatch, Rejection, Selection, Stopping, TextStream, Usage, check_prompt, generate,
 };
 pub use metrics::{
     Estimate, accuracy, chance, f1, matthews, mean, mean_of_metrics, pearson, spearman, weighted_mean,

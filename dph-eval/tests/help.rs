@@ -16,6 +16,7 @@ fn help_texts() {
         ("help_generate", &["generate", "--help"]),
         ("help_rank", &["rank", "--help"]),
         ("help_report", &["report", "--help"]),
+        ("help_serve", &["serve", "--help"]),
     ] {
         insta::assert_snapshot!(name, command::run(Path::new("."), args).ok());
     }

@@ -2,16 +2,17 @@
 #![cfg(feature = "flex")]
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/browser.rs"]
+mod browser;
 #[path = "support/command.rs"]
 mod command;
 mod support;
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use command::run;
-use dph_core::testing::{Run, chromium};
+use dph_core::testing::chromium;
 use serde_json::{Value, json};
 use support::{lswt, write_model_with_head, write_rows};
 
@@ -41,32 +42,11 @@ fn place() -> tempfile::TempDir {
 }
 
 /// Opens a page, runs a script in it, and returns the JSON that the script evaluates to.
-fn in_browser(browser: &Path, page: &str, script: &str) -> Value {
+fn in_browser(chromium: &Path, page: &str, script: &str) -> Value {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("page.html");
-    let probe = "<script>addEventListener('load', () => { const out = document.createElement('output'); out.id = 'probe'; \
-                 let found; try { found = (() => { SCRIPT })(); } catch (error) { found = String(error); } \
-                 out.textContent = 'PROBE' + btoa(unescape(encodeURIComponent(JSON.stringify(found)))) + 'END'; document.body.append(out); });</script>";
-    fs::write(&path, page.replace("</body>", &format!("{}</body>", probe.replace("SCRIPT", script))))
-        .unwrap();
-    let mut command = Command::new(browser);
-    command.args(["--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=2000", "--dump-dom"]);
-    command.arg(format!("--user-data-dir={}", dir.path().join("profile").display()));
-    let printed = Run::new(command.arg(format!("file://{}", path.display()))).ok();
-    let found = printed.split("PROBE").last().unwrap().split("END").next().unwrap();
-    serde_json::from_slice(&decode(found)).unwrap()
-}
-
-/// Base64, in which no text of the page can be taken for the result.
-fn decode(text: &str) -> Vec<u8> {
-    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let digits = text.bytes().filter_map(|byte| alphabet.iter().position(|known| *known == byte));
-    let digits: Vec<u32> = digits.map(|digit| digit as u32).collect();
-    let bytes = digits.chunks(4).flat_map(|four| {
-        let bits = four.iter().fold(0, |bits, digit| bits << 6 | digit) << (6 * (4 - four.len()));
-        [16, 8, 0].map(|shift| (bits >> shift) as u8).into_iter().take(four.len() - 1).collect::<Vec<_>>()
-    });
-    bytes.collect()
+    fs::write(&path, browser::with_probe(page, script)).unwrap();
+    browser::probe(chromium, &format!("file://{}", path.display()), 2000)
 }
 
 #[test]

@@ -46,4 +46,5 @@ pub use encoder::{Classifier, Encoder, Text};
 pub use family::{ConfigError, Family, param_count, unknown_keys};
 pub use generate::{
     AnswerId, Answers, Choice, Computed, Drawn, Finish, GenerateError, Generated, Prompts, Sampling,
+    SamplingError,
 };

@@ -34,7 +34,7 @@ pub use allocator::{Allocator, keep_freed_memory};
 #[cfg(feature = "cli")]
 pub use failure::Failure;
 #[cfg(feature = "cli")]
-pub use log::log_to_stderr;
+pub use log::{log_to_stderr, log_with_times_to_stderr};
 pub use printable::{printable_line, printable_text};
 pub use progress::{Done, Progress};
 #[cfg(feature = "cli")]

@@ -16,7 +16,7 @@ pub use close::assert_close;
 pub use device::device;
 pub use golden::{Golden, entries, list};
 pub use golden_tensors::{GoldenTensor, number, read_tensors};
-pub use python::python;
+pub use python::{python, python_with};
 pub use real::{
     case_folder, chromium, data_file, data_root, smollm2, smollm2_gguf, tokenizer_folder, tokenizer_folder_in,
 };

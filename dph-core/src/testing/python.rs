@@ -15,10 +15,19 @@ const LACKS: i32 = 77;
 ///
 /// If the program fails.
 pub fn python(program: &str, arguments: &[&Path]) -> Option<String> {
+    python_with(&["torch", "transformers"], program, arguments)
+}
+
+/// As [`python`], with other packages.
+///
+/// # Panics
+///
+/// If the program fails.
+pub fn python_with(packages: &[&str], program: &str, arguments: &[&Path]) -> Option<String> {
     let interpreter = std::env::var_os("DPH_PYTHON").unwrap_or_else(|| "python3".into());
-    let import = format!(
-        "import sys\ntry:\n    import torch, transformers\nexcept ImportError:\n    sys.exit({LACKS})\n"
-    );
+    let packages = packages.join(", ");
+    let import =
+        format!("import sys\ntry:\n    import {packages}\nexcept ImportError:\n    sys.exit({LACKS})\n");
     let output = Command::new(&interpreter)
         .args(["-c", &(import + program)])
         .args(arguments)
@@ -31,7 +40,7 @@ pub fn python(program: &str, arguments: &[&Path]) -> Option<String> {
         }
         _ => {
             say(&format!(
-                "PYTHON: {interpreter:?} has no torch and transformers; set DPH_PYTHON. The test is left out"
+                "PYTHON: {interpreter:?} has not all of {packages}; set DPH_PYTHON. The test is left out"
             ));
             None
         }

@@ -61,6 +61,12 @@ impl DeviceArgs {
         self.backbone.is_some()
     }
 
+    /// Whether a flag names a directory that belongs to one model only.
+    #[cfg(feature = "serve")]
+    pub fn names_a_model(&self) -> bool {
+        self.backbone.is_some() || self.base.is_some()
+    }
+
     fn open_on(&self, dir: &Path, text_only: bool, backbone: Option<PathBuf>) -> Result<Model, Failure> {
         let device = dph_core::device(&self.device)?;
         Ok(Model::open_with(dir, &device, &self.options(text_only, backbone))?)

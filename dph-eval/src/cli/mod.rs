@@ -14,8 +14,8 @@ mod line_editor;
 mod rank;
 mod report;
 mod requests;
+mod serve;
 mod shown_answer;
-mod text_stream;
 mod token_rewards;
 
 use std::io::Write;
@@ -42,6 +42,7 @@ enum Command {
     Bench(bench::BenchArgs),
     Generate(Box<generate::GenerateArgs>),
     Rank(rank::RankArgs),
+    Serve(Box<serve::ServeArgs>),
     Agree(agree::AgreeArgs),
     Calibrate(calibrate::CalibrateArgs),
     Compare(compare::CompareArgs),
@@ -54,6 +55,7 @@ impl Cli {
             Command::Bench(args) => args.run(out),
             Command::Generate(args) => args.run(out),
             Command::Rank(args) => args.run(out),
+            Command::Serve(args) => args.run(),
             Command::Agree(args) => args.run(out),
             Command::Calibrate(args) => args.run(out),
             Command::Compare(args) => args.run(out),

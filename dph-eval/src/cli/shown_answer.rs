@@ -1,9 +1,9 @@
 //! [`answer`]: answers to one prompt, shown while they are generated.
 
 use dph_core::terminal::Failure;
-use dph_eval::{AnswerSet, BestOf, GenerateRequest, GeneratedToken, Model, check_prompt, generate};
-
-use super::text_stream::TextStream;
+use dph_eval::{
+    AnswerSet, BestOf, GenerateRequest, GeneratedToken, Model, TextStream, check_prompt, generate,
+};
 
 /// Shows a token and the text that it completes.
 pub type Show<'a> = dyn FnMut(GeneratedToken, &str) -> Result<(), Failure> + 'a;

@@ -33,6 +33,8 @@ pub struct Answer {
     pub text: String,
     /// Its tokens, without the end of the turn. These are scored, followed by the end-of-turn token.
     pub tokens: Vec<u32>,
+    /// The tokens that were drawn, with their log-probabilities. They differ from `tokens` where a stop string cut the answer.
+    pub drawn: Vec<(u32, f32)>,
     /// Why it ended.
     pub end: AnswerEnd,
     /// Its log-likelihood, its length, and its rewards. An answer that was rejected has those so far.

@@ -1,7 +1,7 @@
 //! [`GeneratedToken`]: a token of an answer that grows.
 
 /// A token of an answer that grows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct GeneratedToken {
     /// Index of the prompt.
     pub prompt: usize,
@@ -9,4 +9,6 @@ pub struct GeneratedToken {
     pub answer: usize,
     /// The token.
     pub token: u32,
+    /// Its log-probability (natural logarithm) in the model's own distribution, without temperature, truncation and penalty.
+    pub log_prob: f32,
 }

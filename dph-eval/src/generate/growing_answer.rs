@@ -12,6 +12,8 @@ use crate::generate::stop_strings::{Cut, StopStrings};
 #[derive(Debug, Clone, Default)]
 pub(crate) struct GrowingAnswer {
     pub tokens: Vec<u32>,
+    /// The log-probability of each token.
+    log_probs: Vec<f32>,
     loglik: f64,
     certainty: f64,
     /// Why it ended; `None` while it grows.
@@ -33,6 +35,7 @@ impl GrowingAnswer {
     ) -> Result<(), ChatError> {
         if let (Some(token), Some(drawn)) = (choice.token, choice.drawn) {
             self.tokens.push(token);
+            self.log_probs.push(drawn.log_prob);
             self.loglik += f64::from(drawn.log_prob);
             self.certainty += f64::from(drawn.certainty);
         }
@@ -69,6 +72,7 @@ impl GrowingAnswer {
     pub fn finish(self, tokenizer: &ChatTokenizer) -> Result<Answer, ChatError> {
         let length = self.tokens.len();
         let self_certainty = self.certainty / length.max(1) as f64;
+        let drawn = self.tokens.iter().copied().zip(self.log_probs).collect();
         let (text, tokens) = match self.cut {
             Some(Cut { text, tokens }) => (text, tokens),
             None => (tokenizer.decode(&self.tokens)?, self.tokens),
@@ -82,6 +86,6 @@ impl GrowingAnswer {
             rewards: self.rewards,
         };
         let end = self.end.unwrap_or_default();
-        Ok(Answer { text, tokens, end, scores, self_certainty, token_rewards: self.token_rewards })
+        Ok(Answer { text, tokens, drawn, end, scores, self_certainty, token_rewards: self.token_rewards })
     }
 }

@@ -15,63 +15,80 @@ use crate::generate::settings::BestOf;
 use crate::generate::stop_strings::StopStrings;
 
 /// What all waves of answers to some prompts have in common.
-pub(crate) struct Wave<'a> {
-    pub computed: &'a Prompts<'a>,
-    /// Rewards of empty answers; `None` if the states of growing answers give none.
-    pub rewards: Option<RewardStream<'a>>,
-    pub sampling: &'a Sampling,
+pub(crate) struct Rules<'a> {
     pub settings: &'a BestOf,
-    pub stops: StopStrings,
+    pub stops: &'a StopStrings,
     pub tokenizer: &'a ChatTokenizer,
-    /// The end-of-turn token.
-    pub end: u32,
 }
 
-impl Wave<'_> {
-    /// Generates these answers, which are the next ones of their prompts.
-    pub fn run(
-        &self,
-        ids: &[AnswerId],
+/// Answers that grow together until all have ended.
+pub(crate) struct Wave<'a> {
+    answers: Answers<'a>,
+    /// `None` if the states of growing answers give no rewards.
+    rewards: Option<Rewards<'a>>,
+    ids: Vec<AnswerId>,
+    /// The end-of-turn token.
+    end: u32,
+    /// Number of tokens that the answers have grown by.
+    tokens: usize,
+}
+
+impl<'a> Wave<'a> {
+    /// Starts these answers, which are the next ones of their prompts. `rewards` are those of empty answers; `None` if the states of
+    /// growing answers give none.
+    pub fn start(
+        computed: &Prompts<'a>,
+        rewards: Option<RewardStream<'a>>,
+        ids: Vec<AnswerId>,
+        sampling: &Sampling,
+        end: u32,
         all: &mut [PromptAnswers],
-        on_token: &mut dyn FnMut(GeneratedToken),
-    ) -> Result<(), GenerationError> {
-        for id in ids {
+    ) -> Result<Self, GenerationError> {
+        for id in &ids {
             all[id.prompt].answers.push(GrowingAnswer::default());
         }
-        let end = self.rewards.is_some().then_some(self.end);
-        let mut answers = self.computed.answers(ids, self.sampling, end)?;
-        let mut rewards = self.rewards.clone().map(|stream| Rewards::new(stream, &answers, ids));
-        for tokens in 1.. {
-            self.choose(&mut answers, ids, all, on_token)?;
-            let is_round = self.settings.rejection.is_some_and(|rejection| rejection.is_due(tokens));
-            let so_far = is_round || self.settings.token_rewards;
-            let probe = so_far && rewards.as_ref().is_some_and(|rewards| rewards.stream.reads_end_only());
-            let Some(computed) = answers.compute(probe)? else { break };
-            if probe {
-                for &answer in &computed.answers {
-                    all[ids[answer].prompt].usage.branches += 1;
-                }
-            }
-            let Some(rewards) = &mut rewards else { continue };
-            rewards.push(&computed, probe.then_some(self.end), so_far, ids, all, self.settings.token_rewards);
-            if is_round {
-                self.reject(&mut answers, ids, all);
+        let answers = computed.answers(&ids, sampling, rewards.is_some().then_some(end))?;
+        let rewards = rewards.map(|stream| Rewards::new(stream, &answers, &ids));
+        Ok(Self { answers, rewards, ids, end, tokens: 0 })
+    }
+
+    /// Adds a token to every answer that grows. Returns whether there was one.
+    pub fn step(
+        &mut self,
+        rules: &Rules<'_>,
+        all: &mut [PromptAnswers],
+        on_token: &mut dyn FnMut(GeneratedToken),
+    ) -> Result<bool, GenerationError> {
+        self.tokens += 1;
+        self.choose(rules, all, on_token)?;
+        let settings = rules.settings;
+        let is_round = settings.rejection.is_some_and(|rejection| rejection.is_due(self.tokens));
+        let so_far = is_round || settings.token_rewards;
+        let probe = so_far && self.rewards.as_ref().is_some_and(|rewards| rewards.stream.reads_end_only());
+        let Some(computed) = self.answers.compute(probe)? else { return Ok(false) };
+        if probe {
+            for &answer in &computed.answers {
+                all[self.ids[answer].prompt].usage.branches += 1;
             }
         }
-        Ok(())
+        let Some(rewards) = &mut self.rewards else { return Ok(true) };
+        rewards.push(&computed, probe.then_some(self.end), so_far, &self.ids, all, settings.token_rewards);
+        if is_round {
+            self.reject(settings, all);
+        }
+        Ok(true)
     }
 
     /// Draws the next tokens.
     fn choose(
-        &self,
-        answers: &mut Answers<'_>,
-        ids: &[AnswerId],
+        &mut self,
+        rules: &Rules<'_>,
         all: &mut [PromptAnswers],
         on_token: &mut dyn FnMut(GeneratedToken),
     ) -> Result<(), GenerationError> {
         let mut cut = Vec::new();
-        for choice in answers.choose() {
-            let AnswerId { prompt, number } = ids[choice.answer];
+        for choice in self.answers.choose() {
+            let AnswerId { prompt, number } = self.ids[choice.answer];
             let prompt_answers = &mut all[prompt];
             match choice.drawn {
                 Some(_) => prompt_answers.usage.generated += 1,
@@ -79,22 +96,23 @@ impl Wave<'_> {
                 None => prompt_answers.usage.branches += usize::from(self.rewards.is_some()),
             }
             let growing = &mut prompt_answers.answers[number as usize];
-            growing.add(&choice, &self.stops, self.tokenizer)?;
+            growing.add(&choice, rules.stops, rules.tokenizer)?;
             if growing.is_cut() {
                 cut.push(choice.answer);
             }
-            if let Some(token) = choice.token {
-                on_token(GeneratedToken { prompt, answer: number as usize, token });
+            if let (Some(token), Some(drawn)) = (choice.token, choice.drawn) {
+                let log_prob = drawn.log_prob;
+                on_token(GeneratedToken { prompt, answer: number as usize, token, log_prob });
             }
         }
-        answers.retain(|answer| !cut.contains(&answer));
+        self.answers.retain(|answer| !cut.contains(&answer));
         Ok(())
     }
 
     /// Drops the answers with the lowest values so far.
-    fn reject(&self, answers: &mut Answers<'_>, ids: &[AnswerId], all: &mut [PromptAnswers]) {
-        let Some(rejection) = self.settings.rejection else { return };
-        let growing: Vec<usize> = answers.growing().collect();
+    fn reject(&mut self, settings: &BestOf, all: &mut [PromptAnswers]) {
+        let Some(rejection) = settings.rejection else { return };
+        let growing: Vec<usize> = self.answers.growing().collect();
         let mut dropped = Vec::new();
         for (prompt, prompt_answers) in all.iter_mut().enumerate() {
             let mut contenders = Vec::new();
@@ -103,15 +121,16 @@ impl Wave<'_> {
                     continue;
                 }
                 let id = AnswerId { prompt, number: number as u64 };
-                let grows = growing.iter().any(|&answer| ids[answer] == id);
-                contenders.push(Contender { answer: number, value: answer.value(self.settings), grows });
+                let grows = growing.iter().any(|&answer| self.ids[answer] == id);
+                contenders.push(Contender { answer: number, value: answer.value(settings), grows });
             }
             for number in rejection.rejected(&contenders) {
                 prompt_answers.answers[number].end = Some(AnswerEnd::Rejected);
                 dropped.push(AnswerId { prompt, number: number as u64 });
             }
         }
-        answers.retain(|answer| !dropped.contains(&ids[answer]));
+        let ids = &self.ids;
+        self.answers.retain(|answer| !dropped.contains(&ids[answer]));
     }
 }
 

@@ -28,14 +28,15 @@ pub struct AnswerId {
 #[derive(Debug)]
 pub struct Answers<'a> {
     backbone: &'a Backbone,
-    sampling: &'a Sampling,
+    /// Tokens that end an answer.
+    stop: Vec<u32>,
     layers: LastToo,
     end: Option<u32>,
     cache: Cache,
     /// Rows of the cache.
     cached: usize,
     /// The answers that grow, in the order of their rows.
-    rows: Vec<Row<'a>>,
+    rows: Vec<Row>,
     /// Logits of the rows that go on.
     logits: Vec<f32>,
 }
@@ -55,13 +56,13 @@ pub struct Computed {
 }
 
 #[derive(Debug)]
-struct Row<'a> {
+struct Row {
     answer: usize,
     /// Row of the cache.
     cached: usize,
     /// Row of the logits.
     logits: usize,
-    sampler: Sampler<'a>,
+    sampler: Sampler,
     /// Tokens that the answer may still grow by.
     left: usize,
     /// Why it ends when nothing is left.
@@ -87,7 +88,7 @@ impl<'a> Prompts<'a> {
     pub fn answers(
         &self,
         ids: &[AnswerId],
-        sampling: &'a Sampling,
+        sampling: &Sampling,
         end: Option<u32>,
     ) -> Result<Answers<'a>, GenerateError> {
         Answers::fork(self, ids, sampling, end)
@@ -99,7 +100,7 @@ impl<'a> Answers<'a> {
     fn fork(
         prompts: &Prompts<'a>,
         ids: &[AnswerId],
-        sampling: &'a Sampling,
+        sampling: &Sampling,
         end: Option<u32>,
     ) -> Result<Self, GenerateError> {
         // The rows of a prompt are neighbours.
@@ -112,7 +113,7 @@ impl<'a> Answers<'a> {
     /// One answer to each prompt, which continues in the cache of the prompts.
     pub(super) fn one_each(
         mut prompts: Prompts<'a>,
-        sampling: &'a Sampling,
+        sampling: &Sampling,
         end: Option<u32>,
     ) -> Result<Self, GenerateError> {
         let cache = std::mem::take(&mut prompts.cache);
@@ -126,7 +127,7 @@ impl<'a> Answers<'a> {
         cache: Cache,
         ids: &[AnswerId],
         order: &[usize],
-        sampling: &'a Sampling,
+        sampling: &Sampling,
         end: Option<u32>,
     ) -> Result<Self, GenerateError> {
         sampling.check()?;
@@ -154,7 +155,7 @@ impl<'a> Answers<'a> {
         };
         Ok(Self {
             backbone: prompts.backbone,
-            sampling,
+            stop: sampling.stop.clone(),
             layers: LastToo::new(&prompts.layers),
             end,
             cache,
@@ -176,8 +177,8 @@ impl<'a> Answers<'a> {
 
     /// Draws the next token of every answer, in the order of the rows.
     pub fn choose(&mut self) -> Vec<Choice> {
-        let (vocab, end, logits, stop) = (self.backbone.vocab(), self.end, &self.logits, &self.sampling.stop);
-        let choose = |row: &mut Row<'_>| {
+        let (vocab, end, logits, stop) = (self.backbone.vocab(), self.end, &self.logits, &self.stop);
+        let choose = |row: &mut Row| {
             let (answer, limit) = (row.answer, row.limit);
             let nothing = Choice { answer, token: None, drawn: None, finish: Some(limit) };
             if row.left == 0 {
@@ -251,7 +252,7 @@ impl<'a> Answers<'a> {
     }
 }
 
-impl Row<'_> {
+impl Row {
     fn end(&mut self, end: Option<u32>) {
         self.ended = true;
         self.next = end.unwrap_or(self.next);

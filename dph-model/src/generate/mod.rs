@@ -16,7 +16,7 @@ pub use choice::{Choice, Drawn};
 pub use error::GenerateError;
 pub use finish::Finish;
 pub use prompts::Prompts;
-pub use sampling::Sampling;
+pub use sampling::{Sampling, SamplingError};
 
 /// The continuation of a prompt.
 #[derive(Debug, Clone, PartialEq, Eq)]

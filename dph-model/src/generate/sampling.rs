@@ -81,15 +81,15 @@ impl Sampling {
 
 /// Chooses the tokens of one sequence.
 #[derive(Debug)]
-pub(super) struct Sampler<'a> {
-    sampling: &'a Sampling,
+pub(super) struct Sampler {
+    sampling: Sampling,
     seen: HashSet<u32>,
     random: ChaCha8Rng,
 }
 
-impl<'a> Sampler<'a> {
+impl Sampler {
     /// The sampler of the answer with this number to a prompt.
-    pub fn new(sampling: &'a Sampling, prompt: &[u32], number: u64) -> Self {
+    pub fn new(sampling: &Sampling, prompt: &[u32], number: u64) -> Self {
         let mut content = blake3::Hasher::new();
         content.update(&sampling.seed.to_le_bytes());
         for token in prompt {
@@ -101,7 +101,7 @@ impl<'a> Sampler<'a> {
             1.0 => HashSet::new(),
             _ => prompt.iter().copied().collect(),
         };
-        Self { sampling, seen, random }
+        Self { sampling: sampling.clone(), seen, random }
     }
 
     /// Chooses the next token.
@@ -122,7 +122,7 @@ impl<'a> Sampler<'a> {
     }
 
     fn choose(&mut self, logits: &[f32]) -> u32 {
-        let Sampling { temperature, top_k, top_p, .. } = *self.sampling;
+        let Sampling { temperature, top_k, top_p, .. } = self.sampling;
         let largest = logits.iter().copied().fold(f32::NEG_INFINITY, |a, b| if b > a { b } else { a });
         // Without a finite logit there is no distribution.
         if temperature == 0.0 || top_k == 1 || !largest.is_finite() {

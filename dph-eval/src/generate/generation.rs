@@ -1,0 +1,147 @@
+//! [`Generation`]: answers to prompts that grow token by token.
+
+use dph_core::{Ending, RewardStream};
+use dph_model::{AnswerId, Prompts, Sampling};
+
+use crate::generate::answer::AnswerSet;
+use crate::generate::check::{check, check_prompt};
+use crate::generate::error::GenerationError;
+use crate::generate::generated_token::GeneratedToken;
+use crate::generate::prompt_answers::PromptAnswers;
+use crate::generate::rescore::rescore;
+use crate::generate::selection::choose;
+use crate::generate::settings::BestOf;
+use crate::generate::stop_strings::StopStrings;
+use crate::generate::wave::{Rules, Wave};
+use crate::model::Model;
+
+/// Answers to prompts that grow together, one token at a [`step`](Self::step). [`generate`](crate::generate()) takes all steps.
+pub struct Generation<'a> {
+    model: &'a Model,
+    settings: BestOf,
+    sampling: Sampling,
+    stops: StopStrings,
+    computed: Prompts<'a>,
+    /// Rewards of empty answers; `None` if the states of growing answers give none.
+    rewards: Option<RewardStream<'a>>,
+    all: Vec<PromptAnswers>,
+    wave: Option<Wave<'a>>,
+    /// The first answer of the wave to each prompt.
+    first: Vec<usize>,
+}
+
+impl<'a> Generation<'a> {
+    /// Computes the prompts, given in tokens.
+    ///
+    /// # Errors
+    ///
+    /// As [`generate`](crate::generate()).
+    pub fn new(model: &'a Model, prompts: &[Vec<u32>], settings: &BestOf) -> Result<Self, GenerationError> {
+        check(model, settings)?;
+        prompts.iter().try_for_each(|prompt| check_prompt(model, prompt))?;
+        let tokenizer = &*model.tokenizer;
+        // Of the model's states, those of whole answers only are the same while answers grow.
+        // A head that reads the end of the conversation needs the tokens behind the answer.
+        let head = model.head.as_ref();
+        let streamed = head.filter(|_| model.backbone.is_packable() && tokenizer.ending() == Ending::Turn);
+        let layers = streamed.map_or(&[][..], |(_, config)| config.aggregation.layers_needed());
+        let computed = model.backbone.prompts(prompts, layers)?;
+        let rewards =
+            streamed.map(|(head, _)| head.reward_stream(computed.states(), computed.padding(), prompts));
+        Ok(Self {
+            model,
+            settings: settings.clone(),
+            sampling: Sampling { stop: stop_tokens(model), ..settings.sampling.clone() },
+            stops: StopStrings::new(&settings.stop_strings),
+            computed,
+            rewards,
+            all: prompts.iter().map(|prompt| PromptAnswers::new(prompt.len())).collect(),
+            wave: None,
+            first: Vec::new(),
+        })
+    }
+
+    /// Adds a token to every answer that grows, and calls `on_token` for each. Returns whether answers may grow further.
+    ///
+    /// # Errors
+    ///
+    /// A defect of the model or its tokenizer: settings and prompts have been checked.
+    pub fn step(&mut self, on_token: &mut dyn FnMut(GeneratedToken)) -> Result<bool, GenerationError> {
+        let Some(wave) = &mut self.wave else { return self.start_wave() };
+        let rules = Rules { settings: &self.settings, stops: &self.stops, tokenizer: &self.model.tokenizer };
+        if wave.step(&rules, &mut self.all, on_token)? {
+            return Ok(true);
+        }
+        self.end_wave()?;
+        self.start_wave()
+    }
+
+    /// The rewards of an answer, as far as it has grown; empty where they have not been computed. They are computed at every token only
+    /// with [`token_rewards`](BestOf::token_rewards), and otherwise when an answer ends.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such prompt.
+    pub fn rewards(&self, prompt: usize, answer: usize) -> &[f32] {
+        self.all[prompt].answers.get(answer).map_or(&[], |answer| &answer.rewards)
+    }
+
+    /// The answers, as far as they have grown, and the choice among them.
+    ///
+    /// # Errors
+    ///
+    /// As [`step`](Self::step).
+    pub fn finish(self) -> Result<Vec<AnswerSet>, GenerationError> {
+        let Self { model, settings, computed, all, .. } = self;
+        let finish = |(prompt, answers): (&Vec<u32>, PromptAnswers)| {
+            let usage = answers.usage;
+            let finished = answers.answers.into_iter().map(|answer| answer.finish(&model.tokenizer));
+            let answers: Vec<_> = finished.collect::<Result<_, _>>()?;
+            let chosen = choose(&answers, &settings, prompt);
+            Ok(AnswerSet { answers, chosen, usage })
+        };
+        computed.tokens().iter().zip(all).map(finish).collect()
+    }
+
+    /// Starts the next answers of the prompts that are not done. Returns whether there are any.
+    fn start_wave(&mut self) -> Result<bool, GenerationError> {
+        let ids = next_wave(&self.all, &self.settings);
+        if ids.is_empty() {
+            return Ok(false);
+        }
+        self.first = self.all.iter().map(|prompt| prompt.answers.len()).collect();
+        let (rewards, end) = (self.rewards.clone(), self.model.tokenizer.end_of_turn_id());
+        self.wave = Some(Wave::start(&self.computed, rewards, ids, &self.sampling, end, &mut self.all)?);
+        Ok(true)
+    }
+
+    fn end_wave(&mut self) -> Result<(), GenerationError> {
+        self.wave = None;
+        let has_rewards = self.model.head.is_some();
+        let is_streamed = self.rewards.is_some();
+        rescore(self.model, &self.computed, has_rewards, is_streamed, &mut self.all, &self.first)?;
+        let settings = &self.settings;
+        for prompt in &mut self.all {
+            prompt.is_done = prompt.answers.len() >= settings.answers
+                || settings.stopping.is_some_and(|stopping| stopping.is_enough(&prompt.values(settings)));
+        }
+        Ok(())
+    }
+}
+
+/// The answers to generate next: those of one wave for each prompt that is not done.
+fn next_wave(all: &[PromptAnswers], settings: &BestOf) -> Vec<AnswerId> {
+    let size = settings.stopping.map_or(settings.answers, |stopping| stopping.wave);
+    let of_prompt = |(prompt, answers): (usize, &PromptAnswers)| {
+        let first = answers.answers.len();
+        let end = if answers.is_done { first } else { settings.answers.min(first + size) };
+        (first..end).map(move |number| AnswerId { prompt, number: number as u64 })
+    };
+    all.iter().enumerate().flat_map(of_prompt).collect()
+}
+
+/// The tokens with which the model ends a turn or a text.
+fn stop_tokens(model: &Model) -> Vec<u32> {
+    let tokenizer = &model.tokenizer;
+    [Some(tokenizer.end_of_turn_id()), tokenizer.eos_id()].into_iter().flatten().collect()
+}

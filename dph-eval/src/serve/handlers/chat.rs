@@ -1,0 +1,130 @@
+//! `/v1/chat/completions`.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use serde_json::Value;
+
+use crate::serve::app::App;
+use crate::serve::error::ApiError;
+use crate::serve::generating::{Prompts, generate};
+use crate::serve::generation_settings::settings;
+use crate::serve::json_body::{JsonBody, json};
+use crate::serve::judgement::{best_answers, judgement, token_logprobs, usage};
+use crate::serve::stream::{Form, Part, Wishes, events, json_text};
+use crate::serve::time::seconds_since_1970;
+use crate::serve::wire::chat::{
+    AnswerMessage, ChatChoice, ChatChunk, ChatDelta, ChatLogprobs, ChatRequest, ChatResponse, Delta,
+    TokenLogprob,
+};
+use crate::serve::wire::{GenerationUsage, finish_reason};
+
+/// `POST /v1/chat/completions`.
+pub async fn chat(
+    State(app): State<Arc<App>>,
+    JsonBody(mut request): JsonBody<ChatRequest>,
+) -> Result<Response, ApiError> {
+    refuse_unsupported(&request)?;
+    request.max_tokens = request.max_completion_tokens.or(request.max_tokens);
+    let asked = request.generating();
+    let served = app.model(asked.model)?;
+    let found = settings(&asked, served, &app.options, 1)?;
+    let best_of = found.best_of;
+    let messages = Prompts::Chat(request.messages.0.clone());
+    let growing = generate(&app, served, messages, best_of.clone(), asked.streams).await?;
+    let (id, created, seed) = (app.new_id("chatcmpl"), seconds_since_1970(), found.seed);
+    let (model, logprobs) = (served.name.clone(), request.logprobs.unwrap_or_default());
+    if asked.streams {
+        let wishes = Wishes { logprobs, usage: asked.includes_usage };
+        return Ok(events(growing, served.clone(), best_of, wishes, Chunks { id, created, seed, model }));
+    }
+    let sets = growing.all().await?;
+    let tokenizer = &served.model.tokenizer;
+    let answers = sets.iter().flat_map(|set| best_answers(set, &best_of, found.n)).enumerate();
+    let choice = |(index, answer)| {
+        let tokens = logprobs.then(|| token_logprobs(answer, tokenizer)).transpose()?;
+        Ok(ChatChoice {
+            index,
+            message: AnswerMessage { role: "assistant", content: answer.text.clone(), refusal: None },
+            logprobs: tokens.map(chat_logprobs),
+            finish_reason: finish_reason(answer.end),
+            judgement: judgement(answer, &served.model, best_of.head),
+        })
+    };
+    let choices = answers.map(choice).collect::<Result<_, ApiError>>()?;
+    let usage = usage(&sets);
+    Ok(json(&ChatResponse { id, object: "chat.completion", created, model, seed, choices, usage }))
+}
+
+fn refuse_unsupported(request: &ChatRequest) -> Result<(), ApiError> {
+    let has_format = request.response_format.as_ref().is_some_and(|format| !is_text(format));
+    let unsupported = [
+        (
+            "top_logprobs",
+            request.top_logprobs.is_some_and(|top| top > 0),
+            "those of tokens that were not drawn are not kept",
+        ),
+        ("tools", request.tools.as_ref().is_some_and(|tools| !tools.is_empty()), "answers are text"),
+        ("response_format", has_format, "answers are text"),
+    ];
+    match unsupported.into_iter().find(|(_, is_asked, _)| *is_asked) {
+        Some((field, _, why)) => {
+            Err(ApiError::unsupported(field, format!("`{field}` is not supported: {why}")))
+        }
+        None => Ok(()),
+    }
+}
+
+fn is_text(format: &Value) -> bool {
+    format.is_null() || format.get("type").is_some_and(|kind| kind == "text")
+}
+
+fn chat_logprobs(tokens: impl IntoIterator<Item = (String, f32)>) -> ChatLogprobs {
+    let of_token = |(token, logprob): (String, f32)| TokenLogprob {
+        bytes: token.as_bytes().to_vec(),
+        token,
+        logprob,
+        top_logprobs: Vec::new(),
+    };
+    ChatLogprobs { content: tokens.into_iter().map(of_token).collect() }
+}
+
+/// The parts of a stream.
+struct Chunks {
+    id: String,
+    created: u64,
+    seed: i64,
+    model: String,
+}
+
+impl Chunks {
+    fn chunk(&self, choices: Vec<ChatDelta>, usage: Option<GenerationUsage>) -> String {
+        json_text(&ChatChunk {
+            id: &self.id,
+            object: "chat.completion.chunk",
+            created: self.created,
+            model: &self.model,
+            seed: self.seed,
+            choices,
+            usage,
+        })
+    }
+}
+
+impl Form for Chunks {
+    fn part(&self, part: Part) -> String {
+        let role = part.is_first.then_some("assistant");
+        let content = Some(part.text).filter(|text| part.is_first || !text.is_empty());
+        let (finish_reason, judgement) = part.end.unzip();
+        let logprobs = part.logprob.map(|token| chat_logprobs([token]));
+        let delta = Delta { role, content };
+        let token_reward = part.token_reward;
+        let choice = ChatDelta { index: part.index, delta, logprobs, finish_reason, token_reward, judgement };
+        self.chunk(vec![choice], None)
+    }
+
+    fn usage(&self, usage: GenerationUsage) -> String {
+        self.chunk(Vec::new(), Some(usage))
+    }
+}

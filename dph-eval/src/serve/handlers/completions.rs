@@ -1,0 +1,138 @@
+//! `/v1/completions`.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+
+use crate::serve::app::App;
+use crate::serve::error::ApiError;
+use crate::serve::generating::{Prompts, generate};
+use crate::serve::generation_settings::settings;
+use crate::serve::json_body::{JsonBody, json};
+use crate::serve::judgement::{best_answers, judgement, token_logprobs, usage};
+use crate::serve::stream::{Form, Part, Wishes, events, json_text};
+use crate::serve::time::seconds_since_1970;
+use crate::serve::wire::completions::{
+    CompletionChoice, CompletionLogprobs, CompletionRequest, CompletionResponse,
+};
+use crate::serve::wire::{GenerationUsage, finish_reason};
+
+/// `POST /v1/completions`.
+pub async fn completions(
+    State(app): State<Arc<App>>,
+    JsonBody(request): JsonBody<CompletionRequest>,
+) -> Result<Response, ApiError> {
+    refuse_unsupported(&request)?;
+    let asked = request.generating();
+    let served = app.model(asked.model)?;
+    let found = settings(&asked, served, &app.options, request.prompt.0.len())?;
+    let best_of = found.best_of;
+    let prompts = Prompts::Texts(request.prompt.0.clone());
+    let growing = generate(&app, served, prompts, best_of.clone(), asked.streams).await?;
+    let form = Chunks {
+        id: app.new_id("cmpl"),
+        created: seconds_since_1970(),
+        seed: found.seed,
+        model: served.name.clone(),
+    };
+    let logprobs = request.logprobs.is_some();
+    if asked.streams {
+        let wishes = Wishes { logprobs, usage: asked.includes_usage };
+        return Ok(events(growing, served.clone(), best_of, wishes, form));
+    }
+    let sets = growing.all().await?;
+    let tokenizer = &served.model.tokenizer;
+    let answers = sets.iter().flat_map(|set| best_answers(set, &best_of, found.n)).enumerate();
+    let choice = |(index, answer)| {
+        let tokens = logprobs.then(|| token_logprobs(answer, tokenizer)).transpose()?;
+        Ok(CompletionChoice {
+            index,
+            text: answer.text.clone(),
+            logprobs: tokens.map(completion_logprobs),
+            finish_reason: Some(finish_reason(answer.end)),
+            token_reward: None,
+            judgement: Some(judgement(answer, &served.model, best_of.head)),
+        })
+    };
+    let choices = answers.map(choice).collect::<Result<_, ApiError>>()?;
+    Ok(json(&form.response(choices, Some(usage(&sets)))))
+}
+
+fn refuse_unsupported(request: &CompletionRequest) -> Result<(), ApiError> {
+    let unsupported = [
+        (
+            "logprobs",
+            request.logprobs.is_some_and(|top| top > 0),
+            "only 0 is: those of tokens that were not drawn are not kept",
+        ),
+        ("echo", request.echo.unwrap_or_default(), "the prompt is not returned"),
+        (
+            "suffix",
+            request.suffix.as_ref().is_some_and(|suffix| !suffix.is_empty()),
+            "a text is continued at its end",
+        ),
+    ];
+    match unsupported.into_iter().find(|(_, is_asked, _)| *is_asked) {
+        Some((field, _, why)) => {
+            Err(ApiError::unsupported(field, format!("`{field}` is not supported: {why}")))
+        }
+        None => Ok(()),
+    }
+}
+
+fn completion_logprobs(tokens: impl IntoIterator<Item = (String, f32)>) -> CompletionLogprobs {
+    let (tokens, token_logprobs): (Vec<String>, Vec<f32>) = tokens.into_iter().unzip();
+    let begin = |offset: &mut usize, token: &String| {
+        let begin = *offset;
+        *offset += token.chars().count();
+        Some(begin)
+    };
+    let text_offset = tokens.iter().scan(0, begin).collect();
+    CompletionLogprobs { tokens, token_logprobs, top_logprobs: None, text_offset }
+}
+
+/// The parts of a stream.
+struct Chunks {
+    id: String,
+    created: u64,
+    seed: i64,
+    model: String,
+}
+
+impl Chunks {
+    fn response(
+        &self,
+        choices: Vec<CompletionChoice>,
+        usage: Option<GenerationUsage>,
+    ) -> CompletionResponse<'_> {
+        CompletionResponse {
+            id: &self.id,
+            object: "text_completion",
+            created: self.created,
+            model: &self.model,
+            seed: self.seed,
+            choices,
+            usage,
+        }
+    }
+}
+
+impl Form for Chunks {
+    fn part(&self, part: Part) -> String {
+        let (finish_reason, judgement) = part.end.unzip();
+        let choice = CompletionChoice {
+            index: part.index,
+            text: part.text,
+            logprobs: part.logprob.map(|token| completion_logprobs([token])),
+            finish_reason,
+            token_reward: part.token_reward,
+            judgement,
+        };
+        json_text(&self.response(vec![choice], None))
+    }
+
+    fn usage(&self, usage: GenerationUsage) -> String {
+        json_text(&self.response(Vec::new(), Some(usage)))
+    }
+}

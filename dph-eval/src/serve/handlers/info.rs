@@ -1,0 +1,40 @@
+//! What the service says about itself.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+
+use crate::serve::app::App;
+use crate::serve::json_body::json;
+use crate::serve::wire::{Health, ModelInfo, ModelList};
+
+/// `GET /health`.
+pub async fn health() -> Response {
+    json(&Health { status: "ok" })
+}
+
+/// `GET /v1/models`.
+pub async fn models(State(app): State<Arc<App>>) -> Response {
+    let models = app.models.iter().map(|served| ModelInfo {
+        id: served.name.clone(),
+        object: "model",
+        created: served.created,
+        owned_by: "dph-eval",
+        heads: served.model.heads().to_vec(),
+        max_model_len: served.model.backbone.context(),
+    });
+    json(&ModelList { object: "list", data: models.collect() })
+}
+
+/// `GET /metrics`.
+pub async fn metrics(State(app): State<Arc<App>>) -> Response {
+    app.models.iter().for_each(|model| model.measure(&app.metrics));
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], app.metrics.to_text()).into_response()
+}
+
+/// `GET /openapi.json`.
+pub async fn openapi(State(app): State<Arc<App>>) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], app.openapi.clone()).into_response()
+}

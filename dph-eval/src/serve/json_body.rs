@@ -1,0 +1,186 @@
+//! [`JsonBody`]: the JSON of a request, and [`json`]: that of an answer.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{FromRequest, Request};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::error::Category;
+
+use crate::serve::app::App;
+use crate::serve::error::ApiError;
+
+/// The body of a request, read within the limits of the service.
+pub(super) struct JsonBody<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequest<Arc<App>> for JsonBody<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, ApiError> {
+        if !is_json(request.headers()) {
+            return Err(ApiError::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "content_type",
+                "the header `Content-Type` must be `application/json`",
+            ));
+        }
+        parse(&read(request, app).await?).map(Self)
+    }
+}
+
+/// An answer.
+pub(super) fn json(answer: &impl Serialize) -> Response {
+    match serde_json::to_vec(answer) {
+        Ok(bytes) => {
+            let kind = HeaderValue::from_static("application/json");
+            ([(header::CONTENT_TYPE, kind)], bytes).into_response()
+        }
+        // No type of `wire` fails, and this text has no JSON to fail.
+        Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, Body::empty()).into_response(),
+    }
+}
+
+/// How many times the limit is read of a body that is too large. A client that still sends would not see its error.
+const DISCARDED: usize = 8;
+
+/// The whole body.
+async fn read(request: Request, app: &App) -> Result<Vec<u8>, ApiError> {
+    let (limit, seconds) = (app.options.body_bytes, app.options.read_timeout);
+    match tokio::time::timeout(seconds, read_all(request.into_body(), limit)).await {
+        Ok(Ok(Some(bytes))) => Ok(bytes),
+        Ok(Ok(None)) => Err(ApiError::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "body_too_large",
+            format!("the body has more than {limit} bytes; send fewer or shorter texts"),
+        )
+        .of("body")),
+        Ok(Err(error)) => Err(ApiError::new(
+            StatusCode::BAD_REQUEST,
+            "body",
+            format!("the body could not be read: {error}"),
+        )),
+        Err(_) => Err(ApiError::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "body_timeout",
+            format!("the body did not arrive within {} s", seconds.as_secs_f64()),
+        )),
+    }
+}
+
+/// A body; `None` if it is longer than the limit.
+async fn read_all(body: Body, limit: usize) -> Result<Option<Vec<u8>>, axum::Error> {
+    let (mut bytes, mut length) = (Vec::new(), 0);
+    let mut chunks = body.into_data_stream();
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk?;
+        length += chunk.len();
+        match length {
+            length if length <= limit => bytes.extend_from_slice(&chunk),
+            length if length > limit.saturating_mul(DISCARDED) => break,
+            _ => bytes.clear(),
+        }
+    }
+    Ok((length <= limit).then_some(bytes))
+}
+
+/// Parses a body. The error names the place or the field.
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    let not_json = |message: String| {
+        ApiError::new(StatusCode::BAD_REQUEST, "invalid_json", format!("the body is not JSON: {message}"))
+    };
+    let mut parser = serde_json::Deserializer::from_slice(bytes);
+    let parsed = serde_path_to_error::deserialize(&mut parser).map_err(|error| {
+        let path = error.path().to_string();
+        match error.inner().classify() {
+            Category::Data => {
+                let message = without_place(&error.inner().to_string());
+                match path.as_str() {
+                    "." | "?" => match missing(&message) {
+                        Some(field) => ApiError::field(field.to_owned(), message),
+                        None => ApiError::field("body", message),
+                    },
+                    _ => ApiError::field(path.clone(), format!("`{path}`: {message}")),
+                }
+            }
+            _ => not_json(error.inner().to_string()),
+        }
+    })?;
+    parser.end().map_err(|error| not_json(error.to_string()))?;
+    Ok(parsed)
+}
+
+/// The field that a message of serde says is missing.
+fn missing(message: &str) -> Option<&str> {
+    message.strip_prefix("missing field `")?.strip_suffix('`')
+}
+
+/// The message of a parser without its line and column: a client does not know them.
+fn without_place(message: &str) -> String {
+    message.split(" at line ").next().unwrap_or(message).to_owned()
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(kind) = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()) else {
+        return false;
+    };
+    let essence = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    essence == "application/json" || essence.starts_with("application/") && essence.ends_with("+json")
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+
+    #[derive(Debug, Deserialize)]
+    #[allow(dead_code)]
+    struct Small {
+        texts: Vec<String>,
+        number: Option<f64>,
+    }
+
+    #[test]
+    fn an_error_names_the_field_or_the_place() {
+        let error = |body: &[u8]| {
+            let error = parse::<Small>(body).unwrap_err();
+            let body = serde_json::to_value(error.body()).unwrap()["error"].clone();
+            (error.status.as_u16(), body["param"].clone(), body["message"].as_str().unwrap().to_owned())
+        };
+        let (status, param, message) = error(br#"{"texts": ["a", 1]}"#);
+        assert_eq!((status, param), (422, "texts[1]".into()));
+        assert_eq!(message, "`texts[1]`: invalid type: integer `1`, expected a string");
+        assert_eq!(error(b"{}"), (422, "texts".into(), "missing field `texts`".into()));
+        assert_eq!(error(b"[]").0, 422);
+        for body in [
+            &b""[..],
+            b"{",
+            b"{\"texts\": [\"\xff\"]}",
+            br#"{"texts": []} {}"#,
+            br#"{"texts": [], "number": 1e999}"#,
+            br#"{"texts": ["\ud800"]}"#,
+        ] {
+            let (status, param, message) = error(body);
+            assert_eq!((status, param), (400, serde_json::Value::Null), "{body:?}");
+            assert!(message.starts_with("the body is not JSON: "), "{message}");
+        }
+        let deep = [vec![b'['; 100_000], vec![b']'; 100_000]].concat();
+        assert!((400..=422).contains(&error(&deep).0));
+        assert!(parse::<Small>(br#"{"texts": ["a"], "more": 1}"#).is_ok());
+    }
+
+    #[test]
+    fn a_content_type_is_json() {
+        let is = |kind: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+            is_json(&headers)
+        };
+        assert!(is("application/json") && is("Application/JSON; charset=utf-8") && is("application/x+json"));
+        assert!(!is("text/plain") && !is("application/jsonp") && !is_json(&HeaderMap::new()));
+    }
+}

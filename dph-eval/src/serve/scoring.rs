@@ -1,0 +1,170 @@
+//! [`rewards`]: from the texts of a request to the rewards of its answers.
+
+use std::sync::Arc;
+
+use axum::http::StatusCode;
+use dph_core::{CandidateScores, CandidateSet};
+use dph_data::{ChatError, Message};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+
+use crate::pass::{Unscorable, computed_tokens};
+use crate::serve::app::App;
+use crate::serve::error::ApiError;
+use crate::serve::options::ServeOptions;
+use crate::serve::served_model::ServedModel;
+use crate::serve::truncate::{DroppedEnd, truncated};
+use crate::serve::worker::{ScoreJob, WorkError};
+
+/// Answers whose rewards are wanted.
+pub(super) struct Wanted {
+    /// Prompts with their answers.
+    pub sets: Vec<(Vec<Message>, Vec<String>)>,
+    /// Whether answers that are too long are cut, and where; else they are an error.
+    pub truncate: Option<DroppedEnd>,
+    /// The fields of the request with prompts and answers, for errors.
+    pub fields: Fields,
+}
+
+/// Names of the fields of a request.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Fields {
+    pub prompt: &'static str,
+    pub answers: &'static str,
+}
+
+/// The rewards of the answers of a request.
+pub(super) struct Rewarded {
+    /// One list for each prompt, with the rewards of all heads for each answer.
+    pub rewards: Vec<Vec<Vec<f64>>>,
+    /// Number of tokens that were computed, each prompt counted once.
+    pub tokens: usize,
+}
+
+/// The rewards of answers, computed together with other requests that wait. If nobody waits for them any more, that is, if this future
+/// is dropped, they are not computed.
+///
+/// # Errors
+/// Status 422 for a request beyond the limits or that the model cannot score, 429 if too many wait, 504 if it takes too long.
+pub(super) async fn rewards(
+    app: &App,
+    model: &Arc<ServedModel>,
+    wanted: Wanted,
+) -> Result<Rewarded, ApiError> {
+    let options = &app.options;
+    check_count(&wanted, options)?;
+    let place = model.place()?;
+    match timeout(options.timeout, compute(model, wanted, options.request_tokens, place)).await {
+        Ok(rewarded) => rewarded,
+        Err(_) => Err(ApiError::new(
+            StatusCode::GATEWAY_TIMEOUT,
+            "timeout",
+            format!(
+                "the request took more than {} s; send less, or try again later",
+                options.timeout.as_secs_f64()
+            ),
+        )),
+    }
+}
+
+async fn compute(
+    model: &Arc<ServedModel>,
+    wanted: Wanted,
+    most_tokens: usize,
+    place: OwnedSemaphorePermit,
+) -> Result<Rewarded, ApiError> {
+    let fields = wanted.fields;
+    let tokenising = model.clone();
+    // The place goes along, so that requests whose clients leave meanwhile still count.
+    let (sets, place) =
+        spawn_blocking(move || tokenise(&tokenising, &wanted, most_tokens).map(|sets| (sets, place)))
+            .await
+            .map_err(|_| ApiError::internal("the request could not be tokenised"))??;
+    let tokens = tokens_of(model, &sets);
+    let (reply, scores) = oneshot::channel();
+    model.queue.push_score(ScoreJob { sets, tokens, reply, place });
+    let scores = match scores.await {
+        Ok(Ok(scores)) => scores,
+        Ok(Err(WorkError::Refused(message))) => return Err(ApiError::field(fields.answers, message)),
+        Ok(Err(error @ WorkError::Panic)) => return Err(ApiError::internal(error.to_string())),
+        Err(_) => {
+            let message = "the service ends and takes no further requests";
+            return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "shutdown", message));
+        }
+    };
+    let rewards: Vec<Vec<Vec<f64>>> = scores.iter().map(|set| set.iter().map(of_heads).collect()).collect();
+    if rewards.iter().flatten().flatten().any(|reward| !reward.is_finite()) {
+        return Err(ApiError::internal(format!(
+            "the model `{}` gave a reward that is not finite",
+            model.name
+        )));
+    }
+    Ok(Rewarded { rewards, tokens })
+}
+
+fn of_heads(scores: &CandidateScores) -> Vec<f64> {
+    scores.rewards.iter().map(|&reward| reward.into()).collect()
+}
+
+fn check_count(wanted: &Wanted, options: &ServeOptions) -> Result<(), ApiError> {
+    let field = wanted.fields.answers;
+    let count: usize = wanted.sets.iter().map(|(_, answers)| answers.len()).sum();
+    if count == 0 || wanted.sets.iter().any(|(_, answers)| answers.is_empty()) {
+        return Err(ApiError::field(field, format!("`{field}` must have at least one text")));
+    }
+    if count > options.candidates {
+        let message = format!(
+            "`{field}` has {count} texts, and at most {} are accepted in a request",
+            options.candidates
+        );
+        return Err(ApiError::field(field, message));
+    }
+    Ok(())
+}
+
+/// The candidate sets of a request.
+fn tokenise(model: &ServedModel, wanted: &Wanted, most_tokens: usize) -> Result<Vec<CandidateSet>, ApiError> {
+    let mut sets = Vec::with_capacity(wanted.sets.len());
+    for (index, (prompt, answers)) in wanted.sets.iter().enumerate() {
+        let refused = |error: ChatError| refused(error, wanted.fields);
+        let tokenizer = &model.model.tokenizer;
+        let mut set = tokenizer.candidate_set(index.to_string(), prompt, answers, None).map_err(refused)?;
+        if let Some(dropped) = wanted.truncate {
+            set = truncated(&model.model, prompt, answers, set, dropped).map_err(refused)?;
+        }
+        model.model.check(&set).map_err(|error| unscorable(&error, wanted.fields))?;
+        sets.push(set);
+    }
+    let tokens = tokens_of(model, &sets);
+    if tokens > most_tokens {
+        let field = wanted.fields.answers;
+        let message = format!("the request has {tokens} tokens, and at most {most_tokens} are accepted");
+        return Err(ApiError::field(field, message));
+    }
+    Ok(sets)
+}
+
+fn tokens_of(model: &ServedModel, sets: &[CandidateSet]) -> usize {
+    computed_tokens(model.model.backbone.is_packable(), sets, None)
+}
+
+/// A conversation that the tokenizer or its template refuses.
+fn refused(error: ChatError, fields: Fields) -> ApiError {
+    let field = match error {
+        ChatError::NoAnswer { .. } | ChatError::LongAnswer { .. } => fields.answers,
+        _ => fields.prompt,
+    };
+    ApiError::field(field, format!("`{field}`: {error}"))
+}
+
+fn unscorable(error: &Unscorable, fields: Fields) -> ApiError {
+    let Fields { prompt, answers } = fields;
+    let message = match error {
+        Unscorable::TooLong { tokens, context } => format!(
+            "`{prompt}` with the longest of `{answers}` has {tokens} tokens, and the context of the model is {context}; shorten it"
+        ),
+        error => format!("`{answers}`: {error}"),
+    };
+    ApiError::field(answers, message)
+}

@@ -1,0 +1,76 @@
+//! [`Query`]: what answers are given to.
+
+use std::borrow::Cow;
+
+use dph_data::Message;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::messages::Messages;
+
+/// What answers are given to: a user's message as a text, or the messages before the answers.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(try_from = "Value")]
+pub struct Query(pub Vec<Message>);
+
+const EXPECTED: &str = r#"expected a string, or a list of messages {"role": "user", "content": "…"}"#;
+
+impl TryFrom<Value> for Query {
+    type Error = String;
+
+    fn try_from(value: Value) -> Result<Self, String> {
+        match value {
+            Value::String(text) => Ok(Self(vec![Message::user(text)])),
+            list @ Value::Array(_) => Messages::try_from(list).map(|messages| Self(messages.0)),
+            _ => Err(EXPECTED.into()),
+        }
+    }
+}
+
+impl JsonSchema for Query {
+    fn schema_name() -> Cow<'static, str> {
+        "Query".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let message = generator.subschema_for::<MessageSchema>();
+        json_schema!({
+            "description": "What answers are given to: a user's message, or all messages before the answers.",
+            "anyOf": [{"type": "string"}, {"type": "array", "items": message, "minItems": 1}],
+        })
+    }
+}
+
+/// The schema of [`Message`].
+pub struct MessageSchema;
+
+impl JsonSchema for MessageSchema {
+    fn schema_name() -> Cow<'static, str> {
+        "Message".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A message of a conversation. Which roles may follow each other is up to the chat template of the model.",
+            "type": "object",
+            "properties": {
+                "role": {"type": "string", "pattern": "^[A-Za-z0-9_-]+$", "examples": ["system", "user", "assistant"]},
+                "content": {
+                    "anyOf": [
+                        {"type": "string"},
+                        {
+                            "type": "array",
+                            "items": {
+                                "type": "object",
+                                "properties": {"type": {"const": "text"}, "text": {"type": "string"}},
+                                "required": ["type", "text"],
+                            },
+                        },
+                    ],
+                },
+            },
+            "required": ["role", "content"],
+        })
+    }
+}

@@ -1,0 +1,86 @@
+//! [`Growing`]: a request whose answers grow.
+
+use std::time::{Duration, Instant};
+
+use super::generate_job::{Event, GenerateJob, GrownBy};
+use super::score_job::WorkError;
+use crate::generate::{AnswerSet, GeneratedToken, Generation, GenerationError, TextStream};
+use crate::model::Model;
+
+/// A request whose answers grow, a token at a time.
+pub struct Growing<'a> {
+    job: GenerateJob,
+    start: Instant,
+    generation: Generation<'a>,
+    /// The text of every answer to every prompt, if it is told.
+    texts: Vec<Vec<TextStream<'a>>>,
+}
+
+impl<'a> Growing<'a> {
+    /// Computes the prompts of a request. `None` if that fails, which is told.
+    pub fn new(model: &'a Model, job: GenerateJob) -> Option<Self> {
+        let start = Instant::now();
+        let text = |_| TextStream::new(&model.tokenizer, &job.settings.stop_strings);
+        let told = if job.streams { job.prompts.len() } else { 0 };
+        let texts = (0..told).map(|_| (0..job.settings.answers).map(text).collect()).collect();
+        match Generation::new(model, &job.prompts, &job.settings) {
+            Ok(generation) => Some(Self { job, start, generation, texts }),
+            Err(error) => {
+                end(job, Err(WorkError::Refused(error.to_string())));
+                None
+            }
+        }
+    }
+
+    /// Whether nobody waits any more.
+    pub fn is_abandoned(&self) -> bool {
+        self.job.events.is_closed()
+    }
+
+    /// Adds a token to every answer, and tells it. Returns whether the answers may grow further.
+    pub fn step(&mut self) -> Result<bool, GenerationError> {
+        let mut grown = Vec::new();
+        let goes_on = self.generation.step(&mut |token| grown.push(token))?;
+        if !self.job.streams {
+            return Ok(goes_on);
+        }
+        for GeneratedToken { prompt, answer, token, log_prob } in grown {
+            let text = self.texts[prompt][answer].push(token)?;
+            let rewards = match self.job.settings.token_rewards {
+                true => self.generation.rewards(prompt, answer).to_vec(),
+                false => Vec::new(),
+            };
+            // Whoever asked may have left.
+            let _ = self.job.events.send(Event::Token(GrownBy {
+                prompt,
+                answer,
+                token,
+                text,
+                log_prob,
+                rewards,
+            }));
+        }
+        Ok(goes_on)
+    }
+
+    /// Gives the answers to whoever asked. Returns the time since the beginning and the number of generated tokens.
+    pub fn finish(self) -> (Duration, usize) {
+        let sets = self.generation.finish();
+        let tokens = sets.iter().flatten().map(|set| set.usage.generated).sum();
+        end(self.job, sets.map_err(|error| WorkError::Refused(error.to_string())));
+        (self.start.elapsed(), tokens)
+    }
+
+    /// Gives an error to whoever asked.
+    pub fn fail(self, error: WorkError) {
+        end(self.job, Err(error));
+    }
+}
+
+/// Gives the outcome to whoever asked.
+fn end(job: GenerateJob, outcome: Result<Vec<AnswerSet>, WorkError>) {
+    let GenerateJob { events, place, .. } = job;
+    drop(place);
+    // Whoever asked may have left.
+    let _ = events.send(Event::Done(outcome));
+}

@@ -1,0 +1,13 @@
+//! The thread of a model: it takes requests from a bounded queue, computes those for scores that wait together, and lets the answers of
+//! others grow in turn, a token at a time.
+
+mod generate_job;
+mod growing;
+mod queue;
+mod score_job;
+mod thread;
+
+pub(super) use generate_job::{Event, GenerateJob, GrownBy};
+pub(super) use queue::{Queue, Share};
+pub(super) use score_job::{ScoreJob, WorkError};
+pub(super) use thread::{Worker, start};

@@ -1,0 +1,169 @@
+//! [`Queue`]: the requests that wait for a model.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::generate_job::GenerateJob;
+use super::score_job::ScoreJob;
+
+/// Requests that wait for a model, in their order. Places are limited by the permits that jobs hold, not here.
+#[derive(Default)]
+pub struct Queue {
+    state: Mutex<State>,
+    arrived: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    scores: VecDeque<ScoreJob>,
+    generations: VecDeque<GenerateJob>,
+    is_closed: bool,
+    /// Moving average of the time that a request takes.
+    seconds_each: f64,
+}
+
+/// What is computed next.
+#[derive(Default)]
+pub struct Taken {
+    /// Requests for scores, which are computed together.
+    pub scores: Vec<ScoreJob>,
+    /// Requests for answers.
+    pub generations: Vec<GenerateJob>,
+}
+
+/// How much is taken at a time.
+#[derive(Debug, Clone, Copy)]
+pub struct Share {
+    /// Most tokens of requests for scores.
+    pub tokens: usize,
+    /// Most requests for scores.
+    pub scores: usize,
+    /// Most requests for answers.
+    pub generations: usize,
+}
+
+/// Weight of the newest batch in the moving average.
+const NEWEST: f64 = 0.2;
+/// Bounds of the time after which a refused client may try again, in seconds.
+const RETRY: (f64, f64) = (1.0, 60.0);
+
+impl Queue {
+    /// Adds a request for scores at the end. It is dropped if the queue is closed.
+    pub fn push_score(&self, job: ScoreJob) {
+        self.push(|state| state.scores.push_back(job));
+    }
+
+    /// Adds a request for answers at the end. It is dropped if the queue is closed.
+    pub fn push_generation(&self, job: GenerateJob) {
+        self.push(|state| state.generations.push_back(job));
+    }
+
+    fn push(&self, push: impl FnOnce(&mut State)) {
+        let mut state = self.lock();
+        if !state.is_closed {
+            push(&mut state);
+            self.arrived.notify_one();
+        }
+    }
+
+    /// Takes what is computed next: the first requests for scores whose tokens fit, at least one, and the first requests for answers. With
+    /// `waits` it waits until there is something. `None` once the queue is closed and empty.
+    pub fn next(&self, share: Share, waits: bool) -> Option<Taken> {
+        let mut state = self.lock();
+        while state.scores.is_empty() && state.generations.is_empty() {
+            if state.is_closed {
+                return None;
+            }
+            if !waits {
+                return Some(Taken::default());
+            }
+            state = self.arrived.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        let count = share.generations.min(state.generations.len());
+        let generations = state.generations.drain(..count).collect();
+        let (mut scores, mut tokens) = (Vec::new(), 0);
+        while let Some(job) = state.scores.front() {
+            let fits =
+                scores.is_empty() || tokens + job.tokens <= share.tokens && scores.len() < share.scores;
+            if !fits {
+                break;
+            }
+            tokens += job.tokens;
+            scores.extend(state.scores.pop_front());
+        }
+        Some(Taken { scores, generations })
+    }
+
+    /// Ends the queue: jobs that wait are still taken, further ones are dropped.
+    pub fn close(&self) {
+        self.lock().is_closed = true;
+        self.arrived.notify_all();
+    }
+
+    /// Notes how long some requests took together.
+    pub fn took(&self, requests: usize, time: Duration) {
+        let each = time.as_secs_f64() / requests.max(1) as f64;
+        let mut state = self.lock();
+        state.seconds_each = match state.seconds_each {
+            0.0 => each,
+            before => before + NEWEST * (each - before),
+        };
+    }
+
+    /// After how many seconds a client may try again that found `waiting` requests before it.
+    pub fn retry_after(&self, waiting: usize) -> u64 {
+        (self.lock().seconds_each * waiting as f64).clamp(RETRY.0, RETRY.1).ceil() as u64
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::sync::{Semaphore, oneshot};
+
+    use super::*;
+
+    fn job(tokens: usize) -> ScoreJob {
+        let place = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+        ScoreJob { sets: Vec::new(), tokens, reply: oneshot::channel().0, place }
+    }
+
+    fn taken(queue: &Queue, tokens: usize, scores: usize) -> Option<Vec<usize>> {
+        let taken = queue.next(Share { tokens, scores, generations: 1 }, true)?;
+        Some(taken.scores.iter().map(|job| job.tokens).collect())
+    }
+
+    #[test]
+    fn the_first_jobs_that_fit_are_taken_together() {
+        let queue = Queue::default();
+        for tokens in [60, 30, 50, 500, 1, 1, 1] {
+            queue.push_score(job(tokens));
+        }
+        assert_eq!(taken(&queue, 100, 9), Some(vec![60, 30]));
+        assert_eq!(taken(&queue, 100, 9), Some(vec![50]), "a later one does not overtake");
+        assert_eq!(taken(&queue, 100, 9), Some(vec![500]), "one is always taken");
+        assert_eq!(taken(&queue, 100, 2), Some(vec![1, 1]));
+        queue.close();
+        queue.push_score(job(7));
+        assert_eq!(taken(&queue, 100, 2), Some(vec![1]));
+        assert_eq!(taken(&queue, 100, 2), None);
+    }
+
+    #[test]
+    fn a_refused_client_waits_for_those_before_it() {
+        let queue = Queue::default();
+        assert_eq!(queue.retry_after(64), 1);
+        queue.took(2, Duration::from_secs(1));
+        assert_eq!(queue.retry_after(10), 5);
+        queue.took(1, Duration::from_secs(1));
+        assert_eq!(queue.retry_after(10), 6);
+        assert_eq!(queue.retry_after(10_000), 60);
+    }
+}

@@ -1,0 +1,469 @@
+//! `dph-eval serve`, over loopback: the scores of the command line and the library, in the forms of others.
+#![cfg(all(feature = "flex", feature = "serve"))]
+#![allow(clippy::unwrap_used)]
+
+#[path = "support/command.rs"]
+mod command;
+#[path = "support/server.rs"]
+mod server;
+mod support;
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use command::{run, run_with};
+use dph_data::Message;
+use dph_eval::{Model, RankRequest, Ranking, Scoring, score};
+use serde_json::{Value, json};
+use server::{Server, answer, request};
+use support::{llama, lswt, write_model, write_model_with_head};
+
+/// Two models with heads and one without.
+fn place() -> tempfile::TempDir {
+    let place = tempfile::tempdir().unwrap();
+    let dir = place.path();
+    write_model_with_head(&dir.join("first"), &llama(), &["preference", "helpfulness"]);
+    write_model_with_head(&dir.join("second"), &lswt(), &["preference"]);
+    write_model(&dir.join("plain"), &lswt());
+    place
+}
+
+/// The rewards that the library gives to a request alone.
+fn library(dir: &Path, prompt: &[Message], texts: &[&str]) -> Vec<Vec<f64>> {
+    let model = Model::open(dir, &dph_core::device("flex").unwrap()).unwrap();
+    let set = model.tokenizer.candidate_set("x", prompt, texts, None).unwrap();
+    let scoring = Scoring { log_likelihood: false, ..Scoring::default() };
+    let scores = score(&model, &[set], &scoring, &mut |_| {}).unwrap().remove(0);
+    scores.iter().map(|scores| scores.rewards.iter().map(|&reward| reward.into()).collect()).collect()
+}
+
+/// The scores of ranked texts in the order of the request.
+fn in_order(ranks: &Value, score: &str) -> Vec<f64> {
+    let mut ranks = ranks.as_array().unwrap().clone();
+    assert!(ranks.is_sorted_by(|a, b| a[score].as_f64() >= b[score].as_f64()), "{ranks:?}");
+    ranks.sort_by_key(|rank| rank["index"].as_u64());
+    ranks.iter().map(|rank| rank[score].as_f64().unwrap()).collect()
+}
+
+fn sigmoids(rewards: impl IntoIterator<Item = f64>) -> Vec<f64> {
+    rewards.into_iter().map(|reward| 1.0 / (1.0 + (-reward).exp())).collect()
+}
+
+fn close(found: &[f64], expected: &[f64], tolerance: f64) {
+    assert_eq!(found.len(), expected.len());
+    for (found, expected) in found.iter().zip(expected) {
+        assert!((found - expected).abs() <= tolerance, "{found} instead of {expected}");
+    }
+}
+
+const TEXTS: [&str; 4] = ["Ann.", "Bob wrote it, I think.", "", "Nobody knows"];
+
+#[test]
+fn the_scores_are_those_of_command_line_and_library() {
+    let place = place();
+    let dir = place.path();
+    let server = Server::start(dir, &["first", "other=second", "plain"]);
+    let expected = library(&dir.join("first"), &[Message::user("Who wrote it?")], &TEXTS);
+    let first: Vec<f64> = expected.iter().map(|heads| heads[0]).collect();
+    let second: Vec<f64> = expected.iter().map(|heads| heads[1]).collect();
+
+    let line = json!({"prompt": "Who wrote it?", "candidates": TEXTS}).to_string();
+    let printed = run_with(dir, &["rank", "first", "--json"], &line).ok();
+    let ranking: Ranking = serde_json::from_str(&printed).unwrap();
+    let ranks = |more: Value| {
+        let mut body = json!({"query": "Who wrote it?", "texts": TEXTS});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        server.post("/rerank", &body).ok()
+    };
+    let raw = ranks(json!({"raw_scores": true, "return_text": true}));
+    // To the bit, and in the same order.
+    assert_eq!(in_order(&raw, "score"), first);
+    for (ranked, rank) in ranking.ranking.iter().zip(raw.as_array().unwrap()) {
+        assert_eq!(
+            (Some(ranked.index as u64), ranked.score),
+            (rank["index"].as_u64(), rank["score"].as_f64())
+        );
+        assert_eq!(rank["text"], ranked.candidate);
+    }
+    let sigmoid = ranks(json!({}));
+    assert!(sigmoid[0].get("text").is_none(), "{sigmoid}");
+    close(&in_order(&sigmoid, "score"), &sigmoids(first.clone()), 1e-15);
+    assert_eq!(in_order(&ranks(json!({"raw_scores": true, "head": "helpfulness"})), "score"), second);
+
+    // Pairs are computed one by one.
+    let alone =
+        |text: &str| library(&dir.join("first"), &[Message::user("Who wrote it?")], &[text]).remove(0);
+    let body = json!({"inputs": ["Who wrote it?", "Ann."], "raw_scores": true});
+    let predictions = server.post("/predict", &body).ok();
+    for prediction in predictions.as_array().unwrap() {
+        let head = usize::from(prediction["label"] == "helpfulness");
+        assert_eq!(prediction["score"].as_f64(), Some(alone("Ann.")[head]), "{predictions}");
+    }
+    assert_eq!(predictions.as_array().unwrap().len(), 2);
+    let pairs: Vec<[&str; 2]> = TEXTS.iter().map(|text| ["Who wrote it?", *text]).collect();
+    let many =
+        server.post("/predict", &json!({"inputs": pairs, "raw_scores": true, "head": "preference"})).ok();
+    let many: Vec<f64> =
+        many.as_array().unwrap().iter().map(|one| one[0]["score"].as_f64().unwrap()).collect();
+    close(&many, &first, 1e-5);
+
+    // A prompt for all answers, or one for each.
+    for (text_1, tolerance) in [(json!("Who wrote it?"), 0.0), (json!(vec!["Who wrote it?"; 4]), 1e-5)] {
+        for path in ["/score", "/v1/score"] {
+            let body = json!({"text_1": text_1, "text_2": TEXTS, "use_activation": false, "model": "first"});
+            let scored = server.post(path, &body).ok();
+            let data = scored["data"].as_array().unwrap();
+            let scores: Vec<f64> = data.iter().map(|one| one["score"].as_f64().unwrap()).collect();
+            close(&scores, &first, tolerance);
+            assert_eq!((&scored["model"], &scored["object"]), (&json!("first"), &json!("list")));
+            assert!(scored["usage"]["total_tokens"].as_u64() > Some(10), "{scored}");
+        }
+    }
+
+    for path in ["/v1/rerank", "/v2/rerank"] {
+        let documents = [json!("Ann."), json!({"text": TEXTS[1]}), json!(""), json!(TEXTS[3])];
+        let body = json!({"query": "Who wrote it?", "documents": documents, "model": "first"});
+        let all = server.post(path, &body).ok();
+        close(&in_order(&all["results"], "relevance_score"), &sigmoids(first.clone()), 1e-15);
+        let mut two = body.clone();
+        two.as_object_mut()
+            .unwrap()
+            .extend([("top_n".into(), json!(2)), ("return_documents".into(), json!(true))]);
+        let two = server.post(path, &two).ok();
+        assert_eq!(two["results"].as_array().unwrap().len(), 2);
+        let best = &ranking.ranking[0];
+        assert_eq!(two["results"][0]["document"]["text"], best.candidate);
+    }
+
+    // A conversation, and another model.
+    let prompt = [Message::system("Be true."), Message::user("Who wrote it?")];
+    let body = json!({"query": prompt, "texts": TEXTS, "raw_scores": true, "model": "other"});
+    let other: Vec<f64> = library(&dir.join("second"), &prompt, &TEXTS).concat();
+    assert_eq!(in_order(&server.post("/rerank", &body).ok(), "score"), other);
+
+    let models = server.get("/v1/models").ok();
+    let names: Vec<&Value> = models["data"].as_array().unwrap().iter().map(|model| &model["id"]).collect();
+    assert_eq!(names, ["first", "other", "plain"]);
+    assert_eq!(models["data"][0]["heads"], json!(["preference", "helpfulness"]));
+    assert_eq!(server.get("/health").ok(), json!({"status": "ok"}));
+}
+
+/// Requests of many clients at once are computed together, and each has the scores that it has alone.
+#[test]
+fn requests_of_several_clients_share_batches() {
+    let place = place();
+    let dir = place.path();
+    let server = Server::start(dir, &["first", "--queue", "200"]);
+    let model = Model::open(&dir.join("first"), &dph_core::device("flex").unwrap()).unwrap();
+    let texts = |i: usize| -> Vec<String> {
+        (0..1 + i % 5).map(|k| format!("Answer {k} {}", "so ".repeat(i * k % 7))).collect()
+    };
+    let ask = |i: usize| {
+        let body =
+            json!({"query": format!("Who is number {}?", i % 9), "texts": texts(i), "raw_scores": true});
+        in_order(&server.post("/rerank", &body).ok(), "score")
+    };
+    let found: Vec<Vec<f64>> = thread::scope(|scope| {
+        let asked: Vec<_> = (0..120).map(|i| scope.spawn(move || ask(i))).collect();
+        asked.into_iter().map(|asked| asked.join().unwrap()).collect()
+    });
+    for (i, found) in found.iter().enumerate() {
+        let request = RankRequest {
+            id: None,
+            prompt: vec![Message::user(format!("Who is number {}?", i % 9))],
+            candidates: texts(i),
+        };
+        let set = request.candidate_set("x".into(), &model.tokenizer).unwrap();
+        let scores = score(&model, &[set], &Scoring::default(), &mut |_| {}).unwrap().remove(0);
+        let expected: Vec<f64> = scores.iter().map(|scores| scores.rewards[0].into()).collect();
+        close(found, &expected, 1e-5);
+    }
+    let batches = server.metric("dph_batch_requests_count{model=\"first\"}");
+    assert!(batches < 100.0, "{batches} batches for 120 requests");
+    assert_eq!(server.metric("dph_batch_requests_sum{model=\"first\"}"), 120.0);
+    assert_eq!(server.metric("dph_requests_total{route=\"/rerank\",status=\"200\"}"), 120.0);
+}
+
+#[test]
+fn an_error_is_json_that_names_the_field() {
+    let place = place();
+    let args =
+        ["first", "plain", "--max-candidates", "3", "--max-request-tokens", "100", "--max-body", "5000"];
+    let server = Server::start(place.path(), &args);
+    let rerank = |body: Value| server.post("/rerank", &body);
+    let long = "word ".repeat(60);
+    for (body, param, message) in [
+        (json!({"texts": ["a"]}), "query", "missing field `query`"),
+        (json!({"query": 1, "texts": ["a"]}), "query", "`query`: expected a string, or a list of messages"),
+        (json!({"query": [], "texts": ["a"]}), "query", "`query`: expected a list of messages"),
+        (json!({"query": [{"role": "a b", "content": "x"}], "texts": ["a"]}), "query", "is not a role"),
+        (json!({"query": "x", "texts": []}), "texts", "`texts` must have at least one text"),
+        (json!({"query": "x", "texts": ["a", 1]}), "texts[1]", "`texts[1]`: invalid type: integer"),
+        (
+            json!({"query": "x", "texts": ["a", "b", "c", "d"]}),
+            "texts",
+            "has 4 texts, and at most 3 are accepted",
+        ),
+        (json!({"query": "x", "texts": vec!["a ".repeat(40); 3]}), "texts", "at most 100 are accepted"),
+        (json!({"query": "x", "texts": [long.repeat(8)]}), "texts", "the context of the model is 256"),
+        (json!({"query": "x", "texts": ["a"], "head": "safety"}), "head", "it has preference, helpfulness"),
+        (json!({"query": "x", "texts": ["a"], "model": "plain"}), "model", "`plain` has no preference head"),
+        (json!({"query": "x", "texts": ["a"], "raw_scores": "yes"}), "raw_scores", "invalid type: string"),
+    ] {
+        let (found, said) = rerank(body.clone()).failed(422);
+        assert_eq!(found, param, "{body}: {said}");
+        assert!(said.contains(message), "{body}: {said}");
+    }
+    let (param, said) = rerank(json!({"query": "x", "texts": ["a"], "model": "third"})).failed(404);
+    assert_eq!(
+        (param, said.as_str()),
+        (json!("model"), "there is no such model; the service has first, plain")
+    );
+    let (param, said) = server.post("/v1/score", &json!({"text_1": ["a", "b"], "text_2": ["c"]})).failed(422);
+    assert!(param == "text_1" && said.contains("has 2 texts and `text_2` has 1"), "{said}");
+    let (param, said) = server.post("/predict", &json!({"inputs": "a"})).failed(422);
+    assert!(param == "inputs" && said.contains("a text alone has no reward"), "{said}");
+    let (param, _) = server.post("/v1/rerank", &json!({"query": "a", "documents": [{}]})).failed(422);
+    assert_eq!(param, "documents[0]");
+
+    let (param, said) = rerank(json!({"query": "x".repeat(6000), "texts": ["a"]})).failed(413);
+    assert!(param == "body" && said.contains("more than 5000 bytes"), "{said}");
+    let chunked = b"POST /rerank HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let endless = [&chunked[..], &b"400\r\n"[..], &[b' '; 0x400], b"\r\n"].concat();
+    let endless = [
+        endless.clone(),
+        [&b"400\r\n"[..], &[b' '; 0x400], b"\r\n"].concat().repeat(8),
+        b"0\r\n\r\n".to_vec(),
+    ]
+    .concat();
+    server.send(&endless).failed(413);
+    server.post_bytes("/rerank", b"{").failed(400);
+    server.send(&request("POST", "/rerank", &[("Content-Type", "text/plain")], b"{}")).failed(415);
+    server.get("/nothing").failed(404);
+    let wrong_method = server.get("/rerank");
+    wrong_method.failed(405);
+    assert_eq!(wrong_method.header("allow"), Some("POST"));
+    assert!(server.get("/health").header("x-request-id").is_some());
+    // What is too long can be cut.
+    let body = json!({"query": "Who?", "texts": [long.repeat(8)], "truncate": true});
+    assert_eq!(rerank(body).status, 422, "at most 100 tokens");
+    let server = Server::start(place.path(), &["first"]);
+    for direction in ["Left", "Right"] {
+        let text = format!("first {} last", long.repeat(8));
+        let body = json!({"query": "Who?", "texts": [text, "a"], "truncate": true, "truncation_direction": direction});
+        assert_eq!(server.post("/rerank", &body).ok().as_array().unwrap().len(), 2);
+    }
+    let body = json!({"query": long.repeat(8), "texts": ["a"], "truncate": true});
+    assert!(server.post("/rerank", &body).failed(422).1.contains("the context of the model is 256"));
+}
+
+#[test]
+fn keys_and_origins_are_asked_for() {
+    let place = place();
+    fs::write(place.path().join("keys"), "# of the site\nsecret\n").unwrap();
+    let args = ["first", "--api-keys", "keys", "--cors-origin", "https://example.org"];
+    let server = Server::start_with(place.path(), &args, &[("DPH_API_KEYS", "other, third")]);
+    let body = json!({"query": "Who?", "texts": ["a"]}).to_string();
+    let with = |headers: &[(&str, &str)]| {
+        let headers = [&[("Content-Type", "application/json")], headers].concat();
+        server.send(&request("POST", "/rerank", &headers, body.as_bytes()))
+    };
+    for key in ["secret", "other", "third"] {
+        with(&[("Authorization", &format!("Bearer {key}"))]).ok();
+    }
+    for headers in [&[][..], &[("Authorization", "Bearer secre")], &[("Authorization", "secret")]] {
+        let refused = with(headers);
+        refused.failed(401);
+        assert_eq!(refused.header("www-authenticate"), Some("Bearer"));
+    }
+    server.get("/metrics").failed(401);
+    server.get("/v1/models").failed(401);
+    server.get("/health").ok();
+    server.get("/openapi.json").ok();
+    let preflight = |server: &Server, origin: &str| {
+        let headers = [("Origin", origin), ("Access-Control-Request-Method", "POST")];
+        let answer = server.send(&request("OPTIONS", "/rerank", &headers, b""));
+        answer.header("access-control-allow-origin").map(String::from)
+    };
+    assert_eq!(preflight(&server, "https://example.org").as_deref(), Some("https://example.org"));
+    assert_eq!(preflight(&server, "https://example.com"), None);
+    assert!(!server.log().contains("secret"), "{}", server.log());
+
+    let server = Server::start(place.path(), &["first"]);
+    assert_eq!(preflight(&server, "https://example.org"), None);
+}
+
+#[test]
+fn a_full_queue_refuses_and_a_slow_client_is_left() {
+    let place = place();
+    let args = ["first", "--queue", "2", "--batch-requests", "1", "--read-timeout", "1"];
+    let server = Server::start(place.path(), &args);
+    let texts: Vec<String> = (0..400).map(|i| format!("Answer {i} {}", "so ".repeat(20))).collect();
+    let body = json!({"query": "Who?", "texts": texts});
+    let answers: Vec<_> = thread::scope(|scope| {
+        let asked: Vec<_> = (0..12).map(|_| scope.spawn(|| server.post("/rerank", &body))).collect();
+        asked.into_iter().map(|asked| asked.join().unwrap()).collect()
+    });
+    let refused: Vec<_> = answers.iter().filter(|answer| answer.status == 429).collect();
+    assert!(
+        !refused.is_empty() && refused.len() < 12,
+        "{:?}",
+        answers.iter().map(|a| a.status).collect::<Vec<_>>()
+    );
+    for answer in &answers {
+        match answer.status {
+            200 => assert_eq!(answer.json().as_array().unwrap().len(), 400),
+            _ => {
+                let (_, said) = answer.failed(429);
+                assert!(said.contains("2 requests wait for the model `first`"), "{said}");
+                let seconds: u64 = answer.header("retry-after").unwrap().parse().unwrap();
+                assert!((1..=60).contains(&seconds));
+            }
+        }
+    }
+    // A body that never comes, and a head that never ends.
+    let start = Instant::now();
+    let head =
+        b"POST /rerank HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{";
+    assert!(server.send(head).failed(408).1.contains("within 1 s"));
+    let mut stream = server.connect().unwrap();
+    stream.write_all(b"GET /health HTTP/1.1\r\nHost:").unwrap();
+    assert!(
+        answer(&mut stream).is_ok_and(|answer| answer.status == 408)
+            || start.elapsed() < Duration::from_secs(9)
+    );
+    assert!(start.elapsed() < Duration::from_secs(9), "{:?}", start.elapsed());
+    server.get("/health").ok();
+}
+
+/// Work of a client that has left is not done.
+#[test]
+fn a_client_that_leaves_costs_nothing() {
+    let place = place();
+    let server = Server::start(place.path(), &["first", "--batch-requests", "1"]);
+    let texts: Vec<String> = (0..400).map(|i| format!("Answer {i} {}", "so ".repeat(20))).collect();
+    let body = json!({"query": "Who?", "texts": texts}).to_string();
+    let bytes = request("POST", "/rerank", &[("Content-Type", "application/json")], body.as_bytes());
+    let mut streams: Vec<_> = (0..20)
+        .map(|_| {
+            let mut stream = server.connect().unwrap();
+            stream.write_all(&bytes).unwrap();
+            stream
+        })
+        .collect();
+    thread::sleep(Duration::from_millis(100));
+    streams.truncate(0);
+    server.post("/rerank", &json!({"query": "Who?", "texts": ["a"]})).ok();
+    let left = server.metric("dph_requests_total{route=\"/rerank\",status=\"499\"}");
+    let computed = server.metric("dph_batch_requests_sum{model=\"first\"}");
+    assert!(left >= 10.0 && computed <= 11.0, "{computed} computed, {left} left: {}", server.log());
+}
+
+#[test]
+fn a_request_that_takes_too_long_ends() {
+    let place = tempfile::tempdir().unwrap();
+    let wide = llama().replace("\"max_position_embeddings\": 256", "\"max_position_embeddings\": 60000");
+    write_model_with_head(&place.path().join("model"), &wide, &["preference"]);
+    let server = Server::start(place.path(), &["model", "--timeout", "1"]);
+    let body = json!({"query": "Who?", "texts": ["so ".repeat(15_000)]});
+    let (_, said) = server.post("/rerank", &body).failed(504);
+    assert!(said.contains("more than 1 s"), "{said}");
+}
+
+/// All that was accepted when the service is asked to end is answered, and it ends well.
+#[test]
+fn the_end_loses_no_accepted_request() {
+    let place = place();
+    let mut server = Server::start(place.path(), &["first", "--queue", "500"]);
+    let texts: Vec<String> = (0..40).map(|i| format!("Answer {i} {}", "so ".repeat(20))).collect();
+    let body = json!({"query": "Who?", "texts": texts}).to_string();
+    let bytes = request("POST", "/rerank", &[("Content-Type", "application/json")], body.as_bytes());
+    let counts: Vec<(usize, usize)> = thread::scope(|scope| {
+        let client = || {
+            let (mut answered, mut lost) = (0, 0);
+            // Until the service takes no connection any more.
+            while let Ok(mut stream) = server.connect() {
+                let sent = stream.write_all(&bytes);
+                match answer(&mut stream) {
+                    Ok(answer) if answer.status == 200 => answered += 1,
+                    Ok(answer) => panic!("{answer:?}"),
+                    // The system had connected it, and the service had not accepted it.
+                    Err(_) if sent.is_err() => {}
+                    Err(_) => lost += 1,
+                }
+            }
+            (answered, lost)
+        };
+        let clients: Vec<_> = (0..16).map(|_| scope.spawn(client)).collect();
+        thread::sleep(Duration::from_millis(700));
+        server.terminate();
+        clients.into_iter().map(|client| client.join().unwrap()).collect()
+    });
+    let answered: usize = counts.iter().map(|(answered, _)| answered).sum();
+    let lost: usize = counts.iter().map(|(_, lost)| lost).sum();
+    assert_eq!(server.wait(), Some(0), "{}", server.log());
+    assert!(answered >= 16, "{answered}");
+    assert_eq!(lost, 0, "{lost} of {answered} were lost");
+    assert!(server.log().contains("the service ends"), "{}", server.log());
+}
+
+#[test]
+fn the_log_has_no_contents_and_the_description_is_whole() {
+    let place = place();
+    let server = Server::start(place.path(), &["first"]);
+    server.post("/rerank", &json!({"query": "confidential", "texts": ["private"]})).ok();
+    server
+        .post("/rerank", &json!({"query": "confidential", "texts": ["private"], "model": "hidden"}))
+        .failed(404);
+    thread::sleep(Duration::from_millis(300));
+    let log = server.log();
+    assert!(log.contains("route=\"/rerank\" status=200") && log.contains("status=404"), "{log}");
+    assert!(!["confidential", "private", "hidden"].iter().any(|word| log.contains(word)), "{log}");
+
+    let description = server.get("/openapi.json").ok();
+    assert_eq!(description["openapi"], "3.1.0");
+    let paths = description["paths"].as_object().unwrap();
+    for path in ["/rerank", "/predict", "/v1/rerank", "/v2/rerank", "/score", "/v1/score"] {
+        let body = &paths[path]["post"]["requestBody"]["content"]["application/json"]["schema"];
+        let name = body["$ref"].as_str().unwrap().strip_prefix("#/components/schemas/").unwrap();
+        assert!(description["components"]["schemas"][name]["properties"].is_object(), "{path}");
+    }
+    // No reference leads nowhere.
+    let text = description.to_string();
+    for reference in text.split("\"$ref\":\"#").skip(1) {
+        let pointer = reference.split('"').next().unwrap();
+        assert!(description.pointer(pointer).is_some(), "{pointer}");
+    }
+    for path in paths.keys() {
+        assert!(
+            ![404, 405].contains(
+                &server
+                    .send(&request(
+                        if paths[path].get("post").is_some() { "POST" } else { "GET" },
+                        path,
+                        &[],
+                        b""
+                    ))
+                    .status
+            ),
+            "{path}"
+        );
+    }
+}
+
+#[test]
+fn what_cannot_be_served_is_a_wrong_request() {
+    let place = place();
+    let refused = |args: &[&str]| run(place.path(), &[&["serve"], args].concat()).failed(2);
+    assert!(refused(&["first", "first"]).contains("two models have the name `first`"));
+    assert!(refused(&["nothing"]).contains("nothing: there is no such directory"));
+    assert!(refused(&["first", "--cors-origin", "example.org"]).contains("`example.org` is not an origin"));
+    assert!(refused(&["first", "--api-keys", "nothing"]).contains("nothing: "));
+    assert!(refused(&["first", "second", "--base", "plain"]).contains("are for one model"));
+    let server = Server::start(place.path(), &["first"]);
+    let address = server.address.to_string();
+    assert!(refused(&["first", "--listen", &address]).contains(&format!("--listen {address}: ")));
+}

@@ -1,0 +1,270 @@
+//! `dph-eval serve`: answers in the form of OpenAI, with their rewards.
+#![cfg(all(feature = "flex", feature = "serve"))]
+#![allow(clippy::unwrap_used)]
+
+#[path = "support/server.rs"]
+mod server;
+mod support;
+
+use std::io::Write;
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use dph_data::Message;
+use dph_eval::{Answer, BestOf, Model, generate};
+use dph_model::Sampling;
+use serde_json::{Value, json};
+use server::{Answer as Response, Server, request};
+use support::{llama, lswt, write_model, write_model_with_head};
+
+fn place() -> tempfile::TempDir {
+    let place = tempfile::tempdir().unwrap();
+    write_model_with_head(&place.path().join("model"), &llama(), &["preference", "helpfulness"]);
+    write_model(&place.path().join("plain"), &lswt());
+    place
+}
+
+fn open(dir: &Path) -> Model {
+    Model::open(dir, &dph_core::device("flex").unwrap()).unwrap()
+}
+
+/// The answers of the library.
+fn library(model: &Model, prompt: Vec<u32>, answers: usize, max_tokens: usize, seed: u64) -> Vec<Answer> {
+    let sampling = Sampling { temperature: 1.0, max_tokens, seed, ..Sampling::default() };
+    let settings = BestOf { answers, sampling, ..BestOf::default() };
+    generate(model, &[prompt], &settings, &mut |_| {}).unwrap().remove(0).answers
+}
+
+fn chat(more: Value) -> Value {
+    let mut body =
+        json!({"messages": [{"role": "user", "content": "Who wrote it?"}], "max_tokens": 20, "seed": 7});
+    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    body
+}
+
+/// The JSON of the events of a stream, which ends as it should.
+fn events(response: &Response) -> Vec<Value> {
+    assert_eq!(response.status, 200, "{}", response.text());
+    assert_eq!(response.header("content-type"), Some("text/event-stream"));
+    let text = response.text();
+    let mut data: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("data: ")).collect();
+    assert_eq!(data.pop(), Some("[DONE]"), "{text}");
+    data.into_iter().map(|data| serde_json::from_str(data).unwrap()).collect()
+}
+
+#[test]
+fn answers_and_rewards_are_those_of_the_library() {
+    let place = place();
+    let model = open(&place.path().join("model"));
+    let server = Server::start(place.path(), &["model", "plain"]);
+    let prompt = model.tokenizer.prompt(&[Message::user("Who wrote it?")]).unwrap();
+    let expected = library(&model, prompt.clone(), 3, 20, 7);
+    let found = server.post("/v1/chat/completions", &chat(json!({"n": 3, "logprobs": true}))).ok();
+    assert_eq!(
+        (&found["object"], &found["model"], &found["seed"]),
+        (&json!("chat.completion"), &json!("model"), &json!(7))
+    );
+    let choices = found["choices"].as_array().unwrap();
+    assert_eq!(choices.len(), 3);
+    for (choice, expected) in choices.iter().zip(&expected) {
+        assert_eq!(
+            choice["message"],
+            json!({"role": "assistant", "content": expected.text, "refusal": null})
+        );
+        assert_eq!(choice["reward"].as_f64(), Some(expected.scores.rewards[0].into()));
+        assert_eq!(choice["rewards"]["helpfulness"].as_f64(), Some(expected.scores.rewards[1].into()));
+        assert_eq!(choice["loglik"].as_f64(), Some(expected.scores.loglik));
+        assert_eq!(choice["tokens"], expected.tokens.len());
+        let logprobs = choice["logprobs"]["content"].as_array().unwrap();
+        assert_eq!(logprobs.len(), expected.tokens.len());
+        for (found, (token, log_prob)) in logprobs.iter().zip(&expected.drawn) {
+            assert_eq!(found["token"], model.tokenizer.decode(&[*token]).unwrap());
+            assert!((found["logprob"].as_f64().unwrap() - f64::from(*log_prob)).abs() < 1e-6);
+        }
+    }
+    let tokens: usize = found["usage"]["completion_tokens"].as_u64().unwrap() as usize;
+    assert!(tokens >= expected.iter().map(|answer| answer.tokens.len()).sum(), "{found}");
+    assert_eq!(found["usage"]["prompt_tokens"], prompt.len());
+
+    // The best two of six, the best first.
+    let mut six = library(&model, prompt, 6, 20, 7);
+    six.sort_by(|a, b| b.scores.rewards[0].total_cmp(&a.scores.rewards[0]));
+    let best = server.post("/v1/chat/completions", &chat(json!({"n": 2, "best_of": 6}))).ok();
+    let texts: Vec<&Value> =
+        best["choices"].as_array().unwrap().iter().map(|choice| &choice["message"]["content"]).collect();
+    assert_eq!(texts, [&six[0].text, &six[1].text]);
+    let by_other =
+        server.post("/v1/chat/completions", &chat(json!({"best_of": 6, "head": "helpfulness"}))).ok();
+    six.sort_by(|a, b| b.scores.rewards[1].total_cmp(&a.scores.rewards[1]));
+    assert_eq!(by_other["choices"][0]["message"]["content"], six[0].text);
+    assert_eq!(by_other["choices"][0]["reward"].as_f64(), Some(six[0].scores.rewards[1].into()));
+
+    // A seed that nobody gave can be given again.
+    let mut body = chat(json!({}));
+    body.as_object_mut().unwrap().remove("seed");
+    let first = server.post("/v1/chat/completions", &body).ok();
+    body["seed"] = first["seed"].clone();
+    let again = server.post("/v1/chat/completions", &body).ok();
+    assert_eq!(first["choices"], again["choices"]);
+
+    // A model without a head has no rewards.
+    let plain = server.post("/v1/chat/completions", &chat(json!({"model": "plain", "best_of": 3}))).ok();
+    assert_eq!((&plain["choices"][0]["reward"], &plain["choices"][0]["rewards"]), (&Value::Null, &json!({})));
+}
+
+#[test]
+fn a_stream_has_the_same_answers() {
+    let place = place();
+    let server = Server::start(place.path(), &["model"]);
+    let more = json!({"n": 3, "logprobs": true, "stop": ["e"]});
+    let whole = server.post("/v1/chat/completions", &chat(more.clone())).ok();
+    let mut body = chat(more);
+    body.as_object_mut().unwrap().extend([
+        ("stream".into(), json!(true)),
+        ("stream_options".into(), json!({"include_usage": true})),
+        ("token_rewards".into(), json!(true)),
+    ]);
+    let all = events(&server.post("/v1/chat/completions", &body));
+    assert!(
+        all.iter().all(|event| event["object"] == "chat.completion.chunk" && event["id"] == all[0]["id"])
+    );
+    let usage = &all.last().unwrap()["usage"];
+    assert!(usage["completion_tokens"].as_u64() > Some(3), "{usage}");
+    for (index, expected) in whole["choices"].as_array().unwrap().iter().enumerate() {
+        let of_choice = |event: &Value| {
+            event["choices"].as_array().unwrap().iter().find(|choice| choice["index"] == index).cloned()
+        };
+        let parts: Vec<Value> = all.iter().filter_map(of_choice).collect();
+        let text: String = parts.iter().filter_map(|part| part["delta"]["content"].as_str()).collect();
+        assert_eq!(text, expected["message"]["content"]);
+        assert_eq!(parts[0]["delta"]["role"], "assistant");
+        let (end, growing) = parts.split_last().unwrap();
+        for key in ["finish_reason", "reward", "rewards", "loglik", "tokens"] {
+            assert_eq!(end[key], expected[key], "{key}");
+        }
+        for part in growing {
+            assert!(part["logprobs"]["content"][0]["logprob"].is_f64(), "{part}");
+            assert!(part["finish_reason"].is_null() && part.get("reward").is_none(), "{part}");
+        }
+        // The token that completes a stop string has no reward of its own.
+        for part in &growing[..growing.len() - 1] {
+            assert!(part["token_reward"].is_f64(), "{part}");
+        }
+    }
+    let refused = server.post("/v1/chat/completions", &chat(json!({"stream": true, "best_of": 2})));
+    let (param, said) = refused.failed(400);
+    assert!(param == "best_of" && said.contains("a stream cannot have them"), "{said}");
+}
+
+#[test]
+fn texts_are_continued() {
+    let place = place();
+    let model = open(&place.path().join("model"));
+    let server = Server::start(place.path(), &["model"]);
+    let tokens: Vec<u32> = model
+        .tokenizer
+        .start_id()
+        .into_iter()
+        .chain(model.tokenizer.encode_text("Ann wrote").unwrap())
+        .collect();
+    let expected = library(&model, tokens.clone(), 2, 9, 3);
+    for prompt in [json!("Ann wrote"), json!(tokens), json!([tokens]), json!(["Ann wrote"])] {
+        let body = json!({"prompt": prompt, "n": 2, "max_tokens": 9, "seed": 3, "logprobs": 0});
+        let found = server.post("/v1/completions", &body).ok();
+        for (choice, expected) in found["choices"].as_array().unwrap().iter().zip(&expected) {
+            assert_eq!(choice["text"], expected.text);
+            assert_eq!(choice["reward"].as_f64(), Some(expected.scores.rewards[0].into()));
+            assert_eq!(choice["logprobs"]["tokens"].as_array().unwrap().len(), expected.tokens.len());
+            assert_eq!(choice["logprobs"]["text_offset"][0], 0);
+        }
+    }
+    let two = json!({"prompt": ["Ann wrote", "Bob"], "n": 2, "max_tokens": 9, "seed": 3});
+    let found = server.post("/v1/completions", &two).ok();
+    assert_eq!(found["choices"].as_array().unwrap().len(), 4);
+    assert_eq!(found["choices"][1]["text"], expected[1].text);
+    let mut streamed = two.clone();
+    streamed["stream"] = json!(true);
+    let all = events(&server.post("/v1/completions", &streamed));
+    for index in 0..4 {
+        let parts = all.iter().map(|event| &event["choices"][0]).filter(|choice| choice["index"] == index);
+        let text: String = parts.map(|part| part["text"].as_str().unwrap()).collect();
+        assert_eq!(text, found["choices"][index]["text"].as_str().unwrap());
+    }
+}
+
+#[test]
+fn what_cannot_be_generated_names_the_field() {
+    let place = place();
+    let server =
+        Server::start(place.path(), &["model", "plain", "--max-answers", "4", "--max-answer-tokens", "50"]);
+    for (more, status, param, message) in [
+        (json!({"n": 0}), 422, "n", "`n` must be at least 1"),
+        (json!({"n": 3, "best_of": 2}), 422, "best_of", "must be at least `n`, 3"),
+        (json!({"n": 5}), 422, "n", "at most 4 are generated"),
+        (json!({"max_tokens": 51}), 422, "max_tokens", "at most 50 are generated"),
+        (json!({"max_completion_tokens": 0}), 422, "max_tokens", "at least 1"),
+        (json!({"temperature": -1.0}), 422, "temperature", "at least 0"),
+        (json!({"temperature": 0.0, "n": 2}), 422, "temperature", "gives the same answer 2 times"),
+        (json!({"top_p": 0.0}), 422, "top_p", "greater than 0"),
+        (json!({"messages": []}), 422, "messages", "expected a list of messages"),
+        (
+            json!({"messages": [{"role": "user", "content": "so ".repeat(300)}]}),
+            422,
+            "messages",
+            "leaves no room",
+        ),
+        (json!({"model": "plain", "token_rewards": true}), 422, "model", "has no preference head"),
+        (json!({"head": "safety"}), 422, "head", "it has preference, helpfulness"),
+        (json!({"tools": [{}]}), 400, "tools", "not supported"),
+        (json!({"top_logprobs": 3}), 400, "top_logprobs", "not supported"),
+        (json!({"presence_penalty": 1.0}), 400, "presence_penalty", "use `repetition_penalty`"),
+        (json!({"response_format": {"type": "json_object"}}), 400, "response_format", "answers are text"),
+    ] {
+        let (found, said) = server.post("/v1/chat/completions", &chat(more.clone())).failed(status);
+        assert_eq!(found, param, "{more}: {said}");
+        assert!(said.contains(message), "{more}: {said}");
+    }
+    let completion = |body: Value| server.post("/v1/completions", &body);
+    assert_eq!(completion(json!({"prompt": []})).failed(422).0, "prompt");
+    assert!(completion(json!({"prompt": [999_999]})).failed(422).1.contains("outside the vocabulary"));
+    assert_eq!(completion(json!({"prompt": "x", "logprobs": 2})).failed(400).0, "logprobs");
+    assert_eq!(completion(json!({"prompt": "x", "echo": true})).failed(400).0, "echo");
+    completion(json!({"prompt": "x", "response_format": null, "max_tokens": 2})).ok();
+}
+
+/// Requests for rewards and for answers take turns; a client that leaves ends its answers.
+#[test]
+fn requests_take_turns() {
+    let place = tempfile::tempdir().unwrap();
+    let long = llama().replace("\"max_position_embeddings\": 256", "\"max_position_embeddings\": 200000");
+    write_model_with_head(&place.path().join("model"), &long, &["preference"]);
+    let server = Server::start(place.path(), &["model", "--max-answer-tokens", "100000", "--timeout", "300"]);
+    // A stop token would end it soon; a text without one does not exist, hence several answers.
+    let mut body = chat(json!({"n": 16, "max_tokens": 100_000, "stream": true}));
+    body["temperature"] = json!(1.5);
+    let bytes = request(
+        "POST",
+        "/v1/chat/completions",
+        &[("Content-Type", "application/json")],
+        body.to_string().as_bytes(),
+    );
+    let mut stream = server.connect().unwrap();
+    stream.write_all(&bytes).unwrap();
+    thread::sleep(Duration::from_millis(300));
+    for _ in 0..3 {
+        server.post("/rerank", &json!({"query": "Who?", "texts": ["Ann.", "Bob."]})).ok();
+        server.post("/v1/chat/completions", &chat(json!({"max_tokens": 3}))).ok();
+    }
+    let waiting = server.metric("dph_queue_requests{model=\"model\"}");
+    drop(stream);
+    assert_eq!(waiting, 1.0, "the long request has ended: {}", server.log());
+    for _ in 0..100 {
+        if server.metric("dph_abandoned_total{model=\"model\"}") == 1.0 {
+            assert_eq!(server.metric("dph_queue_requests{model=\"model\"}"), 0.0);
+            return;
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    panic!("the answers still grow: {}", server.log());
+}
