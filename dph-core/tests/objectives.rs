@@ -4,6 +4,8 @@
 
 #[path = "objectives/case.rs"]
 mod case;
+#[path = "objectives/classify.rs"]
+mod classify;
 #[path = "objectives/config.rs"]
 mod config;
 #[path = "objectives/golden_dph.rs"]

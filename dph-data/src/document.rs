@@ -29,8 +29,19 @@ pub struct Document {
     pub attributes: BTreeMap<String, f64>,
     /// In the style `plain`, the text before the candidates; then there are no messages.
     pub plain: Option<PlainPrompt>,
+    /// For a classifier (table `[classify]`), the text to classify; then there are no messages, and the candidates are the classes.
+    pub classified: Option<ClassifiedText>,
     /// For plain text, the text whose words and bytes count (key `original`), if it is another one.
     pub original: Option<String>,
+}
+
+/// The text that a classifier reads.
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
+pub struct ClassifiedText {
+    /// The text, or the first of two.
+    pub first: String,
+    /// The second text.
+    pub second: Option<String>,
 }
 
 /// The text before the candidates of a document in the style `plain`.
@@ -68,6 +79,7 @@ impl Document {
             score: None,
             attributes: BTreeMap::new(),
             plain: None,
+            classified: None,
             original: None,
         }
     }

@@ -50,11 +50,12 @@ mod toml_report;
 
 pub use chat::{
     CHAT_FILE, CandidateView, ChatError, ChatFormat, ChatOptions, ChatTokenizer, Content, LengthLimit,
-    Message, Supervise, TokenData, TokenPart, TokenView, TokenizerError, add_special_tokens, train_tokenizer,
+    Message, Supervise, TextLayout, TextTokens, TokenData, TokenPart, TokenView, TokenizerError,
+    add_special_tokens, train_tokenizer,
 };
 pub use definition_error::DefinitionError;
 pub use definition_path::resolve_path;
-pub use document::{Document, PlainPrompt};
+pub use document::{ClassifiedText, Document, PlainPrompt};
 pub use dph_core::{Candidate, CandidateSet, Ending, Style};
 pub use invalid_toml::{InvalidToml, TomlProblem};
 pub use load::{
@@ -70,4 +71,4 @@ pub use order::{
 };
 pub use rows::{Row, RowProblem, RowsError, SkipReason, Skipped, SkippedRow, read_rows};
 pub use synthetic::World;
-pub use task::{Kind, Task, TaskMetric};
+pub use task::{Classes, Kind, Task, TaskMetric};

@@ -13,6 +13,7 @@ use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 
 const PLAIN: TaskLoadOptions = TaskLoadOptions {
+    classify: None,
     style: Style::Plain,
     limit: None,
     seed: 0,

@@ -6,7 +6,7 @@ use miette::{GraphicalReportHandler, GraphicalTheme};
 use serde_json::Value;
 
 /// One mistake each; the snapshot shows what a person reads.
-const MISTAKES: [(&str, &str); 37] = [
+const MISTAKES: [(&str, &str); 41] = [
     ("a misspelt key", "name = 'x'\nkind = 'choice'\nuser = 'u'\ncandidate = 'a'\ngold = 'g'\n"),
     ("an unknown key", "name = 'x'\nkind = 'text'\ntext = 't'\nzebra = 1\n"),
     ("an unknown kind", "name = 'x'\nkind = 'chioce'\n"),
@@ -66,6 +66,22 @@ const MISTAKES: [(&str, &str); 37] = [
     (
         "mistakes in and outside of plain",
         "name = 'x'\nkind = 'choice'\nuser = 'u'\ncandidates = 'a b'\ngold = 'g h'\n[plain]\ncontext = '{{ c'\njoin = 'd e'\n",
+    ),
+    (
+        "a misspelt key of classify",
+        "name = 'x'\nkind = 'choice'\nuser = 'u'\ncandidates = 'a'\ngold = 'g'\n[classify]\nfrist = 'a'\nlabels = ['b', 'c']\n",
+    ),
+    (
+        "classify without labels",
+        "name = 'x'\nkind = 'choice'\nuser = 'u'\ncandidates = 'a'\ngold = 'g'\n[classify]\nfirst = 'a'\n",
+    ),
+    (
+        "labels and a number",
+        "name = 'x'\nkind = 'choice'\nuser = 'u'\ncandidates = 'a'\ngold = 'g'\n[classify]\nfirst = 'a b'\nlabels = ['b', 'c']\nnumber = 'n'\n",
+    ),
+    (
+        "one label twice, and no others",
+        "name = 'x'\nkind = 'choice'\nuser = 'u'\ncandidates = 'a'\ngold = 'g'\n[classify]\nfirst = 'a'\nsecond = 'b c'\nlabels = ['b', 'b']\n",
     ),
     ("a misspelt key of hub", "name = 'x'\nkind = 'text'\ntext = 't'\n[hub]\nrepo = 'a/b'\n"),
     (
@@ -196,7 +212,11 @@ fn the_guide_documents_every_key() {
     for (key, property) in schema["$defs"]["HubFile"]["properties"].as_object().unwrap() {
         hub += &format!("| `{key}` | {}", cells(key, property));
     }
-    for table in [table, plain, hub] {
+    let mut classify = "| key of `[classify]` | is | meaning |\n|---|---|---|\n".to_owned();
+    for (key, property) in schema["$defs"]["ClassifyFile"]["properties"].as_object().unwrap() {
+        classify += &format!("| `{key}` | {}", cells(key, property));
+    }
+    for table in [table, plain, classify, hub] {
         let start = guide.find(table.split(" is ").next().unwrap()).unwrap();
         let length = guide[start..].find("\n\n").unwrap() + 1;
         if std::env::var_os("UPDATE_GUIDE").is_some() {

@@ -35,6 +35,7 @@ impl Classify for ModelError {
             | Self::HeadSize { .. }
             | Self::HeadLayer { .. } => ErrorClass::Request,
             Self::Backbone(error) => error.class(),
+            Self::Classifier(error) => error.class(),
             Self::Tokenizer(error) => error.class(),
             Self::Head(error) => error.class(),
             Self::File(error) => error.class(),
@@ -70,6 +71,8 @@ impl Classify for BenchError {
             | Self::NoChat { .. }
             | Self::Style { .. }
             | Self::Scorer(_)
+            | Self::Classes { .. }
+            | Self::ClassifierAlone
             | Self::NoTraining { .. } => ErrorClass::Request,
             Self::Head { source, .. } => source.class(),
             Self::Data(error) => error.class(),

@@ -68,7 +68,7 @@ mod unconditional;
 pub use agreement::Agreement;
 pub use bench::{
     Bench, BenchError, BenchForecast, BenchOptions, BenchPlan, BenchProgress, BenchStep, HELD_OUT, HeldOut,
-    NamedHead, PlanError, PlannedTask, Suite, SuiteTask, TaskForecast, bench, bench_heads,
+    NamedHead, PlanError, PlannedTask, Suite, SuiteTask, TaskForecast, bench, bench_classifier, bench_heads,
 };
 pub use cache::CACHE_FILE;
 pub use calibration::{
@@ -88,8 +88,8 @@ pub use metrics::{
     wilson_interval,
 };
 pub use model::{
-    BACKBONE_FILE, BackboneReference, BackboneSizes, MANIFEST_FILE, Manifest, Model, ModelError,
-    ModelOutline, OpenOptions, export_head,
+    BACKBONE_FILE, BackboneReference, BackboneSizes, ClassifierModel, MANIFEST_FILE, Manifest, Model,
+    ModelError, ModelOutline, OpenOptions, export_head,
 };
 pub use pass::{Pass, Progress, ScoreError, Unscorable};
 pub use rank::{RankRequest, RankedCandidate, Ranking, ranking_order};

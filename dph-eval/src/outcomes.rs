@@ -116,7 +116,8 @@ fn outcomes(
         };
         let predicted = prediction(document.kind, scorer, &scores);
         let outcome = Outcome::new(predicted, document.gold?, document.score);
-        Some(Outcome { mass: mass(&own, right), credit, ..outcome }.only_for(metrics))
+        let number = document.predicted.filter(|_| *scorer == Scorer::Classifier);
+        Some(Outcome { mass: mass(&own, right), credit, number, ..outcome }.only_for(metrics))
     };
     documents.iter().map(outcome).collect()
 }

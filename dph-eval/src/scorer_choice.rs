@@ -9,8 +9,17 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The words that name one or several scorers; others begin with `reward:` or `mixture:`.
-const WORDS: [&str; 8] =
-    ["log", "reward", "both", "loglik-mean", "loglik-sum", "loglik-byte", "loglik-char", "loglik-relative"];
+const WORDS: [&str; 9] = [
+    "log",
+    "reward",
+    "both",
+    "loglik-mean",
+    "loglik-sum",
+    "loglik-byte",
+    "loglik-char",
+    "loglik-relative",
+    "classifier",
+];
 
 /// Which scorers of a model are used. Its text form is
 ///
@@ -23,6 +32,7 @@ const WORDS: [&str; 8] =
 /// | `loglik-relative` | the log-likelihood minus that after a prompt without the question |
 /// | `reward:HEAD` | the reward of one head |
 /// | `reward:0.7*HEAD+0.3*HEAD` | a weighted sum of rewards |
+/// | `classifier` | the class of a classifier, or the number of a regressor; it is used alone |
 /// | `mixture:HEAD` | a reward and the mean log-likelihood, with a weight that is chosen on the training splits |
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -47,6 +57,8 @@ pub enum ScorerChoice {
         /// The name of the head.
         head: String,
     },
+    /// The class of a classifier.
+    Classifier,
 }
 
 /// A text that does not name a scorer, or a scorer that a model does not have.
@@ -79,7 +91,7 @@ impl ScorerChoice {
 
     /// Whether log-likelihoods are used.
     pub fn log_likelihood(&self) -> bool {
-        !matches!(self, Self::Reward | Self::Heads { .. })
+        !matches!(self, Self::Reward | Self::Heads { .. } | Self::Classifier)
     }
 
     /// Whether the likelihood after a prompt without the question is used.
@@ -89,7 +101,7 @@ impl ScorerChoice {
 
     /// Whether rewards are used.
     pub fn rewards(&self) -> bool {
-        !matches!(self, Self::Log | Self::Likelihood(_))
+        !matches!(self, Self::Log | Self::Likelihood(_) | Self::Classifier)
     }
 
     /// The head whose weight in a mixture is chosen.
@@ -120,6 +132,7 @@ impl ScorerChoice {
             Self::Reward => Scorer::rewards(heads).collect(),
             Self::Both => likelihoods.iter().cloned().chain(Scorer::rewards(heads)).collect(),
             Self::Likelihood(scorer) => vec![scorer.clone()],
+            Self::Classifier => vec![Scorer::Classifier],
             Self::Mixture { head } => {
                 reward(head, heads)?;
                 mixture(head).into_iter().collect()
@@ -178,7 +191,7 @@ impl FromStr for ScorerChoice {
         }
         let likelihoods =
             Scorer::PLAIN_LIKELIHOODS.into_iter().chain([Scorer::LoglikRelative]).map(Self::Likelihood);
-        let all = [Self::Log, Self::Reward, Self::Both].into_iter().chain(likelihoods);
+        let all = [Self::Log, Self::Reward, Self::Both, Self::Classifier].into_iter().chain(likelihoods);
         all.into_iter().find(|choice| choice.to_string() == text).ok_or_else(|| {
             let list = format!("there are {}, reward:HEAD and mixture:HEAD", WORDS.join(", "));
             unknown(did_you_mean(text, WORDS).unwrap_or(list))
@@ -192,6 +205,7 @@ impl fmt::Display for ScorerChoice {
             Self::Log => f.write_str("log"),
             Self::Reward => f.write_str("reward"),
             Self::Both => f.write_str("both"),
+            Self::Classifier => f.write_str("classifier"),
             Self::Likelihood(scorer) => scorer.fmt(f),
             Self::Heads { text, .. } => write!(f, "reward:{text}"),
             Self::Mixture { head } => write!(f, "mixture:{head}"),
@@ -249,7 +263,7 @@ mod tests {
         assert_eq!(ScorerChoice::all(&[]), choice("log"));
         assert!(names("reward", &[]).is_empty());
         for text in
-            ["loglik-mean", "loglik-char", "loglik-relative", "reward:b", "reward:0.7*a+0.3*b", "reward:a+b"]
+            ["loglik-mean", "loglik-relative", "classifier", "reward:b", "reward:0.7*a+0.3*b", "reward:a+b"]
         {
             assert_eq!(names(text, &heads), [text]);
             assert_eq!(choice(text).to_string(), text);
@@ -277,7 +291,11 @@ mod tests {
     fn what_is_not_a_scorer_is_explained() {
         let error = |text: &str| text.parse::<ScorerChoice>().unwrap_err().to_string();
         assert_eq!(error("loglik-men"), "`loglik-men` is not a scorer: did you mean `loglik-mean`?");
-        assert!(error("zzz").ends_with("loglik-relative, reward:HEAD and mixture:HEAD"), "{}", error("zzz"));
+        assert!(
+            error("zzz").ends_with("loglik-relative, classifier, reward:HEAD and mixture:HEAD"),
+            "{}",
+            error("zzz")
+        );
         for text in ["reward:x*a", "reward:a+", "reward:0.5*", "reward:inf*a"] {
             assert!(error(text).contains("is written as `reward:0.7*helpfulness+0.3*safety`"), "{text}");
         }

@@ -1,7 +1,7 @@
 //! [`Submission`]: the predictions of a scorer as the files that the server of GLUE takes.
 
 use std::collections::BTreeSet;
-use std::io::{Cursor, Write};
+use std::io::{Cursor, ErrorKind, Write};
 use std::path::Path;
 
 use dph_core::{CandidateScores, Scorer};
@@ -27,6 +27,8 @@ pub struct Submission {
     pub files: Vec<(String, String)>,
     /// Files that are left out, and row numbers that are not those of the published test sets, in words.
     pub warnings: Vec<String>,
+    /// The names of files without rows, and the splits with these rows.
+    missing: Vec<(String, String)>,
 }
 
 impl Submission {
@@ -40,15 +42,15 @@ impl Submission {
     }
 
     fn new(name: &str, scorer: &Scorer, heads: &[String], bench: &Bench) -> Self {
-        let mut found = Self { scorer: name.to_owned(), files: Vec::new(), warnings: Vec::new() };
-        let mut missing = Vec::new();
+        let mut found =
+            Self { scorer: name.to_owned(), files: Vec::new(), warnings: Vec::new(), missing: Vec::new() };
         for file in &GLUE_FILES {
             let GlueFile { name, task, split, rows, .. } = file;
             let is = |of_task: &str, of_split: &str| of_task == *task && of_split == *split;
             let documents: Vec<&DocumentScores> =
                 bench.documents.iter().filter(|document| is(&document.task, &document.split)).collect();
             if documents.is_empty() {
-                missing.push(format!("{name}.tsv ({task}/{split})"));
+                found.missing.push((format!("{name}.tsv"), format!("{task}/{split}")));
                 continue;
             }
             let concerns = |unscored: &&Unscored| {
@@ -73,13 +75,37 @@ impl Submission {
                 .collect();
             found.files.push((format!("{name}.tsv"), format!("index\tprediction\n{lines}")));
         }
-        if !missing.is_empty() {
-            found.warnings.push(format!(
-                "left out, as there are no rows: {}. The server takes only all eleven files; add those of its sample submission",
-                missing.join(", ")
-            ));
-        }
         found
+    }
+
+    /// With the files of an earlier submission in a directory, for tasks that this one has no rows of: a classifier answers one task.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn beside(mut self, dir: &Path) -> Result<Self, FileError> {
+        for (name, split) in std::mem::take(&mut self.missing) {
+            let path = dir.join(&name);
+            match std::fs::read_to_string(&path) {
+                Ok(text) => self.files.push((name, text)),
+                Err(error) if error.kind() == ErrorKind::NotFound => self.missing.push((name, split)),
+                Err(source) => return Err(FileError::Io { path, source }),
+            }
+        }
+        let place = |name: &String| GLUE_FILES.iter().position(|file| format!("{}.tsv", file.name) == *name);
+        self.files.sort_by_key(|(name, _)| place(name));
+        Ok(self)
+    }
+
+    /// A warning about the files that have no rows.
+    pub fn missing(&self) -> Option<String> {
+        let names: Vec<String> =
+            self.missing.iter().map(|(name, split)| format!("{name} ({split})")).collect();
+        (!names.is_empty()).then(|| {
+            format!(
+                "left out, as there are no rows: {}. The server takes only all eleven files; add those of its sample submission",
+                names.join(", ")
+            )
+        })
     }
 
     /// The scorer as the name of a folder.
@@ -133,7 +159,10 @@ impl GlueFile {
         let chosen = prediction(document.kind, scorer, &scores).unwrap_or_default();
         match self.answers {
             Answers::Numbers => chosen.to_string(),
-            Answers::Similarity => format!("{:.3}", (chosen as f64).clamp(0.0, 5.0)),
+            Answers::Similarity => {
+                let predicted = document.predicted.filter(|_| *scorer == Scorer::Classifier);
+                format!("{:.3}", predicted.unwrap_or(chosen as f64).clamp(0.0, 5.0))
+            }
             Answers::Words(words) => words.get(chosen).copied().unwrap_or_default().to_owned(),
         }
     }
@@ -146,7 +175,8 @@ mod tests {
     #[test]
     fn the_name_of_a_scorer_is_a_folder() {
         let folder = |scorer: &str| {
-            Submission { scorer: scorer.into(), files: Vec::new(), warnings: Vec::new() }.folder()
+            let scorer = scorer.into();
+            Submission { scorer, files: Vec::new(), warnings: Vec::new(), missing: Vec::new() }.folder()
         };
         assert_eq!(folder("loglik-mean"), "loglik-mean");
         assert_eq!(folder("reward:0.7*a/b+0.3*c"), "reward-0.7-a-b-0.3-c");

@@ -25,6 +25,7 @@ fn documents(task: &str, right: impl IntoIterator<Item = (bool, bool)>) -> Vec<D
         unconditional: None,
         words: None,
         chars: 1,
+        class: None,
         rewards: BTreeMap::from([("preference".into(), Some(reward))]),
     };
     let document = |(index, (loglik, reward)): (usize, (bool, bool))| DocumentScores {
@@ -36,6 +37,7 @@ fn documents(task: &str, right: impl IntoIterator<Item = (bool, bool)>) -> Vec<D
         gold: Some(0),
         right: Vec::new(),
         score: None,
+        predicted: None,
         candidates: vec![
             candidate(if loglik { -1.0 } else { -3.0 }, if reward { 1.0 } else { -1.0 }),
             candidate(-2.0, 0.0),

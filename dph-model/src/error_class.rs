@@ -4,6 +4,7 @@ use dph_core::{Classify, ErrorClass};
 
 use crate::backbone::PatternError;
 use crate::checkpoint::CheckpointError;
+use crate::classifier::ClassifierError;
 use crate::decoder::InputError;
 use crate::family::ConfigError;
 
@@ -22,6 +23,16 @@ impl Classify for PatternError {
 impl Classify for InputError {
     fn class(&self) -> ErrorClass {
         ErrorClass::Work
+    }
+}
+
+impl Classify for ClassifierError {
+    fn class(&self) -> ErrorClass {
+        match self {
+            Self::NoLayer { .. } | Self::Layer { .. } | Self::NotLinear(_) => ErrorClass::Request,
+            Self::Files(error) => error.class(),
+            Self::Config(error) => error.class(),
+        }
     }
 }
 

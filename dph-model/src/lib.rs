@@ -23,12 +23,14 @@
 //! | [`decoder`] | the one configurable decoder: parameters, blocks, key/value cache, and kernels for single devices |
 //! | `backbone` | [`Backbone`]: hidden states and log-probabilities of a batch; its trained parameters |
 //! | `generate` | [`Backbone::generate`]: continues prompts token by token; [`Prompts`] and [`Answers`]: many answers to a prompt that is computed once |
-//! | `encoder` | [`Encoder`] (BERT) and [`Classifier`]: the same blocks, but no log-probabilities |
+//! | `encoder` | [`Encoder`] (BERT): the same blocks, but no log-probabilities |
+//! | `classifier` | [`TextClassifier`]: an encoder or a causal language model with a classification layer |
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod backbone;
 pub mod checkpoint;
+mod classifier;
 pub mod decoder;
 mod encoder;
 mod error_class;
@@ -41,8 +43,12 @@ pub use backbone::{Backbone, LoraConfig, PatternError, Recompute, check_lora, ch
 pub use checkpoint::{
     CheckpointError, LoadOptions, ModelFiles, authors_head, content_hash, stored_head, stored_head_config,
 };
+pub use classifier::{
+    Classifier, ClassifierError, DecoderClassifier, TextClassifier, class_order, classifier_class,
+    stored_labels,
+};
 pub use decoder::{Cache, DecoderConfig, InputError};
-pub use encoder::{Classifier, Encoder, Text};
+pub use encoder::{Encoder, Text};
 pub use family::{ConfigError, Family, param_count, unknown_keys};
 pub use generate::{
     AnswerId, Answers, Choice, Computed, Drawn, Finish, GenerateError, Generated, Prompts, Sampling,

@@ -190,6 +190,48 @@ pub enum TrainError {
         /// The stage.
         stage: String,
     },
+    /// An encoder has an objective that needs a causal language model.
+    #[error(
+        "stage `{stage}`: `{objective}` needs a causal language model, and `{model_type}` at `[model] path` is an encoder; train it as a \
+         classifier (`objective = {{ classify = {{}} }}`), or name a causal language model"
+    )]
+    Encoder {
+        /// The stage.
+        stage: String,
+        /// Its objectives.
+        objective: String,
+        /// The type of the model.
+        model_type: &'static str,
+    },
+    /// A task needs other outputs than a classifier has.
+    #[error(
+        "stage `{stage}`: the task `{task}` needs {classes}, and the model has the outputs {} (`id2label` in its config.json); to train a new \
+         classification layer, set `objective = {{ classify = {{ new_layer = true }} }}`",
+        outputs.join(", ")
+    )]
+    Classes {
+        /// The stage.
+        stage: String,
+        /// The outputs of the model.
+        outputs: Vec<String>,
+        /// The task.
+        task: String,
+        /// What the task predicts.
+        classes: dph_data::Classes,
+    },
+    /// The context of a classifier is too short.
+    #[error(
+        "stage `{stage}`: two texts of one letter have {tokens} tokens with the special tokens of the tokenizer, and the model's context has \
+         {context}; use a model with a longer context"
+    )]
+    NoRoomForTexts {
+        /// The stage.
+        stage: String,
+        /// Number of tokens of the shortest texts.
+        tokens: usize,
+        /// The length of the model's context in tokens.
+        context: usize,
+    },
     /// A head is trained in one style and evaluated in another.
     #[error(
         "stage `{stage}` trains a head on documents in the style `{style}`, and the evaluation is in the style `{eval}`: the head reads \
@@ -247,6 +289,9 @@ pub enum TrainError {
     /// The language model cannot be loaded or written.
     #[error(transparent)]
     Files(#[from] dph_model::CheckpointError),
+    /// The classifier cannot be loaded or written.
+    #[error(transparent)]
+    Classifier(Box<dph_model::ClassifierError>),
     /// The configuration of a new language model is invalid.
     #[error("model.new: {0}")]
     Config(#[from] dph_model::ConfigError),
@@ -275,6 +320,12 @@ pub enum TrainError {
     /// A head could not be written or read.
     #[error(transparent)]
     Head(#[from] dph_core::HeadFileError),
+}
+
+impl From<dph_model::ClassifierError> for TrainError {
+    fn from(error: dph_model::ClassifierError) -> Self {
+        Self::Classifier(Box::new(error))
+    }
 }
 
 impl TrainError {

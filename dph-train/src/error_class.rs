@@ -34,6 +34,9 @@ impl Classify for TrainError {
             | Self::NoRoom { .. }
             | Self::NoOutput { .. }
             | Self::Style { .. }
+            | Self::Encoder { .. }
+            | Self::Classes { .. }
+            | Self::NoRoomForTexts { .. }
             | Self::Sweep(_) => ErrorClass::Request,
             Self::Io { .. }
             | Self::Checkpoint { .. }
@@ -50,6 +53,7 @@ impl Classify for TrainError {
             Self::Tokenizer(error) => error.class(),
             Self::NewTokenizer(error) => error.class(),
             Self::Files(error) => error.class(),
+            Self::Classifier(error) => error.class(),
             Self::Config(error) => error.class(),
             Self::Input(error) => error.class(),
             Self::Sets(error) => error.class(),

@@ -19,7 +19,7 @@ use serde_json::Value;
 use crate::experiment::{HeadOptimiser, Objective, Optimiser, Stage};
 use crate::optimiser::DecayTowards;
 use crate::optimiser::Schedule;
-use crate::stages::groups::optimiser;
+use crate::stages::groups::{is_preference_head, optimiser};
 use crate::stages::joint::{JointSettings, JointTrainer};
 use crate::stages::joint_batch::{JointBatch, JointStep};
 use crate::trainer::NonFiniteGuard;
@@ -81,7 +81,8 @@ impl Case {
         };
         let policy = backbone(&self.json["model"], &self.tensors, "init.", &device);
         let mut model = JointTrainer::new(policy, Some(head), settings);
-        let (mut optimiser, mut schedule) = optimiser(&stage, &model);
+        let names = model.backbone.parameter_names();
+        let (mut optimiser, mut schedule) = optimiser(&stage, &model, names, is_preference_head);
         for log in testing::list(&self.json["log"]) {
             let number_of = log["step"].as_u64().unwrap() as usize;
             let lr = schedule.step();

@@ -26,6 +26,9 @@ pub struct CandidateSet {
     pub earlier_answers: Vec<Range<usize>>,
     /// Human ratings of the gold answer by attribute, such as its verbosity.
     pub attributes: BTreeMap<String, f32>,
+    /// For a text to classify, whose candidates are the classes and have no tokens: the part that each token of the prompt belongs to, 0
+    /// for the first text and 1 for the second. Empty if all of them are 0.
+    pub token_types: Vec<u32>,
 }
 
 /// One answer to a prompt: the tokens that follow the prompt.
@@ -122,6 +125,7 @@ impl CandidateSet {
             gold: None,
             earlier_answers: self.earlier_answers.clone(),
             attributes: BTreeMap::new(),
+            token_types: self.token_types.clone(),
         })
     }
 }

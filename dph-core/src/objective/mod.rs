@@ -9,10 +9,12 @@
 //! | `sft` | log-probabilities of tokens | [`SftObjective`] |
 //! | `simctg` | hidden states | [`SimctgObjective`] |
 //! | `steer` | rewards of several heads, and labels | [`SteerObjective`] |
+//! | `classify` | the logits of classes, or predicted numbers | [`ClassifyObjective`] |
 //! | `orthogonality` | weight matrices | [`OrthogonalityObjective`] |
 //!
 //! Each returns a [`Term`]: a loss, its weight and metrics. A stage minimises the weighted sum of its terms.
 
+mod classify;
 mod dph;
 mod dpo;
 mod kl;
@@ -26,6 +28,7 @@ mod smoothed;
 mod steer;
 mod term;
 
+pub use classify::ClassifyObjective;
 pub use dph::{DphForm, DphObjective, Penalised};
 pub use dpo::{AnswerLogProbs, DpoObjective};
 pub use kl::KlObjective;

@@ -24,12 +24,16 @@ pub struct CandidateScores {
     pub chars: usize,
     /// One reward for each head, in the order of the heads.
     pub rewards: Vec<f32>,
+    /// The log-probability (natural logarithm) that a classifier gives to this candidate as a class; for a regressor the negative squared
+    /// distance of the number that it predicts from the position of the candidate. `None` without a classifier.
+    #[serde(default)]
+    pub class: Option<f64>,
 }
 
 /// The value of [`CandidateScores`] by which candidates are compared.
 ///
-/// Its text form is `loglik-mean`, `loglik-sum`, `loglik-byte`, `loglik-char`, `loglik-relative`, `reward:<head>`, or the name of a
-/// weighted sum.
+/// Its text form is `loglik-mean`, `loglik-sum`, `loglik-byte`, `loglik-char`, `loglik-relative`, `reward:<head>`, `classifier`, or the
+/// name of a weighted sum.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Scorer {
     /// Mean log-probability of the answer's tokens.
@@ -58,6 +62,8 @@ pub enum Scorer {
         /// Index of the head in [`CandidateScores::rewards`].
         index: usize,
     },
+    /// The log-probability of the candidate as a class, [`CandidateScores::class`].
+    Classifier,
 }
 
 impl Scorer {
@@ -79,7 +85,7 @@ impl Scorer {
 
     /// Whether it is a log-likelihood.
     pub fn is_likelihood(&self) -> bool {
-        !matches!(self, Scorer::Reward { .. } | Scorer::Sum { .. })
+        !matches!(self, Scorer::Reward { .. } | Scorer::Sum { .. } | Scorer::Classifier)
     }
 
     /// Whether the numbers that it is computed from are finite. A document with a candidate of which they are not cannot be
@@ -93,6 +99,7 @@ impl Scorer {
             Scorer::LoglikRelative => {
                 scores.loglik.is_finite() && scores.unconditional.is_some_and(f64::is_finite)
             }
+            Scorer::Classifier => scores.class.is_some_and(f64::is_finite),
             _ => scores.loglik.is_finite(),
         }
     }
@@ -115,6 +122,7 @@ impl Scorer {
                 terms.iter().map(|(weight, scorer)| weight * scorer.value(scores)).sum()
             }
             Scorer::Reward { index, .. } => scores.rewards.get(*index).copied().map_or(f64::NAN, f64::from),
+            Scorer::Classifier => scores.class.unwrap_or(f64::NAN),
         }
     }
 
@@ -134,6 +142,7 @@ impl fmt::Display for Scorer {
             Scorer::LoglikRelative => f.write_str("loglik-relative"),
             Scorer::Sum { name, .. } => f.write_str(name),
             Scorer::Reward { head, .. } => write!(f, "reward:{head}"),
+            Scorer::Classifier => f.write_str("classifier"),
         }
     }
 }

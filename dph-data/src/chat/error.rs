@@ -97,6 +97,19 @@ pub enum ChatError {
         /// The limit.
         max_len: usize,
     },
+    /// The context has no room for a text between its special tokens.
+    #[error(
+        "a text has {special} special tokens, and {max_len} tokens are allowed: there is no room for the text itself; use a model with a longer context"
+    )]
+    NoRoom {
+        /// Number of special tokens.
+        special: usize,
+        /// The limit.
+        max_len: usize,
+    },
+    /// A text to classify has no tokens.
+    #[error("the text is empty, and the tokenizer adds no special token to it")]
+    EmptyText,
     /// The text cannot be tokenised.
     #[error("cannot tokenise the text: {message}")]
     Tokenise {

@@ -23,6 +23,7 @@ pub use error::ChatError;
 pub use files::add_tokens::add_special_tokens;
 pub use files::train::{TokenizerError, train_tokenizer};
 pub use format::{CHAT_FILE, ChatFormat};
+pub use layout::text_pair::{TextLayout, TextTokens};
 pub use message::Message;
 pub(crate) use message::{ASSISTANT, SYSTEM, USER, check_role};
 pub use options::ChatOptions;

@@ -13,11 +13,12 @@ use crate::chat::format::ChatFormat;
 use crate::chat::layout::Layout;
 use crate::chat::layout::plain_text::{Continuation, PlainText};
 use crate::chat::layout::sequence::{AnswerTokens, Conversations, TextLength, TokenSequence};
+use crate::chat::layout::text_pair::{SpecialTokens, TextLayout, TextTokens};
 use crate::chat::message::{ASSISTANT, Message};
 use crate::chat::options::ChatOptions;
 use crate::chat::special_ids::SpecialIds;
 use crate::chat::token_data::{Supervise, TokenData};
-use crate::document::PlainPrompt;
+use crate::document::{ClassifiedText, PlainPrompt};
 
 /// The length that a sequence may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +41,7 @@ pub struct ChatTokenizer {
     encoder: Encoder,
     layout: Layout,
     plain: PlainText,
+    special: SpecialTokens,
     ids: SpecialIds,
     ending: Ending,
     /// The tokens of a conversation behind its last end-of-turn token.
@@ -89,7 +91,9 @@ impl ChatTokenizer {
         let control = control_tokens(&files, &vocabulary).map_err(invalid)?;
         let encoder = Encoder::new(vocabulary, control).map_err(invalid)?;
         let plain = PlainText::new(encoder.tokenizer())?;
-        let mut tokenizer = Self { encoder, layout, plain, ids, ending: Ending::Turn, closing: Vec::new() };
+        let special = SpecialTokens::find(encoder.tokenizer())?;
+        let mut tokenizer =
+            Self { encoder, layout, plain, special, ids, ending: Ending::Turn, closing: Vec::new() };
         let eos = tokenizer.ids.eos.unwrap_or_default();
         tokenizer.ids.end_of_turn = match (&tokenizer.layout, options.ending) {
             (Layout::None(_), _) => eos,
@@ -264,6 +268,20 @@ impl ChatTokenizer {
             sequences.candidate_set(std::iter::once(TextLength::new("")), None)
         };
         windows.into_iter().map(set).collect()
+    }
+
+    /// A text, or two, as a classifier reads them, and whether it was longer than `max_len` tokens. It has the tokens of
+    /// `tokenizer(first, second, truncation=True)` in transformers, except that control tokens that the texts spell stay text.
+    ///
+    /// # Errors
+    /// Text that cannot be tokenised, a limit without room for it, or no token at all.
+    pub fn classified_text(
+        &self,
+        text: &ClassifiedText,
+        layout: TextLayout,
+        max_len: Option<usize>,
+    ) -> Result<(TextTokens, bool), ChatError> {
+        self.special.encode(&self.encoder, text, layout, max_len)
     }
 
     /// Whether the tokenizer has a conversation format. Without one, only plain text can be tokenised.

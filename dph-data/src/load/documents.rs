@@ -125,8 +125,12 @@ impl Documents {
     }
 }
 
-/// How rows become documents in the style of the options.
+/// How rows become documents for a classifier, or in the style of the options.
 fn recipe<'a>(task: &'a Task, options: &TaskLoadOptions) -> Result<&'a Recipe, DataError> {
+    if options.classify.is_some() {
+        let classify = task.classify.as_ref().map(|(recipe, _)| recipe);
+        return classify.ok_or_else(|| DataError::NoClassify { task: task.name.clone() });
+    }
     task.recipe_in(options.style).ok_or_else(|| DataError::NoPlain { task: task.name.clone() })
 }
 

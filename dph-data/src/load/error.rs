@@ -19,6 +19,15 @@ pub enum DataError {
         /// The task.
         task: String,
     },
+    /// The task says nothing to classifiers.
+    #[error(
+        "`{task}` cannot be used by a classifier: its file has no table [classify], which names the fields of its texts and its labels; add the \
+         table (TASKS.md describes it)"
+    )]
+    NoClassify {
+        /// The task.
+        task: String,
+    },
     /// There is no file.
     #[error(transparent)]
     NotFound(SplitNotFound),

@@ -31,7 +31,7 @@ impl Examples {
         split: &str,
         options: &TaskLoadOptions,
     ) -> Result<Self, DataError> {
-        if options.few_shot == 0 || task.kind == Kind::Text {
+        if options.few_shot == 0 || task.kind == Kind::Text || options.classify.is_some() {
             return Ok(Self::none());
         }
         let same_split = split == EXAMPLES_FROM;

@@ -45,9 +45,16 @@ pub(super) fn select(documents: Vec<Document>, holdout: &Holdout) -> Option<Vec<
 fn prompt_text(document: &Document) -> String {
     let messages = document.prompt.iter().flat_map(|message| [&*message.role, &*message.content]);
     let contexts = document.plain.iter().flat_map(|plain| &plain.contexts).map(String::as_str);
-    let has_prompt = !document.prompt.is_empty() || document.plain.is_some();
+    let texts = document.classified.iter().flat_map(|text| [Some(&text.first), text.second.as_ref()]);
+    let texts = texts.flatten().map(String::as_str);
+    let has_prompt = !document.prompt.is_empty() || document.plain.is_some() || document.classified.is_some();
     let own = document.candidates.first().filter(|_| !has_prompt);
-    messages.chain(contexts).chain(own.map(String::as_str)).flat_map(|text| [text, "\0"]).collect()
+    messages
+        .chain(contexts)
+        .chain(texts)
+        .chain(own.map(String::as_str))
+        .flat_map(|text| [text, "\0"])
+        .collect()
 }
 
 #[cfg(test)]

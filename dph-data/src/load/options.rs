@@ -3,6 +3,7 @@
 use dph_core::Style;
 
 use super::holdout::Holdout;
+use crate::chat::TextLayout;
 
 /// How a split is loaded.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -29,6 +30,8 @@ pub struct TaskLoadOptions {
     /// Whether plain text is laid out for its likelihood: in windows that predict each of its tokens once, see
     /// [`TaskData::whole_texts`](crate::TaskData::whole_texts). Otherwise it is cut into pieces to learn.
     pub whole_texts: bool,
+    /// How texts are laid out for a classifier (table `[classify]` of the task). `None` loads prompts and answers in the style above.
+    pub classify: Option<TextLayout>,
     /// Whether an unusable row is an error. Unlabelled rows count as unusable, rows that are too long do not.
     pub strict: bool,
     /// Whether rows without a gold answer are kept, with `gold` empty.

@@ -60,6 +60,7 @@ pub(super) fn document_sets(
             }
         }
         (Kind::Text, _) => text_sets(document, tokenizer, options.max_len).map(whole),
+        _ if document.classified.is_some() => text_set(document, tokenizer, options),
         (_, Some(plain)) => plain_set(document, plain, examples, tokenizer, options),
         _ => conversation_set(document, examples, tokenizer, options).map(|set| whole(vec![set])),
     }
@@ -82,6 +83,26 @@ fn plain_set(
     let limit = options.max_len.map(|tokens| LengthLimit { tokens, likelihood_only });
     let (set, is_cut) =
         tokenizer.plain_set(id, &prompt, &document.candidates, document.gold, limit).map_err(chat_problem)?;
+    Ok(DocumentSets { sets: vec![set], is_cut, whole: None })
+}
+
+/// The text of a document for a classifier. A text that is too long loses its last tokens.
+fn text_set(
+    document: &Document,
+    tokenizer: &ChatTokenizer,
+    options: &TaskLoadOptions,
+) -> Result<DocumentSets, RowProblem> {
+    let text = document.classified.clone().unwrap_or_default();
+    let layout = options.classify.unwrap_or_default();
+    let (tokens, is_cut) = tokenizer.classified_text(&text, layout, options.max_len).map_err(chat_problem)?;
+    let set = CandidateSet {
+        id: document.id.clone().unwrap_or_default(),
+        prompt: tokens.tokens,
+        token_types: tokens.token_types,
+        candidates: vec![Candidate::default(); document.candidates.len()],
+        gold: document.gold,
+        ..CandidateSet::default()
+    };
     Ok(DocumentSets { sets: vec![set], is_cut, whole: None })
 }
 
@@ -141,8 +162,8 @@ fn text_sets(
 
 fn chat_problem(error: ChatError) -> RowProblem {
     let reason = match error {
-        ChatError::Empty | ChatError::Role { .. } => SkipReason::WrongType,
-        ChatError::LongAnswer { .. } => SkipReason::TooLong,
+        ChatError::Empty | ChatError::EmptyText | ChatError::Role { .. } => SkipReason::WrongType,
+        ChatError::LongAnswer { .. } | ChatError::NoRoom { .. } => SkipReason::TooLong,
         _ => SkipReason::Chat,
     };
     RowProblem::new(reason, error.to_string())

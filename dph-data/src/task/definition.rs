@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use dph_core::Style;
 use serde_json::{Map, Value as Json};
 
+use super::classes::Classes;
 use super::hub_source::HubSource;
 use super::kind::Kind;
 use super::metric::TaskMetric;
@@ -34,6 +35,8 @@ pub struct Task {
     pub(crate) recipe: Recipe,
     /// The recipe in the style `plain`.
     pub(crate) plain: Option<Recipe>,
+    /// The recipe for classifiers, and what they predict.
+    pub(crate) classify: Option<(Recipe, Classes)>,
     /// Where its rows can be downloaded.
     pub(crate) hub: Option<HubSource>,
 }
@@ -60,6 +63,11 @@ impl Task {
             Style::Plain if self.kind != Kind::Text => self.plain.as_ref(),
             _ => Some(&self.recipe),
         }
+    }
+
+    /// What a classifier of the task predicts; `None` if its file has no table `[classify]`.
+    pub fn classes(&self) -> Option<&Classes> {
+        self.classify.as_ref().map(|(_, classes)| classes)
     }
 
     /// Whether rows are single answers with a score; [`Documents::load`](crate::Documents::load) makes pairs of them.

@@ -151,6 +151,9 @@ pub(crate) struct TaskFile {
     /// The wording of the task in the style `plain`: text that is continued. Its keys are in the next table.
     #[schemars(with = "Option<PlainFile>", extend("x-value" = "table", "x-kinds" = CHOICE))]
     pub plain: Option<Spanned<PlainFile>>,
+    /// What a classifier reads and predicts. Its keys are in the table of `[classify]`.
+    #[schemars(with = "Option<ClassifyFile>", extend("x-value" = "table", "x-kinds" = CHOICE))]
+    pub classify: Option<Spanned<ClassifyFile>>,
     /// The repository of the Hugging Face Hub from which `dph-data fetch` downloads the rows. Its keys are in the table of `[hub]`.
     #[schemars(with = "Option<HubFile>", extend("x-value" = "table"))]
     pub hub: Option<Spanned<HubFile>>,
@@ -202,6 +205,30 @@ pub(crate) struct PlainFile {
     /// order of the file. The default joins no rows.
     #[schemars(with = "Option<String>", extend("x-value" = "expression"))]
     pub join: Option<Spanned<String>>,
+}
+
+/// What a classifier or regressor of texts reads and predicts. The candidates of the task are its classes, in their order.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields, title = "Classify")]
+pub(crate) struct ClassifyFile {
+    /// The text, or the first of two. Required.
+    #[schemars(with = "String", extend("x-value" = "expression"))]
+    pub first: Spanned<String>,
+    /// The second text.
+    #[schemars(with = "Option<String>", extend("x-value" = "expression"))]
+    pub second: Option<Spanned<String>>,
+    /// The names of the classes, in the order of the candidates. They are the labels of the trained model. Required, unless there is
+    /// `number`.
+    #[schemars(with = "Option<Vec<String>>", extend("x-value" = "list of texts"))]
+    pub labels: Option<Spanned<Vec<String>>>,
+    /// The right class: its position, or one of `labels` of the task. The default is `gold` of the task.
+    #[schemars(with = "Option<String>", extend("x-value" = "expression"))]
+    pub label: Option<Spanned<String>>,
+    /// Instead of `labels`, the number that a regressor predicts. Its metrics compare predictions with `score` of the task, and the nearest
+    /// candidate, counted from 0, is the one that it chooses.
+    #[schemars(with = "Option<String>", extend("x-value" = "expression"))]
+    pub number: Option<Spanned<String>>,
 }
 
 /// A repository of the Hugging Face Hub with the rows of the task.

@@ -1,5 +1,6 @@
 //! Tasks: TOML files that say where rows are and how they become documents.
 
+mod classes;
 mod compile;
 mod definition;
 mod embedded;
@@ -10,6 +11,7 @@ mod metric;
 mod read;
 mod recipe;
 
+pub use classes::Classes;
 pub(crate) use definition::Source;
 pub use definition::Task;
 pub(crate) use hub_source::HubSource;

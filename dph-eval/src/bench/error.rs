@@ -1,6 +1,6 @@
 //! [`BenchError`]: why a benchmark cannot be run.
 
-use dph_data::{DataError, Style};
+use dph_data::{Classes, DataError, Style};
 
 use crate::model::ModelError;
 use crate::pass::ScoreError;
@@ -61,6 +61,26 @@ pub enum BenchError {
         /// The head.
         head: String,
     },
+    /// The classes of a task are not those of a classifier.
+    #[error(
+        "`{model}` has the outputs {}, and the task `{task}` needs {classes}; evaluate it on the task that it was trained for",
+        outputs.join(", ")
+    )]
+    Classes {
+        /// The model.
+        model: String,
+        /// Its outputs.
+        outputs: Vec<String>,
+        /// The task.
+        task: String,
+        /// What the task predicts.
+        classes: Classes,
+    },
+    /// The scorer `classifier` is combined with what a classifier does not have.
+    #[error(
+        "the scorer `classifier` is used alone: a classifier has neither likelihoods nor rewards, and no few-shot examples"
+    )]
+    ClassifierAlone,
     /// The files of the model can no longer be read.
     #[error(transparent)]
     Model(Box<ModelError>),

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use dph_core::{CandidateScores, Scorer};
+use dph_core::{CandidateScores, CandidateSet, Scorer};
 use dph_data::{Style, TaskData};
 
 use crate::bench::error::BenchError;
@@ -264,20 +264,27 @@ impl Bench {
         scorers: &[Scorer],
         scores: &[Vec<CandidateScores>],
     ) {
-        let documents = data.sets.iter().zip(scores).map(|(set, scores)| DocumentScores {
-            kind: planned.task.kind,
-            group: data.groups.get(&set.id).cloned(),
-            right: data.right.get(&set.id).cloned().unwrap_or_default(),
-            score: data.scores.get(&set.id).copied(),
-            ..DocumentScores::new(&planned.task.name, &planned.split, set, scores, rewards)
-        });
-        let (documents, scorers): (Vec<DocumentScores>, &[Scorer]) = match planned.is_of_texts() {
-            true => (text_documents(planned, data, scores), &[SCORER]),
-            false => (documents.collect(), scorers),
-        };
-        if !planned.is_of_texts() {
-            scorers.iter().for_each(|scorer| self.add_scorer(&scorer.to_string()));
+        match planned.is_of_texts() {
+            true => {
+                self.add_documents(planned, data, rewards, &[SCORER], text_documents(planned, data, scores))
+            }
+            false => {
+                let documents = choices(planned, data, rewards, scores);
+                scorers.iter().for_each(|scorer| self.add_scorer(&scorer.to_string()));
+                self.add_documents(planned, data, rewards, scorers, documents);
+            }
         }
+    }
+
+    /// As [`add`](Self::add), with the scores of the documents.
+    pub(crate) fn add_documents(
+        &mut self,
+        planned: &PlannedTask,
+        data: &TaskData,
+        rewards: &[String],
+        scorers: &[Scorer],
+        documents: Vec<DocumentScores>,
+    ) {
         let results = task_results(planned, data, rewards, scorers, &documents);
         self.results.results.extend(results);
         let unscored = unscored(planned, data, rewards, scorers, &documents);
@@ -286,7 +293,7 @@ impl Bench {
         self.documents.extend(documents);
     }
 
-    fn add_scorer(&mut self, name: &str) {
+    pub(crate) fn add_scorer(&mut self, name: &str) {
         if !self.scorers.iter().any(|scorer| scorer == name) {
             self.scorers.push(name.to_owned());
         }
@@ -325,8 +332,25 @@ impl Bench {
     }
 }
 
+/// The documents of a task, each a choice.
+pub(crate) fn choices(
+    planned: &PlannedTask,
+    data: &TaskData,
+    rewards: &[String],
+    scores: &[Vec<CandidateScores>],
+) -> Vec<DocumentScores> {
+    let document = |(set, scores): (&CandidateSet, &Vec<CandidateScores>)| DocumentScores {
+        kind: planned.task.kind,
+        group: data.groups.get(&set.id).cloned(),
+        right: data.right.get(&set.id).cloned().unwrap_or_default(),
+        score: data.scores.get(&set.id).copied(),
+        ..DocumentScores::new(&planned.task.name, &planned.split, set, scores, rewards)
+    };
+    data.sets.iter().zip(scores).map(document).collect()
+}
+
 impl PlannedTask {
-    fn unscorable(&self, source: ScoreError) -> BenchError {
+    pub(crate) fn unscorable(&self, source: ScoreError) -> BenchError {
         BenchError::Score { task: self.task.name.clone(), split: self.split.clone(), source }
     }
 }

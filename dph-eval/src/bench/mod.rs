@@ -1,5 +1,6 @@
 //! Evaluation of models and heads on benchmark tasks.
 
+mod classify;
 mod error;
 mod evaluate;
 mod examples;
@@ -15,6 +16,7 @@ mod task_results;
 mod unscored;
 mod whole_texts;
 
+pub use classify::bench_classifier;
 pub use error::BenchError;
 pub use evaluate::{Bench, BenchProgress, BenchStep, bench};
 pub use forecast::{BenchForecast, TaskForecast};

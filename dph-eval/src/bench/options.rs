@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use dph_data::{Style, TaskData};
+use dph_data::{Style, TaskData, TextLayout};
 
 use crate::scorer_choice::ScorerChoice;
 use crate::scoring::Scoring;
@@ -15,6 +15,8 @@ pub struct BenchOptions {
     pub data: PathBuf,
     /// The style of the documents.
     pub style: Style,
+    /// How texts are laid out for a classifier. `None` loads prompts with candidates.
+    pub classify: Option<TextLayout>,
     /// Maximum number of documents of each task: a seeded sample. `None` takes all.
     pub limit: Option<usize>,
     /// Number of answered documents of the train split before each question.
@@ -43,6 +45,7 @@ impl BenchOptions {
         Self {
             data: data.into(),
             style: Style::Chat,
+            classify: None,
             limit: None,
             few_shot: 0,
             same_examples: false,

@@ -152,13 +152,14 @@ impl BenchPlan {
     }
 
     /// Adds the splits that the server of GLUE evaluates, as far as their rows are in the data sets in `data`, with the rows that
-    /// have no gold answer.
+    /// have no gold answer. With `only`, those of these tasks.
     ///
     /// # Errors
     /// None of them is there.
-    pub fn add_submission(&mut self, data: &Path) -> Result<(), PlanError> {
+    pub fn add_submission(&mut self, data: &Path, only: Option<&[String]>) -> Result<(), PlanError> {
         let mut is_empty = true;
-        for GlueFile { task, split, .. } in &GLUE_FILES {
+        let is_wanted = |task: &str| only.is_none_or(|only| only.iter().any(|wanted| wanted == task));
+        for GlueFile { task, split, .. } in GLUE_FILES.iter().filter(|file| is_wanted(file.task)) {
             let is_missing = || {
                 matches!(
                     Task::find(task).map(|found| found.locate(data, split)),
@@ -266,6 +267,7 @@ impl PlannedTask {
         let holdout = |HeldOut { share, seed, .. }: &HeldOut| Holdout { share: *share, seed: *seed, side };
         let load = TaskLoadOptions {
             style: options.style,
+            classify: options.classify,
             likelihood_only: !options.scorers.iter().any(ScorerChoice::rewards),
             limit: options.limit,
             seed: options.seed,

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use dph_core::terminal::{Done, Failure, Progress, say};
 use dph_core::{PreferenceHeadConfig, Style};
-use dph_data::ChatTokenizer;
+use dph_data::{ChatTokenizer, TextLayout};
 use dph_eval::{
     Bench, BenchForecast, BenchOptions, BenchPlan, BenchProgress, BenchStep, CACHE_FILE, MANIFEST_FILE,
-    PlannedTask, ScorerChoice, Submission, Table, bench,
+    PlannedTask, ScorerChoice, Submission, Table, bench, bench_classifier,
 };
 
 use super::device::{DeviceArgs, positive};
@@ -28,6 +28,9 @@ use super::device::{DeviceArgs, positive};
 /// loglik-relative: the total minus that after the prompt `Answer:`, without the question.
 ///
 /// reward:HEAD, reward:0.7*HEAD+0.3*HEAD: the reward of one head, or a weighted sum.
+///
+/// classifier: the class of a model *ForSequenceClassification, or the number of one with one output, in tasks with a table [classify]; it
+/// is used alone, and is the default for an encoder such as BERT.
 ///
 /// mixture:HEAD: a reward and the mean log-likelihood, with the weight that has the highest accuracy on the training splits.
 ///
@@ -89,7 +92,7 @@ pub struct BenchArgs {
 
     /// Also write the files of a submission to the server of GLUE into DIR: CoLA.tsv and so on, and submission.zip of these. The rows
     /// are those of the test splits below --data; tasks without rows are named and left out. With several scorers, each has
-    /// a folder in DIR
+    /// a folder in DIR. A classifier answers the tasks of --task, and the files of other tasks in DIR stay
     #[arg(long, value_name = "DIR", conflicts_with = "limit")]
     submission: Option<PathBuf>,
 
@@ -112,11 +115,17 @@ pub struct BenchArgs {
 impl BenchArgs {
     pub fn run(self, out: &mut dyn Write) -> Result<(), Failure> {
         let mut plan = BenchPlan::new(&self.suite, &self.task, self.split.as_deref())?;
+        let classifies = self.classifies()?;
         if self.submission.is_some() {
-            plan.add_submission(&self.data)?;
+            if classifies && self.task.is_empty() {
+                return Err(Failure::request(
+                    "a classifier answers the tasks that it was trained for: name them with --task",
+                ));
+            }
+            plan.add_submission(&self.data, classifies.then_some(&self.task[..]))?;
         }
         if self.dry_run {
-            return self.forecast(&plan, out);
+            return self.forecast(&plan, classifies, out);
         }
         for (flag, dir) in self.directories() {
             // An invalid directory is reported before the work, not after it.
@@ -131,10 +140,19 @@ impl BenchArgs {
         }
         let mut line = Progress::new();
         line.prepare("loading the model");
-        let model = self.device.open_with(&self.dir, true)?;
-        let head = model.head.as_ref().map(|(_, config)| config);
-        let options = self.options(head, model.backbone.has_output(), &model.tokenizer);
-        let found = bench(&model, &plan, &options, &mut |progress| show(&mut line, progress));
+        let mut shown = |progress: BenchProgress<'_>| show(&mut line, progress);
+        let found = match classifies {
+            true => {
+                let model = self.device.open_classifier(&self.dir)?;
+                bench_classifier(&model, &plan, &self.classifier_options(&model.tokenizer), &mut shown)
+            }
+            false => {
+                let model = self.device.open_with(&self.dir, true)?;
+                let head = model.head.as_ref().map(|(_, config)| config);
+                let options = self.options(head, model.backbone.has_output(), &model.tokenizer);
+                bench(&model, &plan, &options, &mut shown)
+            }
+        };
         line.finish();
         let found = found?;
         found.warnings.iter().for_each(|warning| say(&format!("warning: {warning}")));
@@ -144,11 +162,28 @@ impl BenchArgs {
             save(&found, &table, dir)?;
         }
         if let Some(dir) = &self.submission {
-            submit(&found, dir)?;
+            submit(&found, dir, classifies)?;
         }
         let text = if self.json { found.results.to_json() } else { table.for_stdout() };
         out.write_all(text.as_bytes())?;
         Ok(())
+    }
+
+    /// Whether the model is evaluated as a classifier: if this is the scorer, or the model is an encoder and no scorer is named.
+    fn classifies(&self) -> Result<bool, Failure> {
+        match self.scorer.is_empty() {
+            true => self.device.is_encoder(&self.dir),
+            false => Ok(self.scorer.contains(&ScorerChoice::Classifier)),
+        }
+    }
+
+    /// The options for a classifier with this tokenizer.
+    fn classifier_options(&self, tokenizer: &ChatTokenizer) -> BenchOptions {
+        let mut options = self.options(None, false, tokenizer);
+        if self.scorer.is_empty() {
+            options.scorers = vec![ScorerChoice::Classifier];
+        }
+        options
     }
 
     /// The directories that are written to, with their flags.
@@ -169,6 +204,7 @@ impl BenchArgs {
         BenchOptions {
             data: self.data.clone(),
             style: self.style.or(of_head).unwrap_or_else(|| tokenizer.default_style()),
+            classify: None,
             limit: self.limit,
             few_shot: self.few_shot,
             same_examples: self.same_examples,
@@ -186,9 +222,20 @@ impl BenchArgs {
     }
 
     /// Prints what there is to do.
-    fn forecast(&self, plan: &BenchPlan, out: &mut dyn Write) -> Result<(), Failure> {
-        let model = self.device.outline(&self.dir)?;
-        let options = self.options(model.head.as_ref(), model.has_output, &model.tokenizer);
+    fn forecast(&self, plan: &BenchPlan, classifies: bool, out: &mut dyn Write) -> Result<(), Failure> {
+        let (model, options) = match classifies {
+            true => {
+                let model = self.device.classifier_outline(&self.dir)?;
+                let layout = TextLayout::of_model(model.config.causal);
+                let options = self.classifier_options(&model.tokenizer);
+                (model, BenchOptions { classify: Some(layout), ..options })
+            }
+            false => {
+                let model = self.device.outline(&self.dir)?;
+                let options = self.options(model.head.as_ref(), model.has_output, &model.tokenizer);
+                (model, options)
+            }
+        };
         let found = BenchForecast::new(plan, &model.tokenizer, &model.config, &options)?;
         let text = match self.json {
             true => serde_json::to_string_pretty(&found).map_err(Failure::work)? + "\n",
@@ -229,13 +276,18 @@ fn save(found: &Bench, table: &Table, out: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Writes the submission of each scorer.
-fn submit(found: &Bench, dir: &Path) -> Result<(), Failure> {
+/// Writes the submission of each scorer. That of a classifier is added to those of the classifiers of other tasks.
+fn submit(found: &Bench, dir: &Path, classifies: bool) -> Result<(), Failure> {
     let all = Submission::all(found);
     let several = all.len() > 1;
     for submission in all {
         let dir = if several { dir.join(submission.folder()) } else { dir.to_owned() };
-        submission.warnings.iter().for_each(|warning| say(&format!("warning: {warning}")));
+        let submission = if classifies { submission.beside(&dir)? } else { submission };
+        submission
+            .warnings
+            .iter()
+            .chain(&submission.missing())
+            .for_each(|warning| say(&format!("warning: {warning}")));
         submission.save(&dir)?;
         say(&format!("{}: the files for GLUE are in {}", submission.scorer, dir.display()));
     }

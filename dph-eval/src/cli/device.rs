@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use dph_core::terminal::{Failure, say};
 use dph_data::ChatFormat;
-use dph_eval::{Model, ModelOutline, OpenOptions};
+use dph_eval::{ClassifierModel, Model, ModelOutline, OpenOptions};
 use dph_model::checkpoint::Precision;
 
 /// How a model is opened and computed.
@@ -76,6 +76,23 @@ impl DeviceArgs {
     pub fn outline(&self, dir: &Path) -> Result<ModelOutline, Failure> {
         dph_core::device(&self.device)?;
         Ok(ModelOutline::read(dir, &self.options(true, self.backbone.clone()))?)
+    }
+
+    /// What is known of a classifier without its weights.
+    pub fn classifier_outline(&self, dir: &Path) -> Result<ModelOutline, Failure> {
+        dph_core::device(&self.device)?;
+        Ok(ModelOutline::read_classifier(dir, &self.options(true, None))?)
+    }
+
+    /// Opens a classifier.
+    pub fn open_classifier(&self, dir: &Path) -> Result<ClassifierModel, Failure> {
+        let device = dph_core::device(&self.device)?;
+        Ok(ClassifierModel::open(dir, &device, &self.options(true, None))?)
+    }
+
+    /// Whether the model can only be used as a classifier.
+    pub fn is_encoder(&self, dir: &Path) -> Result<bool, Failure> {
+        Ok(ClassifierModel::is_needed(dir, &self.options(true, None))?)
     }
 
     fn options(&self, text_only: bool, backbone: Option<PathBuf>) -> OpenOptions {

@@ -84,6 +84,7 @@ impl GrowingAnswer {
             chars: text.chars().count(),
             unconditional: None,
             rewards: self.rewards,
+            class: None,
         };
         let end = self.end.unwrap_or_default();
         Ok(Answer { text, tokens, drawn, end, scores, self_certainty, token_rewards: self.token_rewards })

@@ -26,6 +26,8 @@ pub(crate) struct Outcome {
     pub mass: f64,
     /// The credit for the best candidates ([`best_of`](super::best_of)), or for a pair of prompts ([`ties`](super::ties)).
     pub credit: f64,
+    /// The number that a regressor predicts; without one, correlations are of the position of the picked candidate.
+    pub number: Option<f64>,
     /// The likelihood of a whole text; there are no other numbers then.
     pub text: Option<TextLikelihood>,
     /// The number of its part, where several parts of a suite are taken together.
@@ -42,6 +44,7 @@ impl Outcome {
             score,
             mass: 0.0,
             credit: 0.0,
+            number: None,
             text: None,
             part: 0,
         }
@@ -59,20 +62,22 @@ impl Outcome {
         let mass = kept(self.mass, |metric| metric == TaskMetric::Mass);
         let credit = kept(self.credit, |metric| matches!(metric, TaskMetric::BestOf | TaskMetric::Ties));
         let score = self.score.filter(|_| used(TaskMetric::needs_score));
+        let number = self.number.filter(|_| used(TaskMetric::needs_score));
         let of_classes = used(|metric| {
             use TaskMetric::{F1, Matthews, Pearson, Spearman};
             matches!(metric, F1 | Matthews | Pearson | Spearman)
         });
         match of_classes {
-            true => Self { score, mass, credit, ..self },
-            false => Self { predicted: None, gold: 0, score, mass, credit, ..self },
+            true => Self { score, mass, credit, number, ..self },
+            false => Self { predicted: None, gold: 0, score, mass, credit, number, ..self },
         }
     }
 
     fn key(&self) -> impl Ord + use<> {
         let (mass, credit) = (self.mass.to_bits(), self.credit.to_bits());
         let text = self.text.map(|text| (text.loglik.to_bits(), text.words, text.bytes));
-        (self.right, self.predicted, self.gold, self.score.map(f64::to_bits), mass, credit, text, self.part)
+        let [score, number] = [self.score, self.number].map(|value| value.map(f64::to_bits));
+        (self.right, self.predicted, self.gold, score, number, mass, credit, text, self.part)
     }
 
     /// What the metric is the mean of, if it is a mean over documents.
@@ -216,11 +221,11 @@ fn classes(outcomes: &[(Outcome, f64)]) -> Weighted<(usize, usize)> {
     outcomes.iter().map(|(outcome, weight)| (class(outcome), *weight)).collect()
 }
 
-/// Predicted position and score; NaN where one is missing.
+/// Predicted number or position, and score; NaN where one is missing.
 fn numbers(outcomes: &[(Outcome, f64)]) -> Weighted<(f64, f64)> {
     let number = |outcome: &Outcome| {
-        let predicted = outcome.predicted.map_or(f64::NAN, |predicted| predicted as f64);
-        (predicted, outcome.score.unwrap_or(f64::NAN))
+        let predicted = outcome.number.or(outcome.predicted.map(|predicted| predicted as f64));
+        (predicted.unwrap_or(f64::NAN), outcome.score.unwrap_or(f64::NAN))
     };
     outcomes.iter().map(|(outcome, weight)| (number(outcome), *weight)).collect()
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use dph_core::HeadFileError;
 use dph_data::ChatError;
-use dph_model::CheckpointError;
+use dph_model::{CheckpointError, ClassifierError};
 
 use crate::file_error::FileError;
 use crate::model::files::BACKBONE_FILE;
@@ -133,6 +133,9 @@ pub enum ModelError {
     /// The backbone cannot be loaded.
     #[error(transparent)]
     Backbone(#[from] CheckpointError),
+    /// The classifier cannot be loaded.
+    #[error(transparent)]
+    Classifier(Box<ClassifierError>),
     /// The tokenizer cannot be loaded.
     #[error(transparent)]
     Tokenizer(#[from] ChatError),
@@ -142,4 +145,10 @@ pub enum ModelError {
     /// A file could not be read or written.
     #[error(transparent)]
     File(#[from] FileError),
+}
+
+impl From<ClassifierError> for ModelError {
+    fn from(error: ClassifierError) -> Self {
+        Self::Classifier(Box::new(error))
+    }
 }

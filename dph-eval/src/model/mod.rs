@@ -2,6 +2,7 @@
 
 mod backbone_reference;
 mod backbone_sizes;
+mod classifier_model;
 mod error;
 mod files;
 mod head_fits;
@@ -15,6 +16,7 @@ mod outline;
 
 pub use backbone_reference::{BackboneReference, export_head};
 pub use backbone_sizes::BackboneSizes;
+pub use classifier_model::ClassifierModel;
 pub use error::ModelError;
 pub use files::{BACKBONE_FILE, MANIFEST_FILE};
 pub(crate) use head_fits::check_head;

@@ -181,7 +181,7 @@ fn backbone(
     Backbone::load_files(files, device, options)
 }
 
-fn name_of(dir: &Path) -> String {
+pub(super) fn name_of(dir: &Path) -> String {
     let full = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
     // For a repository of the hub this is its name without the owner.
     full.file_name().map_or_else(|| "model".into(), |name| name.to_string_lossy().into_owned())

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use dph_core::{Ending, PreferenceHeadConfig};
 use dph_data::ChatTokenizer;
-use dph_model::DecoderConfig;
 use dph_model::checkpoint::CausalOutline;
+use dph_model::{CheckpointError, DecoderConfig, ModelFiles};
 
 use crate::model::error::ModelError;
 use crate::model::head_fits::check_head;
@@ -32,8 +32,24 @@ impl ModelOutline {
     /// # Errors
     /// Files that are missing or invalid, weights of other shapes than the configuration says, or parts that do not fit together.
     pub fn read(dir: &Path, options: &OpenOptions) -> Result<Self, ModelError> {
+        Self::read_as(dir, options, ModelFiles::causal_outline)
+    }
+
+    /// As [`read`](Self::read), also of an encoder.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn read_classifier(dir: &Path, options: &OpenOptions) -> Result<Self, ModelError> {
+        Self::read_as(dir, options, ModelFiles::outline)
+    }
+
+    fn read_as(
+        dir: &Path,
+        options: &OpenOptions,
+        outline: fn(&ModelFiles) -> Result<CausalOutline, CheckpointError>,
+    ) -> Result<Self, ModelError> {
         let Located { files, format, head, .. } = Located::find(dir, options)?;
-        let CausalOutline { config, has_output, .. } = files.causal_outline()?;
+        let CausalOutline { config, has_output, .. } = outline(&files)?;
         if let Some(head) = &head {
             check_head(head, config.d_model, config.n_layers)?;
         }

@@ -36,6 +36,9 @@ pub struct DocumentScores {
     /// The reference score, in tasks that have one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub score: Option<f64>,
+    /// The number that a regressor predicts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub predicted: Option<f64>,
     /// The candidates, in the order of the source row.
     pub candidates: Vec<ScoredCandidate>,
 }
@@ -58,6 +61,9 @@ pub struct ScoredCandidate {
     /// For a whole text, its number of words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub words: Option<usize>,
+    /// The log-probability of the candidate as a class, see [`CandidateScores::class`]; absent without a classifier.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<f64>,
     /// The reward of each head by name; null if it is not finite.
     pub rewards: BTreeMap<String, Option<f32>>,
 }
@@ -81,6 +87,7 @@ impl DocumentScores {
             gold: set.gold,
             right: Vec::new(),
             score: None,
+            predicted: None,
             candidates,
         }
     }
@@ -127,6 +134,7 @@ impl ScoredCandidate {
             bytes: scores.bytes,
             chars: scores.chars,
             words: None,
+            class: scores.class.filter(|class| class.is_finite()),
             rewards: rewards
                 .map(|(head, &reward)| (head.clone(), Some(reward).filter(|reward| reward.is_finite())))
                 .collect(),
@@ -143,6 +151,7 @@ impl ScoredCandidate {
             bytes: self.bytes,
             chars: self.chars,
             rewards: heads.iter().map(reward).collect(),
+            class: self.class,
         }
     }
 }
@@ -163,6 +172,7 @@ mod tests {
                 chars: 6,
                 unconditional: None,
                 rewards: vec![0.1],
+                class: None,
             },
             CandidateScores {
                 loglik: f64::NAN,
@@ -171,6 +181,7 @@ mod tests {
                 chars: 3,
                 unconditional: None,
                 rewards: vec![f32::INFINITY],
+                class: None,
             },
         ];
         let document = DocumentScores::new("piqa", "validation", &set, &scores, &["preference".into()]);

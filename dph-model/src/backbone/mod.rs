@@ -21,6 +21,7 @@ use crate::decoder::{
 use crate::family::{ConfigError, Family, Naming};
 
 pub use recompute::Recompute;
+pub(crate) use trainable::NamedParameters;
 pub use trainable::{LoraConfig, PatternError, check_lora, check_patterns, fits};
 
 /// A causal language model: computes hidden states and log-probabilities of token ids.

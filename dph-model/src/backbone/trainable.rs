@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Backbone;
-use crate::decoder::{BlockParamKey, DecoderConfig, ParamKey, Part};
+use crate::decoder::{BlockParamKey, Decoder, DecoderConfig, ParamKey, Part};
 use crate::family::Family;
 
 /// Low-rank adapters (LoRA, arXiv 2106.09685) on frozen weights.
@@ -174,20 +174,63 @@ fn lora_targets(
     }
 }
 
-impl Backbone {
-    /// Every parameter with the names of its tensors in files. A parameter has several if they are joined here, such
-    /// as the projections to queries, keys and values.
-    pub fn parameter_names(&self) -> Vec<(ParamId, Vec<String>)> {
+/// The parameters of a model by the names of their tensors in files.
+pub(crate) struct NamedParameters<'a> {
+    pub decoder: &'a Decoder,
+    pub family: &'a Family,
+    pub config: &'a DecoderConfig,
+}
+
+impl NamedParameters<'_> {
+    /// See [`Backbone::parameter_names`].
+    pub fn names(&self) -> Vec<(ParamId, Vec<String>)> {
         let named = self.named().into_iter();
         named.zip(self.decoder.parameters()).map(|((_, names), (_, param))| (param.id(), names)).collect()
     }
 
+    /// See [`Backbone::parameters_like`].
+    pub fn like(&self, patterns: &[String]) -> Result<ParamGroup, PatternError> {
+        let found = matching(self.named(), patterns)?;
+        let keys: Vec<ParamKey> = found.into_iter().map(|(key, _)| key).collect();
+        Ok(self.group(|key| keys.contains(key)))
+    }
+
+    /// The parameters in these places.
+    pub fn group(&self, is_wanted: impl Fn(&ParamKey) -> bool) -> ParamGroup {
+        let parameters = self.decoder.parameters().into_iter();
+        ParamGroup::from_ids(
+            parameters.filter(|(key, _)| is_wanted(key)).map(|(_, param)| param.id()).collect(),
+        )
+    }
+
+    /// The parameters of the token embedding, see [`Backbone::embedding_parameters`].
+    pub fn embeddings(&self) -> ParamGroup {
+        use ParamKey::{Embedding, Head, HeadProjection, InputProjection};
+        self.group(|key| matches!(key, Embedding | InputProjection | HeadProjection | Head))
+    }
+
+    /// The adapters of [`Backbone::with_lora`].
+    pub fn lora(&self, lora: &LoraConfig) -> Result<Lora, PatternError> {
+        let keys = lora_targets(self.named(), self.config, lora)?;
+        // Adapters are f32, also on matrices in half precision.
+        let adapters = Lora::new(lora.rank, lora.alpha).set_dtype(FloatDType::F32);
+        Ok(adapters.set_param_group(self.group(|key| keys.contains(key))))
+    }
+
     fn named(&self) -> Vec<Named> {
         let names = |key| {
-            let tensors = self.family().tensors(key, self.config());
+            let tensors = self.family.tensors(key, self.config);
             tensors.into_iter().map(|tensor| tensor.name).collect()
         };
         self.decoder.parameters().into_iter().map(|(key, _)| (key, names(key))).collect()
+    }
+}
+
+impl Backbone {
+    /// Every parameter with the names of its tensors in files. A parameter has several if they are joined here, such
+    /// as the projections to queries, keys and values.
+    pub fn parameter_names(&self) -> Vec<(ParamId, Vec<String>)> {
+        self.named_parameters().names()
     }
 
     /// The parameters whose tensor names match one of the patterns, see [`fits`].
@@ -196,27 +239,13 @@ impl Backbone {
     ///
     /// If a pattern matches nothing, or only a part of a parameter.
     pub fn parameters_like(&self, patterns: &[String]) -> Result<ParamGroup, PatternError> {
-        let found = matching(self.named(), patterns)?;
-        Ok(self.group(&found.into_iter().map(|(key, _)| key).collect::<Vec<_>>()))
-    }
-
-    /// The parameters in these places.
-    fn group(&self, keys: &[ParamKey]) -> ParamGroup {
-        let parameters = self.decoder.parameters().into_iter();
-        ParamGroup::from_ids(
-            parameters.filter(|(key, _)| keys.contains(key)).map(|(_, param)| param.id()).collect(),
-        )
+        self.named_parameters().like(patterns)
     }
 
     /// The parameters of the token embedding: the embedding, the projections of a factored embedding, and the output
     /// matrix of an untied model. Learned positions are not included.
     pub fn embedding_parameters(&self) -> ParamGroup {
-        let is_embedding = |key: &ParamKey| {
-            use ParamKey::{Embedding, Head, HeadProjection, InputProjection};
-            matches!(key, Embedding | InputProjection | HeadProjection | Head)
-        };
-        let keys = self.decoder.parameters().into_iter().map(|(key, _)| key).filter(is_embedding);
-        self.group(&keys.collect::<Vec<_>>())
+        self.named_parameters().embeddings()
     }
 
     /// Freezes every parameter and adds low-rank adapters to some of the matrices. The initial adapters do not change
@@ -227,11 +256,14 @@ impl Backbone {
     /// As for [`parameters_like`](Self::parameters_like), if no matrix of a block matches, and if the rank exceeds a side of a
     /// matrix.
     pub fn with_lora(self, lora: &LoraConfig, seed: u64) -> Result<Self, PatternError> {
-        let group = self.group(&lora_targets(self.named(), self.config(), lora)?);
-        // Adapters are f32, also on matrices in half precision.
-        let adapters = Lora::new(lora.rank, lora.alpha).set_dtype(FloatDType::F32);
+        let adapters = self.named_parameters().lora(lora)?;
         self.device().seed(seed);
-        Ok(self.apply_lora(adapters.set_param_group(group)))
+        Ok(self.apply_lora(adapters))
+    }
+
+    /// The parameters by the names of their tensors.
+    pub(crate) fn named_parameters(&self) -> NamedParameters<'_> {
+        NamedParameters { decoder: &self.decoder, family: self.family(), config: self.config() }
     }
 }
 

@@ -57,7 +57,7 @@ pub(crate) fn load(
     Ok((decoder, Origin { json, family, config, naming, has_output }))
 }
 
-/// What the files of a causal language model say of it.
+/// What the files of a language model say of it.
 #[derive(Debug, Clone)]
 pub struct CausalOutline {
     /// The family.
@@ -76,7 +76,20 @@ impl ModelFiles {
     ///
     /// If the configuration is not supported, a file is damaged, or tensors do not match the configuration.
     pub fn causal_outline(&self) -> Result<CausalOutline, CheckpointError> {
-        let (json, family, config) = describe(self, Family::causal_decoder)?;
+        self.outline_as(Family::causal_decoder)
+    }
+
+    /// As [`causal_outline`](Self::causal_outline), also of an encoder.
+    ///
+    /// # Errors
+    ///
+    /// As for [`causal_outline`](Self::causal_outline).
+    pub fn outline(&self) -> Result<CausalOutline, CheckpointError> {
+        self.outline_as(Family::decoder)
+    }
+
+    fn outline_as(&self, shape: Shape) -> Result<CausalOutline, CheckpointError> {
+        let (json, family, config) = describe(self, shape)?;
         let has_output = match tensors_if_there(self)? {
             None => has_output(&json, &config),
             Some(tensors) => {

@@ -48,6 +48,6 @@ pub use load::{CausalOutline, LoadOptions};
 pub(crate) use origin::Origin;
 pub use precision::Precision;
 pub(crate) use save::save;
-pub use score_layer::ScoreLayer;
+pub use score_layer::{ScoreLayer, classifier_class};
 pub use stored_head::{stored_head, stored_head_config};
 pub use tensor_info::TensorInfo;

@@ -20,6 +20,11 @@ const CLASSES: [(&str, &str); 7] = [
     ("opt", "OPTForSequenceClassification"),
 ];
 
+/// The class of transformers for a causal language model of this type with a classification layer.
+pub fn classifier_class(model_type: &str) -> Option<&'static str> {
+    CLASSES.iter().find(|(known, _)| *known == model_type).map(|(_, class)| *class)
+}
+
 /// A preference head as one linear layer, with the names of its rewards.
 #[derive(Debug, Clone)]
 pub struct ScoreLayer {
@@ -67,8 +72,7 @@ impl ScoreLayer {
         json: &str,
         pad: Option<&PadToken>,
     ) -> Result<String, CheckpointError> {
-        let class = CLASSES.iter().find(|(model_type, _)| *model_type == family.model_type());
-        let Some((_, class)) = class else {
+        let Some(class) = classifier_class(family.model_type()) else {
             return Err(CheckpointError::NoClass { model_type: family.model_type() });
         };
         // The text was parsed when the files were opened.

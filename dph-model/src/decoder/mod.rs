@@ -43,5 +43,6 @@ pub use norm::{Norm, NormConfig, NormKind};
 pub use parameters::{BlockParamKey, ParamKey, Parameter, Part};
 pub(crate) use parameters::{random_decoder, transpose};
 pub use pooler::Pooler;
+pub(crate) use pooler::first_states;
 pub use stack::Decoder;
 pub(crate) use unflatten::unflatten;

@@ -18,11 +18,21 @@ pub struct Pooler {
 impl Pooler {
     /// One vector for each row: `[rows, seq, d_model]` to `[rows, d_model]`.
     pub fn forward(&self, last: Tensor<3>) -> Tensor<2> {
-        linear(&self.dense, last.narrow(1, 0, 1).squeeze_dim(1)).tanh()
+        self.pool(first_states(last))
+    }
+
+    /// One vector for each of the states of first tokens, `[rows, d_model]` to `[rows, d_model]`.
+    pub fn pool(&self, first: Tensor<2>) -> Tensor<2> {
+        linear(&self.dense, first).tanh()
     }
 
     /// The logits of the classes for these vectors, `[rows, labels]`; `None` without classes.
     pub fn classify(&self, vectors: Tensor<2>) -> Option<Tensor<2>> {
         self.classifier.as_ref().map(|classifier| linear(classifier, vectors))
     }
+}
+
+/// The states of the first tokens, `[rows, seq, d_model]` to `[rows, d_model]`.
+pub(crate) fn first_states(last: Tensor<3>) -> Tensor<2> {
+    last.narrow(1, 0, 1).squeeze_dim(1)
 }

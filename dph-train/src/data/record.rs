@@ -92,7 +92,7 @@ fn content_hash(data: &TaskData) -> String {
     let mut hash = Hash::default();
     for set in &data.sets {
         // A new field must be added to the hash.
-        let CandidateSet { id, prompt, candidates, gold, earlier_answers, attributes } = set;
+        let CandidateSet { id, prompt, candidates, gold, earlier_answers, attributes, token_types } = set;
         hash.bytes(id.as_bytes()).tokens(prompt).number(candidates.len());
         // Nothing that is resumed depends on the number of characters.
         for Candidate { tokens, answer, next, bytes, chars: _ } in candidates {
@@ -109,6 +109,10 @@ fn content_hash(data: &TaskData) -> String {
         hash.number(attributes.len());
         for (name, value) in attributes {
             hash.bytes(name.as_bytes()).bytes(&value.to_le_bytes());
+        }
+        // Records of earlier versions do not have them.
+        if !token_types.is_empty() {
+            hash.tokens(token_types);
         }
     }
     for (id, score) in &data.scores {
@@ -180,7 +184,7 @@ mod tests {
     fn every_part_of_a_set_changes_the_hash() {
         let hash = content_hash(&data(&[set()]));
         assert_eq!(content_hash(&data(&[set()])), hash);
-        let changes: [fn(&mut CandidateSet); 8] = [
+        let changes: [fn(&mut CandidateSet); 9] = [
             |set| set.id = "2".into(),
             |set| set.prompt.push(3),
             |set| set.candidates[1].tokens[0] = 9,
@@ -189,6 +193,7 @@ mod tests {
             |set| set.gold = Some(1),
             |set| set.earlier_answers.push(0..1),
             |set| set.attributes.extend([("verbosity".into(), 1.0)]),
+            |set| set.token_types.push(1),
         ];
         for change in changes {
             let mut changed = set();

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Weak};
 
 use dph_core::CandidateSet;
-use dph_data::{ChatTokenizer, DataError, Task, TaskData, TaskLoadOptions};
+use dph_data::{ChatTokenizer, DataError, Task, TaskData, TaskLoadOptions, TextLayout};
 use dph_eval::{BenchOptions, PlannedTask};
 
 /// Loads data sets. Stages, variants and evaluations that use the same data share it in memory until the last of them drops it.
@@ -21,6 +21,8 @@ pub(crate) struct DataSource<'a> {
     pub tokenizer: &'a Arc<ChatTokenizer>,
     /// The length of the model's context in tokens.
     pub context: usize,
+    /// How texts are laid out for a classifier.
+    pub layout: TextLayout,
 }
 
 /// The sets of a task that a stage can use.
@@ -91,7 +93,7 @@ impl TaskCache {
 impl DataSource<'_> {
     /// Tokenizers are compared by their address: those of one model are shared.
     fn key(&self) -> String {
-        let Self { root, tokenizer, context } = self;
+        let Self { root, tokenizer, context, layout: _ } = self;
         format!("{root:?} {:p} {context}", Arc::as_ptr(tokenizer))
     }
 }
@@ -108,7 +110,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         World::default().write_tokenizer(dir.path()).unwrap();
         let tokenizer = Arc::new(ChatTokenizer::from_dir(dir.path()).unwrap());
-        let source = DataSource { root: dir.path(), tokenizer: &tokenizer, context: 256 };
+        let source =
+            DataSource { root: dir.path(), tokenizer: &tokenizer, context: 256, layout: TextLayout::Pair };
         let task = Task::find("world").unwrap();
         let usable = Usable { compares: true, attributes: &[] };
         let mut cache = TaskCache::default();

@@ -1,6 +1,7 @@
 //! The number of parameters that a stage trains.
 
 use dph_core::Style;
+use dph_data::Task;
 use dph_model::decoder::ParamKey;
 use dph_model::fits;
 
@@ -43,5 +44,25 @@ pub(crate) fn trained(experiment: &Experiment, stage: &Stage, source: &ModelSour
         true => experiment.head_config(config, Style::Chat).parameters(),
         false => 0,
     };
-    keys.map(parameters_of).sum::<usize>() + of_head
+    let of_layer =
+        if stage.objective.classify.is_some() { classification_layer(experiment, stage, source) } else { 0 };
+    keys.map(parameters_of).sum::<usize>() + of_head + of_layer
+}
+
+/// The parameters of the classification layer that `trainable` does not count: of a causal language model a matrix; of an encoder the
+/// layer with its bias, if it is a new one, and with a frozen model the pooler.
+fn classification_layer(experiment: &Experiment, stage: &Stage, source: &ModelSource) -> usize {
+    let config = &source.config;
+    let outputs =
+        stage.mix.keys().find_map(|name| Some(Task::find(name).ok()?.classes()?.outputs())).unwrap_or(0);
+    if config.causal {
+        return outputs * config.d_model;
+    }
+    let layer = outputs * (config.d_model + 1);
+    let pooler = config.d_model * (config.d_model + 1);
+    match (experiment.trainable(stage), config.pooler) {
+        (Trainable::All, Some(pooler)) if pooler.labels > 0 => 0,
+        (Trainable::All, _) => layer,
+        _ => layer + pooler,
+    }
 }

@@ -2,12 +2,13 @@
 
 use dph_core::{PoolingKind, Style};
 use dph_data::Task;
-use dph_eval::Suite;
+use dph_eval::{ScorerChoice, Suite};
 use dph_model::checkpoint::Precision;
 
 use crate::experiment::found::Found;
 use crate::experiment::new_model::check_new_model;
-use crate::experiment::{BASE, Experiment, Stage, Trainable};
+use crate::experiment::{BASE, Experiment, OptimiserName, Stage, Trainable};
+use crate::optimiser::DecayTowards;
 
 /// All problems of an experiment that can be found without loading weights or data.
 pub(crate) fn check(experiment: &Experiment) -> Vec<Found> {
@@ -42,6 +43,24 @@ pub(crate) fn check(experiment: &Experiment) -> Vec<Found> {
             }
         }
     }
+    if experiment.classifies() {
+        checks.require(
+            experiment.eval.scorers.iter().all(|scorer| *scorer == ScorerChoice::Classifier),
+            &["eval", "scorers"],
+            "a classifier has the scorer `classifier` and no other; remove `scorers`",
+        );
+        checks.require(
+            experiment.eval.style.is_none(),
+            &["eval", "style"],
+            "a classifier reads the texts of the table [classify] of a task, in no style; remove `style`",
+        );
+    } else {
+        checks.require(
+            !experiment.eval.scorers.contains(&ScorerChoice::Classifier),
+            &["eval", "scorers"],
+            "`classifier` needs a classifier, and the last stage trains none; give it `objective = { classify = {} }`",
+        );
+    }
     let has_adapter = experiment.model.base.is_none() || experiment.model.path.is_some();
     checks.require(
         has_adapter,
@@ -52,6 +71,13 @@ pub(crate) fn check(experiment: &Experiment) -> Vec<Found> {
         checks.require(!target.is_empty(), &["model", "lora", "targets"], empty("targets", index));
     }
     for stage in &experiment.eval.after {
+        let classifies = |stage: &Stage| stage.objective.classify.is_some();
+        let named = experiment.stages.iter().find(|other| other.name == *stage);
+        checks.require(
+            experiment.classifies() == named.is_some_and(classifies),
+            &["eval", "after"],
+            format!("`{stage}` is evaluated otherwise than the last stage: of the two, only one trains a classifier; remove it"),
+        );
         let known = stage == BASE || experiment.stages.iter().any(|other| other.name == *stage);
         checks.require(known, &["eval", "after"], format!("there is no stage `{stage}`"));
         let grown = experiment.stages.first().filter(|first| stage == BASE && !first.add_tokens.is_empty());
@@ -203,12 +229,13 @@ impl Checks {
         require(
             !objective.keys().is_empty(),
             &["objective"],
-            "a stage needs at least one objective: `dph`, `steer`, `dpo`, `orpo`, `kl` or `sft`".into(),
+            "a stage needs at least one objective: `dph`, `steer`, `dpo`, `orpo`, `kl`, `sft` or `classify`"
+                .into(),
         );
         let on_language: Vec<&str> = objective
             .keys()
             .into_iter()
-            .filter(|key| !matches!(*key, "dph" | "steer" | "orthogonality"))
+            .filter(|key| !matches!(*key, "dph" | "steer" | "orthogonality" | "classify"))
             .collect();
         require(
             !(frozen && objective.trains_language()),
@@ -217,6 +244,42 @@ impl Checks {
                 "{} trains the language model, which is frozen in this stage: set `trainable` to \"all\", \"embeddings\" or \"lora\"",
                 names(&on_language)
             ),
+        );
+        if objective.classify.is_some() {
+            require(
+                objective.keys().len() == 1,
+                &["objective", "classify"],
+                "`classify` trains a classifier, which has neither a language model nor a preference head: make it the only objective of its stage"
+                    .into(),
+            );
+            require(
+                stage.add_tokens.is_empty(),
+                &["add_tokens"],
+                "a classifier gets no new tokens: add them in an earlier stage".into(),
+            );
+            require(
+                !stage.gradient_checkpointing,
+                &["gradient_checkpointing"],
+                "a classifier stores its activations: remove `gradient_checkpointing`, and choose a smaller `micro_batch`".into(),
+            );
+            require(
+                experiment.model.precision == Precision::F32,
+                &["objective", "classify"],
+                "a classifier is trained in f32: remove `[model] precision`".into(),
+            );
+            require(
+                experiment.stages[index..].iter().all(|later| later.objective.classify.is_some()),
+                &["objective", "classify"],
+                "a classifier cannot be trained further as a language model: only stages with `classify` may follow".into(),
+            );
+        }
+        require(
+            stage.optimiser.name != OptimiserName::Adamw
+                || [Some(stage.optimiser.decay_towards), stage.optimiser.head.decay_towards]
+                    .iter()
+                    .all(|towards| *towards != Some(DecayTowards::Initial)),
+            &["optimiser", "decay_towards"],
+            "the weight decay of `adamw` is towards zero: remove `decay_towards`, or use `laprop`".into(),
         );
         let precision = experiment.model.precision;
         require(

@@ -88,6 +88,11 @@ impl Experiment {
         stage.trainable.unwrap_or(self.model.trainable)
     }
 
+    /// Whether the last stage trains a classifier.
+    pub(crate) fn classifies(&self) -> bool {
+        self.stages.last().is_some_and(|stage| stage.objective.classify.is_some())
+    }
+
     /// The style of a stage, for its tokenizer.
     pub(crate) fn stage_style(&self, stage: &Stage, tokenizer: &ChatTokenizer) -> Style {
         stage.style.unwrap_or_else(|| tokenizer.default_style())

@@ -1,8 +1,8 @@
 //! `objective`: the training objective of a stage.
 
 use dph_core::{
-    DphObjective, DpoObjective, KlObjective, OrpoObjective, OrthogonalityObjective, SftObjective,
-    SimctgObjective, SteerObjective,
+    ClassifyObjective, DphObjective, DpoObjective, KlObjective, OrpoObjective, OrthogonalityObjective,
+    SftObjective, SimctgObjective, SteerObjective,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -39,6 +39,11 @@ pub struct Objective {
     /// `rewards = ["helpfulness", "verbosity"]` and tasks that have these `attributes`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steer: Option<SteerObjective>,
+    /// A classifier or regressor of texts, `{ classify = {} }`, on tasks with a table `[classify]`: an encoder such as BERT, or a causal
+    /// language model with a layer on its last token. It is the only objective of its stage. The classification layer is always trained,
+    /// the other weights as `trainable` says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub classify: Option<ClassifyObjective>,
     /// A penalty that keeps the directions of the reward heads, and the rotation of a moving average, orthonormal:
     /// `{ orthogonality = { weight = 0.01 } }`. It requires `dph` or `steer`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -56,6 +61,7 @@ impl Objective {
             ("sft", self.sft.is_some()),
             ("simctg", self.simctg.is_some()),
             ("steer", self.steer.is_some()),
+            ("classify", self.classify.is_some()),
             ("orthogonality", self.orthogonality.is_some()),
         ];
         given.into_iter().filter_map(|(key, given)| given.then_some(key)).collect()

@@ -9,7 +9,7 @@ use crate::optimiser::DecayTowards;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Optimiser {
-    /// The optimiser: `"laprop"`.
+    /// The optimiser: `"laprop"` or `"adamw"`.
     pub name: OptimiserName,
     /// Peak learning rate.
     pub lr: f64,
@@ -71,4 +71,7 @@ pub enum OptimiserName {
     /// LaProp (arXiv 2002.04839).
     #[default]
     Laprop,
+    /// AdamW (arXiv 1711.05101), whose weight decay is towards zero. The defaults of transformers are `lr = 5e-5`, `betas = [0.9, 0.999]`
+    /// and no weight decay.
+    Adamw,
 }

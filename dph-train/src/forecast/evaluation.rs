@@ -33,7 +33,7 @@ impl EvalForecast {
         speed: &Speed<'_>,
     ) -> Result<Option<Self>, TrainError> {
         let Some(tokenizer) = source.tokenizer() else { return Ok(None) };
-        let mut options = evaluation_options(experiment, root, tokenizer);
+        let mut options = evaluation_options(experiment, &source.data(root, tokenizer));
         options.scorers = chosen_scorers(experiment, trains_head(experiment), source.has_output);
         let config = &source.config;
         let found = BenchForecast::new(plan, tokenizer, config, &options);

@@ -7,7 +7,7 @@ use dph_core::{CandidateSet, Layer};
 use dph_data::{DataError, TaskData};
 use dph_eval::pass::computed_tokens;
 
-use crate::data::task_cache::{DataSource, TaskCache};
+use crate::data::task_cache::TaskCache;
 use crate::error::TrainError;
 use crate::estimate::memory::{LargestBatch, stage_memory};
 use crate::estimate::speed::Speed;
@@ -114,7 +114,7 @@ impl Load {
         let tokens = seen.saturating_mul(context);
         let unknown = Self { sets: None, epochs: 0.0, tokens, set_tokens: 0, longest: 0, warning: None };
         let Some(tokenizer) = source.tokenizer() else { return Ok(unknown) };
-        let from = DataSource { root: data, tokenizer, context };
+        let from = source.data(data, tokenizer);
         let loaded = match StageData::load(stage, experiment, from, &mut TaskCache::default()) {
             Ok(loaded) => loaded,
             Err(TrainError::Data(DataError::NotFound(_))) => return Ok(unknown),

@@ -4,13 +4,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use dph_data::{
-    ChatTokenizer, DataError, Documents, Task, TaskLoadOptions, World, add_special_tokens, train_tokenizer,
+    ChatTokenizer, DataError, Documents, Task, TaskLoadOptions, TextLayout, World, add_special_tokens,
+    train_tokenizer,
 };
 use dph_model::checkpoint::{CONFIG_FILE, CausalOutline, TOKENIZER_FILE, locate_here};
 use dph_model::family::has_output;
-use dph_model::{CheckpointError, ConfigError, DecoderConfig, Family, ModelFiles};
+use dph_model::{CheckpointError, ConfigError, DecoderConfig, Family, ModelFiles, stored_labels};
 use tempfile::TempDir;
 
+use crate::data::task_cache::DataSource;
 use crate::error::TrainError;
 use crate::experiment::{Experiment, Stage, TokenizerSource, TrainedTokenizer};
 use crate::model::tokenizer::{copy_files, copy_tokenizer, tokenizer};
@@ -21,6 +23,8 @@ pub(crate) struct ModelSource {
     pub config: DecoderConfig,
     /// Whether it has an output matrix.
     pub has_output: bool,
+    /// The classes of the model, if it is a classifier.
+    pub labels: Option<Vec<String>>,
     /// The tokenizer of each stage, with the tokens that the stage and earlier stages add; without stages the model's own
     /// tokenizer. Empty if the files of the tokenizer do not exist.
     tokenizers: Vec<Arc<ChatTokenizer>>,
@@ -90,10 +94,21 @@ impl ModelSource {
         self.tokenizers.get(stage)
     }
 
+    /// The data sets below a root for this model, with one of its tokenizers.
+    pub fn data<'a>(&self, root: &'a Path, tokenizer: &'a Arc<ChatTokenizer>) -> DataSource<'a> {
+        let layout = TextLayout::of_model(self.config.causal);
+        DataSource { root, tokenizer, context: self.config.context, layout }
+    }
+
     fn from_files(experiment: &Experiment, path: &Path, needs_tokenizer: bool) -> Result<Self, TrainError> {
         let files = given_model(path, experiment.model.base.as_deref())?;
         let json = files.config_json()?;
-        let CausalOutline { family, config, has_output } = files.causal_outline()?;
+        let outline = match trains_classifier(experiment) {
+            true => files.outline()?,
+            false => files.causal_outline()?,
+        };
+        let CausalOutline { family, config, has_output } = outline;
+        let labels = stored_labels(&json);
         let is_missing =
             || files.read(TOKENIZER_FILE).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound);
         let tokenizers = match is_missing() {
@@ -102,7 +117,7 @@ impl ModelSource {
             true if needs_tokenizer => vec![Arc::new(tokenizer(experiment, &files)?)],
             true => Vec::new(),
         };
-        Ok(Self { family, config, has_output, tokenizers, new: None })
+        Ok(Self { family, config, has_output, labels, tokenizers, new: None })
     }
 
     fn new_model(experiment: &Experiment, data: &Path) -> Result<Self, TrainError> {
@@ -124,20 +139,29 @@ impl ModelSource {
     ) -> Result<Self, TrainError> {
         let parse = || {
             let family = Family::parse(json)?;
-            let config = family.causal_decoder()?;
+            let config = match trains_classifier(experiment) {
+                true => family.decoder()?,
+                false => family.causal_decoder()?,
+            };
             // A model file may have no blocks, but a new model without them is a mistake.
             if experiment.model.path.is_none() && config.n_layers == 0 {
                 let problem = "the number of layers is 0; it must be at least 1".into();
                 return Err(ConfigError::Sizes { problem });
             }
             let has_output = has_output(json, &config);
-            Ok(Self { family, config, has_output, tokenizers, new })
+            let labels = stored_labels(json);
+            Ok(Self { family, config, has_output, labels, tokenizers, new })
         };
         parse().map_err(|source| match &experiment.model.path {
             Some(path) => CheckpointError::Config { path: path.join(CONFIG_FILE), source }.into(),
             None => TrainError::Config(source),
         })
     }
+}
+
+/// Whether a stage trains a classifier, which may be an encoder.
+fn trains_classifier(experiment: &Experiment) -> bool {
+    experiment.stages.iter().any(|stage| stage.objective.classify.is_some())
 }
 
 /// The files of the model at the experiment's `model.path`; `base` is the base model of an adapter.

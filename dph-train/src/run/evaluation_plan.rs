@@ -1,10 +1,8 @@
 //! The evaluation plan of an experiment, and its options.
 
-use std::path::Path;
-
-use dph_data::ChatTokenizer;
 use dph_eval::{BenchOptions, BenchPlan, HeldOut, PlanError, ScorerChoice};
 
+use crate::data::task_cache::DataSource;
 use crate::experiment::Experiment;
 
 /// The suites and tasks of an experiment, and the rows that its stages hold out.
@@ -24,6 +22,9 @@ pub(crate) fn evaluation_plan(experiment: &Experiment) -> Result<BenchPlan, Plan
 /// The scorers of a model, as the experiment chooses them. Without a head, those that need rewards are left out, and without an output
 /// matrix those that need likelihoods.
 pub(crate) fn chosen_scorers(experiment: &Experiment, has_head: bool, has_output: bool) -> Vec<ScorerChoice> {
+    if experiment.classifies() {
+        return vec![ScorerChoice::Classifier];
+    }
     let mut scorers = experiment.eval.scorers.clone();
     scorers.retain(|scorer| (has_head || !scorer.rewards()) && (has_output || !scorer.log_likelihood()));
     if scorers.is_empty() {
@@ -36,17 +37,19 @@ pub(crate) fn chosen_scorers(experiment: &Experiment, has_head: bool, has_output
     scorers
 }
 
-/// The options of an evaluation of a model with this tokenizer, given the root of the data sets. With a head, all documents leave
-/// room for their last token, whose state heads read.
-pub(crate) fn evaluation_options(
-    experiment: &Experiment,
-    root: &Path,
-    tokenizer: &ChatTokenizer,
-) -> BenchOptions {
+/// The options of an evaluation of a model with this source of data. With a head, all documents leave room for their last token, whose
+/// state heads read.
+pub(crate) fn evaluation_options(experiment: &Experiment, source: &DataSource<'_>) -> BenchOptions {
     let limit = experiment.eval.limit;
-    let style = experiment.eval_style(tokenizer);
-    let scorers = if trains_head(experiment) { ScorerChoice::Both } else { ScorerChoice::Log };
-    BenchOptions { style, limit, seed: experiment.eval.seed, ..BenchOptions::new(root, scorers) }
+    let style = experiment.eval_style(source.tokenizer);
+    let classify = experiment.classifies().then_some(source.layout);
+    let scorers = match (classify, trains_head(experiment)) {
+        (Some(_), _) => ScorerChoice::Classifier,
+        (None, true) => ScorerChoice::Both,
+        (None, false) => ScorerChoice::Log,
+    };
+    let seed = experiment.eval.seed;
+    BenchOptions { style, classify, limit, seed, ..BenchOptions::new(source.root, scorers) }
 }
 
 /// Whether a stage trains a preference head.

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use burn::tensor::Device;
 use dph_core::Style;
 use dph_core::terminal::numbers::bytes;
-use dph_data::{Kind, Message, Task};
+use dph_data::{ClassifiedText, DataError, Kind, Message, Task, TextLayout};
 use dph_eval::BenchPlan;
-use dph_model::{check_lora, check_patterns};
+use dph_model::{CheckpointError, check_lora, check_patterns, classifier_class};
 use sysinfo::{MemoryRefreshKind, RefreshKind, System};
 
 use crate::data::evaluation_data::EvaluationData;
@@ -101,11 +101,11 @@ impl<'a> Preflights<'a> {
         source: &ModelSource,
     ) -> Result<RunData, TrainError> {
         let Some(tokenizer) = source.tokenizer() else { return Ok(RunData::default()) };
-        let from = |tokenizer| DataSource { root, tokenizer, context: source.config.context };
+        let from = |tokenizer| source.data(root, tokenizer);
         let mut loaded = RunData::default();
         let after = &experiment.eval.after;
         let evaluation = |from: DataSource<'_>, cache: &mut TaskCache| {
-            EvaluationData::load(plan, &evaluation_options(experiment, root, from.tokenizer), from, cache)
+            EvaluationData::load(plan, &evaluation_options(experiment, &from), from, cache)
         };
         if after.iter().any(|name| name == BASE) {
             let from = from(source.stage_tokenizer(0).unwrap_or(tokenizer));
@@ -163,6 +163,8 @@ fn check_model(
     purpose: Purpose,
 ) -> Result<Vec<String>, TrainError> {
     let ModelSource { family, config, .. } = source;
+    check_encoder(experiment, source)?;
+    check_classes(experiment, source)?;
     for stage in &experiment.stages {
         if stage.objective.trains_language() && !source.has_output {
             return Err(TrainError::NoOutput { stage: stage.name.clone() });
@@ -182,14 +184,69 @@ fn check_model(
     check_memory(experiment, source, purpose)
 }
 
+/// An encoder can only be trained as a classifier.
+fn check_encoder(experiment: &Experiment, source: &ModelSource) -> Result<(), TrainError> {
+    let other = experiment.stages.iter().find(|stage| stage.objective.classify.is_none());
+    match other.filter(|_| !source.config.causal) {
+        Some(stage) => Err(TrainError::Encoder {
+            stage: stage.name.clone(),
+            objective: stage.objective.keys().join("`, `"),
+            model_type: source.family.model_type(),
+        }),
+        None => Ok(()),
+    }
+}
+
+/// Checks that the tasks of a classifier have the outputs of the model, unless it gets a new layer.
+fn check_classes(experiment: &Experiment, source: &ModelSource) -> Result<(), TrainError> {
+    let mut outputs = source.labels.clone();
+    for stage in &experiment.stages {
+        let Some(objective) = stage.objective.classify else { continue };
+        let model_type = source.family.model_type();
+        if source.config.causal && classifier_class(model_type).is_none() {
+            return Err(CheckpointError::NoClass { model_type }.into());
+        }
+        for name in stage.mix.keys() {
+            let task = Task::find(name)?;
+            let Some(classes) = task.classes() else {
+                return Err(DataError::NoClassify { task: name.clone() }.into());
+            };
+            let fits = |outputs: &Vec<String>| outputs.len() == classes.outputs();
+            if let Some(outputs) = outputs.as_ref().filter(|outputs| !objective.new_layer && !fits(outputs)) {
+                return Err(TrainError::Classes {
+                    stage: stage.name.clone(),
+                    outputs: outputs.clone(),
+                    task: name.clone(),
+                    classes: classes.clone(),
+                });
+            }
+            outputs = outputs.filter(|_| !objective.new_layer).or_else(|| Some(classes.labels()));
+        }
+    }
+    Ok(())
+}
+
 /// Checks that the model's vocabulary contains the tokens of a conversation and that its context is long enough.
 fn check_tokenizer(experiment: &Experiment, source: &ModelSource) -> Result<(), TrainError> {
     let Some(tokenizer) = source.tokenizer() else { return Ok(()) };
+    if let Some(stage) = experiment.stages.iter().find(|stage| stage.objective.classify.is_some()) {
+        let (context, layout) = (source.config.context, TextLayout::of_model(source.config.causal));
+        let texts = ClassifiedText { first: "a".into(), second: Some("a".into()) };
+        let (shortest, _) = tokenizer.classified_text(&texts, layout, None)?;
+        if shortest.tokens.len() > context {
+            let (stage, tokens) = (stage.name.clone(), shortest.tokens.len());
+            return Err(TrainError::NoRoomForTexts { stage, tokens, context });
+        }
+    }
     let is_text = |stage: &Stage| {
+        let classifies = stage.objective.classify.is_some();
         let is_plain = experiment.stage_style(stage, tokenizer) == Style::Plain;
-        is_plain || stage.mix.keys().all(|task| Task::find(task).is_ok_and(|task| task.kind == Kind::Text))
+        classifies
+            || is_plain
+            || stage.mix.keys().all(|task| Task::find(task).is_ok_and(|task| task.kind == Kind::Text))
     };
-    let evaluates = evaluates(experiment) && experiment.eval_style(tokenizer) == Style::Chat;
+    let has_chat = !experiment.classifies() && experiment.eval_style(tokenizer) == Style::Chat;
+    let evaluates = evaluates(experiment) && has_chat;
     let tokens = match experiment.stages.iter().all(is_text) && !evaluates {
         true => tokenizer.encode_text("text")?,
         false => tokenizer.prompt(&[Message::user("text")])?,

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use dph_eval::{Bench, METRICS_FILE, Manifest, RESULTS_FILE};
-use dph_model::Backbone;
 use dph_model::checkpoint::{ConvertOptions, TOKENIZER_FILE, convert_files};
+use dph_model::{Backbone, Encoder};
 
 use crate::cache::features::FeatureCache;
 use crate::data::record::DataRecord;
@@ -139,7 +139,10 @@ impl RunContext<'_> {
         };
         dirs.directory(BASE).once(BASE, &DataRecord::default(), |dir| {
             copy_tokenizer(new.tokenizer(), dir)?;
-            Backbone::init(&new.config, experiment.seed, &self.device)?.save(dir)?;
+            match self.source.as_ref().is_none_or(|source| source.config.causal) {
+                true => Backbone::init(&new.config, experiment.seed, &self.device)?.save(dir)?,
+                false => Encoder::init(&new.config, experiment.seed, &self.device)?.save(dir)?,
+            }
             Ok(())
         })
     }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use dph_core::Style;
 use dph_core::suggestion::did_you_mean;
 use dph_core::terminal::numbers::counted;
-use dph_data::{ChatTokenizer, DataError, Holdout, HoldoutSide, Mixture, Task, TaskData, TaskLoadOptions};
+use dph_data::{
+    ChatTokenizer, Classes, DataError, Holdout, HoldoutSide, Mixture, Task, TaskData, TaskLoadOptions,
+};
 use dph_eval::HELD_OUT;
 
 use crate::data::record::{DataRecord, Role};
@@ -23,6 +25,8 @@ pub(crate) struct StageData {
     pub validation: Vec<Arc<TaskData>>,
     /// The style of the documents.
     pub style: Style,
+    /// What a classifier predicts; `None` for other objectives.
+    pub classes: Option<Classes>,
     /// The tokenizer of the stage.
     pub tokenizer: Arc<ChatTokenizer>,
     /// The content of the data.
@@ -48,6 +52,7 @@ impl StageData {
         let style = experiment.stage_style(stage, source.tokenizer);
         let options = |limit, side| TaskLoadOptions {
             style,
+            classify: stage.objective.classify.map(|_| source.layout),
             limit,
             seed,
             holdout: stage.holdout.map(|share| Holdout { share, seed, side }),
@@ -62,11 +67,22 @@ impl StageData {
         let (mut training, mut weights, mut validation) = (Vec::new(), Vec::new(), Vec::new());
         let (mut record, mut report) = (DataRecord::default(), Vec::new());
         let mut without_split = Vec::new();
+        let mut classes: Option<Classes> = None;
         for (name, &weight) in &stage.mix {
             let task = Task::find(name)?;
+            if stage.objective.classify.is_some() {
+                let of_task = task.classes().cloned();
+                let of_task = of_task.ok_or_else(|| DataError::NoClassify { task: name.clone() })?;
+                match &classes {
+                    Some(others) if *others != of_task => {
+                        return Err(other_classes(stage, name, others, &of_task));
+                    }
+                    _ => classes = Some(of_task),
+                }
+            }
             let rows = options(stage.limit, HoldoutSide::Training);
             let data = cache.stage_task(source, (name, &task), &stage.split, rows, usable)?;
-            report.push(format!("{name} {}: {}", stage.split, summary(&data)));
+            report.push(format!("{name} {}: {}", stage.split, summary(&data, stage)));
             if data.sets.is_empty() {
                 return Err(no_data(stage, name, attributes));
             }
@@ -77,7 +93,7 @@ impl StageData {
                 let rows = options(Some(stage.validation.limit), HoldoutSide::HeldOut);
                 match cache.stage_task(source, (name, &task), validation_split, rows, usable) {
                     Ok(data) => {
-                        report.push(format!("{name} {validation_name}: {}", summary(&data)));
+                        report.push(format!("{name} {validation_name}: {}", summary(&data, stage)));
                         record.add(Role::Validation, name, validation_name, &data);
                         validation.push(data);
                     }
@@ -107,7 +123,7 @@ impl StageData {
         validation.retain(|data| !data.sets.is_empty());
         let mixture = Mixture::new(&weights, seed)?;
         let tokenizer = Arc::clone(source.tokenizer);
-        Ok(Self { training, mixture, validation, style, tokenizer, record, report })
+        Ok(Self { training, mixture, validation, style, classes, tokenizer, record, report })
     }
 
     /// A warning if a step of the stage has more sets than there are.
@@ -157,11 +173,21 @@ fn no_split(stage: &Stage, tasks: &[Task], source: DataSource<'_>) -> TrainError
     TrainError::NoData { stage: stage.name.clone(), message }
 }
 
-fn summary(data: &TaskData) -> String {
+/// The error that a classifier cannot predict the classes of two tasks.
+fn other_classes(stage: &Stage, task: &str, others: &Classes, classes: &Classes) -> TrainError {
+    let message = format!(
+        "`mix` has tasks with different outputs: `{task}` needs {classes}, and a task before it {others}; train them in \
+         experiments of their own"
+    );
+    TrainError::NoData { stage: stage.name.clone(), message }
+}
+
+fn summary(data: &TaskData, stage: &Stage) -> String {
     let sets = counted(data.sets.len(), "set");
+    let place = if stage.objective.classify.is_some() { "end" } else { "beginning" };
     let cut = match data.cut {
         0 => String::new(),
-        cut => format!(", {cut} of them cut at the beginning"),
+        cut => format!(", {cut} of them cut at the {place}"),
     };
     match data.skipped.total() {
         0 => format!("{sets}{cut}"),

@@ -12,7 +12,7 @@ use dph_model::Backbone;
 use super::StageContext;
 use super::batches::Batches;
 use super::data::StageData;
-use super::groups::optimiser;
+use super::groups::{is_preference_head, optimiser};
 use super::joint::{JointSettings, JointTrainer};
 use super::joint_batch::JointStep;
 use crate::cache::reference::Reference;
@@ -83,7 +83,8 @@ impl StageContext<'_> {
         };
         let guard = settings.guard.clone();
         let model = JointTrainer::new(backbone, head, settings);
-        let (optimiser, schedule) = optimiser(stage, &model);
+        let names = model.backbone.parameter_names();
+        let (optimiser, schedule) = optimiser(stage, &model, names, is_preference_head);
         let training = self.training(stage, checkpoints, optimiser, schedule, guard);
         let trained = trainer::train(model, step, validation, stage.keep == Keep::Best, training)?;
         trained.backbone.save(export)?;

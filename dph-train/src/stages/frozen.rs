@@ -8,8 +8,9 @@ use dph_data::TaskData;
 use dph_eval::BackboneReference;
 
 use super::data::StageData;
+use super::group_optimiser::GroupOptimiser;
 use super::head::{GoldSets, HeadSettings, HeadStep, HeadTrainer};
-use super::{StageContext, laprop, sample_negatives};
+use super::{StageContext, sample_negatives};
 use crate::cache::features::{Features, SelectedFeatures};
 use crate::error::TrainError;
 use crate::experiment::{Keep, Stage};
@@ -82,7 +83,7 @@ impl StageContext<'_> {
             seed,
             guard: guard.clone(),
         };
-        let optimiser = laprop(&stage.optimiser).init();
+        let optimiser = GroupOptimiser::new(&stage.optimiser).init();
         let schedule = stage.schedule.scheduler(stage.optimiser.lr, stage.steps).into();
         let training = self.training(stage, checkpoints, optimiser, schedule, guard);
         let model = HeadTrainer::new(head, settings);

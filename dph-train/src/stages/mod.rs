@@ -1,9 +1,12 @@
 //! Stages of training. A stage reads a model directory and exports a new one.
 
 mod batches;
+mod classifier;
+mod classify;
 pub(crate) mod data;
 mod fine_tune;
 mod frozen;
+mod group_optimiser;
 pub(crate) mod groups;
 mod head;
 mod head_terms;
@@ -24,8 +27,8 @@ use dph_model::{Backbone, LoadOptions};
 use self::data::StageData;
 use crate::cache::features::FeatureCache;
 use crate::error::TrainError;
-use crate::experiment::{Experiment, Negatives, Optimiser, Stage, Trainable};
-use crate::optimiser::{LaPropConfig, clip_by_global_norm};
+use crate::experiment::{Experiment, Negatives, Stage, Trainable};
+use crate::optimiser::clip_by_global_norm;
 use crate::progress::StageProgress;
 use crate::trainer::{NonFiniteGuard, StageTraining};
 
@@ -53,9 +56,10 @@ impl StageContext<'_> {
         export: &Path,
     ) -> Result<(), TrainError> {
         data.log();
-        match self.experiment.trainable(stage) {
-            Trainable::None => self.train_head(stage, data, model_dir, checkpoints, export)?,
-            _ => self.fine_tune(stage, data, model_dir, checkpoints, export)?,
+        match (stage.objective.classify, self.experiment.trainable(stage)) {
+            (Some(_), _) => self.train_classifier(stage, data, model_dir, checkpoints, export)?,
+            (None, Trainable::None) => self.train_head(stage, data, model_dir, checkpoints, export)?,
+            (None, _) => self.fine_tune(stage, data, model_dir, checkpoints, export)?,
         }
         match self.experiment.model.chat {
             Some(format) => format.save(export).map_err(|source| TrainError::io(export, source)),
@@ -99,16 +103,6 @@ impl StageContext<'_> {
 
 fn clip(stage: &Stage) -> Option<f64> {
     (stage.clip > 0.0).then_some(stage.clip)
-}
-
-fn laprop(settings: &Optimiser) -> LaPropConfig {
-    LaPropConfig {
-        betas: settings.betas,
-        eps: settings.eps,
-        weight_decay: settings.weight_decay,
-        decay_towards: settings.decay_towards,
-        amsgrad: false,
-    }
 }
 
 /// One step of the optimiser with clipped gradients. After a loss that is not finite, the weights are not changed.

@@ -5,6 +5,7 @@ pub(crate) mod chatml;
 pub(crate) mod plain_text;
 pub(crate) mod sequence;
 mod template_format;
+pub(crate) mod text_pair;
 
 use std::path::PathBuf;
 

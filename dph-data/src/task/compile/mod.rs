@@ -2,6 +2,7 @@
 
 mod body;
 mod checks;
+mod classify;
 mod compiler;
 mod hub;
 mod metrics;
@@ -17,6 +18,7 @@ use toml::de::DeTable;
 
 use self::body::body;
 use self::checks::keys_fit;
+use self::classify::classify;
 use self::compiler::Compiler;
 use self::hub::hub;
 use self::metrics::metrics;
@@ -71,6 +73,7 @@ fn task(c: &mut Compiler<'_>, folder: &Path) -> Option<Task> {
     let source = source(c, folder, kind);
     keys_fit(c, kind?);
     let plain = plain(c);
+    let classify = classify(c);
     let hub = hub(c);
     let selection = selection(c);
     let id = c.file.id.take().and_then(|key| c.expression("id", &key));
@@ -96,6 +99,7 @@ fn task(c: &mut Compiler<'_>, folder: &Path) -> Option<Task> {
         source: source?,
         recipe: Recipe { selection, id, group, system, attributes, body: body? },
         plain,
+        classify,
         hub,
     })
 }

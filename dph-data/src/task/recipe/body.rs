@@ -3,6 +3,7 @@
 use serde_json::{Map, Value as Json};
 
 use super::choice::Choice;
+use super::classify::Classify;
 use super::instruction::Instruction;
 use super::messages::answer;
 use super::plain::Plain;
@@ -40,6 +41,7 @@ pub(crate) enum Body {
     Conversation { messages: Expr },
     Text { text: Template, original: Option<Template> },
     Plain(Box<Plain>),
+    Classify(Box<Classify>),
 }
 
 impl Recipe {
@@ -48,6 +50,7 @@ impl Recipe {
         match &self.body {
             Body::Choice(choice) => Some(choice.gold.source()),
             Body::Plain(plain) => Some(plain.gold.source()),
+            Body::Classify(classify) => Some(classify.gold.source()),
             Body::Instruction(instruction) => Some(instruction.target.source()),
             _ => None,
         }
@@ -123,6 +126,7 @@ impl Body {
                 Document::new(prompt, vec![answer])
             }
             Self::Plain(plain) => plain.document(fields)?,
+            Self::Classify(classify) => classify.document(fields)?,
             Self::Text { text, original } => {
                 let original = original.as_ref().map(|original| original.render(fields)).transpose()?;
                 Document { original, ..Document::new(Vec::new(), vec![text.render(fields)?]) }

@@ -2,6 +2,7 @@
 
 mod body;
 mod choice;
+mod classify;
 mod instruction;
 mod list;
 mod message;
@@ -15,6 +16,7 @@ mod values;
 
 pub(crate) use body::{Body, Recipe};
 pub(crate) use choice::Choice;
+pub(crate) use classify::{Classify, Target as ClassifyTarget};
 pub(crate) use instruction::{Instruction, Target};
 pub(crate) use list::List;
 pub(crate) use plain::{Contexts, Plain};

@@ -1,22 +1,19 @@
 //! [`Encoder`]: a bidirectional model such as BERT.
 
-mod classifier;
-
 use std::path::Path;
 use std::sync::Arc;
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use dph_core::Layer;
+use dph_core::{CandidateSet, Layer};
 
+use crate::backbone::NamedParameters;
 use crate::checkpoint::{self, CheckpointError, LoadOptions, ModelFiles, Origin};
 use crate::decoder::{
     AttentionLayout, Decoder, DecoderConfig, InputError, check_layers, check_length, ids, random_decoder,
     unflatten,
 };
 use crate::family::{ConfigError, Family};
-
-pub use classifier::Classifier;
 
 /// A bidirectional encoder: computes hidden states of texts, and one vector per text.
 ///
@@ -58,6 +55,13 @@ impl Text {
     }
 }
 
+/// The prompt of a set, which is a text to classify.
+impl From<&CandidateSet> for Text {
+    fn from(set: &CandidateSet) -> Self {
+        Self { tokens: set.prompt.clone(), token_types: set.token_types.clone() }
+    }
+}
+
 impl Encoder {
     /// Loads a model directory in the layout of Hugging Face; the heads for masked tokens and for the next sentence
     /// are ignored.
@@ -67,8 +71,16 @@ impl Encoder {
     /// See [`CheckpointError`]; the error names every tensor that does not match. A causal language model is not an
     /// encoder.
     pub fn load(dir: impl AsRef<Path>, device: &Device) -> Result<Self, CheckpointError> {
-        let files = ModelFiles::open(dir)?;
-        let (stack, origin) = checkpoint::load(&files, device, Family::encoder, LoadOptions::default())?;
+        Self::load_files(&ModelFiles::open(dir)?, device)
+    }
+
+    /// Like [`load`](Self::load), from files that are already open.
+    ///
+    /// # Errors
+    ///
+    /// As for [`load`](Self::load).
+    pub fn load_files(files: &ModelFiles, device: &Device) -> Result<Self, CheckpointError> {
+        let (stack, origin) = checkpoint::load(files, device, Family::encoder, LoadOptions::default())?;
         Ok(Self { stack, origin: Arc::new(origin) })
     }
 
@@ -119,6 +131,16 @@ impl Encoder {
     /// [`Layer::Last`]) to `[texts, d_model]`. `None` if the model has no pooler.
     pub fn pool(&self, last: Tensor<3>) -> Option<Tensor<2>> {
         self.stack.pooler.as_ref().map(|pooler| pooler.forward(last))
+    }
+
+    /// The same model with another stack, whose configuration this is. Its files have the default names.
+    pub(crate) fn with_stack(stack: Decoder, json: &str) -> Result<Self, ConfigError> {
+        Ok(Self { stack, origin: Arc::new(Origin::encoder(json)?) })
+    }
+
+    /// The parameters by the names of their tensors.
+    pub(crate) fn named_parameters(&self) -> NamedParameters<'_> {
+        NamedParameters { decoder: &self.stack, family: self.family(), config: self.config() }
     }
 
     /// The family of the model.
