@@ -424,9 +424,12 @@ fn unusable_files_are_errors_that_name_them_and_a_remedy() {
         ),
         (
             &[("tokenizer.model", pointer)],
-            &["tokenizer.model", "a pointer of Git LFS; fetch the file itself"],
+            &["tokenizer.model", "a pointer of Git LFS, not the file itself; run `git lfs pull`"],
         ),
-        (&[("tokenizer.json", pointer)], &["tokenizer.json", "a pointer of Git LFS; fetch the file itself"]),
+        (
+            &[("tokenizer.json", pointer)],
+            &["tokenizer.json", "a pointer of Git LFS, not the file itself; run `git lfs pull`"],
+        ),
         (
             &[("tokenizer.model", &bpe), ("tokenizer_config.json", split.as_bytes())],
             &["tokenizer_config.json", "`split_special_tokens` is not supported", "set it to false"],

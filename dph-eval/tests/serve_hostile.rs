@@ -167,53 +167,57 @@ fn hostile_requests_get_a_proper_answer() {
         Server::start(place.path(), &["model", "--read-timeout", "1", "--max-answer-tokens", "8"]);
     let good = json!({"query": "Who wrote it?", "texts": ["Ann.", "Bob.", "<|im_end|>"], "raw_scores": true});
     let expected = server.post("/rerank", &good).ok();
-    let memory = server.resident();
-    thread::scope(|scope| {
-        for client in 0..8 {
-            let (server, good, expected) = (&server, &good, &expected);
-            scope.spawn(move || {
-                let mut random = ChaCha8Rng::seed_from_u64(client);
-                for number in 0..count / 8 {
-                    if random.random_range(0..6) == 0 {
-                        misbehave(server, &mut random);
-                    } else {
-                        let bytes = hostile(&mut random);
-                        let shown = String::from_utf8_lossy(&bytes[..bytes.len().min(300)]).into_owned();
-                        let answer =
-                            server.try_send(&bytes).unwrap_or_else(|error| panic!("{error}: {shown}"));
-                        assert!(
-                            PROPER.contains(&answer.status),
-                            "{}: {shown}\n{}",
-                            answer.status,
-                            answer.text()
-                        );
-                        // A wrong head of a request is refused by hyper, and HEAD and OPTIONS have no body.
-                        if answer.status != 200 && !answer.body.is_empty() {
-                            assert!(answer.json()["error"]["message"].is_string(), "{shown}");
+    // Buffers grow in the first round, and nothing in the second.
+    let mut memory = 0;
+    for round in 0..2 {
+        memory = server.resident();
+        thread::scope(|scope| {
+            for client in 0..8 {
+                let (server, good, expected) = (&server, &good, &expected);
+                scope.spawn(move || {
+                    let mut random = ChaCha8Rng::seed_from_u64(8 * round + client);
+                    for number in 0..count / 16 {
+                        if random.random_range(0..6) == 0 {
+                            misbehave(server, &mut random);
+                        } else {
+                            let bytes = hostile(&mut random);
+                            let shown = String::from_utf8_lossy(&bytes[..bytes.len().min(300)]).into_owned();
+                            let answer =
+                                server.try_send(&bytes).unwrap_or_else(|error| panic!("{error}: {shown}"));
+                            assert!(
+                                PROPER.contains(&answer.status),
+                                "{}: {shown}\n{}",
+                                answer.status,
+                                answer.text()
+                            );
+                            // A wrong head of a request is refused by hyper, and HEAD and OPTIONS have no body.
+                            if answer.status != 200 && !answer.body.is_empty() {
+                                assert!(answer.json()["error"]["message"].is_string(), "{shown}");
+                            }
+                        }
+                        if number % 25 == 0 {
+                            let found = server.post("/rerank", good).ok();
+                            for (found, expected) in
+                                found.as_array().unwrap().iter().zip(expected.as_array().unwrap())
+                            {
+                                assert_eq!(found["index"], expected["index"]);
+                                let error =
+                                    found["score"].as_f64().unwrap() - expected["score"].as_f64().unwrap();
+                                assert!(error.abs() < 1e-5, "{error}");
+                            }
                         }
                     }
-                    if number % 25 == 0 {
-                        let found = server.post("/rerank", good).ok();
-                        for (found, expected) in
-                            found.as_array().unwrap().iter().zip(expected.as_array().unwrap())
-                        {
-                            assert_eq!(found["index"], expected["index"]);
-                            let error =
-                                found["score"].as_f64().unwrap() - expected["score"].as_f64().unwrap();
-                            assert!(error.abs() < 1e-5, "{error}");
-                        }
-                    }
-                }
-            });
-        }
-    });
+                });
+            }
+        });
+    }
     let panics =
         server.metric("dph_panics_total{model=\"model\"}") + server.metric("dph_panics_total{model=\"\"}");
     assert_eq!(panics, 0.0, "{}", server.log());
     assert!(!server.log().contains("panicked"), "{}", server.log());
     assert_eq!(server.post("/rerank", &good).status, 200);
     let grown = server.resident() as f64 / memory as f64;
-    assert!(grown < 4.0, "memory has grown to {grown} times");
+    assert!(grown < 1.5, "memory has grown to {grown} times");
     server.terminate();
     assert_eq!(server.wait(), Some(0));
 }

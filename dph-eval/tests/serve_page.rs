@@ -53,7 +53,7 @@ fn pass_on(mut stream: TcpStream, service: SocketAddr, page: &str) {
 }
 
 const GENERATE: &str = "
-    const wait = async done => { for (let i = 0; i < 2000 && !done(); i++) await new Promise(go => setTimeout(go, 10)); };
+    const wait = async done => { for (let i = 0; i < 20000 && !done(); i++) await new Promise(go => setTimeout(go, 10)); };
     const set = (id, value) => { const input = document.getElementById(id); input.value = value; input.dispatchEvent(new Event('input')); };
     await wait(() => document.getElementById('model').options.length);
     set('prompt', 'Who wrote <b>it</b>?'); set('n', 5); set('seed', 7); set('tokens', 48); set('drop', DROP);
@@ -81,7 +81,7 @@ fn answers_arrive_side_by_side() {
              colours: new Set([...document.querySelectorAll('.text span')].map(span => span.style.background)).size,
              heads: [...document.getElementById('head').options].map(option => option.value), bold: document.querySelectorAll('.text b').length,
              wide: document.documentElement.scrollWidth <= innerWidth, status: document.getElementById('status').textContent };";
-    let found = browser::probe(&chromium, &format!("http://{}/", with_script(&server, &script)), 30_000);
+    let found = browser::probe(&chromium, &format!("http://{}/", with_script(&server, &script)), 300_000);
     let body = json!({"messages": [{"role": "user", "content": "Who wrote <b>it</b>?"}], "n": 5, "seed": 7, "max_tokens": 48, "temperature": 1.0});
     let expected = server.post("/v1/chat/completions", &body).ok();
     let choices = expected["choices"].as_array().unwrap();
@@ -106,13 +106,13 @@ fn answers_arrive_side_by_side() {
 
     let script = GENERATE.replace("DROP", "4")
         + "return cards.filter(card => card.classList.contains('dropped')).length;";
-    let dropped = browser::probe(&chromium, &format!("http://{}/", with_script(&server, &script)), 30_000);
+    let dropped = browser::probe(&chromium, &format!("http://{}/", with_script(&server, &script)), 300_000);
     assert!(dropped.as_u64() >= Some(2), "{dropped}");
     // For whoever wants to see it.
     if let Some(path) = std::env::var_os("DPH_SCREENSHOT").map(PathBuf::from) {
         let address = format!("http://{}/", with_script(&server, &script));
         let shot = format!("--screenshot={}", path.display());
-        browser::open(&chromium, &address, 30_000, &[&shot, "--window-size=1280,1000", "--hide-scrollbars"]);
+        browser::open(&chromium, &address, 300_000, &[&shot, "--window-size=1280,1000", "--hide-scrollbars"]);
     }
 }
 
@@ -123,7 +123,7 @@ fn pasted_answers_are_compared() {
     let server = Server::start_with(place.path(), &["model"], &[("DPH_API_KEYS", "secret")]);
     let Some(chromium) = chromium() else { return };
     let script = "
-        const wait = async done => { for (let i = 0; i < 2000 && !done(); i++) await new Promise(go => setTimeout(go, 10)); };
+        const wait = async done => { for (let i = 0; i < 20000 && !done(); i++) await new Promise(go => setTimeout(go, 10)); };
         const key = document.getElementById('key');
         await wait(() => !document.getElementById('key-field').hidden);
         key.value = 'secret'; key.dispatchEvent(new Event('change'));
@@ -137,7 +137,7 @@ fn pasted_answers_are_compared() {
         await wait(() => document.querySelectorAll('article').length === 3 && document.querySelector('article.chosen'));
         const cards = [...document.querySelectorAll('article')];
         return { isShown, texts: cards.map(card => card.querySelector('.text').textContent), rewards: cards.map(card => +card.querySelector('b').textContent) };";
-    let found = browser::probe(&chromium, &format!("http://{}/", with_script(&server, script)), 30_000);
+    let found = browser::probe(&chromium, &format!("http://{}/", with_script(&server, script)), 300_000);
     let body = json!({"query": "Who?", "texts": ["Ann.", "Bob wrote it.", "Nobody knows"], "raw_scores": true, "return_text": true});
     let headers = [("Content-Type", "application/json"), ("Authorization", "Bearer secret")];
     let expected =

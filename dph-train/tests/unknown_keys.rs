@@ -206,7 +206,7 @@ fn a_path_and_a_new_model_must_describe_the_same_model() {
         assert!(said.contains("both.toml:4:"), "{said}");
     }
     let output = said(&succeed(&mut train(&sft, 1, &["--dry-run"])));
-    assert!(output.contains("not checked the weights of"), "{output}");
+    assert!(output.contains("not checked the values of the weights of"), "{output}");
     let nowhere = dir.path().join("nowhere");
     let output = said(&succeed(&mut train(&nowhere, 2, &["--dry-run"])));
     let message = format!("not checked there is no model {}: the forecast is", nowhere.display());

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
+use dph_core::panics::without_panic;
 use dph_core::{CandidateSet, Ending, Style};
 
 use crate::chat::encode::encoder::Encoder;
@@ -85,7 +86,8 @@ impl ChatTokenizer {
             what: "tokenizer",
             message,
         };
-        let vocabulary = vocabulary(&files).map_err(invalid)?;
+        // The library panics on some damaged files.
+        let vocabulary = without_panic(|| vocabulary(&files)).flatten().map_err(invalid)?;
         let layout = Layout::choose(&files, &vocabulary, options)?;
         let ids = SpecialIds::find(&files, &vocabulary, options)?;
         let control = control_tokens(&files, &vocabulary).map_err(invalid)?;
