@@ -34,7 +34,7 @@
 //! - `calibration`: a [`Calibration`] says how well scores agree with what is right, and which are good enough.
 //! - `report`: [`Table`], plots and an [`HtmlReport`] of results.
 //! - `rank`: a [`Ranking`] sorts the candidate answers to a prompt by a scorer.
-//! - `serve` (feature `serve`): a [`Service`](serve::Service) answers requests over HTTP.
+//! - `serve` (feature `serve`): a `serve::Service` answers requests over HTTP.
 //! - `generate`: [`generate`](generate()) lets answers to prompts grow, with their rewards from the same pass, and chooses the best.
 
 mod agreement;
