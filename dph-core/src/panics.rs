@@ -3,33 +3,33 @@
 use std::any::Any;
 use std::cell::Cell;
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::Once;
 
 thread_local! {
     /// Whether this thread reads a file of another program.
     static GUARDED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// The result of some work, or the message of its panic, which is not printed.
+/// The result of some work, or the message of its panic. [`hide_guarded_panics`] keeps the message off stderr.
 ///
 /// Some libraries panic on damaged files. The work must not leave anything behind that a panic could damage.
 ///
 /// # Errors
 /// The message of the panic.
 pub fn without_panic<T>(work: impl FnOnce() -> T) -> Result<T, String> {
-    static QUIET: Once = Once::new();
-    QUIET.call_once(|| {
-        let print = panic::take_hook();
-        panic::set_hook(Box::new(move |info| {
-            if !GUARDED.get() {
-                print(info);
-            }
-        }));
-    });
     let outer = GUARDED.replace(true);
     let result = panic::catch_unwind(AssertUnwindSafe(work));
     GUARDED.set(outer);
     result.map_err(|panic| message(&*panic))
+}
+
+/// Prints no panics of work in [`without_panic`] any more. It changes the panic hook of the whole process, so only programs call it.
+pub fn hide_guarded_panics() {
+    let print = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        if !GUARDED.get() {
+            print(info);
+        }
+    }));
 }
 
 fn message(panic: &(dyn Any + Send)) -> String {

@@ -6,12 +6,14 @@ use std::process::ExitCode;
 use super::allocator::keep_freed_memory;
 use super::failure::Failure;
 use super::say::say;
+use crate::panics::hide_guarded_panics;
 
 /// Runs a program, which writes its output to the given writer (stdout), and decides its exit status: 0 done, 1 the work
 /// failed, 2 the request was wrong. A failure is reported on stderr.
 pub fn run(work: impl FnOnce(&mut dyn Write) -> Result<(), Failure>) -> ExitCode {
     keep_freed_memory();
     install_hook();
+    hide_guarded_panics();
     let mut out = BufWriter::new(io::stdout());
     match work(&mut out).and_then(|()| Ok(out.flush()?)) {
         Ok(()) => ExitCode::SUCCESS,

@@ -24,8 +24,8 @@ use super::shown_answer::answer;
 ///
 /// `prompt` is a string or a list of messages {"role": …, "content": …}. `id` and `gold`, the right answer or a list of right ones,
 /// are optional. "match" says when an answer equals it: "exact" (default), "normalized" (lower case, without punctuation and
-/// articles), or "contains" (the normalised answer contains it). With --input, a line of JSON is printed for each prompt, as with --json. With --out, a run that was interrupted is
-/// continued.
+/// articles), or "contains" (the normalised answer contains it). With --input, a line of JSON is printed for each prompt, as with
+/// --json. With --out, a run that was interrupted is continued.
 ///
 /// The prompt is computed once for all answers, and rewards are computed from the states of the same pass. An answer that reaches
 /// --max-tokens, or fills the context of the model, is scored with an end-of-turn token; its "end" is then "length" or "context".

@@ -10,7 +10,8 @@ use dph_model::{Family, InputError, ModelFiles, Text, TextClassifier, class_orde
 
 use crate::model::error::ModelError;
 use crate::model::locate::locate;
-use crate::model::open::{OpenOptions, name_of, tokenizer};
+use crate::model::open::{name_of, tokenizer};
+use crate::model::open_options::OpenOptions;
 
 /// A classifier or regressor of texts with its tokenizer.
 #[derive(Debug)]

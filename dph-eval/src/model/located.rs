@@ -10,7 +10,7 @@ use crate::model::backbone_reference::BackboneReference;
 use crate::model::backbone_sizes::BackboneSizes;
 use crate::model::error::ModelError;
 use crate::model::locate::locate;
-use crate::model::open::OpenOptions;
+use crate::model::open_options::OpenOptions;
 
 /// The files of a model and of its preference head.
 pub(super) struct Located {

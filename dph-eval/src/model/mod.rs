@@ -12,6 +12,7 @@ mod locate;
 mod located;
 mod manifest;
 mod open;
+mod open_options;
 mod outline;
 
 pub use backbone_reference::{BackboneReference, export_head};
@@ -22,5 +23,6 @@ pub use files::{BACKBONE_FILE, MANIFEST_FILE};
 pub(crate) use head_fits::check_head;
 pub(crate) use head_hash::head_hash_of_run;
 pub use manifest::Manifest;
-pub use open::{Model, OpenOptions};
+pub use open::Model;
+pub use open_options::OpenOptions;
 pub use outline::ModelOutline;

@@ -1,6 +1,6 @@
 //! [`Model`]: a backbone with its tokenizer and, where there is one, its preference head.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use burn::tensor::Device;
@@ -12,6 +12,7 @@ use dph_model::{Backbone, LoadOptions, ModelFiles};
 use crate::model::error::ModelError;
 use crate::model::head_fits::check_head;
 use crate::model::located::Located;
+use crate::model::open_options::OpenOptions;
 use crate::pass::{Unscorable, check_set};
 
 /// A language model with everything that is needed to score candidates.
@@ -29,23 +30,6 @@ pub struct Model {
     pub warnings: Vec<String>,
     /// The files of the language model; `None` for one that was made in memory.
     files: Option<ModelFiles>,
-}
-
-/// Options of [`Model::open_with`].
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct OpenOptions {
-    /// The format of conversations; `None` takes the directory's own.
-    pub chat: Option<ChatFormat>,
-    /// The type of the language model's matrices, see [`LoadOptions::precision`]; `None` takes the one that the head was
-    /// trained with, or f32 without a head.
-    pub precision: Option<Precision>,
-    /// Whether a tokenizer without a chat format is accepted; then only plain text can be scored.
-    pub text_only: bool,
-    /// Another copy of the language model of the head, such as a GGUF file of it; `None` takes the model that the head was trained on.
-    /// Its content is not checked, only its family and sizes.
-    pub backbone: Option<PathBuf>,
-    /// The base model of an adapter of PEFT; `None` takes the one that the adapter names.
-    pub base: Option<PathBuf>,
 }
 
 impl Model {

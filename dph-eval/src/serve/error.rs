@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::serve::json_body::json;
+use crate::serve::json_answer::json;
 
 /// The status and the message of a request that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +52,19 @@ impl ApiError {
     /// The request contradicts itself or asks for what there is not: status 400.
     pub fn unsupported(param: impl Into<String>, message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "unsupported", message).of(param)
+    }
+
+    /// Refuses the first of these fields that is asked for, and says why it is not supported.
+    ///
+    /// # Errors
+    /// A field that is asked for.
+    pub fn refuse<const N: usize>(fields: [(&str, bool, &str); N]) -> Result<(), Self> {
+        match fields.into_iter().find(|(_, is_asked, _)| *is_asked) {
+            Some((field, _, why)) => {
+                Err(Self::unsupported(field, format!("`{field}` is not supported: {why}")))
+            }
+            None => Ok(()),
+        }
     }
 
     /// The work failed: status 500.

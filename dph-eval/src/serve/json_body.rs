@@ -1,13 +1,11 @@
-//! [`JsonBody`]: the JSON of a request, and [`json`]: that of an answer.
+//! [`JsonBody`]: the JSON of a request.
 
 use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{FromRequest, Request};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, StatusCode, header};
 use futures_util::StreamExt;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
@@ -29,18 +27,6 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for JsonBody<T> {
             ));
         }
         parse(&read(request, app).await?).map(Self)
-    }
-}
-
-/// An answer.
-pub(super) fn json(answer: &impl Serialize) -> Response {
-    match serde_json::to_vec(answer) {
-        Ok(bytes) => {
-            let kind = HeaderValue::from_static("application/json");
-            ([(header::CONTENT_TYPE, kind)], bytes).into_response()
-        }
-        // No type of `wire` fails, and this text has no JSON to fail.
-        Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, Body::empty()).into_response(),
     }
 }
 
@@ -135,6 +121,7 @@ fn is_json(headers: &HeaderMap) -> bool {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use axum::http::HeaderValue;
     use serde::Deserialize;
 
     #[derive(Debug, Deserialize)]

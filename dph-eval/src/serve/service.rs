@@ -9,9 +9,12 @@ use dph_core::Style;
 use tokio::net::TcpListener;
 
 use crate::model::Model;
-use crate::serve::app::{App, allowed_origins, router};
+use crate::serve::app::App;
 use crate::serve::metrics::Metrics;
+use crate::serve::openapi::openapi;
 use crate::serve::options::ServeOptions;
+use crate::serve::router::{allowed_origins, router};
+use crate::serve::routes::routes;
 use crate::serve::served_model::ServedModel;
 use crate::serve::server::accept;
 use crate::serve::worker::{Share, Worker, start};
@@ -82,7 +85,8 @@ impl Service {
             })
         };
         let workers = models.iter().map(worker).collect::<Result<_, _>>()?;
-        let app = Arc::new(App::new(options, models, metrics));
+        let openapi = openapi(&routes()).to_string().into_bytes();
+        let app = Arc::new(App::new(options, models, metrics, openapi));
         let router = router(app.clone(), origins);
         Ok(Self { app, router, workers })
     }

@@ -6,14 +6,15 @@ use axum::extract::State;
 use axum::response::Response;
 use serde_json::Value;
 
+use super::created::Created;
 use crate::serve::app::App;
 use crate::serve::error::ApiError;
 use crate::serve::generating::{Prompts, generate};
 use crate::serve::generation_settings::settings;
-use crate::serve::json_body::{JsonBody, json};
+use crate::serve::json_answer::json;
+use crate::serve::json_body::JsonBody;
 use crate::serve::judgement::{best_answers, judgement, token_logprobs, usage};
 use crate::serve::stream::{Form, Part, Wishes, events, json_text};
-use crate::serve::time::seconds_since_1970;
 use crate::serve::wire::chat::{
     AnswerMessage, ChatChoice, ChatChunk, ChatDelta, ChatLogprobs, ChatRequest, ChatResponse, Delta,
     TokenLogprob,
@@ -33,11 +34,11 @@ pub async fn chat(
     let best_of = found.best_of;
     let messages = Prompts::Chat(request.messages.0.clone());
     let growing = generate(&app, served, messages, best_of.clone(), asked.streams).await?;
-    let (id, created, seed) = (app.new_id("chatcmpl"), seconds_since_1970(), found.seed);
-    let (model, logprobs) = (served.name.clone(), request.logprobs.unwrap_or_default());
+    let created = Created::by(&app, served, "chatcmpl", found.seed);
+    let logprobs = request.logprobs.unwrap_or_default();
     if asked.streams {
         let wishes = Wishes { logprobs, usage: asked.includes_usage };
-        return Ok(events(growing, served.clone(), best_of, wishes, Chunks { id, created, seed, model }));
+        return Ok(events(growing, served.clone(), best_of, wishes, Chunks(created)));
     }
     let sets = growing.all().await?;
     let tokenizer = &served.model.tokenizer;
@@ -53,13 +54,13 @@ pub async fn chat(
         })
     };
     let choices = answers.map(choice).collect::<Result<_, ApiError>>()?;
-    let usage = usage(&sets);
-    Ok(json(&ChatResponse { id, object: "chat.completion", created, model, seed, choices, usage }))
+    let (usage, Created { id, at, seed, model }) = (usage(&sets), created);
+    Ok(json(&ChatResponse { id, object: "chat.completion", created: at, model, seed, choices, usage }))
 }
 
 fn refuse_unsupported(request: &ChatRequest) -> Result<(), ApiError> {
     let has_format = request.response_format.as_ref().is_some_and(|format| !is_text(format));
-    let unsupported = [
+    ApiError::refuse([
         (
             "top_logprobs",
             request.top_logprobs.is_some_and(|top| top > 0),
@@ -67,13 +68,7 @@ fn refuse_unsupported(request: &ChatRequest) -> Result<(), ApiError> {
         ),
         ("tools", request.tools.as_ref().is_some_and(|tools| !tools.is_empty()), "answers are text"),
         ("response_format", has_format, "answers are text"),
-    ];
-    match unsupported.into_iter().find(|(_, is_asked, _)| *is_asked) {
-        Some((field, _, why)) => {
-            Err(ApiError::unsupported(field, format!("`{field}` is not supported: {why}")))
-        }
-        None => Ok(()),
-    }
+    ])
 }
 
 fn is_text(format: &Value) -> bool {
@@ -91,21 +86,16 @@ fn chat_logprobs(tokens: impl IntoIterator<Item = (String, f32)>) -> ChatLogprob
 }
 
 /// The parts of a stream.
-struct Chunks {
-    id: String,
-    created: u64,
-    seed: i64,
-    model: String,
-}
+struct Chunks(Created);
 
 impl Chunks {
     fn chunk(&self, choices: Vec<ChatDelta>, usage: Option<GenerationUsage>) -> String {
         json_text(&ChatChunk {
-            id: &self.id,
+            id: &self.0.id,
             object: "chat.completion.chunk",
-            created: self.created,
-            model: &self.model,
-            seed: self.seed,
+            created: self.0.at,
+            model: &self.0.model,
+            seed: self.0.seed,
             choices,
             usage,
         })

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 
+use super::created::Created;
 use crate::serve::app::App;
 use crate::serve::error::ApiError;
 use crate::serve::generating::{Prompts, generate};
 use crate::serve::generation_settings::settings;
-use crate::serve::json_body::{JsonBody, json};
+use crate::serve::json_answer::json;
+use crate::serve::json_body::JsonBody;
 use crate::serve::judgement::{best_answers, judgement, token_logprobs, usage};
 use crate::serve::stream::{Form, Part, Wishes, events, json_text};
-use crate::serve::time::seconds_since_1970;
 use crate::serve::wire::completions::{
     CompletionChoice, CompletionLogprobs, CompletionRequest, CompletionResponse,
 };
@@ -30,12 +31,7 @@ pub async fn completions(
     let best_of = found.best_of;
     let prompts = Prompts::Texts(request.prompt.0.clone());
     let growing = generate(&app, served, prompts, best_of.clone(), asked.streams).await?;
-    let form = Chunks {
-        id: app.new_id("cmpl"),
-        created: seconds_since_1970(),
-        seed: found.seed,
-        model: served.name.clone(),
-    };
+    let form = Chunks(Created::by(&app, served, "cmpl", found.seed));
     let logprobs = request.logprobs.is_some();
     if asked.streams {
         let wishes = Wishes { logprobs, usage: asked.includes_usage };
@@ -60,7 +56,7 @@ pub async fn completions(
 }
 
 fn refuse_unsupported(request: &CompletionRequest) -> Result<(), ApiError> {
-    let unsupported = [
+    ApiError::refuse([
         (
             "logprobs",
             request.logprobs.is_some_and(|top| top > 0),
@@ -72,13 +68,7 @@ fn refuse_unsupported(request: &CompletionRequest) -> Result<(), ApiError> {
             request.suffix.as_ref().is_some_and(|suffix| !suffix.is_empty()),
             "a text is continued at its end",
         ),
-    ];
-    match unsupported.into_iter().find(|(_, is_asked, _)| *is_asked) {
-        Some((field, _, why)) => {
-            Err(ApiError::unsupported(field, format!("`{field}` is not supported: {why}")))
-        }
-        None => Ok(()),
-    }
+    ])
 }
 
 fn completion_logprobs(tokens: impl IntoIterator<Item = (String, f32)>) -> CompletionLogprobs {
@@ -93,12 +83,7 @@ fn completion_logprobs(tokens: impl IntoIterator<Item = (String, f32)>) -> Compl
 }
 
 /// The parts of a stream.
-struct Chunks {
-    id: String,
-    created: u64,
-    seed: i64,
-    model: String,
-}
+struct Chunks(Created);
 
 impl Chunks {
     fn response(
@@ -107,11 +92,11 @@ impl Chunks {
         usage: Option<GenerationUsage>,
     ) -> CompletionResponse<'_> {
         CompletionResponse {
-            id: &self.id,
+            id: &self.0.id,
             object: "text_completion",
-            created: self.created,
-            model: &self.model,
-            seed: self.seed,
+            created: self.0.at,
+            model: &self.0.model,
+            seed: self.0.seed,
             choices,
             usage,
         }

@@ -7,7 +7,7 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 
 use crate::serve::app::App;
-use crate::serve::json_body::json;
+use crate::serve::json_answer::json;
 use crate::serve::wire::{Health, ModelInfo, ModelList};
 
 /// `GET /health`.

@@ -2,6 +2,7 @@
 
 mod chat;
 mod completions;
+mod created;
 mod info;
 mod order;
 mod page;

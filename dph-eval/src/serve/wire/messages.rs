@@ -7,8 +7,6 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::query::MessageSchema;
-
 /// A conversation with at least one message.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(try_from = "Value")]
@@ -37,5 +35,38 @@ impl JsonSchema for Messages {
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let message = generator.subschema_for::<MessageSchema>();
         json_schema!({"description": "A conversation.", "type": "array", "items": message, "minItems": 1})
+    }
+}
+
+/// The schema of [`Message`].
+pub struct MessageSchema;
+
+impl JsonSchema for MessageSchema {
+    fn schema_name() -> Cow<'static, str> {
+        "Message".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A message of a conversation. Which roles may follow each other is up to the chat template of the model.",
+            "type": "object",
+            "properties": {
+                "role": {"type": "string", "pattern": "^[A-Za-z0-9_-]+$", "examples": ["system", "user", "assistant"]},
+                "content": {
+                    "anyOf": [
+                        {"type": "string"},
+                        {
+                            "type": "array",
+                            "items": {
+                                "type": "object",
+                                "properties": {"type": {"const": "text"}, "text": {"type": "string"}},
+                                "required": ["type", "text"],
+                            },
+                        },
+                    ],
+                },
+            },
+            "required": ["role", "content"],
+        })
     }
 }

@@ -7,7 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::messages::Messages;
+use super::messages::{MessageSchema, Messages};
 
 /// What answers are given to: a user's message as a text, or the messages before the answers.
 #[derive(Debug, Clone, Deserialize)]
@@ -38,39 +38,6 @@ impl JsonSchema for Query {
         json_schema!({
             "description": "What answers are given to: a user's message, or all messages before the answers.",
             "anyOf": [{"type": "string"}, {"type": "array", "items": message, "minItems": 1}],
-        })
-    }
-}
-
-/// The schema of [`Message`].
-pub struct MessageSchema;
-
-impl JsonSchema for MessageSchema {
-    fn schema_name() -> Cow<'static, str> {
-        "Message".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "description": "A message of a conversation. Which roles may follow each other is up to the chat template of the model.",
-            "type": "object",
-            "properties": {
-                "role": {"type": "string", "pattern": "^[A-Za-z0-9_-]+$", "examples": ["system", "user", "assistant"]},
-                "content": {
-                    "anyOf": [
-                        {"type": "string"},
-                        {
-                            "type": "array",
-                            "items": {
-                                "type": "object",
-                                "properties": {"type": {"const": "text"}, "text": {"type": "string"}},
-                                "required": ["type", "text"],
-                            },
-                        },
-                    ],
-                },
-            },
-            "required": ["role", "content"],
         })
     }
 }
