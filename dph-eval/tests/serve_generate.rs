@@ -6,17 +6,14 @@
 mod server;
 mod support;
 
-use std::io::Write;
 use std::path::Path;
-use std::thread;
-use std::time::Duration;
 
 use dph_data::Message;
 use dph_eval::{Answer, BestOf, Model, generate};
 use dph_model::Sampling;
 use serde_json::{Value, json};
-use server::{Answer as Response, Server, request};
-use support::{llama, lswt, write_model, write_model_with_head};
+use server::{Answer as Response, Server};
+use support::{ENDLESS, llama, lswt, write_endless_model, write_model, write_model_with_head};
 
 fn place() -> tempfile::TempDir {
     let place = tempfile::tempdir().unwrap();
@@ -242,34 +239,20 @@ fn what_cannot_be_generated_names_the_field() {
 #[test]
 fn requests_take_turns() {
     let place = tempfile::tempdir().unwrap();
-    let long = llama().replace("\"max_position_embeddings\": 256", "\"max_position_embeddings\": 200000");
-    write_model_with_head(&place.path().join("model"), &long, &["preference"]);
-    let server = Server::start(place.path(), &["model", "--max-answer-tokens", "100000", "--timeout", "300"]);
-    // A stop token would end it soon; a text without one does not exist, hence several answers.
-    let mut body = chat(json!({"n": 16, "max_tokens": 100_000, "stream": true}));
-    body["temperature"] = json!(1.5);
-    let bytes = request(
-        "POST",
-        "/v1/chat/completions",
-        &[("Content-Type", "application/json")],
-        body.to_string().as_bytes(),
-    );
-    let mut stream = server.connect().unwrap();
-    stream.write_all(&bytes).unwrap();
-    thread::sleep(Duration::from_millis(300));
+    write_endless_model(&place.path().join("model"));
+    let limit = ENDLESS.to_string();
+    let server = Server::start(place.path(), &["model", "--max-answer-tokens", &limit, "--timeout", "300"]);
+    let endless = chat(json!({"max_tokens": ENDLESS, "temperature": 0.0, "stream": true}));
+    let stream = server.begin_stream("/v1/chat/completions", &endless);
     for _ in 0..3 {
         server.post("/rerank", &json!({"query": "Who?", "texts": ["Ann.", "Bob."]})).ok();
         server.post("/v1/chat/completions", &chat(json!({"max_tokens": 3}))).ok();
     }
     let waiting = server.metric("dph_queue_requests{model=\"model\"}");
-    drop(stream);
     assert_eq!(waiting, 1.0, "the long request has ended: {}", server.log());
-    for _ in 0..100 {
-        if server.metric("dph_abandoned_total{model=\"model\"}") == 1.0 {
-            assert_eq!(server.metric("dph_queue_requests{model=\"model\"}"), 0.0);
-            return;
-        }
-        thread::sleep(Duration::from_millis(50));
-    }
-    panic!("the answers still grow: {}", server.log());
+    drop(stream);
+    server.until("the answers still grow", || {
+        server.metric("dph_abandoned_total{model=\"model\"}") == 1.0
+            && server.metric("dph_queue_requests{model=\"model\"}") == 0.0
+    });
 }

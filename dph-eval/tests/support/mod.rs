@@ -2,7 +2,7 @@
 #![allow(dead_code, clippy::unwrap_used)]
 
 use burn::module::{Module, ModuleMapper, Param};
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, TensorData};
 use std::path::Path;
 use std::sync::LazyLock;
 
@@ -111,6 +111,30 @@ pub fn write_model_with_head(dir: &Path, config: &str, rewards: &[&str]) {
     write_model(dir, config);
     let (head, config) = head(Layer::At(2), rewards);
     head.save(&config, dir).unwrap();
+}
+
+/// A context and a number of tokens that no answer reaches while a test runs, on whatever machine.
+pub const ENDLESS: usize = 1_000_000;
+
+/// Writes a model directory with a head, whose greedy answers grow for as long as somebody waits: the tokens that end an answer have a logit of
+/// 0, and others have a larger one.
+pub fn write_endless_model(dir: &Path) {
+    let context = format!("\"max_position_embeddings\": {ENDLESS}");
+    write_model_with_head(
+        dir,
+        &llama().replace("\"max_position_embeddings\": 256", &context),
+        &["preference"],
+    );
+    let device = dph_core::device("flex").unwrap();
+    let Model { tokenizer, mut backbone, .. } = Model::open(dir, &device).unwrap();
+    let mut factors = vec![1f32; VOCAB];
+    for end in [Some(tokenizer.end_of_turn_id()), tokenizer.eos_id()].into_iter().flatten() {
+        factors[end as usize] = 0.0;
+    }
+    let factors = Tensor::from_data(TensorData::new(factors, [VOCAB, 1]), &device);
+    // The output matrix is the embedding.
+    backbone.decoder.embedding = backbone.decoder.embedding.map(|embedding| embedding * factors);
+    backbone.save(dir).unwrap();
 }
 
 /// A model in memory, with a head on a layer.

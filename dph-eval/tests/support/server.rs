@@ -6,7 +6,7 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -16,6 +16,7 @@ pub struct Server {
     pub address: SocketAddr,
     child: Child,
     log: Arc<Mutex<String>>,
+    reader: Option<JoinHandle<()>>,
 }
 
 /// An answer.
@@ -55,8 +56,8 @@ impl Server {
         };
         let log = Arc::new(Mutex::new(log));
         let kept = log.clone();
-        thread::spawn(move || lines.for_each(|line| *kept.lock().unwrap() += &(line + "\n")));
-        Self { address, child, log }
+        let reader = thread::spawn(move || lines.for_each(|line| *kept.lock().unwrap() += &(line + "\n")));
+        Self { address, child, log, reader: Some(reader) }
     }
 
     /// What it has written on stderr.
@@ -70,16 +71,36 @@ impl Server {
         assert!(status.success());
     }
 
-    /// Waits until it has ended, and returns its status.
+    /// Waits until it has ended and its log is whole, and returns its status.
     pub fn wait(&mut self) -> Option<i32> {
-        let start = Instant::now();
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status.code();
-            }
-            assert!(start.elapsed() < Duration::from_secs(60), "the service does not end: {}", self.log());
-            thread::sleep(Duration::from_millis(10));
+        let mut status = None;
+        let (child, log) = (&mut self.child, &self.log);
+        until("the service does not end", log, || {
+            status = child.try_wait().unwrap();
+            status.is_some()
+        });
+        self.reader.take().into_iter().for_each(|reader| reader.join().unwrap());
+        status.unwrap().code()
+    }
+
+    /// Waits until something is so, however long this machine takes. `otherwise` says what is wrong if it never is.
+    #[track_caller]
+    pub fn until(&self, otherwise: &str, is_so: impl FnMut() -> bool) {
+        until(otherwise, &self.log, is_so);
+    }
+
+    /// Begins a stream, and waits for its first event.
+    pub fn begin_stream(&self, path: &str, body: &Value) -> TcpStream {
+        let head = [("Content-Type", "application/json")];
+        let mut stream = self.connect().unwrap();
+        stream.write_all(&request("POST", path, &head, body.to_string().as_bytes())).unwrap();
+        let (mut seen, mut part) = (Vec::new(), [0; 4096]);
+        while !seen.windows(7).any(|seven| seven == b"data: {") {
+            let read = stream.read(&mut part).unwrap();
+            assert!(read > 0, "no stream: {}", String::from_utf8_lossy(&seen));
+            seen.extend(&part[..read]);
         }
+        stream
     }
 
     /// Memory that it has, in bytes.
@@ -120,7 +141,7 @@ impl Server {
     /// A connection.
     pub fn connect(&self) -> std::io::Result<TcpStream> {
         let stream = TcpStream::connect(self.address)?;
-        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+        stream.set_read_timeout(Some(NEVER))?;
         stream.set_nodelay(true)?;
         Ok(stream)
     }
@@ -130,6 +151,18 @@ impl Server {
         let text = self.get("/metrics").text();
         let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         line.map_or(0.0, |value| value.parse().unwrap())
+    }
+}
+
+/// Far longer than anything takes on a machine that is busy.
+const NEVER: Duration = Duration::from_secs(300);
+
+#[track_caller]
+fn until(otherwise: &str, log: &Mutex<String>, mut is_so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < NEVER, "{otherwise}: {}", log.lock().unwrap());
+        thread::sleep(Duration::from_millis(10));
     }
 }
 
