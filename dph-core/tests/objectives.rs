@@ -14,6 +14,8 @@ mod golden_dph;
 mod golden_likelihood;
 #[path = "objectives/golden_states.rs"]
 mod golden_states;
+#[path = "objectives/listwise.rs"]
+mod listwise;
 #[path = "objectives/pairs.rs"]
 mod pairs;
 #[path = "objectives/properties.rs"]

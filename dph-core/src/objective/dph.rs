@@ -1,14 +1,15 @@
-//! The two objectives of Direct Preference Heads (arXiv 2405.20053, section 3.3).
+//! The objectives of a preference head: the two of Direct Preference Heads (arXiv 2405.20053, section 3.3), and a listwise one.
 
 use burn::tensor::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::pairs::{Average, Pairs};
+use super::listwise::listwise_loss;
+use super::pairs::Pairs;
 use super::smoothed::smoothed_loss;
 use super::term::{Term, TrainingMetric};
 
-/// How the rewards of the chosen and the rejected answer enter the loss.
+/// How the rewards of the chosen and the rejected answers enter the loss.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum DphForm {
@@ -17,6 +18,8 @@ pub enum DphForm {
     Separable,
     /// The loss depends only on the difference (Bradley-Terry).
     Contrastive,
+    /// The cross-entropy of the softmax over the rewards of all candidates of a set. For two candidates it is the contrastive loss.
+    Listwise,
 }
 
 /// The value that [`DphObjective::penalty`] keeps near 0.
@@ -36,9 +39,12 @@ pub enum Penalised {
 ///
 /// - separable: `-[(1-ε) log σ(r₊) + ε log σ(-r₊)] - [(1-ε) log σ(-r₋) + ε log σ(r₋)]`
 /// - contrastive: `-[(1-ε) log σ(r₊ - r₋) + ε log σ(r₋ - r₊)]`
+/// - listwise, with p the softmax of the rewards of the K candidates of a set: `-(1-ε) log p₊ - ε/(K-1) Σ log p₋`, summed over the
+///   K - 1 rejected answers. With ε = 0 it is the top-one loss of ListNet (Cao et al., ICML 2007) for one right answer, and the
+///   multiple-choice loss of GPT-1 (Radford et al. 2018, section 3.3).
 ///
 /// plus `penalty * (r₊² + r₋²)` or `penalty * (r₊ + r₋)²` (the penalty is from the authors' follow-up code), averaged
-/// over the pairs. Everything is computed through log σ, so it does not overflow.
+/// over the pairs, or the sets. Everything is computed through log σ or a logarithmic softmax, so it does not overflow.
 ///
 /// The defaults are from the paper.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -46,7 +52,7 @@ pub enum Penalised {
 pub struct DphObjective {
     /// Weight of this loss in the sum over all objectives.
     pub weight: f64,
-    /// `"separable"` or `"contrastive"`.
+    /// `"separable"`, `"contrastive"` or `"listwise"`, which needs `negatives = "all"`.
     pub form: DphForm,
     /// Probability ε that a label is wrong, from 0 to 0.5.
     pub label_smoothing: f64,
@@ -70,7 +76,7 @@ impl Default for DphObjective {
 
 impl DphObjective {
     /// What [`forward`](Self::forward) reports: the loss, the separable losses of the chosen and of the rejected
-    /// answers for either form, the fraction of pairs in which the chosen answer has the higher reward, and the mean
+    /// answers for every form, the fraction of pairs in which the chosen answer has the higher reward, and the mean
     /// of r₊ - r₋.
     pub const METRICS: [TrainingMetric; 5] = [
         TrainingMetric::lower("dph/loss"),
@@ -87,23 +93,23 @@ impl DphObjective {
     /// - chosen: `[pairs]`
     /// - rejected: `[pairs]`
     pub fn forward(&self, chosen: Tensor<1>, rejected: Tensor<1>) -> Term {
-        self.term(chosen, rejected, &Average::equal())
+        let count = chosen.dims()[0];
+        let pairs = (0..count).map(|index| (index, count + index)).collect();
+        self.forward_pairs(Tensor::cat(vec![chosen, rejected], 0), &pairs)
     }
 
     /// The loss over `pairs` of candidates. [`Pairs::all`] gives the loss over whole candidate sets.
     ///
     /// For a set of K candidates the separable form is the loss of the gold candidate plus the mean loss of the K - 1
-    /// others. For sets of two it equals [`forward`](Self::forward).
+    /// others, and the contrastive form the mean loss of its K - 1 pairs. For sets of two all forms equal
+    /// [`forward`](Self::forward).
     ///
     /// # Shapes
     ///
     /// - rewards: `[candidates]`
     pub fn forward_pairs(&self, rewards: Tensor<1>, pairs: &Pairs) -> Term {
         let (chosen, rejected) = pairs.split(&rewards);
-        self.term(chosen, rejected, &pairs.average(&rewards))
-    }
-
-    fn term(&self, chosen: Tensor<1>, rejected: Tensor<1>, average: &Average) -> Term {
+        let average = pairs.average(&rewards);
         let smoothed = |x: Tensor<1>| average.mean(smoothed_loss(x, self.label_smoothing));
         let difference = chosen.clone() - rejected.clone();
         let chosen_loss = smoothed(chosen.clone());
@@ -111,6 +117,7 @@ impl DphObjective {
         let mut loss = match self.form {
             DphForm::Separable => chosen_loss.clone() + rejected_loss.clone(),
             DphForm::Contrastive => smoothed(difference.clone()),
+            DphForm::Listwise => listwise_loss(rewards, pairs, self.label_smoothing),
         };
         if self.penalty != 0.0 {
             let squares = match self.penalised {

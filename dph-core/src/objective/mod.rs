@@ -2,7 +2,7 @@
 //!
 //! | key | input | objective |
 //! |---|---|---|
-//! | `dph` | a reward for each candidate | separable or contrastive [`DphObjective`] |
+//! | `dph` | a reward for each candidate | separable, contrastive or listwise [`DphObjective`] |
 //! | `dpo` | log-probabilities of answers, also under a frozen reference | [`DpoObjective`] |
 //! | `orpo` | mean log-probabilities of answers | [`OrpoObjective`] |
 //! | `kl` | whole distributions at the answers' tokens, also under a frozen reference | [`KlObjective`] |
@@ -18,6 +18,7 @@ mod classify;
 mod dph;
 mod dpo;
 mod kl;
+mod listwise;
 mod orpo;
 mod orthogonality;
 mod pairs;

@@ -1,4 +1,4 @@
-//! [`Pairs`]: the pairs of candidates that a loss compares.
+//! [`Pairs`]: the pairs of candidates that a loss compares, and the sets that they belong to.
 
 use std::ops::Range;
 
@@ -25,8 +25,8 @@ use crate::select::select_rows;
 pub struct Pairs {
     chosen: Vec<usize>,
     rejected: Vec<usize>,
-    /// Weight of each pair; they sum to 1. `None` if all weights are equal.
-    weights: Option<Vec<f64>>,
+    /// Number of pairs of each set. The pairs of a set are consecutive and have the same chosen candidate.
+    sizes: Vec<usize>,
 }
 
 impl Pairs {
@@ -41,19 +41,16 @@ impl Pairs {
     /// If a gold index is not within its set.
     pub fn all(sets: impl IntoIterator<Item = (Range<usize>, usize)>) -> Self {
         let mut pairs = Pairs::default();
-        let mut sizes = Vec::new();
         for (candidates, gold) in sets {
             assert!(gold < candidates.len(), "gold candidate {gold} of a set of {}", candidates.len());
             let gold = candidates.start + gold;
             let before = pairs.len();
-            pairs.extend(candidates.filter(|&other| other != gold).map(|other| (gold, other)));
-            sizes.push(pairs.len() - before);
-        }
-        sizes.retain(|&size| size > 0);
-        if sizes.iter().any(|&size| size != sizes[0]) {
-            let sets = sizes.len() as f64;
-            let weights = sizes.iter().flat_map(|&size| vec![1.0 / (sets * size as f64); size]);
-            pairs.weights = Some(weights.collect());
+            for other in candidates.filter(|&other| other != gold) {
+                pairs.push(gold, other);
+            }
+            if pairs.len() > before {
+                pairs.sizes.push(pairs.len() - before);
+            }
         }
         pairs
     }
@@ -86,24 +83,40 @@ impl Pairs {
 
     /// The average over the pairs, on the device and in the type of `like`.
     pub(super) fn average(&self, like: &Tensor<1>) -> Average {
-        Average(self.weights.as_ref().map(|weights| {
-            let data = TensorData::new(weights.clone(), [weights.len()]);
-            Tensor::from_data(data, (&like.device(), like.dtype()))
-        }))
+        let first = self.sizes.first();
+        if self.sizes.iter().all(|size| Some(size) == first) {
+            return Average(None);
+        }
+        let sets = self.sizes.len() as f64;
+        let weights: Vec<f64> =
+            self.sizes.iter().flat_map(|&size| vec![1.0 / (sets * size as f64); size]).collect();
+        let data = TensorData::new(weights, [self.len()]);
+        Average(Some(Tensor::from_data(data, (&like.device(), like.dtype()))))
     }
 
-    fn extend(&mut self, pairs: impl Iterator<Item = (usize, usize)>) {
-        for (chosen, rejected) in pairs {
-            self.chosen.push(chosen);
-            self.rejected.push(rejected);
-        }
+    /// The candidates of each set, the chosen one first. Each of the pairs that were collected one by one is a set.
+    pub(super) fn sets(&self) -> impl Iterator<Item = Vec<usize>> + '_ {
+        let mut first = 0;
+        self.sizes.iter().map(move |&size| {
+            let of_set = first..first + size;
+            first += size;
+            std::iter::once(self.chosen[of_set.start]).chain(self.rejected[of_set].iter().copied()).collect()
+        })
+    }
+
+    fn push(&mut self, chosen: usize, rejected: usize) {
+        self.chosen.push(chosen);
+        self.rejected.push(rejected);
     }
 }
 
 impl FromIterator<(usize, usize)> for Pairs {
     fn from_iter<I: IntoIterator<Item = (usize, usize)>>(pairs: I) -> Self {
         let mut collected = Pairs::default();
-        collected.extend(pairs.into_iter());
+        for (chosen, rejected) in pairs {
+            collected.push(chosen, rejected);
+            collected.sizes.push(1);
+        }
         collected
     }
 }

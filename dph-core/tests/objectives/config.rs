@@ -31,6 +31,7 @@ fn every_key_has_a_default_and_others_are_refused() {
 fn names_are_written_in_kebab_case() {
     for (text, objective) in [
         (json!({ "form": "contrastive" }), DphObjective { form: DphForm::Contrastive, ..Default::default() }),
+        (json!({ "form": "listwise" }), DphObjective { form: DphForm::Listwise, ..Default::default() }),
         (json!({ "penalised": "sum" }), DphObjective { penalised: Penalised::Sum, ..Default::default() }),
     ] {
         assert_eq!(serde_json::from_value::<DphObjective>(text).unwrap(), objective);

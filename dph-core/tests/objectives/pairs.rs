@@ -116,6 +116,8 @@ fn nothing_to_compare_is_a_loss_of_0_without_a_gradient() {
     assert_eq!(values(term.values()), [0.0; 5]);
     let gradient = rewards.grad(&term.loss.backward()).map(values);
     assert!(gradient.is_none_or(|gradient| gradient == [0.0; 2]));
+    let listwise = DphObjective { form: DphForm::Listwise, ..DphObjective::default() };
+    assert_eq!(values(listwise.forward_pairs(rewards, &pairs).values()), [0.0; 5]);
     assert_eq!(values(SftObjective::default().forward(tensor(&[])).loss), [0.0]);
 }
 

@@ -41,10 +41,9 @@ proptest! {
     #[test]
     fn dph_is_finite_and_pushes_the_right_way(
         (chosen, rejected) in (any_size(), any_size()),
-        contrastive in any::<bool>(),
+        form in prop_oneof![Just(DphForm::Separable), Just(DphForm::Contrastive), Just(DphForm::Listwise)],
         label_smoothing in prop_oneof![Just(0.0), 0.0..0.5],
     ) {
-        let form = if contrastive { DphForm::Contrastive } else { DphForm::Separable };
         let objective = DphObjective { form, label_smoothing, ..DphObjective::default() };
         let (loss, up, down) = slopes(chosen, rejected, |c, r| objective.forward(c, r));
         prop_assert!(loss.is_finite() && up.is_finite() && down.is_finite(), "{loss} {up} {down}");
@@ -53,7 +52,7 @@ proptest! {
         let enough = ((1.0 - label_smoothing) / label_smoothing).ln() as f32;
         let (x, y) = match form {
             DphForm::Separable => (chosen, -rejected),
-            DphForm::Contrastive => (chosen - rejected, chosen - rejected),
+            DphForm::Contrastive | DphForm::Listwise => (chosen - rejected, chosen - rejected),
         };
         let good = |x: f32, slope: f64| {
             if x < enough - 1e-3 { slope <= 0.0 } else { x <= enough + 1e-3 || slope >= 0.0 }

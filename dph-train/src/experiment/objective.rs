@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Objective {
-    /// The preference head: `{ dph = { form = "separable", label_smoothing = 0.1 } }`.
+    /// The preference head: `{ dph = { form = "separable", label_smoothing = 0.1 } }`. The other forms are `"contrastive"` and
+    /// `"listwise"`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dph: Option<DphObjective>,
     /// Direct Preference Optimisation of the language model: `{ dpo = { beta = 0.1, log_probs = "sum" } }`. The reference
