@@ -7,13 +7,16 @@ mod server;
 mod support;
 
 use std::path::Path;
+use std::thread;
 
 use dph_data::Message;
 use dph_eval::{Answer, BestOf, Model, generate};
 use dph_model::Sampling;
 use serde_json::{Value, json};
 use server::{Answer as Response, Server};
-use support::{ENDLESS, llama, lswt, write_endless_model, write_model, write_model_with_head};
+use support::{
+    ENDLESS, llama, lswt, lswt_with_registers, write_endless_model, write_model, write_model_with_head,
+};
 
 fn place() -> tempfile::TempDir {
     let place = tempfile::tempdir().unwrap();
@@ -157,6 +160,63 @@ fn a_stream_has_the_same_answers() {
     let refused = server.post("/v1/chat/completions", &chat(json!({"stream": true, "best_of": 2})));
     let (param, said) = refused.failed(400);
     assert!(param == "best_of" && said.contains("a stream cannot have them"), "{said}");
+}
+
+/// Requests with settings of their own grow in one pass over the model, and each has the answers that it has alone.
+#[test]
+fn requests_that_grow_together_have_the_answers_that_they_have_alone() {
+    let place = tempfile::tempdir().unwrap();
+    write_endless_model(&place.path().join("model"));
+    // Keys of this one are rotated anew for every token.
+    write_model_with_head(&place.path().join("registers"), &lswt_with_registers(), &["preference"]);
+    let limit = ENDLESS.to_string();
+    let args =
+        ["model", "registers", "--max-answer-tokens", &limit, "--timeout", "300", "--generations", "12"];
+    let server = Server::start(place.path(), &args);
+    let requests: Vec<Value> = [
+        json!({"n": 3}),
+        json!({"n": 2, "temperature": 0.7, "top_p": 0.8, "seed": 3, "max_tokens": 33}),
+        json!({"temperature": 0.0, "max_tokens": 5}),
+        json!({"n": 4, "best_of": 6, "repetition_penalty": 1.3}),
+        json!({"n": 5, "stop": ["e", "an"], "seed": 11}),
+        json!({"n": 6, "reject_every": 4, "seed": 2, "max_tokens": 30}),
+        json!({"n": 2, "token_rewards": true, "logprobs": true}),
+        json!({"messages": [{"role": "system", "content": "Be brief, and true."}, {"role": "user", "content": "Why?"}], "n": 2}),
+        json!({"model": "registers", "n": 3}),
+        json!({"model": "registers", "n": 2, "seed": 1, "stop": ["o"]}),
+    ]
+    .map(chat)
+    .to_vec();
+    let ask = |body: &Value| server.post("/v1/chat/completions", body).ok()["choices"].clone();
+    let alone: Vec<Value> = requests.iter().map(ask).collect();
+    let endless = |more: Value| {
+        let body = json!({"max_tokens": ENDLESS, "temperature": 0.0, "stream": true});
+        let mut body = chat(body);
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        server.begin_stream("/v1/chat/completions", &body)
+    };
+    let streams = [endless(json!({})), endless(json!({"token_rewards": true}))];
+    let together: Vec<Value> = thread::scope(|scope| {
+        let asked: Vec<_> = requests.iter().map(|body| scope.spawn(move || ask(body))).collect();
+        asked.into_iter().map(|asked| asked.join().unwrap()).collect()
+    });
+    for ((found, expected), body) in together.iter().zip(&alone).zip(&requests) {
+        let (found, expected) = (found.as_array().unwrap(), expected.as_array().unwrap());
+        assert_eq!(found.len(), expected.len());
+        for (found, expected) in found.iter().zip(expected) {
+            for key in ["message", "finish_reason", "tokens"] {
+                assert_eq!(found[key], expected[key], "{body}");
+            }
+            for key in ["reward", "loglik"] {
+                let error = found[key].as_f64().unwrap() - expected[key].as_f64().unwrap();
+                assert!(error.abs() < 1e-4, "{body}, {key}: {found} instead of {expected}");
+            }
+        }
+    }
+    drop(streams);
+    let passes = server.metric("dph_pass_requests_count{model=\"model\"}");
+    let alone = server.metric("dph_pass_requests_bucket{model=\"model\",le=\"1\"}");
+    assert!(alone < passes, "no requests grew together");
 }
 
 #[test]

@@ -10,8 +10,8 @@ use dph_core::{CandidateSet, Layer};
 use crate::backbone::NamedParameters;
 use crate::checkpoint::{self, CheckpointError, LoadOptions, ModelFiles, Origin};
 use crate::decoder::{
-    AttentionLayout, Decoder, DecoderConfig, InputError, check_layers, check_length, ids, random_decoder,
-    unflatten,
+    AttentionLayout, Decoder, DecoderConfig, Group, InputError, check_layers, check_length, ids,
+    random_decoder, unflatten,
 };
 use crate::family::{ConfigError, Family};
 
@@ -123,7 +123,7 @@ impl Encoder {
         }
         let ids = ids(&tokens, texts.len(), config.vocab, &self.device())?;
         let layout = AttentionLayout::for_sequences(&lengths, seq, token_types, config);
-        let states = self.stack.states(ids, &layout, layers, None);
+        let states = self.stack.states(ids, &mut [Group::new(&layout)], layers);
         Ok(states.into_iter().map(|states| unflatten(states, texts.len())).collect())
     }
 

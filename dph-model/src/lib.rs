@@ -39,7 +39,9 @@ mod generate;
 #[cfg(feature = "testing")]
 pub mod testing;
 
-pub use backbone::{Backbone, LoraConfig, PatternError, Recompute, check_lora, check_patterns, fits};
+pub use backbone::{
+    Backbone, Extension, LoraConfig, PatternError, Recompute, check_lora, check_patterns, fits,
+};
 pub use checkpoint::{
     CheckpointError, LoadOptions, ModelFiles, authors_head, content_hash, stored_head, stored_head_config,
 };

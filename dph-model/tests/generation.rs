@@ -5,7 +5,7 @@
 
 use burn::tensor::Device;
 use dph_core::{Batch, CandidateSet, Layer, TargetTokens};
-use dph_model::{AnswerId, Backbone, Finish, Prompts, Sampling};
+use dph_model::{AnswerId, Answers, Backbone, Computed, Finish, Prompts, Sampling};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -200,6 +200,82 @@ proptest! {
         };
         let prompt = model.prompts(std::slice::from_ref(&prompts[ids[0].prompt]), &layers).unwrap();
         prop_assert_eq!(text(&prompt, alone), text(&computed, ids[0]));
+    }
+}
+
+/// Chosen tokens of answers, and their states.
+#[derive(Default)]
+struct Record {
+    tokens: Vec<(usize, Option<u32>)>,
+    states: Vec<f32>,
+}
+
+impl Record {
+    fn choose(&mut self, answers: &mut Answers<'_>) {
+        self.tokens.extend(answers.choose().iter().map(|choice| (choice.answer, choice.token)));
+    }
+
+    /// Returns whether answers grow.
+    fn add(&mut self, computed: Option<Computed>) -> bool {
+        let Some(computed) = computed else { return false };
+        let states =
+            computed.states.into_iter().flat_map(|states| states.into_data().try_to_vec::<f32>().unwrap());
+        self.states.extend(states);
+        true
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+
+    /// Prompts that were computed apart, with settings of their own, whose answers begin at different times.
+    #[test]
+    fn answers_that_grow_together_are_those_that_they_are_alone(
+        config in configs(), seed in 0..100u64,
+        prompts in prop::collection::vec((prop::collection::vec(0..VOCAB, 1..12), 1..4u64, any::<bool>()), 2..6),
+        device in 0..2usize,
+    ) {
+        // The composed operations run under automatic differentiation.
+        let device = if device == 0 { flex() } else { flex().autodiff() };
+        let model = Backbone::init(&config.to_string(), seed, &device).unwrap();
+        let begin = |index: usize| {
+            let (prompt, count, _) = &prompts[index];
+            let (temperature, max_tokens) = (0.5 + 0.3 * index as f64, 3 + 2 * index);
+            let sampling = Sampling { temperature, max_tokens, seed, stop: vec![5], ..Sampling::default() };
+            let ids: Vec<AnswerId> = (0..*count).map(|number| AnswerId { prompt: 0, number }).collect();
+            let computed = model.prompts(std::slice::from_ref(prompt), &[Layer::At(1), Layer::Last]).unwrap();
+            computed.answers(&ids, &sampling, Some(7)).unwrap()
+        };
+        // What is computed behind an answer changes it only if all numbers depend on the length.
+        let probe = |index: usize| prompts[index].2 && model.is_packable();
+        let alone = (0..prompts.len()).map(|index| {
+            let (mut answers, mut record) = (begin(index), Record::default());
+            loop {
+                record.choose(&mut answers);
+                if !record.add(answers.compute(probe(index)).unwrap()) {
+                    return record;
+                }
+            }
+        });
+        let mut together: Vec<Record> = prompts.iter().map(|_| Record::default()).collect();
+        let mut growing: Vec<(usize, Answers<'_>)> = Vec::new();
+        for step in 0.. {
+            growing.extend((step < prompts.len()).then(|| (step, begin(step))));
+            if growing.is_empty() {
+                break;
+            }
+            growing.iter_mut().for_each(|(index, answers)| together[*index].choose(answers));
+            let all = growing.iter_mut().map(|(index, answers)| (answers, probe(*index))).collect();
+            let mut computed = Answers::compute_together(all).unwrap().into_iter();
+            growing.retain(|(index, _)| together[*index].add(computed.next().unwrap()));
+        }
+        for (found, expected) in together.iter().zip(alone) {
+            prop_assert_eq!(&found.tokens, &expected.tokens);
+            prop_assert_eq!(found.states.len(), expected.states.len());
+            for (a, b) in found.states.iter().zip(&expected.states) {
+                prop_assert!((a - b).abs() < 1e-4 * (1.0 + b.abs()), "{} and {}", a, b);
+            }
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! [`Generation`]: answers to prompts that grow token by token.
 
 use dph_core::{Ending, RewardStream};
-use dph_model::{AnswerId, Prompts, Sampling};
+use dph_model::{AnswerId, Answers, Computed, Prompts, Sampling};
 
 use crate::generate::answer::AnswerSet;
 use crate::generate::check::{check, check_prompt};
@@ -25,6 +25,7 @@ pub struct Generation<'a> {
     /// Rewards of empty answers; `None` if the states of growing answers give none.
     rewards: Option<RewardStream<'a>>,
     all: Vec<PromptAnswers>,
+    /// The answers that grow; `None` when all are there.
     wave: Option<Wave<'a>>,
     /// The first answer of the wave to each prompt.
     first: Vec<usize>,
@@ -48,7 +49,7 @@ impl<'a> Generation<'a> {
         let computed = model.backbone.prompts(prompts, layers)?;
         let rewards =
             streamed.map(|(head, _)| head.reward_stream(computed.states(), computed.padding(), prompts));
-        Ok(Self {
+        let mut generation = Self {
             model,
             settings: settings.clone(),
             sampling: Sampling { stop: stop_tokens(model), ..settings.sampling.clone() },
@@ -58,7 +59,9 @@ impl<'a> Generation<'a> {
             all: prompts.iter().map(|prompt| PromptAnswers::new(prompt.len())).collect(),
             wave: None,
             first: Vec::new(),
-        })
+        };
+        generation.start_wave()?;
+        Ok(generation)
     }
 
     /// Adds a token to every answer that grows, and calls `on_token` for each. Returns whether answers may grow further.
@@ -67,9 +70,37 @@ impl<'a> Generation<'a> {
     ///
     /// A defect of the model or its tokenizer: settings and prompts have been checked.
     pub fn step(&mut self, on_token: &mut dyn FnMut(GeneratedToken)) -> Result<bool, GenerationError> {
-        let Some(wave) = &mut self.wave else { return self.start_wave() };
-        let rules = Rules { settings: &self.settings, stops: &self.stops, tokenizer: &self.model.tokenizer };
-        if wave.step(&rules, &mut self.all, on_token)? {
+        self.draw(on_token)?;
+        let computed = Self::compute_together(vec![self])?.pop().flatten();
+        self.take(computed)
+    }
+
+    /// The first part of a [`step`](Self::step): draws the tokens.
+    pub(crate) fn draw(&mut self, on_token: &mut dyn FnMut(GeneratedToken)) -> Result<(), GenerationError> {
+        let rules = Rules { stops: &self.stops, tokenizer: &self.model.tokenizer };
+        self.wave.as_mut().map_or(Ok(()), |wave| wave.draw(&rules, &mut self.all, on_token))
+    }
+
+    /// The second part of the [`step`](Self::step)s of several requests to a model, in one pass over it: computes the drawn tokens.
+    pub(crate) fn compute_together(all: Vec<&mut Self>) -> Result<Vec<Option<Computed>>, GenerationError> {
+        let mut computed: Vec<Option<Computed>> = all.iter().map(|_| None).collect();
+        let (mut growing, mut places) = (Vec::new(), Vec::new());
+        for (place, Self { wave, settings, .. }) in all.into_iter().enumerate() {
+            if let Some(wave) = wave {
+                growing.push(wave.next(settings));
+                places.push(place);
+            }
+        }
+        for (place, of_answers) in places.into_iter().zip(Answers::compute_together(growing)?) {
+            computed[place] = of_answers;
+        }
+        Ok(computed)
+    }
+
+    /// The last part of a [`step`](Self::step): takes what was computed.
+    pub(crate) fn take(&mut self, computed: Option<Computed>) -> Result<bool, GenerationError> {
+        let Some(wave) = &mut self.wave else { return Ok(false) };
+        if wave.take(computed, &self.settings, &mut self.all) {
             return Ok(true);
         }
         self.end_wave()?;

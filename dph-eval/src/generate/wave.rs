@@ -16,7 +16,6 @@ use crate::generate::stop_strings::StopStrings;
 
 /// What all waves of answers to some prompts have in common.
 pub(crate) struct Rules<'a> {
-    pub settings: &'a BestOf,
     pub stops: &'a StopStrings,
     pub tokenizer: &'a ChatTokenizer,
 }
@@ -52,40 +51,49 @@ impl<'a> Wave<'a> {
         Ok(Self { answers, rewards, ids, end, tokens: 0 })
     }
 
-    /// Adds a token to every answer that grows. Returns whether there was one.
-    pub fn step(
-        &mut self,
-        rules: &Rules<'_>,
-        all: &mut [PromptAnswers],
-        on_token: &mut dyn FnMut(GeneratedToken),
-    ) -> Result<bool, GenerationError> {
-        self.tokens += 1;
-        self.choose(rules, all, on_token)?;
-        let settings = rules.settings;
-        let is_round = settings.rejection.is_some_and(|rejection| rejection.is_due(self.tokens));
-        let so_far = is_round || settings.token_rewards;
-        let probe = so_far && self.rewards.as_ref().is_some_and(|rewards| rewards.stream.reads_end_only());
-        let Some(computed) = self.answers.compute(probe)? else { return Ok(false) };
+    /// What is computed next: the drawn tokens, and whether the end of the turn behind each of them.
+    pub fn next(&mut self, settings: &BestOf) -> (&mut Answers<'a>, bool) {
+        let probe = self.probes(settings);
+        (&mut self.answers, probe)
+    }
+
+    /// Takes what was computed. Returns whether there was something.
+    pub fn take(&mut self, computed: Option<Computed>, settings: &BestOf, all: &mut [PromptAnswers]) -> bool {
+        let Some(computed) = computed else { return false };
+        let (is_round, probe) = (self.is_round(settings), self.probes(settings));
         if probe {
             for &answer in &computed.answers {
                 all[self.ids[answer].prompt].usage.branches += 1;
             }
         }
-        let Some(rewards) = &mut self.rewards else { return Ok(true) };
+        let Some(rewards) = &mut self.rewards else { return true };
+        let so_far = is_round || settings.token_rewards;
         rewards.push(&computed, probe.then_some(self.end), so_far, &self.ids, all, settings.token_rewards);
         if is_round {
             self.reject(settings, all);
         }
-        Ok(true)
+        true
     }
 
-    /// Draws the next tokens.
-    fn choose(
+    /// Whether answers are dropped after this token.
+    fn is_round(&self, settings: &BestOf) -> bool {
+        settings.rejection.is_some_and(|rejection| rejection.is_due(self.tokens))
+    }
+
+    /// Whether the rewards so far need the end of the turn behind this token.
+    fn probes(&self, settings: &BestOf) -> bool {
+        let so_far = self.is_round(settings) || settings.token_rewards;
+        so_far && self.rewards.as_ref().is_some_and(|rewards| rewards.stream.reads_end_only())
+    }
+
+    /// Draws the next token of every answer that grows.
+    pub fn draw(
         &mut self,
         rules: &Rules<'_>,
         all: &mut [PromptAnswers],
         on_token: &mut dyn FnMut(GeneratedToken),
     ) -> Result<(), GenerationError> {
+        self.tokens += 1;
         let mut cut = Vec::new();
         for choice in self.answers.choose() {
             let AnswerId { prompt, number } = self.ids[choice.answer];

@@ -12,6 +12,7 @@ pub(super) enum Metric {
     Queue,
     BatchRequests,
     BatchTokens,
+    PassRequests,
     Tokens,
     GeneratedTokens,
     ComputeSeconds,
@@ -47,6 +48,11 @@ impl Metric {
             Self::BatchTokens => {
                 ("dph_batch_tokens", Histogram(TOKENS), "Tokens that were computed together.")
             }
+            Self::PassRequests => (
+                "dph_pass_requests",
+                Histogram(REQUESTS),
+                "Requests whose answers grew by a token in one pass.",
+            ),
             Self::Tokens => ("dph_tokens_total", Counter, "Tokens of requests, each prompt counted once."),
             Self::GeneratedTokens => ("dph_generated_tokens_total", Counter, "Tokens that were generated."),
             Self::ComputeSeconds => {

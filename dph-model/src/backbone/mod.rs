@@ -1,5 +1,6 @@
 //! [`Backbone`]: a causal language model.
 
+mod extension;
 mod log_probs;
 mod recompute;
 mod trainable;
@@ -15,11 +16,12 @@ use serde_json::{Map, Value};
 
 use crate::checkpoint::{self, CheckpointError, LoadOptions, ModelFiles, Origin, Precision};
 use crate::decoder::{
-    AttentionLayout, Cache, Decoder, DecoderConfig, InputError, check_layers, check_length, ids,
-    random_decoder, unflatten,
+    AttentionLayout, Cache, Decoder, DecoderConfig, Group, InputError, check_layers, check_length,
+    check_rows, ids, random_decoder, unflatten,
 };
 use crate::family::{ConfigError, Family, Naming};
 
+pub use extension::Extension;
 pub use recompute::Recompute;
 pub(crate) use trainable::NamedParameters;
 pub use trainable::{LoraConfig, PatternError, check_lora, check_patterns, fits};
@@ -125,7 +127,7 @@ impl Backbone {
     pub fn hidden_states(&self, batch: &Batch, layers: &[Layer]) -> Result<Vec<Tensor<3>>, InputError> {
         let ids = self.checked_ids(batch, layers)?;
         let layout = AttentionLayout::for_batch(batch, self.config());
-        let states = self.decoder.states(ids, &layout, layers, None);
+        let states = self.decoder.states(ids, &mut [Group::new(&layout)], layers);
         Ok(self.unflatten(states, batch.rows))
     }
 
@@ -176,13 +178,51 @@ impl Backbone {
         cache: &mut Cache,
         layers: &[Layer],
     ) -> Result<Vec<Tensor<3>>, InputError> {
-        let ids = self.ids(tokens, rows)?;
+        let all = self.extend_together(&mut [Extension { tokens, rows, cache }], layers)?;
+        Ok(all.into_iter().next().unwrap_or_default())
+    }
+
+    /// [`extend`](Self::extend) for sequences in several caches, in one pass: the weights are read once, and each row gets what it
+    /// gets alone, up to floating-point rounding. Returns the states of `layers` for each extension.
+    ///
+    /// # Errors
+    ///
+    /// As for [`extend`](Self::extend). Nothing is added to the caches then.
+    pub fn extend_together(
+        &self,
+        extensions: &mut [Extension<'_>],
+        layers: &[Layer],
+    ) -> Result<Vec<Vec<Tensor<3>>>, InputError> {
         self.check_layers(layers)?;
-        let seq = tokens.len() / rows.max(1);
-        self.check_length(cache.longest() + seq)?;
-        let layout = AttentionLayout::after_cache(cache, rows, seq, self.config());
-        let states = self.decoder.states(ids, &layout, layers, Some(cache));
-        Ok(self.unflatten(states, rows))
+        if extensions.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut layouts = Vec::with_capacity(extensions.len());
+        for Extension { tokens, rows, cache } in &*extensions {
+            check_rows(tokens, *rows)?;
+            let seq = tokens.len() / rows;
+            self.check_length(cache.longest() + seq)?;
+            layouts.push(AttentionLayout::after_cache(cache, *rows, seq, self.config()));
+        }
+        let tokens: Vec<i32> = extensions.iter().flat_map(|extension| extension.tokens).copied().collect();
+        let ids = self.ids(&tokens, if let [only] = &*extensions { only.rows } else { 1 })?;
+        let group = |(extension, layout)| {
+            let Extension { cache, .. }: &mut Extension<'_> = extension;
+            Group { layout, cache: Some(&mut **cache) }
+        };
+        let mut groups: Vec<Group<'_>> = extensions.iter_mut().zip(&layouts).map(group).collect();
+        let states = self.decoder.states(ids, &mut groups, layers);
+        if let [only] = &*extensions {
+            return Ok(vec![self.unflatten(states, only.rows)]);
+        }
+        let mut first = 0;
+        let of_each = |extension: &Extension<'_>| {
+            let tokens = extension.tokens.len();
+            let own = states.iter().map(|states| states.clone().narrow(0, first, tokens)).collect();
+            first += tokens;
+            self.unflatten(own, extension.rows)
+        };
+        Ok(extensions.iter().map(of_each).collect())
     }
 
     /// The family of the model.

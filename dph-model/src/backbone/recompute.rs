@@ -5,7 +5,7 @@ use burn::tensor::{Gradients, Int, Tensor};
 use dph_core::{Batch, Layer};
 
 use super::Backbone;
-use crate::decoder::{AttentionLayout, InputError, unflatten};
+use crate::decoder::{AttentionLayout, Group, InputError, unflatten};
 
 /// A forward pass that stores only the states between blocks (gradient checkpointing, Chen et al., arXiv 1604.06174).
 ///
@@ -37,7 +37,7 @@ impl Backbone {
         // Not the one of `Recompute`, whose tensors require gradients.
         let layout = AttentionLayout::for_batch(batch, self.config());
         let between: Vec<Layer> = (0..=blocks).map(Layer::At).collect();
-        let streams = self.decoder.valid().states(ids.clone().inner(), &layout, &between, None);
+        let streams = self.decoder.valid().states(ids.clone().inner(), &mut [Group::new(&layout)], &between);
 
         let mut starts = vec![None; streams.len()];
         let mut start = |index: usize| -> Tensor<2> {
@@ -83,7 +83,8 @@ impl Recompute {
                 break;
             }
             let input = streams[index - 1].clone().autodiff().require_grad();
-            let mut gradients = backward(decoder.blocks[index - 1].forward(input.clone(), &layout, None));
+            let block = &decoder.blocks[index - 1];
+            let mut gradients = backward(block.forward(input.clone(), &mut [Group::new(&layout)], index - 1));
             behind = input.grad_remove(&mut gradients);
             add(gradients);
         }

@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::tensor::Tensor;
 
-use super::{Attention, AttentionLayout, Cache, Mlp, Norm, Residual};
+use super::{Attention, Group, Mlp, Norm, Residual};
 
 /// Attention and a feed-forward network, each with a norm and added to the residual stream.
 #[derive(Module, Debug)]
@@ -22,15 +22,10 @@ pub struct Block {
 }
 
 impl Block {
-    /// The residual stream after the block, `[rows · seq, d_model]` like `stream`, by operations that every backend
-    /// supports and that can be differentiated.
-    pub fn forward(
-        &self,
-        stream: Tensor<2>,
-        layout: &AttentionLayout,
-        cache: Option<(&mut Cache, usize)>,
-    ) -> Tensor<2> {
-        let attend = |states: Tensor<2>| self.attention.forward(states, layout, cache);
+    /// The residual stream after the block with this index, `[tokens of all groups, d_model]` like `stream`, by operations that every
+    /// backend supports and that can be differentiated.
+    pub fn forward(&self, stream: Tensor<2>, groups: &mut [Group<'_>], index: usize) -> Tensor<2> {
+        let mut attend = |states: Tensor<2>| self.attention.forward(states, groups, index);
         match self.residual {
             Residual::PreNorm => {
                 let stream = stream.clone() + attend(self.attention_norm.forward(stream));

@@ -84,11 +84,17 @@ pub(crate) fn ids(
     if let Some(&token) = tokens.iter().find(|&&token| is_unknown(token)) {
         return Err(InputError::Token { token: token.into(), vocab });
     }
-    if rows == 0 || !tokens.len().is_multiple_of(rows) {
-        return Err(InputError::Rows { tokens: tokens.len(), rows });
-    }
+    check_rows(tokens, rows)?;
     let data = TensorData::new(tokens.to_vec(), [rows, tokens.len() / rows]);
     Ok(Tensor::from_data(data, device))
+}
+
+/// Checks that tokens fill rows of equal length.
+pub(crate) fn check_rows(tokens: &[i32], rows: usize) -> Result<(), InputError> {
+    match rows == 0 || !tokens.len().is_multiple_of(rows) {
+        true => Err(InputError::Rows { tokens: tokens.len(), rows }),
+        false => Ok(()),
+    }
 }
 
 /// Checks that all layers exist in a model of `n_layers` blocks.

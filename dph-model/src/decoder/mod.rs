@@ -8,6 +8,7 @@ mod attention;
 mod block;
 mod config;
 pub(crate) mod extension;
+mod group;
 mod head;
 mod input;
 mod input_error;
@@ -34,10 +35,11 @@ pub use block::Block;
 pub use config::{
     DecoderConfig, DynamicScaling, PoolerConfig, Positions, Residual, RotaryConfig, RotaryScaling,
 };
+pub use group::Group;
 pub use head::Head;
 pub use input::Input;
 pub use input_error::InputError;
-pub(crate) use input_error::{check_layers, check_length, ids};
+pub(crate) use input_error::{check_layers, check_length, check_rows, ids};
 pub use mlp::Mlp;
 pub use norm::{Norm, NormConfig, NormKind};
 pub use parameters::{BlockParamKey, ParamKey, Parameter, Part};

@@ -5,11 +5,9 @@ use burn::nn::Linear;
 use burn::tensor::{DType, FloatDType, Int, Tensor, module};
 use dph_core::Layer;
 
+use super::group::{Group, of_each};
 use super::product::matmul_mixed;
-use super::{
-    AttentionLayout, Block, BlockParamKey, Cache, Head, Input, Norm, ParamKey, Parameter, Part, Pooler,
-    kernels,
-};
+use super::{Block, BlockParamKey, Head, Input, Norm, ParamKey, Parameter, Part, Pooler, kernels};
 
 /// A stack of blocks: token ids to hidden states.
 #[derive(Module, Debug)]
@@ -61,30 +59,26 @@ impl Decoder {
     ///
     /// # Shapes
     ///
-    /// - ids: `[rows, seq]`
+    /// - ids: of all groups, `[rows, seq]` of a single one, or `[1, tokens]`
     ///
     /// # Panics
     ///
     /// If a layer does not exist.
-    pub fn states(
-        &self,
-        ids: Tensor<2, Int>,
-        layout: &AttentionLayout,
-        layers: &[Layer],
-        mut cache: Option<&mut Cache>,
-    ) -> Vec<Tensor<2>> {
+    pub fn states(&self, ids: Tensor<2, Int>, groups: &mut [Group<'_>], layers: &[Layer]) -> Vec<Tensor<2>> {
         // With a cache every block must run, since the next call needs its keys and values.
-        let needed = if cache.is_some() { self.blocks.len() } else { self.blocks_needed(layers) };
+        let is_cached = groups.iter().any(|group| group.cache.is_some());
+        let needed = if is_cached { self.blocks.len() } else { self.blocks_needed(layers) };
         let mut found: Vec<Option<Tensor<2>>> = vec![None; layers.len()];
         let mut keep = |layer: Layer, state: &Tensor<2>| {
             for (place, _) in found.iter_mut().zip(layers).filter(|(_, requested)| **requested == layer) {
                 *place = Some(state.clone());
             }
         };
-        let mut stream = self.input.forward(self.embed(ids), &layout.host);
+        let input = |embedded, group: &mut Group<'_>| self.input.forward(embedded, &group.layout.host);
+        let mut stream = of_each(self.embed(ids), groups, input);
         keep(Layer::At(0), &stream);
         for (index, block) in self.blocks[..needed].iter().enumerate() {
-            stream = run(block, stream, layout, cache.as_deref_mut().map(|cache| (cache, index)));
+            stream = run(block, stream, groups, index);
             keep(Layer::At(index + 1), &stream);
         }
         if layers.contains(&Layer::Last) {
@@ -138,15 +132,8 @@ impl Decoder {
 
 /// The residual stream after a block, by a fused kernel if there is one for the device and no gradient is needed. The
 /// state of padding is then unspecified.
-fn run(
-    block: &Block,
-    stream: Tensor<2>,
-    layout: &AttentionLayout,
-    mut cache: Option<(&mut Cache, usize)>,
-) -> Tensor<2> {
-    let for_kernel = cache.as_mut().map(|(cache, index)| (&mut **cache, *index));
-    kernels::block(block, stream, layout, for_kernel)
-        .unwrap_or_else(|stream| block.forward(stream, layout, cache))
+fn run(block: &Block, stream: Tensor<2>, groups: &mut [Group<'_>], index: usize) -> Tensor<2> {
+    kernels::block(block, stream, groups, index).unwrap_or_else(|stream| block.forward(stream, groups, index))
 }
 
 fn block_parameters(block: &Block) -> impl Iterator<Item = (BlockParamKey, Parameter<'_>)> {

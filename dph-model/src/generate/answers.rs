@@ -1,15 +1,17 @@
 //! [`Answers`]: answers that grow together, token by token.
 
+use std::sync::Arc;
+
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 
 use super::choice::{Choice, Drawn};
 use super::error::GenerateError;
 use super::finish::Finish;
-use super::last_layer::{LastToo, logits};
+use super::last_layer::{LastToo, logits, states_at};
 use super::prompts::Prompts;
 use super::sampling::{Sampler, Sampling};
-use crate::backbone::Backbone;
+use crate::backbone::{Backbone, Extension};
 use crate::decoder::Cache;
 
 /// Which answer: its random numbers depend on the seed, the tokens of its prompt and its number.
@@ -37,8 +39,8 @@ pub struct Answers<'a> {
     cached: usize,
     /// The answers that grow, in the order of their rows.
     rows: Vec<Row>,
-    /// Logits of the rows that go on.
-    logits: Vec<f32>,
+    /// Logits of the rows that go on, and of others that were computed together with them.
+    logits: Arc<Vec<f32>>,
 }
 
 /// The states that a pass computed.
@@ -214,45 +216,98 @@ impl<'a> Answers<'a> {
     ///
     /// If a layer does not exist.
     pub fn compute(&mut self, probe: bool) -> Result<Option<Computed>, GenerateError> {
-        if self.rows.is_empty() {
-            return Ok(None);
+        Ok(Self::compute_together(vec![(self, probe)])?.pop().flatten())
+    }
+
+    /// [`compute`](Self::compute) for several answers to prompts that were computed apart, each with its `probe`, in one pass over the
+    /// model.
+    ///
+    /// # Errors
+    ///
+    /// If a layer does not exist.
+    ///
+    /// # Panics
+    ///
+    /// If they are of different models, or the prompts were computed with other layers.
+    pub fn compute_together(mut all: Vec<(&mut Self, bool)>) -> Result<Vec<Option<Computed>>, GenerateError> {
+        let Some((first, _)) = all.first() else { return Ok(Vec::new()) };
+        let (backbone, layers) = (first.backbone, first.layers.layers.clone());
+        let is_alike =
+            |answers: &Self| std::ptr::eq(answers.backbone, backbone) && answers.layers.layers == layers;
+        assert!(all.iter().all(|(answers, _)| is_alike(answers)), "answers of different models");
+        let tokens: Vec<Vec<i32>> = all.iter_mut().map(|(answers, probe)| answers.next(*probe)).collect();
+        let growing: Vec<usize> = (0..all.len()).filter(|&index| !tokens[index].is_empty()).collect();
+        let mut extensions = Vec::with_capacity(growing.len());
+        for ((answers, _), tokens) in all.iter_mut().zip(&tokens) {
+            if !tokens.is_empty() {
+                extensions.push(Extension { tokens, rows: answers.rows.len(), cache: &mut answers.cache });
+            }
         }
-        if self.rows.len() < self.cached {
+        let states = backbone.extend_together(&mut extensions, &layers)?;
+        let mut computed: Vec<Option<Computed>> = all.iter().map(|_| None).collect();
+        let mut ends = Vec::new();
+        for (index, states) in growing.into_iter().zip(states) {
+            let (answers, probe) = &mut all[index];
+            let (of_answers, end) = answers.computed(states, *probe);
+            computed[index] = Some(of_answers);
+            ends.extend(end);
+        }
+        let logits = Arc::new(logits(backbone, ends));
+        let mut row = 0;
+        for (answers, _) in &mut all {
+            answers.go_on(&logits, &mut row);
+        }
+        Ok(computed)
+    }
+
+    /// The tokens to compute, `[rows, seq]`; none if no answer grows.
+    fn next(&mut self, probe: bool) -> Vec<i32> {
+        if self.rows.len() < self.cached && !self.rows.is_empty() {
             let rows: Vec<usize> = self.rows.iter().map(|row| row.cached).collect();
             self.cache.keep_rows(&rows);
             self.cached = rows.len();
             self.rows.iter_mut().enumerate().for_each(|(place, row)| row.cached = place);
         }
         let probed = self.end.filter(|_| probe);
-        let tokens: Vec<i32> = self
-            .rows
-            .iter()
-            .flat_map(|row| std::iter::once(row.next).chain(probed))
-            .map(|token| token as i32)
-            .collect();
-        let states = self.backbone.extend(&tokens, self.rows.len(), &mut self.cache, &self.layers.layers)?;
-        if probed.is_some() {
+        let tokens = self.rows.iter().flat_map(|row| std::iter::once(row.next).chain(probed));
+        tokens.map(|token| token as i32).collect()
+    }
+
+    /// What was computed, from the states of [`next`](Self::next), and the states of the rows that go on, in their order.
+    fn computed(&mut self, states: Vec<Tensor<3>>, probe: bool) -> (Computed, Option<Tensor<2>>) {
+        if self.end.is_some() && probe {
             self.cache.forget_last(1);
         }
         let (states, last) = self.layers.split(states);
         let seq = last.dims()[1];
-        let going = self.rows.iter().enumerate().filter(|(_, row)| !row.ended && row.left > 0);
+        let going = self.rows.iter().enumerate().filter(|(_, row)| row.goes_on());
         let going: Vec<usize> = going.map(|(place, _)| place * seq).collect();
-        self.logits = logits(self.backbone, last, going);
         let computed = Computed {
             answers: self.growing().collect(),
             tokens: self.rows.iter().map(|row| row.next).collect(),
             ended: self.rows.iter().map(|row| row.ended).collect(),
             states,
         };
+        (computed, states_at(last, &going))
+    }
+
+    /// Takes the logits of the rows that go on, which begin at `row`.
+    fn go_on(&mut self, logits: &Arc<Vec<f32>>, row: &mut usize) {
+        self.logits = logits.clone();
         self.rows.retain(|row| !row.ended);
-        let going = self.rows.iter_mut().filter(|row| row.left > 0);
-        going.enumerate().for_each(|(place, row)| row.logits = place);
-        Ok(Some(computed))
+        for going in self.rows.iter_mut().filter(|row| row.goes_on()) {
+            going.logits = *row;
+            *row += 1;
+        }
     }
 }
 
 impl Row {
+    /// Whether another token is drawn after the next one.
+    fn goes_on(&self) -> bool {
+        !self.ended && self.left > 0
+    }
+
     fn end(&mut self, end: Option<u32>) {
         self.ended = true;
         self.next = end.unwrap_or(self.next);

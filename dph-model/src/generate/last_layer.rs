@@ -1,7 +1,7 @@
 //! The states of the last layer, and their logits.
 
 use burn::tensor::Tensor;
-use dph_core::Layer;
+use dph_core::{Layer, select_rows};
 
 use crate::backbone::Backbone;
 
@@ -33,18 +33,20 @@ impl LastToo {
     }
 }
 
-/// The logits of some states, `[states, vocab]`, flattened. States are given by flat indices into `last`, `[rows, seq,
-/// d_model]`.
-pub(super) fn logits(
-    backbone: &Backbone,
-    last: Tensor<3>,
-    states: impl IntoIterator<Item = usize>,
-) -> Vec<f32> {
-    let states: Vec<usize> = states.into_iter().collect();
-    if states.is_empty() {
-        return Vec::new();
-    }
-    let logits = backbone.logits_at(last, &states).into_data();
+/// Some states, `[states, d_model]`, by flat indices into `last`, `[rows, seq, d_model]`. `None` for no states.
+pub(super) fn states_at(last: Tensor<3>, states: &[usize]) -> Option<Tensor<2>> {
+    (!states.is_empty()).then(|| select_rows(last.flatten(0, 1), states.iter().copied()))
+}
+
+/// The logits of some states, `[states, vocab]`, flattened. States are those of [`states_at`].
+pub(super) fn logits(backbone: &Backbone, states: impl IntoIterator<Item = Tensor<2>>) -> Vec<f32> {
+    let mut states: Vec<Tensor<2>> = states.into_iter().collect();
+    let states = match states.len() {
+        0 => return Vec::new(),
+        1 => states.remove(0),
+        _ => Tensor::cat(states, 0),
+    };
+    let logits = backbone.decoder.logits(states).into_data();
     // Converting each number would take longer than choosing a token.
     logits.try_to_vec().unwrap_or_else(|_| logits.iter::<f32>().collect())
 }

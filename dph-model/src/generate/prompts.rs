@@ -1,10 +1,12 @@
 //! [`Prompts`]: prompts that were computed once, for any number of answers.
 
+use std::sync::Arc;
+
 use burn::tensor::Tensor;
 use dph_core::Layer;
 
 use super::error::GenerateError;
-use super::last_layer::{LastToo, logits};
+use super::last_layer::{LastToo, logits, states_at};
 use crate::backbone::Backbone;
 use crate::decoder::Cache;
 
@@ -16,7 +18,7 @@ pub struct Prompts<'a> {
     pub(super) layers: Vec<Layer>,
     pub(super) cache: Cache,
     /// The logits after each prompt, `[prompts, vocab]`.
-    pub(super) logits: Vec<f32>,
+    pub(super) logits: Arc<Vec<f32>>,
     states: Vec<Tensor<3>>,
     padding: Vec<usize>,
 }
@@ -47,7 +49,7 @@ impl Backbone {
             tokens: prompts.to_vec(),
             layers: layers.to_vec(),
             cache: Cache::default(),
-            logits: Vec::new(),
+            logits: Arc::default(),
             states: Vec::new(),
             padding,
         };
@@ -56,7 +58,8 @@ impl Backbone {
             let states = self.extend(&tokens, prompts.len(), &mut cache, &needed.layers)?;
             let (states, last) = needed.split(states);
             let seq = last.dims()[1];
-            computed.logits = logits(self, last, (1..=prompts.len()).map(|row| row * seq - 1));
+            let ends: Vec<usize> = (1..=prompts.len()).map(|row| row * seq - 1).collect();
+            computed.logits = Arc::new(logits(self, states_at(last, &ends)));
             (computed.states, computed.cache) = (states, cache);
         }
         Ok(computed)

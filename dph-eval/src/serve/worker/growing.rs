@@ -2,18 +2,23 @@
 
 use std::time::{Duration, Instant};
 
+use dph_model::Computed;
+use tokio::sync::mpsc::UnboundedSender;
+
 use super::generate_job::{Event, GenerateJob, GrownBy};
 use super::score_job::WorkError;
 use crate::generate::{AnswerSet, GeneratedToken, Generation, GenerationError, TextStream};
 use crate::model::Model;
 
-/// A request whose answers grow, a token at a time.
+/// A request whose answers grow, a token at a time: [`draw`](Self::draw), [`compute`](Self::compute) together with others,
+/// [`take`](Self::take).
 pub struct Growing<'a> {
     job: GenerateJob,
     start: Instant,
     generation: Generation<'a>,
     /// The text of every answer to every prompt, if it is told.
     texts: Vec<Vec<TextStream<'a>>>,
+    drawn: Vec<GeneratedToken>,
 }
 
 impl<'a> Growing<'a> {
@@ -24,7 +29,7 @@ impl<'a> Growing<'a> {
         let told = if job.streams { job.prompts.len() } else { 0 };
         let texts = (0..told).map(|_| (0..job.settings.answers).map(text).collect()).collect();
         match Generation::new(model, &job.prompts, &job.settings) {
-            Ok(generation) => Some(Self { job, start, generation, texts }),
+            Ok(generation) => Some(Self { job, start, generation, texts, drawn: Vec::new() }),
             Err(error) => {
                 end(job, Err(WorkError::Refused(error.to_string())));
                 None
@@ -32,19 +37,30 @@ impl<'a> Growing<'a> {
         }
     }
 
-    /// Whether nobody waits any more.
-    pub fn is_abandoned(&self) -> bool {
-        self.job.events.is_closed()
+    /// Takes what happens.
+    pub fn events(&self) -> &UnboundedSender<Event> {
+        &self.job.events
     }
 
-    /// Adds a token to every answer, and tells it. Returns whether the answers may grow further.
-    pub fn step(&mut self) -> Result<bool, GenerationError> {
-        let mut grown = Vec::new();
-        let goes_on = self.generation.step(&mut |token| grown.push(token))?;
+    /// Draws the next token of every answer.
+    pub fn draw(&mut self) -> Result<(), GenerationError> {
+        let Self { generation, drawn, .. } = self;
+        drawn.clear();
+        generation.draw(&mut |token| drawn.push(token))
+    }
+
+    /// Computes the tokens that were drawn, in one pass over the model.
+    pub fn compute(all: &mut [Self]) -> Result<Vec<Option<Computed>>, GenerationError> {
+        Generation::compute_together(all.iter_mut().map(|growing| &mut growing.generation).collect())
+    }
+
+    /// Takes what was computed, and tells the tokens. Returns whether the answers may grow further.
+    pub fn take(&mut self, computed: Option<Computed>) -> Result<bool, GenerationError> {
+        let goes_on = self.generation.take(computed)?;
         if !self.job.streams {
             return Ok(goes_on);
         }
-        for GeneratedToken { prompt, answer, token, log_prob } in grown {
+        for &GeneratedToken { prompt, answer, token, log_prob } in &self.drawn {
             let text = self.texts[prompt][answer].push(token)?;
             let rewards = match self.job.settings.token_rewards {
                 true => self.generation.rewards(prompt, answer).to_vec(),

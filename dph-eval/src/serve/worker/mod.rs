@@ -1,5 +1,5 @@
-//! The thread of a model: it takes requests from a bounded queue, computes those for scores that wait together, and lets the answers of
-//! others grow in turn, a token at a time.
+//! The thread of a model: it takes requests from a bounded queue, computes those for scores that wait together, and in turn lets the answers
+//! of all others grow by a token, in one pass over the model.
 
 mod generate_job;
 mod growing;

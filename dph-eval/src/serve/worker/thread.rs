@@ -1,6 +1,6 @@
 //! [`start`]: the thread that computes the requests to a model.
 
-use std::collections::VecDeque;
+use std::fmt::Display;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -8,11 +8,13 @@ use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use dph_core::CandidateSet;
+use tokio::sync::mpsc::UnboundedSender;
 
 use super::generate_job::{Event, GenerateJob};
 use super::growing::Growing;
 use super::queue::{Queue, Share, Taken};
 use super::score_job::{Outcome, ScoreJob, WorkError};
+use crate::generate::GenerationError;
 use crate::model::Model;
 use crate::score::score;
 use crate::scoring::Scoring;
@@ -37,7 +39,7 @@ pub fn start(worker: Worker) -> std::io::Result<JoinHandle<()>> {
 
 impl Worker {
     fn run(&self) {
-        let mut growing: VecDeque<Growing<'_>> = VecDeque::new();
+        let mut growing: Vec<Growing<'_>> = Vec::new();
         loop {
             // Requests for scores do not wait until answers have ended, and new answers join those that grow.
             let share = Share { generations: self.share.generations - growing.len(), ..self.share };
@@ -58,35 +60,68 @@ impl Worker {
 
     /// Computes the prompts of a request for answers.
     fn begin(&self, job: GenerateJob) -> Option<Growing<'_>> {
+        if job.events.is_closed() {
+            drop(job);
+            self.metrics.add(Metric::Abandoned, &self.labels(), 1.0);
+            return None;
+        }
         let tokens = job.prompts.iter().map(Vec::len).sum::<usize>();
         self.metrics.add(Metric::Tokens, &self.labels(), tokens as f64);
         let events = job.events.clone();
-        self.guarded(|| Growing::new(&self.model, job)).unwrap_or_else(|panic| {
-            let _ = events.send(Event::Done(Err(panic)));
-            None
-        })
+        self.told(&events, || Growing::new(&self.model, job)).flatten()
     }
 
-    /// Adds a token to the answers of every request, and answers those that have ended.
-    fn grow(&self, all: &mut VecDeque<Growing<'_>>) {
-        for _ in 0..all.len() {
-            let Some(mut growing) = all.pop_front() else { return };
-            if growing.is_abandoned() {
-                self.metrics.add(Metric::Abandoned, &self.labels(), 1.0);
-                continue;
-            }
-            let start = Instant::now();
-            match self.guarded(|| growing.step()) {
-                Ok(Ok(true)) => all.push_back(growing),
-                Ok(Ok(false)) => {
-                    let (time, tokens) = growing.finish();
-                    self.queue.took(1, time);
-                    self.metrics.add(Metric::GeneratedTokens, &self.labels(), tokens as f64);
+    /// Adds a token to the answers of all requests, in one pass over the model, and answers those that have ended.
+    fn grow(&self, all: &mut Vec<Growing<'_>>) {
+        let labels = &self.labels();
+        let count = all.len();
+        all.retain(|growing| !growing.events().is_closed());
+        self.metrics.add(Metric::Abandoned, labels, (count - all.len()) as f64);
+        let start = Instant::now();
+        let draw = |growing| self.unless_it_fails(growing, Growing::draw);
+        let mut drawn: Vec<Growing<'_>> =
+            all.drain(..).filter_map(draw).map(|(growing, ())| growing).collect();
+        if drawn.is_empty() {
+            return;
+        }
+        let requests = drawn.len();
+        self.metrics.observe(Metric::PassRequests, labels, requests as f64);
+        match self.tried(|| Growing::compute(&mut drawn)) {
+            Err(error) => drawn.into_iter().for_each(|growing| growing.fail(error.clone())),
+            Ok(computed) => {
+                for (growing, computed) in drawn.into_iter().zip(computed) {
+                    match self.unless_it_fails(growing, |growing| growing.take(computed)) {
+                        Some((growing, true)) => all.push(growing),
+                        Some((growing, false)) => self.finish(growing, requests),
+                        None => {}
+                    }
                 }
-                Ok(Err(error)) => growing.fail(WorkError::Refused(error.to_string())),
-                Err(panic) => growing.fail(panic),
             }
-            self.metrics.add(Metric::ComputeSeconds, &self.labels(), start.elapsed().as_secs_f64());
+        }
+        self.metrics.add(Metric::ComputeSeconds, labels, start.elapsed().as_secs_f64());
+    }
+
+    /// Does something for a request. If it fails, which is told, the request ends.
+    fn unless_it_fails<'a, T>(
+        &self,
+        mut growing: Growing<'a>,
+        run: impl FnOnce(&mut Growing<'a>) -> Result<T, GenerationError>,
+    ) -> Option<(Growing<'a>, T)> {
+        match self.tried(|| run(&mut growing)) {
+            Ok(done) => Some((growing, done)),
+            Err(error) => {
+                growing.fail(error);
+                None
+            }
+        }
+    }
+
+    /// Answers a request whose answers have ended, and which grew beside others.
+    fn finish(&self, growing: Growing<'_>, requests: usize) {
+        let events = growing.events().clone();
+        if let Some((time, tokens)) = self.told(&events, || growing.finish()) {
+            self.queue.took(requests, time);
+            self.metrics.add(Metric::GeneratedTokens, &self.labels(), tokens as f64);
         }
     }
 
@@ -146,8 +181,18 @@ impl Worker {
             rewards: true,
             unconditional: false,
         };
-        let scores = self.guarded(|| score(&self.model, sets, &scoring, &mut |_| {}))?;
-        scores.map_err(|error| WorkError::Refused(error.to_string()))
+        self.tried(|| score(&self.model, sets, &scoring, &mut |_| {}))
+    }
+
+    /// Runs something that may fail and must not end the thread.
+    fn tried<T, E: Display>(&self, run: impl FnOnce() -> Result<T, E>) -> Result<T, WorkError> {
+        self.guarded(run)?.map_err(|error| WorkError::Refused(error.to_string()))
+    }
+
+    /// Runs something that must not end the thread. Whoever waits for `events` is told if it panics.
+    fn told<T>(&self, events: &UnboundedSender<Event>, run: impl FnOnce() -> T) -> Option<T> {
+        let tell = |panic| drop(events.send(Event::Done(Err(panic))));
+        self.guarded(run).map_err(tell).ok()
     }
 
     /// Runs something that must not end the thread.

@@ -29,6 +29,7 @@ pub(crate) use shared_prefix::SharedLayer;
 use shared_prefix::SharedLayer;
 
 use crate::decoder::extension::span_attention::{DevicePlan, span_attention};
+use crate::decoder::group::{Group, of_each};
 use crate::decoder::product::linear;
 
 /// Multi-head self-attention.
@@ -60,21 +61,22 @@ pub struct Registers {
 }
 
 impl Attention {
-    /// The outputs for states, both `[rows · seq, d_model]`, by operations that every backend supports and that can
+    /// The outputs for states, both `[tokens of all groups, d_model]`, by operations that every backend supports and that can
     /// be differentiated.
     ///
-    /// With a cache (and the index of this block) the tokens also attend to the cached tokens and are added to the
-    /// cache.
-    pub fn forward(
-        &self,
-        states: Tensor<2>,
-        layout: &AttentionLayout,
-        cache: Option<(&mut Cache, usize)>,
-    ) -> Tensor<2> {
+    /// Tokens of a group with a cache also attend to the cached tokens and are added to the cache, to the block with this index.
+    pub fn forward(&self, states: Tensor<2>, groups: &mut [Group<'_>], block: usize) -> Tensor<2> {
+        let attend = |qkv: Tensor<2>, group: &mut Group<'_>| self.attend(qkv, group, block);
+        linear(&self.output, of_each(linear(&self.qkv, states), groups, attend))
+    }
+
+    /// The weighted values of the tokens of a group, `[rows · seq, n_heads · head_dim]`. `qkv` is `[rows · seq, qkv width]`.
+    fn attend(&self, qkv: Tensor<2>, group: &mut Group<'_>, block: usize) -> Tensor<2> {
+        let (layout, cache) = (group.layout, group.cache.as_deref_mut().map(|cache| (cache, block)));
         let (rows, seq) = (layout.host.rows, layout.host.seq);
-        let on_device = layout.on(&states.device(), self.registers.as_ref().map_or(0, Registers::count));
+        let on_device = layout.on(&qkv.device(), self.registers.as_ref().map_or(0, Registers::count));
         let shared = cache.as_ref().and_then(|(cache, block)| cache.shared(*block));
-        let (query, key, value) = self.heads(linear(&self.qkv, states), on_device, cache);
+        let (query, key, value) = self.heads(qkv, on_device, cache);
         let registers = self.registers.as_ref().map(|registers| registers.spread(on_device));
         let context = match (&on_device.visibility, shared) {
             (visibility, Some(shared)) => {
@@ -92,8 +94,7 @@ impl Attention {
                 self.attend_masked(query, key, value, Some(mask))
             }
         };
-        let context = context.swap_dims(1, 2).reshape([rows * seq, self.n_heads * self.head_dim]);
-        linear(&self.output, context)
+        context.swap_dims(1, 2).reshape([rows * seq, self.n_heads * self.head_dim])
     }
 
     /// Queries of the new tokens, and keys and values of all tokens that rows do not share: `[rows, heads, tokens,

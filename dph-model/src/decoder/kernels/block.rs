@@ -2,22 +2,21 @@
 
 use burn::tensor::Tensor;
 
-use crate::decoder::AttentionLayout;
-use crate::decoder::{Block, Cache};
+use crate::decoder::{Block, Group};
 
-/// The residual stream after a block, or the unchanged stream if no kernel applies.
+/// The residual stream after the block with this index, or the unchanged stream if no kernel applies.
 #[allow(clippy::result_large_err, reason = "the other variant is as large")]
 pub(crate) fn block(
     block: &Block,
     stream: Tensor<2>,
-    layout: &AttentionLayout,
-    cache: Option<(&mut Cache, usize)>,
+    groups: &mut [Group<'_>],
+    index: usize,
 ) -> Result<Tensor<2>, Tensor<2>> {
     #[cfg(feature = "flex")]
-    return super::flex::block(block, stream, &layout.host, cache);
+    return super::flex::block(block, stream, groups, index);
     #[cfg(not(feature = "flex"))]
     {
-        let _ = (block, layout, cache);
+        let _ = (block, groups, index);
         Err(stream)
     }
 }

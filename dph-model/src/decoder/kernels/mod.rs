@@ -26,8 +26,7 @@ mod tests {
     use burn::tensor::Tensor;
 
     use super::*;
-    use crate::decoder::AttentionLayout;
-    use crate::decoder::DecoderConfig;
+    use crate::decoder::{AttentionLayout, DecoderConfig, Group};
     use crate::{Backbone, Family};
 
     /// Whether the fused kernel applies to a block of this model on this device.
@@ -35,7 +34,8 @@ mod tests {
         let model = Backbone::init(config, 1, device).unwrap();
         let config: DecoderConfig = Family::parse(config).unwrap().decoder().unwrap();
         let layout = AttentionLayout::after_cache(&crate::Cache::default(), 1, 2, &config);
-        block(&model.decoder.blocks[0], Tensor::ones([2, config.d_model], device), &layout, None).is_ok()
+        let stream = Tensor::ones([2, config.d_model], device);
+        block(&model.decoder.blocks[0], stream, &mut [Group::new(&layout)], 0).is_ok()
     }
 
     #[test]

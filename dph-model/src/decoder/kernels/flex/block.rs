@@ -1,7 +1,7 @@
 //! A block of a decoder as one kernel: matrix products with one pass over memory between them.
 
 use burn::backend::Flex;
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 use rayon::prelude::*;
 
 use super::activation;
@@ -14,25 +14,25 @@ use super::shared_attention::attend_shared;
 use super::simd;
 use super::slices::{compact, elements, primitive};
 use super::weights::{Parameters, Weights};
-use crate::decoder::{Block, Cache, HostLayout, Residual};
+use crate::decoder::{Block, Cache, Group, HostLayout, Residual};
 
 /// Fewest and most tokens that a thread processes at a time. With fewer, reading the weights dominates; with more,
 /// intermediate results do not fit into the CPU cache.
 const STRIP: std::ops::RangeInclusive<usize> = 128..=512;
 
-/// The residual stream after `block`, or the unchanged stream if this kernel does not apply.
+/// The residual stream after `block`, which has this index, or the unchanged stream if this kernel does not apply.
 #[expect(clippy::result_large_err, reason = "the other variant is as large")]
 pub(crate) fn block(
     block: &Block,
     stream: Tensor<2>,
-    layout: &HostLayout,
-    cache: Option<(&mut Cache, usize)>,
+    groups: &mut [Group<'_>],
+    index: usize,
 ) -> Result<Tensor<2>, Tensor<2>> {
     let parameters = Parameters::new(block);
     let Some(weights) = parameters.as_ref().and_then(Parameters::weights) else { return Err(stream) };
     // Cached keys are used unchanged.
-    let is_raw = cache.as_ref().is_some_and(|(cache, _)| !cache.keys_are_rotated());
-    if primitive(stream.clone()).is_none() || (is_raw && layout.prefix > 0) {
+    let applies = |group: &Group<'_>| group.layout.host.prefix == 0 || !is_raw(group.cache.as_deref());
+    if primitive(stream.clone()).is_none() || !groups.iter().all(applies) {
         return Err(stream);
     }
     let device = stream.device();
@@ -41,26 +41,57 @@ pub(crate) fn block(
 
     let heads = Heads::new(&block.attention);
     let mut qkv = project(elements(&stream), &weights);
-    let extend = |cache, qkv: &[f32]| Cached::extend(cache, qkv, &heads, layout, &device);
-    let rotate = |qkv: &mut [f32]| rotate_heads(qkv, &heads, weights.query_key, &layout.rotation);
-    let cached = match cache {
-        Some(cache) if is_raw => {
-            let cached = extend(cache, &qkv);
-            rotate(&mut qkv);
-            Some(cached)
-        }
-        cache => {
-            rotate(&mut qkv);
-            cache.map(|cache| extend(cache, &qkv))
-        }
+    let attend = |(qkv, layout, cache): (&mut [f32], &HostLayout, Option<&mut Cache>)| {
+        attended(qkv, layout, cache.map(|cache| (cache, index)), &heads, &weights, &device)
     };
-    let shared = cached.as_ref().and_then(|cached| Some((cached, cached.shared()?)));
-    let context = match shared {
-        Some((cached, shared)) => attend_shared(&qkv, &heads, weights.registers, cached, shared, layout),
-        None => attend(&qkv, &heads, weights.registers, cached.as_ref(), layout),
+    let mut rest = &mut qkv[..];
+    let mut parts = Vec::with_capacity(groups.len());
+    for group in groups {
+        let (own, behind) = rest.split_at_mut(group.tokens() * heads.width());
+        parts.push((own, &group.layout.host, group.cache.as_deref_mut()));
+        rest = behind;
+    }
+    let contexts: Vec<Vec<f32>> = parts.into_par_iter().map(attend).collect();
+    let context = match <[_; 1]>::try_from(contexts) {
+        Ok([context]) => context,
+        Err(contexts) => contexts.concat(),
     };
     finish(stream.storage_mut::<f32>(), &context, &weights);
     Ok(Tensor::from_primitive::<Flex>(stream))
+}
+
+/// Whether keys are cached before their norm and rotation.
+fn is_raw(cache: Option<&Cache>) -> bool {
+    cache.is_some_and(|cache| !cache.keys_are_rotated())
+}
+
+/// The weighted values of the tokens of a group, `[tokens, n_heads · head_dim]`. `qkv` is `[tokens, qkv width]`.
+fn attended(
+    qkv: &mut [f32],
+    layout: &HostLayout,
+    cache: Option<(&mut Cache, usize)>,
+    heads: &Heads,
+    weights: &Weights,
+    device: &Device,
+) -> Vec<f32> {
+    let extend = |cache, qkv: &[f32]| Cached::extend(cache, qkv, heads, layout, device);
+    let rotate = |qkv: &mut [f32]| rotate_heads(qkv, heads, weights.query_key, &layout.rotation);
+    let cached = match cache {
+        Some(cache) if is_raw(Some(&*cache.0)) => {
+            let cached = extend(cache, qkv);
+            rotate(qkv);
+            Some(cached)
+        }
+        cache => {
+            rotate(qkv);
+            cache.map(|cache| extend(cache, qkv))
+        }
+    };
+    let shared = cached.as_ref().and_then(|cached| Some((cached, cached.shared()?)));
+    match shared {
+        Some((cached, shared)) => attend_shared(qkv, heads, weights.registers, cached, shared, layout),
+        None => attend(qkv, heads, weights.registers, cached.as_ref(), layout),
+    }
 }
 
 /// Queries, keys and values of the stream, `[tokens, qkv width]`.
