@@ -71,9 +71,9 @@ pub use head::{
     PreferenceHead, PreferenceHeadConfig, RewardStream, Standardise,
 };
 pub use objective::{
-    AnswerLogProbs, ClassifyObjective, DphForm, DphObjective, DpoObjective, KlObjective, OrpoObjective,
-    OrthogonalityObjective, Pairs, Penalised, SequenceReduction, SftObjective, SimctgObjective, SteerBatch,
-    SteerLoss, SteerObjective, Term, TrainingMetric, token_accuracy,
+    AnswerLogProbs, ClassifyObjective, DphForm, DphObjective, DpoObjective, KlObjective, LikelihoodObjective,
+    OrpoObjective, OrthogonalityObjective, Pairs, Penalised, SequenceReduction, SftObjective,
+    SimctgObjective, SteerBatch, SteerLoss, SteerObjective, Term, TrainingMetric, token_accuracy,
 };
 pub use parameters::WeightInit;
 pub use scores::{CandidateScores, Scorer, TokenRewards, best_first, best_index};

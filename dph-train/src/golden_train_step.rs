@@ -171,7 +171,7 @@ impl Case {
                 SequenceReduction::Sum.by_candidate(by_token, &batch.targets, batch.candidates())
             });
             JointBatch {
-                reference: sums.map(|sums| sums.into_data().iter::<f32>().collect()).unwrap_or_default(),
+                reference_sums: sums.map(|sums| sums.into_data().iter::<f32>().collect()).unwrap_or_default(),
                 sets: (0..rows).map(|row| (2 * row..2 * row + 2, 0)).collect(),
                 batch,
                 ..JointBatch::default()

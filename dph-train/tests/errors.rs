@@ -400,10 +400,15 @@ fn contradictions_of_objective_and_trainable_are_reported_at_once() {
         "trainable = \"lora\"\nobjective = { sft = {} }\nsteps     = 100",
         1,
     );
-    let text = text.replacen("objective = { sft = {} }", "objective = { sft = {}, orthogonality = {} }", 1);
+    let text = text.replacen(
+        "objective = { sft = {} }",
+        "objective = { sft = {}, orthogonality = {}, likelihood = {} }",
+        1,
+    );
     let said = fail(&mut train(dir.path(), &text), 2);
     for part in [
         "`orthogonality` regularises the matrices of a head",
+        "`likelihood` is a penalty on the rewards of `dph`",
         "`dpo` trains the language model, which is frozen in this stage",
         "`beta` must be greater than 0",
         "adapters do not change the embeddings",

@@ -95,6 +95,31 @@ fn regularisers_are_added_to_the_other_objectives() {
     }
 }
 
+#[test]
+fn a_penalty_keeps_the_rewards_near_the_likelihood() {
+    let dir = tempfile::tempdir().unwrap();
+    for trainable in ["none", "all"] {
+        let read = |weight: f64, name: &str| {
+            let run = dir.path().join(format!("{trainable}-{weight}"));
+            let objective =
+                format!("stage.dph.objective={{ dph = {{}}, likelihood = {{ weight = {weight} }} }}");
+            let trainable = format!("stage.dph.trainable={trainable}");
+            if !run.exists() {
+                let changes =
+                    [&objective, &trainable, "head.standardise=false", "stage.dph.optimiser={ lr = 1e-2 }"];
+                succeed(&mut small(&run, &changed(&changes)));
+            }
+            metrics(&run, "dph", "train").iter().map(|step| step[name].as_f64().unwrap()).collect::<Vec<_>>()
+        };
+        let [total, dph, penalty] = ["loss", "dph/loss", "likelihood/loss"].map(|name| read(20.0, name));
+        // A new head has no rewards, so the penalty is the square of the differences of log-likelihoods.
+        assert!(penalty[0] > 0.0 && (total[0] - dph[0] - 20.0 * penalty[0]).abs() < 1e-4 * total[0]);
+        assert!(penalty.last() < read(1e-6, "likelihood/loss").last(), "{trainable}: {penalty:?}");
+        let agreement = read(20.0, "likelihood/agreement");
+        assert!(agreement.last() > agreement.first(), "{trainable}: {agreement:?}");
+    }
+}
+
 /// A task with answers whose number of words and number of "yes" are known.
 fn rated_task(dir: &Path) -> String {
     let row = |index: usize| {

@@ -10,6 +10,7 @@
 //! | `simctg` | hidden states | [`SimctgObjective`] |
 //! | `steer` | rewards of several heads, and labels | [`SteerObjective`] |
 //! | `classify` | the logits of classes, or predicted numbers | [`ClassifyObjective`] |
+//! | `likelihood` | rewards, and mean log-likelihoods of answers | [`LikelihoodObjective`] |
 //! | `orthogonality` | weight matrices | [`OrthogonalityObjective`] |
 //!
 //! Each returns a [`Term`]: a loss, its weight and metrics. A stage minimises the weighted sum of its terms.
@@ -18,6 +19,7 @@ mod classify;
 mod dph;
 mod dpo;
 mod kl;
+mod likelihood;
 mod listwise;
 mod orpo;
 mod orthogonality;
@@ -33,6 +35,7 @@ pub use classify::ClassifyObjective;
 pub use dph::{DphForm, DphObjective, Penalised};
 pub use dpo::{AnswerLogProbs, DpoObjective};
 pub use kl::KlObjective;
+pub use likelihood::LikelihoodObjective;
 pub use orpo::OrpoObjective;
 pub use orthogonality::OrthogonalityObjective;
 pub use pairs::Pairs;

@@ -216,3 +216,19 @@ fn steering_without_positions_is_0_and_two_sequences_count_the_same() {
     assert_eq!(values(attributes), [0.5, 1.5]);
     assert_eq!(scalar(term.loss), 1.0);
 }
+
+#[test]
+fn the_penalty_towards_the_likelihood_is_the_square_of_the_difference() {
+    // A set of three and a set of two, each with its first candidate gold.
+    let rewards = tensor(&[1.0, 3.0, 0.5, 2.0, 0.0]).require_grad();
+    let log_likelihoods = tensor(&[-1.0, -2.0, -0.5, -1.0, -2.5]);
+    let pairs = Pairs::all([(0..3, 0), (3..5, 0)]);
+    let term = LikelihoodObjective::default().forward_pairs(rewards.clone(), log_likelihoods, &pairs);
+    // Differences of rewards -2, 0.5, 2 and of log-likelihoods 1, -0.5, 1.5; every set has the same weight.
+    let expected = ((9.0 + 1.0) / 2.0 + 0.25) / 2.0;
+    assert!((scalar(term.loss.clone()) - expected).abs() < 1e-6);
+    assert_eq!(scalar(term.metric("likelihood/agreement").unwrap()), 0.5);
+    // d/dr of the last reward: -2 * 0.5 / 2.
+    let gradients = term.loss.backward();
+    assert!((values(rewards.grad(&gradients).unwrap())[4] + 0.5).abs() < 1e-6);
+}

@@ -59,6 +59,13 @@ impl Reference {
         Ok(Self { firsts: firsts.collect(), sums })
     }
 
+    /// The log-probability of a candidate as a mean per token, in nats. `set` is the set at `index` in the list from which the reference
+    /// was computed. `None` if no reference was computed.
+    pub fn mean(&self, index: usize, set: &CandidateSet, candidate: usize) -> Option<f32> {
+        let targets = set.candidates[candidate].turn().len();
+        self.get(index, candidate).map(|sum| sum / targets.max(1) as f32)
+    }
+
     /// The log-probability of a candidate; `None` if no reference was computed.
     pub fn get(&self, set: usize, candidate: usize) -> Option<f32> {
         self.sums.get(self.firsts.get(set)? + candidate).copied()

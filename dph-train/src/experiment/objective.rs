@@ -1,8 +1,8 @@
 //! `objective`: the training objective of a stage.
 
 use dph_core::{
-    ClassifyObjective, DphObjective, DpoObjective, KlObjective, OrpoObjective, OrthogonalityObjective,
-    SftObjective, SimctgObjective, SteerObjective,
+    ClassifyObjective, DphObjective, DpoObjective, KlObjective, LikelihoodObjective, OrpoObjective,
+    OrthogonalityObjective, SftObjective, SimctgObjective, SteerObjective,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -45,6 +45,10 @@ pub struct Objective {
     /// the other weights as `trainable` says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub classify: Option<ClassifyObjective>,
+    /// A penalty on rewards that order answers unlike the model's own log-likelihoods: `{ likelihood = { weight = 0.1 } }`. It requires
+    /// `dph` and acts on the first reward head. The log-likelihoods are those of the model at the beginning of the stage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub likelihood: Option<LikelihoodObjective>,
     /// A penalty that keeps the directions of the reward heads, and the rotation of a moving average, orthonormal:
     /// `{ orthogonality = { weight = 0.01 } }`. It requires `dph` or `steer`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -63,6 +67,7 @@ impl Objective {
             ("simctg", self.simctg.is_some()),
             ("steer", self.steer.is_some()),
             ("classify", self.classify.is_some()),
+            ("likelihood", self.likelihood.is_some()),
             ("orthogonality", self.orthogonality.is_some()),
         ];
         given.into_iter().filter_map(|(key, given)| given.then_some(key)).collect()
@@ -76,6 +81,11 @@ impl Objective {
     /// Whether a preference head is trained.
     pub fn trains_head(&self) -> bool {
         self.dph.is_some() || self.steer.is_some()
+    }
+
+    /// Whether answers' log-probabilities under the model at the beginning of the stage are needed.
+    pub fn needs_reference(&self) -> bool {
+        self.dpo.is_some() || self.likelihood.is_some()
     }
 
     /// Whether the language model is trained on preferences between answers.

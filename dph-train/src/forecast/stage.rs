@@ -75,12 +75,11 @@ impl StageCost {
         let deepest = experiment.head.aggregation.layers_needed().iter().max().copied();
         let seconds = match frozen {
             true => speed.forward(load.tokens, deepest.unwrap_or_default()),
-            // The backward pass costs twice as much as the forward pass. The reference needs one forward pass.
-            false => {
-                let reference = if stage.objective.dpo.is_some() { load.set_tokens } else { 0 };
-                3.0 * speed.forward(load.tokens, Layer::Last) + speed.forward(reference, Layer::Last)
-            }
+            // The backward pass costs twice as much as the forward pass.
+            false => 3.0 * speed.forward(load.tokens, Layer::Last),
         };
+        let reference = if stage.objective.needs_reference() { load.set_tokens } else { 0 };
+        let seconds = seconds + speed.forward(reference, Layer::Last);
         let trained = trained(experiment, stage, source);
         let batch = LargestBatch::estimate(experiment, stage, &source.config, load.longest);
         let memory = stage_memory(experiment, stage, source, batch);

@@ -109,7 +109,7 @@ impl JointBatch {
         let mut first = 0;
         for Chosen { set, reference } in sets {
             part.sets.push((first..first + set.candidates.len(), set.gold.unwrap_or(0)));
-            part.reference.extend(reference);
+            part.reference_sums.extend(reference);
             part.attributes.push(set.attributes.clone());
             part.ids.push(set.id.clone());
             first += set.candidates.len();

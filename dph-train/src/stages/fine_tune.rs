@@ -122,9 +122,9 @@ impl StageContext<'_> {
         model_dir: &Path,
         data: &StageData,
     ) -> Result<Batches, TrainError> {
-        let hash = match &stage.objective.dpo {
-            Some(_) => Some(dph_model::content_hash(model_dir)?),
-            None => None,
+        let hash = match stage.objective.needs_reference() {
+            true => Some(dph_model::content_hash(model_dir)?),
+            false => None,
         };
         let reference = |data: &[Arc<TaskData>]| -> Result<Vec<Reference>, TrainError> {
             let of_task = |data: &Arc<TaskData>| match &hash {

@@ -12,6 +12,7 @@ use super::group_optimiser::GroupOptimiser;
 use super::head::{GoldSets, HeadSettings, HeadStep, HeadTrainer};
 use super::{StageContext, sample_negatives};
 use crate::cache::features::{Features, SelectedFeatures};
+use crate::cache::reference::Reference;
 use crate::error::TrainError;
 use crate::experiment::{Keep, Stage};
 use crate::trainer;
@@ -41,31 +42,42 @@ impl StageContext<'_> {
             let label = format!("features {} {}", data.task, data.split);
             Features::compute(self.features, &backbone, &model_hash, &selection, &data.sets, &label)
         };
+        let reference = |data: &TaskData| {
+            if !stage.objective.needs_reference() {
+                return Ok(Reference::default());
+            }
+            let label = format!("reference {} {}", data.task, data.split);
+            Reference::compute(&self.features.dir, &backbone, &model_hash, &data.sets, &label)
+        };
         let validation = validation
             .iter()
-            .map(|data| Ok(gold_sets(&data.sets, &features(data)?)))
+            .map(|data| Ok(gold_sets(&data.sets, &features(data)?, &reference(data)?)))
             .collect::<Result<Vec<_>, TrainError>>()?;
-        let training: Vec<(Arc<TaskData>, Features)> = training
+        let training: Vec<(Arc<TaskData>, Features, Reference)> = training
             .into_iter()
-            .map(|data| features(&data).map(|features| (data, features)))
-            .collect::<Result<_, _>>()?;
+            .map(|data| {
+                let (features, reference) = (features(&data)?, reference(&data)?);
+                Ok((data, features, reference))
+            })
+            .collect::<Result<_, TrainError>>()?;
         let precision = backbone.precision();
         drop(backbone);
 
         let head = config.init(seed, self.device);
-        let head = head.with_statistics(training.iter().flat_map(|(_, features)| features.vectors()));
+        let head = head.with_statistics(training.iter().flat_map(|(_, features, _)| features.vectors()));
         let (batch, negatives) = (stage.batch, stage.negatives);
         let step = move |step: usize| {
             let mut inputs = HeadStep { step, ..HeadStep::default() };
             let mut first = 0;
             for item in (step - 1) * batch..step * batch {
                 let item = mixture.item(item as u64);
-                let (data, features) = &training[item.dataset];
+                let (data, features, reference) = &training[item.dataset];
                 let set = &data.sets[item.row];
                 let gold = set.gold.expect("sets without a gold answer were removed");
                 let candidates = sample_negatives(set, negatives, seed, item.epoch);
                 for &candidate in &candidates {
                     features.read(item.row, set, candidate, &mut inputs.features);
+                    inputs.log_likelihoods.extend(reference.mean(item.row, set, candidate));
                 }
                 let gold = candidates.iter().position(|&candidate| candidate == gold).unwrap_or(0);
                 inputs.sets.push((first..first + candidates.len(), gold));
@@ -94,8 +106,8 @@ impl StageContext<'_> {
 }
 
 /// All sets of a task as one validation batch.
-fn gold_sets(sets: &[CandidateSet], features: &Features) -> GoldSets {
-    let mut chunks = Vec::new();
+fn gold_sets(sets: &[CandidateSet], features: &Features, reference: &Reference) -> GoldSets {
+    let (mut chunks, mut log_likelihoods) = (Vec::new(), Vec::new());
     let mut chunk = SelectedFeatures::default();
     let mut ranges = Vec::new();
     let mut first = 0;
@@ -105,6 +117,7 @@ fn gold_sets(sets: &[CandidateSet], features: &Features) -> GoldSets {
         }
         for candidate in 0..set.candidates.len() {
             features.read(index, set, candidate, &mut chunk);
+            log_likelihoods.extend(reference.mean(index, set, candidate));
         }
         let gold = set.gold.expect("sets without a gold answer were removed");
         ranges.push((first..first + set.candidates.len(), gold));
@@ -112,5 +125,5 @@ fn gold_sets(sets: &[CandidateSet], features: &Features) -> GoldSets {
     }
     chunks.push(chunk);
     let attributes = sets.iter().map(|set| set.attributes.clone()).collect();
-    GoldSets { features: chunks.into(), sets: ranges, attributes }
+    GoldSets { features: chunks.into(), sets: ranges, attributes, log_likelihoods }
 }

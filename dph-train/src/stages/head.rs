@@ -49,6 +49,8 @@ pub(crate) struct HeadStep {
     pub sets: Vec<(Range<usize>, usize)>,
     /// The human ratings of each gold candidate, by attribute.
     pub attributes: Vec<BTreeMap<String, f32>>,
+    /// The mean log-likelihood per token of each candidate; empty if no objective needs it.
+    pub log_likelihoods: Vec<f32>,
     /// The names of the sets, for messages.
     pub ids: Vec<String>,
 }
@@ -62,6 +64,8 @@ pub(crate) struct GoldSets {
     pub sets: Vec<(Range<usize>, usize)>,
     /// The human ratings of each gold candidate, by attribute.
     pub attributes: Vec<BTreeMap<String, f32>>,
+    /// The mean log-likelihood per token of each candidate; empty if no objective needs it.
+    pub log_likelihoods: Vec<f32>,
 }
 
 impl HeadTrainer {
@@ -92,7 +96,11 @@ impl TrainStep for HeadTrainer {
     fn step(&self, step: HeadStep) -> TrainOutput<StepMetrics> {
         // Dropout must depend only on the seed and the step. Otherwise a resumed run would differ.
         self.device().seed(self.settings.seed.wrapping_add(step.step as u64));
-        let labelled = LabelledSets { sets: &step.sets, attributes: &step.attributes };
+        let labelled = LabelledSets {
+            sets: &step.sets,
+            attributes: &step.attributes,
+            log_likelihoods: &step.log_likelihoods,
+        };
         let terms = self.terms(&self.rewards(&step.features), &labelled);
         let loss = Term::total(&terms).expect("there is an objective");
         let values = std::iter::once(loss.clone().detach()).chain(terms.iter().map(Term::values));
@@ -121,7 +129,12 @@ impl InferenceStep for HeadTrainer {
     fn step(&self, batch: GoldSets) -> StepMetrics {
         let rewards = Tensor::cat(batch.features.iter().map(|features| self.rewards(features)).collect(), 0);
         let right = choice_accuracy(&rewards, &batch.sets);
-        let terms = self.terms(&rewards, &LabelledSets { sets: &batch.sets, attributes: &batch.attributes });
+        let labelled = LabelledSets {
+            sets: &batch.sets,
+            attributes: &batch.attributes,
+            log_likelihoods: &batch.log_likelihoods,
+        };
+        let terms = self.terms(&rewards, &labelled);
         let loss = Term::total(&terms).expect("there is an objective");
         let metrics =
             terms.into_iter().flat_map(|term| term.metrics).map(|(metric, value)| match metric.name {

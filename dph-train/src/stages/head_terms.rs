@@ -12,6 +12,7 @@ use crate::experiment::Objective;
 pub(super) struct HeadTerms {
     pub dph: Option<Term>,
     pub steer: Option<Term>,
+    pub likelihood: Option<Term>,
     pub orthogonality: Option<Term>,
 }
 
@@ -21,6 +22,8 @@ pub(super) struct LabelledSets<'a> {
     pub sets: &'a [(Range<usize>, usize)],
     /// The human ratings of each gold candidate, by attribute.
     pub attributes: &'a [BTreeMap<String, f32>],
+    /// The mean log-likelihood per token of each candidate; empty if no objective needs it.
+    pub log_likelihoods: &'a [f32],
 }
 
 impl HeadTerms {
@@ -32,20 +35,28 @@ impl HeadTerms {
         rewards: &Tensor<2>,
         labelled: &LabelledSets<'_>,
     ) -> Self {
-        let dph = objective.dph.map(|dph| {
-            // `dph` trains only the first reward head.
-            let first = rewards.clone().narrow(1, 0, 1).squeeze_dim(1);
-            dph.forward_pairs(first, &Pairs::all(labelled.sets.iter().cloned()))
+        let dph = objective
+            .dph
+            .map(|dph| dph.forward_pairs(first_head(rewards), &Pairs::all(labelled.sets.iter().cloned())));
+        let likelihood = objective.likelihood.map(|likelihood| {
+            let log_likelihoods = Tensor::from_data(labelled.log_likelihoods, &rewards.device());
+            let pairs = Pairs::all(labelled.sets.iter().cloned());
+            likelihood.forward_pairs(first_head(rewards), log_likelihoods, &pairs)
         });
         let steer = objective.steer.map(|steer| steered(steer, names, rewards, labelled));
         let orthogonality = objective.orthogonality.and_then(|term| term.forward(head.orthogonal_matrices()));
-        Self { dph, steer, orthogonality }
+        Self { dph, steer, likelihood, orthogonality }
     }
 
     /// All terms, in the order of the objective's metrics.
     pub fn into_terms(self) -> Vec<Term> {
-        [self.dph, self.steer, self.orthogonality].into_iter().flatten().collect()
+        [self.dph, self.likelihood, self.steer, self.orthogonality].into_iter().flatten().collect()
     }
+}
+
+/// The rewards of the first reward head, which `dph` trains, `[candidates]`.
+fn first_head(rewards: &Tensor<2>) -> Tensor<1> {
+    rewards.clone().narrow(1, 0, 1).squeeze_dim(1)
 }
 
 /// The term of `steer`: the rewards of each set's gold candidate against its human ratings.

@@ -7,8 +7,8 @@ use burn::tensor::{Bool, Device, Tensor, TensorData, activation};
 use burn::train::{InferenceStep, TrainOutput, TrainStep};
 use dph_core::{
     AnswerLogProbs, Batch, CandidateSpan, DphObjective, DpoObjective, KlObjective, Layer, LayerStates,
-    OrpoObjective, OrthogonalityObjective, Pairs, PreferenceHead, PreferenceHeadConfig, SequenceReduction,
-    SftObjective, SimctgObjective, SteerObjective, Term, TrainingMetric, select_rows,
+    LikelihoodObjective, OrpoObjective, OrthogonalityObjective, Pairs, PreferenceHead, PreferenceHeadConfig,
+    SequenceReduction, SftObjective, SimctgObjective, SteerObjective, Term, TrainingMetric, select_rows,
 };
 use dph_model::{Backbone, Recompute};
 
@@ -55,6 +55,7 @@ impl Objective {
         add(self.kl.is_some(), &KlObjective::METRICS);
         add(self.simctg.is_some(), &SimctgObjective::METRICS);
         add(self.dph.is_some(), &DphObjective::METRICS);
+        add(self.likelihood.is_some(), &LikelihoodObjective::METRICS);
         add(self.steer.is_some(), &SteerObjective::METRICS);
         add(self.orthogonality.is_some(), &OrthogonalityObjective::METRICS);
         metrics
@@ -118,7 +119,8 @@ impl JointTrainer {
                 terms.push(Shared { term: sft.forward(select_rows(log_probs.clone(), gold)), share });
             }
             if let Some(dpo) = &objective.dpo {
-                let reference = self.reference(part, dpo.log_probs);
+                let reference = part.reference(dpo.log_probs);
+                let reference = Tensor::from_data(&reference[..], &self.backbone.device());
                 let answers = AnswerLogProbs { policy: by_answer(dpo.log_probs), reference };
                 terms.push(Shared { term: dpo.forward_pairs(answers, &pairs), share: choices });
             }
@@ -138,9 +140,15 @@ impl JointTrainer {
         let mut rewards = None;
         if let Some(head) = self.trained_head() {
             let all = head.forward_batch(&states.select(self.head_layers()), &part.batch);
-            let labelled = LabelledSets { sets: &part.sets, attributes: &part.attributes };
+            let log_likelihoods = part.reference(SequenceReduction::Mean);
+            let labelled = LabelledSets {
+                sets: &part.sets,
+                attributes: &part.attributes,
+                log_likelihoods: &log_likelihoods,
+            };
             let of_head = HeadTerms::compute(objective, head, &self.settings.head.rewards, &all, &labelled);
-            terms.extend(of_head.dph.map(|term| Shared { term, share: choices }));
+            let of_choices = [of_head.dph, of_head.likelihood].into_iter().flatten();
+            terms.extend(of_choices.map(|term| Shared { term, share: choices }));
             let of_sets = [of_head.steer, of_head.orthogonality].into_iter().flatten();
             terms.extend(of_sets.map(|term| Shared { term, share: sets }));
             rewards = Some(all.detach());
@@ -162,21 +170,6 @@ impl JointTrainer {
         let layers = self.layers();
         let states = self.backbone.hidden_states(batch, &layers).expect(CHECKED);
         LayerStates::new(layers, states)
-    }
-
-    /// The log-probabilities of the candidates under the reference model.
-    fn reference(&self, part: &JointBatch, how: SequenceReduction) -> Tensor<1> {
-        let mut counts = vec![0usize; part.batch.candidates()];
-        for target in &part.batch.targets {
-            counts[target.candidate] += 1;
-        }
-        let values = part.reference.iter().zip(counts).map(|(&sum, count)| match how {
-            SequenceReduction::Sum => sum,
-            SequenceReduction::Mean => sum / count.max(1) as f32,
-        });
-        let values: Vec<f32> = values.collect();
-        let count = values.len();
-        Tensor::from_data(TensorData::new(values, [count]), &self.backbone.device())
     }
 
     /// The divergence between the distributions of the model and of the reference model at the targets, summed for each candidate,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use dph_core::{Batch, CandidateSpan};
+use dph_core::{Batch, CandidateSpan, SequenceReduction};
 
 /// The data of one optimiser step.
 #[derive(Debug, Clone, Default)]
@@ -22,7 +22,7 @@ pub(crate) struct JointBatch {
     pub sets: Vec<(Range<usize>, usize)>,
     /// The log-probability of every candidate under the reference model, summed over its targets. Empty if no objective needs
     /// it.
-    pub reference: Vec<f32>,
+    pub reference_sums: Vec<f32>,
     /// The human ratings of each gold candidate, by attribute.
     pub attributes: Vec<BTreeMap<String, f32>>,
     /// The names of the sets, for messages.
@@ -38,6 +38,19 @@ impl JointBatch {
         }
         let targets = self.batch.targets.iter().enumerate();
         targets.filter(|(_, target)| is_gold[target.candidate]).map(|(index, _)| index).collect()
+    }
+
+    /// The log-probability of every candidate under the reference model. Empty if no objective needs it.
+    pub fn reference(&self, how: SequenceReduction) -> Vec<f32> {
+        let mut counts = vec![0usize; self.batch.candidates()];
+        for target in &self.batch.targets {
+            counts[target.candidate] += 1;
+        }
+        let values = self.reference_sums.iter().zip(counts).map(|(&sum, count)| match how {
+            SequenceReduction::Sum => sum,
+            SequenceReduction::Mean => sum / count.max(1) as f32,
+        });
+        values.collect()
     }
 
     /// The token ranges of each set's gold conversation.

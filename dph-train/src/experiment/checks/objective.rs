@@ -21,7 +21,8 @@ fn objectives(problems: &mut StageProblems<'_>) {
         &["objective"],
         "a stage needs at least one objective: `dph`, `steer`, `dpo`, `orpo`, `kl`, `sft` or `classify`",
     );
-    let of_language = |key: &&str| !matches!(*key, "dph" | "steer" | "orthogonality" | "classify");
+    let of_language =
+        |key: &&str| !matches!(*key, "dph" | "steer" | "likelihood" | "orthogonality" | "classify");
     let names: Vec<String> =
         objective.keys().into_iter().filter(of_language).map(|key| format!("`{key}`")).collect();
     problems.require(
@@ -36,6 +37,11 @@ fn objectives(problems: &mut StageProblems<'_>) {
         objective.orthogonality.is_none() || objective.trains_head(),
         &["objective", "orthogonality"],
         "`orthogonality` regularises the matrices of a head: use it together with `dph` or `steer`",
+    );
+    problems.require(
+        objective.likelihood.is_none() || objective.dph.is_some(),
+        &["objective", "likelihood"],
+        "`likelihood` is a penalty on the rewards of `dph`: use them together",
     );
     problems.require(
         objective.simctg.is_none() || objective.sft.is_some(),
@@ -135,6 +141,7 @@ fn settings(problems: &mut StageProblems<'_>) {
         ("sft", objective.sft.map(|term| term.weight)),
         ("simctg", objective.simctg.map(|term| term.weight)),
         ("steer", objective.steer.map(|term| term.weight)),
+        ("likelihood", objective.likelihood.map(|term| term.weight)),
         ("orthogonality", objective.orthogonality.map(|term| term.weight)),
     ];
     for (key, weight) in weights {
