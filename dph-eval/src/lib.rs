@@ -81,7 +81,7 @@ pub use compare::{
 pub use file_error::FileError;
 pub use generate::{
     Answer, AnswerEnd, AnswerSet, BestOf, GenerateRequest, GeneratedToken, Generation, GenerationError,
-    GoldMatch, Rejection, Selection, Stopping, TextStream, Usage, check_prompt, generate,
+    GoldMatch, PrefixCache, Rejection, Selection, Stopping, TextStream, Usage, check_prompt, generate,
 };
 pub use metrics::{
     Estimate, accuracy, chance, f1, matthews, mean, mean_of_metrics, pearson, spearman, weighted_mean,

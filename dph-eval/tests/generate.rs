@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 
 use dph_core::{Aggregation, Candidate, CandidateSet, Layer, PreferenceHeadConfig, TokenRewards};
 use dph_eval::{
-    AnswerEnd, AnswerSet, BestOf, Model, Rejection, Scoring, Selection, Stopping, generate, score,
-    token_rewards,
+    AnswerEnd, AnswerSet, BestOf, Generation, Model, PrefixCache, Rejection, Scoring, Selection, Stopping,
+    generate, score, token_rewards,
 };
 use dph_model::Sampling;
 use support::*;
@@ -93,6 +93,51 @@ fn rewards_of_growing_answers_are_those_of_scoring_the_same_tokens() {
                     assert_eq!(texts(&alone), texts(set), "{what}: the same text whatever else runs");
                 }
             }
+        }
+    }
+}
+
+/// Prompts that begin with earlier ones have the answers and the rewards that they have when they are computed as a whole.
+#[test]
+fn what_later_prompts_begin_with_is_not_computed_again() {
+    let first: Vec<u32> = (5..45).collect();
+    let further = |kept: usize, others: std::ops::Range<u32>| -> Vec<u32> {
+        first[..kept].iter().copied().chain(others).collect()
+    };
+    let prompts =
+        [first.clone(), further(40, 60..75), further(30, 80..84), first.clone(), further(4, 90..120)];
+    for config in [lswt(), llama(), lswt_with_registers()] {
+        for aggregation in AGGREGATIONS {
+            let model = model_with(&config, aggregation);
+            let settings =
+                BestOf { answers: 3, sampling: sampling(9), token_rewards: true, ..BestOf::default() };
+            let settings = match model.backbone.is_packable() {
+                true => settings,
+                false => BestOf { token_rewards: false, ..settings },
+            };
+            let mut prefixes = PrefixCache::new(1 << 24);
+            for prompt in &prompts {
+                let prompt = std::slice::from_ref(prompt);
+                let expected = run(&model, prompt, &settings).remove(0);
+                let mut generation =
+                    Generation::with_prefixes(&model, prompt, &settings, &mut prefixes).unwrap();
+                while generation.step(&mut |_| {}).unwrap() {}
+                let found = generation.finish().unwrap().remove(0);
+                assert_eq!((found.answers.len(), found.usage), (3, expected.usage), "{aggregation}");
+                for (found, expected) in found.answers.iter().zip(&expected.answers) {
+                    assert_eq!(found.text, expected.text, "{aggregation}");
+                    assert_close(aggregation, &found.scores.rewards, &expected.scores.rewards);
+                    assert_close(
+                        aggregation,
+                        &found.token_rewards.concat(),
+                        &expected.token_rewards.concat(),
+                    );
+                    assert!((found.scores.loglik - expected.scores.loglik).abs() < 1e-4, "{aggregation}");
+                }
+            }
+            // The last token of a prompt is always computed, and few tokens are not worth it.
+            let expected = if model.backbone.is_packable() { (3, 40 + 30 + 39) } else { (0, 0) };
+            assert_eq!((prefixes.hits(), prefixes.saved()), expected);
         }
     }
 }

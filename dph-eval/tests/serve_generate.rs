@@ -57,7 +57,8 @@ fn events(response: &Response) -> Vec<Value> {
 fn answers_and_rewards_are_those_of_the_library() {
     let place = place();
     let model = open(&place.path().join("model"));
-    let server = Server::start(place.path(), &["model", "plain"]);
+    // A prompt that begins with an earlier one has other last digits.
+    let server = Server::start(place.path(), &["model", "plain", "--prefix-cache", "0"]);
     let prompt = model.tokenizer.prompt(&[Message::user("Who wrote it?")]).unwrap();
     let expected = library(&model, prompt.clone(), 3, 20, 7);
     let found = server.post("/v1/chat/completions", &chat(json!({"n": 3, "logprobs": true}))).ok();
@@ -217,6 +218,52 @@ fn requests_that_grow_together_have_the_answers_that_they_have_alone() {
     let passes = server.metric("dph_pass_requests_count{model=\"model\"}");
     let alone = server.metric("dph_pass_requests_bucket{model=\"model\",le=\"1\"}");
     assert!(alone < passes, "no requests grew together");
+}
+
+/// A conversation whose system prompt and history are kept has the answers that it has where nothing is kept.
+#[test]
+fn what_prompts_begin_with_is_kept_within_bounds() {
+    let place = tempfile::tempdir().unwrap();
+    let dir = place.path();
+    write_model_with_head(&dir.join("model"), &llama(), &["preference"]);
+    let server = Server::start(dir, &["model"]);
+    let without = Server::start(dir, &["model", "--prefix-cache", "0"]);
+    let small = Server::start(dir, &["model", "--prefix-cache", "100kB"]);
+    let metric = |server: &Server, name: &str| server.metric(&format!("{name}{{model=\"model\"}}"));
+    let mut messages =
+        vec![json!({"role": "system", "content": "You know who wrote which book. Be brief, and true."})];
+    let mut prompt_tokens = 0;
+    for question in [
+        "Who wrote it?",
+        "And the other one?",
+        "When?",
+        "Who wrote it, and when? Was it long before the other one?",
+    ] {
+        messages.push(json!({"role": "user", "content": question}));
+        let body = chat(json!({"messages": messages, "n": 3, "token_rewards": true}));
+        let [found, expected, other] =
+            [&server, &without, &small].map(|server| server.post("/v1/chat/completions", &body).ok());
+        for (index, expected) in expected["choices"].as_array().unwrap().iter().enumerate() {
+            for found in [&found, &other] {
+                let found = &found["choices"][index];
+                assert_eq!(found["message"], expected["message"]);
+                let error = found["reward"].as_f64().unwrap() - expected["reward"].as_f64().unwrap();
+                assert!(error.abs() < 1e-5, "{found} instead of {expected}");
+            }
+        }
+        assert_eq!(found["usage"], expected["usage"]);
+        prompt_tokens = expected["usage"]["prompt_tokens"].as_u64().unwrap();
+        messages.push(json!({"role": "assistant", "content": expected["choices"][0]["message"]["content"]}));
+        assert!(metric(&small, "dph_prefix_bytes") <= 100e3);
+    }
+    assert_eq!(metric(&server, "dph_prefix_hits_total"), 3.0);
+    let saved = metric(&server, "dph_prefix_tokens_total");
+    assert!(saved > prompt_tokens as f64, "{saved} of {prompt_tokens} in the last of four turns");
+    assert!(metric(&server, "dph_prefix_bytes") > 0.0);
+    for name in ["dph_prefix_hits_total", "dph_prefix_tokens_total", "dph_prefix_bytes"] {
+        assert_eq!(metric(&without, name), 0.0, "{name}");
+    }
+    assert!(metric(&small, "dph_prefix_hits_total") <= 3.0);
 }
 
 #[test]

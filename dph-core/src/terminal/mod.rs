@@ -21,6 +21,8 @@ mod allocator;
 mod failure;
 #[cfg(feature = "cli")]
 mod log;
+#[cfg(feature = "cli")]
+mod memory_size;
 pub mod numbers;
 mod printable;
 mod progress;
@@ -35,6 +37,8 @@ pub use allocator::{Allocator, keep_freed_memory};
 pub use failure::Failure;
 #[cfg(feature = "cli")]
 pub use log::{log_to_stderr, log_with_times_to_stderr};
+#[cfg(feature = "cli")]
+pub use memory_size::memory_size;
 pub use printable::{printable_line, printable_text};
 pub use progress::{Done, Progress};
 #[cfg(feature = "cli")]

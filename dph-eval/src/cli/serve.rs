@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::Args;
-use dph_core::terminal::Failure;
+use dph_core::terminal::{Failure, memory_size};
 
 use super::device::{DeviceArgs, positive};
 
@@ -67,9 +67,14 @@ pub struct ServeArgs {
     #[arg(long, value_name = "N", default_value_t = 1024, value_parser = positive)]
     max_answer_tokens: usize,
 
-    /// Most requests to a model whose answers grow at the same time; further ones wait
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = positive)]
+    /// Most requests to a model whose answers grow at the same time, a token of each in one pass; further ones wait
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = positive)]
     generations: usize,
+
+    /// Memory for each model for prompts that later ones may begin with, such as a system prompt and the turns of a conversation, which are
+    /// then not computed again; 0 keeps none
+    #[arg(long, value_name = "SIZE", default_value = "256MB", value_parser = memory_size)]
+    prefix_cache: usize,
 
     /// Seconds for an answer
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = positive)]
@@ -139,6 +144,7 @@ impl ServeArgs {
             candidates: self.max_candidates,
             request_tokens: self.max_request_tokens,
             generations: self.generations,
+            prefix_bytes: self.prefix_cache,
             answers: self.max_answers,
             answer_tokens: self.max_answer_tokens,
             timeout: Duration::from_secs(self.timeout as u64),

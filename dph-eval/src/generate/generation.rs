@@ -7,6 +7,7 @@ use crate::generate::answer::AnswerSet;
 use crate::generate::check::{check, check_prompt};
 use crate::generate::error::GenerationError;
 use crate::generate::generated_token::GeneratedToken;
+use crate::generate::prefix_cache::PrefixCache;
 use crate::generate::prompt_answers::PromptAnswers;
 use crate::generate::rescore::rescore;
 use crate::generate::selection::choose;
@@ -38,6 +39,21 @@ impl<'a> Generation<'a> {
     ///
     /// As [`generate`](crate::generate()).
     pub fn new(model: &'a Model, prompts: &[Vec<u32>], settings: &BestOf) -> Result<Self, GenerationError> {
+        Self::with_prefixes(model, prompts, settings, &mut PrefixCache::default())
+    }
+
+    /// The same, where a single prompt may begin with tokens that the cache has, and is kept in it. The answers are the same up to
+    /// floating-point rounding.
+    ///
+    /// # Errors
+    ///
+    /// As [`generate`](crate::generate()).
+    pub fn with_prefixes(
+        model: &'a Model,
+        prompts: &[Vec<u32>],
+        settings: &BestOf,
+        prefixes: &mut PrefixCache,
+    ) -> Result<Self, GenerationError> {
         check(model, settings)?;
         prompts.iter().try_for_each(|prompt| check_prompt(model, prompt))?;
         let tokenizer = &*model.tokenizer;
@@ -46,7 +62,7 @@ impl<'a> Generation<'a> {
         let head = model.head.as_ref();
         let streamed = head.filter(|_| model.backbone.is_packable() && tokenizer.ending() == Ending::Turn);
         let layers = streamed.map_or(&[][..], |(_, config)| config.aggregation.layers_needed());
-        let computed = model.backbone.prompts(prompts, layers)?;
+        let computed = prefixes.prompts(&model.backbone, prompts, layers)?;
         let rewards =
             streamed.map(|(head, _)| head.reward_stream(computed.states(), computed.padding(), prompts));
         let mut generation = Self {

@@ -15,6 +15,9 @@ pub(super) enum Metric {
     PassRequests,
     Tokens,
     GeneratedTokens,
+    PrefixHits,
+    PrefixTokens,
+    PrefixBytes,
     ComputeSeconds,
     Abandoned,
     Panics,
@@ -55,6 +58,17 @@ impl Metric {
             ),
             Self::Tokens => ("dph_tokens_total", Counter, "Tokens of requests, each prompt counted once."),
             Self::GeneratedTokens => ("dph_generated_tokens_total", Counter, "Tokens that were generated."),
+            Self::PrefixHits => (
+                "dph_prefix_hits_total",
+                Counter,
+                "Prompts whose first tokens were kept of an earlier prompt.",
+            ),
+            Self::PrefixTokens => {
+                ("dph_prefix_tokens_total", Counter, "Tokens of prompts that were not computed again.")
+            }
+            Self::PrefixBytes => {
+                ("dph_prefix_bytes", Gauge, "Memory of prompts that are kept for later ones.")
+            }
             Self::ComputeSeconds => {
                 ("dph_compute_seconds_total", Counter, "Time in which the model computed.")
             }

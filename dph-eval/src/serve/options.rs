@@ -26,6 +26,8 @@ pub struct ServeOptions {
     pub request_tokens: usize,
     /// Most requests to a model whose answers grow at the same time. Further ones wait.
     pub generations: usize,
+    /// Memory in bytes, for each model, for prompts that later ones may begin with; 0 keeps none.
+    pub prefix_bytes: usize,
     /// Most answers that a request may have generated.
     pub answers: usize,
     /// Most tokens of a generated answer.
@@ -49,7 +51,8 @@ impl Default for ServeOptions {
             body_bytes: 2 << 20,
             candidates: 512,
             request_tokens: 65_536,
-            generations: 8,
+            generations: 16,
+            prefix_bytes: 256_000_000,
             answers: 32,
             answer_tokens: 1024,
             timeout: Duration::from_secs(60),

@@ -77,6 +77,7 @@ impl Service {
                 model: served.model.clone(),
                 queue: served.queue.clone(),
                 metrics: metrics.clone(),
+                prefix_bytes: options.prefix_bytes,
                 share: Share {
                     tokens: options.token_budget,
                     scores: options.batch_requests,

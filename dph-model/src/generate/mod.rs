@@ -5,6 +5,7 @@ mod choice;
 mod error;
 mod finish;
 mod last_layer;
+mod prefix;
 mod prompts;
 mod sampling;
 mod softmax;
@@ -15,6 +16,7 @@ pub use answers::{AnswerId, Answers, Computed};
 pub use choice::{Choice, Drawn};
 pub use error::GenerateError;
 pub use finish::Finish;
+pub use prefix::Prefix;
 pub use prompts::Prompts;
 pub use sampling::{Sampling, SamplingError};
 

@@ -7,6 +7,7 @@ use dph_core::Layer;
 
 use super::error::GenerateError;
 use super::last_layer::{LastToo, logits, states_at};
+use super::prefix::Prefix;
 use crate::backbone::Backbone;
 use crate::decoder::Cache;
 
@@ -66,7 +67,60 @@ impl Backbone {
     }
 }
 
+impl Backbone {
+    /// Computes a prompt whose first `shared` tokens are those of a prefix and are not computed again. The numbers are those of
+    /// [`prompts`](Self::prompts), up to floating-point rounding.
+    ///
+    /// # Errors
+    ///
+    /// As for [`prompts`](Self::prompts).
+    ///
+    /// # Panics
+    ///
+    /// If the prefix or the prompt does not begin with these tokens, or the prompt has no further ones.
+    pub fn prompt_after(
+        &self,
+        prefix: &Prefix,
+        shared: usize,
+        prompt: &[u32],
+    ) -> Result<Prompts<'_>, GenerateError> {
+        let (tokens, context) = (prompt.len(), self.context());
+        assert!(shared < tokens && prefix.tokens[..shared] == prompt[..shared], "another prefix");
+        if tokens > context {
+            return Err(GenerateError::TooLong { prompt: 0, tokens, context });
+        }
+        let mut cache = prefix.cache.first(shared);
+        let needed = LastToo::new(&prefix.layers);
+        let rest: Vec<i32> = prompt[shared..].iter().map(|&token| token as i32).collect();
+        let states = self.extend(&rest, 1, &mut cache, &needed.layers)?;
+        let (states, last) = needed.split(states);
+        let joined = |(before, states): (&Tensor<3>, Tensor<3>)| {
+            Tensor::cat(vec![before.clone().narrow(1, 0, shared), states], 1)
+        };
+        Ok(Prompts {
+            backbone: self,
+            tokens: vec![prompt.to_vec()],
+            layers: prefix.layers.clone(),
+            cache,
+            logits: Arc::new(logits(self, states_at(last, &[rest.len() - 1]))),
+            states: prefix.states.iter().zip(states).map(joined).collect(),
+            padding: vec![0],
+        })
+    }
+}
+
 impl Prompts<'_> {
+    /// What later prompts may begin with, if there is one prompt. `None` for models whose numbers depend on the length of the sequence.
+    pub fn prefix(&self) -> Option<Prefix> {
+        let [tokens] = &self.tokens[..] else { return None };
+        self.cache.keys_are_rotated().then(|| Prefix {
+            tokens: tokens.clone(),
+            layers: self.layers.clone(),
+            cache: self.cache.clone(),
+            states: self.states.clone(),
+        })
+    }
+
     /// The tokens of each prompt.
     pub fn tokens(&self) -> &[Vec<u32>] {
         &self.tokens

@@ -7,7 +7,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::generate_job::{Event, GenerateJob, GrownBy};
 use super::score_job::WorkError;
-use crate::generate::{AnswerSet, GeneratedToken, Generation, GenerationError, TextStream};
+use crate::generate::{AnswerSet, GeneratedToken, Generation, GenerationError, PrefixCache, TextStream};
 use crate::model::Model;
 
 /// A request whose answers grow, a token at a time: [`draw`](Self::draw), [`compute`](Self::compute) together with others,
@@ -23,12 +23,12 @@ pub struct Growing<'a> {
 
 impl<'a> Growing<'a> {
     /// Computes the prompts of a request. `None` if that fails, which is told.
-    pub fn new(model: &'a Model, job: GenerateJob) -> Option<Self> {
+    pub fn new(model: &'a Model, job: GenerateJob, prefixes: &mut PrefixCache) -> Option<Self> {
         let start = Instant::now();
         let text = |_| TextStream::new(&model.tokenizer, &job.settings.stop_strings);
         let told = if job.streams { job.prompts.len() } else { 0 };
         let texts = (0..told).map(|_| (0..job.settings.answers).map(text).collect()).collect();
-        match Generation::new(model, &job.prompts, &job.settings) {
+        match Generation::with_prefixes(model, &job.prompts, &job.settings, prefixes) {
             Ok(generation) => Some(Self { job, start, generation, texts, drawn: Vec::new() }),
             Err(error) => {
                 end(job, Err(WorkError::Refused(error.to_string())));

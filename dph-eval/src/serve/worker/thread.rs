@@ -14,7 +14,7 @@ use super::generate_job::{Event, GenerateJob};
 use super::growing::Growing;
 use super::queue::{Queue, Share, Taken};
 use super::score_job::{Outcome, ScoreJob, WorkError};
-use crate::generate::GenerationError;
+use crate::generate::{GenerationError, PrefixCache};
 use crate::model::Model;
 use crate::score::score;
 use crate::scoring::Scoring;
@@ -26,6 +26,8 @@ pub struct Worker {
     pub model: Arc<Model>,
     pub queue: Arc<Queue>,
     pub metrics: Arc<Metrics>,
+    /// Memory for prompts that later ones may begin with.
+    pub prefix_bytes: usize,
     pub share: Share,
 }
 
@@ -40,6 +42,7 @@ pub fn start(worker: Worker) -> std::io::Result<JoinHandle<()>> {
 impl Worker {
     fn run(&self) {
         let mut growing: Vec<Growing<'_>> = Vec::new();
+        let mut prefixes = PrefixCache::new(self.prefix_bytes);
         loop {
             // Requests for scores do not wait until answers have ended, and new answers join those that grow.
             let share = Share { generations: self.share.generations - growing.len(), ..self.share };
@@ -53,22 +56,29 @@ impl Worker {
             if !scores.is_empty() {
                 self.answer(scores);
             }
-            growing.extend(generations.into_iter().filter_map(|job| self.begin(job)));
+            growing.extend(generations.into_iter().filter_map(|job| self.begin(job, &mut prefixes)));
             self.grow(&mut growing);
         }
     }
 
     /// Computes the prompts of a request for answers.
-    fn begin(&self, job: GenerateJob) -> Option<Growing<'_>> {
+    fn begin(&self, job: GenerateJob, prefixes: &mut PrefixCache) -> Option<Growing<'_>> {
         if job.events.is_closed() {
             drop(job);
             self.metrics.add(Metric::Abandoned, &self.labels(), 1.0);
             return None;
         }
         let tokens = job.prompts.iter().map(Vec::len).sum::<usize>();
-        self.metrics.add(Metric::Tokens, &self.labels(), tokens as f64);
+        let (labels, before) = (&self.labels(), (prefixes.hits(), prefixes.saved()));
+        self.metrics.add(Metric::Tokens, labels, tokens as f64);
         let events = job.events.clone();
-        self.told(&events, || Growing::new(&self.model, job)).flatten()
+        let start = Instant::now();
+        let growing = self.told(&events, || Growing::new(&self.model, job, prefixes)).flatten();
+        self.metrics.add(Metric::ComputeSeconds, labels, start.elapsed().as_secs_f64());
+        self.metrics.add(Metric::PrefixHits, labels, (prefixes.hits() - before.0) as f64);
+        self.metrics.add(Metric::PrefixTokens, labels, (prefixes.saved() - before.1) as f64);
+        self.metrics.set(Metric::PrefixBytes, labels, prefixes.bytes() as f64);
+        growing
     }
 
     /// Adds a token to the answers of all requests, in one pass over the model, and answers those that have ended.

@@ -104,6 +104,23 @@ impl Cache {
         }
     }
 
+    /// The first `tokens` tokens of a single row. Memory is shared until tokens are added.
+    pub(crate) fn first(&self, tokens: usize) -> Self {
+        let first = |cached: &Tensor<4>| cached.clone().narrow(2, 0, tokens);
+        let layer = |layer: &CachedLayer| CachedLayer {
+            keys: first(&layer.keys),
+            values: first(&layer.values),
+            len: tokens,
+        };
+        Self { layers: self.layers.iter().map(layer).collect(), ..self.clone() }
+    }
+
+    /// Memory of the keys and values that are not shared, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        let bytes = |cached: &Tensor<4>| cached.dims().iter().product::<usize>() * size_of::<f32>();
+        self.layers.iter().map(|layer| bytes(&layer.keys) + bytes(&layer.values)).sum()
+    }
+
     /// Drops all but the last `tokens` tokens.
     pub fn keep_last(&mut self, tokens: usize) {
         let len = self.len();
