@@ -28,12 +28,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let settings = Settings::new(address.parse()?, settings)?;
     let time = Duration::from_secs((settings.seconds / 4).max(5));
     let capacity = settings.run(settings.clients, time, None);
-    println!("{} clients that wait: {}", settings.clients, capacity.text(time));
-    let rate = 2.0 * capacity.answered() / time.as_secs_f64();
+    println!("{} clients that wait: {}", settings.clients, capacity.text());
+    let rate = 2.0 * capacity.rate();
     let time = Duration::from_secs(settings.seconds);
     // Enough clients that none has to wait for another one.
     let load = settings.run(8 * settings.clients, time, Some(rate));
-    println!("{rate:.1} requests/s: {}", load.text(time));
+    println!("{rate:.1} requests/s: {}", load.text());
     Ok(())
 }
 
@@ -121,6 +121,7 @@ impl Settings {
             let running: Vec<_> = (0..clients).map(|_| scope.spawn(client)).collect();
             let of_clients = running.into_iter().filter_map(|client| client.join().ok());
             let mut all = of_clients.fold(Outcome::default(), Outcome::and);
+            all.seconds = start.elapsed().as_secs_f64();
             is_done.store(true, Ordering::Relaxed);
             all.memory = watching.join().unwrap_or_default();
             all
@@ -178,11 +179,14 @@ struct Outcome {
     statuses: BTreeMap<u16, usize>,
     /// Of the service, every second.
     memory: Vec<u64>,
+    /// From the first request to the last answer.
+    seconds: f64,
 }
 
 impl Outcome {
-    fn answered(&self) -> f64 {
-        self.times.len() as f64
+    /// Answers in a second.
+    fn rate(&self) -> f64 {
+        self.times.len() as f64 / self.seconds
     }
 
     fn and(mut self, other: Self) -> Self {
@@ -195,7 +199,7 @@ impl Outcome {
         self
     }
 
-    fn text(&self, time: Duration) -> String {
+    fn text(&self) -> String {
         let mut times = self.times.clone();
         times.sort_unstable();
         let quantile = |share: f64| {
@@ -209,8 +213,8 @@ impl Outcome {
         let last = &last[last.len() - last.len() / 3..];
         format!(
             "{:.2} answers/s, {:.1} tokens/s, p50 {:.0} ms, p95 {:.0} ms, p99 {:.0} ms, statuses {:?}, at most {:.0} MB in the first quarter and {:.0} MB in the last",
-            self.answered() / time.as_secs_f64(),
-            self.tokens as f64 / time.as_secs_f64(),
+            self.rate(),
+            self.tokens as f64 / self.seconds,
             quantile(0.5),
             quantile(0.95),
             quantile(0.99),

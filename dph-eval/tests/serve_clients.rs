@@ -79,6 +79,27 @@ fn clients_in_python() {
     }
 }
 
+const SCHEMATHESIS: &str = r#"
+import subprocess
+# A schema cannot say which requests a model has room for, so that they may be refused.
+command = [sys.executable, "-m", "schemathesis.cli", "run", sys.argv[1] + "/openapi.json", "--phases=examples,fuzzing", "--seed=1",
+    "--max-examples=20", "--exclude-checks=positive_data_acceptance"]
+run = subprocess.run(command, capture_output=True, text=True)
+assert run.returncode == 0, run.stdout + run.stderr
+print(run.stdout)
+"#;
+
+/// Requests that the description allows and others: no answer has status 500, and each has the form that the description says.
+#[test]
+fn schemathesis() {
+    let place = tempfile::tempdir().unwrap();
+    write_model_with_head(&place.path().join("model"), &llama(), &["preference"]);
+    let server = Server::start(place.path(), &["model", "--max-answer-tokens", "8"]);
+    let address = format!("http://{}", server.address);
+    let Some(printed) = python_with(&["schemathesis"], SCHEMATHESIS, &[Path::new(&address)]) else { return };
+    assert!(printed.contains("Tested: 12"), "{printed}");
+}
+
 #[test]
 fn curl() {
     let place = tempfile::tempdir().unwrap();

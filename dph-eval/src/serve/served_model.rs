@@ -1,6 +1,7 @@
 //! [`ServedModel`]: a model with its queue.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -20,6 +21,8 @@ pub(super) struct ServedModel {
     pub created: u64,
     places: Arc<Semaphore>,
     all_places: usize,
+    /// Time for an answer.
+    timeout: Duration,
 }
 
 impl ServedModel {
@@ -32,14 +35,24 @@ impl ServedModel {
             created: seconds_since_1970(),
             places: Arc::new(Semaphore::new(options.queue)),
             all_places: options.queue,
+            timeout: options.timeout,
         }
     }
 
     /// A place in the queue.
     ///
     /// # Errors
-    /// Status 429 if all are taken.
+    /// Status 429 if all are taken, or the requests that wait may take longer than a request has time.
     pub fn place(&self) -> Result<OwnedSemaphorePermit, ApiError> {
+        let waiting = self.waiting();
+        if self.queue.exceeds(waiting, self.timeout) {
+            let message = format!(
+                "{waiting} requests wait for the model `{}`, which may take longer than {} s; try again later",
+                self.name,
+                self.timeout.as_secs_f64()
+            );
+            return Err(ApiError::busy(message, self.queue.retry_after(waiting)));
+        }
         self.places.clone().try_acquire_owned().map_err(|_| {
             let message =
                 format!("{} requests wait for the model `{}`; try again later", self.all_places, self.name);
@@ -49,8 +62,12 @@ impl ServedModel {
 
     /// Writes the number of requests that wait into the metrics.
     pub fn measure(&self, metrics: &Metrics) {
-        let waiting = self.all_places - self.places.available_permits();
-        metrics.set(Metric::Queue, &[("model", &self.name)], waiting as f64);
+        metrics.set(Metric::Queue, &[("model", &self.name)], self.waiting() as f64);
+    }
+
+    /// Number of requests that wait or are computed.
+    fn waiting(&self) -> usize {
+        self.all_places - self.places.available_permits()
     }
 
     /// The index of a reward head; of none given the first.

@@ -60,7 +60,7 @@ impl JsonSchema for MessageSchema {
                             "items": {
                                 "type": "object",
                                 "properties": {"type": {"const": "text"}, "text": {"type": "string"}},
-                                "required": ["type", "text"],
+                                "required": ["text"],
                             },
                         },
                     ],

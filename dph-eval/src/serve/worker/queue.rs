@@ -113,7 +113,16 @@ impl Queue {
 
     /// After how many seconds a client may try again that found `waiting` requests before it.
     pub fn retry_after(&self, waiting: usize) -> u64 {
-        (self.lock().seconds_each * waiting as f64).clamp(RETRY.0, RETRY.1).ceil() as u64
+        self.seconds(waiting).clamp(RETRY.0, RETRY.1).ceil() as u64
+    }
+
+    /// Whether `waiting` requests may take longer than this, going by the last ones.
+    pub fn exceeds(&self, waiting: usize, time: Duration) -> bool {
+        self.seconds(waiting) > time.as_secs_f64()
+    }
+
+    fn seconds(&self, waiting: usize) -> f64 {
+        self.lock().seconds_each * waiting as f64
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -165,5 +174,7 @@ mod tests {
         queue.took(1, Duration::from_secs(1));
         assert_eq!(queue.retry_after(10), 6);
         assert_eq!(queue.retry_after(10_000), 60);
+        let minute = Duration::from_secs(60);
+        assert_eq!([0, 99, 101].map(|waiting| queue.exceeds(waiting, minute)), [false, false, true]);
     }
 }
