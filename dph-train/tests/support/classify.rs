@@ -184,7 +184,8 @@ context = model.config.max_position_embeddings
 optimiser = torch.optim.AdamW(model.parameters(), lr=spec["lr"], betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0)
 
 def outputs(rows):
-    first, second = [row["first"] for row in rows], [row["second"] for row in rows]
+    first = [row["first"] for row in rows]
+    second = [row["second"] for row in rows] if "second" in rows[0] else None
     # Control tokens that a text spells stay text here, which tokenizers do for texts that are split into words first.
     if spec["pairs"]:
         encoded = tokenizer(first, second, truncation=True, max_length=context, padding=True, return_tensors="pt",
