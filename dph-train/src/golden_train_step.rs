@@ -19,7 +19,7 @@ use serde_json::Value;
 use crate::experiment::{HeadOptimiser, Objective, Optimiser, Stage};
 use crate::optimiser::DecayTowards;
 use crate::optimiser::Schedule;
-use crate::stages::groups::{is_preference_head, optimiser};
+use crate::stages::groups::{optimiser, part_of_model};
 use crate::stages::joint::{JointSettings, JointTrainer};
 use crate::stages::joint_batch::{JointBatch, JointStep};
 use crate::trainer::NonFiniteGuard;
@@ -82,7 +82,7 @@ impl Case {
         let policy = backbone(&self.json["model"], &self.tensors, "init.", &device);
         let mut model = JointTrainer::new(policy, Some(head), settings);
         let names = model.backbone.parameter_names();
-        let (mut optimiser, mut schedule) = optimiser(&stage, &model, names, is_preference_head);
+        let (mut optimiser, mut schedule) = optimiser(&stage, None, &model, names, part_of_model);
         for log in testing::list(&self.json["log"]) {
             let number_of = log["step"].as_u64().unwrap() as usize;
             let lr = schedule.step();

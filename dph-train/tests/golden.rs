@@ -78,18 +78,18 @@ fn golden_optimizer_schedule() {
             warmup: config("lr_warmup_steps") as usize,
             shape: Shape::Cosine,
             floor: config("lr_cooldown_ratio"),
+            ..Schedule::default()
         };
         let tokens_per_step = config("batch_size") * config("length_sequence");
-        let end = config("lr_cooldown_tokens") / tokens_per_step;
+        let cooldown = config("lr_cooldown_tokens");
+        let last = list(&case["steps"]).iter().filter_map(|step| step.as_u64()).max().unwrap();
+        let tokens: Vec<u64> = (0..=last).map(|step| step * tokens_per_step as u64).collect();
         for (step, expected) in list(&case["steps"]).iter().zip(numbers(&case["ratio"])) {
-            let ratio = schedule.ratio(step.as_u64().unwrap() as usize, end);
-            assert_close(
-                &format!("step {step} of {}", case["config"]),
-                &[ratio],
-                &[expected],
-                1e-15,
-                tolerance,
-            );
+            let what = format!("step {step} of {}", case["config"]);
+            let step = step.as_u64().unwrap() as usize;
+            let in_steps = schedule.ratio(step, cooldown / tokens_per_step);
+            let in_tokens = schedule.ratio_of_tokens(step, &tokens, cooldown as u64);
+            assert_close(&what, &[in_steps, in_tokens], &[expected, expected], 1e-15, tolerance);
         }
     }
 }

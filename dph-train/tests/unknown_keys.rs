@@ -41,7 +41,7 @@ messages = { marked = { start = 1, end = 2, newline = 3, headers = true } }
 [[stage]]
 name = "dph"
 trainable = "all"
-steps = 1
+steps = 2
 [stage.mix]
 world = 1.0
 [stage.validation]
@@ -55,6 +55,11 @@ lr = 1.0
 betas = [0.1, 0.2]
 [stage.optimiser.head]
 lr_factor = 1.0
+[stage.optimiser.pooler]
+lr_factor = 1.0
+[stage.batch_growth]
+from = 1
+steps = 1
 [stage.objective]
 dph = { form = "separable", label_smoothing = 0.1 }
 dpo = { beta = 0.1, log_probs = "sum" }

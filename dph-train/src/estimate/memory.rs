@@ -81,10 +81,8 @@ pub(crate) fn stage_memory(
         return base;
     }
     let trained = trained(experiment, stage, source);
-    let optimiser = &stage.optimiser;
-    let towards = optimiser.head.decay_towards.unwrap_or(optimiser.decay_towards);
     // A copy of the initial weights for weight decay.
-    let initial = [optimiser.decay_towards, towards].contains(&DecayTowards::Initial);
+    let initial = stage.optimiser.decays_towards().contains(&Some(DecayTowards::Initial));
     // The accumulated gradients, the gradients of a micro-batch and two moving averages.
     let copies = 4 + u64::from(initial);
     let reference = if stage.objective.kl.is_some() { weights } else { 0 };

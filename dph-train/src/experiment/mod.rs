@@ -1,5 +1,6 @@
 //! The experiment file: one TOML file that defines model, training data, training and evaluation.
 
+mod batch_growth;
 pub(crate) mod checks;
 pub(crate) mod error;
 pub(crate) mod file;
@@ -25,10 +26,11 @@ use dph_model::DecoderConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use batch_growth::BatchGrowth;
 pub use head::Head;
 pub use model::{Model, Trainable};
 pub use objective::Objective;
-pub use optimiser::{HeadOptimiser, Optimiser, OptimiserName};
+pub use optimiser::{HeadOptimiser, Optimiser, OptimiserName, PartOptimiser};
 pub use stage::{Answers, Keep, Negatives, Stage, Validation};
 pub use tokenizer_source::{TokenizerSource, TrainedTokenizer};
 

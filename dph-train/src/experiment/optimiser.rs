@@ -27,6 +27,14 @@ pub struct Optimiser {
     pub no_decay: Vec<String>,
     /// Settings for the head in a stage that also trains the language model.
     pub head: HeadOptimiser,
+    /// Settings for what is between the hidden states and the reward heads, the aggregation and the pooling function of the head, or
+    /// for the pooler of a classifier. The default of each is the setting of `head`; in a stage on a frozen model it is that of the
+    /// stage.
+    #[serde(skip_serializing_if = "PartOptimiser::is_default")]
+    pub pooler: PartOptimiser,
+    /// Settings for the adapters of `trainable = "lora"`. The default of each is the setting of the stage.
+    #[serde(skip_serializing_if = "PartOptimiser::is_default")]
+    pub adapters: PartOptimiser,
 }
 
 /// Settings of the optimiser for the head.
@@ -43,9 +51,39 @@ pub struct HeadOptimiser {
     pub decay_towards: Option<DecayTowards>,
 }
 
+/// Settings of the optimiser for a part of the trained parameters.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct PartOptimiser {
+    /// The learning rate of the part as a multiple of `lr`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lr_factor: Option<f64>,
+    /// Weight decay of the part.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weight_decay: Option<f64>,
+    /// The target of the weight decay of the part.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decay_towards: Option<DecayTowards>,
+}
+
+impl PartOptimiser {
+    /// Whether the part has no settings of its own.
+    pub(crate) fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 impl Default for HeadOptimiser {
     fn default() -> Self {
         Self { lr_factor: 1.0, weight_decay: None, decay_towards: None }
+    }
+}
+
+impl Optimiser {
+    /// The target of weight decay of the stage and of each part that has one of its own.
+    pub(crate) fn decays_towards(&self) -> [Option<DecayTowards>; 4] {
+        let Self { decay_towards, head, pooler, adapters, .. } = self;
+        [Some(*decay_towards), head.decay_towards, pooler.decay_towards, adapters.decay_towards]
     }
 }
 
@@ -60,6 +98,8 @@ impl Default for Optimiser {
             decay_towards: DecayTowards::Zero,
             no_decay: Vec::new(),
             head: HeadOptimiser::default(),
+            pooler: PartOptimiser::default(),
+            adapters: PartOptimiser::default(),
         }
     }
 }

@@ -6,7 +6,7 @@ use dph_core::Style;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Objective, Optimiser, Trainable, defaults};
+use super::{BatchGrowth, Objective, Optimiser, Trainable, defaults};
 use crate::optimiser::Schedule;
 
 /// One phase of training.
@@ -33,6 +33,10 @@ pub struct Stage {
     /// Number of candidate sets in an optimiser step.
     #[serde(default = "defaults::batch")]
     pub batch: usize,
+    /// A batch that grows: `{ from = 8, steps = 200 }` uses 8 candidate sets in the first step, and linearly more in each of the first
+    /// 200 steps, up to `batch`. The default is the whole `batch` in every step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch_growth: Option<BatchGrowth>,
     /// Maximum number of tokens, including padding, in one forward and backward pass through a trained model; the gradients of a step
     /// are accumulated. A higher value needs more memory. A single set may have more tokens.
     #[serde(default = "defaults::micro_batch")]
@@ -48,6 +52,11 @@ pub struct Stage {
     pub style: Option<Style>,
     /// The tasks to train on and their weights: `{ arc_easy = 1.0, "my/task.toml" = 0.5 }`.
     pub mix: BTreeMap<String, f64>,
+    /// Weights by size with a cap: the weight of every task in `mix` is multiplied by the number of its training sets, but at most by
+    /// this number, so that large tasks are drawn more often and the largest do not displace the others (T5, arXiv 1910.10683, section
+    /// 3.5.2). The default is the weights as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size_cap: Option<usize>,
     /// The split of the tasks for training.
     #[serde(default = "defaults::split")]
     pub split: String,
@@ -82,6 +91,20 @@ pub struct Stage {
     /// The weights that the stage exports for the next stage and the evaluation: `"best"` by validation, or `"last"`.
     #[serde(default)]
     pub keep: Keep,
+}
+
+impl Stage {
+    /// Number of candidate sets in a step (from 1).
+    pub(crate) fn batch_of(&self, step: usize) -> usize {
+        self.batch_growth.map_or(self.batch, |growth| growth.size(step, self.batch))
+    }
+
+    /// Number of candidate sets in all steps.
+    pub(crate) fn sets_in_steps(&self) -> usize {
+        let growing = self.batch_growth.map_or(0, |growth| growth.steps.min(self.steps));
+        let of_growth: usize = (1..=growing).map(|step| self.batch_of(step)).sum();
+        of_growth.saturating_add((self.steps - growing).saturating_mul(self.batch))
+    }
 }
 
 /// The answers of a conversation that are trained on.

@@ -108,7 +108,7 @@ impl Load {
         data: &Path,
         source: &ModelSource,
     ) -> Result<Self, TrainError> {
-        let seen = stage.steps.saturating_mul(stage.batch);
+        let seen = stage.sets_in_steps();
         let context = source.config.context;
         let tokens = seen.saturating_mul(context);
         let unknown = Self { sets: None, epochs: 0.0, tokens, set_tokens: 0, longest: 0, warning: None };

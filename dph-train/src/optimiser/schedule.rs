@@ -1,6 +1,7 @@
 //! Learning-rate schedules.
 
 use std::f64::consts::PI;
+use std::sync::Arc;
 
 use burn::optim::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 use schemars::JsonSchema;
@@ -29,11 +30,16 @@ pub struct Schedule {
     pub shape: Shape,
     /// The final learning rate as a share of the peak.
     pub floor: f64,
+    /// Number of tokens of the stage, with those of the warm-up, after which the learning rate is at its floor: between the warm-up and
+    /// this number, the shape follows the tokens instead of the steps. The tokens of a step are those of its sets without padding: each
+    /// prompt once, and the candidates that the step uses. The default is the floor at the last step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cooldown_tokens: Option<u64>,
 }
 
 impl Default for Schedule {
     fn default() -> Self {
-        Self { warmup: 0, shape: Shape::Cosine, floor: 0.1 }
+        Self { warmup: 0, shape: Shape::Cosine, floor: 0.1, cooldown_tokens: None }
     }
 }
 
@@ -41,10 +47,23 @@ impl Schedule {
     /// The learning rate of a step as a share of its peak. The floor is reached at step `end`.
     /// The first update of the weights is step 1, as in the reference implementation.
     pub fn ratio(&self, step: usize, end: f64) -> f64 {
+        let warmup = self.warmup as f64;
+        self.ratio_between(step, step as f64 - warmup, end - warmup)
+    }
+
+    /// The same if the progress after the warm-up is measured in tokens: `tokens[n]` is the number of tokens of the first n steps, and
+    /// the floor is reached after `end` tokens.
+    pub fn ratio_of_tokens(&self, step: usize, tokens: &[u64], end: u64) -> f64 {
+        let after = |step: usize| tokens.get(step).or(tokens.last()).copied().unwrap_or(0) as f64;
+        let warmup = after(self.warmup);
+        self.ratio_between(step, after(step) - warmup, end as f64 - warmup)
+    }
+
+    /// `elapsed` of `span` have passed since the warm-up.
+    fn ratio_between(&self, step: usize, elapsed: f64, span: f64) -> f64 {
         if step < self.warmup {
             return step as f64 / self.warmup as f64;
         }
-        let (elapsed, span) = ((step - self.warmup) as f64, end - self.warmup as f64);
         let progress = if elapsed < span { elapsed / span } else { 1.0 };
         match self.shape {
             Shape::Constant => 1.0,
@@ -53,9 +72,10 @@ impl Schedule {
         }
     }
 
-    /// The scheduler of a stage with `steps` steps.
-    pub fn scheduler(&self, peak: f64, steps: usize) -> StepScheduler {
-        StepScheduler { schedule: *self, peak, end: steps as f64, step: 0 }
+    /// The scheduler of a stage with `steps` steps. With [`cooldown_tokens`](Self::cooldown_tokens), `tokens[n]` is the number of tokens
+    /// of its first n steps.
+    pub fn scheduler(&self, peak: f64, steps: usize, tokens: Option<Arc<[u64]>>) -> StepScheduler {
+        StepScheduler { schedule: *self, peak, end: steps as f64, tokens, step: 0 }
     }
 }
 
@@ -65,13 +85,18 @@ pub struct StepScheduler {
     schedule: Schedule,
     peak: f64,
     end: f64,
+    tokens: Option<Arc<[u64]>>,
     step: usize,
 }
 
 impl LrScheduler for StepScheduler {
     fn step(&mut self) -> f64 {
         self.step += 1;
-        self.peak * self.schedule.ratio(self.step, self.end)
+        let ratio = match (&self.tokens, self.schedule.cooldown_tokens) {
+            (Some(tokens), Some(end)) => self.schedule.ratio_of_tokens(self.step, tokens, end),
+            _ => self.schedule.ratio(self.step, self.end),
+        };
+        self.peak * ratio
     }
 
     fn to_record(&self) -> LrSchedulerRecord {

@@ -13,7 +13,7 @@ use super::classifier::{
     ClassifierSettings, ClassifierStep, ClassifierTrainer, Inputs, LabelledTexts, Labels, best_by, metrics,
 };
 use super::data::StageData;
-use super::groups::optimiser;
+use super::groups::{Part, is_adapter, optimiser};
 use crate::error::TrainError;
 use crate::experiment::{Keep, Stage, Trainable};
 use crate::model::tokenizer::copy_tokenizer;
@@ -53,17 +53,17 @@ impl StageContext<'_> {
         }
         let classifier = self.learning_classifier(stage, classifier)?;
         let validation = validation.batches(&validation.all());
-        let (size, mixture) = (stage.batch, data.mixture);
+        let StageData { order: in_steps, step_tokens, .. } = data;
         let step = move |step: usize| {
-            let items = ((step - 1) * size..step * size).map(|item| mixture.item(item as u64));
-            let items: Vec<(usize, usize)> = items.map(|item| (item.dataset, item.row)).collect();
+            let items: Vec<(usize, usize)> =
+                in_steps.items(step).map(|item| (item.dataset, item.row)).collect();
             ClassifierStep { step, parts: training.batches(&items) }
         };
         let guard = trainer::NonFiniteGuard::default();
         let settings = ClassifierSettings { objective, clip: super::clip(stage), seed, guard: guard.clone() };
         let model = ClassifierTrainer::new(classifier, settings);
         let names = model.classifier.parameter_names();
-        let (optimiser, schedule) = optimiser(stage, &model, names, is_classification_layer);
+        let (optimiser, schedule) = optimiser(stage, step_tokens, &model, names, part_of_classifier);
         let numbers = classes == Classes::Number;
         let mut training = self.training(stage, checkpoints, optimiser, schedule, guard);
         (training.metrics, training.best_by) = (metrics(numbers), best_by(numbers));
@@ -101,9 +101,14 @@ impl StageContext<'_> {
     }
 }
 
-/// The paths of the pooler and of the classification layer in a [`ClassifierTrainer`].
-fn is_classification_layer(path: &str) -> bool {
-    path.contains(".pooler.") || path.contains(".layer.")
+/// The part of a [`ClassifierTrainer`] to which a parameter belongs. Its head is the classification layer.
+fn part_of_classifier(path: &str) -> Part {
+    match () {
+        () if is_adapter(path) => Part::Adapters,
+        () if path.contains(".pooler.dense.") => Part::Pooler,
+        () if path.contains(".pooler.classifier.") || path.contains(".layer.") => Part::Head,
+        () => Part::Model,
+    }
 }
 
 /// The texts of a stage with their labels.

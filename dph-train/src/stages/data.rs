@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use dph_core::Style;
 use dph_core::suggestion::did_you_mean;
-use dph_core::terminal::numbers::counted;
+use dph_core::terminal::numbers::{counted, grouped};
 use dph_data::{
     ChatTokenizer, Classes, DataError, Holdout, HoldoutSide, Mixture, Task, TaskData, TaskLoadOptions,
 };
 use dph_eval::HELD_OUT;
 
+use super::step_order::StepOrder;
 use crate::data::record::{DataRecord, Role};
 use crate::data::task_cache::{DataSource, TaskCache, Usable};
 use crate::error::TrainError;
@@ -19,8 +20,10 @@ use crate::experiment::{Experiment, Stage, Validation};
 pub(crate) struct StageData {
     /// The training data of each task, in the order of the mixture.
     pub training: Vec<Arc<TaskData>>,
-    /// Selects the n-th set of the stage.
-    pub mixture: Mixture,
+    /// The sets of each step.
+    pub order: StepOrder,
+    /// The number of tokens of the first n steps, if the schedule is measured in them.
+    pub step_tokens: Option<Arc<[u64]>>,
     /// The held-out rows of the tasks or, without `holdout`, the validation splits of the tasks that have one.
     pub validation: Vec<Arc<TaskData>>,
     /// The style of the documents.
@@ -87,7 +90,8 @@ impl StageData {
                 return Err(no_data(stage, name, attributes));
             }
             record.add(Role::Training, name, &stage.split, &data);
-            weights.push((weight, data.sets.len()));
+            let by_size = stage.size_cap.map_or(1.0, |cap| data.sets.len().min(cap) as f64);
+            weights.push((weight * by_size, data.sets.len()));
             training.push(data);
             if stage.validation.limit > 0 {
                 let rows = options(Some(stage.validation.limit), HoldoutSide::HeldOut);
@@ -121,9 +125,19 @@ impl StageData {
             return Err(TrainError::NoData { stage: stage.name.clone(), message });
         }
         validation.retain(|data| !data.sets.is_empty());
-        let mixture = Mixture::new(&weights, seed)?;
+        if stage.size_cap.is_some() {
+            report.push(shares(stage, &weights));
+        }
+        let order = StepOrder::new(Mixture::new(&weights, seed)?, stage);
+        let step_tokens = stage
+            .schedule
+            .cooldown_tokens
+            .map(|_| order.tokens(stage, experiment.trainable(stage), seed, &training));
+        if let Some(tokens) = &step_tokens {
+            report.push(cooldown(stage, tokens)?);
+        }
         let tokenizer = Arc::clone(source.tokenizer);
-        Ok(Self { training, mixture, validation, style, classes, tokenizer, record, report })
+        Ok(Self { training, order, step_tokens, validation, style, classes, tokenizer, record, report })
     }
 
     /// A warning if a step of the stage has more sets than there are.
@@ -143,6 +157,40 @@ impl StageData {
     pub fn log(&self) {
         self.report.iter().for_each(|line| tracing::info!("{line}"));
     }
+}
+
+/// The share of each task in the sets of the stage, in words.
+fn shares(stage: &Stage, weights: &[(f64, usize)]) -> String {
+    let all: f64 = weights.iter().map(|(weight, _)| weight).sum();
+    let tasks = stage.mix.keys().zip(weights);
+    let tasks: Vec<String> =
+        tasks.map(|(task, (weight, _))| format!("{task} {:.1}%", 100.0 * weight / all)).collect();
+    format!("shares of the tasks with `size_cap`: {}", tasks.join(", "))
+}
+
+/// When the learning rate reaches its floor, in words. Fails if that is before the end of the warm-up.
+fn cooldown(stage: &Stage, tokens: &[u64]) -> Result<String, TrainError> {
+    let end = stage.schedule.cooldown_tokens.unwrap_or_default();
+    let all = tokens.last().copied().unwrap_or_default();
+    let warmup = tokens.get(stage.schedule.warmup).copied().unwrap_or(all);
+    if end <= warmup {
+        let message = format!(
+            "the warm-up of {} has {}, and the `cooldown_tokens` of `schedule`, which include them, are {}: increase \
+             `cooldown_tokens`, or reduce `warmup`",
+            counted(stage.schedule.warmup, "step"),
+            counted(warmup as usize, "token"),
+            grouped(end as usize)
+        );
+        return Err(TrainError::NoData { stage: stage.name.clone(), message });
+    }
+    let of_all = format!("{} in {}", counted(all as usize, "token"), counted(stage.steps, "step"));
+    Ok(match tokens.iter().position(|&tokens| tokens >= end) {
+        Some(step) => format!("{of_all}; the learning rate reaches its floor at step {step}"),
+        None => format!(
+            "{of_all}; the learning rate does not reach its floor, for which `cooldown_tokens` is {}",
+            grouped(end as usize)
+        ),
+    })
 }
 
 fn no_data(stage: &Stage, task: &str, attributes: &[String]) -> TrainError {

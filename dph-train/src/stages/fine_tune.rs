@@ -12,7 +12,7 @@ use dph_model::Backbone;
 use super::StageContext;
 use super::batches::Batches;
 use super::data::StageData;
-use super::groups::{is_preference_head, optimiser};
+use super::groups::{optimiser, part_of_model};
 use super::joint::{JointSettings, JointTrainer};
 use super::joint_batch::JointStep;
 use crate::cache::reference::Reference;
@@ -60,16 +60,15 @@ impl StageContext<'_> {
         let reference = stage.objective.kl.as_ref().map(|_| backbone.clone().no_grad());
         let backbone = self.learning(stage, backbone)?;
 
-        let StageData { mixture, validation, .. } = data;
+        let StageData { order, step_tokens, validation, .. } = data;
         let validation = validation
             .iter()
             .enumerate()
             .flat_map(|(task, data)| batches.validation_batches(task, data))
             .collect();
-        let size = stage.batch;
         let step = move |step: usize| {
-            let items = ((step - 1) * size..step * size).map(|item| mixture.item(item as u64));
-            let items = items.map(|item| (item.dataset, item.row, item.epoch)).collect::<Vec<_>>();
+            let items = order.items(step).map(|item| (item.dataset, item.row, item.epoch));
+            let items: Vec<_> = items.collect();
             JointStep { step, parts: batches.training_batches(&items) }
         };
         let settings = JointSettings {
@@ -84,7 +83,7 @@ impl StageContext<'_> {
         let guard = settings.guard.clone();
         let model = JointTrainer::new(backbone, head, settings);
         let names = model.backbone.parameter_names();
-        let (optimiser, schedule) = optimiser(stage, &model, names, is_preference_head);
+        let (optimiser, schedule) = optimiser(stage, step_tokens, &model, names, part_of_model);
         let training = self.training(stage, checkpoints, optimiser, schedule, guard);
         let trained = trainer::train(model, step, validation, stage.keep == Keep::Best, training)?;
         trained.backbone.save(export)?;

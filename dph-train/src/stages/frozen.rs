@@ -8,7 +8,7 @@ use dph_data::TaskData;
 use dph_eval::BackboneReference;
 
 use super::data::StageData;
-use super::group_optimiser::GroupOptimiser;
+use super::groups::head_optimiser;
 use super::head::{GoldSets, HeadSettings, HeadStep, HeadTrainer};
 use super::{StageContext, sample_negatives};
 use crate::cache::features::{Features, SelectedFeatures};
@@ -37,7 +37,7 @@ impl StageContext<'_> {
         config.check()?;
         let selection = config.aggregation.selection();
 
-        let StageData { training, mixture, validation, .. } = data;
+        let StageData { training, order, step_tokens, validation, .. } = data;
         let features = |data: &TaskData| {
             let label = format!("features {} {}", data.task, data.split);
             Features::compute(self.features, &backbone, &model_hash, &selection, &data.sets, &label)
@@ -65,12 +65,11 @@ impl StageContext<'_> {
 
         let head = config.init(seed, self.device);
         let head = head.with_statistics(training.iter().flat_map(|(_, features, _)| features.vectors()));
-        let (batch, negatives) = (stage.batch, stage.negatives);
+        let negatives = stage.negatives;
         let step = move |step: usize| {
             let mut inputs = HeadStep { step, ..HeadStep::default() };
             let mut first = 0;
-            for item in (step - 1) * batch..step * batch {
-                let item = mixture.item(item as u64);
+            for item in order.items(step) {
                 let (data, features, reference) = &training[item.dataset];
                 let set = &data.sets[item.row];
                 let gold = set.gold.expect("sets without a gold answer were removed");
@@ -95,10 +94,9 @@ impl StageContext<'_> {
             seed,
             guard: guard.clone(),
         };
-        let optimiser = GroupOptimiser::new(&stage.optimiser).init();
-        let schedule = stage.schedule.scheduler(stage.optimiser.lr, stage.steps).into();
-        let training = self.training(stage, checkpoints, optimiser, schedule, guard);
         let model = HeadTrainer::new(head, settings);
+        let (optimiser, schedule) = head_optimiser(stage, step_tokens, &model);
+        let training = self.training(stage, checkpoints, optimiser, schedule, guard);
         let trained = trainer::train(model, step, validation, stage.keep == Keep::Best, training)?;
         let reference = BackboneReference::new(export, model_dir, model_hash)?.with_precision(precision);
         Ok(dph_eval::export_head(export, &trained.head, &config, &reference)?)

@@ -12,6 +12,7 @@ mod head;
 mod head_terms;
 pub(crate) mod joint;
 pub(crate) mod joint_batch;
+mod step_order;
 
 use std::ops::Range;
 use std::path::Path;

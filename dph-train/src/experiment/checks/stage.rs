@@ -41,6 +41,25 @@ fn numbers(problems: &mut StageProblems<'_>) {
         problems.require(value > 0, &[key], format!("`{key}` must be at least 1"));
     }
     problems.require(stage.limit != Some(0), &["limit"], LIMIT);
+    problems.require(
+        stage.size_cap != Some(0),
+        &["size_cap"],
+        "`size_cap` must be at least 1; leave it out to use the weights of `mix` as they are",
+    );
+    if let Some(growth) = stage.batch_growth {
+        problems.require(growth.from > 0, &["batch_growth", "from"], "`from` must be at least 1");
+        problems.require(
+            growth.from < stage.batch,
+            &["batch_growth", "from"],
+            format!("a batch that grows from {} to the `batch` {} does not grow: reduce `from`, or remove `batch_growth`", growth.from, stage.batch),
+        );
+        problems.require(growth.steps > 0, &["batch_growth", "steps"], "`steps` must be at least 1");
+        problems.require(
+            growth.steps < stage.steps,
+            &["batch_growth", "steps"],
+            format!("the batch grows in {} steps, and the stage has only {}, so that no step has the whole `batch`: reduce `steps` of `batch_growth`", growth.steps, stage.steps),
+        );
+    }
     let lists: [(&[&'static str], _); 3] = [
         (&["freeze"], &stage.freeze),
         (&["add_tokens"], &stage.add_tokens),
