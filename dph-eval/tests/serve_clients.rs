@@ -80,11 +80,12 @@ fn clients_in_python() {
 }
 
 const SCHEMATHESIS: &str = r#"
-import subprocess
+import subprocess, tempfile
 # A schema cannot say which requests a model has room for, so that they may be refused.
 command = [sys.executable, "-m", "schemathesis.cli", "run", sys.argv[1] + "/openapi.json", "--phases=examples,fuzzing", "--seed=1",
     "--max-examples=20", "--exclude-checks=positive_data_acceptance"]
-run = subprocess.run(command, capture_output=True, text=True)
+# It writes into the directory where it runs.
+run = subprocess.run(command, capture_output=True, text=True, cwd=tempfile.mkdtemp())
 assert run.returncode == 0, run.stdout + run.stderr
 print(run.stdout)
 "#;
