@@ -3,12 +3,13 @@
 //! `cargo run --release -p dph-eval --example serve_load -- 127.0.0.1:8080 kind=chat seconds=300 pid=$(pgrep dph-eval)`
 //!
 //! - `kind`: `rerank` (default), `chat`, or `mixed`
-//! - `seconds`: of the load at twice the capacity (60); the capacity is measured for a quarter of it
+//! - `seconds`: of the load at twice the capacity (60; 0 for none)
+//! - `capacity`: seconds in which the capacity is measured (15)
 //! - `clients`: that wait for each answer (16)
 //! - `texts`: of a request for scores (4)
 //! - `tokens`: of an answer to a chat request (16)
 //! - `system`: words of a system prompt that all chat requests share (0)
-//! - `pid`: the service, whose memory is printed
+//! - `pid`: the service, whose memory and time on the processors are printed
 #![allow(clippy::print_stdout)]
 
 use std::collections::BTreeMap;
@@ -26,9 +27,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let (address, settings) = arguments.split_first().ok_or("give the address of the service")?;
     let settings = Settings::new(address.parse()?, settings)?;
-    let time = Duration::from_secs((settings.seconds / 4).max(5));
+    let time = Duration::from_secs(settings.capacity);
     let capacity = settings.run(settings.clients, time, None);
     println!("{} clients that wait: {}", settings.clients, capacity.text());
+    if settings.seconds == 0 {
+        return Ok(());
+    }
     let rate = 2.0 * capacity.rate();
     let time = Duration::from_secs(settings.seconds);
     // Enough clients that none has to wait for another one.
@@ -42,6 +46,7 @@ struct Settings {
     address: SocketAddr,
     kind: String,
     seconds: u64,
+    capacity: u64,
     clients: usize,
     texts: usize,
     tokens: usize,
@@ -69,6 +74,7 @@ impl Settings {
             address,
             kind: take(&mut given, "kind", "rerank".to_string())?,
             seconds: take(&mut given, "seconds", 60)?,
+            capacity: take(&mut given, "capacity", 15)?,
             clients: take(&mut given, "clients", 16)?,
             texts: take(&mut given, "texts", 4)?,
             tokens: take(&mut given, "tokens", 16)?,
@@ -93,7 +99,7 @@ impl Settings {
             loop {
                 let number = next.fetch_add(1, Ordering::Relaxed);
                 if let Some(rate) = rate {
-                    let due = Duration::from_secs_f64(number as f64 / rate);
+                    let due = Duration::from_secs_f64(number as f64 / rate).min(time);
                     thread::sleep(due.saturating_sub(start.elapsed()));
                 }
                 if start.elapsed() >= time {
@@ -116,12 +122,15 @@ impl Settings {
             }
             memory
         };
+        let busy = || self.pid.and_then(processor_seconds).unwrap_or(f64::NAN);
+        let before = busy();
         thread::scope(|scope| {
             let watching = scope.spawn(watch);
             let running: Vec<_> = (0..clients).map(|_| scope.spawn(client)).collect();
             let of_clients = running.into_iter().filter_map(|client| client.join().ok());
             let mut all = of_clients.fold(Outcome::default(), Outcome::and);
             all.seconds = start.elapsed().as_secs_f64();
+            all.processor_seconds = busy() - before;
             is_done.store(true, Ordering::Relaxed);
             all.memory = watching.join().unwrap_or_default();
             all
@@ -169,6 +178,14 @@ fn resident(pid: u32) -> Option<u64> {
     Some(line.split_whitespace().next()?.parse::<u64>().ok()? * 1024)
 }
 
+/// Time of a process on all processors, where the system tells and counts in hundredths of a second.
+fn processor_seconds(pid: u32) -> Option<f64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, fields) = stat.rsplit_once(')')?;
+    let ticks = fields.split_whitespace().skip(11).take(2).map(|ticks| ticks.parse::<f64>().ok());
+    Some(ticks.sum::<Option<f64>>()? / 100.0)
+}
+
 /// What happened to requests.
 #[derive(Default)]
 struct Outcome {
@@ -181,6 +198,8 @@ struct Outcome {
     memory: Vec<u64>,
     /// From the first request to the last answer.
     seconds: f64,
+    /// Time of the service on all processors.
+    processor_seconds: f64,
 }
 
 impl Outcome {
@@ -212,13 +231,14 @@ impl Outcome {
         let (first, last) = self.memory.split_at(self.memory.len() / 4);
         let last = &last[last.len() - last.len() / 3..];
         format!(
-            "{:.2} answers/s, {:.1} tokens/s, p50 {:.0} ms, p95 {:.0} ms, p99 {:.0} ms, statuses {:?}, at most {:.0} MB in the first quarter and {:.0} MB in the last",
+            "{:.2} answers/s, {:.1} tokens/s, p50 {:.0} ms, p95 {:.0} ms, p99 {:.0} ms, statuses {:?}, {:.3} s of processors for an answer, at most {:.0} MB in the first quarter and {:.0} MB in the last",
             self.rate(),
             self.tokens as f64 / self.seconds,
             quantile(0.5),
             quantile(0.95),
             quantile(0.99),
             self.statuses,
+            self.processor_seconds / self.times.len() as f64,
             largest(first),
             largest(last),
         )
