@@ -144,3 +144,19 @@ fn several_runs_stand_side_by_side() {
     assert_eq!(page.matches("<figcaption>Reliability</figcaption>").count(), 2);
     assert!(!page.contains("onerror=\"") && !page.contains("<img"), "{EVIL}");
 }
+
+#[test]
+fn what_all_runs_have_in_common_is_said_once() {
+    let place = place();
+    let dir = place.path();
+    run(dir, &["bench", "model", "--task", "boolq", "--task", "piqa", "--out", "other"]).ok();
+    run(dir, &["report", "out", "other", "--html", "page.html"]).ok();
+    let page = fs::read_to_string(dir.join("page.html")).unwrap();
+    for title in ["chance", "documents"] {
+        assert_eq!(page.matches(&format!(">{title}</th>")).count(), 1, "{title}");
+    }
+    run(dir, &["bench", "model", "--task", "boolq", "--limit", "20", "--out", "part"]).ok();
+    run(dir, &["report", "out", "part", "--html", "page.html"]).ok();
+    let page = fs::read_to_string(dir.join("page.html")).unwrap();
+    assert_eq!(page.matches(">documents</th>").count(), 2);
+}

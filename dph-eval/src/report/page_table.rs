@@ -9,6 +9,7 @@ use crate::report::cells::{
 };
 use crate::report::escape::escape;
 use crate::report::published::published;
+use crate::report::table::same_or_each;
 use crate::results::Results;
 
 /// A row for each run and scorer, with 95 % intervals and verdicts; then the published results for these tasks.
@@ -19,23 +20,28 @@ pub(super) fn results_table(runs: &[Results]) -> String {
     if !several {
         names.remove(0);
     }
-    let head = |name: &String| format!("<th scope=\"col\"><button>{}</button></th>", escape(name));
-    let mut rows: Vec<String> = Vec::new();
-    let plain = |run: &Results, title: &str, text: &dyn Fn(&Column) -> String| {
-        let cells: String = columns.iter().map(|column| format!("<td>{}</td>", text(column))).collect();
-        format!("<tr class=\"quiet\" data-sort=\"no\">{}{cells}</tr>\n", first(run, title, several))
+    let titles = if several { 2 } else { 1 };
+    let head = |(place, name): (usize, &String)| {
+        let class = if place < titles { " class=\"text\"" } else { "" };
+        format!("<th scope=\"col\"{class}><button>{}</button></th>", escape(name))
     };
-    let mut below = Vec::new();
-    for run in runs {
-        let percent = |value: f64| format!("{:.1}", 100.0 * value);
-        rows.push(plain(run, "chance", &|column| chance(run, column).map(percent).unwrap_or_default()));
-        let count = |count: usize| count.to_string();
-        below.push(plain(run, "documents", &|column| documents(run, column).map(count).unwrap_or_default()));
-    }
+    let plain = |title: &str, text: &dyn Fn(&Results, &Column) -> String| -> Vec<String> {
+        let cells =
+            same_or_each(runs, |run| columns.iter().map(|column| text(run, column)).collect::<Vec<_>>());
+        let row = |(run, cells): (String, Vec<String>)| {
+            let cells: String = cells.iter().map(|cell| format!("<td>{cell}</td>")).collect();
+            format!("<tr class=\"quiet\" data-sort=\"no\">{}{cells}</tr>\n", first(&run, title, several))
+        };
+        cells.into_iter().map(row).collect()
+    };
+    let percent = |value: f64| format!("{:.1}", 100.0 * value);
+    let mut rows = plain("chance", &|run, column| chance(run, column).map(percent).unwrap_or_default());
+    let count = |count: usize| count.to_string();
+    let below = plain("documents", &|run, column| documents(run, column).map(count).unwrap_or_default());
     for run in runs {
         for scorer in scorers(run) {
             let cells: String = columns.iter().map(|column| cell(run, column, scorer)).collect();
-            rows.push(format!("<tr>{}{cells}</tr>\n", first(run, scorer, several)));
+            rows.push(format!("<tr>{}{cells}</tr>\n", first(&run.name, scorer, several)));
         }
     }
     rows.extend(below);
@@ -74,19 +80,19 @@ pub(super) fn results_table(runs: &[Results]) -> String {
     let below: String = below.iter().map(|note| format!("<li>{}</li>\n", escape(note))).collect();
     format!(
         "<div class=\"scroll\" tabindex=\"0\"><table id=\"results\"><thead><tr>{}</tr></thead>\n<tbody>{}{}</tbody></table></div>\n<ul class=\"notes\">\n{below}</ul>\n",
-        names.iter().map(head).collect::<String>(),
+        names.iter().enumerate().map(head).collect::<String>(),
         rows.concat(),
         published.concat()
     )
 }
 
-/// The name of a run, if there are several, and of a row.
-fn first(run: &Results, title: &str, several: bool) -> String {
+/// The name of a run, if there are several (empty for all of them), and of a row.
+fn first(run: &str, title: &str, several: bool) -> String {
     let cell = |text: &str| {
         let text = escape(text);
         format!("<th scope=\"row\" data-value=\"{text}\">{text}</th>")
     };
-    if several { cell(&run.name) + &cell(title) } else { cell(title) }
+    if several { cell(run) + &cell(title) } else { cell(title) }
 }
 
 /// A figure with its interval and verdict.

@@ -131,7 +131,10 @@ fn row(run: String, scorer: &str, cells: Vec<Cell>) -> Vec<Cell> {
 }
 
 /// The cells of every run with its name; only once, without a name, if they are the same for all runs.
-fn same_or_each(runs: &[Results], cells: impl Fn(&Results) -> Vec<Cell>) -> Vec<(String, Vec<Cell>)> {
+pub(super) fn same_or_each<T: Clone + PartialEq>(
+    runs: &[Results],
+    cells: impl Fn(&Results) -> Vec<T>,
+) -> Vec<(String, Vec<T>)> {
     let each: Vec<_> = runs.iter().map(|run| (run.name.clone(), cells(run))).collect();
     match each.split_first() {
         Some((first, others)) if others.iter().all(|(_, cells)| *cells == first.1) => {
