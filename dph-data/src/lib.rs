@@ -67,7 +67,8 @@ pub use load::{
     fetched_directory, missing_splits, origin_lines,
 };
 pub use order::{
-    Mixture, MixtureError, MixtureItem, draw_distractor, plan_batches, plan_rows, plan_set_batches,
+    Mixture, MixtureError, MixtureItem, draw_distractor, draw_positions, plan_batches, plan_rows,
+    plan_set_batches,
 };
 pub use rows::{Row, RowProblem, RowsError, SkipReason, Skipped, SkippedRow, read_rows};
 pub use synthetic::World;

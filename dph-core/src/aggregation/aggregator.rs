@@ -111,16 +111,16 @@ impl Aggregator {
         states: &[Tensor<3>],
         batch: &Batch,
     ) -> (Tensor<4>, Sequences, Vec<Range<usize>>) {
-        let tokens = match &self.selection.tokens {
-            TokenSelection::PromptAndAnswer => TokenSelection::PromptAndAnswer,
-            _ => TokenSelection::Answer,
-        };
-        let selected = StateSelection { tokens, ..self.selection.clone() }.select(states, batch);
+        self.lay_out_selected(&self.config.turn_selection().select(states, batch))
+    }
+
+    /// As [`lay_out_turns`](Self::lay_out_turns), from the states that [`Aggregation::turn_selection`] selects.
+    pub fn lay_out_selected(&self, selected: &SelectedStates) -> (Tensor<4>, Sequences, Vec<Range<usize>>) {
         let messages = self.messages();
         let (sequences, gather) =
             selected.lay_out(self.config.opening, &|ids, prompt| messages.split(ids, prompt));
         let [_, layers, d_model] = selected.values.dims();
-        let values = gather(selected.values.flatten(1, 2));
+        let values = gather(selected.values.clone().flatten(1, 2));
         let values = values.reshape([sequences.count, sequences.len, layers, d_model]);
         let turns = selected.candidates.iter().map(|span| span.before_turn()..span.len()).collect();
         (values, sequences, turns)

@@ -151,4 +151,13 @@ impl Aggregation {
         };
         StateSelection { layers: self.layers_needed().to_vec(), mean, tokens, opening: self.opening }
     }
+
+    /// The selection from which the vectors at every token of an answer can be computed.
+    pub fn turn_selection(&self) -> StateSelection {
+        let selection = self.selection();
+        match selection.tokens {
+            TokenSelection::PromptAndAnswer => selection,
+            _ => StateSelection { tokens: TokenSelection::Answer, ..selection },
+        }
+    }
 }

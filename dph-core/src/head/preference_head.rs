@@ -218,7 +218,18 @@ impl PreferenceHead {
     /// - states: `[rows, seq, d_model]` for each of [`Aggregation::layers_needed`], in their order
     /// - output: `[candidates, len, heads]`
     pub fn forward_turns(&self, states: &[Tensor<3>], batch: &Batch) -> (Tensor<3>, Vec<Range<usize>>) {
-        let (states, sequences, turns) = self.aggregator.lay_out_turns(states, batch);
+        self.rewards_of_turns(self.aggregator.lay_out_turns(states, batch))
+    }
+
+    /// As [`forward_turns`](Self::forward_turns), from the states that [`Aggregation::turn_selection`] selects.
+    pub fn forward_selected_turns(&self, selected: &SelectedStates) -> (Tensor<3>, Vec<Range<usize>>) {
+        self.rewards_of_turns(self.aggregator.lay_out_selected(selected))
+    }
+
+    fn rewards_of_turns(
+        &self,
+        (states, sequences, turns): (Tensor<4>, Sequences, Vec<Range<usize>>),
+    ) -> (Tensor<3>, Vec<Range<usize>>) {
         (self.rewards_of_tokens(self.aggregate_joined(states, &sequences)), turns)
     }
 

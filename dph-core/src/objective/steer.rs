@@ -13,16 +13,26 @@ use crate::select::select_rows;
 /// The loss of an attribute is the weighted squared error `Σ w (r - y)²` over the selected positions of a sequence, with r
 /// the head's reward at a position, y the sequence's label and w the position's weight, averaged over the sequences.
 /// The loss is the mean over the attributes (the authors' follow-up code, where the weights of a sequence sum to 1).
+/// Without [`probes`](Self::probes), the only position is the end of the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SteerObjective {
     /// Weight of this loss in the sum over all objectives.
     pub weight: f64,
+    /// Number of random positions of each answer at which the rewards are trained, in addition to its last token: the reward of the
+    /// answer as if it ended there. The positions are drawn for each epoch. An earlier position counts less: the weight of the n-th
+    /// token of an answer is in proportion to n. The authors' follow-up code uses 15.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub probes: usize,
+}
+
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 impl Default for SteerObjective {
     fn default() -> Self {
-        Self { weight: 1.0 }
+        Self { weight: 1.0, probes: 0 }
     }
 }
 
@@ -51,6 +61,13 @@ pub struct SteerLoss {
 impl SteerObjective {
     /// What [`forward`](Self::forward) reports in its term: the loss.
     pub const METRICS: [TrainingMetric; 1] = [TrainingMetric::lower("steer/loss")];
+
+    /// The weights of positions of an answer, which count from 0: in proportion to the number of its tokens up to the position, with the
+    /// sum 1.
+    pub fn position_weights(positions: &[usize]) -> Vec<f32> {
+        let all: f64 = positions.iter().map(|&position| (position + 1) as f64).sum();
+        positions.iter().map(|&position| ((position + 1) as f64 / all) as f32).collect()
+    }
 
     /// The loss of a batch; 0 without positions.
     ///

@@ -47,7 +47,7 @@ fn check_steer(name: &str, case: &Value, precision: &Precision, tensors: &Tensor
         labels: precision.leaf(&tensors["steer.y_true"]),
     };
     let SteerLoss { term, attributes } =
-        SteerObjective { weight: number(&case["dph_weight"]) }.forward(batch);
+        SteerObjective { weight: number(&case["dph_weight"]), ..SteerObjective::default() }.forward(batch);
     precision.check(&format!("{name} loss"), term.loss.clone(), &[number(&case["losses"]["loss_reward"])]);
     let expected: Vec<f64> =
         keys.iter().map(|key| number(&case["metrics"][format!("reward/{key}")])).collect();

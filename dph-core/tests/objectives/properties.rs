@@ -232,3 +232,11 @@ fn the_penalty_towards_the_likelihood_is_the_square_of_the_difference() {
     let gradients = term.loss.backward();
     assert!((values(rewards.grad(&gradients).unwrap())[4] + 0.5).abs() < 1e-6);
 }
+
+#[test]
+fn the_weights_of_positions_are_in_proportion_to_their_place() {
+    let weights = SteerObjective::position_weights(&[0, 1, 3]);
+    let expected = [1.0 / 7.0, 2.0 / 7.0, 4.0 / 7.0];
+    assert!(weights.iter().zip(expected).all(|(weight, expected)| (weight - expected).abs() < 1e-7));
+    assert_eq!(SteerObjective::position_weights(&[8]), [1.0]);
+}

@@ -4,7 +4,9 @@ mod batches;
 mod cycle;
 mod distractor;
 mod mixture;
+mod positions;
 
 pub use batches::{plan_batches, plan_rows, plan_set_batches};
 pub use distractor::draw_distractor;
 pub use mixture::{Mixture, MixtureError, MixtureItem};
+pub use positions::draw_positions;

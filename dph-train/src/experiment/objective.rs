@@ -1,8 +1,8 @@
 //! `objective`: the training objective of a stage.
 
 use dph_core::{
-    ClassifyObjective, DphObjective, DpoObjective, KlObjective, LikelihoodObjective, OrpoObjective,
-    OrthogonalityObjective, SftObjective, SimctgObjective, SteerObjective,
+    Aggregation, ClassifyObjective, DphObjective, DpoObjective, KlObjective, LikelihoodObjective,
+    OrpoObjective, OrthogonalityObjective, SftObjective, SimctgObjective, StateSelection, SteerObjective,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -37,7 +37,8 @@ pub struct Objective {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub simctg: Option<SimctgObjective>,
     /// Regression of every reward head on the human rating of the attribute with the same name: `{ steer = {} }`, with
-    /// `rewards = ["helpfulness", "verbosity"]` and tasks that have these `attributes`.
+    /// `rewards = ["helpfulness", "verbosity"]` and tasks that have these `attributes`. `{ steer = { probes = 15 } }` also trains the
+    /// rewards at 15 random positions of each answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steer: Option<SteerObjective>,
     /// A classifier or regressor of texts, `{ classify = {} }`, on tasks with a table `[classify]`: an encoder such as BERT, or a causal
@@ -71,6 +72,14 @@ impl Objective {
             ("orthogonality", self.orthogonality.is_some()),
         ];
         given.into_iter().filter_map(|(key, given)| given.then_some(key)).collect()
+    }
+
+    /// The hidden states of a frozen model that these objectives of a head need.
+    pub fn selection(&self, aggregation: &Aggregation) -> StateSelection {
+        match self.steer.is_some_and(|steer| steer.probes > 0) {
+            true => aggregation.turn_selection(),
+            false => aggregation.selection(),
+        }
     }
 
     /// Whether chosen answers are compared with others.

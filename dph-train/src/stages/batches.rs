@@ -7,12 +7,14 @@ use dph_data::{TaskData, plan_batches, plan_rows};
 use dph_eval::pass::RowLayout;
 
 use super::joint_batch::JointBatch;
+use super::probes::Probe;
 use super::sample_negatives;
 use crate::cache::reference::Reference;
-use crate::experiment::{Answers, Negatives};
+use crate::experiment::{Answers, Negatives, Objective};
 
 /// Creates the batches of a stage.
 pub(super) struct Batches {
+    pub objective: Objective,
     /// Whether candidates are compared; otherwise only the gold candidates are needed.
     pub compares: bool,
     /// Whether several sets, each a whole conversation, may share a row.
@@ -33,6 +35,8 @@ pub(super) struct Batches {
 struct Chosen {
     set: CandidateSet,
     reference: Vec<f32>,
+    /// The epoch of the set.
+    epoch: u64,
 }
 
 impl Batches {
@@ -44,7 +48,7 @@ impl Batches {
                 true => sample_negatives(set, self.negatives, self.seed, epoch),
                 false => set.gold.into_iter().collect(),
             };
-            choose(set, row, &candidates, &self.references[task])
+            choose(set, row, &candidates, &self.references[task], epoch)
         });
         self.pack(chosen.collect())
     }
@@ -55,7 +59,7 @@ impl Batches {
                 true => (0..set.candidates.len()).collect(),
                 false => set.gold.into_iter().collect(),
             };
-            choose(set, row, &candidates, &self.validation_references[task])
+            choose(set, row, &candidates, &self.validation_references[task], 0)
         });
         self.pack(chosen.collect())
     }
@@ -73,7 +77,7 @@ impl Batches {
         let part = |plan: &Vec<usize>| {
             let sets = plan.iter().map(|&index| &chosen[index].set);
             let batch = self.layout.batch(sets, TargetTokens::Turn);
-            JointBatch::new(batch, plan.iter().map(|&index| &chosen[index]))
+            self.joint(batch, plan.iter().map(|&index| &chosen[index]))
         };
         plan_batches(&lengths, self.budget).iter().map(part).collect()
     }
@@ -96,19 +100,19 @@ impl Batches {
             let sets = |row: &Vec<usize>| row.iter().map(|&index| &chosen[index].set).collect();
             let rows_of_sets: Vec<_> = rows.iter().map(sets).collect();
             let batch = Batch::pack_conversations(&rows_of_sets, targets, self.layout.padding);
-            JointBatch::new(batch, rows.iter().flatten().map(|&index| &chosen[index]))
+            self.joint(batch, rows.iter().flatten().map(|&index| &chosen[index]))
         };
         plan.iter().map(part).collect()
     }
-}
 
-impl JointBatch {
-    /// Creates a batch with these sets, in the same order.
-    fn new<'a>(batch: Batch, sets: impl Iterator<Item = &'a Chosen>) -> Self {
-        let mut part = Self { batch, ..Self::default() };
+    /// A batch with these sets, in the same order.
+    fn joint<'a>(&self, batch: Batch, sets: impl Iterator<Item = &'a Chosen>) -> JointBatch {
+        let mut part = JointBatch { batch, ..JointBatch::default() };
         let mut first = 0;
-        for Chosen { set, reference } in sets {
-            part.sets.push((first..first + set.candidates.len(), set.gold.unwrap_or(0)));
+        for Chosen { set, reference, epoch } in sets {
+            let gold = set.gold.unwrap_or(0);
+            part.probes.extend(Probe::draw(&self.objective, set, (first, gold), self.seed, *epoch));
+            part.sets.push((first..first + set.candidates.len(), gold));
             part.reference_sums.extend(reference);
             part.attributes.push(set.attributes.clone());
             part.ids.push(set.id.clone());
@@ -119,7 +123,7 @@ impl JointBatch {
 }
 
 /// A copy of a set with only some of its candidates.
-fn choose(set: &CandidateSet, row: usize, candidates: &[usize], reference: &Reference) -> Chosen {
+fn choose(set: &CandidateSet, row: usize, candidates: &[usize], reference: &Reference, epoch: u64) -> Chosen {
     let gold = candidates.iter().position(|&candidate| set.gold == Some(candidate));
     Chosen {
         set: CandidateSet {
@@ -128,6 +132,7 @@ fn choose(set: &CandidateSet, row: usize, candidates: &[usize], reference: &Refe
             ..set.clone()
         },
         reference: candidates.iter().filter_map(|&candidate| reference.get(row, candidate)).collect(),
+        epoch,
     }
 }
 
@@ -164,6 +169,7 @@ mod tests {
             files: Vec::new(),
         };
         Batches {
+            objective: Objective::default(),
             compares,
             packs: !compares,
             answers,

@@ -136,6 +136,7 @@ impl StageContext<'_> {
             data.iter().map(of_task).collect()
         };
         Ok(Batches {
+            objective: stage.objective.clone(),
             compares: stage.objective.compares(),
             packs: !stage.objective.compares() && !stage.objective.trains_head(),
             answers: stage.answers,

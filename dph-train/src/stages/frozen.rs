@@ -10,6 +10,7 @@ use dph_eval::BackboneReference;
 use super::data::StageData;
 use super::groups::head_optimiser;
 use super::head::{GoldSets, HeadSettings, HeadStep, HeadTrainer};
+use super::probes::Probe;
 use super::{StageContext, sample_negatives};
 use crate::cache::features::{Features, SelectedFeatures};
 use crate::cache::reference::Reference;
@@ -35,7 +36,7 @@ impl StageContext<'_> {
         let model_hash = dph_model::content_hash(model_dir)?;
         let config = self.experiment.head_config(backbone.config(), data.style);
         config.check()?;
-        let selection = config.aggregation.selection();
+        let selection = stage.objective.selection(&config.aggregation);
 
         let StageData { training, order, step_tokens, validation, .. } = data;
         let features = |data: &TaskData| {
@@ -51,7 +52,10 @@ impl StageContext<'_> {
         };
         let validation = validation
             .iter()
-            .map(|data| Ok(gold_sets(&data.sets, &features(data)?, &reference(data)?)))
+            .map(|data| {
+                let probe = |set: &CandidateSet, place| Probe::draw(&stage.objective, set, place, seed, 0);
+                Ok(gold_sets(&data.sets, &features(data)?, &reference(data)?, probe))
+            })
             .collect::<Result<Vec<_>, TrainError>>()?;
         let training: Vec<(Arc<TaskData>, Features, Reference)> = training
             .into_iter()
@@ -65,7 +69,7 @@ impl StageContext<'_> {
 
         let head = config.init(seed, self.device);
         let head = head.with_statistics(training.iter().flat_map(|(_, features, _)| features.vectors()));
-        let negatives = stage.negatives;
+        let (negatives, objective) = (stage.negatives, stage.objective.clone());
         let step = move |step: usize| {
             let mut inputs = HeadStep { step, ..HeadStep::default() };
             let mut first = 0;
@@ -79,6 +83,7 @@ impl StageContext<'_> {
                     inputs.log_likelihoods.extend(reference.mean(item.row, set, candidate));
                 }
                 let gold = candidates.iter().position(|&candidate| candidate == gold).unwrap_or(0);
+                inputs.probes.extend(Probe::draw(&objective, set, (first, gold), seed, item.epoch));
                 inputs.sets.push((first..first + candidates.len(), gold));
                 inputs.attributes.push(set.attributes.clone());
                 inputs.ids.push(set.id.clone());
@@ -104,14 +109,21 @@ impl StageContext<'_> {
 }
 
 /// All sets of a task as one validation batch.
-fn gold_sets(sets: &[CandidateSet], features: &Features, reference: &Reference) -> GoldSets {
-    let (mut chunks, mut log_likelihoods) = (Vec::new(), Vec::new());
-    let mut chunk = SelectedFeatures::default();
+fn gold_sets(
+    sets: &[CandidateSet],
+    features: &Features,
+    reference: &Reference,
+    probe: impl Fn(&CandidateSet, (usize, usize)) -> Option<Probe>,
+) -> GoldSets {
+    let (mut chunks, mut probes, mut log_likelihoods) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut chunk, mut of_chunk) = (SelectedFeatures::default(), Vec::new());
     let mut ranges = Vec::new();
-    let mut first = 0;
+    let (mut first, mut first_of_chunk) = (0, 0);
     for (index, set) in sets.iter().enumerate() {
         if chunk.tokens() >= CHUNK {
             chunks.push(std::mem::take(&mut chunk));
+            probes.push(std::mem::take(&mut of_chunk));
+            first_of_chunk = first;
         }
         for candidate in 0..set.candidates.len() {
             features.read(index, set, candidate, &mut chunk);
@@ -119,9 +131,11 @@ fn gold_sets(sets: &[CandidateSet], features: &Features, reference: &Reference) 
         }
         let gold = set.gold.expect("sets without a gold answer were removed");
         ranges.push((first..first + set.candidates.len(), gold));
+        of_chunk.extend(probe(set, (first - first_of_chunk, gold)));
         first += set.candidates.len();
     }
     chunks.push(chunk);
+    probes.push(of_chunk);
     let attributes = sets.iter().map(|set| set.attributes.clone()).collect();
-    GoldSets { features: chunks.into(), sets: ranges, attributes, log_likelihoods }
+    GoldSets { features: chunks.into(), sets: ranges, attributes, log_likelihoods, probes }
 }

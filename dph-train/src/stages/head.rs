@@ -13,6 +13,7 @@ use dph_core::{PreferenceHead, Term};
 
 use super::choice_accuracy;
 use super::head_terms::{HeadTerms, LabelledSets};
+use super::probes::{HeadRewards, Probe};
 use crate::cache::features::SelectedFeatures;
 use crate::experiment::Objective;
 use crate::trainer::{NonFiniteGuard, StepMetrics};
@@ -51,6 +52,8 @@ pub(crate) struct HeadStep {
     pub attributes: Vec<BTreeMap<String, f32>>,
     /// The mean log-likelihood per token of each candidate; empty if no objective needs it.
     pub log_likelihoods: Vec<f32>,
+    /// The probes of the gold answer of each set; empty without probes.
+    pub probes: Vec<Probe>,
     /// The names of the sets, for messages.
     pub ids: Vec<String>,
 }
@@ -66,6 +69,8 @@ pub(crate) struct GoldSets {
     pub attributes: Vec<BTreeMap<String, f32>>,
     /// The mean log-likelihood per token of each candidate; empty if no objective needs it.
     pub log_likelihoods: Vec<f32>,
+    /// The probes of the gold answers of each chunk, with the candidates of the chunk; empty lists without probes.
+    pub probes: Vec<Vec<Probe>>,
 }
 
 impl HeadTrainer {
@@ -77,13 +82,13 @@ impl HeadTrainer {
         self.devices()[0].clone()
     }
 
-    /// The rewards of all heads, `[candidates, heads]`.
-    fn rewards(&self, features: &SelectedFeatures) -> Tensor<2> {
-        self.head.forward_selected(&features.states(&self.device()))
+    /// The rewards of all heads.
+    fn rewards(&self, features: &SelectedFeatures, probes: &[Probe]) -> HeadRewards {
+        HeadRewards::of_selected(&self.head, &features.states(&self.device()), probes)
     }
 
-    /// The terms of the objective, in the order of its metrics, for rewards `[candidates, heads]`.
-    fn terms(&self, rewards: &Tensor<2>, labelled: &LabelledSets<'_>) -> Vec<Term> {
+    /// The terms of the objective, in the order of its metrics.
+    fn terms(&self, rewards: &HeadRewards, labelled: &LabelledSets<'_>) -> Vec<Term> {
         let HeadSettings { objective, rewards: names, .. } = &self.settings;
         HeadTerms::compute(objective, &self.head, names, rewards, labelled).into_terms()
     }
@@ -100,8 +105,9 @@ impl TrainStep for HeadTrainer {
             sets: &step.sets,
             attributes: &step.attributes,
             log_likelihoods: &step.log_likelihoods,
+            probes: &step.probes,
         };
-        let terms = self.terms(&self.rewards(&step.features), &labelled);
+        let terms = self.terms(&self.rewards(&step.features, &step.probes), &labelled);
         let loss = Term::total(&terms).expect("there is an objective");
         let values = std::iter::once(loss.clone().detach()).chain(terms.iter().map(Term::values));
         let values = Tensor::cat(values.collect(), 0);
@@ -127,12 +133,15 @@ impl InferenceStep for HeadTrainer {
     /// The loss over all pairs of a gold candidate and another candidate. For the accuracy, a set is correct if the gold
     /// candidate has the highest reward.
     fn step(&self, batch: GoldSets) -> StepMetrics {
-        let rewards = Tensor::cat(batch.features.iter().map(|features| self.rewards(features)).collect(), 0);
-        let right = choice_accuracy(&rewards, &batch.sets);
+        let chunks = batch.features.iter().zip(&batch.probes);
+        let rewards = chunks.map(|(features, probes)| self.rewards(features, probes));
+        let rewards = HeadRewards::cat(rewards.collect());
+        let right = choice_accuracy(&rewards.candidates, &batch.sets);
         let labelled = LabelledSets {
             sets: &batch.sets,
             attributes: &batch.attributes,
             log_likelihoods: &batch.log_likelihoods,
+            probes: &batch.probes.concat(),
         };
         let terms = self.terms(&rewards, &labelled);
         let loss = Term::total(&terms).expect("there is an objective");

@@ -6,6 +6,7 @@ use std::ops::Range;
 use burn::tensor::{Device, Tensor, TensorData};
 use dph_core::{Pairs, PreferenceHead, SteerBatch, SteerObjective, Term, select_rows};
 
+use super::probes::{HeadRewards, Probe};
 use crate::experiment::Objective;
 
 /// The terms of the given objectives of a head.
@@ -24,24 +25,26 @@ pub(super) struct LabelledSets<'a> {
     pub attributes: &'a [BTreeMap<String, f32>],
     /// The mean log-likelihood per token of each candidate; empty if no objective needs it.
     pub log_likelihoods: &'a [f32],
+    /// The probes of the gold answer of each set; empty without probes.
+    pub probes: &'a [Probe],
 }
 
 impl HeadTerms {
-    /// Computes the terms from rewards `[candidates, heads]` of reward heads with the given names.
+    /// Computes the terms from the rewards of reward heads with the given names.
     pub fn compute(
         objective: &Objective,
         head: &PreferenceHead,
         names: &[String],
-        rewards: &Tensor<2>,
+        rewards: &HeadRewards,
         labelled: &LabelledSets<'_>,
     ) -> Self {
-        let dph = objective
-            .dph
-            .map(|dph| dph.forward_pairs(first_head(rewards), &Pairs::all(labelled.sets.iter().cloned())));
+        let dph = objective.dph.map(|dph| {
+            dph.forward_pairs(first_head(&rewards.candidates), &Pairs::all(labelled.sets.iter().cloned()))
+        });
         let likelihood = objective.likelihood.map(|likelihood| {
-            let log_likelihoods = Tensor::from_data(labelled.log_likelihoods, &rewards.device());
+            let log_likelihoods = Tensor::from_data(labelled.log_likelihoods, &rewards.candidates.device());
             let pairs = Pairs::all(labelled.sets.iter().cloned());
-            likelihood.forward_pairs(first_head(rewards), log_likelihoods, &pairs)
+            likelihood.forward_pairs(first_head(&rewards.candidates), log_likelihoods, &pairs)
         });
         let steer = objective.steer.map(|steer| steered(steer, names, rewards, labelled));
         let orthogonality = objective.orthogonality.and_then(|term| term.forward(head.orthogonal_matrices()));
@@ -59,21 +62,39 @@ fn first_head(rewards: &Tensor<2>) -> Tensor<1> {
     rewards.clone().narrow(1, 0, 1).squeeze_dim(1)
 }
 
-/// The term of `steer`: the rewards of each set's gold candidate against its human ratings.
+/// The term of `steer`: the rewards of each set's gold candidate, or of the probes in it, against its human ratings.
 fn steered(
     steer: SteerObjective,
     names: &[String],
-    rewards: &Tensor<2>,
+    rewards: &HeadRewards,
     labelled: &LabelledSets<'_>,
 ) -> Term {
-    let device = rewards.device();
-    let gold = labelled.sets.iter().map(|(candidates, gold)| candidates.start + gold);
-    let count = labelled.sets.len();
-    let batch = SteerBatch {
-        rewards: select_rows(rewards.clone(), gold),
-        weights: Tensor::ones([count], &device),
-        sequences: (0..count).collect(),
-        labels: labels(names, labelled.attributes, &device),
+    let device = rewards.candidates.device();
+    let labels = labels(names, labelled.attributes, &device);
+    let batch = match &rewards.probed {
+        Some(probed) => {
+            let positions = || labelled.probes.iter().map(|probe| &probe.positions);
+            let weights: Vec<f32> =
+                positions().flat_map(|positions| SteerObjective::position_weights(positions)).collect();
+            let sequence = |(set, positions): (usize, &Vec<usize>)| vec![set; positions.len()];
+            let count = weights.len();
+            SteerBatch {
+                rewards: probed.clone(),
+                weights: Tensor::from_data(TensorData::new(weights, [count]), &device),
+                sequences: positions().enumerate().flat_map(sequence).collect(),
+                labels,
+            }
+        }
+        None => {
+            let gold = labelled.sets.iter().map(|(candidates, gold)| candidates.start + gold);
+            let count = labelled.sets.len();
+            SteerBatch {
+                rewards: select_rows(rewards.candidates.clone(), gold),
+                weights: Tensor::ones([count], &device),
+                sequences: (0..count).collect(),
+                labels,
+            }
+        }
     };
     steer.forward(batch).term
 }

@@ -14,6 +14,7 @@ use dph_model::{Backbone, Recompute};
 
 use super::head_terms::{HeadTerms, LabelledSets};
 use super::joint_batch::{JointBatch, JointStep, Totals};
+use super::probes::HeadRewards;
 use crate::experiment::Objective;
 use crate::trainer::{LOSS, NonFiniteGuard, StepMetrics};
 
@@ -139,19 +140,21 @@ impl JointTrainer {
         }
         let mut rewards = None;
         if let Some(head) = self.trained_head() {
-            let all = head.forward_batch(&states.select(self.head_layers()), &part.batch);
+            let states = states.select(self.head_layers());
+            let all = HeadRewards::of_batch(head, &states, &part.batch, &part.probes);
             let log_likelihoods = part.reference(SequenceReduction::Mean);
             let labelled = LabelledSets {
                 sets: &part.sets,
                 attributes: &part.attributes,
                 log_likelihoods: &log_likelihoods,
+                probes: &part.probes,
             };
             let of_head = HeadTerms::compute(objective, head, &self.settings.head.rewards, &all, &labelled);
             let of_choices = [of_head.dph, of_head.likelihood].into_iter().flatten();
             terms.extend(of_choices.map(|term| Shared { term, share: choices }));
             let of_sets = [of_head.steer, of_head.orthogonality].into_iter().flatten();
             terms.extend(of_sets.map(|term| Shared { term, share: sets }));
-            rewards = Some(all.detach());
+            rewards = Some(all.candidates.detach());
         }
         (terms, rewards)
     }

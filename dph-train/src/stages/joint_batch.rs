@@ -5,6 +5,8 @@ use std::ops::Range;
 
 use dph_core::{Batch, CandidateSpan, SequenceReduction};
 
+use super::probes::Probe;
+
 /// The data of one optimiser step.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct JointStep {
@@ -25,6 +27,8 @@ pub(crate) struct JointBatch {
     pub reference_sums: Vec<f32>,
     /// The human ratings of each gold candidate, by attribute.
     pub attributes: Vec<BTreeMap<String, f32>>,
+    /// The probes of the gold answer of each set; empty without probes.
+    pub probes: Vec<Probe>,
     /// The names of the sets, for messages.
     pub ids: Vec<String>,
 }

@@ -12,6 +12,7 @@ mod head;
 mod head_terms;
 pub(crate) mod joint;
 pub(crate) mod joint_batch;
+mod probes;
 mod step_order;
 
 use std::ops::Range;

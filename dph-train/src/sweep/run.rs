@@ -52,7 +52,10 @@ pub(super) fn contexts<'a>(sweep: &'a Sweep, data: &'a Path) -> Result<Vec<RunCo
 fn selections(variants: &[Variant]) -> Vec<StateSelection> {
     let mut all = Vec::new();
     for variant in variants {
-        let selection = variant.experiment.head.aggregation.selection();
+        let aggregation = &variant.experiment.head.aggregation;
+        let last = variant.experiment.stages.last();
+        let selection =
+            last.map_or_else(|| aggregation.selection(), |stage| stage.objective.selection(aggregation));
         if !all.contains(&selection) {
             all.push(selection);
         }

@@ -98,6 +98,12 @@ fn head(problems: &mut StageProblems<'_>) {
         &["objective"],
         "`[head] standardise` needs a frozen model, but this stage trains the model, and the statistics would become outdated: remove `standardise`, or set `trainable = \"none\"`",
     );
+    let probes = stage.objective.steer.is_some_and(|steer| steer.probes > 0);
+    problems.require(
+        !probes || experiment.head.aggregation.running.is_none(),
+        &["objective", "steer", "probes"],
+        "`probes` trains the rewards that an answer has up to a token, and `running` of `[head] aggregation` changes only the rewards of tokens: remove one of them",
+    );
     let listwise = stage.objective.dph.is_some_and(|dph| dph.form == DphForm::Listwise);
     problems.require(
         !listwise || stage.negatives == Negatives::All,
