@@ -53,6 +53,7 @@ pub mod suggestion;
 pub mod terminal;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod text_file;
 pub mod tokenizer_files;
 
 pub use aggregation::{

@@ -325,6 +325,10 @@ fn what_the_hub_refuses_or_lacks_is_told_with_a_remedy() {
     let mut wrong = command(&folder, url, &["fetch", "hellaswag"]);
     let said = Run::new(wrong.env("HF_TOKEN", "wrong")).failed(1);
     assert!(said.contains("the account of the token has no access"), "{said}");
+    // The hub refuses a token that it does not know also for public data sets.
+    hub.fault("Rowan/hellaswag", [Fault::Status(401, "")]);
+    let said = Run::new(wrong.env("HF_TOKEN", "expired")).failed(1);
+    assert!(said.contains("it does not know the token, which may have expired"), "{said}");
     // The token of a login.
     fs::create_dir_all(folder.path().join("hf")).unwrap();
     fs::write(folder.path().join("hf/token"), "secret\n").unwrap();
@@ -333,7 +337,7 @@ fn what_the_hub_refuses_or_lacks_is_told_with_a_remedy() {
     for (task, problem) in [
         (
             "piqa",
-            "has no datasets/ybisk/piqa/plain_text (revision refs/convert/parquet); check the table [hub] of the task",
+            "has no datasets/ybisk/piqa/plain_text (revision refs/convert/parquet); check the table [hub] of the task, which names the files of a repository without this revision (key `files`)",
         ),
         ("sst2", "has no datasets/nyu-mll/glue/sst2 (revision refs/convert/parquet)"),
         ("winogrande", "the hub has converted only the first part of the split train (folder partial-train)"),
@@ -359,6 +363,53 @@ fn what_the_hub_refuses_or_lacks_is_told_with_a_remedy() {
         "{said}"
     );
     assert_eq!(files(&folder.path().join("data/hellaswag")).len(), 4);
+}
+
+/// What is no file is neither taken for one nor replaced.
+#[test]
+fn a_directory_in_place_of_a_file_is_named() {
+    let folder = folder();
+    let hub = TestHub::serve([("Rowan/hellaswag", hellaswag())]);
+    fs::create_dir_all(folder.path().join("data/hellaswag/train.parquet")).unwrap();
+    let said = fetch(&folder, &hub, &["hellaswag"]).failed(1);
+    assert!(
+        said.contains("cannot write data/hellaswag/train.parquet: a directory is in its place"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_page_in_place_of_a_file_is_named() {
+    let folder = folder();
+    let hub = TestHub::serve([("Rowan/hellaswag", hellaswag())]);
+    hub.fault("train/0000.parquet", std::iter::repeat_n(Fault::Page, 5));
+    let said = fetch(&folder, &hub, &["hellaswag", "--split", "train"]).failed(1);
+    assert!(
+        said.contains(
+            "in place of default/train/0000.parquet with 200000 bytes, 20 bytes of the type text/html"
+        ),
+        "{said}"
+    );
+    // What came stays away from the file.
+    fetch(&folder, &hub, &["hellaswag", "--split", "train"]).ok();
+    assert_eq!(files(&folder.path().join("data"))[0].1, bytes(1, 200_000));
+}
+
+#[test]
+fn a_list_without_an_end_is_named() {
+    let folder = folder();
+    let hub = TestHub::serve([("Rowan/hellaswag", hellaswag())]);
+    hub.fault("/tree/", std::iter::repeat_n(Fault::Endless, 5));
+    let said = fetch(&folder, &hub, &["hellaswag"]).failed(1);
+    assert!(said.contains("does not answer as a hub does (its list of files begins again)"), "{said}");
+}
+
+#[test]
+fn a_task_is_fetched_once() {
+    let folder = folder();
+    let hub = TestHub::serve([("Rowan/hellaswag", hellaswag())]);
+    let table = fetch(&folder, &hub, &["hellaswag", "hellaswag"]).ok();
+    assert_eq!(table.matches("please cite").count(), 1, "{table}");
 }
 
 #[test]

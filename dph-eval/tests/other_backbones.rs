@@ -94,8 +94,39 @@ fn a_head_is_used_on_another_copy_with_a_warning() {
         );
         assert!(said.contains(problem), "{said}");
     }
+    fs::rename(dir.join("elsewhere"), dir.join("model")).unwrap();
     let said = run(dir, &["rank", "half", "--input", "sets.jsonl", "--backbone", "same"]).failed(2);
     assert!(said.contains("there is no preference head here"), "{said}");
+}
+
+/// Equal sizes do not make a copy.
+#[test]
+fn a_copy_has_the_tokens_of_the_model() {
+    let place = place();
+    let dir = place.path();
+    let file = dir.join("half/tokenizer.json");
+    let mut json: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    let words = json["model"]["vocab"].as_object_mut().unwrap();
+    let of = |id: u64| words.iter().find(|(_, found)| **found == id).unwrap().0.clone();
+    let (one, other) = (of(300), of(301));
+    words[&one] = 301.into();
+    words[&other] = 300.into();
+    fs::write(&file, json.to_string()).unwrap();
+    let said = rank(dir, &["--backbone", "half"]).failed(2);
+    assert!(said.contains("half is not a copy of the model that this head was trained on"), "{said}");
+    assert!(said.contains(&format!("token 300 and 1 more is {other:?}, not {one:?}")), "{said}");
+    // Without the model of the training nothing can be compared.
+    fs::rename(dir.join("model"), dir.join("elsewhere")).unwrap();
+    assert_eq!(rank(dir, &["--backbone", "half"]).status, 0);
+    fs::rename(dir.join("elsewhere"), dir.join("model")).unwrap();
+
+    // A copy may write conversations otherwise.
+    let own = rank(dir, &[]).ok();
+    let template = "{% for m in messages %}<|im_start|>{{ m.role }}: {{ m.content }}<|im_end|>{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant: {% endif %}";
+    fs::write(dir.join("same/chat_template.jinja"), template).unwrap();
+    let found = rank(dir, &["--backbone", "same", "--chat", "template"]);
+    assert!(found.stderr.contains("warning: same writes conversations otherwise than"), "{found:?}");
+    assert_ne!(found.ok(), own);
 }
 
 #[test]

@@ -345,6 +345,19 @@ fn other_architectures_have_the_names_of_their_families() {
     );
 }
 
+/// llama.cpp writes the layers of reward models and classifiers under names of its own.
+#[test]
+fn a_head_in_a_file_is_named() {
+    for name in ["cls.output.weight", "cls.weight", "score.weight", "v_head.summary.weight"] {
+        let mut writer = llama(some_values);
+        writer.f32_tensor(name, &[1, 8], &[0.5; 8]);
+        let (_dir, path) = written(&writer);
+        let error = Backbone::load(&path, &dph_core::device("flex").unwrap()).unwrap_err().to_string();
+        assert!(error.contains("this is a reward model or classifier, whose head ("), "{error}");
+        assert!(error.contains(name) && error.contains("in the layout of Hugging Face"), "{error}");
+    }
+}
+
 #[test]
 fn old_keys_of_the_rotary_scaling_are_read() {
     let scaling = |change: &dyn Fn(&mut GgufWriter)| {

@@ -218,6 +218,26 @@ fn adapters_that_cannot_be_used_say_why() {
             "it adapts a matrix of 4 × 8",
         ),
         (said(&|config, _| config["base_model_name_or_path"] = "../adapter".into()), "is an adapter as well"),
+        // The configuration is that of another adapter.
+        (
+            said(&|config, _| {
+                config["r"] = 8.into();
+                config["rank_pattern"] = json!({ "k_proj": 4 });
+            }),
+            "lora_A.weight has the rank 2, but adapter_config.json says 8; are both files of one adapter?",
+        ),
+        (
+            said(&|config, _| config["modules_to_save"] = json!(["classifier", "lm_head"])),
+            "it lacks the module lm_head, which `modules_to_save` of adapter_config.json names",
+        ),
+        (
+            said(&|_, tensors| tensors[1].2[3] = f32::NAN),
+            "adapter_model.safetensors: the tensor model.layers.0.self_attn.q_proj.weight holds NaN",
+        ),
+        (
+            said(&|config, _| config["trainable_token_indices"] = json!({ "embed_tokens": [1] })),
+            "an adapter with `trainable_token_indices` is not supported",
+        ),
         // Tensors of another method, and of another base.
         (
             said(&|_, tensors| {
@@ -291,6 +311,45 @@ fn heads_of_other_kinds_are_named() {
     assert!(!Backbone::load(dir.join("larger"), &device()).unwrap().has_output());
 }
 
+/// A directory that is two things, and one that is half of one.
+#[test]
+fn directories_with_parts_of_models_say_what_they_are() {
+    let place = tempfile::tempdir().unwrap();
+    let dir = place.path();
+    model(&dir.join("base"), "LlamaForCausalLM", |_| ());
+    model(&dir.join("both"), "LlamaForCausalLM", |_| ());
+    adapter(&dir.join("both"), |_, _| ());
+    let said = run(dir, &["inspect", "both"]).failed(2);
+    assert!(
+        said.contains("the adapter both: the directory also holds the weights of a whole model"),
+        "{said}"
+    );
+    // What is left of an adapter does no harm.
+    fs::remove_file(dir.join("both/adapter_model.safetensors")).unwrap();
+    run(dir, &["inspect", "both"]).ok();
+
+    adapter(&dir.join("half"), |_, _| ());
+    fs::remove_file(dir.join("half/adapter_config.json")).unwrap();
+    let said = run(dir, &["inspect", "half"]).failed(2);
+    assert!(said.contains("the weights of an adapter, but no adapter_config.json"), "{said}");
+
+    adapter(&dir.join("training/checkpoint-10"), |_, _| ());
+    let said = run(dir, &["convert", "training", "out"]).failed(2);
+    assert!(said.contains("the directory holds models: name one of training/checkpoint-10"), "{said}");
+
+    model(&dir.join("value"), "LlamaForCausalLM", |_| ());
+    fs::create_dir(dir.join("value/value_head.safetensors")).unwrap();
+    let said = run(dir, &["inspect", "value"]).failed(1);
+    assert!(said.contains("value_head.safetensors"), "{said}");
+
+    fs::write(dir.join("base/config.json"), b"\xFF\xFE{\0}\0").unwrap();
+    let said = run(dir, &["inspect", "base"]).failed(1);
+    assert!(
+        said.contains("base/config.json: this is UTF-16; convert it to UTF-8 (iconv -f utf-16 "),
+        "{said}"
+    );
+}
+
 /// A class that `config.json` does not name shows in the tensors.
 #[test]
 fn a_score_layer_without_a_class_is_a_reward_model() {
@@ -337,6 +396,15 @@ fn inspect_says_what_a_model_is() {
     assert!(
         said("score").contains("a reward model (*ForSequenceClassification)\nrewards LABEL_0, LABEL_1\n")
     );
+    let number = |name: &str| {
+        let found = said(name);
+        let line = found.lines().find_map(|line| line.strip_prefix("parameters ")).unwrap();
+        line.replace(',', "").parse::<usize>().unwrap()
+    };
+    assert!(
+        said("score").contains("output matrix none\n") && said("base").contains("output matrix its own\n")
+    );
+    assert_eq!(number("score"), number("base") - 20 * 8);
     PreferenceHeadConfig::new(8, 12)
         .init(1, &device())
         .save(&PreferenceHeadConfig::new(8, 12), &dir.join("base"))

@@ -32,7 +32,7 @@ const HARMLESS: usize = 1 << 20;
 #[non_exhaustive]
 pub enum HeadFileError {
     /// The directory holds no preference head.
-    #[error("{}: there is no preference head ({HEAD_CONFIG_FILE} is missing); train one with `dph-train`", dir.display())]
+    #[error("{}: there is no preference head ({HEAD_CONFIG_FILE} is missing); name the export of a stage if this is a run, or train a head with `dph-train`", dir.display())]
     Missing {
         /// The directory.
         dir: PathBuf,

@@ -1,5 +1,6 @@
 //! `dph-data fetch`.
 
+use std::collections::HashSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -28,7 +29,9 @@ pub(crate) struct Fetch {
 impl Fetch {
     pub(crate) fn run(&self, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
         let root = data_directory(&self.root)?;
-        let tasks = self.tasks.iter().map(|task| Task::find(task)).collect::<Result<Vec<_>, _>>()?;
+        let mut tasks = self.tasks.iter().map(|task| Task::find(task)).collect::<Result<Vec<_>, _>>()?;
+        let mut seen = HashSet::new();
+        tasks.retain(|task| seen.insert(task.name.clone()));
         // A wrong request is reported before anything is downloaded.
         for task in &tasks {
             missing_splits(task, &self.split, &root)?;

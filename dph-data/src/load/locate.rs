@@ -1,6 +1,7 @@
 //! Locates the files of a split.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::split_files::{Unclear, entries, folders_named, searched, split_files, split_name};
@@ -50,8 +51,11 @@ pub enum LocateError {
 #[error(
     "found no rows of `{task}`, split `{split}`.\n  looked for: {}\n  {}",
     looked_for.join(", "),
-    if present.is_empty() { "none of these folders exists; set the data root with --data or DPH_DATA".to_owned() }
-    else { format!("there is: {}", present.join(", ")) }
+    match (&present[..], &folders[..]) {
+        ([], []) => "none of these folders exists; set the data root with --data or DPH_DATA".to_owned(),
+        ([], folders) => folders.join("; "),
+        (present, _) => format!("there is: {}", present.join(", ")),
+    }
 )]
 pub struct SplitNotFound {
     /// The task.
@@ -60,8 +64,10 @@ pub struct SplitNotFound {
     pub split: String,
     /// The names that were looked for, with their folders.
     pub looked_for: Vec<String>,
-    /// The files that are in these folders.
+    /// The files that are in these folders; what is no regular file is said.
     pub present: Vec<String>,
+    /// Without files, what is wrong with the folders that there are.
+    pub folders: Box<[String]>,
 }
 
 impl Task {
@@ -72,7 +78,7 @@ impl Task {
     ///
     /// - `NAME.EXTENSION` with the extension jsonl, ndjson, json, csv, tsv, parquet or txt, all but parquet also with `.gz`;
     /// - all shards `NAME-00000-of-00003.EXTENSION`, also with `-HASH` before the extension;
-    /// - `NAME/0000.EXTENSION`, `NAME/0001.EXTENSION` and so on.
+    /// - `NAME/0000.EXTENSION`, `NAME/0001.EXTENSION` and so on, or else all files in `NAME` with one extension.
     ///
     /// They are in the folder itself or in `data` or `default` inside of it. Capitals and small letters are the same.
     ///
@@ -98,6 +104,7 @@ impl Task {
             }
         }
         let extensions = EXTENSIONS.map(|(extension, _)| extension).join(",");
+        let there: Vec<_> = folders.iter().flat_map(|folder| folders_named(root, folder)).collect();
         Err(LocateError::NotFound(SplitNotFound {
             task: self.name.clone(),
             split: split.to_owned(),
@@ -107,11 +114,17 @@ impl Task {
                     format!("{}/{{{}}}.{{{extensions}}}", root.join(folder).display(), names.join(","))
                 })
                 .collect(),
-            present: folders
-                .iter()
-                .flat_map(|folder| folders_named(root, folder))
-                .flat_map(|folder| listing(&folder))
-                .collect(),
+            present: there.iter().flat_map(|folder| listing(folder)).collect(),
+            folders: match root.is_dir() {
+                true => std::iter::once(root)
+                    .chain(there.iter().map(PathBuf::as_path))
+                    .filter_map(empty)
+                    .collect(),
+                false => Box::new([format!(
+                    "there is no directory {}; set the data root with --data or DPH_DATA",
+                    root.display()
+                )]),
+            },
         }))
     }
 
@@ -187,7 +200,27 @@ pub(super) fn names(splits: &BTreeMap<String, Vec<String>>, split: &str) -> Vec<
 fn listing(folder: &Path) -> Vec<String> {
     let files = searched(folder);
     let files = files.iter().flat_map(|folder| entries(folder));
-    let mut files: Vec<String> = files.map(|path| path.display().to_string()).collect();
+    let mut files: Vec<String> = files.map(|path| described(&path)).collect();
     files.sort();
     files
+}
+
+/// A path, with what it is if it is no regular file.
+fn described(path: &Path) -> String {
+    let what = match path.metadata() {
+        Ok(found) if found.is_file() => return path.display().to_string(),
+        Ok(found) if found.is_dir() => "a directory",
+        Ok(_) => "no regular file",
+        Err(_) if path.is_symlink() => "a link to what does not exist",
+        Err(_) => return path.display().to_string(),
+    };
+    format!("{} ({what})", path.display())
+}
+
+/// Why a folder shows no files.
+fn empty(folder: &Path) -> Option<String> {
+    match fs::read_dir(folder) {
+        Err(error) => Some(format!("cannot read {}: {error}", folder.display())),
+        Ok(mut entries) => entries.next().is_none().then(|| format!("{} is empty", folder.display())),
+    }
 }

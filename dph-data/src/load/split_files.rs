@@ -33,6 +33,8 @@ enum Shards {
     Known(usize),
     /// `0000.parquet`, `0001.parquet` and so on.
     Numbered,
+    /// Files of any names in the folder of a split, in the order of these.
+    Named,
 }
 
 /// Why the files of a split are not clear.
@@ -89,14 +91,7 @@ pub(super) fn split_files(folder: &Path, name: &str) -> Result<Vec<PathBuf>, Unc
         for path in entries(&folder) {
             let file_name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             if file_name.eq_ignore_ascii_case(name) && path.is_dir() {
-                for path in entries(&path) {
-                    let Some(file) = SplitFile::parse(&path) else { continue };
-                    let number =
-                        file.name.parse().ok().filter(|_| is_number(file.name) && file.shard.is_none());
-                    if let Some(number) = number {
-                        add(&mut sets, &path, number, file.extension, Shards::Numbered);
-                    }
-                }
+                add_folder(&mut sets, &path);
             } else if let Some(file) = SplitFile::parse(&path)
                 && file.name.eq_ignore_ascii_case(name)
                 && path.is_file()
@@ -122,6 +117,35 @@ pub(super) fn split_files(folder: &Path, name: &str) -> Result<Vec<PathBuf>, Unc
     }
 }
 
+/// Adds the files in the folder of a split: those with numbers as their names or, if there are none, all.
+fn add_folder(sets: &mut BTreeMap<SetKey, Vec<(usize, PathBuf)>>, folder: &Path) {
+    let mut paths = entries(folder);
+    // Names of hidden files, and of those that other programs leave beside their output.
+    paths.retain(|path| {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        !name.starts_with(['.', '_']) && path.is_file()
+    });
+    paths.sort();
+    let files: Vec<_> = paths.iter().filter_map(|path| Some((path, SplitFile::parse(path)?))).collect();
+    let number = |file: &SplitFile<'_>| {
+        file.name.parse::<usize>().ok().filter(|_| is_number(file.name) && file.shard.is_none())
+    };
+    let are_numbered = files.iter().any(|(_, file)| number(file).is_some());
+    let mut names: BTreeMap<String, usize> = BTreeMap::new();
+    for (path, file) in files {
+        match (number(&file), file.shard) {
+            (Some(number), _) => add(sets, path, number, file.extension, Shards::Numbered),
+            _ if are_numbered => {}
+            (None, Some((number, all))) => add(sets, path, number, file.extension, Shards::Known(all)),
+            (None, None) => {
+                let place = names.entry(file.extension.to_ascii_lowercase()).or_default();
+                add(sets, path, *place, file.extension, Shards::Named);
+                *place += 1;
+            }
+        }
+    }
+}
+
 fn add(
     sets: &mut BTreeMap<SetKey, Vec<(usize, PathBuf)>>,
     path: &Path,
@@ -140,6 +164,7 @@ fn one_set(key: &SetKey, files: Vec<(usize, PathBuf)>) -> Result<Vec<PathBuf>, U
         Shards::None => 1,
         Shards::Known(all) => all,
         Shards::Numbered => files.last().map_or(0, |(last, _)| last + 1),
+        Shards::Named => files.len(),
     };
     if let Some([(_, first), (_, second)]) = files.array_windows().find(|[first, second]| first.0 == second.0)
     {
@@ -179,7 +204,9 @@ impl<'a> SplitFile<'a> {
 
     /// The parts of `train-00000-of-00002` and `train-00000-of-00002-a09b74b3ef9c3b56`.
     fn shard(stem: &str) -> Option<(&str, usize, usize)> {
-        let (number, all) = stem.rsplit_once("-of-")?;
+        const OF: &str = "-of-";
+        let at = stem.to_ascii_lowercase().rfind(OF)?;
+        let (number, all) = (&stem[..at], &stem[at + OF.len()..]);
         let (name, number) = number.rsplit_once('-')?;
         let all = match all.split_once('-') {
             Some((all, hash)) if hash.bytes().all(|byte| byte.is_ascii_hexdigit()) => all,
@@ -228,7 +255,15 @@ mod tests {
                 Err(Unclear::Missing { number, of, .. }) => format!("without {number} of {of:?}"),
             }
         };
-        assert_eq!(found(&["train.md", "trains.jsonl", "test.jsonl", "train/x.jsonl"]), "");
+        assert_eq!(found(&["train.md", "trains.jsonl", "test.jsonl", "train/x.md", "train/.x.jsonl"]), "");
+        assert_eq!(found(&["TRAIN-00000-OF-00001.JSONL"]), "TRAIN-00000-OF-00001.JSONL");
+        assert_eq!(
+            found(&["train/part-b.jsonl", "train/part-a.jsonl", "train/_SUCCESS"]),
+            "train/part-a.jsonl train/part-b.jsonl"
+        );
+        assert_eq!(found(&["train/0000.parquet", "train/readme.txt"]), "train/0000.parquet");
+        assert_eq!(found(&["train/x-1-of-2.csv"]), "without 0 of Some(2)");
+        assert_eq!(found(&["train/a.jsonl", "train/b.csv"]), "both train/b.csv, train/a.jsonl");
         assert_eq!(found(&["TRAIN.Jsonl.gz"]), "TRAIN.Jsonl.gz");
         assert_eq!(
             found(&["data/train-1-of-2-ab.csv", "data/train-0-of-2-cd.csv"]),

@@ -32,15 +32,25 @@ fn parse(path: &Path, bytes: &[u8], delimiter: u8, quotes: bool) -> Result<Vec<R
         line: error.position().map(|position| position.line() as usize),
         message: error.to_string(),
     };
-    let delimiter = evident_delimiter(bytes, delimiter, quotes).map_err(damaged)?;
+    let mut lines = Lines { at: 0, number: 1 };
+    let (bytes, delimiter) = match spreadsheet_delimiter(bytes) {
+        Some((delimiter, rest)) => {
+            lines.number += 1;
+            (rest, delimiter)
+        }
+        None => (bytes, evident_delimiter(bytes, delimiter, quotes).map_err(damaged)?),
+    };
     let mut reader = reader(bytes, delimiter, quotes);
-    let header = names(path, reader.byte_headers().map_err(damaged)?)?;
+    let header = names(path, lines.number, reader.byte_headers().map_err(damaged)?)?;
     let mut rows = Vec::new();
     let mut record = ByteRecord::new();
     while reader.read_byte_record(&mut record).map_err(damaged)? {
-        let (number, start) =
-            record.position().map_or((0, 0), |start| (start.line() as usize, start.byte() as usize));
+        let start = record.position().map_or(0, |start| start.byte() as usize);
         let source = &bytes[start..reader.position().byte() as usize];
+        // The reader leaves the end of the line before to the next record.
+        let blank = source.iter().take_while(|byte| b"\r\n".contains(byte)).count();
+        let number = lines.number_at(bytes, start + blank);
+        let source = &source[blank..];
         let checked = if quotes { check_quotes(source, delimiter) } else { Ok(()) };
         rows.push(Row { number, fields: checked.and_then(|()| fields(&header, &record)) });
     }
@@ -67,17 +77,50 @@ fn evident_delimiter(bytes: &[u8], own: u8, quotes: bool) -> Result<u8, csv::Err
     Ok(evident)
 }
 
-/// The names of the columns. Columns without a name may be several.
-fn names(path: &Path, header: &ByteRecord) -> Result<Vec<String>, RowsError> {
+/// The delimiter in the line `sep=;` with which spreadsheets may begin a file, and the text behind this line.
+fn spreadsheet_delimiter(bytes: &[u8]) -> Option<(u8, &[u8])> {
+    let (line, rest) = bytes.split_at(bytes.iter().position(|byte| b"\r\n".contains(byte))?);
+    let line = line.strip_prefix(b"\"").and_then(|line| line.strip_suffix(b"\"")).unwrap_or(line);
+    match line {
+        [name @ .., delimiter] if name.eq_ignore_ascii_case(b"sep=") && DELIMITERS.contains(delimiter) => {
+            let end = if rest.starts_with(b"\r\n") { 2 } else { 1 };
+            Some((*delimiter, &rest[end..]))
+        }
+        _ => None,
+    }
+}
+
+/// Numbers of lines, which end with `\n`, `\r\n` or `\r`.
+struct Lines {
+    at: usize,
+    number: usize,
+}
+
+impl Lines {
+    /// The number of the line at a place that is not before the last one.
+    fn number_at(&mut self, bytes: &[u8], place: usize) -> usize {
+        let is_end = |at: &usize| match bytes[*at] {
+            b'\n' => true,
+            b'\r' => bytes.get(at + 1) != Some(&b'\n'),
+            _ => false,
+        };
+        self.number += (self.at..place).filter(is_end).count();
+        self.at = place;
+        self.number
+    }
+}
+
+/// The names of the columns, in this line. Columns without a name may be several.
+fn names(path: &Path, line: usize, header: &ByteRecord) -> Result<Vec<String>, RowsError> {
     let mut known = HashSet::new();
     let name = |name: &[u8]| {
         let name = std::str::from_utf8(name).map_err(|_| RowsError::Damaged {
             path: path.to_owned(),
-            line: Some(1),
+            line: Some(line),
             message: format!("the name of a column {}", not_utf8(name)),
         })?;
         if !name.is_empty() && !known.insert(name.to_owned()) {
-            return Err(RowsError::same_columns(path, Some(1), name));
+            return Err(RowsError::same_columns(path, Some(line), name));
         }
         Ok(name.to_owned())
     };
@@ -86,9 +129,7 @@ fn names(path: &Path, header: &ByteRecord) -> Result<Vec<String>, RowsError> {
 
 /// Rejects a record that may have swallowed lines, because a quotation mark was not meant to open a field.
 fn check_quotes(source: &[u8], delimiter: u8) -> Result<(), RowProblem> {
-    // The reader leaves the end of the line before to the next record.
-    let start = source.iter().position(|byte| !b"\r\n".contains(byte)).unwrap_or(source.len());
-    let source = source[start..].trim_ascii_end();
+    let source = source.trim_ascii_end();
     let quoting = quoting(source, delimiter);
     if quoting == Quoting::Closed {
         return Ok(());

@@ -26,7 +26,11 @@ pub(super) fn sequence(bytes: &[u8]) -> Vec<JsonValue> {
                     let end = length + line_length(&rest[length..]);
                     let before =
                         rest[..length].split(|byte| *byte == b'\n').next_back().map_or(0, <[u8]>::len);
-                    let message = format!("not JSON: trailing characters (column {})", before + 1);
+                    let what = match rest[length..].trim_ascii_start().starts_with(b",") {
+                        true => "a comma follows the object; JSON Lines have none between objects",
+                        false => "trailing characters",
+                    };
+                    let message = format!("not JSON: {what} (column {})", before + 1);
                     (Err(RowProblem::new(SkipReason::Unreadable, message)), end)
                 }
             },
@@ -162,11 +166,28 @@ pub(super) fn not_json(text: &[u8], error: &serde_json::Error, first_line: Optio
     let text = error.to_string();
     let what = match text.split(" at line ").next().unwrap_or(&text) {
         what if what.contains("surrogate") || what.contains("hex escape") => {
-            "half of a surrogate pair (\\ud83d without \\ude00)"
+            "half of a surrogate pair, such as \\ud83d without \\ude00"
         }
+        "key must be a string" => "a key needs double quotation marks, as json.dumps writes them",
+        "expected value" | "expected ident" => python_word(line, error.column()).unwrap_or("expected value"),
         what => what,
     };
     format!("not JSON: {what} ({place})")
+}
+
+/// The word of Python at which reading failed, and its form in JSON.
+fn python_word(line: &[u8], column: usize) -> Option<&'static str> {
+    let front = &line[..column.saturating_sub(1).min(line.len())];
+    let start = front.iter().rposition(|byte| !byte.is_ascii_alphabetic()).map_or(0, |at| at + 1);
+    let words: [(&[u8], _); 5] = [
+        (b"None", "None is Python, write null"),
+        (b"True", "True is Python, write true"),
+        (b"False", "False is Python, write false"),
+        (b"nan", "nan is Python, write null"),
+        (b"'", "a text needs double quotation marks, as json.dumps writes them"),
+    ];
+    let at_word = &line[start..];
+    words.into_iter().find_map(|(word, what)| at_word.starts_with(word).then_some(what))
 }
 
 /// The number at which reading failed, as Python writes it, and the key whose value it is.

@@ -1,7 +1,7 @@
 //! [`read_rows`]: reads the rows of a file; its name says in which format.
 
 use std::fs;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::Path;
 
 use dph_core::git_lfs::is_pointer;
@@ -39,6 +39,7 @@ pub(crate) fn read(path: &Path, reading: Reading<'_>) -> Result<Vec<Row>, RowsEr
     let Some(name) = FileName::parse(path) else {
         return Err(RowsError::UnknownFormat { path: path.to_owned() });
     };
+    check_file(path)?;
     let text = || text(path, name.is_compressed);
     match name.format {
         Format::JsonLines => Ok(jsonl::parse(&text()?)),
@@ -47,6 +48,15 @@ pub(crate) fn read(path: &Path, reading: Reading<'_>) -> Result<Vec<Row>, RowsEr
         Format::Tsv => delimited::parse_tsv(path, &text()?, reading.quotes),
         Format::Text => Ok(txt::parse(&text()?)),
         Format::Parquet => parquet::read(path),
+    }
+}
+
+/// Rejects a pipe or a device, whose end may never come.
+fn check_file(path: &Path) -> Result<(), RowsError> {
+    let failed = |source| RowsError::Read { path: path.to_owned(), source };
+    match fs::metadata(path).map_err(failed)?.is_file() {
+        true => Ok(()),
+        false => Err(failed(io::Error::other("this is not a regular file; write its contents into one"))),
     }
 }
 
@@ -89,6 +99,9 @@ fn check_text(path: &Path, bytes: &[u8]) -> Result<(), RowsError> {
         [b'P', b'A', b'R', b'1', ..] => other("a parquet file", "rename it to .parquet"),
         [0x1F, 0x8B, ..] => other("a gzip archive", "unpack it first (gzip -d)"),
         [b'P', b'K', 3, 4, ..] => other("a zip archive", "unpack it first"),
+        [0xFF, 0xFE, 0, 0, ..] | [0, 0, 0xFE, 0xFF, ..] => {
+            other("UTF-32", "convert it to UTF-8 (iconv -f utf-32 -t utf-8)")
+        }
         // With the byte order mark, or ASCII without it.
         [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => {
             other("UTF-16", "convert it to UTF-8 (iconv -f utf-16 -t utf-8)")

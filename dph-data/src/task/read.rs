@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use dph_core::suggestion::did_you_mean;
+use dph_core::text_file::read_text;
 use serde_json::Value as Json;
 
 use super::compile::compile;
@@ -54,7 +55,7 @@ impl Task {
     /// # Errors
     /// The file cannot be read, or is not a valid task; all problems are listed.
     pub fn from_file(path: &Path) -> Result<Self, DefinitionError> {
-        let source = std::fs::read_to_string(path).map_err(|source| DefinitionError::Read {
+        let source = read_text(path).map_err(|source| DefinitionError::Read {
             kind: KIND,
             path: path.to_owned(),
             source,

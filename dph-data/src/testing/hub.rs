@@ -27,6 +27,10 @@ pub enum Fault {
     Damage,
     /// The whole content, whatever range is asked for.
     NoRange,
+    /// A page of HTML with 20 bytes in place of the answer.
+    Page,
+    /// A list whose next page is itself.
+    Endless,
     /// The content stops behind so many bytes, and the connection stays open.
     Stall(usize),
 }
@@ -154,12 +158,22 @@ impl State {
                 "HTTP/1.1 {status} x\r\nContent-Length: 0\r\nConnection: close\r\n{header}\r\n"
             );
         }
+        if let Some(Fault::Page) = fault {
+            return write!(
+                stream,
+                "HTTP/1.1 200 x\r\nContent-Length: 20\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n<html>Sign in</html>"
+            );
+        }
         let Answer { mut status, mut header, mut content } = match is_storage {
             true => self.stored(&request),
             false => self.hub(&request),
         };
         if let Some(Fault::Damage) = fault {
             content[0] ^= 1;
+        }
+        if let Some(Fault::Endless) = fault {
+            let (url, path, query) = (&self.url, &request.path, &request.query);
+            header = format!("Link: <{url}{path}?{query}>; rel=\"next\"\r\n");
         }
         let size = content.len();
         let from = request.range.filter(|_| status == 200 && !matches!(fault, Some(Fault::NoRange)));

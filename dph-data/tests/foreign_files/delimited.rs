@@ -89,6 +89,32 @@ fn delimiters_of_other_names() {
     read(one, "rows.csv", "text\na; b\n").expect(&[" -> *a; b"], &[]);
 }
 
+/// Spreadsheets may begin a file with the delimiter.
+#[test]
+fn files_that_begin_with_their_delimiter() {
+    for line in ["sep=;", "SEP=;", "\"sep=;\""] {
+        let rows = format!("\u{FEFF}{line}\r\nq;a;b;g\r\na, b;x;y;0\r\nopen;x\r\n");
+        read(TASK, "rows.csv", rows)
+            .expect(&["user: a, b -> *x / y"], &["rows.csv:4: 2 columns where the first line has 4"]);
+    }
+    read(TASK, "rows.csv", "sep=x,q,a,b,g\n1,q,x,y,0\n").expect(&["user: q -> *x / y"], &[]);
+    read(TASK, "rows.csv", "sep=;\nq;q\n").expect(&[], &["rows.csv:2: two columns have the name `q`"]);
+}
+
+/// The number of a row is that of its first line, whatever ends lines.
+#[test]
+fn lines_have_their_numbers() {
+    for end in ["\n", "\r\n", "\r"] {
+        let rows =
+            ["q,a,b,g", "\"one\n\nrow\",x,y,0", "", "short,x", "Q,x,y,1", "long,x,y,0,z", ""].join(end);
+        let found = read(TASK, "rows.csv", rows);
+        found.expect(
+            &["user: one\n\nrow -> *x / y", "user: Q -> x / *y"],
+            &["rows.csv:6: 2 columns", "rows.csv:8: 5 columns"],
+        );
+    }
+}
+
 #[test]
 fn columns_of_one_name() {
     read(TASK, "rows.tsv", "q\tq\ta\tb\tg\n").expect(&[], &["rows.tsv:1: two columns have the name `q`"]);
@@ -110,6 +136,7 @@ fn encodings_are_named() {
         .expect(&[], &["rows.csv:1: the name of a column is not UTF-8"]);
     read(TASK, "rows.tsv", b"q\0\t\0a\0\n\0").expect(&[], &["not text but UTF-16", "iconv -f utf-16le"]);
     read(TASK, "rows.csv", b"\xFE\xFF\0q\0,\0a").expect(&[], &["not text but UTF-16", "iconv -f utf-16 "]);
+    read(TASK, "rows.csv", b"\xFF\xFE\0\0q\0\0\0").expect(&[], &["not text but UTF-32", "iconv -f utf-32 "]);
     read("name = 't'\nkind = 'text'\ntext = '{{ text }}'\n", "rows.txt", b"Caf\xE9")
         .expect(&[], &["the document is not UTF-8, but probably Latin-1"]);
     read(TASK, "rows.jsonl", b"{\"q\": \"Caf\xE9\"}\n")

@@ -48,7 +48,8 @@ fn names_of_the_hub() {
         ["preference/train/0000.jsonl", "preference/train/0001.jsonl"],
         ["preference/default/train/0000.ndjson", "preference/default/train/0001.ndjson"],
         ["preference/train-00000-of-00002.jsonl.gz", "preference/train-00001-of-00002.jsonl.gz"],
-        ["preference/TRAIN-00000-of-00002.JSONL", "preference/Train-00001-of-00002.jsonl"],
+        ["preference/TRAIN-00000-OF-00002.JSONL", "preference/Train-00001-of-00002.jsonl"],
+        ["preference/train/part-00000-c000.jsonl", "preference/train/part-00001-c000.jsonl"],
     ] {
         read(&files).expect(&[FIRST, SECOND], &[]);
     }
@@ -134,4 +135,23 @@ fn archives_that_are_damaged() {
     judge("preference", &path, "train").expect(&[FIRST, SECOND], &[]);
     let path = write(root.path(), "dev.csv.gz", gzip("prompt,chosen,rejected\nQ,a\n"));
     judge("preference", &path, "train").expect(&[], &["dev.csv.gz:2: 2 columns where the first line has 3"]);
+}
+
+/// What bears the name of a split without being a file of rows is named.
+#[test]
+fn what_is_no_file_of_rows() {
+    let root = tempfile::tempdir().unwrap();
+    let says = |problem: &str| judge("preference", root.path(), "train").expect(&[], &[problem]);
+    says("is empty");
+    std::fs::create_dir_all(root.path().join("preference")).unwrap();
+    says("preference is empty");
+    std::fs::create_dir_all(root.path().join("preference/train.jsonl")).unwrap();
+    says("train.jsonl (a directory)");
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink("/nowhere/at/all", root.path().join("preference/train.csv")).unwrap();
+        says("train.csv (a link to what does not exist)");
+        std::os::unix::fs::symlink("/dev/zero", root.path().join("preference/train.json")).unwrap();
+        says("train.json (no regular file)");
+    }
 }

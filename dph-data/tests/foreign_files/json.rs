@@ -28,6 +28,21 @@ fn numbers_of_python() {
         .expect(&[], &["rows.json:1: not JSON: a value is -Infinity"]);
 }
 
+/// What people write in place of JSON Lines gets a remedy.
+#[test]
+fn what_json_lines_are_not() {
+    for (row, says) in [
+        (format!("{PAIR},"), "a comma follows the object; JSON Lines have none between objects"),
+        (PAIR.replace('"', "'"), "a key needs double quotation marks"),
+        (PAIR.replace("\"Bob.\"", "'Bob.'"), "a text needs double quotation marks"),
+        (PAIR.replace("\"Bob.\"", "None"), "None is Python, write null"),
+        (PAIR.replace("\"Bob.\"", "nan"), "nan is Python, write null"),
+        (PAIR.replace("\"Bob.\"", "False"), "False is Python, write false"),
+    ] {
+        read("rows.jsonl", &format!("{row}\n{PAIR}\n")).expect(&[READ], &["rows.jsonl:1: not JSON: ", says]);
+    }
+}
+
 #[test]
 fn halves_of_surrogate_pairs() {
     let bad = PAIR.replace("Bob", "\\ude00");
@@ -91,7 +106,7 @@ fn objects_one_after_another() {
         &[
             "rows.jsonl:1: not JSON: EOF",
             "rows.jsonl:3: not JSON: EOF",
-            "rows.jsonl:5: not JSON: trailing characters",
+            "rows.jsonl:5: not JSON: a comma follows the object",
         ],
     );
 }

@@ -117,6 +117,7 @@ fn conversations_that_do_not_repeat_the_prompt() {
 #[test]
 fn conversations_in_texts() {
     let prompt = json!([message("system", "S"), message("user", "Q")]).to_string();
+    let twice_prompt = prompt.clone();
     read(&[pair(&prompt.into())]).expect(&["system: S | user: Q -> *x / y"], &[]);
     let answer = |text: &str| message("assistant", text).to_string();
     read(&[json!({ "prompt": "Q", "chosen": answer("x"), "rejected": answer("y") })])
@@ -127,6 +128,14 @@ fn conversations_in_texts() {
     let json = "[{\"name\": \"x\"}]";
     read(&[json!({ "prompt": "Q", "chosen": json, "rejected": "{\"role\"" })])
         .expect(&["user: Q -> *[{\"name\": \"x\"}] / {\"role\""], &[]);
+    // JSON in JSON is read, and JSON that ends early is no answer.
+    let twice = json!(answer("x")).to_string();
+    read(&[json!({ "prompt": json!(twice_prompt).to_string(), "chosen": twice, "rejected": "\"y\"" })])
+        .expect(&["system: S | user: Q -> *x / \"y\""], &[]);
+    for start in ["[{\"role\": \"assistant\", \"content\": \"x\"", "[ {\"from\":\"gpt\"},"] {
+        read(&[json!({ "prompt": "Q", "chosen": start, "rejected": "y" })])
+            .expect(&[], &["`chosen` begins as messages in JSON, but these end early"]);
+    }
     let python = "[{'role': 'assistant', 'content': 'x'}]";
     read(&[json!({ "prompt": "Q", "chosen": python, "rejected": "y" })])
         .expect(&[], &["`chosen` is a list of Python as text", "json.dumps"]);
@@ -144,7 +153,8 @@ fn prompts_that_end_with_the_assistant() {
     let row = json!({ "prompt": [message("assistant", "A")], "a": "x", "s": 1 });
     read_as(task.to_str().unwrap(), &[row]).expect(&[], says);
     read(&[json!({ "Prompt": "A", "chosen": "x", "rejected": "y" })])
-        .expect(&[], &["there is no prompt: no field `prompt`", "there is `Prompt`, `chosen`, `rejected`"]);
+        .expect(&[], &["there is no prompt: ", "no field `prompt`; there is `Prompt`, `chosen`, `rejected`"]);
+    read(&[pair(&Json::Null), pair(&json!([]))]).expect(&[], &["`prompt` is null", "`prompt` is empty"]);
 }
 
 #[test]
@@ -205,6 +215,26 @@ fn errors_name_the_fields_that_there_are() {
         &[],
         &["no gold answer: `label` is missing, null, empty or -1; there is `question`, `options`, `Label`"],
     );
+    let prompt = |message: Json| pair(&json!([{ "role": "user", "content": "A" }, message]));
+    for (message, says) in [
+        (
+            json!({ "content": "A", "name": "n" }),
+            "message 2 in `prompt` has no `role` (or `from`); there is `content`, `name`",
+        ),
+        (
+            json!({ "role": "user", "text": "A" }),
+            "message 2 in `prompt` (`user`) has no `content` (or `value`); there is `role`, `text`",
+        ),
+        (
+            json!({ "role": 3, "content": "A" }),
+            "message 2 in `prompt` needs a text as its role, but there is a number",
+        ),
+        (json!({ "role": " ", "content": "A" }), "message 2 in `prompt` has an empty role"),
+        (json!("A"), "but message 2 is text"),
+        (json!({ "role": "user", "content": 3 }), "message 2 in `prompt` (`user`): `content` must be text"),
+    ] {
+        read(&[prompt(message)]).expect(&[], &[says]);
+    }
     let many: serde_json::Map<_, _> = (0..20).map(|index| (format!("f{index}"), index.into())).collect();
     read_as(task, &[many.into()]).expect(&[], &["`f10`, `f11` and 8 more"]);
 }

@@ -10,8 +10,9 @@ use dph_model::{Family, InputError, ModelFiles, Text, TextClassifier, class_orde
 
 use crate::model::error::ModelError;
 use crate::model::locate::locate;
-use crate::model::open::{name_of, tokenizer};
+use crate::model::open::name_of;
 use crate::model::open_options::OpenOptions;
+use crate::model::tokenizer::tokenizer;
 
 /// A classifier or regressor of texts with its tokenizer.
 #[derive(Debug)]

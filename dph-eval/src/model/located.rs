@@ -2,15 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
-use dph_core::{HEAD_CONFIG_FILE, HeadFileError, PreferenceHeadConfig};
+use dph_core::{Ending, HEAD_CONFIG_FILE, HeadFileError, PreferenceHeadConfig};
 use dph_data::ChatFormat;
 use dph_model::{CheckpointError, ModelFiles};
 
 use crate::model::backbone_reference::BackboneReference;
 use crate::model::backbone_sizes::BackboneSizes;
+use crate::model::copy_tokens::{have_same_chat, token_difference};
 use crate::model::error::ModelError;
 use crate::model::locate::locate;
 use crate::model::open_options::OpenOptions;
+use crate::model::tokenizer::tokenizer;
 
 /// The files of a model and of its preference head.
 pub(super) struct Located {
@@ -26,6 +28,8 @@ pub(super) struct Located {
     pub format: Option<ChatFormat>,
     /// The configuration of the preference head; `None` for a model without one.
     pub head: Option<PreferenceHeadConfig>,
+    /// Whether the language model is a copy of that of the head which writes conversations otherwise.
+    pub other_chat: bool,
 }
 
 impl Located {
@@ -78,9 +82,13 @@ impl Located {
                 Err(error) => return Err(error.into()),
             },
         };
-        let located = Self { export, reference, files, own, format, head };
+        let located = Self { export, reference, files, own, format, head, other_chat: false };
         match &options.backbone {
-            Some(backbone) => located.check_copy(backbone).map(|()| located),
+            Some(backbone) => {
+                located.check_copy(backbone)?;
+                let other_chat = located.check_tokens(backbone, options)?;
+                Ok(Self { other_chat, ..located })
+            }
             None => Ok(located),
         }
     }
@@ -124,6 +132,31 @@ impl Located {
                 differences,
             }),
             _ => Ok(()),
+        }
+    }
+
+    /// Fails if the tokens of the language model are others than those of the one that the head was trained on, if that model is there.
+    /// Whether conversations are written otherwise.
+    fn check_tokens(&self, backbone: &Path, options: &OpenOptions) -> Result<bool, ModelError> {
+        let own = self.reference.as_ref().map(|reference| reference.resolve(&self.export));
+        let trained_on = match (own.filter(|own| own.exists()), &self.own) {
+            (Some(own), _) => ModelFiles::open(own).ok(),
+            (None, Some(_)) => ModelFiles::open(&self.export).ok(),
+            (None, None) => None,
+        };
+        let ending = self.head.as_ref().map_or(Ending::Turn, |head| head.ending);
+        let read = |files: &ModelFiles| tokenizer(files, self.format, ending, options.text_only).ok();
+        // Another error is reported where the tokenizer is needed.
+        let Some((found, expected)) = read(&self.files).zip(trained_on.as_ref().and_then(read)) else {
+            return Ok(false);
+        };
+        match token_difference(&found, &expected) {
+            None => Ok(!have_same_chat(&found, &expected)),
+            Some(difference) => Err(ModelError::OtherModel {
+                dir: self.export.clone(),
+                backbone: backbone.to_owned(),
+                differences: vec![difference],
+            }),
         }
     }
 }

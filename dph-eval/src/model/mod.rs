@@ -3,6 +3,7 @@
 mod backbone_reference;
 mod backbone_sizes;
 mod classifier_model;
+mod copy_tokens;
 mod error;
 mod files;
 mod head_fits;
@@ -14,6 +15,7 @@ mod manifest;
 mod open;
 mod open_options;
 mod outline;
+mod tokenizer;
 
 pub use backbone_reference::{BackboneReference, export_head};
 pub use backbone_sizes::BackboneSizes;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 use dph_core::{CandidateSet, Ending, HEAD_CONFIG_FILE, PreferenceHead, PreferenceHeadConfig};
-use dph_data::{ChatFormat, ChatOptions, ChatTokenizer};
+use dph_data::ChatTokenizer;
 use dph_model::checkpoint::{CheckpointError, Precision};
 use dph_model::{Backbone, LoadOptions, ModelFiles};
 
@@ -13,6 +13,7 @@ use crate::model::error::ModelError;
 use crate::model::head_fits::check_head;
 use crate::model::located::Located;
 use crate::model::open_options::OpenOptions;
+use crate::model::tokenizer::tokenizer;
 use crate::pass::{Unscorable, check_set};
 
 /// A language model with everything that is needed to score candidates.
@@ -69,7 +70,7 @@ impl Model {
     ) -> Result<Self, ModelError> {
         let located = Located::find(dir, options)?;
         located.check_content(options)?;
-        let Located { export, reference, files, own, format, head } = located;
+        let Located { export, reference, files, own, format, head, other_chat } = located;
         let head = match head {
             None => None,
             Some(_) if export.join(HEAD_CONFIG_FILE).is_file() => {
@@ -94,6 +95,14 @@ impl Model {
                      prints how far",
                     dir.display(),
                     backbone.display()
+                ));
+            }
+            if other_chat {
+                warnings.push(format!(
+                    "{} writes conversations otherwise than the language model that the head of {} was trained on (its chat template \
+                     differs), so rewards differ; copy the files of the tokenizer from that model",
+                    backbone.display(),
+                    dir.display()
                 ));
             }
         }
@@ -143,17 +152,6 @@ impl Model {
     pub fn check(&self, set: &CandidateSet) -> Result<(), Unscorable> {
         check_set(&self.backbone, set)
     }
-}
-
-/// The tokenizer of a backbone.
-pub(super) fn tokenizer(
-    files: &ModelFiles,
-    format: Option<ChatFormat>,
-    ending: Ending,
-    text_only: bool,
-) -> Result<ChatTokenizer, ModelError> {
-    let options = ChatOptions { format, text_only, ending, ..ChatOptions::default() };
-    Ok(ChatTokenizer::from_files(files.path(), &|name| files.read(name), &options)?)
 }
 
 fn backbone(

@@ -10,8 +10,8 @@ use dph_model::{CheckpointError, DecoderConfig, ModelFiles};
 use crate::model::error::ModelError;
 use crate::model::head_fits::check_head;
 use crate::model::located::Located;
-use crate::model::open::tokenizer;
 use crate::model::open_options::OpenOptions;
+use crate::model::tokenizer::tokenizer;
 
 /// What is known of a model without its weights.
 #[derive(Debug)]

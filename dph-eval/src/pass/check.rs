@@ -17,7 +17,8 @@ pub enum ScoreError {
     },
     /// The model has no output matrix.
     #[error(
-        "this is a reward model without an output matrix, so answers have no log-likelihood; use their rewards (--scorer reward)"
+        "this is a reward model without an output matrix, so answers have no log-likelihood; use their rewards (--scorer reward) or, if it has no head \
+         either, fetch the weights of its layer `score`"
     )]
     NoOutput,
     /// The model refuses a batch.

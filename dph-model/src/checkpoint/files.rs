@@ -6,9 +6,11 @@ use std::sync::Arc;
 
 use dph_core::HEAD_CONFIG_FILE;
 use dph_core::run_files::{BACKBONE_FILE, MANIFEST_FILE};
+use dph_core::text_file::read_text;
 use dph_core::tokenizer_files::{TokenizerFilesError, convert_tokenizer};
 
-use super::adapter::config::{AdapterConfig, has_adapter};
+use super::adapter::config::{ADAPTER_CONFIG_FILE, AdapterConfig, has_adapter, has_both};
+use super::adapter::weights::adapter_weights;
 use super::error::CheckpointError;
 use super::file_names::{
     COMPANION_FILES, CONFIG_FILE, GENERATION_CONFIG_FILE, TOKENIZER_CONFIG_FILE, TOKENIZER_FILE,
@@ -72,6 +74,13 @@ impl ModelFiles {
         if has_adapter(&path) {
             return Self::open_adapter(path, base);
         }
+        if has_both(&path) {
+            let problem = format!(
+                "the directory also holds the weights of a whole model, and transformers would use only the adapter; move either \
+                 {ADAPTER_CONFIG_FILE} or these weights elsewhere"
+            );
+            return Err(CheckpointError::Adapter { dir: path, problem });
+        }
         if let Some(base) = base {
             return Err(CheckpointError::NoAdapter { path, base: base.into() });
         }
@@ -120,7 +129,7 @@ impl ModelFiles {
         }
         let path = self.path.join(CONFIG_FILE);
         CheckpointError::check_pointer(&path)?;
-        let text = std::fs::read_to_string(&path).map_err(|source| match source.kind() {
+        let text = read_text(&path).map_err(|source| match source.kind() {
             io::ErrorKind::NotFound => {
                 CheckpointError::NoConfig { path: path.clone(), remedy: remedy(&self.path) }
             }
@@ -221,6 +230,19 @@ fn remedy(dir: &Path) -> String {
             "the directory holds a preference head, but no language model; name the language model ({BACKBONE_FILE} says where it is), or \
              write both as one model with `dph-model convert --sequence-classification`"
         );
+    }
+    if adapter_weights(dir).is_ok() {
+        return format!(
+            "the directory holds the weights of an adapter, but no {ADAPTER_CONFIG_FILE}, which says what they are; fetch it as well"
+        );
+    }
+    let mut below: Vec<_> =
+        std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    below.retain(|path| [CONFIG_FILE, ADAPTER_CONFIG_FILE].iter().any(|file| path.join(file).is_file()));
+    if !below.is_empty() {
+        below.sort();
+        let below: Vec<_> = below.iter().map(|path| path.display().to_string()).collect();
+        return format!("the directory holds models: name one of {}", below.join(", "));
     }
     let models = gguf_models(dir);
     let names: Vec<_> = models.iter().filter_map(|path| path.file_name()?.to_str()).collect();

@@ -225,7 +225,7 @@ pub(super) fn read(
         let (part, behind) = rest.split_at_mut(len(tensor));
         tensors.read(&tensor.name, part)?;
         if !options.allow_non_finite && !is_finite(part) {
-            let (path, tensor) = (tensors.path().to_owned(), tensor.name.clone());
+            let (path, tensor) = (tensors.origin_of_non_finite(&tensor.name).to_owned(), tensor.name.clone());
             return Err(CheckpointError::NotFinite { path, tensor });
         }
         let is_f16 = options.precision == Precision::F16 && !options.allow_non_finite;

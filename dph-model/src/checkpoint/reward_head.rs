@@ -91,7 +91,7 @@ fn stored_layer(
     }
     for (name, format) in VALUE_HEAD_FILES {
         let path = files.path().join(name);
-        if path.is_file() {
+        if path.exists() {
             let tensors = Tensors::open_file(&path, format)?;
             return match layer(&tensors) {
                 Some(layer) => Ok(Some((Some(tensors), layer))),
@@ -118,7 +118,11 @@ fn padding(keys: &Map<String, Value>, family: &Family) -> Option<u32> {
 /// The error for a head that is not one linear layer.
 fn other_head(path: &Path, tensors: &Tensors) -> CheckpointError {
     let is_of_head = |name: &&str| LAYERS.iter().any(|layer| name.starts_with(layer));
-    let names: Vec<&str> = tensors.iter().map(|(name, _)| name).filter(is_of_head).collect();
+    let all = || tensors.iter().map(|(name, _)| name);
+    let mut names: Vec<&str> = all().filter(is_of_head).collect();
+    if names.is_empty() {
+        names = all().collect();
+    }
     CheckpointError::RewardHead { path: path.into(), tensors: names.join(", ") }
 }
 

@@ -24,6 +24,8 @@ pub(crate) struct Tensors {
     deltas: BTreeMap<String, Vec<Delta>>,
     /// The tensors of adapters by their own names.
     of_adapters: BTreeMap<String, Place>,
+    /// The file of an adapter.
+    adapter: Option<PathBuf>,
 }
 
 #[derive(Debug)]
@@ -52,6 +54,7 @@ impl Tensors {
             tensors: BTreeMap::new(),
             deltas: BTreeMap::new(),
             of_adapters: BTreeMap::new(),
+            adapter: None,
         }
     }
 
@@ -95,6 +98,7 @@ impl Tensors {
     pub fn add_adapter(&mut self, adapter: Self, whole: &[(String, String)]) {
         let first = self.files.len();
         self.files.extend(adapter.files);
+        self.adapter = Some(adapter.path);
         let places = adapter.tensors.into_iter();
         let places: BTreeMap<_, _> =
             places.map(|(name, place)| (name, Place { file: first + place.file, ..place })).collect();
@@ -168,14 +172,32 @@ impl Tensors {
         let Some(place) = self.tensors.get(name) else { return Ok(()) };
         self.read_at(place, values)?;
         for delta in self.deltas.get(name).into_iter().flatten() {
-            let matrix = |name: &str| -> Result<Vec<f32>, CheckpointError> {
-                let Some(place) = self.of_adapters.get(name) else { return Ok(Vec::new()) };
-                let mut values = vec![0.0; place.info.shape.iter().product()];
-                self.read_at(place, &mut values).map(|()| values)
-            };
-            delta.add(&matrix(&delta.a)?, &matrix(&delta.b)?, values);
+            delta.add(&self.of_adapter(&delta.a)?, &self.of_adapter(&delta.b)?, values);
         }
         Ok(())
+    }
+
+    /// A matrix of an adapter.
+    fn of_adapter(&self, name: &str) -> Result<Vec<f32>, CheckpointError> {
+        let Some(place) = self.of_adapters.get(name) else { return Ok(Vec::new()) };
+        let mut values = vec![0.0; place.info.shape.iter().product()];
+        self.read_at(place, &mut values).map(|()| values)
+    }
+
+    /// Where the values of a tensor are from that are not finite: the file of the adapter that changes it, or the model.
+    pub fn origin_of_non_finite(&self, name: &str) -> &Path {
+        let is_bad = |matrix: &String| {
+            self.of_adapter(matrix).is_ok_and(|values| values.iter().any(|value| !value.is_finite()))
+        };
+        let in_matrices =
+            self.deltas.get(name).into_iter().flatten().any(|delta| is_bad(&delta.a) || is_bad(&delta.b));
+        let of = |place: &Place| {
+            self.of_adapters.values().any(|own| own.file == place.file && own.name == place.name)
+        };
+        match &self.adapter {
+            Some(adapter) if in_matrices || self.tensors.get(name).is_some_and(of) => adapter,
+            _ => &self.path,
+        }
     }
 
     fn read_at(&self, place: &Place, values: &mut [f32]) -> Result<(), CheckpointError> {

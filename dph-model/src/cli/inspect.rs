@@ -50,7 +50,7 @@ impl Inspect {
             ),
             ("vocabulary", sizes.vocab.to_string()),
             ("context", sizes.context.to_string()),
-            ("output matrix", if sizes.tied_output { "the embedding" } else { "its own" }.into()),
+            ("output matrix", output_matrix(&summary).into()),
             ("weights", weights(summary.weights.as_ref())),
         ]);
         pairs.extend(tokenizer(summary.tokenizer.as_ref()));
@@ -105,4 +105,12 @@ fn tokenizer(tokenizer: Option<&TokenizerSummary>) -> Vec<(&'static str, String)
         ("special tokens", special),
         ("chat template", if tokenizer.chat_template { "yes" } else { "no" }.into()),
     ]
+}
+
+fn output_matrix(summary: &Summary) -> &'static str {
+    match summary.sizes.tied_output {
+        _ if !summary.has_output => "none",
+        true => "the embedding",
+        false => "its own",
+    }
 }

@@ -37,6 +37,8 @@ pub(crate) struct Summary {
     pub model_type: String,
     pub parameters: usize,
     pub sizes: Sizes,
+    /// Whether there is an output matrix; with tied weights it is the embedding.
+    pub has_output: bool,
     pub parts: Vec<Part>,
     /// `None` without weights.
     pub weights: Option<Weights>,
@@ -138,14 +140,19 @@ impl Summary {
             None if !has_output => "a language model without an output matrix",
             None => "a language model",
         };
+        let mut parts = parts(&family, &config, &infos.unwrap_or_default());
+        let is_absent = |part: &Part| !has_output && config.causal && part.part == "output";
+        let absent: usize = parts.iter().filter(|part| is_absent(part)).map(|part| part.parameters).sum();
+        parts.retain(|part| !is_absent(part));
         Ok(Self {
             kind: kind.into(),
             base: None,
             rewards: head.map(|head| head.config.rewards).unwrap_or_default(),
             model_type: keys["model_type"].as_str().unwrap_or_default().into(),
-            parameters: config.param_count(),
+            parameters: config.param_count() - absent,
             sizes: Sizes::for_config(&config),
-            parts: parts(&family, &config, &infos.unwrap_or_default()),
+            has_output,
+            parts,
             weights,
             tokenizer,
             heads: heads(&config),

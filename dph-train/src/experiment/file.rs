@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use dph_core::text_file::read_text;
+
 use crate::experiment::Experiment;
 use crate::experiment::error::ExperimentError;
 use crate::experiment::overrides::Overridden;
@@ -29,8 +31,7 @@ impl ExperimentFile {
     /// # Errors
     /// All problems, each with its line in the file; or an override that causes one.
     pub fn read(path: &Path, overrides: &[String]) -> Result<Self, ExperimentError> {
-        let source = std::fs::read_to_string(path)
-            .map_err(|source| ExperimentError::Read { path: path.into(), source })?;
+        let source = read_text(path).map_err(|source| ExperimentError::Read { path: path.into(), source })?;
         let folder = path.parent().unwrap_or(Path::new(""));
         let overridden = Overridden::new(&source, &path.display().to_string(), overrides)?;
         let text = &overridden.text;

@@ -132,24 +132,23 @@ impl Client {
                         status => return Err(self.refusal(status, headers, what)),
                     }
                 }
-                Err(
+                Err((
+                    _,
                     error @ (ureq::Error::BadUri(_) | ureq::Error::Http(_) | ureq::Error::TooManyRedirects),
-                ) => {
+                )) => {
                     return Err(self.no_hub(&error));
                 }
-                Err(error) if !self.reached.get() && is_unreachable(&error) => {
-                    return Err(HubProblem::Unreachable {
-                        endpoint: self.endpoint.clone(),
-                        problem: error.to_string(),
-                    });
+                Err((endpoint, error)) if !self.reached.get() && is_unreachable(&error) => {
+                    return Err(HubProblem::Unreachable { endpoint, problem: error.to_string() });
                 }
-                Err(error) => (format!("the connection to {} fails ({error})", self.endpoint), None),
+                Err((host, error)) => (format!("the connection to {host} fails ({error})"), None),
             };
             patience.wait(problem, pause, &self.endpoint, notify)?;
         }
     }
 
-    fn follow(&self, url: &str, from: Option<u64>) -> Result<Answer, ureq::Error> {
+    /// The answer, or the host that failed.
+    fn follow(&self, url: &str, from: Option<u64>) -> Result<Answer, (String, ureq::Error)> {
         let (mut url, mut size, mut digest) = (url.to_owned(), None, None);
         for _ in 0..=REDIRECTS {
             let own = origin(&url) == origin(&self.endpoint);
@@ -160,7 +159,7 @@ impl Client {
             if let Some(from) = from {
                 request = request.header(header::RANGE, format!("bytes={from}-"));
             }
-            let response = request.call()?;
+            let response = request.call().map_err(|error| (origin(&url).to_owned(), error))?;
             let text = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
             if own {
                 size = text("x-linked-size").and_then(|size| size.parse().ok()).or(size);
@@ -175,7 +174,7 @@ impl Client {
                 Some(to) => url = to,
             }
         }
-        Err(ureq::Error::TooManyRedirects)
+        Err((self.endpoint.clone(), ureq::Error::TooManyRedirects))
     }
 
     fn refusal(&self, status: u16, headers: &HeaderMap, what: &str) -> HubProblem {
@@ -185,6 +184,7 @@ impl Client {
                 endpoint: self.endpoint.clone(),
                 repository: self.repository.clone(),
                 with_token: self.token.is_some(),
+                status,
             },
             404 => self.not_found(what, says),
             status => {
@@ -212,6 +212,8 @@ impl Client {
 fn is_unreachable(error: &ureq::Error) -> bool {
     match error {
         ureq::Error::HostNotFound | ureq::Error::ConnectionFailed | ureq::Error::Timeout(_) => true,
+        // The system has no kind for this.
+        ureq::Error::Io(error) if error.to_string().contains("lookup address") => true,
         ureq::Error::Io(error) => matches!(
             error.kind(),
             ErrorKind::ConnectionRefused

@@ -144,6 +144,10 @@ impl Download<'_> {
         while self.size.is_none_or(|size| part.length < size) {
             let from = Some(part.length).filter(|length| *length > 0);
             let mut answer = self.client.ask(&url, &self.remote.path, from, &mut patience, notify)?;
+            if let Some(problem) = self.other_length(&answer) {
+                patience.wait(problem, None, &self.client.endpoint, notify)?;
+                continue;
+            }
             let Some(end) = self.begin(part, &answer)? else {
                 part.cut().map_err(&write)?;
                 let problem = format!("{} does not continue {}", self.client.endpoint, self.remote.path);
@@ -179,6 +183,19 @@ impl Download<'_> {
             }
         }
         Ok(())
+    }
+
+    /// What is wrong with an answer that is whole and has another length than the file, such as the page of a proxy.
+    fn other_length(&self, answer: &Answer) -> Option<String> {
+        let headers = answer.response.headers();
+        let length = headers.get("content-length")?.to_str().ok()?.parse::<u64>().ok()?;
+        let size = self.size.filter(|size| answer.response.status() == 200 && length != *size)?;
+        let kind = headers.get("content-type").and_then(|kind| kind.to_str().ok());
+        let kind = kind.map_or_else(String::new, |kind| format!(" of the type {kind}"));
+        let (file, endpoint) = (&self.remote.path, &self.client.endpoint);
+        Some(format!(
+            "in place of {file} with {size} bytes, {length} bytes{kind} come from {endpoint} or a proxy before it"
+        ))
     }
 
     /// Prepares the part for an answer. The size of the file, if it is known; `None` if the answer does not continue the part.

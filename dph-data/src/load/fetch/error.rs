@@ -104,6 +104,10 @@ pub enum HubProblem {
                 "the data set is gated or private, or there is none of this name. Accept its terms at {endpoint}/datasets/{repository} and \
                  set HF_TOKEN to a token of your account ({endpoint}/settings/tokens)"
             ),
+            true if *status == 401 => format!(
+                "it does not know the token, which may have expired. Set HF_TOKEN to a token of your account ({endpoint}/settings/tokens); \
+                 public data sets need none"
+            ),
             true => format!(
                 "the account of the token has no access. Accept the terms at {endpoint}/datasets/{repository} with this account, or set \
                  HF_TOKEN to a token of another one ({endpoint}/settings/tokens)"
@@ -117,10 +121,13 @@ pub enum HubProblem {
         repository: String,
         /// Whether a token was sent.
         with_token: bool,
+        /// The status.
+        status: u16,
     },
     /// Status 404.
     #[error(
-        "{endpoint} has no {what} (revision {revision}); check the table [hub] of the task{}",
+        "{endpoint} has no {what} (revision {revision}); check the table [hub] of the task, which names the files of a repository without this \
+         revision (key `files`){}",
         of_hub(says)
     )]
     NotFound {
@@ -134,7 +141,7 @@ pub enum HubProblem {
         says: Option<String>,
     },
     /// The configuration has no such split.
-    #[error("the configuration has no split {}; it has {}", names.join(" or "), there.join(", "))]
+    #[error("the configuration has no split {}; it has {}", names.join(" or "), if there.is_empty() { "none".to_owned() } else { there.join(", ") })]
     NoSuchSplit {
         /// The names that were looked for.
         names: Vec<String>,

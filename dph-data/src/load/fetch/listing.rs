@@ -1,5 +1,7 @@
 //! [`list`]: the files of a folder of a repository, with their sizes and digests.
 
+use std::collections::HashSet;
+
 use dph_core::hub::Digest;
 use serde::Deserialize;
 
@@ -48,7 +50,11 @@ pub(super) fn list(
     let mut next =
         Some(client.api(&format!("tree/{}{place}?recursive={recursive}", encoded(&client.revision))));
     let mut files = Vec::new();
+    let mut seen = HashSet::new();
     while let Some(url) = next {
+        if !seen.insert(url.clone()) {
+            return Err(client.no_hub(&"its list of files begins again"));
+        }
         let (entries, following) = client.json::<Vec<Entry>>(&url, folder, notify)?;
         next = following;
         files.extend(entries.into_iter().filter(|entry| entry.kind == "file").map(Entry::into_file));

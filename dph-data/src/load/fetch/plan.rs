@@ -1,6 +1,7 @@
 //! [`plan`]: which files of a repository hold the splits, and where they belong.
 
 use std::collections::hash_map::{Entry, HashMap};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::client::Client;
@@ -32,7 +33,7 @@ pub(super) fn plan(
             let listed = list(client, configuration, true, notify)?;
             for split in splits {
                 let (name, files) = converted(configuration, &names_of(task, split), &listed)?;
-                add(&mut plan, folder, &name, "parquet", files);
+                add(&mut plan, folder, &name, "parquet", files)?;
             }
         }
         HubFiles::Named(named) => {
@@ -51,7 +52,7 @@ pub(super) fn plan(
                 let name = names_of(task, split).into_iter().next().unwrap_or_else(|| split.clone());
                 let extension =
                     files.first().and_then(|file| extension(&file.path)).unwrap_or_default().to_owned();
-                add(&mut plan, folder, &name, &extension, files);
+                add(&mut plan, folder, &name, &extension, files)?;
             }
         }
     }
@@ -101,7 +102,13 @@ fn gap(files: &[RemoteFile]) -> Option<String> {
 }
 
 /// Adds the files of a split that are not there: `NAME.EXTENSION`, or shards, as the loader finds them.
-fn add(plan: &mut Vec<Wanted>, folder: &Path, name: &str, extension: &str, files: Vec<RemoteFile>) {
+fn add(
+    plan: &mut Vec<Wanted>,
+    folder: &Path,
+    name: &str,
+    extension: &str,
+    files: Vec<RemoteFile>,
+) -> Result<(), HubProblem> {
     let total = files.len();
     for (number, remote) in files.into_iter().enumerate() {
         let file = match total {
@@ -109,8 +116,13 @@ fn add(plan: &mut Vec<Wanted>, folder: &Path, name: &str, extension: &str, files
             _ => format!("{name}-{number:05}-of-{total:05}.{extension}"),
         };
         let path = folder.join(file);
+        if path.is_dir() {
+            let problem = io::Error::other("a directory is in its place; move it elsewhere");
+            return Err(HubProblem::write(&path)(problem));
+        }
         if !path.exists() && !plan.iter().any(|other| other.path == path) {
             plan.push(Wanted { remote, path });
         }
     }
+    Ok(())
 }

@@ -1,7 +1,9 @@
 //! Data roots that begin with `hf:`: what is missing in a directory is downloaded.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use dph_core::hub::{HUB_PREFIX, user_cache};
 use dph_core::terminal::say;
@@ -53,7 +55,11 @@ pub fn fetched_directory<'a>(
     };
     if task.hub.is_some() && !missing_splits(task, &wanted, &directory)?.is_empty() {
         fetch_and_show(task, &wanted, &directory, &HubSettings::from_env()?)?;
-        origin_lines(task).iter().for_each(|line| say(line));
+        // Once for all splits of a task.
+        static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+        if SAID.lock().is_ok_and(|mut said| said.insert(task.name.clone())) {
+            origin_lines(task).iter().for_each(|line| say(line));
+        }
     }
     Ok(directory.into())
 }

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value as Json;
 
+use super::values::kind_name;
 use crate::chat::{ASSISTANT, Content, Message, SYSTEM, USER};
 use crate::rows::{RowProblem, SkipReason};
 
@@ -24,32 +25,54 @@ const ROLES: [(&str, &str); 11] = [
 /// The message in a value: an object with `role` and `content`, or with `from` and `value`. `index` is its position in `key`.
 pub(super) fn message(key: &str, index: usize, value: Json) -> Result<Message, RowProblem> {
     let wrong = |message| RowProblem::new(SkipReason::WrongType, message);
-    let no_message = || {
-        wrong(format!(
-            "`{key}` must be text or messages, objects with `role` and `content` (or `from` and `value`) as text"
-        ))
+    let number = index + 1;
+    let Json::Object(mut fields) = value else {
+        return Err(wrong(format!(
+            "`{key}` must be text or messages, objects with `role` and `content` (or `from` and `value`), but message {number} is {}",
+            kind(&value)
+        )));
     };
-    let Json::Object(mut fields) = value else { return Err(no_message()) };
+    let names = fields.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let there = if names.is_empty() { "nothing".to_owned() } else { names };
     let is_sharegpt = fields.contains_key("from");
     let mut field = |names: [&str; 2]| names.iter().find_map(|name| fields.shift_remove(*name));
-    let role =
-        field(["role", "from"]).as_ref().and_then(Json::as_str).map(standard_role).ok_or_else(no_message)?;
+    let role = match field(["role", "from"]) {
+        Some(Json::String(role)) if !role.trim().is_empty() => standard_role(&role),
+        Some(Json::String(_)) => return Err(wrong(format!("message {number} in `{key}` has an empty role"))),
+        Some(other) => {
+            let kind = kind(&other);
+            return Err(wrong(format!(
+                "message {number} in `{key}` needs a text as its role, but there is {kind}"
+            )));
+        }
+        None => {
+            return Err(wrong(format!(
+                "message {number} in `{key}` has no `role` (or `from`); there is {there}"
+            )));
+        }
+    };
     let content = match field(["content", "value"]) {
         Some(Json::Null) => {
             return Err(wrong(format!(
-                "message {} in `{key}` (`{role}`) has the content null; write its text, or leave the key out where it only calls tools",
-                index + 1
+                "message {number} in `{key}` (`{role}`) has the content null; write its text, or leave the key out where it only calls tools"
             )));
         }
-        Some(content) => {
-            Content::deserialize(content).map_err(|error| wrong(format!("a message in `{key}`: {error}")))?
-        }
+        Some(content) => Content::deserialize(content)
+            .map_err(|error| wrong(format!("message {number} in `{key}` (`{role}`): {error}")))?,
         None if fields.contains_key("tool_calls") => Content::absent(),
-        None => return Err(no_message()),
+        None => {
+            return Err(wrong(format!(
+                "message {number} in `{key}` (`{role}`) has no `content` (or `value`); there is {there}"
+            )));
+        }
     };
     // ShareGPT has keys such as `weight`, which are no part of a message.
     fields.retain(|_, value| !is_sharegpt && !value.is_null());
     Ok(Message { role, content, extra: fields })
+}
+
+fn kind(value: &Json) -> &'static str {
+    kind_name(&minijinja::Value::from(minijinja::value::Serde(value)))
 }
 
 fn standard_role(name: &str) -> String {

@@ -14,8 +14,18 @@ pub(crate) fn prompt_messages(
     fields: &Fields<'_>,
 ) -> Result<Vec<Message>, RowProblem> {
     let messages = given(user, prompt, fields)?;
-    check_prompt(&messages, || format!("no field `{}`; there is {}", prompt.source(), fields.names()))?;
+    check_prompt(&messages, || absent(prompt, fields))?;
     Ok(messages)
+}
+
+/// Why a prompt without messages has none.
+pub(super) fn absent(prompt: &Expr, fields: &Fields<'_>) -> String {
+    let source = prompt.source();
+    match prompt.eval(fields) {
+        Ok(value) if value.is_none() => format!("`{source}` is null"),
+        Ok(value) if !value.is_undefined() => format!("`{source}` is empty"),
+        _ => format!("no field `{source}`; there is {}", fields.names()),
+    }
 }
 
 /// Rejects messages that no answer can follow. `missing` says why there are none.
@@ -120,6 +130,13 @@ fn conversation(key: &str, text: &str) -> Result<Option<Vec<Message>>, RowProble
         let message = format!("`{key}` is a list of Python as text; write messages as JSON (json.dumps)");
         return Err(RowProblem::new(SkipReason::WrongType, message));
     }
+    if start.starts_with("\"[{") || start.starts_with("\"{") {
+        // JSON in JSON.
+        return match serde_json::from_str::<String>(text) {
+            Ok(inner) => conversation(key, &inner),
+            Err(_) => Ok(None),
+        };
+    }
     if !start.starts_with("[{\"") && !start.starts_with("{\"") {
         return Ok(None);
     }
@@ -130,6 +147,16 @@ fn conversation(key: &str, text: &str) -> Result<Option<Vec<Message>>, RowProble
     match serde_json::from_str(text) {
         Ok(Json::Array(items)) if items.iter().all(is_message) => messages(key, items.into()).map(Some),
         Ok(item @ Json::Object(_)) if is_message(&item) => messages(key, item).map(Some),
+        Err(error)
+            if error.is_eof()
+                && ["role", "content", "from", "value"]
+                    .iter()
+                    .any(|key| start.starts_with(&format!("[{{\"{key}\":"))) =>
+        {
+            let message =
+                format!("`{key}` begins as messages in JSON, but these end early; is the text cut?");
+            Err(RowProblem::new(SkipReason::WrongType, message))
+        }
         _ => Ok(None),
     }
 }

@@ -10,7 +10,7 @@
 //!
 //! Messages may also be JSON in a text.
 
-use super::messages::{answer, check_prompt, given};
+use super::messages::{absent, answer, check_prompt, given};
 use super::template::{Expr, Fields};
 use crate::chat::{Message, SYSTEM, USER};
 use crate::rows::{RowProblem, SkipReason};
@@ -45,8 +45,7 @@ impl Preference {
         let prompt = join(given, before_chosen)
             .map_err(|message| RowProblem::new(SkipReason::NoSharedPrompt, message))?;
         check_prompt(&prompt, || {
-            let (source, names) = (self.prompt.source(), fields.names());
-            format!("no field `{source}`, and the answers are not whole conversations; there is {names}")
+            format!("the answers are not whole conversations, and {}", absent(&self.prompt, fields))
         })?;
         if chosen == rejected {
             return Err(RowProblem::new(

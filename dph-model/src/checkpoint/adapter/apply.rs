@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::config::AdapterConfig;
+use super::config::{ADAPTER_CONFIG_FILE, AdapterConfig};
 use super::names::{Part, part, resolve};
 use super::weights::adapter_weights;
 use crate::checkpoint::delta::Delta;
@@ -69,6 +69,16 @@ impl Adapter<'_> {
         if own.iter().next().is_none() {
             return Err(self.wrong("it has no tensors; fetch it again".into()));
         }
+        let is_in = |name: &str, module: &str| format!(".{name}").contains(&format!(".{module}."));
+        let is_missing = |module: &&str| {
+            base.iter().any(|(name, _)| is_in(name, module))
+                && !replaced.iter().any(|(_, ours)| is_in(ours, module))
+        };
+        if let Some(module) = self.config.whole_modules().find(is_missing) {
+            return Err(self.wrong(format!(
+                "it lacks the module {module}, which `modules_to_save` of {ADAPTER_CONFIG_FILE} names; fetch the adapter again"
+            )));
+        }
         let has_output =
             base.iter().map(|(name, _)| name).chain(replaced.iter().map(|(_, ours)| &**ours)).any(is_output);
         if let (Some((name, _)), false) = (replaced.iter().find(|(_, ours)| is_embedding(ours)), has_output) {
@@ -102,6 +112,11 @@ impl Adapter<'_> {
         let ([rank, inputs], [outputs, other]) = (shape(down)?, shape(up)?);
         if rank != other {
             return Err(self.wrong(format!("the ranks of {down} and {up} differ ({rank} and {other})")));
+        }
+        if let Some(stated) = self.config.other_rank(rank) {
+            return Err(self.wrong(format!(
+                "{down} has the rank {rank}, but {ADAPTER_CONFIG_FILE} says {stated}; are both files of one adapter?"
+            )));
         }
         let mut delta = Delta {
             a: down.into(),

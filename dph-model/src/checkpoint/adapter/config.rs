@@ -1,14 +1,18 @@
 //! [`AdapterConfig`]: the `adapter_config.json` of PEFT.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use dph_core::text_file::read_text;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
+use super::weights::adapter_weights;
 use crate::checkpoint::error::CheckpointError;
 use crate::checkpoint::hub;
 use crate::checkpoint::weight_files::weight_files;
+use crate::family::as_json;
 
 /// Name of the file with the configuration of an adapter.
 pub const ADAPTER_CONFIG_FILE: &str = "adapter_config.json";
@@ -16,6 +20,11 @@ pub const ADAPTER_CONFIG_FILE: &str = "adapter_config.json";
 /// Whether a directory holds an adapter and no model.
 pub(crate) fn has_adapter(dir: &Path) -> bool {
     dir.join(ADAPTER_CONFIG_FILE).is_file() && weight_files(dir).is_err()
+}
+
+/// Whether a directory holds a whole adapter beside a model, so that either may be meant.
+pub(crate) fn has_both(dir: &Path) -> bool {
+    dir.join(ADAPTER_CONFIG_FILE).is_file() && adapter_weights(dir).is_ok() && weight_files(dir).is_ok()
 }
 
 /// The keys of an adapter that are used.
@@ -26,6 +35,12 @@ pub(crate) struct AdapterConfig {
     base_model_name_or_path: Option<String>,
     /// The revision of the repository.
     revision: Option<String>,
+    /// The rank of most matrices.
+    r: Option<usize>,
+    /// The ranks of others.
+    rank_pattern: Option<BTreeMap<String, usize>>,
+    /// The modules that the adapter has as a whole.
+    modules_to_save: Option<Vec<String>>,
     lora_alpha: Option<f64>,
     use_rslora: Option<bool>,
     /// Whether adapted matrices are `[inputs, outputs]`.
@@ -38,6 +53,7 @@ pub(crate) struct AdapterConfig {
     lora_bias: Option<bool>,
     layer_replication: Option<Value>,
     alora_invocation_tokens: Option<Value>,
+    trainable_token_indices: Option<Value>,
     init_lora_weights: Option<Value>,
 }
 
@@ -46,9 +62,8 @@ impl AdapterConfig {
     pub fn read(dir: &Path) -> Result<Self, CheckpointError> {
         let path = dir.join(ADAPTER_CONFIG_FILE);
         CheckpointError::check_pointer(&path)?;
-        let text = std::fs::read_to_string(&path)
-            .map_err(|source| CheckpointError::Io { path: path.clone(), source })?;
-        let config: Self = serde_json::from_str(&text)
+        let text = read_text(&path).map_err(|source| CheckpointError::Io { path: path.clone(), source })?;
+        let config: Self = serde_json::from_str(&as_json(&text))
             .map_err(|error| CheckpointError::Adapter { dir: path, problem: error.to_string() })?;
         match config.unsupported() {
             Some(problem) => Err(CheckpointError::Adapter {
@@ -72,6 +87,7 @@ impl AdapterConfig {
             ("lora_bias", self.lora_bias.unwrap_or(false)),
             ("layer_replication", self.layer_replication.is_some()),
             ("alora_invocation_tokens", self.alora_invocation_tokens.is_some()),
+            ("trainable_token_indices", self.trainable_token_indices.is_some()),
         ];
         if let Some((flag, _)) = flags.into_iter().find(|(_, is_set)| *is_set) {
             return Some(format!("an adapter with `{flag}`"));
@@ -109,6 +125,17 @@ impl AdapterConfig {
         let revision: String = self.revision.iter().map(|revision| format!("@{revision}")).collect();
         let located = hub::locate(Path::new(&format!("hf:{name}{revision}")));
         located.map_err(|error| missing(format!("it was trained on another model; {error}")))
+    }
+
+    /// The rank that the configuration states, if no module of the adapter has this one.
+    pub fn other_rank(&self, rank: usize) -> Option<usize> {
+        let known = |of: usize| of == rank || self.rank_pattern.iter().flatten().any(|(_, own)| *own == rank);
+        self.r.filter(|stated| !known(*stated))
+    }
+
+    /// The names of the modules that the adapter should have as a whole.
+    pub fn whole_modules(&self) -> impl Iterator<Item = &str> {
+        self.modules_to_save.iter().flatten().map(String::as_str)
     }
 
     /// Whether adapted matrices are `[inputs, outputs]`.

@@ -12,7 +12,7 @@ const FILES: [(&str, Format); 2] =
 /// The file with the weights of the adapter in a directory.
 pub(crate) fn adapter_weights(dir: &Path) -> Result<(PathBuf, Format), CheckpointError> {
     let files = FILES.map(|(name, format)| (dir.join(name), format));
-    files.into_iter().find(|(path, _)| path.is_file()).ok_or_else(|| CheckpointError::NotFound {
+    files.into_iter().find(|(path, _)| path.exists()).ok_or_else(|| CheckpointError::NotFound {
         path: dir.join(FILES[0].0),
         remedy: "the weights of an adapter are in this file; fetch it as well".into(),
     })
