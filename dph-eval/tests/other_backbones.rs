@@ -124,7 +124,7 @@ fn a_copy_has_the_tokens_of_the_model() {
     let own = rank(dir, &[]).ok();
     let template = "{% for m in messages %}<|im_start|>{{ m.role }}: {{ m.content }}<|im_end|>{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant: {% endif %}";
     fs::write(dir.join("same/chat_template.jinja"), template).unwrap();
-    let found = rank(dir, &["--backbone", "same", "--chat", "template"]);
+    let found = rank(dir, &["--backbone", "same"]);
     assert!(found.stderr.contains("warning: same writes conversations otherwise than"), "{found:?}");
     assert_ne!(found.ok(), own);
 }
