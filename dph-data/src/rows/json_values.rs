@@ -297,7 +297,7 @@ mod tests {
         let found = lines(&sequence(text.as_bytes()));
         let expected = [
             (1, "not JSON: `a` is NaN, which JSON lacks; write null, or leave the field out (column 7)"),
-            (2, "not JSON: trailing characters (column 9)"),
+            (2, "not JSON: a comma follows the object; JSON Lines have none between objects (column 9)"),
             (3, "not JSON: EOF while parsing a value (column 9)"),
             (4, "{\"a\":2}"),
             (

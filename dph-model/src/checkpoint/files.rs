@@ -236,18 +236,18 @@ fn remedy(dir: &Path) -> String {
             "the directory holds the weights of an adapter, but no {ADAPTER_CONFIG_FILE}, which says what they are; fetch it as well"
         );
     }
+    let models = gguf_models(dir);
+    let names: Vec<_> = models.iter().filter_map(|path| path.file_name()?.to_str()).collect();
+    if !names.is_empty() {
+        return format!("the directory holds several GGUF files, {}; name one of them", names.join(", "));
+    }
     let mut below: Vec<_> =
         std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
     below.retain(|path| [CONFIG_FILE, ADAPTER_CONFIG_FILE].iter().any(|file| path.join(file).is_file()));
-    if !below.is_empty() {
-        below.sort();
-        let below: Vec<_> = below.iter().map(|path| path.display().to_string()).collect();
-        return format!("the directory holds models: name one of {}", below.join(", "));
-    }
-    let models = gguf_models(dir);
-    let names: Vec<_> = models.iter().filter_map(|path| path.file_name()?.to_str()).collect();
-    match names.is_empty() {
+    below.sort();
+    let below: Vec<_> = below.iter().map(|path| path.display().to_string()).collect();
+    match below.is_empty() {
         true => "every model directory has one; is this the right directory?".into(),
-        false => format!("the directory holds several GGUF files, {}; name one of them", names.join(", ")),
+        false => format!("the directory holds models: name one of {}", below.join(", ")),
     }
 }
