@@ -30,7 +30,7 @@ impl Default for LikelihoodObjective {
 }
 
 impl LikelihoodObjective {
-    /// What [`forward`](Self::forward) reports: the loss, and the fraction of pairs that rewards and log-likelihoods order alike.
+    /// What [`forward_pairs`](Self::forward_pairs) reports: the loss, and the fraction of pairs that rewards and log-likelihoods order alike.
     pub const METRICS: [TrainingMetric; 2] =
         [TrainingMetric::lower("likelihood/loss"), TrainingMetric::higher("likelihood/agreement")];
 
