@@ -5,23 +5,13 @@ mod support;
 
 use std::path::Path;
 
-use support::{small, succeed};
-
-fn changed<'a>(changes: &'a [&'a str]) -> Vec<&'a str> {
-    changes.iter().flat_map(|change| ["--set", change]).collect()
-}
-
-fn metrics(run: &Path, stage: &str, split: &str) -> Vec<serde_json::Value> {
-    let text = std::fs::read_to_string(run.join("metrics.jsonl")).unwrap();
-    let lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
-    lines.filter(|line| line["stage"] == stage && line["split"] == split).collect()
-}
+use support::{metrics, set, small, succeed};
 
 #[test]
 fn dpo_and_head_are_trained_together_and_start_at_the_reference() {
     let dir = tempfile::tempdir().unwrap();
     let run = dir.path().join("run");
-    let changes = changed(&[
+    let changes = set(&[
         "head.standardise=false",
         "stage.dph.trainable=all",
         "stage.dph.objective={ dpo = {}, dph = {}, orpo = { weight = 0.1 }, kl = { weight = 0.1 } }",
@@ -60,7 +50,7 @@ fn the_size_of_micro_batches_does_not_change_the_losses() {
             "stage.dph.objective={ dpo = {}, dph = {}, sft = {} }",
             &micro_batch,
         ];
-        let changes = changed(&changes);
+        let changes = set(&changes);
         succeed(&mut small(&run, &changes));
         let steps = metrics(&run, "dph", "train");
         losses.push(steps.iter().map(|step| step["loss"].as_f64().unwrap()).collect::<Vec<_>>());
@@ -78,7 +68,7 @@ fn regularisers_are_added_to_the_other_objectives() {
         let run = dir.path().join(weight.to_string());
         let sft = format!("stage.sft.objective={{ sft = {{}}, simctg = {{ weight = {weight} }} }}");
         let dph = format!("stage.dph.objective={{ dph = {{}}, orthogonality = {{ weight = {weight} }} }}");
-        succeed(&mut small(&run, &changed(&["stage.sft.micro_batch=200", &sft, &dph])));
+        succeed(&mut small(&run, &set(&["stage.sft.micro_batch=200", &sft, &dph])));
         run
     };
     let (strong, weak) = (run(20.0), run(1e-6));
@@ -107,7 +97,7 @@ fn a_penalty_keeps_the_rewards_near_the_likelihood() {
             if !run.exists() {
                 let changes =
                     [&objective, &trainable, "head.standardise=false", "stage.dph.optimiser={ lr = 1e-2 }"];
-                succeed(&mut small(&run, &changed(&changes)));
+                succeed(&mut small(&run, &set(&changes)));
             }
             metrics(&run, "dph", "train").iter().map(|step| step[name].as_f64().unwrap()).collect::<Vec<_>>()
         };
@@ -153,7 +143,7 @@ fn reward_heads_learn_the_attributes_with_their_names() {
         let run = dir.path().join(trainable);
         let trainable = format!("stage.dph.trainable={trainable}");
         let changes = [&common[..], &[&trainable, "head.rewards=['positive', 'wordy']"]].concat();
-        succeed(&mut small(&run, &changed(&changes)));
+        succeed(&mut small(&run, &set(&changes)));
         let losses: Vec<f64> =
             metrics(&run, "dph", "train").iter().map(|step| step["steer/loss"].as_f64().unwrap()).collect();
         assert!(losses.last().unwrap() < &(0.5 * losses[0]), "{trainable}: {losses:?}");
@@ -161,7 +151,7 @@ fn reward_heads_learn_the_attributes_with_their_names() {
         assert!(results.contains("reward:positive") && results.contains("reward:wordy"));
     }
     let changes = [&common[..], &["head.rewards=['negative']"]].concat();
-    let said = support::fail(&mut small(&dir.path().join("wrong"), &changed(&changes)), 2);
+    let said = support::fail(&mut small(&dir.path().join("wrong"), &set(&changes)), 2);
     assert!(said.contains("`steer` needs the attributes negative"), "{said}");
 }
 
@@ -169,7 +159,7 @@ fn reward_heads_learn_the_attributes_with_their_names() {
 fn new_tokens_embeddings_adapters_and_frozen_parts() {
     let dir = tempfile::tempdir().unwrap();
     let run = dir.path().join("run");
-    let changes = changed(&[
+    let changes = set(&[
         "stage.sft.trainable=embeddings",
         "stage.sft.add_tokens=['<|hm|>']",
         "stage.dph.trainable=lora",

@@ -7,8 +7,8 @@ mod support;
 use std::path::Path;
 
 use dph_eval::DocumentScores;
-use serde_json::{Value, json};
-use support::{fail, said, succeed, tiny, train_in};
+use serde_json::json;
+use support::{fail, metrics, said, set, succeed, tiny, train_in};
 
 /// A task with 1 to 5 candidates, of which some rows have no answer, and its training and validation rows.
 fn write_task(dir: &Path) {
@@ -40,13 +40,6 @@ const CHANGES: [&str; 9] = [
     "eval={ tasks = [\"sizes.toml\"], split = \"validation\" }",
 ];
 
-/// The metrics of a run of one split.
-fn metrics(run: &Path, split: &str) -> Vec<Value> {
-    let text = std::fs::read_to_string(run.join("metrics.jsonl")).unwrap();
-    let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    lines.filter(|line| line["split"] == split).collect()
-}
-
 /// `-(1-ε) log p₊ - ε/(K-1) Σ log p₋` of the rewards of the documents with an answer and several candidates, averaged.
 fn cross_entropy(documents: &[DocumentScores], label_smoothing: f64) -> (f64, usize) {
     let of = |document: &DocumentScores| {
@@ -75,21 +68,20 @@ fn a_head_is_trained_by_the_cross_entropy_of_whole_sets() {
     for trainable in ["none", "all"] {
         let trained = format!("stage.dph.trainable={trainable}");
         let changes = [&CHANGES[..], &[&trained]].concat();
-        let arguments: Vec<&str> = changes.iter().flat_map(|change| ["--set", change]).collect();
         let run = dir.path().join(trainable);
-        let output = said(&succeed(&mut train_in(dir.path(), trainable, &arguments)));
+        let output = said(&succeed(&mut train_in(dir.path(), trainable, &set(&changes))));
         // Sets with one candidate or without an answer are left out.
         assert!(output.contains("train: 16 sets") && output.contains("validation: 18 sets"), "{output}");
 
         // All rewards of a new head are 0: the loss is the mean of log K. The same of pairs would be log 2.
-        let first = metrics(&run, "train")[0]["dph/loss"].as_f64().unwrap();
+        let first = metrics(&run, "dph", "train")[0]["dph/loss"].as_f64().unwrap();
         assert!(first > 2f64.ln() + 0.1 && first < 5f64.ln(), "{trainable}: {first}");
 
         // After the last step, the loss of the validation is that of the rewards in the documents of the evaluation.
         let documents = DocumentScores::load_all(&run).unwrap();
         let (expected, sets) = cross_entropy(&documents, 0.2);
         assert_eq!(sets, 18, "{trainable}");
-        let reported = metrics(&run, "valid").last().unwrap()["dph/loss"].as_f64().unwrap();
+        let reported = metrics(&run, "dph", "valid").last().unwrap()["dph/loss"].as_f64().unwrap();
         assert!(
             (reported - expected).abs() < 1e-4 * (1.0 + expected),
             "{trainable}: {reported} is not {expected}"

@@ -9,8 +9,8 @@ use std::path::Path;
 use dph_core::{Candidate, CandidateSet, SteerObjective};
 use dph_data::{ChatTokenizer, Task, TaskData, TaskLoadOptions, draw_positions};
 use dph_eval::{Model, Scoring, score};
-use serde_json::{Value, json};
-use support::{fail, kill_at, succeed, tiny, train_in};
+use serde_json::json;
+use support::{fail, kill_at, metrics, set, succeed, tiny, train_in};
 
 const NAMES: [&str; 2] = ["positive", "wordy"];
 
@@ -43,15 +43,9 @@ const CHANGES: [&str; 9] = [
     "eval={}",
 ];
 
-fn set<'a>(changes: &[&'a str]) -> Vec<&'a str> {
-    changes.iter().flat_map(|change| ["--set", *change]).collect()
-}
-
 /// The last value of the loss on a split.
 fn last_loss(run: &Path, split: &str) -> f64 {
-    let text = std::fs::read_to_string(run.join("metrics.jsonl")).unwrap();
-    let mut lines = text.lines().rev().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    lines.find(|line| line["split"] == split).unwrap()["steer/loss"].as_f64().unwrap()
+    metrics(run, "dph", split).last().unwrap()["steer/loss"].as_f64().unwrap()
 }
 
 /// The loss of a trained head on the validation rows, from the rewards of answers that are cut off behind each position, as if they were

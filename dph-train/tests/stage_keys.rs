@@ -11,7 +11,7 @@ use std::path::Path;
 
 use classify::{bert, losses, rows, train, write_experiment, write_model, write_task};
 use serde_json::{Value, json};
-use support::{fail, kill_at, said, succeed, tiny, train_in};
+use support::{fail, kill_at, metrics, said, set, succeed, tiny, train_in};
 
 const TWO: &str = "[classify]\nfirst = 'first'\nsecond = 'second'\nlabels = ['no', 'yes']\n";
 const CLASSIFY: &str = "objective = { classify = {} }";
@@ -41,11 +41,6 @@ fn write_few(dir: &Path) {
         })
         .collect();
     std::fs::write(dir.join("data/few/train.jsonl"), lines).unwrap();
-}
-
-/// `--set` for each of these.
-fn set<'a>(changes: &[&'a str]) -> Vec<&'a str> {
-    changes.iter().flat_map(|change| ["--set", *change]).collect()
 }
 
 /// Runs the experiment of [`place`] with changes, and returns the losses of its steps and what it printed.
@@ -140,10 +135,8 @@ fn the_learning_rate_falls_with_the_tokens() {
     let (_, output) =
         run(dir, &[&schedule(", cooldown_tokens = 290"), "stage.classify.validation={ every = 1 }"]);
     assert!(output.contains("the learning rate reaches its floor at step 7"), "{output}");
-    let text = std::fs::read_to_string(dir.join("run/metrics.jsonl")).unwrap();
-    let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     let valid: Vec<Value> =
-        lines.filter(|line| line["split"] == "valid").map(|line| line["loss"].clone()).collect();
+        metrics(&dir.join("run"), "classify", "valid").into_iter().map(|line| line["loss"].clone()).collect();
     assert!(valid[5] != valid[4] && valid[6..].iter().all(|loss| *loss == valid[5]), "{valid:?}");
 
     // The warm-up of two steps has 96 tokens.

@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::pairs::{Average, Pairs};
+use super::pairs::Pairs;
 use super::term::{Term, TrainingMetric};
 
 /// A penalty on rewards that order answers unlike the language model does.
@@ -48,13 +48,9 @@ impl LikelihoodObjective {
         };
         let (reward, likelihood) = (difference(&rewards), difference(&log_likelihoods));
         let loss = average.mean((reward.clone() - likelihood.clone()).square());
-        let agreement = agreement(reward * likelihood, &average);
+        // Both differences have the same sign.
+        let products = reward * likelihood;
+        let agreement = average.share_above(products.clone(), products.zeros_like());
         Term::new(self.weight, loss, Self::METRICS, [agreement])
     }
-}
-
-/// The fraction of pairs whose two differences have a positive product.
-fn agreement(products: Tensor<1>, average: &Average) -> Tensor<1> {
-    let zeros = products.zeros_like();
-    average.share_above(products, zeros)
 }

@@ -27,7 +27,6 @@ const FEWEST: usize = 8;
 #[derive(Debug, Default)]
 pub struct PrefixCache {
     most_bytes: usize,
-    bytes: usize,
     /// The one that was used last is the last.
     kept: Vec<Prefix>,
     hits: usize,
@@ -42,7 +41,7 @@ impl PrefixCache {
 
     /// Memory in bytes.
     pub fn bytes(&self) -> usize {
-        self.bytes
+        self.kept.iter().map(Prefix::bytes).sum()
     }
 
     /// Number of prompts that began with tokens that were kept.
@@ -105,13 +104,9 @@ impl PrefixCache {
         }
         self.kept.retain(|kept| !prefix.tokens().starts_with(kept.tokens()));
         self.kept.push(prefix);
-        self.bytes = self.kept.iter().map(Prefix::bytes).sum();
-        let mut dropped = 0;
-        while self.bytes > self.most_bytes {
-            self.bytes -= self.kept[dropped].bytes();
-            dropped += 1;
+        while self.bytes() > self.most_bytes {
+            self.kept.remove(0);
         }
-        self.kept.drain(..dropped);
     }
 }
 

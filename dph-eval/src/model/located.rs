@@ -138,16 +138,13 @@ impl Located {
     /// Fails if the tokens of the language model are others than those of the one that the head was trained on, if that model is there.
     /// Whether conversations are written otherwise.
     fn check_tokens(&self, backbone: &Path, options: &OpenOptions) -> Result<bool, ModelError> {
-        let own = self.reference.as_ref().map(|reference| reference.resolve(&self.export));
-        let trained_on = match (own.filter(|own| own.exists()), &self.own) {
-            (Some(own), _) => ModelFiles::open(own).ok(),
-            (None, Some(_)) => ModelFiles::open(&self.export).ok(),
-            (None, None) => None,
-        };
+        let referred = self.reference.as_ref().map(|reference| reference.resolve(&self.export));
+        let referred = referred.and_then(|path| ModelFiles::open(path).ok());
+        let trained_on = referred.as_ref().or(self.own.as_ref());
         let ending = self.head.as_ref().map_or(Ending::Turn, |head| head.ending);
         let read = |files: &ModelFiles| tokenizer(files, self.format, ending, options.text_only).ok();
         // Another error is reported where the tokenizer is needed.
-        let Some((found, expected)) = read(&self.files).zip(trained_on.as_ref().and_then(read)) else {
+        let Some((found, expected)) = read(&self.files).zip(trained_on.and_then(read)) else {
             return Ok(false);
         };
         match token_difference(&found, &expected) {

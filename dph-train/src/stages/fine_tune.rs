@@ -126,14 +126,7 @@ impl StageContext<'_> {
             false => None,
         };
         let reference = |data: &[Arc<TaskData>]| -> Result<Vec<Reference>, TrainError> {
-            let of_task = |data: &Arc<TaskData>| match &hash {
-                Some(hash) => {
-                    let label = format!("reference {} {}", data.task, data.split);
-                    Reference::compute(&self.features.dir, backbone, hash, &data.sets, &label)
-                }
-                None => Ok(Reference::default()),
-            };
-            data.iter().map(of_task).collect()
+            data.iter().map(|data| self.reference(backbone, hash.as_deref(), data)).collect()
         };
         Ok(Batches {
             objective: stage.objective.clone(),

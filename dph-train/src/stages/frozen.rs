@@ -43,13 +43,8 @@ impl StageContext<'_> {
             let label = format!("features {} {}", data.task, data.split);
             Features::compute(self.features, &backbone, &model_hash, &selection, &data.sets, &label)
         };
-        let reference = |data: &TaskData| {
-            if !stage.objective.needs_reference() {
-                return Ok(Reference::default());
-            }
-            let label = format!("reference {} {}", data.task, data.split);
-            Reference::compute(&self.features.dir, &backbone, &model_hash, &data.sets, &label)
-        };
+        let hash = stage.objective.needs_reference().then_some(&*model_hash);
+        let reference = |data: &TaskData| self.reference(&backbone, hash, data);
         let validation = validation
             .iter()
             .map(|data| {

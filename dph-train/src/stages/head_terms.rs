@@ -38,13 +38,13 @@ impl HeadTerms {
         rewards: &HeadRewards,
         labelled: &LabelledSets<'_>,
     ) -> Self {
-        let dph = objective.dph.map(|dph| {
-            dph.forward_pairs(first_head(&rewards.candidates), &Pairs::all(labelled.sets.iter().cloned()))
-        });
+        let pairs = Pairs::all(labelled.sets.iter().cloned());
+        // `dph` and `likelihood` train only the first reward head.
+        let first = || rewards.candidates.clone().narrow(1, 0, 1).squeeze_dim(1);
+        let dph = objective.dph.map(|dph| dph.forward_pairs(first(), &pairs));
         let likelihood = objective.likelihood.map(|likelihood| {
             let log_likelihoods = Tensor::from_data(labelled.log_likelihoods, &rewards.candidates.device());
-            let pairs = Pairs::all(labelled.sets.iter().cloned());
-            likelihood.forward_pairs(first_head(&rewards.candidates), log_likelihoods, &pairs)
+            likelihood.forward_pairs(first(), log_likelihoods, &pairs)
         });
         let steer = objective.steer.map(|steer| steered(steer, names, rewards, labelled));
         let orthogonality = objective.orthogonality.and_then(|term| term.forward(head.orthogonal_matrices()));
@@ -55,11 +55,6 @@ impl HeadTerms {
     pub fn into_terms(self) -> Vec<Term> {
         [self.dph, self.likelihood, self.steer, self.orthogonality].into_iter().flatten().collect()
     }
-}
-
-/// The rewards of the first reward head, which `dph` trains, `[candidates]`.
-fn first_head(rewards: &Tensor<2>) -> Tensor<1> {
-    rewards.clone().narrow(1, 0, 1).squeeze_dim(1)
 }
 
 /// The term of `steer`: the rewards of each set's gold candidate, or of the probes in it, against its human ratings.

@@ -142,7 +142,8 @@ impl JointTrainer {
         if let Some(head) = self.trained_head() {
             let states = states.select(self.head_layers());
             let all = HeadRewards::of_batch(head, &states, &part.batch, &part.probes);
-            let log_likelihoods = part.reference(SequenceReduction::Mean);
+            let needed = objective.likelihood.map(|_| part.reference(SequenceReduction::Mean));
+            let log_likelihoods = needed.unwrap_or_default();
             let labelled = LabelledSets {
                 sets: &part.sets,
                 attributes: &part.attributes,

@@ -23,11 +23,12 @@ use burn::optim::lr_scheduler::module_lr_scheduler::{ModuleLearningRate, ModuleL
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
 use dph_core::{CandidateSet, best_index};
-use dph_data::draw_distractor;
+use dph_data::{TaskData, draw_distractor};
 use dph_model::{Backbone, LoadOptions};
 
 use self::data::StageData;
 use crate::cache::features::FeatureCache;
+use crate::cache::reference::Reference;
 use crate::error::TrainError;
 use crate::experiment::{Experiment, Negatives, Stage, Trainable};
 use crate::optimiser::clip_by_global_norm;
@@ -100,6 +101,18 @@ impl StageContext<'_> {
             guard,
             renderer: Box::new(StageProgress::new(format!("stage {}", stage.name), "steps")),
         }
+    }
+
+    /// The log-probabilities of the sets of a task under the model with this hash; none without a hash.
+    fn reference(
+        &self,
+        backbone: &Backbone,
+        model_hash: Option<&str>,
+        data: &TaskData,
+    ) -> Result<Reference, TrainError> {
+        let Some(model_hash) = model_hash else { return Ok(Reference::default()) };
+        let label = format!("reference {} {}", data.task, data.split);
+        Reference::compute(&self.features.dir, backbone, model_hash, &data.sets, &label)
     }
 }
 

@@ -142,3 +142,15 @@ pub fn last_step(checkpoints: &Path) -> Option<usize> {
     let entries = std::fs::read_dir(checkpoints).ok()?;
     entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.strip_prefix("step-")?.parse().ok()).max()
 }
+
+/// `--set` before each of these changes of an experiment.
+pub fn set<'a>(changes: &[&'a str]) -> Vec<&'a str> {
+    changes.iter().flat_map(|change| ["--set", *change]).collect()
+}
+
+/// The metrics of a stage of a run on a split, in their order.
+pub fn metrics(run: &Path, stage: &str, split: &str) -> Vec<serde_json::Value> {
+    let text = std::fs::read_to_string(run.join("metrics.jsonl")).unwrap();
+    let lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    lines.filter(|line| line["stage"] == stage && line["split"] == split).collect()
+}
