@@ -49,7 +49,7 @@ fn place() -> tempfile::TempDir {
 fn each_of_many_heads_gets_what_it_gets_alone() {
     let place = place();
     let suite = place.path().join("two.toml").display().to_string();
-    let plan = BenchPlan::new(&[suite], &[], None).unwrap();
+    let plan = BenchPlan::new(&[suite], &[], &[]).unwrap();
     let heads = [
         named("deep", Layer::Last, &["preference"]),
         named("first", Layer::At(1), &["preference", "truth"]),
@@ -84,7 +84,7 @@ fn each_of_many_heads_gets_what_it_gets_alone() {
 
 #[test]
 fn a_head_of_another_model_is_named() {
-    let plan = BenchPlan::new(&[], &["boolq"], None).unwrap();
+    let plan = BenchPlan::new(&[], &["boolq"], &[]).unwrap();
     let place = place();
     let model = model(&lswt(), Layer::Last);
     let heads = [named("fits", Layer::At(3), &["a"]), named("does not", Layer::At(4), &["a"])];

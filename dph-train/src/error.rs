@@ -114,6 +114,12 @@ pub enum TrainError {
         /// The run directory.
         dir: PathBuf,
     },
+    /// There are no rows of any task of a sweep over tasks.
+    #[error("there are no rows of any task of the sweep: {split}")]
+    NoTask {
+        /// The missing split of the first task.
+        split: Box<dph_data::SplitNotFound>,
+    },
     /// A stage has no training data, or far too few for its batch.
     #[error("stage `{stage}`: {message}")]
     NoData {

@@ -29,6 +29,7 @@ impl Classify for TrainError {
             | Self::NotCreated { .. }
             | Self::Locked { .. }
             | Self::NoData { .. }
+            | Self::NoTask { .. }
             | Self::DoesNotFit { .. }
             | Self::OtherTokenizer { .. }
             | Self::NoRoom { .. }

@@ -128,6 +128,17 @@ impl Task {
         }))
     }
 
+    /// Why a split has no rows below a data root; `None` if it has some, or if they would be downloaded (below `hf:`).
+    pub fn without_rows(&self, root: &Path, split: &str) -> Option<SplitNotFound> {
+        if root.to_string_lossy().starts_with("hf:") {
+            return None;
+        }
+        match self.locate(root, split) {
+            Err(LocateError::NotFound(missing)) => Some(missing),
+            _ => None,
+        }
+    }
+
     fn unclear(&self, split: &str, unclear: Unclear) -> LocateError {
         let (task, split) = (self.name.clone(), split.to_owned());
         match unclear {

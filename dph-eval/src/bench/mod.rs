@@ -6,6 +6,7 @@ mod evaluate;
 mod examples;
 mod forecast;
 mod heads;
+mod joined;
 mod mixture;
 mod options;
 mod plan;

@@ -3,12 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use dph_data::{
-    ChatTokenizer, DataError, DefinitionError, Holdout, HoldoutSide, Kind, LocateError, Task, TaskData,
-    TaskLoadOptions,
+    ChatTokenizer, DataError, DefinitionError, Holdout, HoldoutSide, Kind, Task, TaskData, TaskLoadOptions,
 };
 
 use crate::bench::options::BenchOptions;
-use crate::bench::suite::Suite;
+use crate::bench::suite::{Suite, SuiteTask};
 use crate::glue_files::{GLUE_FILES, GlueFile};
 use crate::scorer_choice::ScorerChoice;
 
@@ -113,12 +112,12 @@ pub enum PlanError {
 impl BenchPlan {
     /// The plan for suites and single tasks, by name or path.
     ///
-    /// A suite names the split of each of its tasks. A single task is evaluated on `split`. If that is `None`, it is the split
+    /// A suite names the splits of each of its tasks. A single task is evaluated on `splits`. Without any, it is the split
     /// (`validation` or `test`) that the embedded suites use for the task, otherwise `test`.
     ///
     /// # Errors
     /// A suite or task that does not exist (with the nearest name) or cannot be evaluated.
-    pub fn new<S: AsRef<str>>(suites: &[S], tasks: &[S], split: Option<&str>) -> Result<Self, PlanError> {
+    pub fn new<S: AsRef<str>>(suites: &[S], tasks: &[S], splits: &[String]) -> Result<Self, PlanError> {
         let mut plan = Self::default();
         for suite in suites {
             let suite = Suite::find(suite.as_ref())?;
@@ -131,8 +130,10 @@ impl BenchPlan {
             plan.add_suite(suite);
         }
         for task in tasks.iter().map(AsRef::as_ref) {
-            let split = split.map_or_else(|| usual_split(task), String::from);
-            plan.add(task, split)?;
+            let usual = [usual_split(task)];
+            for split in if splits.is_empty() { &usual } else { splits } {
+                plan.add(task, split.clone())?;
+            }
         }
         Ok(plan)
     }
@@ -160,14 +161,7 @@ impl BenchPlan {
         let mut is_empty = true;
         let is_wanted = |task: &str| only.is_none_or(|only| only.iter().any(|wanted| wanted == task));
         for GlueFile { task, split, .. } in GLUE_FILES.iter().filter(|file| is_wanted(file.task)) {
-            let is_missing = || {
-                matches!(
-                    Task::find(task).map(|found| found.locate(data, split)),
-                    Ok(Err(LocateError::NotFound(_)))
-                )
-            };
-            // What is missing below `hf:` is downloaded.
-            if !data.to_string_lossy().starts_with("hf:") && is_missing() {
+            if Task::find(task)?.without_rows(data, split).is_some() {
                 continue;
             }
             self.add(task, (*split).to_owned())?;
@@ -179,6 +173,36 @@ impl BenchPlan {
             true => Err(PlanError::NoSubmission { data: data.to_owned() }),
             false => Ok(()),
         }
+    }
+
+    /// Adds the means of these suites over the tasks and splits that the plan has, and behind each suite those that are its parts. Returns what
+    /// the means lack, in words.
+    ///
+    /// # Errors
+    /// A suite that does not exist.
+    pub fn add_means<S: AsRef<str>>(&mut self, suites: &[S]) -> Result<Vec<String>, PlanError> {
+        let mut whole = Self::default();
+        for suite in suites {
+            whole.add_suite(Suite::find(suite.as_ref())?);
+        }
+        let mut notes = Vec::new();
+        for suite in whole.suites {
+            let is_there = |part: &SuiteTask| {
+                self.tasks.iter().any(|task| task.requested == part.task && task.split == part.split)
+            };
+            let missing: Vec<String> = suite
+                .tasks
+                .iter()
+                .filter(|part| !is_there(part))
+                .map(|part| format!("{}/{}", part.task, part.split))
+                .collect();
+            let Some(found) = suite.among(is_there) else { continue };
+            if !missing.is_empty() {
+                notes.push(format!("{}: the mean without {}", found.name, missing.join(", ")));
+            }
+            self.suites.push(found);
+        }
+        Ok(notes)
     }
 
     /// Adds a suite behind those that are its parts, each once.
@@ -303,27 +327,27 @@ mod tests {
 
     #[test]
     fn every_task_once_on_the_split_that_counts() {
-        let plan = BenchPlan::new(&["race"], &["race_high", "piqa", "sst2"], None).unwrap();
+        let plan = BenchPlan::new(&["race"], &["race_high", "piqa", "sst2"], &[]).unwrap();
         assert_eq!(
             names(&plan),
             ["race_middle/test", "race_high/test", "piqa/validation", "sst2/validation"]
         );
-        let plan = BenchPlan::new(&["race"], &["race_high", "piqa"], Some("dev")).unwrap();
+        let plan = BenchPlan::new(&["race"], &["race_high", "piqa"], &["dev".into()]).unwrap();
         assert_eq!(names(&plan), ["race_middle/test", "race_high/test", "race_high/dev", "piqa/dev"]);
-        assert_eq!(BenchPlan::new(&["gpt4all"], &[], None).unwrap().tasks.len(), 7);
+        assert_eq!(BenchPlan::new(&["gpt4all"], &[], &[]).unwrap().tasks.len(), 7);
     }
 
     #[test]
     fn a_task_with_many_splits_is_evaluated_as_a_whole() {
-        let plan = BenchPlan::new(&[], &["mnli", "reward_bench", "cola"], None).unwrap();
+        let plan = BenchPlan::new(&[], &["mnli", "reward_bench", "cola"], &[]).unwrap();
         assert_eq!(names(&plan), ["mnli/validation", "reward_bench/test", "cola/validation"]);
-        assert_eq!(BenchPlan::new(&["glue"], &[], None).unwrap().tasks.len(), 10);
+        assert_eq!(BenchPlan::new(&["glue"], &[], &[]).unwrap().tasks.len(), 10);
     }
 
     #[test]
     fn what_does_not_exist_gets_a_suggestion() {
         let error =
-            |suites: &[&str], tasks: &[&str]| BenchPlan::new(suites, tasks, None).unwrap_err().to_string();
+            |suites: &[&str], tasks: &[&str]| BenchPlan::new(suites, tasks, &[]).unwrap_err().to_string();
         assert_eq!(error(&["rase"], &[]), "there is no suite `rase`; did you mean `race`?");
         assert_eq!(error(&[], &["hellaswg"]), "there is no task `hellaswg`; did you mean `hellaswag`?");
     }
@@ -334,24 +358,24 @@ mod tests {
         let path = dir.path().join("mine.toml");
         std::fs::write(&path, dph_data::Task::embedded_source("boolq").unwrap()).unwrap();
         let path = path.display().to_string();
-        let error = BenchPlan::new(&[], &["boolq", &path], None).unwrap_err().to_string();
+        let error = BenchPlan::new(&[], &["boolq", &path], &[]).unwrap_err().to_string();
         assert!(error.ends_with("are two tasks called `boolq`; give one of them another `name`"), "{error}");
-        assert_eq!(BenchPlan::new(&[], &[path.as_str(), &path], None).unwrap().tasks.len(), 1);
+        assert_eq!(BenchPlan::new(&[], &[path.as_str(), &path], &[]).unwrap().tasks.len(), 1);
     }
 
     #[test]
     fn a_task_without_a_choice_is_refused() {
-        let error = BenchPlan::new(&[], &["alpaca"], None).unwrap_err().to_string();
+        let error = BenchPlan::new(&[], &["alpaca"], &[]).unwrap_err().to_string();
         assert!(error.starts_with("`alpaca` cannot be evaluated: rows of the kind `instruction`"), "{error}");
     }
 
     #[test]
     fn whole_texts_are_evaluated_alone() {
-        assert!(BenchPlan::new(&["race"], &["wikitext"], None).unwrap().tasks[2].is_of_texts());
+        assert!(BenchPlan::new(&["race"], &["wikitext"], &[]).unwrap().tasks[2].is_of_texts());
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("mixed.toml");
         std::fs::write(&path, "[[task]]\ntask = \"wikitext\"\nsplit = \"test\"\n").unwrap();
-        let error = BenchPlan::new(&[path.to_str().unwrap()], &[], None).unwrap_err().to_string();
+        let error = BenchPlan::new(&[path.to_str().unwrap()], &[], &[]).unwrap_err().to_string();
         assert!(
             error.starts_with("the suite `mixed` has the task `wikitext`, whose perplexities"),
             "{error}"

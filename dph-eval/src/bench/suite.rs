@@ -184,6 +184,27 @@ impl Suite {
         Ok(Self { name, about, tasks, suites })
     }
 
+    /// The mean over those of its parts that are there: the suite itself if all are, `None` if none is. Otherwise its name says how many
+    /// are, as in `glue (9 of 10 parts)`. A task keeps its weight as long as one of its splits is there.
+    pub(crate) fn among(&self, is_there: impl Fn(&SuiteTask) -> bool) -> Option<Self> {
+        let (there, missing): (Vec<&SuiteTask>, Vec<&SuiteTask>) =
+            self.tasks.iter().partition(|part| is_there(part));
+        if there.is_empty() || missing.is_empty() {
+            return missing.is_empty().then(|| self.clone());
+        }
+        let of_task = |parts: &[&SuiteTask], part: &SuiteTask| -> f64 {
+            parts.iter().filter(|other| other.task == part.task).map(|other| other.weight).sum()
+        };
+        let all: Vec<&SuiteTask> = self.tasks.iter().collect();
+        let weight = |part: &SuiteTask| part.weight * of_task(&all, part) / of_task(&there, part);
+        Some(Self {
+            name: format!("{} ({} of {} parts)", self.name, there.len(), all.len()),
+            about: self.about.clone(),
+            tasks: there.iter().map(|part| SuiteTask { weight: weight(part), ..(*part).clone() }).collect(),
+            suites: Vec::new(),
+        })
+    }
+
     /// The tasks with their shares of the mean, whose sum is 1; `None` if `name` is `None` for one of them.
     pub(crate) fn parts(&self, mut name: impl FnMut(&SuiteTask) -> Option<String>) -> Option<Vec<SuitePart>> {
         let all: f64 = self.tasks.iter().map(|task| task.weight).sum();
@@ -316,6 +337,19 @@ mod tests {
         });
         assert_eq!(mean.unwrap().value, 0.75);
         assert_eq!(suite.combine(|task| (task.task == "piqa").then_some(mean.unwrap())), None);
+    }
+
+    #[test]
+    fn a_mean_over_fewer_parts_has_a_name_of_its_own() {
+        let glue = Suite::find("glue").unwrap();
+        assert_eq!(glue.among(|_| true), Some(glue.clone()));
+        assert_eq!(glue.among(|_| false), None);
+        let found = glue.among(|part| part.task != "qqp" && part.split == "validation").unwrap();
+        assert_eq!(found.name, "glue (8 of 10 parts)");
+        let weights: Vec<(&str, f64)> =
+            found.tasks.iter().map(|part| (part.task.as_str(), part.weight)).collect();
+        let tasks = ["cola", "sst2", "mrpc", "stsb", "mnli", "qnli", "rte", "wnli"];
+        assert_eq!(weights, tasks.map(|task| (task, 1.0)));
     }
 
     #[test]

@@ -89,7 +89,7 @@ mod tests {
             rows: 3,
             files: Vec::new(),
         };
-        let plan = BenchPlan::new(&[], &["boolq"], None).unwrap();
+        let plan = BenchPlan::new(&[], &["boolq"], &[]).unwrap();
         let heads = ["h".to_string()];
         let rewards = [[1.0, 0.0], [2.0, f32::NAN], [0.0, 1.0]];
         let documents: Vec<DocumentScores> = data

@@ -51,9 +51,9 @@ pub struct BenchArgs {
     #[arg(long, value_name = "T")]
     task: Vec<String>,
 
-    /// The split of each --task [default: the split that the suites use for it, otherwise test]
+    /// The split of each --task; may be given several times [default: the split that the suites use for it, otherwise test]
     #[arg(long, value_name = "S", requires = "task")]
-    split: Option<String>,
+    split: Vec<String>,
 
     /// Evaluate at most N documents of each task: a seeded sample, spread over the split
     #[arg(long, value_name = "N", value_parser = positive)]
@@ -114,7 +114,7 @@ pub struct BenchArgs {
 
 impl BenchArgs {
     pub fn run(self, out: &mut dyn Write) -> Result<(), Failure> {
-        let mut plan = BenchPlan::new(&self.suite, &self.task, self.split.as_deref())?;
+        let mut plan = BenchPlan::new(&self.suite, &self.task, &self.split)?;
         let classifies = self.classifies()?;
         if self.submission.is_some() {
             if classifies && self.task.is_empty() {

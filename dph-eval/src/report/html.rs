@@ -82,6 +82,12 @@ impl HtmlReport {
         self.html(&table.to_html())
     }
 
+    /// Adds a list of notes.
+    pub fn notes(self, notes: &[String]) -> Self {
+        let items: String = notes.iter().map(|note| format!("<li>{}</li>\n", escape(note))).collect();
+        self.html(&if items.is_empty() { items } else { format!("<ul class=\"notes\">\n{items}</ul>\n") })
+    }
+
     /// Adds the plot of results.
     pub fn plot(self, results: &Results) -> Self {
         self.html(&results_figure(results))

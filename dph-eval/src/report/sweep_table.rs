@@ -92,10 +92,13 @@ fn lines(columns: &[Column], runs: &[Results]) -> (Vec<String>, Vec<String>) {
         }
     }
     lines.push(DOCUMENTS.into());
+    // The only row of a sweep without rewards is that of its scorers.
+    let alone = runs.len() == 1 && !lines.iter().any(|line| line.starts_with(REWARD));
     let same = |line: &String| {
         let mut cells = runs.iter().map(|run| cells(columns, run, line));
         let first = cells.next();
-        !line.starts_with(REWARD) && cells.all(|other| Some(other) == first)
+        let is_own = alone && line != CHANCE && line != DOCUMENTS;
+        !is_own && !line.starts_with(REWARD) && cells.all(|other| Some(other) == first)
     };
     lines.into_iter().partition(same)
 }

@@ -43,7 +43,7 @@ impl Arguments {
                 false => outcome.table.for_stdout(),
             };
             writeln!(out, "{}", text.trim_end())?;
-            return failures(outcome.failed, outcome.results.len());
+            return failures(outcome.failed, outcome.done);
         }
         let benches = run(&file, &options)?;
         let results: Vec<Results> = benches.into_iter().map(|bench| bench.results).collect();

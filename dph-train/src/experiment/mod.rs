@@ -13,6 +13,7 @@ mod optimiser;
 mod overrides;
 pub(crate) mod parse;
 mod places;
+mod splits;
 mod stage;
 pub(crate) mod sweep;
 mod tokenizer_source;
@@ -31,6 +32,7 @@ pub use head::Head;
 pub use model::{Model, Trainable};
 pub use objective::Objective;
 pub use optimiser::{HeadOptimiser, Optimiser, OptimiserName, PartOptimiser};
+pub use splits::Splits;
 pub use stage::{Answers, Keep, Negatives, Stage, Validation};
 pub use tokenizer_source::{TokenizerSource, TrainedTokenizer};
 
@@ -62,9 +64,10 @@ pub struct Experiment {
     #[serde(default)]
     pub eval: Eval,
     /// The swept keys: the keys of `--set` with lists of values, such as `"head.pooling" = ["identity", "bert"]`, `seed = [1, 2]` or
-    /// `"stage.dph.optimiser.lr" = [1e-3, 3e-3]`. Every combination is run, in the order of the file.
+    /// `"stage.dph.optimiser.lr" = [1e-3, 3e-3]`. Every combination is run, in the order of the file. The key `task` is a list of tasks, each
+    /// of which is trained on alone.
     #[serde(default, skip_serializing_if = "toml::Table::is_empty")]
-    #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
+    #[schemars(with = "SweptKeys")]
     pub sweep: toml::Table,
 }
 
@@ -133,17 +136,30 @@ pub fn schema() -> serde_json::Value {
     schemars::schema_for!(Experiment).to_value()
 }
 
+/// `[sweep]` in the schema.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "`[sweep]` is read with its spans, and only described here")]
+struct SweptKeys {
+    /// Tasks, such as `["cola", "sst2"]`. For each one, the stages without `mix` are trained on it alone, and the model is evaluated on it, on
+    /// the splits that `suites` of `[eval]` name for it. What differs only by the task is one row of the table, with the means of these suites
+    /// over the tasks that have rows.
+    task: Option<Vec<String>>,
+    #[serde(flatten)]
+    others: std::collections::BTreeMap<String, Vec<serde_json::Value>>,
+}
+
 /// The evaluation at the end.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Eval {
-    /// Suites, such as `["gpt4all"]`.
+    /// Suites, such as `["gpt4all"]`. In a sweep over tasks, the means of its rows.
     pub suites: Vec<String>,
     /// Single tasks, evaluated on `split`.
     pub tasks: Vec<String>,
-    /// The split of `tasks`. The default is the evaluation split of each task.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub split: Option<String>,
+    /// The split of `tasks`, or a list of splits, such as `["validation", "validation_mismatched"]`. The default is the evaluation split of
+    /// each task.
+    #[serde(skip_serializing_if = "Splits::is_default")]
+    pub split: Splits,
     /// The style of the documents, `"chat"` or `"plain"`. The default is the style of the last stage or, without stages, `"chat"` if
     /// the tokenizer has a chat format, else `"plain"`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -172,7 +188,7 @@ impl Default for Eval {
         Self {
             suites: Vec::new(),
             tasks: Vec::new(),
-            split: None,
+            split: Splits::default(),
             style: None,
             limit: None,
             scorers: Vec::new(),

@@ -51,6 +51,7 @@ pub struct Stage {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub style: Option<Style>,
     /// The tasks to train on and their weights: `{ arc_easy = 1.0, "my/task.toml" = 0.5 }`.
+    #[serde(default)]
     pub mix: BTreeMap<String, f64>,
     /// Weights by size with a cap: the weight of every task in `mix` is multiplied by the number of its training sets, but at most by
     /// this number, so that large tasks are drawn more often and the largest do not displace the others (T5, arXiv 1910.10683, section

@@ -21,10 +21,7 @@ impl fmt::Display for Forecast {
             writeln!(f, "{stage}")?;
         }
         match &self.evaluation {
-            Some(EvalForecast { questions, tokens, seconds: time }) => {
-                let (questions, tokens) = (counted(*questions, "question"), counted(*tokens, "token"));
-                write!(f, "evaluation  {questions}, {tokens}, about {}", duration(*time))?;
-            }
+            Some(evaluation) => write!(f, "{evaluation}")?,
             None => write!(f, "evaluation  data or tokenizer not found")?,
         }
         if self.memory() > 0 {
@@ -37,6 +34,14 @@ impl fmt::Display for Forecast {
             write!(f, "\nnot checked {unchecked}")?;
         }
         Ok(())
+    }
+}
+
+impl fmt::Display for EvalForecast {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { questions, tokens, seconds: time } = self;
+        let (questions, tokens) = (counted(*questions, "question"), counted(*tokens, "token"));
+        write!(f, "evaluation  {questions}, {tokens}, about {}", duration(*time))
     }
 }
 

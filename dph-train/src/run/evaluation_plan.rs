@@ -8,7 +8,7 @@ use crate::experiment::Experiment;
 /// The suites and tasks of an experiment, and the rows that its stages hold out.
 pub(crate) fn evaluation_plan(experiment: &Experiment) -> Result<BenchPlan, PlanError> {
     let eval = &experiment.eval;
-    let mut plan = BenchPlan::new(&eval.suites, &eval.tasks, eval.split.as_deref())?;
+    let mut plan = BenchPlan::new(&eval.suites, &eval.tasks, &eval.split.0)?;
     for stage in &experiment.stages {
         let Some(share) = stage.holdout else { continue };
         for task in stage.mix.keys() {

@@ -3,10 +3,12 @@
 
 mod forecast;
 mod job;
+mod joined;
 mod outcome;
 mod preflight;
 mod report;
 mod resume;
+mod rows;
 mod run;
 mod runs;
 mod sharing;

@@ -5,39 +5,54 @@ use std::path::Path;
 use dph_eval::{HTML_FILE, HtmlReport, Results, SweepRow, Table};
 
 use super::job::Job;
+use super::joined::Joined;
 use super::outcome::SweepOutcome;
 use crate::error::TrainError;
 use crate::experiment::file::ExperimentFile;
 use crate::experiment::sweep::{Axis, Sweep};
 
-/// Writes `results.json`, `report.md` and `report.html` of a sweep into its directory.
+/// Writes `results.json`, `report.md` and `report.html` of a sweep into its directory. `left_out` are the tasks without rows, in words.
 pub(super) fn write(
     file: &ExperimentFile,
     sweep: &Sweep,
+    left_out: &[String],
     mut jobs: Vec<Job<'_>>,
     dir: &Path,
 ) -> Result<SweepOutcome, TrainError> {
-    let mut found = Vec::new();
-    for job in jobs.iter_mut().filter(|job| job.failed.is_none()) {
-        match job.row() {
-            Ok(row) => found.push(row),
-            Err(error) => job.fail(error),
+    let name = &file.experiment.name;
+    let joined = match sweep.task_axis() {
+        Some(at) => Joined::all(name, sweep, at, &mut jobs)?,
+        None => Vec::new(),
+    };
+    joined.iter().try_for_each(|joined| joined.save(dir, left_out))?;
+    let found: Vec<SweepRow> = match sweep.task_axis() {
+        Some(_) => joined.iter().map(|joined| joined.row.clone()).collect(),
+        None => jobs.iter_mut().filter_map(row).collect(),
+    };
+    let mut notes = left_out.to_vec();
+    for note in joined.iter().flat_map(|joined| &joined.notes) {
+        if !notes.contains(note) {
+            notes.push(note.clone());
         }
     }
+    let done: Vec<&String> =
+        jobs.iter().filter(|job| job.failed.is_none()).map(|job| &job.variant.label).collect();
+    let links: Vec<(String, String)> = joined
+        .iter()
+        .map(|joined| &joined.directory)
+        .chain(done.iter().copied())
+        .map(|label| (label.clone(), format!("{label}/{HTML_FILE}")))
+        .collect();
+    let done = done.len();
     let failed: Vec<(String, TrainError)> =
         jobs.into_iter().filter_map(|job| Some((job.variant.label.clone(), job.failed?))).collect();
     let results: Vec<Results> = found.iter().map(|row| row.results.clone()).collect();
-    let (rows, mut table) = table(&sweep.axes, found);
-    for (label, error) in &failed {
-        table = table.with_note(format!("{label}: failed: {error}"));
-    }
+    let axes: Vec<&Axis> = sweep.axes.iter().filter(|axis| !axis.is_task()).collect();
+    let (rows, mut table) = table(&axes, found);
+    notes.extend(failed.iter().map(|(label, error)| format!("{label}: failed: {error}")));
+    table = notes.into_iter().fold(table, Table::with_note);
 
-    let name = &file.experiment.name;
     table.save(name, dir)?;
-    let links: Vec<(String, String)> = results
-        .iter()
-        .map(|results| (results.name.clone(), format!("{}/{HTML_FILE}", results.name)))
-        .collect();
     HtmlReport::new(name)
         .table(&table)
         .plot(&plot(name, &rows))
@@ -46,20 +61,27 @@ pub(super) fn write(
         .details("The experiment", &file.source)
         .save(dir)?;
     Results::save_all(&results, dir)?;
-    Ok(SweepOutcome { results, table, failed })
+    Ok(SweepOutcome { results, done, table, failed })
+}
+
+/// The row of a variant; `None` if it failed.
+fn row(job: &mut Job<'_>) -> Option<SweepRow> {
+    if job.failed.is_some() {
+        return None;
+    }
+    job.row().map_err(|error| job.fail(error)).ok()
 }
 
 /// The rows of the table, and the table. If several seeds are swept, the rows are means over the seeds.
-fn table(axes: &[Axis], found: Vec<SweepRow>) -> (Vec<SweepRow>, Table) {
+fn table(axes: &[&Axis], found: Vec<SweepRow>) -> (Vec<SweepRow>, Table) {
     let names = |axes: &[&Axis]| axes.iter().map(|axis| axis.name.clone()).collect::<Vec<_>>();
-    let all: Vec<&Axis> = axes.iter().collect();
     let seeds = axes.iter().position(|axis| axis.key == "seed" && axis.values.len() > 1);
     let Some(seeds) = seeds else {
-        let table = Table::for_sweep(&names(&all), &found);
+        let table = Table::for_sweep(&names(axes), &found);
         return (found, table);
     };
     let others: Vec<&Axis> =
-        all.iter().enumerate().filter(|(at, _)| *at != seeds).map(|(_, axis)| *axis).collect();
+        axes.iter().enumerate().filter(|(at, _)| *at != seeds).map(|(_, axis)| *axis).collect();
     let rows = means(seeds, found);
     let note = format!(
         "means over the seeds {}",

@@ -1,6 +1,7 @@
 //! [`check_sweep_resume`]: whether an interrupted sweep can be continued, for `--dry-run --resume`.
 
 use super::job::Job;
+use super::rows::TasksThere;
 use super::run::contexts;
 use super::runs::SweepRuns;
 use crate::error::TrainError;
@@ -15,6 +16,7 @@ use crate::run::run_dir::Access;
 pub fn check_sweep_resume(file: &ExperimentFile, options: &RunOptions) -> Result<(), TrainError> {
     let none = TrainError::Sweep("this experiment has no [sweep]; check it with `check_resume`");
     let sweep = file.sweep.as_ref().ok_or(none)?;
+    let sweep = &TasksThere::required(sweep, &options.data)?.sweep;
     let contexts = contexts(sweep, &options.data)?;
     let runs = SweepRuns::open(file, sweep, options, Access::Compare)?;
     let jobs = runs.jobs(sweep, contexts);

@@ -10,6 +10,7 @@ use super::job::Job;
 use super::outcome::SweepOutcome;
 use super::preflight::check_variants;
 use super::report;
+use super::rows::TasksThere;
 use super::runs::SweepRuns;
 use crate::cache::features::FeatureCache;
 use crate::error::TrainError;
@@ -23,13 +24,16 @@ use crate::run::{RunContext, RunOptions, features_dir};
 /// Runs every variant of an experiment's `[sweep]` in its own directory `<out>/<label>` and writes `results.json` (a list of the
 /// results of all variants), `report.md` and `report.html` into `<out>`.
 ///
-/// Work that several variants have in common is done once. A failed variant does not stop the others.
+/// Work that several variants have in common is done once. A failed variant does not stop the others. Variants that differ only by the task
+/// that they are trained on are one entry of the results, and have a directory of their own with the scores of all their documents.
 ///
 /// # Errors
 /// An error that concerns all variants, such as an invalid request or a directory that cannot be written.
 pub fn run_sweep(file: &ExperimentFile, options: &RunOptions) -> Result<SweepOutcome, TrainError> {
     let none = TrainError::Sweep("this experiment has no [sweep]; run it with `run`");
     let sweep = file.sweep.as_ref().ok_or(none)?;
+    let TasksThere { sweep, notes, .. } = &TasksThere::required(sweep, &options.data)?;
+    notes.iter().for_each(|note| tracing::warn!("{note}"));
     let contexts = contexts(sweep, &options.data)?;
     let runs = SweepRuns::open(file, sweep, options, options.access())?;
     write_manifest(sweep, runs.dir.path())?;
@@ -38,7 +42,7 @@ pub fn run_sweep(file: &ExperimentFile, options: &RunOptions) -> Result<SweepOut
     let features = FeatureCache { dir: features_dir(&options.out), selections: selections(&sweep.variants) };
     train(&mut jobs, &features);
     evaluate_all(&mut jobs, runs.dir.path());
-    report::write(file, sweep, jobs, runs.dir.path())
+    report::write(file, sweep, notes, jobs, runs.dir.path())
 }
 
 /// The contexts of all variants. This is called before an earlier sweep is renamed.

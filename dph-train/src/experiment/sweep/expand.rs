@@ -3,10 +3,12 @@
 use std::path::Path;
 
 use dph_data::TomlProblem;
+use dph_eval::Suite;
 use toml_edit::{DocumentMut, Value};
 
 use super::label::{label, value_text};
-use super::variants::{Axis, Sweep, Variant};
+use super::task_axis::{set_task, take_suites};
+use super::variants::{Axis, Sweep, SweptTask, Variant};
 use crate::experiment::Experiment;
 use crate::experiment::parse::{parse, set};
 
@@ -18,12 +20,12 @@ pub(crate) fn expand(text: &str, folder: &Path, axes: Vec<Axis>) -> Result<Sweep
     let mut problems: Vec<TomlProblem> = Vec::new();
     for choice in combinations(&axes) {
         match checked(text, folder, &choice) {
-            Ok((source, experiment)) => {
+            Ok((source, experiment, task)) => {
                 let names: Vec<&str> = choice.iter().map(|(axis, _)| axis.name.as_str()).collect();
                 let values: Vec<&Value> = choice.iter().map(|(_, value)| *value).collect();
                 let label = label(&names, &values, |label| variants.iter().any(|other| other.label == label));
                 let values = values.into_iter().map(value_text).collect();
-                variants.push(Variant { label, values, experiment, source });
+                variants.push(Variant { label, values, experiment, source, task });
             }
             // Several variants often have the same problem.
             Err(found) => {
@@ -34,6 +36,9 @@ pub(crate) fn expand(text: &str, folder: &Path, axes: Vec<Axis>) -> Result<Sweep
                 }
             }
         }
+    }
+    if problems.is_empty() {
+        problems = without_tasks(&axes, &variants);
     }
     match problems.is_empty() {
         true => Ok(Sweep { axes, variants }),
@@ -57,13 +62,41 @@ fn combinations(axes: &[Axis]) -> Vec<Choice<'_>> {
     choices
 }
 
-/// The text of a variant and its experiment.
-fn checked(text: &str, folder: &Path, choice: &Choice<'_>) -> Result<(String, Experiment), Vec<TomlProblem>> {
+/// The text of a variant, its experiment and, in a sweep over tasks, its task.
+fn checked(
+    text: &str,
+    folder: &Path,
+    choice: &Choice<'_>,
+) -> Result<(String, Experiment, Option<SweptTask>), Vec<TomlProblem>> {
     let source = with_values(text, choice).map_err(|problem| vec![problem])?;
-    match parse(&source, folder) {
-        Ok(experiment) => Ok((source, experiment)),
-        Err(problems) => Err(placed(text, folder, choice, problems)),
-    }
+    let mut experiment = parse(&source, folder).map_err(|problems| placed(text, folder, choice, problems))?;
+    let Some((axis, _)) = choice.iter().find(|(axis, _)| axis.is_task()) else {
+        return Ok((source, experiment, None));
+    };
+    let (task, source) = take_suites(&mut experiment, &source)
+        .map_err(|message| vec![TomlProblem::new(axis.span.clone(), message)])?;
+    Ok((source, experiment, Some(task)))
+}
+
+/// Reports a suite of a sweep over tasks that has none of these tasks.
+fn without_tasks(axes: &[Axis], variants: &[Variant]) -> Vec<TomlProblem> {
+    let Some(axis) = axes.iter().find(|axis| axis.is_task()) else { return Vec::new() };
+    let tasks: Vec<&SweptTask> = variants.iter().filter_map(|variant| variant.task.as_ref()).collect();
+    let mut suites: Vec<&String> = tasks.iter().flat_map(|task| &task.suites).collect();
+    suites.dedup();
+    let has_none = |name: &&&String| {
+        let suite = Suite::find(name);
+        suite.is_ok_and(|suite| {
+            !suite.tasks.iter().any(|part| tasks.iter().any(|task| task.name == part.task))
+        })
+    };
+    let problem = |name: &&String| {
+        let message = format!(
+            "`task`: none of these tasks is in the suite `{name}`; remove it from `suites` of [eval]"
+        );
+        TomlProblem::new(axis.span.clone(), message)
+    };
+    suites.iter().filter(has_none).map(problem).collect()
 }
 
 /// The text of an experiment file with these values and without its sweep.
@@ -72,10 +105,16 @@ fn with_values(text: &str, choice: &[(&Axis, &Value)]) -> Result<String, TomlPro
         |error: toml_edit::TomlError| TomlProblem::new(error.span().unwrap_or_default(), error.message());
     let mut document: DocumentMut = text.parse().map_err(syntax)?;
     document.remove("sweep");
-    for (axis, value) in choice {
+    // The stages that other keys give a `mix` are not trained on the task.
+    let (tasks, others): (Vec<_>, Vec<_>) = choice.iter().partition(|(axis, _)| axis.is_task());
+    for (axis, value) in others {
         let keys: Vec<&str> = axis.key.split('.').collect();
         set(document.as_table_mut(), &keys, (*value).clone())
             .map_err(|message| TomlProblem::new(axis.span.clone(), format!("`{}`: {message}", axis.key)))?;
+    }
+    for (axis, task) in tasks {
+        set_task(&mut document, task)
+            .map_err(|message| TomlProblem::new(axis.span.clone(), format!("`task`: {message}")))?;
     }
     Ok(document.to_string())
 }
@@ -173,6 +212,47 @@ mix = { world = 1.0 }
         let found = problems("\"stage.dph.steps\" = [0]\n\"head.dropout\" = [0.5, 2.0]");
         let places: Vec<&str> = found.iter().map(|(place, _)| place.as_str()).collect();
         assert_eq!(places, ["\"stage.dph.steps\"", "\"head.dropout\""], "{found:?}");
+    }
+
+    #[test]
+    fn a_task_is_the_mix_of_the_stages_that_have_none() {
+        let text = r#"name = "x"
+model = { path = "somewhere" }
+stage = [
+  { name = "sft", objective = { sft = {} }, steps = 3, mix = { alpaca = 1.0 } },
+  { name = "dph", objective = { dph = {} }, steps = 3 },
+]
+[eval]
+suites = ["glue"]
+split = "test"
+[sweep]
+seed = [1, 2]
+task = ["mnli", "piqa", "mine.toml"]
+"#;
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("mine.toml"), dph_data::Task::embedded_source("rte").unwrap())
+            .unwrap();
+        let sweep = expand(text, dir.path(), axes(text).unwrap()).unwrap();
+        let mine = dir.path().join("mine.toml").display().to_string();
+        for (variant, (task, splits)) in sweep.variants[3..].iter().zip([
+            ("mnli", vec!["validation", "validation_mismatched"]),
+            ("piqa", vec!["test"]),
+            (mine.as_str(), vec!["test"]),
+        ]) {
+            let Experiment { stages, eval, seed, .. } = &variant.experiment;
+            assert_eq!(*seed, 2);
+            let mix = |stage: usize| stages[stage].mix.keys().cloned().collect::<Vec<_>>();
+            assert_eq!((mix(0), mix(1)), (vec!["alpaca".to_owned()], vec![task.to_owned()]));
+            assert_eq!(
+                (&eval.tasks[..], &eval.split.0),
+                (&[task.to_owned()][..], &splits.iter().map(|split| split.to_string()).collect())
+            );
+            assert_eq!(variant.task, Some(SweptTask { name: task.into(), suites: vec!["glue".into()] }));
+            assert!(eval.suites.is_empty());
+            // The text of a variant gives the same experiment.
+            assert_eq!(parse(&variant.source, dir.path()).unwrap(), variant.experiment);
+        }
+        assert_eq!(sweep.variants[5].label, "seed=2,task=mine.toml");
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub(crate) fn value_text(value: &Value) -> String {
 /// A name of a variant that can be used as the name of a directory: `pooling=bert,form=separable`.
 ///
 /// A name that is too long or already taken ends with a hash of the values.
-pub(super) fn label(names: &[&str], values: &[&Value], taken: impl Fn(&str) -> bool) -> String {
+pub(crate) fn label(names: &[&str], values: &[&Value], taken: impl Fn(&str) -> bool) -> String {
     let texts: Vec<String> = values.iter().map(|value| value_text(value)).collect();
     let parts = names.iter().zip(&texts).map(|(name, text)| format!("{name}={}", directory_name(text)));
     let label = parts.collect::<Vec<_>>().join(",");

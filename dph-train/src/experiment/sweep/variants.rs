@@ -28,6 +28,13 @@ pub struct Axis {
     pub(crate) span: Range<usize>,
 }
 
+impl Axis {
+    /// Whether the values are tasks, each of which is trained on alone.
+    pub(crate) fn is_task(&self) -> bool {
+        self.key == "task"
+    }
+}
+
 /// One combination of values.
 #[derive(Debug, Clone)]
 pub struct Variant {
@@ -39,9 +46,25 @@ pub struct Variant {
     pub experiment: Experiment,
     /// This experiment as the text of an experiment file.
     pub source: String,
+    /// The task, in a sweep over tasks.
+    pub task: Option<SweptTask>,
+}
+
+/// The task of a variant of a sweep over tasks.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SweptTask {
+    /// Its name or path.
+    pub name: String,
+    /// The suites whose means the rows of the sweep have: those of `[eval]`.
+    pub suites: Vec<String>,
 }
 
 impl Sweep {
+    /// The place of the swept tasks among the axes.
+    pub(crate) fn task_axis(&self) -> Option<usize> {
+        self.axes.iter().position(Axis::is_task)
+    }
+
     /// The experiment that represents the whole sweep: the first variant, with the `[sweep]` table of the file.
     pub(crate) fn representative(&self, text: &str) -> Experiment {
         let mut experiment = self.variants[0].experiment.clone();
