@@ -29,6 +29,7 @@
 //! | `objective` | what training minimises: each objective gives a [`Term`] |
 //! | `parameters` | initial values of the head's parameters, and their names in files |
 //! | [`run_files`] | names of files of a run |
+//! | [`text_file`], [`encoding`], [`path_kind`] | reads text files of people, and says what other files are |
 //! | [`tokenizer_files`] | makes the `tokenizer.json` of a tokenizer in other files |
 //! | `device`, `select`, `atomic`, `error_class` | a [`device`] by its name, rows by indices, files that are replaced atomically, and whether an error is that of a request |
 //!
@@ -39,6 +40,7 @@ pub mod aggregation;
 mod atomic;
 mod candidates;
 mod device;
+pub mod encoding;
 mod error_class;
 pub mod git_lfs;
 mod head;
@@ -46,6 +48,7 @@ pub mod hub;
 mod objective;
 pub mod panics;
 mod parameters;
+pub mod path_kind;
 pub mod run_files;
 mod scores;
 mod select;

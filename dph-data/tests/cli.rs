@@ -255,20 +255,35 @@ fn a_wrong_request_and_bad_data_have_status_two() {
     let folder = folder();
     write(folder.path(), "data/sst2/train.jsonl", "PAR1");
     write(folder.path(), "data/sst2/test.jsonl", "{\"sentence\": \"x\", \"label\": 3}");
-    let cases: [(&[&str], &str); 14] = [
+    let cases: [(&[&str], &str); 17] = [
         (&["show", "pica"], "did you mean `piqa`?"),
         (&["show", "no.toml"], "cannot read the task file no.toml"),
         (&["show", "piqa", "--split", "train"], "there is: data/piqa/validation.jsonl"),
-        (&["show", "piqa", "--data", "nowhere"], "set the data root with --data or DPH_DATA"),
+        (
+            &["show", "piqa", "--data", "nowhere"],
+            "nowhere does not exist; name a file of rows, or the root of the data sets (--data, DPH_DATA)",
+        ),
+        (&["show", "piqa", "--data", "nowhere.jsonl"], "split `validation`: nowhere.jsonl does not exist"),
+        (&["validate", "nowhere.jsonl", "--task", "piqa"], "split `train`: nowhere.jsonl does not exist"),
+        (
+            &["show", "nowhere.toml", "--toml"],
+            "cannot read the task file nowhere.toml: there is no such file or directory",
+        ),
         (&["stats", "boolq"], "found no rows of `boolq`"),
         (&["stats", "world", "--tokenizer", "data"], "cannot read data/tokenizer.json"),
         (&["stats", "world", "--max-len", "3"], "--tokenizer"),
         (&["validate", "data/piqa/validation.jsonl"], "name the task of the rows with --task"),
-        (&["validate", "data/piqa/validation.dat", "--task", "piqa"], "rename the file, or convert it"),
+        (
+            &["validate", "data/piqa/validation.dat", "--task", "piqa"],
+            "data/piqa/validation.dat does not exist",
+        ),
         (&["frobnicate"], "unrecognized subcommand"),
         (&["show", "sst2", "--split", "train"], "rename it to .parquet"),
         (&["stats", "sst2", "--split", "test"], "the only row of `sst2`, split `test`, cannot be used (1 "),
-        (&["validate", "nowhere.jsonl"], "nowhere.jsonl: there is no such file; give a task file (.toml)"),
+        (
+            &["validate", "nowhere.jsonl"],
+            "nowhere.jsonl: there is no such file or directory; give a task file (.toml)",
+        ),
         (&["validate", "data"], "data: this is a directory; give a task file (.toml)"),
     ];
     for (arguments, message) in cases {

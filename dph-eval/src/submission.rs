@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io::{Cursor, ErrorKind, Write};
 use std::path::Path;
 
+use dph_core::text_file::read_text;
 use dph_core::{CandidateScores, Scorer};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
@@ -85,7 +86,7 @@ impl Submission {
     pub fn beside(mut self, dir: &Path) -> Result<Self, FileError> {
         for (name, split) in std::mem::take(&mut self.missing) {
             let path = dir.join(&name);
-            match std::fs::read_to_string(&path) {
+            match read_text(&path) {
                 Ok(text) => self.files.push((name, text)),
                 Err(error) if error.kind() == ErrorKind::NotFound => self.missing.push((name, split)),
                 Err(source) => return Err(FileError::Io { path, source }),

@@ -182,6 +182,8 @@ fn a_conversation_goes_on_until_the_end_of_the_input() {
 fn a_wrong_request_is_refused() {
     let place = place();
     write_model(&place.path().join("plain"), &lswt());
+    fs::write(place.path().join("wide.toml"), b"\xFF\xFEs\0e\0").unwrap();
+    fs::write(place.path().join("latin.jsonl"), b"{\"prompt\": \"Caf\xE9\"}\n").unwrap();
     for (args, expected) in [
         (&["model", "--prompt", "x", "--best-of", "0"][..], "must be at least 1"),
         (&["model"], "--prompt <P>"),
@@ -205,8 +207,19 @@ fn a_wrong_request_is_refused() {
             &["model", "--prompt", "x", "--best-of", "2", "--loglik-weight", "1", "--selection", "random"],
             "nothing is chosen or dropped by reward",
         ),
-        (&["model", "--input", "nowhere.jsonl"], "--input nowhere.jsonl: No such file"),
-        (&["model", "--prompt", "x", "--settings", "nowhere.toml"], "--settings nowhere.toml: No such file"),
+        (&["model", "--input", "nowhere.jsonl"], "--input nowhere.jsonl: there is no such file or directory"),
+        (
+            &["model", "--prompt", "x", "--settings", "nowhere.toml"],
+            "--settings nowhere.toml: there is no such file or directory",
+        ),
+        (
+            &["model", "--prompt", "x", "--settings", "wide.toml"],
+            "--settings wide.toml: this is not UTF-8, but UTF-16",
+        ),
+        (
+            &["model", "--input", "latin.jsonl"],
+            "--input latin.jsonl: this is not UTF-8, but probably Latin-1",
+        ),
         (&["plain", "--prompt", "x", "--best-of", "2", "--selection", "reward"], "no preference head"),
         (
             &["plain", "--prompt", "x", "--best-of", "2", "--reject-every", "2"],

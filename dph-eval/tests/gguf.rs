@@ -125,7 +125,9 @@ fn through_gguf(folder: &Path, model: &str, pre: &str) -> ChatTokenizer {
         writer.u32(&format!("llama.{key}"), 1);
     }
     writer
-        .f32_tensor("token_embd.weight", &[1, 1], &[0.0])
+        .u32("llama.context_length", 16)
+        .f32("llama.attention.layer_norm_rms_epsilon", 1e-5)
+        .f32_tensor("token_embd.weight", &[tokens.len(), 1], &vec![0.0; tokens.len()])
         .text("tokenizer.ggml.model", model)
         .text("tokenizer.ggml.pre", pre)
         .texts("tokenizer.ggml.tokens", &names)

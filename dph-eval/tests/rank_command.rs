@@ -170,7 +170,7 @@ fn wrong_lines_do_not_stop_the_others() {
 fn a_wrong_request_is_refused() {
     let place = place();
     for (args, expected) in [
-        (&["--input", "nowhere.jsonl"][..], "--input nowhere.jsonl: No such file"),
+        (&["--input", "nowhere.jsonl"][..], "--input nowhere.jsonl: there is no such file or directory"),
         (&["--input", "model"], "--input model: this is a directory"),
         (&["--prompt", "x"], "--candidate <C>"),
         (&["--candidate", "x"], "--prompt <P>"),
@@ -179,6 +179,29 @@ fn a_wrong_request_is_refused() {
     ] {
         let error = run(place.path(), &[&["rank", "model"], args].concat()).failed(2);
         assert!(error.contains(expected), "{args:?}: {error}");
+    }
+}
+
+#[test]
+fn the_encoding_of_an_input_is_named() {
+    let place = place();
+    let line = r#"{"prompt": "Who?", "candidates": ["Ann.", "Bob."]}"#;
+    let wide: Vec<u8> = line.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let latin = [line.as_bytes(), b"\n", &line.replace("Ann", "Zo*").into_bytes(), b"\n"].concat();
+    let latin: Vec<u8> = latin.into_iter().map(|byte| if byte == b'*' { 0xEB } else { byte }).collect();
+    for (bytes, expected) in [
+        (
+            wide,
+            "in.jsonl:1: the file is not UTF-8, but UTF-16; convert the file (iconv -f utf-16le -t utf-8)",
+        ),
+        (
+            latin,
+            "in.jsonl:2: the line is not UTF-8, but probably Latin-1 (ISO 8859-1); convert the file (iconv -f latin1 ",
+        ),
+    ] {
+        fs::write(place.path().join("in.jsonl"), bytes).unwrap();
+        let outcome = run(place.path(), &["rank", "model", "--input", "in.jsonl"]);
+        assert!(outcome.status == 1 && outcome.stderr.contains(expected), "{outcome:#?}");
     }
 }
 

@@ -494,7 +494,9 @@ fn what_cannot_be_served_is_a_wrong_request() {
     assert!(refused(&["first", "first"]).contains("two models have the name `first`"));
     assert!(refused(&["nothing"]).contains("nothing: there is no such directory"));
     assert!(refused(&["first", "--cors-origin", "example.org"]).contains("`example.org` is not an origin"));
-    assert!(refused(&["first", "--api-keys", "nothing"]).contains("nothing: "));
+    assert!(refused(&["first", "--api-keys", "nothing"]).contains("nothing: there is no such file"));
+    fs::write(place.path().join("wide"), b"\xFF\xFEs\0e\0").unwrap();
+    assert!(refused(&["first", "--api-keys", "wide"]).contains("wide: this is not UTF-8, but UTF-16"));
     assert!(refused(&["first", "second", "--base", "plain"]).contains("are for one model"));
     let server = Server::start(place.path(), &["first"]);
     let address = server.address.to_string();

@@ -4,6 +4,8 @@
 
 #[path = "broken_files/fuzz.rs"]
 mod fuzz;
+#[path = "broken_files/gguf_mutations.rs"]
+mod gguf_mutations;
 
 use std::fs;
 use std::path::Path;

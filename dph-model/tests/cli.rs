@@ -98,7 +98,10 @@ fn wrong_requests_and_broken_models_are_told_apart() {
     let said = run(dir, &["convert", "tiny.gguf", "full"]).failed(2);
     assert!(said.contains("full exists and is not an empty directory"), "{said}");
     let said = run(dir, &["inspect", "nowhere"]).failed(2);
-    assert!(said.contains("nowhere is not a directory; a model is a directory with"), "{said}");
+    assert!(
+        said.contains("nowhere: there is no such file or directory; a model is a directory with"),
+        "{said}"
+    );
     let said = run(dir, &["inspect", "full"]).failed(2);
     assert!(said.contains("full/config.json does not exist; every model directory has one"), "{said}");
     fs::write(dir.join("config.json"), "{}").unwrap();

@@ -240,7 +240,10 @@ fn files_cut_short_or_changed_are_named_with_a_remedy() {
 
 #[test]
 fn missing_files_are_named_with_a_remedy() {
-    assert!(error(Path::new("/no/such/model")).contains("/no/such/model is not a directory"));
+    assert!(
+        error(Path::new("/no/such/model"))
+            .contains("/no/such/model: there is no such file or directory; a model is")
+    );
     let dir = tempfile::tempdir().unwrap();
     assert!(error(dir.path()).contains("config.json does not exist; every model directory has one"));
     fs::write(dir.path().join("config.json"), llama().to_string()).unwrap();

@@ -102,6 +102,7 @@ fn widened(block: BlockType, kind: u32, bytes: &[u8]) -> Vec<f32> {
     writer
         .u32("llama.block_count", 0)
         .u32("llama.context_length", 16)
+        .f32("llama.attention.layer_norm_rms_epsilon", 1e-5)
         .u32("llama.embedding_length", len as u32)
         .u32("llama.feed_forward_length", len as u32)
         .u32("llama.attention.head_count", 2)
@@ -249,6 +250,8 @@ fn the_rotary_factors_of_llama_3_become_a_rule() {
             .u32("llama.feed_forward_length", 128)
             .u32("llama.attention.head_count", 2)
             .f32("llama.rope.freq_base", 500_000.0)
+            .u32("llama.context_length", 8192)
+            .f32("llama.attention.layer_norm_rms_epsilon", 1e-5)
             .f32_tensor("token_embd.weight", &[1, 128], &[0.0; 128])
             .f32_tensor("rope_freqs.weight", &[factors.len()], factors);
         written(&writer)
@@ -280,6 +283,11 @@ fn other_architectures_have_the_names_of_their_families() {
         ] {
             writer.u32(&format!("{architecture}.{key}"), value);
         }
+        let norm =
+            if architecture.starts_with("gpt") { "layer_norm_epsilon" } else { "layer_norm_rms_epsilon" };
+        writer
+            .f32(&format!("{architecture}.attention.{norm}"), 1e-5)
+            .bool(&format!("{architecture}.use_parallel_residual"), true);
         for (name, shape) in tensors {
             let values: Vec<f32> = (0..shape.iter().product::<usize>()).map(|i| i as f32).collect();
             writer.f32_tensor(name, shape, &values);

@@ -112,6 +112,18 @@ fn an_adapter_is_merged_into_its_base_or_into_another_one() {
     assert!(said.contains("name the model with --base"), "{said}");
     run(place.path(), &["convert", "adapter", "again", "--base", "moved"]).ok();
     assert_eq!(states(&open(&place.path().join("again"))), expected);
+    // The summary of an adapter needs its base as well.
+    let said = run(place.path(), &["inspect", "adapter"]).failed(2);
+    assert!(said.contains("name the model with --base"), "{said}");
+    let said = run(place.path(), &["inspect", "adapter", "--base", "moved"]).ok();
+    assert!(said.contains("an adapter of PEFT (LoRA), with its base: a language model"), "{said}");
+    assert!(said.lines().any(|line| line.starts_with("base ") && line.ends_with("moved")), "{said}");
+    let json = run(place.path(), &["inspect", "adapter", "--base", "moved", "--json"]).ok();
+    assert!(serde_json::from_str::<Value>(&json).unwrap()["base"].as_str().unwrap().ends_with("moved"));
+    for model in ["moved", "moved/config.json"] {
+        let said = run(place.path(), &["inspect", model, "--base", "again"]).failed(2);
+        assert!(said.contains("is not an adapter of PEFT, so it has no base model"), "{said}");
+    }
     let moved = ModelFiles::open_on(&adapted, Some(&place.path().join("moved"))).unwrap();
     assert_eq!(moved.content_hash().unwrap(), hash);
     let said = run(place.path(), &["convert", "moved", "out", "--base", "again"]).failed(2);
@@ -232,7 +244,7 @@ fn adapters_that_cannot_be_used_say_why() {
         ),
         (
             said(&|_, tensors| tensors[1].2[3] = f32::NAN),
-            "adapter_model.safetensors: the tensor model.layers.0.self_attn.q_proj.weight holds NaN",
+            "adapter_model.safetensors: the tensor base_model.model.model.layers.0.self_attn.q_proj.lora_B.weight holds NaN",
         ),
         (
             said(&|config, _| config["trainable_token_indices"] = json!({ "embed_tokens": [1] })),
@@ -269,6 +281,41 @@ fn adapters_that_cannot_be_used_say_why() {
     ] {
         assert!(found.contains(expected), "{found}\nlacks {expected}");
     }
+}
+
+/// `convert`, too, names the tensor and the file that a value is from.
+#[test]
+fn values_that_are_not_finite_are_named_by_their_origin() {
+    let place = tempfile::tempdir().unwrap();
+    let dir = place.path();
+    model(&dir.join("base"), "LlamaForCausalLM", |_| ());
+    let said = || run(dir, &["convert", "adapter", "out"]).failed(1);
+    let query = "base_model.model.model.layers.1.self_attn.q_proj";
+    for matrix in ["lora_A", "lora_B"] {
+        adapter(&dir.join("adapter"), |_, tensors| {
+            let name = format!("{query}.{matrix}.weight");
+            tensors.iter_mut().find(|(other, ..)| *other == name).unwrap().2[3] = f32::INFINITY;
+        });
+        let expected =
+            format!("adapter/adapter_model.safetensors: the tensor {query}.{matrix}.weight holds NaN");
+        assert!(said().contains(&expected), "{}", said());
+    }
+    adapter(&dir.join("adapter"), |_, tensors| {
+        tensors.push(("base_model.model.model.norm.weight".into(), vec![8], vec![f32::NAN; 8]));
+    });
+    let expected = "adapter_model.safetensors: the tensor base_model.model.model.norm.weight holds NaN";
+    assert!(said().contains(expected), "{}", said());
+    // The base itself.
+    adapter(&dir.join("adapter"), |_, _| ());
+    model(&dir.join("base"), "LlamaForCausalLM", |tensors| {
+        let name = "model.layers.1.self_attn.q_proj.weight";
+        tensors.iter_mut().find(|(other, ..)| other == name).unwrap().2[3] = f32::NAN;
+    });
+    assert!(
+        said().contains("base: the tensor model.layers.1.self_attn.q_proj.weight holds NaN"),
+        "{}",
+        said()
+    );
 }
 
 #[test]
@@ -345,7 +392,7 @@ fn directories_with_parts_of_models_say_what_they_are() {
     fs::write(dir.join("base/config.json"), b"\xFF\xFE{\0}\0").unwrap();
     let said = run(dir, &["inspect", "base"]).failed(1);
     assert!(
-        said.contains("base/config.json: this is UTF-16; convert it to UTF-8 (iconv -f utf-16 "),
+        said.contains("base/config.json: this is not UTF-8, but UTF-16; convert the file (iconv -f utf-16 "),
         "{said}"
     );
 }
@@ -519,4 +566,17 @@ fn a_head_is_written_as_a_score_layer_or_the_reason_is_said() {
     assert!(!dir.join("no").exists());
     let said = run(dir, &["convert", "copy", "no", "--sequence-classification"]).failed(2);
     assert!(said.contains("there is no preference head"), "{said}");
+    // The head of a reward model of others is a layer of it already.
+    model(&dir.join("score"), "LlamaForSequenceClassification", |tensors| {
+        tensors.retain(|(name, ..)| name != "lm_head.weight");
+        tensors.push(("score.weight".into(), vec![1, 8], numbers(8, 0.0)));
+    });
+    let said = run(dir, &["convert", "score", "no", "--sequence-classification"]).failed(2);
+    assert!(
+        said.contains("score: the head of this model is a layer of another trainer; `dph-model convert` without --sequence-classification"),
+        "{said}"
+    );
+    run(dir, &["convert", "score", "written"]).ok();
+    let rewards = |name: &str| stored_head(&open(&dir.join(name)), &device()).unwrap().unwrap().1.rewards;
+    assert_eq!(rewards("written"), rewards("score"));
 }

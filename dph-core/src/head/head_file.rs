@@ -18,6 +18,7 @@ use super::preference_head::{PreferenceHead, PreferenceHeadConfig, REWARDS};
 use crate::aggregation::AggregationError;
 use crate::atomic::write_atomically;
 use crate::parameters::NamedParam;
+use crate::text_file::read_text;
 
 /// File name of the configuration.
 pub const HEAD_CONFIG_FILE: &str = "preference_head.json";
@@ -205,7 +206,7 @@ impl PreferenceHeadConfig {
     /// Reads the configuration of the head in a directory.
     pub fn load(dir: &Path) -> Result<Self, HeadFileError> {
         let path = dir.join(HEAD_CONFIG_FILE);
-        let json = match fs::read(&path) {
+        let json = match read_text(&path) {
             Ok(json) => json,
             Err(source)
                 if matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
@@ -214,7 +215,7 @@ impl PreferenceHeadConfig {
             }
             Err(source) => return Err(HeadFileError::Io { path, source }),
         };
-        serde_json::from_slice(&json).map_err(|source| HeadFileError::Config { path, source })
+        serde_json::from_str(&json).map_err(|source| HeadFileError::Config { path, source })
     }
 }
 

@@ -11,6 +11,8 @@ use super::say::say;
 
 /// How often a line is printed where there is no bar.
 const LINE_EVERY: Duration = Duration::from_secs(10);
+/// How long some work lasts before its speed is said. Over less time it is chance.
+const LEAST: Duration = Duration::from_millis(500);
 /// Steps of the bar.
 #[cfg(feature = "cli")]
 const STEPS: u64 = 1000;
@@ -19,11 +21,19 @@ const STEPS: u64 = 1000;
 pub struct Progress {
     #[cfg(feature = "cli")]
     bar: Option<ProgressBar>,
-    /// When the work at hand began: at the first [`update`](Self::update), if nothing says otherwise.
-    started: Option<Instant>,
-    /// How much was done by then.
-    first: u64,
+    /// The start of the work at hand: the first [`update`](Self::update), if nothing says otherwise.
+    start: Option<Start>,
     printed: Instant,
+}
+
+/// When some work began.
+#[derive(Debug, Clone, Copy)]
+struct Start {
+    at: Instant,
+    /// How much was done by then.
+    count: u64,
+    /// The share of the whole that was done by then, from 0 to 1.
+    share: f64,
 }
 
 /// How much of some work is done.
@@ -62,8 +72,7 @@ impl Progress {
                 let style = ProgressStyle::with_template("{bar:24} {percent:>3}%  {msg}");
                 ProgressBar::new(STEPS).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
             }),
-            started: None,
-            first: 0,
+            start: None,
             printed: Instant::now(),
         }
     }
@@ -75,13 +84,14 @@ impl Progress {
 
     /// Starts the clock of the work at hand, of which so much is done already.
     pub fn start(&mut self, done: u64) {
-        (self.started, self.first, self.printed) = (Some(Instant::now()), done, Instant::now());
+        let at = Instant::now();
+        (self.start, self.printed) = (Some(Start { at, count: done, share: 0.0 }), at);
     }
 
     /// Shows how much is done.
     pub fn update(&mut self, done: &Done<'_>) {
-        let elapsed = self.started.get_or_insert_with(Instant::now).elapsed();
-        self.show(done.line(self.first, elapsed, false), done.share());
+        let text = self.line(done, Instant::now(), false);
+        self.show(text, done.share());
     }
 
     /// Prints a line for people, without damage to the bar.
@@ -104,8 +114,14 @@ impl Progress {
     /// Takes the bar away and prints a closing line, which says how long the work took.
     pub fn finish_with(&mut self, done: &Done<'_>) {
         self.finish();
-        let elapsed = self.started.get_or_insert_with(Instant::now).elapsed();
-        say(&done.line(self.first, elapsed, true));
+        say(&self.line(done, Instant::now(), true));
+    }
+
+    /// The line about what is done by now. What was done before the clock started counts for nothing.
+    fn line(&mut self, done: &Done<'_>, now: Instant, finished: bool) -> String {
+        let (count, share) = (done.count, done.share.unwrap_or(0.0));
+        let start = *self.start.get_or_insert(Start { at: now, count, share });
+        done.line(start, now.duration_since(start.at), finished)
     }
 
     fn show(&mut self, text: String, share: Option<f64>) {
@@ -137,36 +153,38 @@ impl Done<'_> {
         self.share.or_else(|| Some(self.count as f64 / self.total?.max(1) as f64))
     }
 
-    /// All of it in one line, for work of which `first` was done before it started.
-    fn line(&self, first: u64, elapsed: Duration, finished: bool) -> String {
+    /// All of it in one line, for work that started so long ago.
+    fn line(&self, start: Start, elapsed: Duration, finished: bool) -> String {
         let Self { what, count, unit, note, .. } = self;
         let seconds = elapsed.as_secs_f64();
         let total = self.total.map_or(String::new(), |total| format!("/{total}"));
         let mut text = format!("{what}: {count}{total} {unit}");
-        if seconds > 0.0 {
-            text += &format!(", {:.1}/s", count.saturating_sub(first) as f64 / seconds);
+        let since = count.saturating_sub(start.count);
+        let is_measured = elapsed >= LEAST || finished && !elapsed.is_zero();
+        if is_measured && since > 0 {
+            text += &format!(", {:.1}/s", since as f64 / seconds);
         }
         if let Some(share) = self.share {
             text += &format!(", {:.0} %", 100.0 * share);
         }
-        match self.left(first, seconds) {
+        match self.left(start, seconds) {
             _ if finished => text += &format!(", in {}", duration(seconds)),
-            Some(left) => text += &format!(", {} left", duration(left)),
-            None => {}
+            Some(left) if is_measured => text += &format!(", {} left", duration(left)),
+            _ => {}
         }
         text + note
     }
 
     /// Seconds that the rest takes, as far as can be told.
-    fn left(&self, first: u64, seconds: f64) -> Option<f64> {
+    fn left(&self, start: Start, seconds: f64) -> Option<f64> {
         let (done, rest) = match (self.share, self.total) {
-            (Some(share), _) => (share, 1.0 - share),
+            (Some(share), _) => (share - start.share, 1.0 - share),
             (None, Some(total)) => {
-                (self.count.saturating_sub(first) as f64, total.saturating_sub(self.count) as f64)
+                (self.count.saturating_sub(start.count) as f64, total.saturating_sub(self.count) as f64)
             }
             (None, None) => return None,
         };
-        (done > 0.0 && rest > 0.0 && seconds > 0.0).then(|| seconds * rest / done)
+        (done > 0.0 && rest > 0.0).then(|| seconds * rest / done)
     }
 }
 
@@ -174,10 +192,32 @@ impl Done<'_> {
 mod tests {
     use super::*;
 
+    fn from(count: u64) -> Start {
+        Start { at: Instant::now(), count, share: 0.0 }
+    }
+
+    /// Nothing has been counted before the first update, so that says no speed, and a moment says none either.
+    #[test]
+    fn a_speed_is_measured_over_some_time() {
+        let mut progress = Progress::with_bar(false);
+        let tokens = |count, share| Done { what: "pass", count, unit: "tokens", share, ..Done::default() };
+        let start = Instant::now();
+        let mut after = |millis, count, share| {
+            progress.line(&tokens(count, share), start + Duration::from_millis(millis), false)
+        };
+        assert_eq!(after(0, 1000, Some(0.5)), "pass: 1000 tokens, 50 %");
+        assert_eq!(after(1, 1100, Some(0.55)), "pass: 1100 tokens, 55 %");
+        assert_eq!(after(2000, 1500, Some(0.75)), "pass: 1500 tokens, 250.0/s, 75 %, 2.0 s left");
+        assert_eq!(after(2000, 1000, Some(0.5)), "pass: 1000 tokens, 50 %");
+        // The whole of short work is a measurement.
+        let done = Done { total: Some(6), ..tokens(6, None) };
+        assert_eq!(done.line(from(0), LEAST / 2, true), "pass: 6/6 tokens, 24.0/s, in 0.2 s");
+    }
+
     #[test]
     fn a_line_says_what_how_much_how_fast_and_how_long_still() {
         let sets = Done { what: "ranking", count: 120, unit: "sets", ..Done::default() };
-        let after = |done: &Done, seconds| done.line(0, Duration::from_secs(seconds), false);
+        let after = |done: &Done, seconds| done.line(from(0), Duration::from_secs(seconds), false);
         assert_eq!(after(&sets, 0), "ranking: 120 sets");
         assert_eq!(after(&sets, 60), "ranking: 120 sets, 2.0/s");
         let by_share = Done { share: Some(0.25), ..sets };
@@ -206,11 +246,11 @@ mod tests {
             ..Done::default()
         };
         assert_eq!(
-            steps.line(40, Duration::from_secs(10), false),
+            steps.line(from(40), Duration::from_secs(10), false),
             "stage: 60/120 steps, 2.0/s, 30.0 s left, loss 0.5"
         );
         assert_eq!(
-            steps.line(40, Duration::from_secs(10), true),
+            steps.line(from(40), Duration::from_secs(10), true),
             "stage: 60/120 steps, 2.0/s, in 10.0 s, loss 0.5"
         );
     }

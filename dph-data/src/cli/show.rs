@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use dph_core::terminal::numbers::counted;
 use dph_core::terminal::{Failure, printable_text};
+use dph_core::text_file::read_text;
 use dph_data::{ChatFormat, Document, Documents, Skipped, Style, Task, TaskLoadOptions, TokenView};
 use serde_json::json;
 
@@ -109,7 +110,8 @@ impl Show {
     fn source(&self, out: &mut dyn Write) -> Result<(), Failure> {
         let source = match Task::embedded_source(&self.task) {
             Some(source) => source.to_owned(),
-            None => std::fs::read_to_string(&self.task).map_err(Failure::request)?,
+            None => read_text(self.task.as_ref())
+                .map_err(|error| Failure::request(format!("{}: {error}", self.task)))?,
         };
         Ok(out.write_all(source.as_bytes())?)
     }

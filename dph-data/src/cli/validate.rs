@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use dph_core::path_kind::PathKind;
 use dph_core::terminal::numbers::counted;
 use dph_core::terminal::{Failure, say};
 use dph_data::{DataError, DefinitionError, Documents, RowProblem, SkipReason, Task, TaskLoadOptions};
@@ -33,7 +34,7 @@ impl Validate {
             (None, false) if !self.file.is_file() => Err(Failure::request(format!(
                 "{}: {}; give a task file (.toml), or a file of rows with --task",
                 self.file.display(),
-                if self.file.is_dir() { "this is a directory" } else { "there is no such file" }
+                PathKind::of(&self.file)
             ))),
             (None, false) => {
                 Err(Failure::request("name the task of the rows with --task, for example --task preference"))

@@ -11,7 +11,7 @@ use super::pairs::pair;
 use super::split_rows::{SplitRow, SplitRows};
 use crate::chat::check_role;
 use crate::document::Document;
-use crate::rows::{Row, RowProblem, SkipReason, Skipped, field_names};
+use crate::rows::{Row, RowProblem, SkipReason, Skipped, check_file, field_names};
 use crate::task::{Recipe, Task};
 
 /// A split of a task before tokenisation; see [`TaskData`](crate::TaskData) for candidate sets.
@@ -60,9 +60,14 @@ impl Documents {
         on_problem: impl FnMut(&str, &RowProblem),
     ) -> Result<Self, DataError> {
         let recipe = recipe(task, options)?;
-        let read = match path.is_dir() {
-            true => SplitRows::read(task, recipe, path, split)?,
-            false => SplitRows::from_files(task, recipe, vec![path.to_owned()], split)?,
+        let has_files = task.splits_with_files().any(|own| own == split);
+        if has_files && !path.is_dir() {
+            // The files that the task names would be read in its place.
+            check_file(path)?;
+        }
+        let read = match path.is_file() {
+            true => SplitRows::from_files(task, recipe, vec![path.to_owned()], split)?,
+            false => SplitRows::read(task, recipe, path, split)?,
         };
         Self::from_rows(task, recipe, split, read, options, on_problem)
     }

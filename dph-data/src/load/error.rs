@@ -138,6 +138,7 @@ impl From<LocateError> for DataError {
     fn from(error: LocateError) -> Self {
         match error {
             LocateError::NotFound(error) => Self::NotFound(error),
+            LocateError::Root(error) => Self::Rows(error),
             error => Self::Files(error),
         }
     }

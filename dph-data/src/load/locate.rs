@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use dph_core::path_kind::PathKind;
+
 use super::split_files::{Unclear, entries, folders_named, searched, split_files, split_name};
-use crate::rows::EXTENSIONS;
+use crate::rows::{EXTENSIONS, FileName, RowsError, check_file};
 use crate::synthetic::World;
 use crate::task::{Source, Task};
 
@@ -26,6 +28,9 @@ pub enum LocateError {
         /// The files, or the first files of the sets.
         both: [String; 2],
     },
+    /// The data root is neither a directory nor a regular file.
+    #[error(transparent)]
+    Root(#[from] RowsError),
     /// A shard of the split is missing.
     #[error(
         "the split `{split}` of `{task}` is not complete: shard {number}{} is missing, there is {}; fetch it, or name the files to use in the task (key `files`)",
@@ -49,8 +54,11 @@ pub enum LocateError {
 /// No file holds the split.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "found no rows of `{task}`, split `{split}`.\n  looked for: {}\n  {}",
-    looked_for.join(", "),
+    "found no rows of `{task}`, split `{split}`{}{}",
+    match &looked_for[..] {
+        [] => ": ".to_owned(),
+        looked_for => format!(".\n  looked for: {}\n  ", looked_for.join(", ")),
+    },
     match (&present[..], &folders[..]) {
         ([], []) => "none of these folders exists; set the data root with --data or DPH_DATA".to_owned(),
         ([], folders) => folders.join("; "),
@@ -62,7 +70,7 @@ pub struct SplitNotFound {
     pub task: String,
     /// The split asked for.
     pub split: String,
-    /// The names that were looked for, with their folders.
+    /// The names that were looked for, with their folders; empty if the data root is named as a file and does not exist.
     pub looked_for: Vec<String>,
     /// The files that are in these folders; what is no regular file is said.
     pub present: Vec<String>,
@@ -84,14 +92,16 @@ impl Task {
     ///
     /// # Errors
     /// No file ([`SplitNotFound`] lists the names that were searched for and the files that exist), several sets of files for one
-    /// name, or a missing shard.
+    /// name, a missing shard, or a root that is a pipe or a link to nothing.
     pub fn locate(&self, root: &Path, split: &str) -> Result<Vec<PathBuf>, LocateError> {
         let Source::Files { folders, splits, files, .. } = &self.source else { return Ok(Vec::new()) };
         if let Some(files) = files.get(split) {
             return Ok(files.clone());
         }
-        if root.is_file() {
-            return Ok(vec![root.to_owned()]);
+        match PathKind::of(root) {
+            PathKind::File => return Ok(vec![root.to_owned()]),
+            PathKind::Directory | PathKind::Missing => {}
+            _ => check_file(root)?,
         }
         let names = names(splits, split);
         for folder in folders.iter().flat_map(|folder| folders_named(root, folder)) {
@@ -110,6 +120,7 @@ impl Task {
             split: split.to_owned(),
             looked_for: folders
                 .iter()
+                .filter(|_| root.is_dir() || FileName::parse(root).is_none())
                 .map(|folder| {
                     format!("{}/{{{}}}.{{{extensions}}}", root.join(folder).display(), names.join(","))
                 })
@@ -121,7 +132,7 @@ impl Task {
                     .filter_map(empty)
                     .collect(),
                 false => Box::new([format!(
-                    "there is no directory {}; set the data root with --data or DPH_DATA",
+                    "{} does not exist; name a file of rows, or the root of the data sets (--data, DPH_DATA)",
                     root.display()
                 )]),
             },
@@ -218,14 +229,10 @@ fn listing(folder: &Path) -> Vec<String> {
 
 /// A path, with what it is if it is no regular file.
 fn described(path: &Path) -> String {
-    let what = match path.metadata() {
-        Ok(found) if found.is_file() => return path.display().to_string(),
-        Ok(found) if found.is_dir() => "a directory",
-        Ok(_) => "no regular file",
-        Err(_) if path.is_symlink() => "a link to what does not exist",
-        Err(_) => return path.display().to_string(),
-    };
-    format!("{} ({what})", path.display())
+    match PathKind::of(path) {
+        PathKind::File => path.display().to_string(),
+        kind => format!("{} ({kind})", path.display()),
+    }
 }
 
 /// Why a folder shows no files.

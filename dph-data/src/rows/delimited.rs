@@ -4,11 +4,11 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use csv::{ByteRecord, Reader, ReaderBuilder};
+use dph_core::encoding::not_utf8;
 use dph_core::terminal::numbers::counted;
 use serde_json::{Map, Value as Json};
 
 use super::error::RowsError;
-use super::not_utf8::not_utf8;
 use super::problem::{RowProblem, SkipReason};
 use super::quoting::{Quoting, quoting};
 use super::row::Row;

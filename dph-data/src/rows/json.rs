@@ -8,10 +8,12 @@ use super::error::RowsError;
 use super::json_table::{NO_ROWS, rows};
 use super::json_values::{JsonValue, elements, not_json, sequence};
 use super::problem::RowProblem;
+use super::python_numbers::{marked, without_marks};
 use super::row::{Row, object};
 
 /// The rows of a file. `split` holds the names that a file with several splits may have for the one that is read.
 pub(super) fn parse(path: &Path, bytes: &[u8], split: &[String]) -> Result<Vec<Row>, RowsError> {
+    let damaged = |message| RowsError::Damaged { path: path.to_owned(), line: None, message };
     let values: Vec<Result<Json, RowProblem>> = match elements(bytes) {
         Some(elements) => elements.into_iter().map(|element| element.value).collect(),
         None => {
@@ -19,13 +21,18 @@ pub(super) fn parse(path: &Path, bytes: &[u8], split: &[String]) -> Result<Vec<R
             match values.as_mut_slice() {
                 [] => Vec::new(),
                 [JsonValue { value: Ok(table), .. }] => {
-                    let damaged = |message| RowsError::Damaged { path: path.to_owned(), line: None, message };
                     rows(table.take(), split).map_err(damaged)?.into_iter().map(Ok).collect()
                 }
                 [JsonValue { value: Ok(Json::Object(_)), .. }, _, ..] => {
                     values.into_iter().map(|value| value.value).collect()
                 }
-                _ => return Err(unreadable(path, bytes)),
+                // The error of one value would hide all rows of a table.
+                _ => match marked(bytes) {
+                    Some(table @ Json::Object(_)) => {
+                        rows(table, split).map_err(damaged)?.into_iter().map(without_marks).collect()
+                    }
+                    _ => return Err(unreadable(path, bytes)),
+                },
             }
         }
     };

@@ -33,11 +33,16 @@ pub(super) fn rows(value: Json, split: &[String]) -> Result<Vec<Json>, String> {
     }
     let arrays: Vec<&Vec<Json>> = fields.values().filter_map(Json::as_array).collect();
     let has_objects = |items: &&Vec<Json>| items.iter().any(Json::is_object);
-    if arrays.len() == 1 && arrays.iter().all(|items| items.is_empty() || has_objects(items)) {
+    let is_split = |name: &String| is_in(name, split) || SPLITS.contains(&&*name.to_lowercase());
+    let are_splits = !fields.is_empty() && fields.keys().all(is_split) && fields.values().all(is_table);
+    // A single split needs no name, but of several one may be an array without rows.
+    if (fields.len() == 1 || !are_splits)
+        && arrays.len() == 1
+        && arrays.iter().all(|items| items.is_empty() || has_objects(items))
+    {
         return Ok(fields.into_iter().find_map(|(_, value)| array(value)).unwrap_or_default());
     }
-    let is_split = |name: &String| is_in(name, split) || SPLITS.contains(&&*name.to_lowercase());
-    if !fields.is_empty() && fields.keys().all(is_split) && fields.values().all(is_table) {
+    if are_splits {
         return rows_of_split(fields, split);
     }
     if !arrays.is_empty() && arrays.len() == fields.len() {

@@ -1,9 +1,11 @@
 //! The values in a JSON text. One that cannot be read does not hide the others.
 
+use dph_core::encoding::not_utf8;
 use serde_json::{Deserializer, Value as Json};
 
-use super::not_utf8::not_utf8;
+use super::json_place::{named, steps_to_end};
 use super::problem::{RowProblem, SkipReason};
+use super::python_numbers::{number_at, problem};
 
 /// A value of a JSON text, or what is wrong with it.
 pub(super) struct JsonValue {
@@ -153,18 +155,26 @@ pub(super) fn not_json(text: &[u8], error: &serde_json::Error, first_line: Optio
         Some(first) => format!("line {}, column {}", first + error.line().saturating_sub(1), error.column()),
         None => format!("column {}", error.column()),
     };
-    let line = text.split(|byte| *byte == b'\n').nth(error.line().saturating_sub(1)).unwrap_or_default();
+    let lines = text.split(|byte| *byte == b'\n');
+    let before: usize = lines.clone().take(error.line().saturating_sub(1)).map(|line| line.len() + 1).sum();
+    let line = lines.into_iter().nth(error.line().saturating_sub(1)).unwrap_or_default();
     if std::str::from_utf8(line).is_err() {
         return format!("the text ({place}) {}", not_utf8(line));
     }
-    if let Some((name, key)) = python_number(line, error.column()) {
-        let value = key.map_or_else(|| "a value".to_owned(), |key| format!("`{key}`"));
-        return format!(
-            "not JSON: {value} is {name}, which JSON lacks; write null, or leave the field out ({place})"
-        );
+    let at = error.column().saturating_sub(1).min(line.len());
+    // The error is behind the minus.
+    let start = if at > 0 && line[at - 1] == b'-' { at - 1 } else { at };
+    let steps = steps_to_end(&text[..before + start]);
+    if let Some(number) = number_at(&line[start..]) {
+        return format!("{} ({place})", problem(&named(&steps), number));
     }
-    let text = error.to_string();
-    let what = match text.split(" at line ").next().unwrap_or(&text) {
+    let place = match steps[..] {
+        [] => place,
+        _ if error.is_eof() => place,
+        _ => format!("{}, {place}", named(&steps)),
+    };
+    let said = error.to_string();
+    let what = match said.split(" at line ").next().unwrap_or(&said) {
         what if what.contains("surrogate") || what.contains("hex escape") => {
             "half of a surrogate pair, such as \\ud83d without \\ude00"
         }
@@ -188,18 +198,6 @@ fn python_word(line: &[u8], column: usize) -> Option<&'static str> {
     ];
     let at_word = &line[start..];
     words.into_iter().find_map(|(word, what)| at_word.starts_with(word).then_some(what))
-}
-
-/// The number at which reading failed, as Python writes it, and the key whose value it is.
-fn python_number(line: &[u8], column: usize) -> Option<(&'static str, Option<&str>)> {
-    let at = column.checked_sub(1)?;
-    // The error is behind the minus.
-    let start = if at > 0 && line.get(at - 1) == Some(&b'-') { at - 1 } else { at };
-    let names = ["NaN", "Infinity", "-Infinity"];
-    let name = names.into_iter().find(|name| line[start.min(line.len())..].starts_with(name.as_bytes()))?;
-    let before = std::str::from_utf8(&line[..start]).ok()?.trim_end();
-    let key = before.strip_suffix(':').and_then(|before| before.trim_end().strip_suffix('"'));
-    Some((name, key.and_then(|key| key.rsplit_once('"')).map(|(_, key)| key)))
 }
 
 /// The length of a value whose brackets are closed.
@@ -316,7 +314,10 @@ mod tests {
         let text = "[{\"a\": 1},\n {\"a\": [NaN, \"]\\\"\"]}, {\"a\": \"\\ud83d\"},\n{\"a\": 2}, x]\n";
         let found = lines(&elements(text.as_bytes()).unwrap());
         assert_eq!(found.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [1, 2, 2, 3, 3]);
-        assert!(found[1].1.contains("a value is NaN") && found[2].1.contains("surrogate"), "{found:?}");
+        assert!(
+            found[1].1.contains("value 1 of `a` is NaN") && found[2].1.contains("surrogate"),
+            "{found:?}"
+        );
         assert_eq!((&*found[0].1, &*found[3].1), ("{\"a\":1}", "{\"a\":2}"));
         assert!(elements(b" [ ] ").unwrap().is_empty());
         for text in ["[{\"a\": 1}", "[{\"a\": 1}, {\"a\"", "[1] [2]", "{}", "", "[1 2]", "[1,]x"] {

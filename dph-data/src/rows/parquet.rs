@@ -14,8 +14,8 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
 use serde_json::{Map, Value as Json};
 
+use super::byte_values::bytes_value;
 use super::error::RowsError;
-use super::not_utf8::bytes_value;
 use super::row::Row;
 
 pub(super) fn read(path: &Path) -> Result<Vec<Row>, RowsError> {

@@ -4,7 +4,9 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
 
+use dph_core::encoding::{not_utf8, wide};
 use dph_core::git_lfs::is_pointer;
+use dph_core::path_kind::PathKind;
 use flate2::read::MultiGzDecoder;
 
 use super::error::RowsError;
@@ -36,10 +38,10 @@ pub fn read_rows(path: &Path) -> Result<Vec<Row>, RowsError> {
 
 /// The rows of a file of a task, see [`read_rows`].
 pub(crate) fn read(path: &Path, reading: Reading<'_>) -> Result<Vec<Row>, RowsError> {
+    check_file(path)?;
     let Some(name) = FileName::parse(path) else {
         return Err(RowsError::UnknownFormat { path: path.to_owned() });
     };
-    check_file(path)?;
     let text = || text(path, name.is_compressed);
     match name.format {
         Format::JsonLines => Ok(jsonl::parse(&text()?)),
@@ -51,13 +53,16 @@ pub(crate) fn read(path: &Path, reading: Reading<'_>) -> Result<Vec<Row>, RowsEr
     }
 }
 
-/// Rejects a pipe or a device, whose end may never come.
-fn check_file(path: &Path) -> Result<(), RowsError> {
-    let failed = |source| RowsError::Read { path: path.to_owned(), source };
-    match fs::metadata(path).map_err(failed)?.is_file() {
-        true => Ok(()),
-        false => Err(failed(io::Error::other("this is not a regular file; write its contents into one"))),
-    }
+/// Rejects what is no regular file: a directory, nothing, or a pipe, whose end may never come.
+pub(crate) fn check_file(path: &Path) -> Result<(), RowsError> {
+    let remedy = match PathKind::of(path) {
+        PathKind::File => return Ok(()),
+        PathKind::Special => "; write its contents into one",
+        _ => "",
+    };
+    let what = format!("{}{remedy}", PathKind::of(path));
+    let kind = path.metadata().err().map_or(io::ErrorKind::Other, |error| error.kind());
+    Err(RowsError::Read { path: path.to_owned(), source: io::Error::new(kind, what) })
 }
 
 /// The text of a file, without a byte order mark.
@@ -99,19 +104,11 @@ fn check_text(path: &Path, bytes: &[u8]) -> Result<(), RowsError> {
         [b'P', b'A', b'R', b'1', ..] => other("a parquet file", "rename it to .parquet"),
         [0x1F, 0x8B, ..] => other("a gzip archive", "unpack it first (gzip -d)"),
         [b'P', b'K', 3, 4, ..] => other("a zip archive", "unpack it first"),
-        [0xFF, 0xFE, 0, 0, ..] | [0, 0, 0xFE, 0xFF, ..] => {
-            other("UTF-32", "convert it to UTF-8 (iconv -f utf-32 -t utf-8)")
-        }
-        // With the byte order mark, or ASCII without it.
-        [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => {
-            other("UTF-16", "convert it to UTF-8 (iconv -f utf-16 -t utf-8)")
-        }
-        [first, 0, second, 0, ..] if *first != 0 && *second != 0 => {
-            other("UTF-16", "convert it to UTF-8 (iconv -f utf-16le -t utf-8)")
-        }
-        [0, first, 0, second, ..] if *first != 0 && *second != 0 => {
-            other("UTF-16", "convert it to UTF-8 (iconv -f utf-16be -t utf-8)")
-        }
+        _ if wide(bytes).is_some() => Err(RowsError::Damaged {
+            path: path.to_owned(),
+            line: None,
+            message: format!("this {}", not_utf8(bytes)),
+        }),
         _ if bytes.starts_with(b"<!DOCTYPE") || bytes.starts_with(b"<html") => {
             other("a web page", "download the data itself")
         }

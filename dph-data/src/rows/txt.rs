@@ -1,9 +1,9 @@
 //! txt: plain text. A line that consists of `<|endoftext|>` separates documents; without such a line the file is one document.
 //! A row has one field, `text`.
 
+use dph_core::encoding::not_utf8;
 use serde_json::{Map, Value as Json};
 
-use super::not_utf8::not_utf8;
 use super::problem::{RowProblem, SkipReason};
 use super::row::Row;
 

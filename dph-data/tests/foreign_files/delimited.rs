@@ -134,9 +134,10 @@ fn encodings_are_named() {
     );
     read(TASK, "rows.csv", b"Gr\xF6\xDFe,a,b,g\nq,x,y,0\n")
         .expect(&[], &["rows.csv:1: the name of a column is not UTF-8"]);
-    read(TASK, "rows.tsv", b"q\0\t\0a\0\n\0").expect(&[], &["not text but UTF-16", "iconv -f utf-16le"]);
-    read(TASK, "rows.csv", b"\xFE\xFF\0q\0,\0a").expect(&[], &["not text but UTF-16", "iconv -f utf-16 "]);
-    read(TASK, "rows.csv", b"\xFF\xFE\0\0q\0\0\0").expect(&[], &["not text but UTF-32", "iconv -f utf-32 "]);
+    read(TASK, "rows.tsv", b"q\0\t\0a\0\n\0").expect(&[], &["not UTF-8, but UTF-16", "iconv -f utf-16le"]);
+    read(TASK, "rows.csv", b"\xFE\xFF\0q\0,\0a").expect(&[], &["not UTF-8, but UTF-16", "iconv -f utf-16 "]);
+    read(TASK, "rows.csv", b"\xFF\xFE\0\0q\0\0\0")
+        .expect(&[], &["not UTF-8, but UTF-32", "iconv -f utf-32 "]);
     read("name = 't'\nkind = 'text'\ntext = '{{ text }}'\n", "rows.txt", b"Caf\xE9")
         .expect(&[], &["the document is not UTF-8, but probably Latin-1"]);
     read(TASK, "rows.jsonl", b"{\"q\": \"Caf\xE9\"}\n")

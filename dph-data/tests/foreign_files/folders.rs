@@ -146,12 +146,57 @@ fn what_is_no_file_of_rows() {
     std::fs::create_dir_all(root.path().join("preference")).unwrap();
     says("preference is empty");
     std::fs::create_dir_all(root.path().join("preference/train.jsonl")).unwrap();
-    says("train.jsonl (a directory)");
+    says("train.jsonl (this is a directory)");
     #[cfg(unix)]
     {
         std::os::unix::fs::symlink("/nowhere/at/all", root.path().join("preference/train.csv")).unwrap();
-        says("train.csv (a link to what does not exist)");
+        says("train.csv (this is a link to /nowhere/at/all, which does not exist)");
         std::os::unix::fs::symlink("/dev/zero", root.path().join("preference/train.json")).unwrap();
-        says("train.json (no regular file)");
+        says("train.json (this is a pipe or a device, not a regular file)");
+    }
+}
+
+/// A data root that is no directory: `validate` says the same as training, whether the task names files or not.
+#[test]
+fn what_is_no_data_root() {
+    let place = tempfile::tempdir().unwrap();
+    let dir = place.path();
+    let rows = write(dir, "own.jsonl", row("0"));
+    let own = write(dir, "own.toml", "name = 'own'\nkind = 'preference'\nfiles = { train = 'own.jsonl' }\n");
+    let says = |name: &str, problem: &str| {
+        let found = judge("preference", &dir.join(name), "train");
+        found.expect(&[], &[problem]);
+        assert!(found.problems[0].contains(name), "{}", found.problems[0]);
+    };
+    says("nothing.jsonl", "nothing.jsonl does not exist; name a file of rows, or the root of the data sets");
+    says("nothing", "nothing does not exist; name a file of rows, or the root of the data sets");
+    let looked_for =
+        |name: &str| judge("preference", &dir.join(name), "train").problems[0].contains("looked for");
+    assert!(looked_for("nothing") && !looked_for("nothing.jsonl"));
+    // `validate` names its own file also where the task names others.
+    let validate = |file: &str| {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_dph-data"))
+            .args(["validate", "--task", own.to_str().unwrap(), "--split", "train", file])
+            .current_dir(dir)
+            .output()
+            .unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    assert_eq!(validate(rows.to_str().unwrap()).0, Some(0));
+    let (status, said) = validate("nothing.jsonl");
+    assert_eq!(status, Some(2));
+    assert!(said.contains("cannot read nothing.jsonl: there is no such file or directory"), "{said}");
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink("gone", dir.join("link.jsonl")).unwrap();
+        says("link.jsonl", "link.jsonl: this is a link to gone, which does not exist");
+        std::os::unix::fs::symlink("/dev/zero", dir.join("zero.jsonl")).unwrap();
+        says(
+            "zero.jsonl",
+            "zero.jsonl: this is a pipe or a device, not a regular file; write its contents into one",
+        );
+        let made = std::process::Command::new("mkfifo").arg(dir.join("pipe.jsonl")).status();
+        assert!(made.unwrap().success());
+        says("pipe.jsonl", "pipe.jsonl: this is a pipe or a device");
     }
 }

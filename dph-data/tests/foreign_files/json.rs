@@ -15,8 +15,10 @@ const READ: &str = "user: Who? -> *Ann. / Bob.";
 #[test]
 fn numbers_of_python() {
     let bad = PAIR.replace('}', ", \"score\": [1.5, -Infinity]}");
-    read("rows.jsonl", &format!("{bad}\n{PAIR}\n"))
-        .expect(&[READ], &["rows.jsonl:1: not JSON: a value is -Infinity, which JSON lacks; write null"]);
+    read("rows.jsonl", &format!("{bad}\n{PAIR}\n")).expect(
+        &[READ],
+        &["rows.jsonl:1: not JSON: value 2 of `score` is -Infinity, which JSON lacks; write null"],
+    );
     let pretty = PAIR.replace(", ", ",\n  ").replace("\"Bob.\"", "NaN");
     read("rows.json", &format!("[{PAIR},\n{pretty},\n{PAIR}]"))
         .expect(&[READ, READ], &["rows.json, row 2: not JSON: `rejected` is NaN", "(line 4, column "]);
@@ -25,7 +27,30 @@ fn numbers_of_python() {
     // It is a word in a text.
     read("rows.jsonl", &PAIR.replace("Bob", "NaN")).expect(&["user: Who? -> *Ann. / NaN."], &[]);
     read("rows.json", &format!("{{\"data\": [{bad}]}}"))
-        .expect(&[], &["rows.json:1: not JSON: a value is -Infinity"]);
+        .expect(&[], &["rows.json, row 1: not JSON: value 2 of `score` is -Infinity"]);
+}
+
+/// In a table, such a number is a problem of its row, which names the column.
+#[test]
+fn numbers_of_python_in_tables() {
+    let says =
+        "rows.json, row 2: not JSON: `score` is NaN, which JSON lacks; write null, or leave the field out";
+    let columns = r#"{"prompt": ["A", "B", "NaN"], "chosen": ["x", "y", "u"], "rejected": ["z", "z", "v"], "score": [0.5, NaN, 1]}"#;
+    let kept = ["user: A -> *x / z", "user: NaN -> *u / v"];
+    read("rows.json", columns).expect(&kept, &[says]);
+    let pandas = r#"{"prompt": {"3": "A", "17": "B", "18": "NaN"}, "chosen": {"3": "x", "17": "y", "18": "u"},
+        "rejected": {"3": "z", "17": "z", "18": "v"}, "score": {"3": 0, "17": NaN, "18": -1}}"#;
+    read("rows.json", pandas).expect(&kept, &[says]);
+    let split = r#"{"columns": ["prompt", "chosen", "rejected", "score"], "data": [["A", "x", "z", 1], ["B", "y", "z", NaN], ["NaN", "u", "v", 0]]}"#;
+    read("rows.json", split).expect(&kept, &[says]);
+    read("rows.json", &format!("{{\"train\": {columns}, \"test\": []}}")).expect(&kept, &[says]);
+    // Deeper, and the other numbers.
+    let nested = columns.replace("[0.5, NaN, 1]", "[[0, 1], [2, {\"x\": -Infinity}], []]");
+    read("rows.json", &nested).expect(&kept, &["row 2: not JSON: `x` of value 2 of `score` is -Infinity"]);
+    // What else is wrong is named with its place.
+    read("rows.json", &columns.replace("NaN, 1", "None, 1"))
+        .expect(&[], &["rows.json:1: not JSON: None is Python, write null (value 2 of `score`, column "]);
+    read("rows.json", &columns.replace("[0.5, NaN, 1]", "[NaN, 1")).expect(&[], &["rows.json:1: not JSON: "]);
 }
 
 /// What people write in place of JSON Lines gets a remedy.

@@ -33,8 +33,16 @@ fn system_messages_of_columns() {
         .expect(&["system: S | user: Q -> *x / y", "user: Q -> *x / y", "user: Q -> *x / y"], &[]);
     read(&[with("system", json!(["S"]))]).expect(&[], &["`system` needs text, but there is a list"]);
     // The messages have one of their own.
-    let own = json!({ "system": "S", "prompt": [message("system", "T"), message("user", "Q")], "chosen": "x", "rejected": "y" });
-    read(&[own]).expect(&["system: T | user: Q -> *x / y"], &[]);
+    let own = |system: &str| json!({ "system": system, "prompt": [message("system", "T"), message("user", "Q")], "chosen": "x", "rejected": "y" });
+    read(&[own(" T"), own("")]).expect(&["system: T | user: Q -> *x / y"; 2], &[]);
+    read(&[own("S")])
+        .expect(&[], &["rows.jsonl:1: the field `system` and the system message of the prompt differ"]);
+    // Both fields.
+    let both = |system: &str, prompt: &str| json!({ "system_prompt": prompt, "system": system, "prompt": "Q", "chosen": "x", "rejected": "y" });
+    read(&[both("S", "S\n"), both("", "S"), both("S", ""), both("S", "T")]).expect(
+        &["system: S | user: Q -> *x / y"; 3],
+        &["rows.jsonl:4: the fields `system` and `system_prompt` differ, and both are the system message"],
+    );
     let conversation =
         json!({ "system": "S", "messages": [message("user", "Q"), message("assistant", "x")] });
     read_as("conversations", &[conversation]).expect(&["system: S | user: Q -> *x"], &[]);
@@ -172,6 +180,30 @@ fn names_of_roles() {
     read(&[row("narrator"), row("Tool")])
         .expect(&[], &["but with one of `narrator`", "but with one of `tool`"]);
     read(&[pair(&json!([message("Küche", "A")]))]).expect(&[], &["`Küche` is not a role"]);
+}
+
+/// Keys of both forms of messages in one message.
+#[test]
+fn messages_in_both_forms() {
+    let answer = |fields: Json| json!({ "prompt": "A", "chosen": [fields], "rejected": "y" });
+    read(&[
+        answer(json!({ "role": "assistant", "from": "gpt", "content": "x", "value": "x" })),
+        answer(json!({ "role": null, "from": "gpt", "content": null, "value": "x" })),
+        // A rating.
+        answer(json!({ "role": "assistant", "content": "x", "value": 0.5 })),
+    ])
+    .expect(&["user: A -> *x / y"; 3], &[]);
+    read(&[
+        answer(json!({ "role": "user", "from": "gpt", "value": "x" })),
+        answer(json!({ "from": "gpt", "content": "x", "value": "z" })),
+    ])
+    .expect(
+        &[],
+        &[
+            "rows.jsonl:1: message 1 in `chosen` has `role` and `from`, which mean the same, and they differ",
+            "rows.jsonl:2: message 1 in `chosen` has `content` and `value`, which mean the same, and they differ",
+        ],
+    );
 }
 
 #[test]

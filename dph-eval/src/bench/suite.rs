@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use dph_core::suggestion::did_you_mean;
+use dph_core::text_file::read_text;
 use dph_data::{DefinitionError, InvalidToml, TomlProblem};
 use serde::Deserialize;
 
@@ -101,7 +102,7 @@ impl Suite {
         }
         let path = Path::new(name_or_path);
         if path.extension().is_some_and(|extension| extension == "toml") {
-            let source = std::fs::read_to_string(path).map_err(|source| DefinitionError::Read {
+            let source = read_text(path).map_err(|source| DefinitionError::Read {
                 kind: KIND,
                 path: path.to_owned(),
                 source,

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::Path;
 
+use dph_core::text_file::read_text;
+
 use crate::calibration::calibrate::{Calibration, FORMAT};
 use crate::calibration::error::CalibrationError;
 use crate::file_error::{FileError, write_file};
@@ -28,7 +30,7 @@ impl Calibration {
     /// The file is missing or has invalid content.
     pub fn load(dir: &Path) -> Result<Self, CalibrationError> {
         let path = dir.join(CALIBRATION_FILE);
-        let json = match std::fs::read(&path) {
+        let json = match read_text(&path) {
             Ok(json) => json,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(CalibrationError::Missing { path: dir.to_owned() });
@@ -36,7 +38,7 @@ impl Calibration {
             Err(source) => return Err(FileError::Io { path, source }.into()),
         };
         let found: Self =
-            serde_json::from_slice(&json).map_err(|source| FileError::Json { path: path.clone(), source })?;
+            serde_json::from_str(&json).map_err(|source| FileError::Json { path: path.clone(), source })?;
         match found.format > FORMAT {
             true => Err(CalibrationError::Format { path, format: found.format }),
             false => Ok(found),

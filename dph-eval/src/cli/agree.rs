@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use dph_core::terminal::{Failure, print_table};
+use dph_core::text_file::read_text;
 use dph_eval::{Agreement, Model, RankRequest, Scoring, score};
 
 use super::device::DeviceArgs;
@@ -73,8 +74,8 @@ impl AgreeArgs {
 
     fn requests(&self) -> Result<Vec<RankRequest>, Failure> {
         let name = self.input.display();
-        let text = std::fs::read_to_string(&self.input)
-            .map_err(|error| Failure::request(format!("--input {name}: {error}")))?;
+        let text =
+            read_text(&self.input).map_err(|error| Failure::request(format!("--input {name}: {error}")))?;
         let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
         let request = |(index, line): (usize, &str)| {
             RankRequest::parse(line)

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use dph_core::terminal::numbers::{counted, grouped};
 use dph_core::terminal::{Done, Failure, Progress, say};
+use dph_core::text_file::read_text;
 use dph_eval::{BestOf, Estimate, GenerateRequest, Model, check_prompt, generate, mean};
 use serde_json::{Value, json};
 
@@ -99,7 +100,7 @@ fn read(input: &Path) -> io::Result<String> {
     if input.is_dir() {
         return Err(io::Error::other("this is a directory; give a file with one prompt a line"));
     }
-    std::fs::read_to_string(input)
+    read_text(input)
 }
 
 fn items(text: &str, model: &Model, settings: &BestOf, system: Option<&str>) -> Vec<Item> {
@@ -171,7 +172,7 @@ struct EarlierLine {
 
 /// The whole lines that an earlier run wrote.
 fn earlier_lines(path: &Path, items: &[Item]) -> Result<Vec<EarlierLine>, Failure> {
-    let text = match std::fs::read_to_string(path) {
+    let text = match read_text(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(Failure::request(format!("--out {}: {error}", path.display()))),
@@ -182,7 +183,9 @@ fn earlier_lines(path: &Path, items: &[Item]) -> Result<Vec<EarlierLine>, Failur
             path.display()
         ))
     };
-    let (mut lines, mut end) = (Vec::new(), 0);
+    // A byte order mark is no part of the text.
+    let bytes = path.metadata().map_or(0, |file| file.len());
+    let (mut lines, mut end) = (Vec::new(), bytes.saturating_sub(text.len() as u64));
     // A line without an end was being written when the program was killed.
     for (index, line) in text.split_inclusive('\n').filter(|line| line.ends_with('\n')).enumerate() {
         let record: Value = serde_json::from_str(line)

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use clap::Args;
 use dph_core::terminal::Failure;
+use dph_core::text_file::read_text;
 use dph_eval::{BestOf, Model, Rejection, Selection, Stopping};
 use dph_model::Sampling;
 use serde::{Deserialize, Serialize};
@@ -88,7 +89,7 @@ impl SettingsArgs {
     /// These flags, and the keys of a file for those that are not given.
     pub fn with_file(self, path: Option<&Path>) -> Result<Self, Failure> {
         let Some(path) = path else { return Ok(self) };
-        let text = std::fs::read_to_string(path)
+        let text = read_text(path)
             .map_err(|error| Failure::request(format!("--settings {}: {error}", path.display())))?;
         let file: Self = toml::from_str(&text)
             .map_err(|error| Failure::request(format!("--settings {}: {error}", path.display())))?;

@@ -6,6 +6,8 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender};
 
 use dph_core::CandidateSet;
+use dph_core::encoding::{not_utf8, wide};
+use dph_core::path_kind::PathKind;
 use dph_eval::{Model, RankRequest};
 
 /// Requests that are scored together.
@@ -48,7 +50,7 @@ impl Source {
 
     /// The lines of a file.
     pub fn file(path: &Path) -> io::Result<Self> {
-        let file = File::open(path)?;
+        let file = File::open(path).map_err(|error| PathKind::explain(path, error))?;
         let metadata = file.metadata()?;
         if metadata.is_dir() {
             return Err(io::Error::other("this is a directory; give a file with one request a line"));
@@ -87,11 +89,14 @@ impl Source {
                 Ok(read) => {
                     end += read as u64;
                     match std::str::from_utf8(&bytes) {
+                        _ if line == 1 && wide(&bytes).is_some() => {
+                            Err(problem(format!("the file {}", not_utf8(&bytes))))
+                        }
                         Ok(text) if text.trim().is_empty() => continue,
                         Ok(text) => RankRequest::parse(text.trim_start_matches('\u{feff}'))
                             .map_err(|error| problem(error.to_string()))
                             .and_then(|request| tokenise(request, line, model)),
-                        Err(error) => Err(problem(format!("not UTF-8: {error}"))),
+                        Err(_) => Err(problem(format!("the line {}", not_utf8(&bytes)))),
                     }
                 }
                 Err(error) => {

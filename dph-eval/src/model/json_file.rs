@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use dph_core::text_file::read_text;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -10,10 +11,8 @@ use crate::file_error::{FileError, write_file};
 
 /// The content of a file; `None` if it does not exist.
 pub(super) fn load<T: DeserializeOwned>(path: PathBuf) -> Result<Option<T>, FileError> {
-    match std::fs::read(&path) {
-        Ok(json) => {
-            serde_json::from_slice(&json).map(Some).map_err(|source| FileError::Json { path, source })
-        }
+    match read_text(&path) {
+        Ok(json) => serde_json::from_str(&json).map(Some).map_err(|source| FileError::Json { path, source }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(FileError::Io { path, source }),
     }

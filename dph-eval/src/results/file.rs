@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use dph_core::text_file::read_text;
+
 use crate::file_error::{FileError, write_file};
 use crate::results::error::ResultsError;
 use crate::results::format::{RESULTS_FILE, RESULTS_FORMAT, Results};
@@ -18,7 +20,7 @@ impl Results {
             return Err(ResultsError::Sweep { path: file });
         }
         let results =
-            serde_json::from_slice(&json).map_err(|source| FileError::Json { path: file.clone(), source });
+            serde_json::from_str(&json).map_err(|source| FileError::Json { path: file.clone(), source });
         current(results?, &file)
     }
 
@@ -32,7 +34,7 @@ impl Results {
             return Ok(vec![Self::load(&file)?]);
         }
         let list: Vec<Self> =
-            serde_json::from_slice(&json).map_err(|source| FileError::Json { path: file.clone(), source })?;
+            serde_json::from_str(&json).map_err(|source| FileError::Json { path: file.clone(), source })?;
         list.into_iter().map(|results| current(results, &file)).collect()
     }
 
@@ -54,9 +56,9 @@ impl Results {
 }
 
 /// The file, and what is in it.
-fn read(path: &Path) -> Result<(PathBuf, Vec<u8>), ResultsError> {
+fn read(path: &Path) -> Result<(PathBuf, String), ResultsError> {
     let file = if path.is_dir() { path.join(RESULTS_FILE) } else { path.to_owned() };
-    match std::fs::read(&file) {
+    match read_text(&file) {
         Ok(json) => Ok((file, json)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             Err(ResultsError::Missing { path: path.to_owned() })
@@ -66,8 +68,8 @@ fn read(path: &Path) -> Result<(PathBuf, Vec<u8>), ResultsError> {
 }
 
 /// Whether it is the list that a sweep writes.
-fn is_list(json: &[u8]) -> bool {
-    json.trim_ascii_start().starts_with(b"[")
+fn is_list(json: &str) -> bool {
+    json.trim_ascii_start().starts_with('[')
 }
 
 /// The results in the current format. Format 1 is format 2 without means over runs.

@@ -1,9 +1,9 @@
 //! Files of JSON Lines beside `results.json`.
 
-use std::fs;
 use std::io;
 use std::path::PathBuf;
 
+use dph_core::text_file::read_text;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -11,12 +11,12 @@ use crate::file_error::{FileError, write_file};
 
 /// Reads the values of a file; `None` if there is no such file.
 pub(super) fn read_lines<T: DeserializeOwned>(path: PathBuf) -> Result<Option<Vec<T>>, FileError> {
-    let json = match fs::read(&path) {
+    let json = match read_text(&path) {
         Ok(json) => json,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(source) => return Err(FileError::Io { path, source }),
     };
-    let values = serde_json::Deserializer::from_slice(&json).into_iter();
+    let values = serde_json::Deserializer::from_str(&json).into_iter();
     values.collect::<Result<_, _>>().map(Some).map_err(|source| FileError::Json { path, source })
 }
 

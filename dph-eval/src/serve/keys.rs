@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use blake3::Hash;
+use dph_core::text_file::read_text;
 use subtle::{Choice, ConstantTimeEq};
 
 /// The keys of which a request must have one, in the header `Authorization: Bearer KEY`.
@@ -44,8 +45,7 @@ impl ApiKeys {
     /// # Errors
     /// A file that cannot be read or has no key.
     pub fn read(path: &Path) -> Result<Self, KeysError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| KeysError::Io { path: path.to_owned(), source })?;
+        let text = read_text(path).map_err(|source| KeysError::Io { path: path.to_owned(), source })?;
         let keys = Self::new(text.lines().filter(|line| !line.trim_start().starts_with('#')));
         if keys.is_empty() { Err(KeysError::Empty { path: path.to_owned() }) } else { Ok(keys) }
     }

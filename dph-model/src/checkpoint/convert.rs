@@ -200,15 +200,15 @@ impl Converted<'_> {
     fn convert(&self) -> Result<Vec<u8>, CheckpointError> {
         let mut values = vec![0.0; self.shape.iter().product()];
         self.tensors.read(self.name, &mut values)?;
-        let (path, tensor) = (self.tensors.path().to_owned(), self.name.to_string());
         let finite = is_finite(&values);
         if !finite && !self.allow {
-            return Err(CheckpointError::NotFinite { path, tensor });
+            return Err(self.tensors.not_finite(self.name));
         }
         if self.to == Precision::F16
             && finite
             && values.iter().any(|value| f16::from_f32(*value).is_infinite())
         {
+            let (path, tensor) = (self.tensors.path().to_owned(), self.name.to_string());
             return Err(CheckpointError::TooLarge { path, tensor });
         }
         Ok(match self.to {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use dph_core::path_kind::PathKind;
 use dph_core::{HeadFileError, git_lfs};
 
 use crate::family::ConfigError;
@@ -16,8 +17,9 @@ const SHOWN: usize = 10;
 pub enum CheckpointError {
     /// The path is not a model.
     #[error(
-        "{} is not a directory; a model is a directory with config.json and model.safetensors, a .gguf file, or hf:owner/name",
-        path.display()
+        "{}: {}; a model is a directory with config.json and model.safetensors, a .gguf file, or hf:owner/name",
+        path.display(),
+        PathKind::of(path)
     )]
     NotADirectory {
         /// The path.

@@ -115,6 +115,15 @@ impl ModelFiles {
         &self.path
     }
 
+    /// The file that the configuration is read from: that of the base of an adapter, or a GGUF file.
+    pub fn config_path(&self) -> PathBuf {
+        match (&self.adapter, &self.gguf) {
+            (Some(adapter), _) => adapter.base.config_path(),
+            (None, Some(_)) => self.path.clone(),
+            (None, None) => self.path.join(CONFIG_FILE),
+        }
+    }
+
     /// The text of `config.json`.
     ///
     /// # Errors
@@ -156,7 +165,7 @@ impl ModelFiles {
         let Some(gguf) = &self.gguf else { return self.read_from_dir(name) };
         let text = match name {
             CONFIG_FILE => gguf.config_json().map(Some),
-            GENERATION_CONFIG_FILE => Ok(Some(gguf.generation_config_json())),
+            GENERATION_CONFIG_FILE => gguf.generation_config_json().map(Some),
             TOKENIZER_FILE => gguf.tokenizer_json(),
             TOKENIZER_CONFIG_FILE => gguf.tokenizer_config_json(),
             _ => Ok(None),

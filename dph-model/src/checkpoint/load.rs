@@ -11,7 +11,7 @@ use super::open_tensors::{open_tensors, tensors_if_there};
 use super::origin::Origin;
 use super::reward_layer::is_of_reward_layer;
 use super::tensors::Tensors;
-use super::{CONFIG_FILE, CheckpointError, Misfit, ModelFiles, Precision};
+use super::{CheckpointError, Misfit, ModelFiles, Precision};
 use crate::decoder::{Decoder, DecoderConfig, ParamKey, Part};
 use crate::family::{ConfigError, Family, FileTensor, Naming, has_output, names_class};
 
@@ -134,7 +134,7 @@ pub(super) fn describe(
     shape: Shape,
 ) -> Result<(String, Family, DecoderConfig), CheckpointError> {
     let json = files.config_json()?;
-    let wrong = |source| CheckpointError::Config { path: files.path().join(CONFIG_FILE), source };
+    let wrong = |source| CheckpointError::Config { path: files.config_path(), source };
     let family = Family::parse(&json).map_err(wrong)?;
     let config = shape(&family).map_err(wrong)?;
     Ok((json, family, config))
@@ -225,8 +225,7 @@ pub(super) fn read(
         let (part, behind) = rest.split_at_mut(len(tensor));
         tensors.read(&tensor.name, part)?;
         if !options.allow_non_finite && !is_finite(part) {
-            let (path, tensor) = (tensors.origin_of_non_finite(&tensor.name).to_owned(), tensor.name.clone());
-            return Err(CheckpointError::NotFinite { path, tensor });
+            return Err(tensors.not_finite(&tensor.name));
         }
         let is_f16 = options.precision == Precision::F16 && !options.allow_non_finite;
         if is_f16 && !is_within(part, f16::MAX.to_f32()) {

@@ -184,20 +184,22 @@ impl Tensors {
         self.read_at(place, &mut values).map(|()| values)
     }
 
-    /// Where the values of a tensor are from that are not finite: the file of the adapter that changes it, or the model.
-    pub fn origin_of_non_finite(&self, name: &str) -> &Path {
-        let is_bad = |matrix: &String| {
+    /// The error of a tensor with values that are not finite. It names the tensor that they are from: that of an adapter with its file, or
+    /// that of the model.
+    pub fn not_finite(&self, name: &str) -> CheckpointError {
+        let is_bad = |matrix: &&String| {
             self.of_adapter(matrix).is_ok_and(|values| values.iter().any(|value| !value.is_finite()))
         };
-        let in_matrices =
-            self.deltas.get(name).into_iter().flatten().any(|delta| is_bad(&delta.a) || is_bad(&delta.b));
-        let of = |place: &Place| {
+        let mut matrices = self.deltas.get(name).into_iter().flatten().flat_map(|delta| [&delta.a, &delta.b]);
+        let own = self.tensors.get(name).filter(|place| {
             self.of_adapters.values().any(|own| own.file == place.file && own.name == place.name)
+        });
+        let of_adapter = matrices.find(is_bad).or_else(|| Some(&own?.name));
+        let (path, tensor) = match (&self.adapter, of_adapter) {
+            (Some(adapter), Some(tensor)) => (adapter, tensor.clone()),
+            _ => (&self.path, name.to_owned()),
         };
-        match &self.adapter {
-            Some(adapter) if in_matrices || self.tensors.get(name).is_some_and(of) => adapter,
-            _ => &self.path,
-        }
+        CheckpointError::NotFinite { path: path.clone(), tensor }
     }
 
     fn read_at(&self, place: &Place, values: &mut [f32]) -> Result<(), CheckpointError> {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use dph_core::text_file::read_text;
 use serde::Deserialize;
 
 use super::{CheckpointError, INDEX_FILE, WEIGHTS_FILE};
@@ -74,8 +75,7 @@ pub(crate) fn shard_names(index: &Path, text: &str) -> Result<Vec<String>, Check
 
 fn shards(dir: &Path, index: &Path) -> Result<Vec<PathBuf>, CheckpointError> {
     CheckpointError::check_pointer(index)?;
-    let text = std::fs::read_to_string(index)
-        .map_err(|source| CheckpointError::Io { path: index.into(), source })?;
+    let text = read_text(index).map_err(|source| CheckpointError::Io { path: index.into(), source })?;
     let file = index.file_name().unwrap_or_default().to_string_lossy().into_owned();
     shard_names(index, &text)?
         .into_iter()

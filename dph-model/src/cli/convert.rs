@@ -1,13 +1,15 @@
 //! `dph-model convert`.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use dph_core::PreferenceHead;
 use dph_core::run_files::BACKBONE_FILE;
 use dph_core::terminal::{Failure, say};
-use dph_model::ModelFiles;
+use dph_core::text_file::read_text;
+use dph_core::{HeadFileError, PreferenceHead};
 use dph_model::checkpoint::{ConvertOptions, Precision, ScoreLayer, convert_files, convert_with_score};
+use dph_model::{ModelFiles, stored_head_config};
 use serde::Deserialize;
 
 /// Bytes in a megabyte.
@@ -80,7 +82,9 @@ impl Convert {
 
     /// Writes the model with its head as the layer `score`.
     fn convert_head(&self, options: &ConvertOptions) -> Result<Vec<String>, Failure> {
-        let (head, config) = PreferenceHead::load(&self.path, &dph_core::device("flex")?)?;
+        let device = dph_core::device("flex")?;
+        let (head, config) =
+            PreferenceHead::load(&self.path, &device).map_err(|error| self.no_head(error))?;
         let score = ScoreLayer::new(&head, &config).map_err(|error| {
             Failure::request(format!("{}: {error}; rank with `dph-eval rank`", self.path.display()))
         })?;
@@ -106,6 +110,19 @@ impl Convert {
         }
         Ok(written)
     }
+
+    /// The failure of a model whose head is in no files of its own.
+    fn no_head(&self, error: HeadFileError) -> Failure {
+        let files = ModelFiles::open_on(&self.path, self.base.as_deref());
+        let other = files.ok().and_then(|files| stored_head_config(&files).ok()?);
+        match (&error, other) {
+            (HeadFileError::Missing { .. }, Some(_)) => Failure::request(format!(
+                "{}: the head of this model is a layer of another trainer; `dph-model convert` without --sequence-classification writes the model with it",
+                self.path.display()
+            )),
+            _ => error.into(),
+        }
+    }
 }
 
 /// The language model that the export of a head refers to, with its hash, or the directory itself.
@@ -116,8 +133,12 @@ fn backbone(dir: &Path) -> Result<(PathBuf, Option<String>), Failure> {
         hash: String,
     }
     let file = dir.join(BACKBONE_FILE);
-    let Ok(json) = std::fs::read(&file) else { return Ok((dir.into(), None)) };
-    let Reference { path, hash } = serde_json::from_slice(&json)
-        .map_err(|error| Failure::request(format!("{}: {error}", file.display())))?;
+    let failed = |error: &dyn std::error::Error| Failure::request(format!("{}: {error}", file.display()));
+    let json = match read_text(&file) {
+        Ok(json) => json,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((dir.into(), None)),
+        Err(error) => return Err(failed(&error)),
+    };
+    let Reference { path, hash } = serde_json::from_str(&json).map_err(|error| failed(&error))?;
     Ok((dir.canonicalize().unwrap_or_else(|_| dir.into()).join(path), Some(hash)))
 }

@@ -19,6 +19,10 @@ pub(crate) struct Inspect {
     #[arg(value_name = "PATH")]
     path: PathBuf,
 
+    /// The base model of a PEFT adapter [default: the one that adapter_config.json names]
+    #[arg(long, value_name = "DIR")]
+    base: Option<PathBuf>,
+
     /// Print JSON instead of tables
     #[arg(long)]
     json: bool,
@@ -26,7 +30,7 @@ pub(crate) struct Inspect {
 
 impl Inspect {
     pub(crate) fn run(&self, out: &mut dyn Write) -> Result<(), Failure> {
-        let summary = Summary::read(&self.path)?;
+        let summary = Summary::read(&self.path, self.base.as_deref())?;
         if self.json {
             serde_json::to_writer_pretty(&mut *out, &summary)?;
             writeln!(out)?;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use dph_core::terminal::Failure;
+use dph_core::text_file::read_text;
 use dph_core::{HeadFileError, PoolingKind, PreferenceHeadConfig};
 use dph_model::checkpoint::TensorInfo;
 use dph_model::family::{as_json, has_output};
@@ -75,14 +76,14 @@ pub(crate) struct Head {
 }
 
 impl Summary {
-    /// The summary of the model at a path, or of a single `config.json`.
-    pub fn read(path: &Path) -> Result<Self, Failure> {
-        if path.is_file() && path.extension().is_some_and(|extension| extension == "json") {
-            let json = std::fs::read_to_string(path)
-                .map_err(|source| CheckpointError::Io { path: path.into(), source })?;
+    /// The summary of the model at a path, or of a single `config.json`. `base` is another base model for an adapter than the one that it
+    /// names.
+    pub fn read(path: &Path, base: Option<&Path>) -> Result<Self, Failure> {
+        if base.is_none() && path.is_file() && path.extension().is_some_and(|extension| extension == "json") {
+            let json = read_text(path).map_err(|source| CheckpointError::Io { path: path.into(), source })?;
             return Self::new(&json, path, None, None, None, None);
         }
-        let files = ModelFiles::open(path)?;
+        let files = ModelFiles::open_on(path, base)?;
         let json = files.config_json()?;
         let infos = match files.tensors() {
             Ok(infos) => Some(infos),
@@ -100,7 +101,7 @@ impl Summary {
         };
         // The configuration of a reward model need not say that it is one.
         let output = infos.as_ref().and_then(|_| Some(files.causal_outline().ok()?.has_output));
-        let summary = Self::new(&json, &files.path().join("config.json"), infos, tokenizer, head, output)?;
+        let summary = Self::new(&json, &files.config_path(), infos, tokenizer, head, output)?;
         match files.adapter_base() {
             Some(base) => Ok(Self {
                 kind: format!("an adapter of PEFT (LoRA), with its base: {}", summary.kind),

@@ -1,5 +1,7 @@
 //! A writer of GGUF files, as small as tests need it.
 
+use std::collections::BTreeMap;
+
 /// The numbers that the format has for kinds of values.
 const U32: u32 = 4;
 const I32: u32 = 5;
@@ -18,14 +20,22 @@ pub struct GgufWriter {
     pub version: u32,
     /// Bytes that tensors are aligned to.
     pub alignment: usize,
-    pairs: Vec<Vec<u8>>,
+    pairs: Vec<(String, u32, Vec<u8>)>,
     tensors: Vec<(String, Vec<u64>, u32, Vec<u8>)>,
+    /// Offsets of tensors that are written instead of the right ones.
+    offsets: BTreeMap<String, u64>,
 }
 
 impl GgufWriter {
     /// A file for a model of this architecture.
     pub fn new(architecture: &str) -> Self {
-        let mut writer = Self { version: 3, alignment: 32, pairs: Vec::new(), tensors: Vec::new() };
+        let mut writer = Self {
+            version: 3,
+            alignment: 32,
+            pairs: Vec::new(),
+            tensors: Vec::new(),
+            offsets: BTreeMap::new(),
+        };
         writer.text("general.architecture", architecture);
         writer
     }
@@ -73,7 +83,7 @@ impl GgufWriter {
 
     /// A pair of any type.
     pub fn pair(&mut self, key: &str, kind: u32, value: &[u8]) -> &mut Self {
-        self.pairs.push([long(key.as_bytes()), kind.to_le_bytes().to_vec(), value.to_vec()].concat());
+        self.pairs.push((key.into(), kind, value.to_vec()));
         self
     }
 
@@ -102,20 +112,69 @@ impl GgufWriter {
         self
     }
 
+    /// The keys and the kinds of their values, in their order.
+    pub fn keys(&self) -> Vec<(String, u32)> {
+        self.pairs.iter().map(|(key, kind, _)| (key.clone(), *kind)).collect()
+    }
+
+    /// The file without a key.
+    pub fn without_key(mut self, key: &str) -> Self {
+        self.pairs.retain(|(name, ..)| name != key);
+        self
+    }
+
+    /// The file with another value of a key.
+    pub fn with_value(mut self, key: &str, kind: u32, value: &[u8]) -> Self {
+        for pair in self.pairs.iter_mut().filter(|(name, ..)| name == key) {
+            (pair.1, pair.2) = (kind, value.to_vec());
+        }
+        self
+    }
+
+    /// The file without a tensor.
+    pub fn without_tensor(mut self, name: &str) -> Self {
+        self.tensors.retain(|(other, ..)| other != name);
+        self
+    }
+
+    /// The file with another type of a tensor, whose bytes stay as they are.
+    pub fn with_type(mut self, name: &str, kind: u32) -> Self {
+        self.tensors.iter_mut().filter(|(other, ..)| other == name).for_each(|tensor| tensor.2 = kind);
+        self
+    }
+
+    /// The file with other axes of a tensor, the outermost first.
+    pub fn with_axes(mut self, name: &str, axes: &[u64]) -> Self {
+        let axes: Vec<u64> = axes.iter().rev().copied().collect();
+        self.tensors
+            .iter_mut()
+            .filter(|(other, ..)| other == name)
+            .for_each(|tensor| tensor.1 = axes.clone());
+        self
+    }
+
+    /// The file with another offset of a tensor.
+    pub fn with_offset(mut self, name: &str, offset: u64) -> Self {
+        self.offsets.insert(name.into(), offset);
+        self
+    }
+
     /// The file.
     pub fn bytes(&self) -> Vec<u8> {
         let mut out = b"GGUF".to_vec();
         out.extend(self.version.to_le_bytes());
         out.extend((self.tensors.len() as u64).to_le_bytes());
         out.extend((self.pairs.len() as u64).to_le_bytes());
-        out.extend(self.pairs.concat());
+        for (key, kind, value) in &self.pairs {
+            out.extend([long(key.as_bytes()), kind.to_le_bytes().to_vec(), value.clone()].concat());
+        }
         let mut offset = 0;
         for (name, axes, kind, bytes) in &self.tensors {
             out.extend(long(name.as_bytes()));
             out.extend((axes.len() as u32).to_le_bytes());
             out.extend(axes.iter().flat_map(|axis| axis.to_le_bytes()));
             out.extend(kind.to_le_bytes());
-            out.extend((offset as u64).to_le_bytes());
+            out.extend(self.offsets.get(name).copied().unwrap_or(offset as u64).to_le_bytes());
             offset += bytes.len().next_multiple_of(self.alignment);
         }
         for (_, _, _, bytes) in &self.tensors {

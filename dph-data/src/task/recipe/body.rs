@@ -64,10 +64,13 @@ impl Recipe {
     pub(crate) fn document(&self, row: &Map<String, Json>) -> Result<Document, RowProblem> {
         let fields = Fields::new(row);
         let mut document = self.body.document(&fields)?;
-        if document.prompt.first().is_none_or(|message| message.role != SYSTEM)
-            && let Some(system) = self.system(&fields)?
-        {
-            document.prompt.insert(0, Message::system(system));
+        match document.prompt.first().filter(|first| first.role == SYSTEM) {
+            Some(first) => self.check_system(&first.content, &fields)?,
+            None => {
+                if let Some(system) = self.system(&fields)? {
+                    document.prompt.insert(0, Message::system(system));
+                }
+            }
         }
         for (name, value) in &self.attributes {
             let value = to_number(name, &value.require(&fields)?)?;
@@ -85,18 +88,60 @@ impl Recipe {
 
     /// The system message of the task or, if it has none and the prompt is taken as it stands in the row, that of the row.
     fn system(&self, fields: &Fields<'_>) -> Result<Option<String>, RowProblem> {
-        match (&self.system, &self.body) {
-            (Some(system), _) => system.render(fields).map(Some),
-            (None, Body::Preference { .. } | Body::Scored(_) | Body::Conversation { .. }) => {
-                let own = SYSTEM_FIELDS.iter().filter_map(|name| Some((*name, fields.get(name)?)));
-                let mut texts = own.map(|(name, value)| to_text(name, &value));
-                let is_empty =
-                    |text: &Result<String, _>| text.as_ref().is_ok_and(|text| text.trim().is_empty());
-                texts.find(|text| !is_empty(text)).transpose()
+        if let Some(system) = &self.system {
+            return system.render(fields).map(Some);
+        }
+        let mut found: Option<(&str, String)> = None;
+        for (field, text) in self.system_fields(fields) {
+            let text = text?;
+            match &found {
+                Some((other, same)) if !are_same_text(same, &text) => {
+                    return Err(different(&format!("the fields `{other}`"), &format!("`{field}`")));
+                }
+                Some(_) => {}
+                None => found = Some((field, text)),
             }
-            _ => Ok(None),
+        }
+        Ok(found.map(|(_, text)| text))
+    }
+
+    /// Fails if a field of the row has another system message than its prompt.
+    fn check_system(&self, of_prompt: &str, fields: &Fields<'_>) -> Result<(), RowProblem> {
+        // What is no text is no system message.
+        let texts = self.system_fields(fields).filter_map(|(field, text)| Some((field, text.ok()?)));
+        let mut others = texts.filter(|(_, text)| !are_same_text(text, of_prompt));
+        match others.next() {
+            Some((field, _)) => {
+                Err(different(&format!("the field `{field}`"), "the system message of the prompt"))
+            }
+            None => Ok(()),
         }
     }
+
+    /// The system messages in fields of the row, if the prompt is taken as it stands in the row and the task has none of its own.
+    fn system_fields(
+        &self,
+        fields: &Fields<'_>,
+    ) -> impl Iterator<Item = (&'static str, Result<String, RowProblem>)> {
+        let is_row = self.system.is_none()
+            && matches!(self.body, Body::Preference { .. } | Body::Scored(_) | Body::Conversation { .. });
+        let names = if is_row { &SYSTEM_FIELDS[..] } else { &[] };
+        let own = names.iter().filter_map(|name| Some((*name, fields.get(name)?)));
+        let texts = own.map(|(name, value)| (name, to_text(name, &value)));
+        texts.filter(|(_, text)| !text.as_ref().is_ok_and(|text| text.trim().is_empty()))
+    }
+}
+
+/// Whether two texts are the same but for blanks at their ends.
+fn are_same_text(some: &str, other: &str) -> bool {
+    some.trim() == other.trim()
+}
+
+/// The problem of a row that says one thing twice, and not the same.
+fn different(some: &str, other: &str) -> RowProblem {
+    let message =
+        format!("{some} and {other} differ, and both are the system message; leave one of them out");
+    RowProblem::new(SkipReason::WrongType, message)
 }
 
 /// The fields in which rows have a system message.

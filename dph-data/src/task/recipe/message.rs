@@ -1,7 +1,7 @@
 //! One message of a row.
 
 use serde::Deserialize;
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 
 use super::values::kind_name;
 use crate::chat::{ASSISTANT, Content, Message, SYSTEM, USER};
@@ -35,7 +35,19 @@ pub(super) fn message(key: &str, index: usize, value: Json) -> Result<Message, R
     let names = fields.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     let there = if names.is_empty() { "nothing".to_owned() } else { names };
     let is_sharegpt = fields.contains_key("from");
-    let mut field = |names: [&str; 2]| names.iter().find_map(|name| fields.shift_remove(*name));
+    // Without `from`, a `value` beside the content is something else, such as a rating.
+    let twice = if is_sharegpt { &SAME[..] } else { &[] };
+    if let Some([one, other]) = twice.iter().find(|names| are_different(&fields, **names)) {
+        return Err(wrong(format!(
+            "message {number} in `{key}` has `{one}` and `{other}`, which mean the same, and they differ; leave one of them out"
+        )));
+    }
+    let mut field = |names: [&str; 2]| {
+        // null in one form does not hide the other one.
+        let mut found: Vec<Json> = names.iter().filter_map(|name| fields.shift_remove(*name)).collect();
+        let place = found.iter().position(|value| is_sharegpt && !value.is_null()).unwrap_or(0);
+        (place < found.len()).then(|| found.swap_remove(place))
+    };
     let role = match field(["role", "from"]) {
         Some(Json::String(role)) if !role.trim().is_empty() => standard_role(&role),
         Some(Json::String(_)) => return Err(wrong(format!("message {number} in `{key}` has an empty role"))),
@@ -69,6 +81,20 @@ pub(super) fn message(key: &str, index: usize, value: Json) -> Result<Message, R
     // ShareGPT has keys such as `weight`, which are no part of a message.
     fields.retain(|_, value| !is_sharegpt && !value.is_null());
     Ok(Message { role, content, extra: fields })
+}
+
+/// The keys of one thing in both forms of messages.
+const SAME: [[&str; 2]; 2] = [["role", "from"], ["content", "value"]];
+
+/// Whether a message has both keys, with different values. null is no value.
+fn are_different(fields: &Map<String, Json>, [one, other]: [&str; 2]) -> bool {
+    let value = |name: &str| {
+        fields.get(name).filter(|value| !value.is_null()).map(|value| match (name, value) {
+            ("role" | "from", Json::String(role)) => standard_role(role).into(),
+            _ => value.clone(),
+        })
+    };
+    value(one).zip(value(other)).is_some_and(|(one, other)| one != other)
 }
 
 fn kind(value: &Json) -> &'static str {

@@ -3,7 +3,11 @@
 use serde_json::{Map, Value, json};
 
 use super::Gguf;
+use super::cursor::Malformed;
 use crate::checkpoint::CheckpointError;
+
+/// The embedding of the tokens.
+pub(super) const EMBEDDING: &str = "token_embd.weight";
 
 /// The supported architectures with their `model_type` and class.
 const ARCHITECTURES: [(&str, &str, &str); 5] = [
@@ -22,7 +26,7 @@ impl Gguf {
             let known: Vec<_> = ARCHITECTURES.iter().map(|(name, ..)| *name).collect();
             return Err(self.unsupported(format!(
                 "general.architecture `{}` is not supported in GGUF files; supported are {}",
-                self.architecture,
+                if self.architecture.is_empty() { "(none)" } else { &self.architecture },
                 known.join(", ")
             )));
         };
@@ -37,7 +41,7 @@ impl Gguf {
         };
         // Absent keys are not written, so that the defaults of the family apply.
         let there = sizes.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
-        let ids = self.token_ids();
+        let ids = self.token_ids()?;
         if let Some(config) = config.as_object_mut() {
             config.extend(there.map(|(key, value)| (key.clone(), value.clone())));
             config.extend(ids);
@@ -46,24 +50,38 @@ impl Gguf {
     }
 
     /// The special tokens by their keys in configurations.
-    pub(super) fn token_ids(&self) -> Map<String, Value> {
-        let names = [("bos", "bos"), ("eos", "eos"), ("pad", "padding")];
-        names
-            .iter()
-            .filter_map(|(name, raw)| {
-                let id = self.metadata.count(&format!("tokenizer.ggml.{raw}_token_id"))?;
-                Some((format!("{name}_token_id"), id.into()))
-            })
-            .collect()
+    pub(super) fn token_ids(&self) -> Result<Map<String, Value>, CheckpointError> {
+        let mut ids = Map::new();
+        for (name, raw) in [("bos", "bos"), ("eos", "eos"), ("pad", "padding")] {
+            if let Some(id) = self.token_id(raw)? {
+                ids.insert(format!("{name}_token_id"), id.into());
+            }
+        }
+        Ok(ids)
+    }
+
+    /// A special token. Some writers have -1 where there is none.
+    pub(super) fn token_id(&self, raw: &str) -> Result<Option<usize>, CheckpointError> {
+        let key = format!("tokenizer.ggml.{raw}_token_id");
+        let id = self.checked(self.metadata.whole(&key))?;
+        let Some(id) = id.filter(|id| *id != -1 && *id != u32::MAX.into()) else { return Ok(None) };
+        let rows = self.tensors.get(EMBEDDING).and_then(|tensor| tensor.shape.first().copied());
+        match usize::try_from(id) {
+            Ok(id) if rows.is_none_or(|rows| id < rows) => Ok(Some(id)),
+            _ => Err(self.unsupported(format!(
+                "the key {key} is {id}, but {EMBEDDING} has {} rows",
+                rows.unwrap_or(0)
+            ))),
+        }
     }
 
     fn llama_like(&self) -> Result<Value, CheckpointError> {
         let (hidden, heads) = (self.needed("embedding_length")?, self.needed("attention.head_count")?);
-        let head_dim = self
-            .count("attention.key_length")
-            .or_else(|| self.count("rope.dimension_count"))
-            .unwrap_or(hidden / heads.max(1));
-        let theta = self.number("rope.freq_base").unwrap_or(10_000.0);
+        let head_dim = self.count("attention.key_length")?.unwrap_or(hidden / heads.max(1));
+        for key in ["rope.dimension_count", "attention.value_length"] {
+            self.check_is(key, head_dim)?;
+        }
+        let theta = self.number("rope.freq_base")?.unwrap_or(10_000.0);
         let has = |tensor: &str| self.tensors.contains_key(tensor);
         let llama = self.architecture == "llama";
         Ok(json!({
@@ -71,11 +89,11 @@ impl Gguf {
             "intermediate_size": self.needed("feed_forward_length")?,
             "num_hidden_layers": self.needed("block_count")?,
             "num_attention_heads": heads,
-            "num_key_value_heads": self.count("attention.head_count_kv"),
+            "num_key_value_heads": self.count("attention.head_count_kv")?,
             "head_dim": head_dim,
-            "max_position_embeddings": self.count("context_length"),
+            "max_position_embeddings": self.needed("context_length")?,
             "hidden_act": "silu",
-            "rms_norm_eps": self.number("attention.layer_norm_rms_epsilon"),
+            "rms_norm_eps": self.needed_number("attention.layer_norm_rms_epsilon")?,
             "rope_theta": theta,
             "rope_scaling": self.rope_scaling(theta, head_dim)?,
             "attention_bias": llama.then(|| has("blk.0.attn_q.bias")),
@@ -84,57 +102,78 @@ impl Gguf {
     }
 
     fn gpt2(&self) -> Result<Value, CheckpointError> {
+        let context = self.needed("context_length")?;
         Ok(json!({
             "n_embd": self.needed("embedding_length")?,
             "n_inner": self.needed("feed_forward_length")?,
             "n_layer": self.needed("block_count")?,
             "n_head": self.needed("attention.head_count")?,
-            "n_positions": self.count("context_length"),
-            "n_ctx": self.count("context_length"),
+            "n_positions": context,
+            "n_ctx": context,
             "activation_function": "gelu_new",
-            "layer_norm_epsilon": self.number("attention.layer_norm_epsilon"),
+            "layer_norm_epsilon": self.needed_number("attention.layer_norm_epsilon")?,
         }))
     }
 
     fn gpt_neox(&self) -> Result<Value, CheckpointError> {
         let (hidden, heads) = (self.needed("embedding_length")?, self.needed("attention.head_count")?);
-        let rotated = self.count("rope.dimension_count").map(|rotated| {
-            let head_dim = hidden / heads.max(1);
-            rotated as f64 / head_dim.max(1) as f64
-        });
+        let head_dim = hidden / heads.max(1);
+        // As in llama.cpp, whole heads are rotated if the file says nothing.
+        let rotated = self.count("rope.dimension_count")?.unwrap_or(head_dim);
+        let theta = self.number("rope.freq_base")?.unwrap_or(10_000.0);
+        let parallel = self.key("use_parallel_residual");
         Ok(json!({
             "hidden_size": hidden,
             "intermediate_size": self.needed("feed_forward_length")?,
             "num_hidden_layers": self.needed("block_count")?,
             "num_attention_heads": heads,
-            "max_position_embeddings": self.count("context_length"),
-            "rotary_pct": rotated,
-            "rotary_emb_base": self.number("rope.freq_base"),
-            "rope_scaling": self.rope_scaling(10_000.0, hidden / heads.max(1))?,
-            "layer_norm_eps": self.number("attention.layer_norm_epsilon"),
-            "use_parallel_residual": self.metadata.truth(&self.key("use_parallel_residual")),
+            "max_position_embeddings": self.needed("context_length")?,
+            "rotary_pct": rotated as f64 / head_dim.max(1) as f64,
+            "rotary_emb_base": theta,
+            "rope_scaling": self.rope_scaling(theta, head_dim)?,
+            "layer_norm_eps": self.needed_number("attention.layer_norm_epsilon")?,
+            "use_parallel_residual": self.there(&parallel, self.metadata.truth(&parallel))?,
             "hidden_act": "gelu",
         }))
     }
 
     /// Number of token ids: the rows of the embedding, which may be more than the tokenizer has.
     fn vocab(&self) -> Result<usize, CheckpointError> {
-        let embedding =
-            self.tensors.get("token_embd.weight").and_then(|tensor| tensor.shape.first().copied());
-        embedding.ok_or_else(|| self.unsupported("there is no tensor token_embd.weight"))
+        let embedding = self.tensors.get(EMBEDDING).and_then(|tensor| tensor.shape.first().copied());
+        embedding.ok_or_else(|| self.unsupported(format!("there is no tensor {EMBEDDING}")))
     }
 
-    fn count(&self, key: &str) -> Option<usize> {
-        self.metadata.count(&self.key(key))
+    fn count(&self, key: &str) -> Result<Option<usize>, CheckpointError> {
+        self.checked(self.metadata.count(&self.key(key)))
     }
 
-    fn number(&self, key: &str) -> Option<f64> {
-        self.metadata.number(&self.key(key))
+    pub(super) fn number(&self, key: &str) -> Result<Option<f64>, CheckpointError> {
+        self.checked(self.metadata.number(&self.key(key)))
     }
 
     fn needed(&self, key: &str) -> Result<usize, CheckpointError> {
         let key = self.key(key);
-        let count = self.metadata.count(&key);
-        count.ok_or_else(|| self.unsupported(format!("the key {key} is missing or is not one number")))
+        self.there(&key, self.metadata.count(&key))
+    }
+
+    fn needed_number(&self, key: &str) -> Result<f64, CheckpointError> {
+        let key = self.key(key);
+        self.there(&key, self.metadata.number(&key))
+    }
+
+    /// The value of a key that llama.cpp needs as well.
+    fn there<T>(&self, key: &str, read: Result<Option<T>, Malformed>) -> Result<T, CheckpointError> {
+        self.checked(read)?.ok_or_else(|| self.unsupported(format!("the key {key} is missing")))
+    }
+
+    /// Fails if a key is there with another value than the only one that the architecture computes.
+    fn check_is(&self, key: &str, value: usize) -> Result<(), CheckpointError> {
+        match self.count(key)? {
+            Some(found) if found != value => Err(self.unsupported(format!(
+                "the key {} is {found}, but the heads of this model have the size {value}",
+                self.key(key)
+            ))),
+            _ => Ok(()),
+        }
     }
 }

@@ -58,68 +58,100 @@ impl Metadata {
         Ok(Self(values))
     }
 
-    /// An unsigned integer.
-    pub fn count(&self, key: &str) -> Option<usize> {
-        match self.0.get(key)? {
-            Value::Whole(number) => usize::try_from(*number).ok(),
+    /// An integer. As for all kinds of values, a value of another kind is an error: it would stand for the default of the key.
+    pub fn whole(&self, key: &str) -> Result<Option<i128>, Malformed> {
+        self.value(key, "a whole number", |value| match value {
+            Value::Whole(number) => Some(*number),
             _ => None,
-        }
+        })
     }
 
-    /// A number.
-    pub fn number(&self, key: &str) -> Option<f64> {
-        match self.0.get(key)? {
-            Value::Real(number) => Some(*number),
-            Value::Whole(number) => Some(*number as f64),
+    /// An unsigned integer.
+    pub fn count(&self, key: &str) -> Result<Option<usize>, Malformed> {
+        let Some(number) = self.whole(key)? else { return Ok(None) };
+        let negative = |_| Malformed(format!("the key {key} is {number}, but must not be negative"));
+        usize::try_from(number).map(Some).map_err(negative)
+    }
+
+    /// A number, which no key has below 0.
+    pub fn number(&self, key: &str) -> Result<Option<f64>, Malformed> {
+        self.value(key, "a finite number, and not negative", |value| match value {
+            Value::Real(number) => Some(*number).filter(|number| number.is_finite() && *number >= 0.0),
+            Value::Whole(number) => Some(*number as f64).filter(|number| *number >= 0.0),
             _ => None,
-        }
+        })
     }
 
     /// A boolean.
-    pub fn truth(&self, key: &str) -> Option<bool> {
-        match self.0.get(key)? {
+    pub fn truth(&self, key: &str) -> Result<Option<bool>, Malformed> {
+        self.value(key, "a boolean", |value| match value {
             Value::Truth(truth) => Some(*truth),
             _ => None,
-        }
+        })
     }
 
     /// A string in the bytes of the file.
-    pub fn text<'a>(&self, key: &str, file: &'a [u8]) -> Option<&'a str> {
-        match self.0.get(key)? {
+    pub fn text<'a>(&self, key: &str, file: &'a [u8]) -> Result<Option<&'a str>, Malformed> {
+        self.value(key, "a text in UTF-8", |value| match value {
             Value::Text(place) => std::str::from_utf8(file.get(place.clone())?).ok(),
             _ => None,
-        }
+        })
     }
 
-    /// An array of strings in the bytes of the file. `None` also if one of them is not UTF-8.
-    pub fn texts<'a>(&self, key: &str, file: &'a [u8]) -> Option<Vec<&'a str>> {
-        match self.0.get(key)? {
+    /// An array of strings in the bytes of the file.
+    pub fn texts<'a>(&self, key: &str, file: &'a [u8]) -> Result<Option<Vec<&'a str>>, Malformed> {
+        self.value(key, "an array of texts in UTF-8", |value| match value {
             Value::Array { kind: kind::TEXT, len, bytes } => {
                 let mut cursor = Cursor::new(file.get(bytes.clone())?);
                 (0..*len).map(|_| cursor.text(key).ok()).collect()
             }
             _ => None,
-        }
+        })
     }
 
     /// An array of numbers in the bytes of the file.
-    pub fn numbers(&self, key: &str, file: &[u8]) -> Option<Vec<f64>> {
-        match self.0.get(key)? {
+    pub fn numbers(&self, key: &str, file: &[u8]) -> Result<Option<Vec<f64>>, Malformed> {
+        self.value(key, "an array of finite numbers", |value| match value {
             Value::Array { kind, len, bytes } => {
                 let mut cursor = Cursor::new(file.get(bytes.clone())?);
                 let number = |_| match Value::read(&mut cursor, *kind, key).ok()? {
                     Value::Whole(number) => Some(number as f64),
-                    Value::Real(number) => Some(number),
+                    Value::Real(number) => Some(number).filter(|number| number.is_finite()),
                     _ => None,
                 };
                 (0..*len).map(number).collect()
             }
             _ => None,
+        })
+    }
+
+    /// The value of a key, if there is one, as `read` reads it.
+    fn value<'a, T>(
+        &'a self,
+        key: &str,
+        needed: &str,
+        read: impl FnOnce(&'a Value) -> Option<T>,
+    ) -> Result<Option<T>, Malformed> {
+        let Some(value) = self.0.get(key) else { return Ok(None) };
+        match read(value) {
+            Some(read) => Ok(Some(read)),
+            None => Err(Malformed(format!("the key {key} is {}, but must be {needed}", value.described()))),
         }
     }
 }
 
 impl Value {
+    /// The value in words, for messages.
+    fn described(&self) -> String {
+        match self {
+            Self::Whole(number) => number.to_string(),
+            Self::Real(number) => number.to_string(),
+            Self::Truth(truth) => truth.to_string(),
+            Self::Text(place) => format!("a text of {} bytes", place.len()),
+            Self::Array { len, .. } => format!("an array of {len}"),
+        }
+    }
+
     fn read(cursor: &mut Cursor<'_>, kind: u32, key: &str) -> Result<Self, Malformed> {
         Ok(match kind {
             kind::U8 => Self::Whole(u8::from_le_bytes(cursor.array(key)?).into()),
@@ -132,7 +164,14 @@ impl Value {
             kind::I64 => Self::Whole(i64::from_le_bytes(cursor.array(key)?).into()),
             kind::F32 => Self::Real(shortest(f32::from_le_bytes(cursor.array(key)?))),
             kind::F64 => Self::Real(f64::from_le_bytes(cursor.array(key)?)),
-            kind::BOOL => Self::Truth(cursor.array::<1>(key)? != [0]),
+            kind::BOOL => match cursor.array(key)? {
+                [0] => Self::Truth(false),
+                [1] => Self::Truth(true),
+                [byte] => {
+                    return Err(cursor
+                        .malformed(format!("the key {key} is a boolean with the byte {byte}, not 0 or 1")));
+                }
+            },
             kind::TEXT => Self::Text(cursor.long_bytes(key)?),
             kind::ARRAY => {
                 let (kind, len) = (cursor.u32(key)?, cursor.u64(key)?);

@@ -59,7 +59,7 @@ impl Gguf {
     /// Opens a file. If it is a part of a model, the other parts are opened as well.
     pub fn open(path: &Path) -> Result<Self, CheckpointError> {
         let first = Self::open_one(path)?;
-        match first.metadata.count(PARTS) {
+        match first.checked(first.metadata.count(PARTS))? {
             None | Some(0 | 1) => Ok(first),
             Some(count) => first.join(count),
         }
@@ -74,8 +74,16 @@ impl Gguf {
             bytes: map.bytes().len() as u64,
             problem,
         })?;
-        let architecture = metadata.text("general.architecture", map.bytes()).unwrap_or_default().to_string();
-        Ok(Self { path: path.into(), map, parts: Vec::new(), metadata, architecture, tensors })
+        let mut gguf = Self {
+            path: path.into(),
+            map,
+            parts: Vec::new(),
+            metadata,
+            architecture: String::new(),
+            tensors,
+        };
+        gguf.architecture = gguf.text("general.architecture")?.unwrap_or_default().to_string();
+        Ok(gguf)
     }
 
     /// The maps of the file, or of all parts in their order.
@@ -92,6 +100,16 @@ impl Gguf {
     /// A key of the architecture, such as `block_count` for `llama.block_count`.
     fn key(&self, key: &str) -> String {
         format!("{}.{key}", self.architecture)
+    }
+
+    /// The text of a key.
+    fn text(&self, key: &str) -> Result<Option<&str>, CheckpointError> {
+        self.checked(self.metadata.text(key, self.map.bytes()))
+    }
+
+    /// What was read of the metadata, with an error that names the file.
+    fn checked<T>(&self, read: Result<T, Malformed>) -> Result<T, CheckpointError> {
+        read.map_err(|Malformed(problem)| self.unsupported(problem))
     }
 
     /// Fails if the file holds the head of a reward model or classifier.

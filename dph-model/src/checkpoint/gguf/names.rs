@@ -127,8 +127,9 @@ impl Gguf {
     }
 
     fn heads(&self, key: &str) -> Option<usize> {
-        let heads = self.metadata.count(&self.key(key));
-        heads.or_else(|| self.metadata.count(&self.key("attention.head_count")))
+        // Errors are those of the configuration.
+        let count = |key: &str| self.metadata.count(&self.key(key)).ok().flatten();
+        count(key).or_else(|| count("attention.head_count"))
     }
 }
 
@@ -183,10 +184,13 @@ impl RowOrder {
 
     /// Whether this number of rows can be in this order.
     pub fn fits(self, rows: usize) -> bool {
+        let fits_in = |heads: usize, parts: usize| {
+            heads.checked_mul(parts).is_some_and(|parts| parts > 0 && rows.is_multiple_of(parts))
+        };
         match self {
             Self::Same | Self::Transposed => true,
-            Self::Interleaved { heads } => heads > 0 && rows > 0 && rows.is_multiple_of(2 * heads),
-            Self::ByKind { heads } => heads > 0 && rows > 0 && rows.is_multiple_of(3 * heads),
+            Self::Interleaved { heads } => rows > 0 && fits_in(heads, 2),
+            Self::ByKind { heads } => rows > 0 && fits_in(heads, 3),
         }
     }
 }

@@ -51,7 +51,7 @@ impl Gguf {
         let nfc = || json!({ "type": "NFC" });
         let gpt2 = || byte_level(false, true, true);
         let digits = || json!({ "type": "Digits", "individual_digits": true });
-        let name = self.metadata.text("tokenizer.ggml.pre", self.map.bytes());
+        let name = self.text("tokenizer.ggml.pre")?;
         let (normalizer, pre_tokenizer) = match name {
             Some("gpt-2") => (Value::Null, gpt2()),
             None if matches!(self.architecture.as_str(), "gpt2" | "gptneox") => (Value::Null, gpt2()),

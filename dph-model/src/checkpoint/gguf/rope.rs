@@ -18,16 +18,27 @@ const TOLERANCE: f64 = 1e-4;
 impl Gguf {
     /// The `rope_scaling` of the model, or null.
     pub(super) fn rope_scaling(&self, theta: f64, head_dim: usize) -> Result<Value, CheckpointError> {
-        let kind = self.metadata.text(&self.key("rope.scaling.type"), self.map.bytes());
-        let factor = |key: &str| self.metadata.number(&self.key(key));
+        let key = self.key("rope.scaling.type");
+        let kind = self.text(&key)?;
         // The second key is from files before August 2023. A factor of 0 means none.
-        let factor = factor("rope.scaling.factor").or_else(|| factor("rope.scale_linear"));
+        let factor = match self.number("rope.scaling.factor")? {
+            None => self.number("rope.scale_linear")?,
+            factor => factor,
+        };
         let factor = factor.filter(|factor| *factor != 0.0);
-        match (kind, factor) {
-            (Some("none"), _) | (None | Some("linear"), None | Some(1.0)) => {}
-            (None, Some(factor)) => return Ok(json!({ "rope_type": "linear", "factor": factor })),
+        let scaling = match (kind, factor) {
+            (Some("none"), _) | (None | Some("linear"), None | Some(1.0)) => None,
+            (None, Some(factor)) => Some(json!({ "rope_type": "linear", "factor": factor })),
             // Unsupported kinds are rejected when the configuration is read.
-            (Some(kind), factor) => return Ok(json!({ "rope_type": kind, "factor": factor })),
+            (Some(kind), factor) => Some(json!({ "rope_type": kind, "factor": factor })),
+        };
+        if let Some(scaling) = scaling {
+            return match self.tensors.contains_key(FACTORS) {
+                true => Err(self.unsupported(format!(
+                    "{key} (or its factor) and {FACTORS} both scale the rotation; use the Hugging Face directory of this model"
+                ))),
+                false => Ok(scaling),
+            };
         }
         let Some(tensor) = self.tensors.get(FACTORS) else { return Ok(Value::Null) };
         if tensor.shape.iter().product::<usize>() != head_dim / 2 || !tensor.element.is_readable() {

@@ -29,9 +29,11 @@ impl Gguf {
         }
         let mut whole = if name.index == 0 { self } else { Self::open_one(&paths[0])? };
         whole.check_part(0, count)?;
+        let all = whole.checked(whole.metadata.count(TENSORS))?;
         for (index, path) in paths.iter().enumerate().skip(1) {
             let part = Self::open_one(path)?;
             part.check_part(index, count)?;
+            part.check_model(&whole, all)?;
             for (name, mut tensor) in part.tensors {
                 tensor.part = index;
                 if whole.tensors.insert(name.clone(), tensor).is_some() {
@@ -42,7 +44,7 @@ impl Gguf {
             }
             whole.parts.push(part.map);
         }
-        match whole.metadata.count(TENSORS) {
+        match all {
             Some(tensors) if tensors != whole.tensors.len() => Err(whole.unsupported(format!(
                 "the parts of this model hold {} tensors, but {TENSORS} is {tensors}; fetch all parts again",
                 whole.tensors.len()
@@ -53,7 +55,9 @@ impl Gguf {
 
     /// Fails if the file is another part than its name says.
     fn check_part(&self, index: usize, count: usize) -> Result<(), CheckpointError> {
-        let found = [INDEX, PARTS].map(|key| self.metadata.count(key).unwrap_or(0));
+        let found = [INDEX, PARTS].map(|key| self.checked(self.metadata.count(key)));
+        let [found_index, found_count] = found;
+        let found = [found_index?.unwrap_or(0), found_count?.unwrap_or(0)];
         match found == [index, count] {
             true => Ok(()),
             false => Err(self.unsupported(format!(
@@ -62,6 +66,28 @@ impl Gguf {
                 found[0] + 1,
                 found[1]
             ))),
+        }
+    }
+}
+
+impl Gguf {
+    /// Fails if this part is of another model than the first one, which has `all` tensors in all parts.
+    fn check_model(&self, first: &Self, all: Option<usize>) -> Result<(), CheckpointError> {
+        let other = |key: &str, own: &str, expected: &str| {
+            Err(self.unsupported(format!(
+                "this is a part of another model than {}: {key} is {own} here and {expected} there; fetch all parts again",
+                first.path.display()
+            )))
+        };
+        let own = self.checked(self.metadata.count(TENSORS))?;
+        if own != all {
+            let shown =
+                |count: Option<usize>| count.map_or_else(|| "missing".into(), |count| count.to_string());
+            return other(TENSORS, &shown(own), &shown(all));
+        }
+        match self.architecture.is_empty() || self.architecture == first.architecture {
+            true => Ok(()),
+            false => other("general.architecture", &self.architecture, &first.architecture),
         }
     }
 }

@@ -37,7 +37,7 @@ pub(crate) fn read(
     if count > MOST_TENSORS {
         return Err(cursor.malformed(format!("it claims {count} tensors")));
     }
-    let alignment = metadata.count("general.alignment").unwrap_or(DEFAULT_ALIGNMENT);
+    let alignment = metadata.count("general.alignment")?.unwrap_or(DEFAULT_ALIGNMENT);
     if !alignment.is_power_of_two() {
         return Err(Malformed(format!("general.alignment is {alignment}")));
     }
@@ -57,12 +57,35 @@ pub(crate) fn read(
             return Err(Malformed(format!("the tensor {name} is there twice")));
         }
     }
+    check_places(&tensors, data.unwrap_or(0), alignment)?;
+    Ok(tensors)
+}
+
+/// Fails unless each tensor begins where the one before it ends, as llama.cpp reads them: a wrong offset would be a wrong weight.
+fn check_places(
+    tensors: &BTreeMap<String, RawTensor>,
+    data: usize,
+    alignment: usize,
+) -> Result<(), Malformed> {
+    // The size of a tensor of an unknown type is not known.
+    let are_known = tensors.values().all(|tensor| tensor.element.unit().is_some());
     let mut places: Vec<_> = tensors.iter().map(|(name, tensor)| (&tensor.bytes, name)).collect();
     places.sort_by_key(|(bytes, _)| (bytes.start, bytes.end));
-    match places.windows(2).find(|pair| pair[0].0.end > pair[1].0.start) {
-        Some(pair) => Err(Malformed(format!("the tensors {} and {} overlap", pair[0].1, pair[1].1))),
-        None => Ok(tensors),
+    let (mut end, mut before) = (data, None);
+    for (bytes, name) in places {
+        if let (true, Some(before)) = (bytes.start < end, before) {
+            return Err(Malformed(format!("the tensors {before} and {name} overlap")));
+        }
+        let next = end.next_multiple_of(alignment);
+        if are_known && bytes.start != next {
+            return Err(Malformed(format!(
+                "the tensor {name} begins at byte {}, but the one before it ends at byte {end}",
+                bytes.start
+            )));
+        }
+        (end, before) = (bytes.end, Some(name));
     }
+    Ok(())
 }
 
 /// An entry of the table.

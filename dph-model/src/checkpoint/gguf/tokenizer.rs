@@ -1,11 +1,18 @@
 //! The tokenizer of a GGUF file, converted to the files of Hugging Face.
 
+use std::collections::HashSet;
+
 use dph_core::tokenizer_files::merges::{by_score, merges};
 use dph_core::tokenizer_files::parts::{Bpe, blanks, blanks_decoder, byte_level, template, vocab};
 use serde_json::{Map, Value, json};
 
 use super::Gguf;
+use super::config::EMBEDDING;
 use crate::checkpoint::CheckpointError;
+
+const MODEL: &str = "tokenizer.ggml.model";
+const TOKENS: &str = "tokenizer.ggml.tokens";
+const MERGES: &str = "tokenizer.ggml.merges";
 
 /// Kinds of tokens, by the numbers of `enum llama_token_type`.
 mod kind {
@@ -24,24 +31,29 @@ impl Gguf {
     /// The `tokenizer.json`, or `None` if the file has no tokenizer.
     pub fn tokenizer_json(&self) -> Result<Option<String>, CheckpointError> {
         let bytes = self.map.bytes();
-        let Some(model) = self.metadata.text("tokenizer.ggml.model", bytes) else { return Ok(None) };
+        let Some(model) = self.text(MODEL)? else { return Ok(None) };
         let vocabulary = self.vocabulary()?;
         let (model, normalizer, pre_tokenizer, decoder) = match model {
             "gpt2" => {
-                let merges = self.metadata.texts("tokenizer.ggml.merges", bytes);
-                let merges = merges.ok_or_else(|| self.no("tokenizer.ggml.merges"))?;
+                let merges = self.checked(self.metadata.texts(MERGES, bytes))?;
+                let merges = merges.ok_or_else(|| self.no(MERGES))?;
                 let pre = self.pre_tokenizer()?;
+                if let Some(merge) = vocabulary.unknown_merge(&merges) {
+                    return Err(self.unsupported(format!(
+                        "{MERGES}: `{merge}` is not two tokens whose union is a token of {TOKENS}"
+                    )));
+                }
                 let model = bpe(&vocabulary, json!(merges), None, pre.ignore_merges);
                 (model, pre.normalizer, pre.pre_tokenizer, byte_level(false, true, false))
             }
             "llama" => {
-                let scores = self.metadata.numbers("tokenizer.ggml.scores", bytes);
-                let scores = scores.filter(|scores| scores.len() == vocabulary.tokens.len());
+                let scores = self.of_tokens("tokenizer.ggml.scores", vocabulary.tokens.len())?;
                 let scores = scores.ok_or_else(|| self.no("tokenizer.ggml.scores"))?;
                 let unknown = vocabulary.kinds.iter().position(|kind| *kind == kind::UNKNOWN);
                 let merges = merges(vocabulary.tokens.iter().copied().enumerate(), by_score(&scores));
                 let model = bpe(&vocabulary, json!(merges), unknown.map(|id| vocabulary.tokens[id]), false);
-                let prefix = self.metadata.truth("tokenizer.ggml.add_space_prefix").unwrap_or(true);
+                let prefix =
+                    self.checked(self.metadata.truth("tokenizer.ggml.add_space_prefix"))?.unwrap_or(true);
                 (model, blanks(prefix), Value::Null, blanks_decoder(true, prefix))
             }
             other => {
@@ -57,7 +69,7 @@ impl Gguf {
             "added_tokens": vocabulary.added(),
             "normalizer": normalizer,
             "pre_tokenizer": pre_tokenizer,
-            "post_processor": self.post_processor(&vocabulary),
+            "post_processor": self.post_processor(&vocabulary)?,
             "decoder": decoder,
             "model": model,
         });
@@ -66,56 +78,70 @@ impl Gguf {
 
     /// The `tokenizer_config.json`, or `None` if the file has no tokenizer.
     pub fn tokenizer_config_json(&self) -> Result<Option<String>, CheckpointError> {
-        let bytes = self.map.bytes();
-        let Some(model) = self.metadata.text("tokenizer.ggml.model", bytes) else { return Ok(None) };
+        let Some(model) = self.text(MODEL)? else { return Ok(None) };
         let vocabulary = self.vocabulary()?;
         let mut config = Map::new();
         let class = if model == "llama" { "LlamaTokenizer" } else { "PreTrainedTokenizerFast" };
         config.insert("tokenizer_class".into(), class.into());
         for (name, raw) in [("bos", "bos"), ("eos", "eos"), ("unk", "unknown"), ("pad", "padding")] {
-            let id = self.metadata.count(&format!("tokenizer.ggml.{raw}_token_id"));
-            if let Some(token) = id.and_then(|id| vocabulary.tokens.get(id)) {
+            if let Some(token) = self.token_id(raw)?.and_then(|id| vocabulary.tokens.get(id)) {
                 config.insert(format!("{name}_token"), (*token).into());
             }
         }
         for (name, key) in [("add_bos_token", "add_bos_token"), ("add_eos_token", "add_eos_token")] {
-            if let Some(truth) = self.metadata.truth(&format!("tokenizer.ggml.{key}")) {
+            if let Some(truth) = self.checked(self.metadata.truth(&format!("tokenizer.ggml.{key}")))? {
                 config.insert(name.into(), truth.into());
             }
         }
-        if let Some(template) = self.metadata.text("tokenizer.chat_template", bytes) {
+        if let Some(template) = self.text("tokenizer.chat_template")? {
             config.insert("chat_template".into(), template.into());
         }
-        if let Some(context) = self.metadata.count(&self.key("context_length")) {
+        if let Some(context) = self.checked(self.metadata.count(&self.key("context_length")))? {
             config.insert("model_max_length".into(), context.into());
         }
         Ok(Some(format!("{:#}\n", Value::Object(config))))
     }
 
     /// The `generation_config.json`.
-    pub fn generation_config_json(&self) -> String {
-        format!("{:#}\n", Value::Object(self.token_ids()))
+    pub fn generation_config_json(&self) -> Result<String, CheckpointError> {
+        Ok(format!("{:#}\n", Value::Object(self.token_ids()?)))
     }
 
     fn vocabulary(&self) -> Result<Vocabulary<'_>, CheckpointError> {
-        let bytes = self.map.bytes();
-        let tokens = self.metadata.texts("tokenizer.ggml.tokens", bytes);
-        let tokens = tokens.ok_or_else(|| self.no("tokenizer.ggml.tokens"))?;
-        let mut kinds = self.metadata.numbers("tokenizer.ggml.token_type", bytes).unwrap_or_default();
+        let tokens = self.checked(self.metadata.texts(TOKENS, self.map.bytes()))?;
+        let tokens = tokens.ok_or_else(|| self.no(TOKENS))?;
+        let rows = self.tensors.get(EMBEDDING).and_then(|tensor| tensor.shape.first().copied());
+        if let Some(rows) = rows.filter(|rows| *rows < tokens.len()) {
+            return Err(self.unsupported(format!(
+                "{TOKENS} has {} tokens, but {EMBEDDING} has {rows} rows",
+                tokens.len()
+            )));
+        }
         // Without kinds, all tokens are normal.
-        kinds.resize(tokens.len(), 1.0);
-        Ok(Vocabulary { tokens, kinds })
+        let kinds = self.of_tokens("tokenizer.ggml.token_type", tokens.len())?;
+        Ok(Vocabulary { kinds: kinds.unwrap_or_else(|| vec![1.0; tokens.len()]), tokens })
+    }
+
+    /// An array with a number for each token.
+    fn of_tokens(&self, key: &str, tokens: usize) -> Result<Option<Vec<f64>>, CheckpointError> {
+        match self.checked(self.metadata.numbers(key, self.map.bytes()))? {
+            Some(numbers) if numbers.len() != tokens => Err(self.unsupported(format!(
+                "the key {key} is an array of {}, but {TOKENS} has {tokens} tokens",
+                numbers.len()
+            ))),
+            numbers => Ok(numbers),
+        }
     }
 
     /// The post-processor that adds the beginning-of-text token.
-    fn post_processor(&self, vocabulary: &Vocabulary<'_>) -> Value {
-        let id = self.metadata.count("tokenizer.ggml.bos_token_id");
-        let adds = self.metadata.truth("tokenizer.ggml.add_bos_token");
-        let llama = self.metadata.text("tokenizer.ggml.model", self.map.bytes()) == Some("llama");
-        match id.and_then(|id| Some((id, *vocabulary.tokens.get(id)?))) {
+    fn post_processor(&self, vocabulary: &Vocabulary<'_>) -> Result<Value, CheckpointError> {
+        let id = self.token_id("bos")?;
+        let adds = self.checked(self.metadata.truth("tokenizer.ggml.add_bos_token"))?;
+        let llama = self.text(MODEL)? == Some("llama");
+        Ok(match id.and_then(|id| Some((id, *vocabulary.tokens.get(id)?))) {
             Some(bos) if adds.unwrap_or(llama) => template(Some((bos.1, bos.0)), None),
             _ => Value::Null,
-        }
+        })
     }
 
     fn no(&self, key: &str) -> CheckpointError {
@@ -124,6 +150,17 @@ impl Gguf {
 }
 
 impl Vocabulary<'_> {
+    /// The first merge that does not join two tokens to another one.
+    fn unknown_merge<'m>(&self, merges: &[&'m str]) -> Option<&'m str> {
+        let known: HashSet<&str> = self.tokens.iter().copied().collect();
+        let joins = |merge: &str| {
+            let (left, right) = merge.split_once(' ')?;
+            let are_known = known.contains(left) && known.contains(right);
+            (are_known && known.contains(format!("{left}{right}").as_str())).then_some(())
+        };
+        merges.iter().copied().find(|merge| joins(merge).is_none())
+    }
+
     /// The tokens that are not the result of a merge.
     fn added(&self) -> Vec<Value> {
         let control = |kind: f64| kind == kind::CONTROL || kind == kind::UNKNOWN;

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use dph_core::hub::{self, Digest};
+use dph_core::text_file::read_text;
 use dph_core::tokenizer_files::VOCABULARY_FILES;
 use hf_hub::api::sync::{ApiBuilder, ApiError};
 use hf_hub::{Cache, Repo, RepoType};
@@ -63,8 +64,8 @@ pub(super) fn model(cache: &Path, name: &HubName) -> Result<(), CheckpointError>
             }
             let path = fetch(weights)?;
             if weights.ends_with(".index.json") {
-                let text = std::fs::read_to_string(&path)
-                    .map_err(|source| CheckpointError::Io { path: path.clone(), source })?;
+                let text =
+                    read_text(&path).map_err(|source| CheckpointError::Io { path: path.clone(), source })?;
                 for shard in shard_names(&path, &text)? {
                     fetch(&shard)?;
                 }
