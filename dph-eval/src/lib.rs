@@ -89,7 +89,7 @@ pub use metrics::{
 };
 pub use model::{
     BACKBONE_FILE, BackboneReference, BackboneSizes, ClassifierModel, MANIFEST_FILE, Manifest, Model,
-    ModelError, ModelOutline, OpenOptions, export_head,
+    ModelError, ModelOutline, OpenOptions, TaskModels, export_head,
 };
 pub use pass::{Pass, Progress, ScoreError, Unscorable};
 pub use rank::{RankRequest, RankedCandidate, Ranking, ranking_order};

@@ -172,6 +172,38 @@ fn classifiers_of_several_tasks_fill_one_submission() {
         assert_eq!(answers.len(), 9, "{name}");
         assert!(answers.iter().all(|answer| is_answer(answer)), "{name}: {answers:?}");
     }
+    // The directory of all tasks of a sweep stands for the models of the tasks.
+    let models = json!({ "models": { "cola": "../two", "mnli": "../three", "stsb": "../number" } });
+    fs::create_dir(dir.join("all")).unwrap();
+    fs::write(dir.join("all/manifest.json"), models.to_string()).unwrap();
+    let told = run(dir, &["bench", "all", "--submission", "together"]);
+    let messages = joined(&told.stderr);
+    told.ok();
+    assert!(messages.contains("left out, as there are no rows: SST-2.tsv"), "{messages}");
+    for name in names.map(|name| format!("{name}.tsv")).iter().map(String::as_str).chain(["submission.zip"]) {
+        let read = |folder: &str| fs::read(dir.join(folder).join(name)).unwrap();
+        assert!(read("glue") == read("together"), "{name}");
+    }
+    let tasks = ["bench", "all", "--task", "stsb", "--task", "cola"];
+    let found = results(run(dir, &[&tasks[..], &["--json"]].concat()));
+    let names: Vec<&str> = found.results.iter().map(|result| result.task.as_str()).collect();
+    assert_eq!(names, ["stsb", "stsb", "cola"]);
+    let forecast = run(dir, &[&tasks[..], &["--dry-run"]].concat()).ok();
+    assert!(
+        forecast.contains("stsb/validation: 9 documents")
+            && forecast.contains("cola/validation: 9 documents"),
+        "{forecast}"
+    );
+    let told = run(dir, &["bench", "all", "--task", "rte"]);
+    assert_eq!(told.status, 2, "{}", told.stderr);
+    assert!(
+        joined(&told.stderr).contains("all: there is no model of `rte`, but of cola, mnli, stsb"),
+        "{}",
+        told.stderr
+    );
+    let told = run(dir, &["rank", "all", "--prompt", "a", "--candidate", "b", "--candidate", "c"]);
+    assert!(joined(&told.stderr).contains("this is a sweep, which holds many models"), "{}", told.stderr);
+
     // Predicted numbers, within the range of the server.
     let documents = DocumentScores::load_all(&dir.join("out/number")).unwrap();
     let test = documents.iter().filter(|document| document.split == "test");

@@ -169,6 +169,11 @@ fn each_task_has_a_model_and_all_have_one_row() {
     let bench = Bench::load(&run.join("task=all")).unwrap();
     assert_eq!(bench.documents.len(), 5 * 24);
     assert_eq!(&bench.results, joined);
+    let models = dph_eval::TaskModels::load(&run.join("task=all")).unwrap().unwrap();
+    assert_eq!(models.tasks().collect::<Vec<_>>(), ["cola", "mnli", "mrpc", "stsb", "wnli"]);
+    assert!(
+        models.of("ax").unwrap().join("classify/model.safetensors").is_file() && models.of("qqp").is_none()
+    );
     let page = fs::read_to_string(run.join("task=all/report.html")).unwrap();
     for part in ["BERT Base", "published", "qqp is left out", "stsb: Stage classify"] {
         assert!(page.contains(part), "{part} is not in the page");

@@ -153,13 +153,12 @@ impl BenchPlan {
     }
 
     /// Adds the splits that the server of GLUE evaluates, as far as their rows are in the data sets in `data`, with the rows that
-    /// have no gold answer. With `only`, those of these tasks.
+    /// have no gold answer: those of the tasks that are wanted.
     ///
     /// # Errors
     /// None of them is there.
-    pub fn add_submission(&mut self, data: &Path, only: Option<&[String]>) -> Result<(), PlanError> {
+    pub fn add_submission(&mut self, data: &Path, is_wanted: impl Fn(&str) -> bool) -> Result<(), PlanError> {
         let mut is_empty = true;
-        let is_wanted = |task: &str| only.is_none_or(|only| only.iter().any(|wanted| wanted == task));
         for GlueFile { task, split, .. } in GLUE_FILES.iter().filter(|file| is_wanted(file.task)) {
             if Task::find(task)?.without_rows(data, split).is_some() {
                 continue;

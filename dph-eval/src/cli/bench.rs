@@ -9,9 +9,10 @@ use dph_core::{PreferenceHeadConfig, Style};
 use dph_data::{ChatTokenizer, TextLayout};
 use dph_eval::{
     Bench, BenchForecast, BenchOptions, BenchPlan, BenchProgress, BenchStep, CACHE_FILE, MANIFEST_FILE,
-    PlannedTask, ScorerChoice, Submission, Table, bench, bench_classifier,
+    PlannedTask, ScorerChoice, Submission, Table, TaskModels, bench, bench_classifier,
 };
 
+use super::bench_parts::{Part, parts, whole};
 use super::device::{DeviceArgs, positive};
 
 /// Evaluate a model on benchmark tasks, by log-likelihood and by preference head
@@ -115,17 +116,23 @@ pub struct BenchArgs {
 impl BenchArgs {
     pub fn run(self, out: &mut dyn Write) -> Result<(), Failure> {
         let mut plan = BenchPlan::new(&self.suite, &self.task, &self.split)?;
-        let classifies = self.classifies()?;
+        let models = TaskModels::load(&self.dir)?;
+        let classifies = self.classifies(models.as_ref())?;
         if self.submission.is_some() {
-            if classifies && self.task.is_empty() {
+            if classifies && models.is_none() && self.task.is_empty() {
                 return Err(Failure::request(
                     "a classifier answers the tasks that it was trained for: name them with --task",
                 ));
             }
-            plan.add_submission(&self.data, classifies.then_some(&self.task[..]))?;
+            let is_named = |task: &str| self.task.iter().any(|named| named == task);
+            plan.add_submission(&self.data, |task| match &models {
+                Some(models) => models.of(task).is_some(),
+                None => !classifies || is_named(task),
+            })?;
         }
+        let parts = parts(&self.dir, models.as_ref(), plan)?;
         if self.dry_run {
-            return self.forecast(&plan, classifies, out);
+            return self.forecast(&parts, classifies, out);
         }
         for (flag, dir) in self.directories() {
             // An invalid directory is reported before the work, not after it.
@@ -138,23 +145,12 @@ impl BenchArgs {
             std::fs::create_dir_all(dir)
                 .map_err(|error| Failure::request(format!("{flag} {}: {error}", dir.display())))?;
         }
-        let mut line = Progress::new();
-        line.prepare("loading the model");
-        let mut shown = |progress: BenchProgress<'_>| show(&mut line, progress);
-        let found = match classifies {
-            true => {
-                let model = self.device.open_classifier(&self.dir)?;
-                bench_classifier(&model, &plan, &self.classifier_options(&model.tokenizer), &mut shown)
-            }
-            false => {
-                let model = self.device.open_with(&self.dir, true)?;
-                let head = model.head.as_ref().map(|(_, config)| config);
-                let options = self.options(head, model.backbone.has_output(), &model.tokenizer);
-                bench(&model, &plan, &options, &mut shown)
-            }
+        let mut found =
+            parts.iter().map(|part| self.evaluate(part, classifies)).collect::<Result<Vec<_>, _>>()?;
+        let found = match models {
+            Some(_) => Bench::joined(self.dir.display().to_string(), found, &whole(parts)),
+            None => found.remove(0),
         };
-        line.finish();
-        let found = found?;
         found.warnings.iter().for_each(|warning| say(&format!("warning: {warning}")));
 
         let table = Table::new(std::slice::from_ref(&found.results));
@@ -169,10 +165,33 @@ impl BenchArgs {
         Ok(())
     }
 
+    /// Evaluates a model on its tasks.
+    fn evaluate(&self, part: &Part, classifies: bool) -> Result<Bench, Failure> {
+        let Part { dir, plan } = part;
+        let mut line = Progress::new();
+        line.prepare("loading the model");
+        let mut shown = |progress: BenchProgress<'_>| show(&mut line, progress);
+        let found = match classifies {
+            true => {
+                let model = self.device.open_classifier(dir)?;
+                bench_classifier(&model, plan, &self.classifier_options(&model.tokenizer), &mut shown)
+            }
+            false => {
+                let model = self.device.open_with(dir, true)?;
+                let head = model.head.as_ref().map(|(_, config)| config);
+                let options = self.options(head, model.backbone.has_output(), &model.tokenizer);
+                bench(&model, plan, &options, &mut shown)
+            }
+        };
+        line.finish();
+        Ok(found?)
+    }
+
     /// Whether the model is evaluated as a classifier: if this is the scorer, or the model is an encoder and no scorer is named.
-    fn classifies(&self) -> Result<bool, Failure> {
+    fn classifies(&self, models: Option<&TaskModels>) -> Result<bool, Failure> {
+        let first = models.and_then(|models| models.of(models.tasks().next()?));
         match self.scorer.is_empty() {
-            true => self.device.is_encoder(&self.dir),
+            true => self.device.is_encoder(first.unwrap_or(&self.dir)),
             false => Ok(self.scorer.contains(&ScorerChoice::Classifier)),
         }
     }
@@ -222,26 +241,39 @@ impl BenchArgs {
     }
 
     /// Prints what there is to do.
-    fn forecast(&self, plan: &BenchPlan, classifies: bool, out: &mut dyn Write) -> Result<(), Failure> {
+    fn forecast(&self, parts: &[Part], classifies: bool, out: &mut dyn Write) -> Result<(), Failure> {
+        let found =
+            parts.iter().map(|part| self.forecast_of(part, classifies)).collect::<Result<Vec<_>, _>>()?;
+        let text = match (self.json, &found[..]) {
+            (true, [one]) => serde_json::to_string_pretty(one).map_err(Failure::work)? + "\n",
+            (true, all) => serde_json::to_string_pretty(all).map_err(Failure::work)? + "\n",
+            (false, [one]) => one.to_text(),
+            (false, all) => {
+                let text = |(part, found): (&Part, &BenchForecast)| {
+                    format!("{}\n{}\n", part.dir.display(), found.to_text())
+                };
+                parts.iter().zip(all).map(text).collect()
+            }
+        };
+        Ok(out.write_all(text.as_bytes())?)
+    }
+
+    fn forecast_of(&self, part: &Part, classifies: bool) -> Result<BenchForecast, Failure> {
+        let Part { dir, plan } = part;
         let (model, options) = match classifies {
             true => {
-                let model = self.device.classifier_outline(&self.dir)?;
+                let model = self.device.classifier_outline(dir)?;
                 let layout = TextLayout::of_model(model.config.causal);
                 let options = self.classifier_options(&model.tokenizer);
                 (model, BenchOptions { classify: Some(layout), ..options })
             }
             false => {
-                let model = self.device.outline(&self.dir)?;
+                let model = self.device.outline(dir)?;
                 let options = self.options(model.head.as_ref(), model.has_output, &model.tokenizer);
                 (model, options)
             }
         };
-        let found = BenchForecast::new(plan, &model.tokenizer, &model.config, &options)?;
-        let text = match self.json {
-            true => serde_json::to_string_pretty(&found).map_err(Failure::work)? + "\n",
-            false => found.to_text(),
-        };
-        Ok(out.write_all(text.as_bytes())?)
+        Ok(BenchForecast::new(plan, &model.tokenizer, &model.config, &options)?)
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod agree;
 mod bench;
+mod bench_parts;
 mod calibrate;
 mod chat;
 mod compare;

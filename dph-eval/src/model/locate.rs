@@ -22,8 +22,9 @@ pub(crate) fn locate(dir: &Path) -> Result<PathBuf, ModelError> {
     let Some(manifest) = Manifest::load(dir)? else {
         return Err(ModelError::NotAModel { dir: dir.to_owned() });
     };
-    if !manifest.variants.is_empty() {
-        return Err(ModelError::Sweep { dir: dir.to_owned(), variants: manifest.variants });
+    let variants = [manifest.variants, manifest.models.into_values().collect()].concat();
+    if !variants.is_empty() {
+        return Err(ModelError::Sweep { dir: dir.to_owned(), variants });
     }
     let last = manifest.stages.iter().rev().map(|stage| dir.join(stage)).find(|export| holds_model(export));
     last.ok_or_else(|| ModelError::Unfinished { dir: dir.to_owned(), stages: manifest.stages })
@@ -68,6 +69,8 @@ mod tests {
             error(run),
             "RUN: this is a sweep, which holds many models; name one of its variants: form=a, form=b"
         );
+        std::fs::write(run.join(MANIFEST_FILE), r#"{"models": {"cola": "../task=cola"}}"#).unwrap();
+        assert!(error(run).ends_with("name one of its variants: ../task=cola"));
         std::fs::write(run.join(MANIFEST_FILE), "{").unwrap();
         assert!(
             error(run).starts_with(

@@ -1,5 +1,6 @@
 //! [`Manifest`]: what a run or a sweep was made of.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -10,7 +11,7 @@ use crate::model::json_file;
 
 /// What a run or a sweep was made of: the contents of `manifest.json`.
 ///
-/// A run has `seed`, `device`, `model` and `stages`, a sweep has `variants`. Missing keys are read as empty, unknown ones are
+/// A run has `seed`, `device`, `model` and `stages`, a sweep has `variants`, and the directory of all tasks of a sweep has `models`. Missing keys are read as empty, unknown ones are
 /// ignored.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Manifest {
@@ -35,6 +36,9 @@ pub struct Manifest {
     /// Sweep: the variants, each a run in a folder of this name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub variants: Vec<String>,
+    /// All tasks of a sweep over tasks: the path from the directory to the run of each task, by the name of the task.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub models: BTreeMap<String, String>,
 }
 
 impl Manifest {

@@ -15,6 +15,7 @@ mod manifest;
 mod open;
 mod open_options;
 mod outline;
+mod task_models;
 mod tokenizer;
 
 pub use backbone_reference::{BackboneReference, export_head};
@@ -28,3 +29,4 @@ pub use manifest::Manifest;
 pub use open::Model;
 pub use open_options::OpenOptions;
 pub use outline::ModelOutline;
+pub use task_models::TaskModels;

@@ -17,6 +17,9 @@ use crate::results::{Measurement, Results, SuiteResult, TaskResult};
 /// The metric that headings do not name.
 const USUAL_METRIC: &str = "accuracy";
 
+/// The scorer of classifiers in results.
+const CLASSIFIER: &str = "classifier";
+
 /// A column: a task with its split and metric, or a suite.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Column {
@@ -171,10 +174,10 @@ fn plain(runs: &[Results]) -> Option<String> {
 fn truncated(runs: &[Results]) -> Vec<String> {
     of_results(runs, |result| {
         let count = counted(result.truncated, "document");
-        let note = format!(
-            "{}/{}: {count} longer than the context, cut at the beginning",
-            result.task, result.split
-        );
+        // A classifier reads the beginning of a text.
+        let end = if result.scorer == CLASSIFIER { "end" } else { "beginning" };
+        let note =
+            format!("{}/{}: {count} longer than the context, cut at the {end}", result.task, result.split);
         (result.truncated > 0).then_some(note)
     })
 }

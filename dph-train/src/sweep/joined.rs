@@ -1,14 +1,16 @@
 //! [`Joined`]: the variants of a sweep that differ only by the task, as one row.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use dph_eval::{Bench, BenchPlan, HtmlReport, SweepRow, Table};
+use dph_eval::{Bench, BenchPlan, HtmlReport, Manifest, SweepRow, Table};
 use toml_edit::Value;
 
 use super::job::Job;
 use crate::error::TrainError;
 use crate::experiment::sweep::{Sweep, label};
+use crate::run::run_dir::new_manifest;
 
 /// Variants that differ only by the task.
 pub(super) struct Joined {
@@ -19,6 +21,8 @@ pub(super) struct Joined {
     /// What the means lack, in words.
     pub notes: Vec<String>,
     bench: Bench,
+    /// The path to the run of each task, by the name of the task.
+    models: BTreeMap<String, String>,
     /// The metrics of each task.
     metrics: Vec<(String, PathBuf)>,
 }
@@ -52,6 +56,7 @@ impl Joined {
         group: Vec<&mut Job<'_>>,
     ) -> Result<Option<Self>, TrainError> {
         let (mut plan, mut benches, mut metrics) = (BenchPlan::default(), Vec::new(), Vec::new());
+        let mut models = BTreeMap::new();
         let (mut suites, mut parameters, mut is_whole) = (Vec::new(), None, true);
         for job in group {
             let Some((row, bench)) = found(job) else {
@@ -64,6 +69,10 @@ impl Joined {
                 job.dirs.metrics(job.context.experiment).into_iter().map(|path| (task.clone(), path)),
             );
             parameters = parameters.or(row.parameters);
+            let path = format!("../{}", job.variant.label);
+            models.extend(
+                job.context.plan.tasks.iter().map(|planned| (planned.task.name.clone(), path.clone())),
+            );
             plan.tasks.append(&mut job.context.plan.tasks);
             benches.push(bench);
         }
@@ -87,10 +96,10 @@ impl Joined {
         let directory = label(true);
         let bench = Bench::joined(name, benches, &plan);
         let row = SweepRow { values, parameters, results: bench.results.clone() };
-        Ok(Some(Self { row, directory, notes, bench, metrics }))
+        Ok(Some(Self { row, directory, notes, bench, models, metrics }))
     }
 
-    /// Writes results, the scores of all documents and reports into its directory in that of the sweep. `notes` are those of the sweep.
+    /// Writes results, the scores of all documents, reports and a manifest into its directory in that of the sweep. `notes` are those of the sweep.
     pub fn save(&self, sweep: &Path, notes: &[String]) -> Result<(), TrainError> {
         let dir = sweep.join(&self.directory);
         fs::create_dir_all(&dir).map_err(|source| TrainError::io(&dir, source))?;
@@ -106,6 +115,7 @@ impl Joined {
             .notes(&notes)
             .curves(&metrics)
             .save(&dir)?;
+        Manifest { models: self.models.clone(), ..new_manifest() }.save(&dir)?;
         Ok(self.bench.save(&dir)?)
     }
 }
