@@ -53,6 +53,6 @@ pub use decoder::{Cache, DecoderConfig, InputError};
 pub use encoder::{Encoder, Text};
 pub use family::{ConfigError, Family, param_count, unknown_keys};
 pub use generate::{
-    AnswerId, Answers, Choice, Computed, Drawn, Finish, GenerateError, Generated, Prefix, Prompts, Sampling,
-    SamplingError,
+    AnswerId, Answers, Choice, Computed, Drawn, Finish, GenerateError, Generated, Prefix, PromptRequest,
+    Prompts, Sampling, SamplingError,
 };

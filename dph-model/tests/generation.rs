@@ -5,7 +5,7 @@
 
 use burn::tensor::Device;
 use dph_core::{Batch, CandidateSet, Layer, TargetTokens};
-use dph_model::{AnswerId, Answers, Backbone, Computed, Finish, Prompts, Sampling};
+use dph_model::{AnswerId, Answers, Backbone, Computed, Finish, PromptRequest, Prompts, Sampling};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -227,6 +227,44 @@ impl Record {
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+
+    /// Requests with one prompt or with several of different lengths.
+    #[test]
+    fn prompts_that_are_computed_together_are_those_that_they_are_alone(
+        config in configs(), seed in 0..100u64,
+        requests in prop::collection::vec(prop::collection::vec(prop::collection::vec(0..VOCAB, 1..12), 1..4), 2..5),
+        device in 0..2usize,
+    ) {
+        let device = if device == 0 { flex() } else { flex().autodiff() };
+        let model = Backbone::init(&config.to_string(), seed, &device).unwrap();
+        let layers = [Layer::At(1), Layer::Last];
+        let all: Vec<_> = requests.iter().map(|prompts| PromptRequest { prompts, prefix: None }).collect();
+        let together = model.prompts_together(&all, &layers).unwrap();
+        prop_assert_eq!(together.len(), requests.len());
+        for (found, prompts) in together.iter().zip(&requests) {
+            let alone = model.prompts(prompts, &layers).unwrap();
+            prop_assert_eq!(found.padding(), alone.padding());
+            for (a, b) in found.states().iter().zip(alone.states()) {
+                let (a, b) = (a.to_data().iter::<f32>().collect::<Vec<_>>(), b.to_data());
+                for (a, b) in a.into_iter().zip(b.iter::<f32>()) {
+                    prop_assert!((a - b).abs() < 1e-4 * (1.0 + b.abs()), "{} and {}", a, b);
+                }
+            }
+            let ids: Vec<AnswerId> = (0..prompts.len()).map(|prompt| AnswerId { prompt, number: 0 }).collect();
+            let sampling = Sampling { temperature: 0.5, max_tokens: 4, seed, ..Sampling::default() };
+            let [found, alone] = [found, &alone].map(|prompts| {
+                let mut answers = prompts.answers(&ids, &sampling, None).unwrap();
+                let mut record = Record::default();
+                loop {
+                    record.choose(&mut answers);
+                    if !record.add(answers.compute(false).unwrap()) {
+                        return record.tokens;
+                    }
+                }
+            });
+            prop_assert_eq!(found, alone);
+        }
+    }
 
     /// Prompts that were computed apart, with settings of their own, whose answers begin at different times.
     #[test]

@@ -1,6 +1,6 @@
 //! [`Generation`]: answers to prompts that grow token by token.
 
-use dph_core::{Ending, RewardStream};
+use dph_core::{Ending, PreferenceHead, PreferenceHeadConfig, RewardStream};
 use dph_model::{AnswerId, Answers, Computed, Prompts, Sampling};
 
 use crate::generate::answer::AnswerSet;
@@ -55,16 +55,31 @@ impl<'a> Generation<'a> {
         prefixes: &mut PrefixCache,
     ) -> Result<Self, GenerationError> {
         check(model, settings)?;
-        prompts.iter().try_for_each(|prompt| check_prompt(model, prompt))?;
-        let tokenizer = &*model.tokenizer;
-        // Of the model's states, those of whole answers only are the same while answers grow.
-        // A head that reads the end of the conversation needs the tokens behind the answer.
-        let head = model.head.as_ref();
-        let streamed = head.filter(|_| model.backbone.is_packable() && tokenizer.ending() == Ending::Turn);
-        let layers = streamed.map_or(&[][..], |(_, config)| config.aggregation.layers_needed());
-        let computed = prefixes.prompts(&model.backbone, prompts, layers)?;
-        let rewards =
-            streamed.map(|(head, _)| head.reward_stream(computed.states(), computed.padding(), prompts));
+        let computed = Self::prompts(model, &[prompts], prefixes)?.remove(0);
+        Self::start(model, computed, settings)
+    }
+
+    /// Computes the prompts of several requests, which may begin with tokens that the cache has and are kept in it, in one pass over the
+    /// model.
+    pub(crate) fn prompts(
+        model: &'a Model,
+        requests: &[&[Vec<u32>]],
+        prefixes: &mut PrefixCache,
+    ) -> Result<Vec<Prompts<'a>>, GenerationError> {
+        requests.iter().copied().flatten().try_for_each(|prompt| check_prompt(model, prompt))?;
+        let layers = streamed(model).map_or(&[][..], |(_, config)| config.aggregation.layers_needed());
+        Ok(prefixes.prompts(&model.backbone, requests, layers)?)
+    }
+
+    /// Starts the answers to prompts that were computed by [`prompts`](Self::prompts), by settings that the model can follow.
+    pub(crate) fn start(
+        model: &'a Model,
+        computed: Prompts<'a>,
+        settings: &BestOf,
+    ) -> Result<Self, GenerationError> {
+        let rewards = streamed(model)
+            .map(|(head, _)| head.reward_stream(computed.states(), computed.padding(), computed.tokens()));
+        let all = computed.tokens().iter().map(|prompt| PromptAnswers::new(prompt.len())).collect();
         let mut generation = Self {
             model,
             settings: settings.clone(),
@@ -72,7 +87,7 @@ impl<'a> Generation<'a> {
             stops: StopStrings::new(&settings.stop_strings),
             computed,
             rewards,
-            all: prompts.iter().map(|prompt| PromptAnswers::new(prompt.len())).collect(),
+            all,
             wave: None,
             first: Vec::new(),
         };
@@ -174,6 +189,13 @@ impl<'a> Generation<'a> {
         }
         Ok(())
     }
+}
+
+/// The head, if the states of growing answers give its rewards: of the model's states, those of whole answers only are the same while answers
+/// grow, and a head that reads the end of the conversation needs the tokens behind the answer.
+fn streamed(model: &Model) -> Option<&(PreferenceHead, PreferenceHeadConfig)> {
+    let is_streamed = model.backbone.is_packable() && model.tokenizer.ending() == Ending::Turn;
+    model.head.as_ref().filter(|_| is_streamed)
 }
 
 /// The answers to generate next: those of one wave for each prompt that is not done.

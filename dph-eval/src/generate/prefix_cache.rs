@@ -1,7 +1,9 @@
 //! [`PrefixCache`]: prompts that later prompts may begin with.
 
+use std::collections::BTreeSet;
+
 use dph_core::Layer;
-use dph_model::{Backbone, GenerateError, Prefix, Prompts};
+use dph_model::{Backbone, GenerateError, Prefix, PromptRequest, Prompts};
 
 /// Fewer tokens than these are not worth a copy.
 const FEWEST: usize = 8;
@@ -54,41 +56,77 @@ impl PrefixCache {
         self.saved
     }
 
-    /// Computes prompts. A single one continues the longest prefix of it that is kept, and is kept itself.
+    /// Computes the prompts of several requests together. A single one of a request continues the longest prefix of it that is kept, and
+    /// is kept itself. Prompts that begin like others of these are computed after those.
     pub(crate) fn prompts<'a>(
         &mut self,
         backbone: &'a Backbone,
-        prompts: &[Vec<u32>],
+        requests: &[&[Vec<u32>]],
         layers: &[Layer],
-    ) -> Result<Prompts<'a>, GenerateError> {
-        let [prompt] = prompts else { return backbone.prompts(prompts, layers) };
-        let computed = match self.find(prompt, layers) {
-            Some((place, tokens)) => {
-                let found = self.kept.remove(place);
-                let computed = backbone.prompt_after(&found, tokens, prompt);
-                self.kept.push(found);
-                self.hits += 1;
-                self.saved += tokens;
-                computed?
-            }
-            None => backbone.prompts(prompts, layers)?,
+    ) -> Result<Vec<Prompts<'a>>, GenerateError> {
+        let (now, later) = self.rounds(requests, layers);
+        let mut computed: Vec<(usize, Prompts<'a>)> = Vec::with_capacity(requests.len());
+        for places in [now, later] {
+            let prompts: Vec<&[Vec<u32>]> = places.iter().map(|&place| requests[place]).collect();
+            computed.extend(places.into_iter().zip(self.round(backbone, &prompts, layers)?));
+        }
+        computed.sort_by_key(|(place, _)| *place);
+        Ok(computed.into_iter().map(|(_, prompts)| prompts).collect())
+    }
+
+    /// The requests that are computed in a first and in a second pass: the second ones share tokens with a first one that no kept prefix
+    /// has.
+    fn rounds(&self, requests: &[&[Vec<u32>]], layers: &[Layer]) -> (Vec<usize>, Vec<usize>) {
+        let (mut now, mut later): (Vec<usize>, Vec<usize>) = Default::default();
+        for (place, prompts) in requests.iter().enumerate() {
+            let waits = matches!(prompts, [prompt] if self.most_bytes > 0 && {
+                let kept = self.find(prompt, layers).map_or(0, |(_, tokens)| tokens);
+                let begins_alike = |&first: &usize| match requests[first] {
+                    [first] => shared(first, prompt) >= kept + FEWEST,
+                    _ => false,
+                };
+                now.iter().any(begins_alike)
+            });
+            if waits { &mut later } else { &mut now }.push(place);
+        }
+        (now, later)
+    }
+
+    /// Computes the prompts of several requests in one pass.
+    fn round<'a>(
+        &mut self,
+        backbone: &'a Backbone,
+        requests: &[&[Vec<u32>]],
+        layers: &[Layer],
+    ) -> Result<Vec<Prompts<'a>>, GenerateError> {
+        let found = |prompts: &&[Vec<u32>]| match prompts {
+            [prompt] => self.find(prompt, layers),
+            _ => None,
         };
-        if let Some(prefix) = computed.prefix() {
+        let found: Vec<Option<(usize, usize)>> = requests.iter().map(found).collect();
+        let mut together = Vec::with_capacity(requests.len());
+        for (&prompts, found) in requests.iter().zip(&found) {
+            let prefix = found.map(|(place, tokens)| (&self.kept[place], tokens));
+            together.push(PromptRequest { prompts, prefix });
+        }
+        let computed = backbone.prompts_together(&together, layers)?;
+        let used: BTreeSet<usize> = found.iter().flatten().map(|(place, _)| *place).collect();
+        self.hits += found.iter().flatten().count();
+        self.saved += found.iter().flatten().map(|(_, tokens)| tokens).sum::<usize>();
+        // Those that were used are the last to be dropped.
+        let kept = std::mem::take(&mut self.kept).into_iter().enumerate();
+        let (last, first): (Vec<_>, Vec<_>) = kept.partition(|(place, _)| used.contains(place));
+        self.kept = first.into_iter().chain(last).map(|(_, prefix)| prefix).collect();
+        for prefix in computed.iter().filter_map(Prompts::prefix) {
             self.keep(prefix);
         }
         Ok(computed)
     }
 
-    /// The prefix that shares most tokens with a prompt, and their number. The last token of a prompt is always computed, since its state
-    /// predicts the answer.
+    /// The prefix that shares most tokens with a prompt, and their number.
     fn find(&self, prompt: &[u32], layers: &[Layer]) -> Option<(usize, usize)> {
         let shared = |prefix: &Prefix| match prefix.layers() == layers {
-            true => prefix
-                .tokens()
-                .iter()
-                .zip(&prompt[..prompt.len().saturating_sub(1)])
-                .take_while(|(a, b)| a == b)
-                .count(),
+            true => shared(prefix.tokens(), prompt),
             false => 0,
         };
         let found = self.kept.iter().map(shared).enumerate().max_by_key(|(_, tokens)| *tokens);
@@ -108,6 +146,13 @@ impl PrefixCache {
             self.kept.remove(0);
         }
     }
+}
+
+/// How many tokens of a prompt need not be computed behind these. The last token of a prompt is always computed, since its state predicts
+/// the answer.
+fn shared(tokens: &[u32], prompt: &[u32]) -> usize {
+    let all_but_last = &prompt[..prompt.len().saturating_sub(1)];
+    tokens.iter().zip(all_but_last).take_while(|(a, b)| a == b).count()
 }
 
 #[cfg(test)]
@@ -135,7 +180,7 @@ mod tests {
         let mut cache = PrefixCache::new(3 * size);
         let saved = |cache: &mut PrefixCache, family, member| {
             let before = cache.saved();
-            cache.prompts(&backbone, &[prompt(family, member)], &layers).unwrap();
+            cache.prompts(&backbone, &[&[prompt(family, member)]], &layers).unwrap();
             assert!(cache.bytes() <= 3 * size && !cache.kept.is_empty());
             cache.saved() - before
         };
@@ -148,13 +193,13 @@ mod tests {
         assert_eq!(saved(&mut cache, 1, 33), 0);
         assert_eq!(cache.hits(), 2);
         // Other layers, and several prompts.
-        cache.prompts(&backbone, &[prompt(1, 33)], &[Layer::At(1)]).unwrap();
-        cache.prompts(&backbone, &[prompt(1, 33), prompt(1, 33)], &layers).unwrap();
+        cache.prompts(&backbone, &[&[prompt(1, 33)]], &[Layer::At(1)]).unwrap();
+        cache.prompts(&backbone, &[&[prompt(1, 33), prompt(1, 33)]], &layers).unwrap();
         assert_eq!(cache.hits(), 2);
         let mut none = PrefixCache::new(0);
         assert_eq!(
             [9, 9].map(|member| {
-                none.prompts(&backbone, &[prompt(0, member)], &layers).unwrap();
+                none.prompts(&backbone, &[&[prompt(0, member)]], &layers).unwrap();
                 none.saved()
             }),
             [0; 2]
@@ -167,8 +212,27 @@ mod tests {
         let backbone = Backbone::init(LLAMA, 1, &dph_core::device("flex").unwrap()).unwrap();
         let mut cache = PrefixCache::new(1 << 20);
         for turn in [10, 20, 30, 15] {
-            cache.prompts(&backbone, &[prompt(0, 9)[..turn].to_vec()], &[]).unwrap();
+            cache.prompts(&backbone, &[&[prompt(0, 9)[..turn].to_vec()]], &[]).unwrap();
         }
         assert_eq!((cache.kept.len(), cache.hits(), cache.saved()), (1, 3, 10 + 20 + 14));
+    }
+    #[test]
+    fn what_several_new_prompts_begin_with_is_computed_once() {
+        let backbone = Backbone::init(LLAMA, 1, &dph_core::device("flex").unwrap()).unwrap();
+        let layers = [Layer::Last];
+        let two = [prompt(3, 1), prompt(3, 2)];
+        let one = [[prompt(0, 0)], [prompt(0, 33)], [prompt(1, 5)], [prompt(0, 40)]];
+        let requests: Vec<&[Vec<u32>]> = one.iter().map(|one| &one[..]).chain([&two[..]]).collect();
+        for (most_bytes, expected) in [(1 << 20, (2, 40)), (0, (0, 0))] {
+            let mut cache = PrefixCache::new(most_bytes);
+            let all = cache.prompts(&backbone, &requests, &layers).unwrap();
+            assert_eq!((cache.hits(), cache.saved()), expected);
+            for (found, request) in all.iter().zip(&requests) {
+                assert_eq!(found.tokens(), *request);
+                let alone = backbone.prompts(request, &layers).unwrap();
+                let difference = (found.states()[0].clone() - alone.states()[0].clone()).abs().max();
+                assert!(difference.into_scalar::<f32>() < 1e-5);
+            }
+        }
     }
 }

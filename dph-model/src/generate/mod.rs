@@ -17,7 +17,7 @@ pub use choice::{Choice, Drawn};
 pub use error::GenerateError;
 pub use finish::Finish;
 pub use prefix::Prefix;
-pub use prompts::Prompts;
+pub use prompts::{PromptRequest, Prompts};
 pub use sampling::{Sampling, SamplingError};
 
 /// The continuation of a prompt.

@@ -6,7 +6,7 @@ use dph_core::Layer;
 use crate::decoder::Cache;
 
 /// A prompt with its keys and values and the states of some layers. Prompts that begin with the same tokens need not compute these again,
-/// see [`Backbone::prompt_after`](crate::Backbone::prompt_after). Copies share their memory.
+/// see [`Backbone::prompts_together`](crate::Backbone::prompts_together). Copies share their memory.
 #[derive(Debug, Clone)]
 pub struct Prefix {
     pub(super) tokens: Vec<u32>,

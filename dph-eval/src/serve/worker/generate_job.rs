@@ -19,6 +19,13 @@ pub struct GenerateJob {
     pub place: OwnedSemaphorePermit,
 }
 
+impl GenerateJob {
+    /// Tokens of the prompts.
+    pub fn tokens(&self) -> usize {
+        self.prompts.iter().map(Vec::len).sum()
+    }
+}
+
 /// What happens while answers are generated.
 pub enum Event {
     /// An answer has grown by a token.

@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use dph_model::Computed;
+use dph_model::{Computed, Prompts};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::generate_job::{Event, GenerateJob, GrownBy};
 use super::score_job::WorkError;
-use crate::generate::{AnswerSet, GeneratedToken, Generation, GenerationError, PrefixCache, TextStream};
+use crate::generate::{AnswerSet, GeneratedToken, Generation, GenerationError, TextStream};
 use crate::model::Model;
 
 /// A request whose answers grow, a token at a time: [`draw`](Self::draw), [`compute`](Self::compute) together with others,
@@ -22,16 +22,18 @@ pub struct Growing<'a> {
 }
 
 impl<'a> Growing<'a> {
-    /// Computes the prompts of a request. `None` if that fails, which is told.
-    pub fn new(model: &'a Model, job: GenerateJob, prefixes: &mut PrefixCache) -> Option<Self> {
+    /// Starts the answers of a request whose prompts were computed. `None` if that fails, which is told.
+    pub fn new(model: &'a Model, job: GenerateJob, computed: Result<Prompts<'a>, WorkError>) -> Option<Self> {
         let start = Instant::now();
         let text = |_| TextStream::new(&model.tokenizer, &job.settings.stop_strings);
         let told = if job.streams { job.prompts.len() } else { 0 };
         let texts = (0..told).map(|_| (0..job.settings.answers).map(text).collect()).collect();
-        match Generation::with_prefixes(model, &job.prompts, &job.settings, prefixes) {
+        let refused = |error: GenerationError| WorkError::Refused(error.to_string());
+        let start_answers = |computed| Generation::start(model, computed, &job.settings).map_err(refused);
+        match computed.and_then(start_answers) {
             Ok(generation) => Some(Self { job, start, generation, texts, drawn: Vec::new() }),
             Err(error) => {
-                end(job, Err(WorkError::Refused(error.to_string())));
+                end(job, Err(error));
                 None
             }
         }

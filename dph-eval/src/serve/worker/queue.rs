@@ -35,7 +35,7 @@ pub struct Taken {
 /// How much is taken at a time.
 #[derive(Debug, Clone, Copy)]
 pub struct Share {
-    /// Most tokens of requests for scores.
+    /// Most tokens of requests for scores, and of the prompts of requests for answers.
     pub tokens: usize,
     /// Most requests for scores.
     pub scores: usize,
@@ -67,7 +67,7 @@ impl Queue {
         }
     }
 
-    /// Takes what is computed next: the first requests for scores whose tokens fit, at least one, and the first requests for answers. With
+    /// Takes what is computed next: the first requests for scores and for answers whose tokens fit, at least one if there may be one. With
     /// `waits` it waits until there is something. `None` once the queue is closed and empty.
     pub fn next(&self, share: Share, waits: bool) -> Option<Taken> {
         let mut state = self.lock();
@@ -80,18 +80,9 @@ impl Queue {
             }
             state = self.arrived.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        let count = share.generations.min(state.generations.len());
-        let generations = state.generations.drain(..count).collect();
-        let (mut scores, mut tokens) = (Vec::new(), 0);
-        while let Some(job) = state.scores.front() {
-            let fits =
-                scores.is_empty() || tokens + job.tokens <= share.tokens && scores.len() < share.scores;
-            if !fits {
-                break;
-            }
-            tokens += job.tokens;
-            scores.extend(state.scores.pop_front());
-        }
+        let State { scores, generations, .. } = &mut *state;
+        let scores = first(scores, |job| job.tokens, share.tokens, share.scores.max(1));
+        let generations = first(generations, GenerateJob::tokens, share.tokens, share.generations);
         Some(Taken { scores, generations })
     }
 
@@ -130,12 +121,30 @@ impl Queue {
     }
 }
 
+/// Takes the first jobs, at most `count`, whose tokens fit together; a single one always fits.
+fn first<T>(jobs: &mut VecDeque<T>, tokens_of: impl Fn(&T) -> usize, tokens: usize, count: usize) -> Vec<T> {
+    let mut taken = Vec::new();
+    let mut left = tokens;
+    while let Some(job) = jobs.front() {
+        let tokens = tokens_of(job);
+        if taken.len() == count || tokens > left && !taken.is_empty() {
+            break;
+        }
+        left = left.saturating_sub(tokens);
+        taken.extend(jobs.pop_front());
+    }
+    taken
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use std::sync::Arc;
 
+    use tokio::sync::mpsc::unbounded_channel;
     use tokio::sync::{Semaphore, oneshot};
+
+    use crate::generate::BestOf;
 
     use super::*;
 
@@ -147,6 +156,25 @@ mod tests {
     fn taken(queue: &Queue, tokens: usize, scores: usize) -> Option<Vec<usize>> {
         let taken = queue.next(Share { tokens, scores, generations: 1 }, true)?;
         Some(taken.scores.iter().map(|job| job.tokens).collect())
+    }
+
+    #[test]
+    fn prompts_that_fit_are_computed_together() {
+        let queue = Queue::default();
+        for tokens in [3, 4, 9, 1, 1] {
+            let place = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+            let (events, settings) = (unbounded_channel().0, BestOf::default());
+            let prompts = vec![vec![0; tokens - 1], vec![0]];
+            queue.push_generation(GenerateJob { prompts, settings, streams: false, events, place });
+        }
+        let taken = |generations| {
+            let taken = queue.next(Share { tokens: 8, scores: 1, generations }, false).unwrap();
+            taken.generations.iter().map(GenerateJob::tokens).collect::<Vec<_>>()
+        };
+        assert_eq!(taken(0), [0; 0]);
+        assert_eq!(taken(9), [3, 4]);
+        assert_eq!(taken(9), [9], "one is always taken");
+        assert_eq!(taken(1), [1]);
     }
 
     #[test]

@@ -3,18 +3,20 @@
 use std::fmt::Display;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::slice;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use dph_core::CandidateSet;
+use dph_model::Prompts;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::generate_job::{Event, GenerateJob};
 use super::growing::Growing;
 use super::queue::{Queue, Share, Taken};
 use super::score_job::{Outcome, ScoreJob, WorkError};
-use crate::generate::{GenerationError, PrefixCache};
+use crate::generate::{Generation, GenerationError, PrefixCache};
 use crate::model::Model;
 use crate::score::score;
 use crate::scoring::Scoring;
@@ -56,29 +58,49 @@ impl Worker {
             if !scores.is_empty() {
                 self.answer(scores);
             }
-            growing.extend(generations.into_iter().filter_map(|job| self.begin(job, &mut prefixes)));
+            growing.extend(self.begin(generations, &mut prefixes));
             self.grow(&mut growing);
         }
     }
 
-    /// Computes the prompts of a request for answers.
-    fn begin(&self, job: GenerateJob, prefixes: &mut PrefixCache) -> Option<Growing<'_>> {
-        if job.events.is_closed() {
-            drop(job);
-            self.metrics.add(Metric::Abandoned, &self.labels(), 1.0);
-            return None;
+    /// Computes the prompts of some requests for answers together.
+    fn begin(&self, mut jobs: Vec<GenerateJob>, prefixes: &mut PrefixCache) -> Vec<Growing<'_>> {
+        let (labels, taken) = (&self.labels(), jobs.len());
+        jobs.retain(|job| !job.events.is_closed());
+        self.metrics.add(Metric::Abandoned, labels, (taken - jobs.len()) as f64);
+        if jobs.is_empty() {
+            return Vec::new();
         }
-        let tokens = job.prompts.iter().map(Vec::len).sum::<usize>();
-        let (labels, before) = (&self.labels(), (prefixes.hits(), prefixes.saved()));
-        self.metrics.add(Metric::Tokens, labels, tokens as f64);
-        let events = job.events.clone();
+        let before = (prefixes.hits(), prefixes.saved());
         let start = Instant::now();
-        let growing = self.told(&events, || Growing::new(&self.model, job, prefixes)).flatten();
+        let computed = self.prompts(&jobs, prefixes);
+        let tokens: usize = jobs.iter().map(GenerateJob::tokens).sum();
+        let growing = jobs.into_iter().zip(computed).filter_map(|(job, computed)| {
+            let events = job.events.clone();
+            self.told(&events, || Growing::new(&self.model, job, computed)).flatten()
+        });
+        let growing = growing.collect();
+        self.metrics.add(Metric::Tokens, labels, tokens as f64);
         self.metrics.add(Metric::ComputeSeconds, labels, start.elapsed().as_secs_f64());
         self.metrics.add(Metric::PrefixHits, labels, (prefixes.hits() - before.0) as f64);
         self.metrics.add(Metric::PrefixTokens, labels, (prefixes.saved() - before.1) as f64);
         self.metrics.set(Metric::PrefixBytes, labels, prefixes.bytes() as f64);
         growing
+    }
+
+    /// The computed prompts of each request. If they cannot be computed together, each is computed alone, so that one does not spoil
+    /// others.
+    fn prompts(
+        &self,
+        jobs: &[GenerateJob],
+        prefixes: &mut PrefixCache,
+    ) -> Vec<Result<Prompts<'_>, WorkError>> {
+        let prompts: Vec<&[Vec<u32>]> = jobs.iter().map(|job| &job.prompts[..]).collect();
+        match self.tried(|| Generation::prompts(&self.model, &prompts, prefixes)) {
+            Ok(all) => all.into_iter().map(Ok).collect(),
+            Err(error) if jobs.len() == 1 => vec![Err(error)],
+            Err(_) => jobs.iter().flat_map(|job| self.prompts(slice::from_ref(job), prefixes)).collect(),
+        }
     }
 
     /// Adds a token to the answers of all requests, in one pass over the model, and answers those that have ended.
