@@ -33,6 +33,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     if settings.seconds == 0 {
         return Ok(());
     }
+    if capacity.times.is_empty() {
+        return Err("no request was answered with status 200, so there is no capacity to double".into());
+    }
     let rate = 2.0 * capacity.rate();
     let time = Duration::from_secs(settings.seconds);
     // Enough clients that none has to wait for another one.
