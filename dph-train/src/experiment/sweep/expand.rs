@@ -219,7 +219,7 @@ mix = { world = 1.0 }
         let text = r#"name = "x"
 model = { path = "somewhere" }
 stage = [
-  { name = "sft", objective = { sft = {} }, steps = 3, mix = { alpaca = 1.0 } },
+  { name = "sft", trainable = "all", objective = { sft = {} }, steps = 3, mix = { alpaca = 1.0 } },
   { name = "dph", objective = { dph = {} }, steps = 3 },
 ]
 [eval]
