@@ -1,6 +1,6 @@
 //! The fields of a request in a line of JSON.
 
-use dph_data::Message;
+use dph_data::{Message, RowProblem, read_prompt};
 use serde_json::{Map, Value};
 
 /// An invalid request.
@@ -28,6 +28,12 @@ pub enum RequestError {
         field: &'static str,
         /// The other fields of the object.
         present: Vec<String>,
+    },
+    /// The prompt is neither a text nor messages that an answer can follow.
+    #[error("{message}")]
+    Prompt {
+        /// What is wrong.
+        message: String,
     },
     /// A field has a wrong type.
     #[error("`{field}` must be {expected}")]
@@ -57,24 +63,28 @@ impl RequestFields {
             .ok_or_else(|| RequestError::Missing { field, present: self.0.keys().cloned().collect() })
     }
 
+    /// The messages in `prompt`, with the text in `system`, if there is one, before them.
+    pub fn prompt(&mut self) -> Result<Vec<Message>, RequestError> {
+        let prompt = self.take("prompt")?;
+        let problem = |problem: RowProblem| RequestError::Prompt { message: problem.message };
+        let mut messages = read_prompt(prompt).map_err(problem)?;
+        match self.get("system") {
+            None | Some(Value::Null) => {}
+            Some(Value::String(system)) if messages[0].role != "system" => {
+                messages.insert(0, Message::system(system));
+            }
+            Some(_) => {
+                let expected =
+                    "a string, and not be there if the messages in `prompt` begin with a system message";
+                return Err(RequestError::Field { field: "system", expected });
+            }
+        }
+        Ok(messages)
+    }
+
     /// A field that may be there.
     pub fn get(&mut self, field: &str) -> Option<Value> {
         self.0.remove(field)
-    }
-}
-
-/// The messages of a prompt: a string is a user's message.
-pub(crate) fn messages(prompt: Value) -> Result<Vec<Message>, RequestError> {
-    let wrong = RequestError::Field {
-        field: "prompt",
-        expected: "a string, or a list of messages {\"role\": \"user\", \"content\": \"…\"}",
-    };
-    match prompt {
-        Value::String(text) => Ok(vec![Message::user(text)]),
-        Value::Array(list) if !list.is_empty() => {
-            serde_json::from_value(Value::Array(list)).map_err(|_| wrong)
-        }
-        _ => Err(wrong),
     }
 }
 

@@ -1,5 +1,7 @@
 //! The rows of a JSON object, in the forms in which pandas and others write tables.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value as Json};
 
 use super::row::field_names;
@@ -29,14 +31,15 @@ pub(super) fn rows(value: Json, split: &[String]) -> Result<Vec<Json>, String> {
         return Err(NO_ROWS.to_owned());
     };
     if let Some(rows) = named_and_valued(&fields) {
-        return Ok(rows);
+        return rows;
     }
     let arrays: Vec<&Vec<Json>> = fields.values().filter_map(Json::as_array).collect();
     let has_objects = |items: &&Vec<Json>| items.iter().any(Json::is_object);
     let is_split = |name: &String| is_in(name, split) || SPLITS.contains(&&*name.to_lowercase());
     let are_splits = !fields.is_empty() && fields.keys().all(is_split) && fields.values().all(is_table);
-    // A single split needs no name, but of several one may be an array without rows.
-    if (fields.len() == 1 || !are_splits)
+    let is_other_split = !split.is_empty() && are_splits && !fields.keys().any(|name| is_in(name, split));
+    // A single split needs no name to be asked for, but of several one may be an array without rows.
+    if (fields.len() == 1 && !is_other_split || !are_splits)
         && arrays.len() == 1
         && arrays.iter().all(|items| items.is_empty() || has_objects(items))
     {
@@ -130,14 +133,19 @@ fn numbered(fields: Map<String, Json>) -> Result<Vec<Json>, String> {
 }
 
 /// The rows of an object with the names of the columns and arrays of values.
-fn named_and_valued(fields: &Map<String, Json>) -> Option<Vec<Json>> {
+fn named_and_valued(fields: &Map<String, Json>) -> Option<Result<Vec<Json>, String>> {
     let names: Vec<&str> =
         fields.get("columns")?.as_array()?.iter().map(Json::as_str).collect::<Option<_>>()?;
     let rows = fields.get("data")?.as_array()?.iter().map(|row| {
         let values = row.as_array().filter(|values| values.len() == names.len())?;
         Some(names.iter().map(|name| (*name).to_owned()).zip(values.iter().cloned()).collect())
     });
-    rows.collect()
+    let rows = rows.collect::<Option<_>>()?;
+    let mut known = HashSet::new();
+    Some(match names.iter().find(|name| !known.insert(**name)) {
+        Some(name) => Err(format!("two columns have the name `{name}`; rename or remove one of them")),
+        None => Ok(rows),
+    })
 }
 
 fn array(value: Json) -> Option<Vec<Json>> {
@@ -187,6 +195,9 @@ mod tests {
             error(json!({ "train": [{ "a": 1 }], "test": [{ "a": 1 }] }))
                 .contains("the splits `train`, `test`, but none is dev")
         );
+        assert!(error(json!({ "train": [{ "a": 1 }] })).contains("the splits `train`, but none is dev"));
+        assert!(rows(json!({ "train": [{ "a": 1 }] }), &[]).is_ok());
+        assert!(error(json!({ "columns": ["a", "b", "a"], "data": [[1, 2, 3]] })).contains("the name `a`"));
         assert!(error(json!({ "a": [1, 2], "b": [1] })).contains("different lengths: `a` 2, `b` 1"));
         assert!(error(json!({ "a": [{}], "b": [{}], "c": 3 })).contains("an object with `a`, `b`, `c`"));
         assert!(error(json!({ "x": { "a": 1 }, "y": { "a": 2 } })).contains("the objects `x`, `y`"));

@@ -39,6 +39,10 @@ fn raw_quotes_are_a_problem_or_said_by_the_task() {
             "`quotes = false`",
         ],
     );
+    for field in ["\"Hi\" he said", "\"He said \\\"hi\\\"\""] {
+        read(TASK, "rows.tsv", format!("q\ta\tb\tg\n{field}\tx\ty\t0\n"))
+            .expect(&[], &["rows.tsv:2: ", "`quotes = false`"]);
+    }
     let raw = format!("{TASK}quotes = false\n");
     read(&raw, "rows.tsv", rows).expect(
         &[

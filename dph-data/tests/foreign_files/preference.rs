@@ -144,6 +144,14 @@ fn conversations_in_texts() {
         read(&[json!({ "prompt": "Q", "chosen": start, "rejected": "y" })])
             .expect(&[], &["`chosen` begins as messages in JSON, but these end early"]);
     }
+    let start = r#"[{"role": "user", "content": "Q"}, {"role": "assistant", "content": "x""#;
+    for flaw in
+        ["\", \"score\": NaN}]", "\"},]", "\n\"}]", " \\ud83d\"}]", " C:\\Users\"}]", "\", \"name\": None}]"]
+    {
+        let broken = format!("{start}{flaw}");
+        read(&[json!({ "prompt": "Q", "chosen": broken, "rejected": "y" })])
+            .expect(&[], &["`chosen` begins as messages in JSON, but these are not valid (", "json.dumps"]);
+    }
     let python = "[{'role': 'assistant', 'content': 'x'}]";
     read(&[json!({ "prompt": "Q", "chosen": python, "rejected": "y" })])
         .expect(&[], &["`chosen` is a list of Python as text", "json.dumps"]);

@@ -4,14 +4,14 @@ use dph_data::{ChatError, ChatTokenizer, Message};
 use serde_json::Value;
 
 use crate::generate::gold_match::GoldMatch;
-use crate::request_fields::{RequestError, RequestFields, messages};
+use crate::request_fields::{RequestError, RequestFields};
 
 const EXAMPLE: &str = r#"{"prompt": …}"#;
 
 /// A prompt that waits for an answer.
 ///
 /// As JSON: `{"prompt": "Who wrote it?", "id": 7, "gold": "Ann."}`. `prompt` may also be a list of messages `{"role": …,
-/// "content": …}`. `id` is optional and is returned with the answer. `gold` is the right answer, or a list of right answers, if
+/// "content": …}`, which are read as those of rows for training; `system` is the text of a system message before them. `id` is optional and is returned with the answer. `gold` is the right answer, or a list of right answers, if
 /// there is one. `match` says when an answer equals it: "exact" (the default), "normalized" or "contains", see [`GoldMatch`]. Other
 /// keys are ignored.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,7 +38,7 @@ impl GenerateRequest {
     /// A line that is not a valid request.
     pub fn parse(line: &str) -> Result<Self, RequestError> {
         let mut fields = RequestFields::parse(line, EXAMPLE)?;
-        let prompt = messages(fields.take("prompt")?)?;
+        let prompt = fields.prompt()?;
         let gold = match fields.get("gold") {
             None | Some(Value::Null) => Vec::new(),
             Some(Value::String(text)) => vec![text],

@@ -4,14 +4,15 @@ use dph_core::CandidateSet;
 use dph_data::{ChatError, ChatTokenizer, Message};
 use serde_json::Value;
 
-use crate::request_fields::{RequestError, RequestFields, messages};
+use crate::request_fields::{RequestError, RequestFields};
 
 const EXAMPLE: &str = r#"{"prompt": …, "candidates": […]}"#;
 
 /// A prompt and the candidate answers to it.
 ///
 /// As JSON: `{"prompt": "Who wrote it?", "candidates": ["Ann.", "Bob."], "id": 7}`. `prompt` may also be a list of messages
-/// `{"role": …, "content": …}`. `id` is optional and is returned with the ranking. Other keys are ignored.
+/// `{"role": …, "content": …}`, which are read as those of rows for training; `system` is the text of a system message before them. `id` is
+/// optional and is returned with the ranking. Other keys are ignored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RankRequest {
     /// Returned with the ranking.
@@ -29,9 +30,9 @@ impl RankRequest {
     /// A line that is not a valid request.
     pub fn parse(line: &str) -> Result<Self, RequestError> {
         let mut fields = RequestFields::parse(line, EXAMPLE)?;
-        let prompt = fields.take("prompt")?;
-        let candidates = fields.take("candidates")?;
-        Ok(Self { id: fields.get("id"), prompt: messages(prompt)?, candidates: texts(candidates)? })
+        let prompt = fields.prompt()?;
+        let candidates = texts(fields.take("candidates")?)?;
+        Ok(Self { id: fields.get("id"), prompt, candidates })
     }
 
     /// Tokenises the request; `id` is the id of the set.
@@ -69,6 +70,13 @@ mod tests {
         let long = RankRequest::parse(long).unwrap();
         assert_eq!(long.prompt, [Message::system("Be kind."), Message::user("Hi")]);
         assert_eq!(long.id, Some(7.into()));
+        // As in rows for training.
+        for line in [
+            r#"{"prompt": [{"from": "Human", "value": "Hi"}], "system": "Be kind.", "candidates": [""]}"#,
+            r#"{"prompt": "[{\"role\": \"system\", \"content\": \"Be kind.\"}, {\"role\": \"USER\", \"content\": \"Hi\"}]", "candidates": [""]}"#,
+        ] {
+            assert_eq!(RankRequest::parse(line).unwrap().prompt, long.prompt, "{line}");
+        }
     }
 
     #[test]
@@ -83,13 +91,22 @@ mod tests {
             ("{}", "the field `prompt` is missing"),
             (r#"{"prompt": "x", "candidates": []}"#, "`candidates` must be a list of at least one string"),
             (r#"{"prompt": "x", "candidates": [1]}"#, "`candidates` must be a list of at least one string"),
-            (
-                r#"{"prompt": [], "candidates": ["a"]}"#,
-                r#"`prompt` must be a string, or a list of messages {"role": "user", "content": "…"}"#,
-            ),
+            (r#"{"prompt": [], "candidates": ["a"]}"#, "there is no prompt: `prompt` is empty"),
             (
                 r#"{"prompt": [{"content": "x"}], "candidates": ["a"]}"#,
-                r#"`prompt` must be a string, or a list of messages {"role": "user", "content": "…"}"#,
+                "message 1 in `prompt` has no `role` (or `from`); there is `content`",
+            ),
+            (
+                r#"{"prompt": [{"role": "gpt", "content": "x"}], "candidates": ["a"]}"#,
+                "the prompt ends with a message of the assistant; it must end before the answer, with the message that is answered",
+            ),
+            (
+                r#"{"prompt": [{"role": "user", "content": null}], "candidates": ["a"]}"#,
+                "message 1 in `prompt` (`user`) has the content null; write its text, or leave the key out where it only calls tools",
+            ),
+            (
+                r#"{"prompt": [{"role": "system", "content": "x"}, {"role": "user", "content": "x"}], "system": "y", "candidates": ["a"]}"#,
+                "`system` must be a string, and not be there if the messages in `prompt` begin with a system message",
             ),
         ] {
             assert_eq!(RankRequest::parse(line).unwrap_err().to_string(), expected, "{line}");

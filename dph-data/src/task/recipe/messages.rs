@@ -88,7 +88,23 @@ fn given_prompt(expression: &Expr, fields: &Fields<'_>) -> Result<Vec<Message>, 
     if value.is_undefined() || value.is_none() {
         return Ok(Vec::new());
     }
-    match json("prompt", value)? {
+    from_json(json("prompt", value)?)
+}
+
+/// The messages of a prompt in a request, which are read as those of rows: the prompt is a text, a message or a list of messages, roles have
+/// their usual names, and `from` and `value` may stand for `role` and `content`.
+///
+/// # Errors
+///
+/// What is neither a text nor messages, no message, or an end that no answer can follow.
+pub fn read_prompt(value: Json) -> Result<Vec<Message>, RowProblem> {
+    let messages = from_json(value)?;
+    check_prompt(&messages, || "`prompt` is empty".to_owned())?;
+    Ok(messages)
+}
+
+fn from_json(prompt: Json) -> Result<Vec<Message>, RowProblem> {
+    match prompt {
         Json::String(text) => Ok(match conversation("prompt", &text)? {
             Some(mut messages) => {
                 // A transcript that ends with an open "Assistant:" waits for the answer.
@@ -148,13 +164,15 @@ fn conversation(key: &str, text: &str) -> Result<Option<Vec<Message>>, RowProble
         Ok(Json::Array(items)) if items.iter().all(is_message) => messages(key, items.into()).map(Some),
         Ok(item @ Json::Object(_)) if is_message(&item) => messages(key, item).map(Some),
         Err(error)
-            if error.is_eof()
-                && ["role", "content", "from", "value"]
-                    .iter()
-                    .any(|key| start.starts_with(&format!("[{{\"{key}\":"))) =>
+            if ["role", "content", "from", "value"]
+                .iter()
+                .any(|key| start.starts_with(&format!("[{{\"{key}\":"))) =>
         {
-            let message =
-                format!("`{key}` begins as messages in JSON, but these end early; is the text cut?");
+            let problem = match error.is_eof() {
+                true => "these end early; is the text cut?".to_owned(),
+                false => format!("these are not valid ({error}); write them with json.dumps"),
+            };
+            let message = format!("`{key}` begins as messages in JSON, but {problem}");
             Err(RowProblem::new(SkipReason::WrongType, message))
         }
         _ => Ok(None),

@@ -60,7 +60,8 @@ impl Gguf {
         Ok(ids)
     }
 
-    /// A special token. Some writers have -1 where there is none.
+    /// A special token. Some writers have -1 where there is none, or a number without a row for padding and unknown characters, which
+    /// llama.cpp ignores as well.
     pub(super) fn token_id(&self, raw: &str) -> Result<Option<usize>, CheckpointError> {
         let key = format!("tokenizer.ggml.{raw}_token_id");
         let id = self.checked(self.metadata.whole(&key))?;
@@ -68,6 +69,7 @@ impl Gguf {
         let rows = self.tensors.get(EMBEDDING).and_then(|tensor| tensor.shape.first().copied());
         match usize::try_from(id) {
             Ok(id) if rows.is_none_or(|rows| id < rows) => Ok(Some(id)),
+            _ if id > 0 && ["padding", "unknown"].contains(&raw) => Ok(None),
             _ => Err(self.unsupported(format!(
                 "the key {key} is {id}, but {EMBEDDING} has {} rows",
                 rows.unwrap_or(0)
