@@ -14,7 +14,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokenizers::{OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer};
 
-use dph_model::testing::gguf::{CONFIG, GgufWriter, llama, renamed, some_values, tensors};
+use dph_model::testing::gguf::{CONFIG, GgufWriter, llama, llama_parts, renamed, some_values, tensors};
 
 fn written(writer: &GgufWriter) -> (TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
@@ -437,26 +437,16 @@ fn old_keys_of_the_rotary_scaling_are_read() {
     assert_eq!(scaled, states(dir.path()));
 }
 
-/// The tiny Llama in parts: the metadata and three tensors, five tensors, and the rest.
+/// The tiny Llama in parts.
 fn parts(dir: &Path) -> Vec<PathBuf> {
-    let all = tensors();
-    let ranges = [0..3, 3..8, 8..all.len()];
-    let mut paths = Vec::new();
-    for (index, range) in ranges.iter().enumerate() {
-        let names: Vec<&str> = all[range.clone()].iter().map(|(name, _)| *name).collect();
-        let mut writer = llama(some_values).with_tensors(&names);
-        if index > 0 {
-            writer = writer.without_pairs();
-        }
-        writer
-            .u32("split.no", index as u32)
-            .u32("split.count", ranges.len() as u32)
-            .u32("split.tensors.count", all.len() as u32);
-        let path = dir.join(format!("tiny-f32-{:05}-of-{:05}.gguf", index + 1, ranges.len()));
+    let parts = llama_parts();
+    let count = parts.len();
+    let write = |(index, writer): (usize, GgufWriter)| {
+        let path = dir.join(format!("tiny-f32-{:05}-of-{count:05}.gguf", index + 1));
         fs::write(&path, writer.bytes()).unwrap();
-        paths.push(path);
-    }
-    paths
+        path
+    };
+    parts.into_iter().enumerate().map(write).collect()
 }
 
 #[test]

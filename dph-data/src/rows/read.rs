@@ -55,12 +55,13 @@ pub(crate) fn read(path: &Path, reading: Reading<'_>) -> Result<Vec<Row>, RowsEr
 
 /// Rejects what is no regular file: a directory, nothing, or a pipe, whose end may never come.
 pub(crate) fn check_file(path: &Path) -> Result<(), RowsError> {
-    let remedy = match PathKind::of(path) {
+    let found = PathKind::of(path);
+    let remedy = match found {
         PathKind::File => return Ok(()),
         PathKind::Special => "; write its contents into one",
         _ => "",
     };
-    let what = format!("{}{remedy}", PathKind::of(path));
+    let what = format!("{found}{remedy}");
     let kind = path.metadata().err().map_or(io::ErrorKind::Other, |error| error.kind());
     Err(RowsError::Read { path: path.to_owned(), source: io::Error::new(kind, what) })
 }

@@ -79,7 +79,7 @@ impl PrefixCache {
     fn rounds(&self, requests: &[&[Vec<u32>]], layers: &[Layer]) -> (Vec<usize>, Vec<usize>) {
         let (mut now, mut later): (Vec<usize>, Vec<usize>) = Default::default();
         for (place, prompts) in requests.iter().enumerate() {
-            let waits = matches!(prompts, [prompt] if self.most_bytes > 0 && {
+            let waits = matches!(prompts, [prompt] if self.most_bytes > 0 && !now.is_empty() && {
                 let kept = self.find(prompt, layers).map_or(0, |(_, tokens)| tokens);
                 let begins_alike = |&first: &usize| match requests[first] {
                     [first] => shared(first, prompt) >= kept + FEWEST,
@@ -114,9 +114,10 @@ impl PrefixCache {
         self.hits += found.iter().flatten().count();
         self.saved += found.iter().flatten().map(|(_, tokens)| tokens).sum::<usize>();
         // Those that were used are the last to be dropped.
-        let kept = std::mem::take(&mut self.kept).into_iter().enumerate();
-        let (last, first): (Vec<_>, Vec<_>) = kept.partition(|(place, _)| used.contains(place));
-        self.kept = first.into_iter().chain(last).map(|(_, prefix)| prefix).collect();
+        for (moved, place) in used.into_iter().enumerate() {
+            let prefix = self.kept.remove(place - moved);
+            self.kept.push(prefix);
+        }
         for prefix in computed.iter().filter_map(Prompts::prefix) {
             self.keep(prefix);
         }
@@ -142,9 +143,12 @@ impl PrefixCache {
         }
         self.kept.retain(|kept| !prefix.tokens().starts_with(kept.tokens()));
         self.kept.push(prefix);
-        while self.bytes() > self.most_bytes {
-            self.kept.remove(0);
+        let (mut bytes, mut dropped) = (self.bytes(), 0);
+        while bytes > self.most_bytes {
+            bytes -= self.kept[dropped].bytes();
+            dropped += 1;
         }
+        self.kept.drain(..dropped);
     }
 }
 

@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
+use dph_core::Scorer;
 use dph_core::terminal::numbers::counted;
 use dph_data::Style;
 
@@ -16,9 +17,6 @@ use crate::results::{Measurement, Results, SuiteResult, TaskResult};
 
 /// The metric that headings do not name.
 const USUAL_METRIC: &str = "accuracy";
-
-/// The scorer of classifiers in results.
-const CLASSIFIER: &str = "classifier";
 
 /// A column: a task with its split and metric, or a suite.
 #[derive(Debug, Clone, PartialEq)]
@@ -175,7 +173,7 @@ fn truncated(runs: &[Results]) -> Vec<String> {
     of_results(runs, |result| {
         let count = counted(result.truncated, "document");
         // A classifier reads the beginning of a text.
-        let end = if result.scorer == CLASSIFIER { "end" } else { "beginning" };
+        let end = if result.scorer == Scorer::Classifier.to_string() { "end" } else { "beginning" };
         let note =
             format!("{}/{}: {count} longer than the context, cut at the {end}", result.task, result.split);
         (result.truncated > 0).then_some(note)

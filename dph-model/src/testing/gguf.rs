@@ -301,6 +301,24 @@ fn tokenizer(writer: &mut GgufWriter) {
         .bool("tokenizer.ggml.add_bos_token", false);
 }
 
+/// The tiny Llama in parts: the metadata and three tensors, five tensors, and the rest.
+pub fn llama_parts() -> [GgufWriter; 3] {
+    let all = tensors();
+    let ranges = [0..3, 3..8, 8..all.len()];
+    std::array::from_fn(|index| {
+        let names: Vec<&str> = all[ranges[index].clone()].iter().map(|(name, _)| *name).collect();
+        let mut writer = llama(some_values).with_tensors(&names);
+        if index > 0 {
+            writer = writer.without_pairs();
+        }
+        writer
+            .u32("split.no", index as u32)
+            .u32("split.count", ranges.len() as u32)
+            .u32("split.tensors.count", all.len() as u32);
+        writer
+    })
+}
+
 /// Some values for a tensor, the same for the same name.
 pub fn some_values(name: &str, len: usize) -> Vec<f32> {
     let seed = name.bytes().fold(7u32, |seed, byte| seed.wrapping_mul(31).wrapping_add(byte.into()));

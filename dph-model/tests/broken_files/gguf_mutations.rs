@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use dph_core::{Batch, CandidateSet, Layer, TargetTokens};
-use dph_model::testing::gguf::{D_MODEL, GgufWriter, VOCAB, llama, some_values, tensors};
+use dph_model::testing::gguf::{D_MODEL, GgufWriter, VOCAB, llama, llama_parts, some_values, tensors};
 use dph_model::{Backbone, ModelFiles};
 use tempfile::TempDir;
 
@@ -361,24 +361,12 @@ fn flipped_bits_are_no_panic() {
 
 /// The tiny Llama in three files.
 fn parts(dir: &Path, change: impl Fn(usize, GgufWriter) -> GgufWriter) -> Vec<PathBuf> {
-    let all = tensors();
-    let ranges = [0..3, 3..8, 8..all.len()];
-    let mut paths = Vec::new();
-    for (index, range) in ranges.iter().enumerate() {
-        let names: Vec<&str> = all[range.clone()].iter().map(|(name, _)| *name).collect();
-        let mut writer = llama(some_values).with_tensors(&names);
-        if index > 0 {
-            writer = writer.without_pairs();
-        }
-        writer
-            .u32("split.no", index as u32)
-            .u32("split.count", 3)
-            .u32("split.tensors.count", all.len() as u32);
+    let write = |(index, writer): (usize, GgufWriter)| {
         let path = dir.join(format!("tiny-{:05}-of-00003.gguf", index + 1));
         fs::write(&path, change(index, writer).bytes()).unwrap();
-        paths.push(path);
-    }
-    paths
+        path
+    };
+    llama_parts().into_iter().enumerate().map(write).collect()
 }
 
 #[test]

@@ -142,7 +142,11 @@ fn conversation(key: &str, text: &str) -> Result<Option<Vec<Message>>, RowProble
         return Ok(Some(messages));
     }
     let start: String = text.chars().filter(|c| !c.is_whitespace()).take("[{'content':".len()).collect();
-    if ["[{'role':", "[{'content':", "[{'from':", "[{'value':"].iter().any(|list| start.starts_with(list)) {
+    let begins_as_messages = |quote: char| {
+        let first = |key: &&str| start.starts_with(&format!("[{{{quote}{key}{quote}:"));
+        ["role", "content", "from", "value"].iter().any(first)
+    };
+    if begins_as_messages('\'') {
         let message = format!("`{key}` is a list of Python as text; write messages as JSON (json.dumps)");
         return Err(RowProblem::new(SkipReason::WrongType, message));
     }
@@ -163,11 +167,7 @@ fn conversation(key: &str, text: &str) -> Result<Option<Vec<Message>>, RowProble
     match serde_json::from_str(text) {
         Ok(Json::Array(items)) if items.iter().all(is_message) => messages(key, items.into()).map(Some),
         Ok(item @ Json::Object(_)) if is_message(&item) => messages(key, item).map(Some),
-        Err(error)
-            if ["role", "content", "from", "value"]
-                .iter()
-                .any(|key| start.starts_with(&format!("[{{\"{key}\":"))) =>
-        {
+        Err(error) if begins_as_messages('"') => {
             let problem = match error.is_eof() {
                 true => "these end early; is the text cut?".to_owned(),
                 false => format!("these are not valid ({error}); write them with json.dumps"),
