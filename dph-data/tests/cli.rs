@@ -239,7 +239,12 @@ fn validate_judges_rows_as_training_does() {
     assert_eq!(validate(&pair("user"), &[]).0, 0);
     let (status, out, _) = validate(&pair("no role"), &[]);
     assert_eq!(status, 1);
-    assert!(out.starts_with("rows.jsonl:1: `no role` is not a role"), "{out}");
+    assert!(
+        out.starts_with(
+            "rows.jsonl:1: message 1 in `prompt` has the unknown role `no role`; rename it to one of system, "
+        ),
+        "{out}"
+    );
     write(
         folder.path(),
         "task.toml",

@@ -143,7 +143,7 @@ fn a_test_split_without_labels_says_so() {
     assert_eq!(
         error,
         "none of the 1767 rows of `winogrande`, split `test`, can be used (1767 unlabelled). The first: \
-         ROOT/winogrande/test.jsonl:1: the row has no gold answer: `answer` is missing, null, empty or -1; there is \
+         ROOT/winogrande/test.jsonl:1: the row has no gold answer: `answer` is missing, null, NaN, empty or -1; there is \
          `qID`, `sentence`, `option1`, `option2`"
     );
 }

@@ -1,16 +1,16 @@
 //! The fields of a request in a line of JSON.
 
-use dph_data::{Message, RowProblem, read_prompt};
+use dph_data::{Message, RowProblem, read_json, read_prompt};
 use serde_json::{Map, Value};
 
 /// An invalid request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RequestError {
-    /// The line is not JSON.
-    #[error("not JSON: {message}")]
+    /// The line is not JSON, or has a key twice.
+    #[error("{message}")]
     Json {
-        /// The message of the parser.
+        /// What is wrong.
         message: String,
     },
     /// The line is JSON, but not an object.
@@ -51,7 +51,7 @@ pub(crate) struct RequestFields(Map<String, Value>);
 impl RequestFields {
     /// Parses a line of JSON, which should have the form `expected`.
     pub fn parse(line: &str, expected: &'static str) -> Result<Self, RequestError> {
-        match serde_json::from_str(line).map_err(|error| RequestError::Json { message: error.to_string() })? {
+        match read_json(line).map_err(|problem| RequestError::Json { message: problem.message })? {
             Value::Object(fields) => Ok(Self(fields)),
             other => Err(RequestError::NotAnObject { expected, found: kind_of(&other) }),
         }

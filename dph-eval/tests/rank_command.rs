@@ -140,7 +140,11 @@ fn wrong_lines_do_not_stop_the_others() {
     let good = json!({"prompt": "Who?", "candidates": ["Ann.", "Bob."]});
     let long = json!({"prompt": "x".repeat(3000), "candidates": ["Ann."]});
     let role = json!({"prompt": [{"role": "a b", "content": "x"}], "candidates": ["Ann."]});
-    let input = format!("{good}\nnot json\n\n{{\"prompt\": \"x\"}}\r\n{long}\n{role}\n{good}");
+    let input = format!(
+        "{good}\nnot json\n\n{{\"prompt\": \"x\"}}\r\n{long}\n{role}\n{good}\n{}\n{}",
+        r#"{"prompt": "x", "candidates": ["a"], "more": NaN}"#,
+        r#"{"prompt": "x", "candidates": ["a"], "candidates": ["b"]}"#,
+    );
     fs::write(place.path().join("sets.jsonl"), &input).unwrap();
 
     let outcome = run(place.path(), &["rank", "model", "--input", "sets.jsonl", "--json"]);
@@ -148,15 +152,17 @@ fn wrong_lines_do_not_stop_the_others() {
         "sets.jsonl:2: not JSON: expected ident",
         "sets.jsonl:4: the field `candidates` is missing",
         "sets.jsonl:5: prompt and longest answer have ",
-        "sets.jsonl:6: `a b` is not a role",
-        "4 of 6 requests could not be ranked",
+        "sets.jsonl:6: message 1 in `prompt` has the unknown role `a b`; rename it to one of system, user (human, ",
+        "sets.jsonl:8: not JSON: `more` is NaN, which JSON lacks; write null, or leave the field out (column ",
+        "sets.jsonl:9: `candidates` is there twice",
+        "6 of 8 requests could not be ranked",
     ] {
         assert!(outcome.stderr.contains(expected), "{outcome:#?}");
     }
     assert_eq!(outcome.status, 1);
     let lines: Vec<Value> = outcome.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let wrong: Vec<Option<u64>> = lines.iter().map(|line| line["line"].as_u64()).collect();
-    assert_eq!(wrong, [None, Some(2), Some(4), Some(5), Some(6), None]);
+    assert_eq!(wrong, [None, Some(2), Some(4), Some(5), Some(6), None, Some(8), Some(9)]);
     assert_eq!(lines[0]["ranking"].as_array().unwrap().len(), 2);
     assert!(lines[1]["error"].as_str().unwrap().starts_with("not JSON"));
 
@@ -180,6 +186,47 @@ fn a_wrong_request_is_refused() {
         let error = run(place.path(), &[&["rank", "model"], args].concat()).failed(2);
         assert!(error.contains(expected), "{args:?}: {error}");
     }
+}
+
+/// What is no model is told as by `dph-model inspect`.
+#[test]
+fn what_is_no_model_is_named() {
+    let place = place();
+    let dir = place.path();
+    let write = |name: &str| {
+        let path = dir.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "{}").unwrap();
+    };
+    write("training/checkpoint-10/config.json");
+    write("training/checkpoint-20/adapter_config.json");
+    write("half/adapter_model.safetensors");
+    write("two/a.gguf");
+    write("two/b.gguf");
+    write("none/readme.md");
+    for (folder, expected) in [
+        (
+            "training",
+            "training/config.json does not exist; the directory holds models: name one of training/checkpoint-10, training/checkpoint-20",
+        ),
+        (
+            "half",
+            "the directory holds the weights of an adapter, but no adapter_config.json, which says what they are",
+        ),
+        ("two", "the directory holds several GGUF files, a.gguf, b.gguf; name one of them"),
+        ("none", "every model directory has one, or an export preference_head.json and a run manifest.json"),
+    ] {
+        let error = run(dir, &["rank", folder, "--prompt", "x", "--candidate", "y"]).failed(2);
+        assert!(error.contains(expected), "{error}");
+    }
+    // An encoder can only classify.
+    let bert = json!({"architectures": ["BertForSequenceClassification"], "model_type": "bert", "vocab_size": 20, "hidden_size": 8,
+        "intermediate_size": 12, "num_hidden_layers": 1, "num_attention_heads": 2});
+    fs::create_dir(dir.join("bert")).unwrap();
+    fs::write(dir.join("bert/config.json"), bert.to_string()).unwrap();
+    fs::copy(dir.join("model/tokenizer.json"), dir.join("bert/tokenizer.json")).unwrap();
+    let error = run(dir, &["rank", "bert", "--prompt", "x", "--candidate", "y"]).failed(2);
+    assert!(!error.contains("`Encoder`") && error.contains("`bert` is an encoder of "), "{error}");
 }
 
 #[test]

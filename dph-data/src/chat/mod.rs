@@ -25,7 +25,7 @@ pub use files::train::{TokenizerError, train_tokenizer};
 pub use format::{CHAT_FILE, ChatFormat};
 pub use layout::text_pair::{TextLayout, TextTokens};
 pub use message::Message;
-pub(crate) use message::{ASSISTANT, SYSTEM, USER, check_role};
+pub(crate) use message::{ASSISTANT, SYSTEM, USER};
 pub use options::ChatOptions;
 pub use token_data::{Supervise, TokenData};
 pub use token_view::{CandidateView, TokenPart, TokenView};

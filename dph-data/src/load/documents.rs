@@ -9,9 +9,8 @@ use super::names::Names;
 use super::options::TaskLoadOptions;
 use super::pairs::pair;
 use super::split_rows::{SplitRow, SplitRows};
-use crate::chat::check_role;
 use crate::document::Document;
-use crate::rows::{Row, RowProblem, SkipReason, Skipped, check_file, field_names};
+use crate::rows::{RowProblem, SkipReason, Skipped, check_file, field_names};
 use crate::task::{Recipe, Task};
 
 /// A split of a task before tokenisation; see [`TaskData`](crate::TaskData) for candidate sets.
@@ -81,7 +80,7 @@ impl Documents {
         mut on_problem: impl FnMut(&str, &RowProblem),
     ) -> Result<Self, DataError> {
         let rendered: Vec<Result<Document, RowProblem>> =
-            read.rows.par_iter().map(|SplitRow { row, .. }| document(recipe, row, options)).collect();
+            read.rows.par_iter().map(|row| document(recipe, row, &read, options)).collect();
         let mut problems = Vec::new();
         let mut documents = Vec::with_capacity(rendered.len());
         let mut names = Names::default();
@@ -140,12 +139,16 @@ fn recipe<'a>(task: &'a Task, options: &TaskLoadOptions) -> Result<&'a Recipe, D
 }
 
 /// The document in a row, if it can be used.
-fn document(recipe: &Recipe, row: &Row, options: &TaskLoadOptions) -> Result<Document, RowProblem> {
-    let fields = row.fields.as_ref().map_err(Clone::clone)?;
+fn document(
+    recipe: &Recipe,
+    row: &SplitRow,
+    read: &SplitRows,
+    options: &TaskLoadOptions,
+) -> Result<Document, RowProblem> {
+    let fields = row.row.fields.as_ref().map_err(Clone::clone)?;
     let document = recipe.document(fields)?;
-    for message in &document.prompt {
-        check_role(&message.role)
-            .map_err(|error| RowProblem::new(SkipReason::WrongType, error.to_string()))?;
+    if read.is_delimited(row) {
+        recipe.check_filled(&document)?;
     }
     // An unlabelled instruction has no candidates.
     let keep = options.keep_unlabelled && !document.candidates.is_empty();
@@ -157,7 +160,8 @@ fn document(recipe: &Recipe, row: &Row, options: &TaskLoadOptions) -> Result<Doc
             true => format!("; there is {}", field_names(fields)),
             false => String::new(),
         };
-        let message = format!("the row has no gold answer: `{gold}` is missing, null, empty or -1{there}");
+        let message =
+            format!("the row has no gold answer: `{gold}` is missing, null, NaN, empty or -1{there}");
         return Err(RowProblem::new(SkipReason::Unlabelled, message));
     }
     Ok(document)

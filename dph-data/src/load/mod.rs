@@ -7,6 +7,7 @@ mod few_shot;
 mod holdout;
 mod locate;
 mod names;
+mod natural_order;
 mod options;
 mod pairs;
 mod sets;

@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::natural_order::natural_order;
 use crate::rows::FileName;
 
 /// Folders below that of a data set that may hold its files, as in repositories of the Hugging Face hub.
@@ -125,7 +126,9 @@ fn add_folder(sets: &mut BTreeMap<SetKey, Vec<(usize, PathBuf)>>, folder: &Path)
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         !name.starts_with(['.', '_']) && path.is_file()
     });
-    paths.sort();
+    let name =
+        |path: &PathBuf| path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    paths.sort_by(|one, other| natural_order(&name(one), &name(other)));
     let files: Vec<_> = paths.iter().filter_map(|path| Some((path, SplitFile::parse(path)?))).collect();
     let number = |file: &SplitFile<'_>| {
         file.name.parse::<usize>().ok().filter(|_| is_number(file.name) && file.shard.is_none())
@@ -261,6 +264,8 @@ mod tests {
             found(&["train/part-b.jsonl", "train/part-a.jsonl", "train/_SUCCESS"]),
             "train/part-a.jsonl train/part-b.jsonl"
         );
+        let numbered = ["train/10.csv", "train/0.csv", "train/9.csv"];
+        assert_eq!(found(&numbered), "train/0.csv train/9.csv train/10.csv");
         assert_eq!(found(&["train/0000.parquet", "train/readme.txt"]), "train/0000.parquet");
         assert_eq!(found(&["train/x-1-of-2.csv"]), "without 0 of Some(2)");
         assert_eq!(found(&["train/a.jsonl", "train/b.csv"]), "both train/b.csv, train/a.jsonl");

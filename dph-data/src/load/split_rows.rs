@@ -7,7 +7,7 @@ use serde_json::{Map, Value as Json};
 
 use super::error::DataError;
 use super::fetch::fetched_directory;
-use crate::rows::{Row, place};
+use crate::rows::{FileName, Format, Row, place};
 use crate::synthetic::World;
 use crate::task::{JOINED, Recipe, Source, Task};
 
@@ -144,6 +144,12 @@ impl SplitRows {
                 row
             })
             .collect();
+    }
+
+    /// Whether a row is of a format in which an empty field is also what a missing value is.
+    pub(super) fn is_delimited(&self, row: &SplitRow) -> bool {
+        let format = self.files.get(row.file).and_then(|file| FileName::parse(file)).map(|name| name.format);
+        matches!(format, Some(Format::Csv | Format::Tsv))
     }
 
     pub(super) fn place(&self, index: usize) -> String {

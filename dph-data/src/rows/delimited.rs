@@ -11,6 +11,7 @@ use serde_json::{Map, Value as Json};
 use super::error::RowsError;
 use super::problem::{RowProblem, SkipReason};
 use super::quoting::{Quoting, quoting};
+use super::read::BYTE_ORDER_MARK;
 use super::row::Row;
 
 /// The delimiters of files whose header has none of their own.
@@ -51,7 +52,8 @@ fn parse(path: &Path, bytes: &[u8], delimiter: u8, quotes: bool) -> Result<Vec<R
         let blank = source.iter().take_while(|byte| b"\r\n".contains(byte)).count();
         let number = lines.number_at(bytes, start + blank);
         let source = &source[blank..];
-        let checked = if quotes { check_quotes(source, delimiter) } else { Ok(()) };
+        let checked = check_joined(source, &header, &record)
+            .and_then(|()| if quotes { check_quotes(source, delimiter) } else { Ok(()) });
         rows.push(Row { number, fields: checked.and_then(|()| fields(&header, &record)) });
     }
     Ok(rows)
@@ -125,6 +127,21 @@ fn names(path: &Path, line: usize, header: &ByteRecord) -> Result<Vec<String>, R
         Ok(name.to_owned())
     };
     header.iter().map(name).collect()
+}
+
+/// Rejects the first line of another file that was joined to this one.
+fn check_joined(source: &[u8], header: &[String], record: &ByteRecord) -> Result<(), RowProblem> {
+    let has_mark = source.starts_with(BYTE_ORDER_MARK);
+    let is_header = header.len() > 1 && header.iter().map(String::as_bytes).eq(record);
+    let what = match (has_mark, is_header) {
+        (true, _) => "the line begins with a byte order mark (U+FEFF)",
+        (_, true) => "the line names the columns again",
+        _ => return Ok(()),
+    };
+    let message = format!(
+        "{what}, so that files were probably joined here; remove the mark, and the line if it names the columns"
+    );
+    Err(RowProblem::new(SkipReason::Unreadable, message))
 }
 
 /// Rejects a record that may have swallowed lines, because a quotation mark was not meant to open a field.

@@ -23,7 +23,8 @@ pub(super) fn parse(path: &Path, bytes: &[u8], split: &[String]) -> Result<Vec<R
                 [JsonValue { value: Ok(table), .. }] => {
                     rows(table.take(), split).map_err(damaged)?.into_iter().map(Ok).collect()
                 }
-                [JsonValue { value: Ok(Json::Object(_)), .. }, _, ..] => {
+                // Of several values, the first one may have a key twice.
+                [JsonValue { value: Ok(Json::Object(_)) | Err(_), is_json: true, .. }, _, ..] => {
                     values.into_iter().map(|value| value.value).collect()
                 }
                 // The error of one value would hide all rows of a table.

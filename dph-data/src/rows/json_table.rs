@@ -4,10 +4,15 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value as Json};
 
+use super::json_keys::is_mark;
 use super::row::field_names;
 
 /// The names of splits that are recognised in every file.
 const SPLITS: [&str; 6] = ["train", "validation", "valid", "val", "dev", "test"];
+
+/// Other names of splits, which are recognised where all fields have names of splits. So is a name with something behind `_` or `-`, as in
+/// `train_prefs`.
+const OTHER_SPLITS: [&str; 5] = ["training", "development", "eval", "evaluation", "testing"];
 
 const FORMS: &str = "rows are an array of objects ([{…}, {…}]), an object that holds one such array, a table by columns \
                      ({\"a\": […], \"b\": […]}) or splits ({\"train\": [{…}], \"test\": [{…}]})";
@@ -30,13 +35,21 @@ pub(super) fn rows(value: Json, split: &[String]) -> Result<Vec<Json>, String> {
     let Json::Object(fields) = value else {
         return Err(NO_ROWS.to_owned());
     };
+    if let Some((name, _)) = fields.iter().find(|(_, value)| is_mark(value)) {
+        return Err(format!("`{name}` is there twice; rename or remove one of them"));
+    }
     if let Some(rows) = named_and_valued(&fields) {
         return rows;
     }
     let arrays: Vec<&Vec<Json>> = fields.values().filter_map(Json::as_array).collect();
     let has_objects = |items: &&Vec<Json>| items.iter().any(Json::is_object);
-    let is_split = |name: &String| is_in(name, split) || SPLITS.contains(&&*name.to_lowercase());
-    let are_splits = !fields.is_empty() && fields.keys().all(is_split) && fields.values().all(is_table);
+    let is_name = |name: &String| is_in(name, split) || is_split(name, fields.len() > 1);
+    let are_names = !fields.is_empty() && fields.keys().all(is_name);
+    // Of the columns of a table, none holds objects and others.
+    let are_splits = are_names
+        && (fields.values().all(is_table)
+            || arrays.iter().any(has_objects)
+                && fields.values().all(|value| value.is_null() || value.is_array()));
     let is_other_split = !split.is_empty() && are_splits && !fields.keys().any(|name| is_in(name, split));
     // A single split needs no name to be asked for, but of several one may be an array without rows.
     if (fields.len() == 1 && !is_other_split || !are_splits)
@@ -62,10 +75,15 @@ pub(super) fn rows(value: Json, split: &[String]) -> Result<Vec<Json>, String> {
 
 /// The rows of the wanted split.
 fn rows_of_split(mut fields: Map<String, Json>, split: &[String]) -> Result<Vec<Json>, String> {
-    let wanted = split.iter().find_map(|name| fields.keys().find(|key| key.eq_ignore_ascii_case(name)));
-    match wanted.cloned().and_then(|key| fields.remove(&key)) {
-        Some(Json::Array(rows)) => Ok(rows),
-        Some(table) => rows(table, split),
+    let mut wanted = split.iter().flat_map(|name| fields.keys().filter(|key| key.eq_ignore_ascii_case(name)));
+    let (wanted, other) = (wanted.next().cloned(), wanted.next());
+    if let (Some(wanted), Some(other)) = (&wanted, other) {
+        return Err(format!("`{wanted}` and `{other}` name the same split; remove one of them"));
+    }
+    match wanted.and_then(|key| Some((fields.remove(&key)?, key))) {
+        Some((Json::Array(rows), _)) => Ok(rows),
+        Some((Json::Null, key)) => Err(format!("the split `{key}` is null; write its rows, or leave it out")),
+        Some((table, _)) => rows(table, split),
         None => {
             let wanted = if split.is_empty() {
                 "no split was named".to_owned()
@@ -77,12 +95,21 @@ fn rows_of_split(mut fields: Map<String, Json>, split: &[String]) -> Result<Vec<
     }
 }
 
-/// Whether a value may hold the rows of a split: an array of objects, or a table.
+/// Whether a field has the name of a split, or with `any` also another usual name of one.
+fn is_split(name: &str, any: bool) -> bool {
+    let name = name.to_lowercase();
+    let begins = |split: &&str| {
+        name.strip_prefix(split).is_some_and(|rest| rest.is_empty() || rest.starts_with(['_', '-']))
+    };
+    SPLITS.contains(&&*name) || any && SPLITS.iter().chain(&OTHER_SPLITS).any(begins)
+}
+
+/// Whether a value may hold the rows of a split: an array of objects, a table, or null for none.
 fn is_table(value: &Json) -> bool {
     match value {
         Json::Array(items) => items.iter().all(Json::is_object),
         Json::Object(columns) => columns.values().all(|column| column.is_array() || column.is_object()),
-        _ => false,
+        other => other.is_null(),
     }
 }
 
@@ -197,6 +224,12 @@ mod tests {
         );
         assert!(error(json!({ "train": [{ "a": 1 }] })).contains("the splits `train`, but none is dev"));
         assert!(rows(json!({ "train": [{ "a": 1 }] }), &[]).is_ok());
+        // What this one holds is probably all.
+        assert!(rows(json!({ "train_data": [{ "a": 1 }] }), &["dev".to_owned()]).is_ok());
+        assert!(
+            error(json!({ "train_prefs": [{ "a": 1 }], "Test-prefs": [{ "a": 1 }] }))
+                .contains("the splits `train_prefs`, `Test-prefs`, but none is dev")
+        );
         assert!(error(json!({ "columns": ["a", "b", "a"], "data": [[1, 2, 3]] })).contains("the name `a`"));
         assert!(error(json!({ "a": [1, 2], "b": [1] })).contains("different lengths: `a` 2, `b` 1"));
         assert!(error(json!({ "a": [{}], "b": [{}], "c": 3 })).contains("an object with `a`, `b`, `c`"));

@@ -3,15 +3,33 @@
 use dph_core::encoding::not_utf8;
 use serde_json::{Deserializer, Value as Json};
 
+use super::json_keys::{MarkedJson, twice};
 use super::json_place::{named, steps_to_end};
 use super::problem::{RowProblem, SkipReason};
 use super::python_numbers::{number_at, problem};
+use super::read::BYTE_ORDER_MARK;
 
 /// A value of a JSON text, or what is wrong with it.
 pub(super) struct JsonValue {
     /// The line in which it starts, from 1.
     pub line: usize,
     pub value: Result<Json, RowProblem>,
+    /// Whether it is JSON. Its keys may be there twice.
+    pub is_json: bool,
+}
+
+/// The JSON value of a text.
+///
+/// # Errors
+/// What is no JSON, as rows of files may be wrong, and an object with a key twice.
+pub fn read_json(text: &str) -> Result<Json, RowProblem> {
+    let unreadable = |message| RowProblem::new(SkipReason::Unreadable, message);
+    let MarkedJson(value) =
+        serde_json::from_str(text).map_err(|error| unreadable(not_json(text.as_bytes(), &error, None)))?;
+    match twice(&value) {
+        Some(problem) => Err(unreadable(problem)),
+        None => Ok(value),
+    }
 }
 
 /// The values of JSON Lines. Several values may be in one line, and one may extend over several lines.
@@ -21,9 +39,9 @@ pub(super) fn sequence(bytes: &[u8]) -> Vec<JsonValue> {
     while text.skip_blanks() {
         let line = text.line;
         let rest = text.rest();
-        let (value, length) = match read_first(rest) {
+        let (value, length, is_json) = match read_first(rest) {
             Ok((value, length)) => match continuation(&rest[length..]) {
-                Continuation::Value => (Ok(value), length),
+                Continuation::Value => (value, length, true),
                 Continuation::Other => {
                     let end = length + line_length(&rest[length..]);
                     let before =
@@ -33,12 +51,15 @@ pub(super) fn sequence(bytes: &[u8]) -> Vec<JsonValue> {
                         false => "trailing characters",
                     };
                     let message = format!("not JSON: {what} (column {})", before + 1);
-                    (Err(RowProblem::new(SkipReason::Unreadable, message)), end)
+                    (Err(RowProblem::new(SkipReason::Unreadable, message)), end, false)
                 }
             },
-            Err(error) => unreadable(rest, line, &error),
+            Err(error) => {
+                let (value, length) = unreadable(rest, line, &error);
+                (value, length, false)
+            }
         };
-        values.push(JsonValue { line, value });
+        values.push(JsonValue { line, value, is_json });
         text.advance(length);
     }
     values
@@ -53,15 +74,15 @@ pub(super) fn elements(bytes: &[u8]) -> Option<Vec<JsonValue>> {
         loop {
             text.skip_blanks();
             let (line, rest) = (text.line, text.rest());
-            let (value, length) = match read_first(rest) {
-                Ok((value, length)) => (Ok(value), length),
+            let (value, length, is_json) = match read_first(rest) {
+                Ok((value, length)) => (value, length, true),
                 Err(error) => {
                     let length = closed_length(rest)?;
                     let message = not_json(&rest[..length], &error, Some(line));
-                    (Err(RowProblem::new(SkipReason::Unreadable, message)), length)
+                    (Err(RowProblem::new(SkipReason::Unreadable, message)), length, false)
                 }
             };
-            values.push(JsonValue { line, value });
+            values.push(JsonValue { line, value, is_json });
             text.advance(length);
             if text.expect(b',').is_none() {
                 text.expect(b']')?;
@@ -92,7 +113,7 @@ impl<'a> Text<'a> {
     /// Whether something follows.
     fn skip_blanks(&mut self) -> bool {
         let rest = self.rest();
-        self.advance(rest.len() - rest.trim_ascii_start().len());
+        self.advance(rest.len() - without_blanks(rest).len());
         self.at < self.bytes.len()
     }
 
@@ -102,13 +123,27 @@ impl<'a> Text<'a> {
     }
 }
 
-/// The value with which a text begins, and its length in bytes.
-fn read_first(bytes: &[u8]) -> Result<(Json, usize), serde_json::Error> {
-    let mut values = Deserializer::from_slice(bytes).into_iter();
-    match values.next() {
-        Some(value) => Ok((value?, values.byte_offset())),
-        None => Ok((Json::Null, bytes.len())),
+/// A text without the blanks at its beginning. Files that were joined have byte order marks inside.
+fn without_blanks(mut text: &[u8]) -> &[u8] {
+    loop {
+        text = text.trim_ascii_start();
+        match text.strip_prefix(BYTE_ORDER_MARK) {
+            Some(rest) => text = rest,
+            None => return text,
+        }
     }
+}
+
+/// The value with which a text begins, or the problem that a key is there twice, and its length in bytes.
+fn read_first(bytes: &[u8]) -> Result<(Result<Json, RowProblem>, usize), serde_json::Error> {
+    let mut values = Deserializer::from_slice(bytes).into_iter();
+    let Some(value) = values.next() else { return Ok((Ok(Json::Null), bytes.len())) };
+    let MarkedJson(value) = value?;
+    let value = match twice(&value) {
+        Some(problem) => Err(RowProblem::new(SkipReason::Unreadable, problem)),
+        None => Ok(value),
+    };
+    Ok((value, values.byte_offset()))
 }
 
 /// What follows a value in its last line.
@@ -119,10 +154,15 @@ enum Continuation {
 }
 
 fn continuation(rest: &[u8]) -> Continuation {
-    match rest[..line_length(rest)].trim_ascii_start().first() {
+    match without_blanks(&rest[..line_length(rest)]).first() {
         None | Some(b'{') => Continuation::Value,
         Some(_) => Continuation::Other,
     }
+}
+
+/// A line without a byte order mark.
+fn without_mark(line: &[u8]) -> &[u8] {
+    line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line)
 }
 
 /// The length of the first line without its end.
@@ -135,7 +175,8 @@ fn line_length(bytes: &[u8]) -> usize {
 fn unreadable(rest: &[u8], line: usize, error: &serde_json::Error) -> (Result<Json, RowProblem>, usize) {
     let mut length = line_length(rest);
     let alone = serde_json::from_slice::<Json>(&rest[..length]).err();
-    let starts_object = |at: usize| rest.get(at + 1) == Some(&b'{');
+    let starts_object =
+        |at: usize| rest.get(at + 1..).is_some_and(|line| without_mark(line).starts_with(b"{"));
     let is_cut = |alone: &serde_json::Error| alone.is_eof() && !alone.to_string().contains("string");
     let message = match alone {
         Some(alone) if !is_cut(&alone) || starts_object(length) => not_json(&rest[..length], &alone, None),

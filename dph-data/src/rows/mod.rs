@@ -1,10 +1,10 @@
 //! Rows of jsonl, json, csv, tsv, parquet and txt files, all as JSON objects; and the rows that cannot be used.
 
-mod byte_values;
 mod delimited;
 mod error;
 mod format;
 mod json;
+mod json_keys;
 mod json_place;
 mod json_table;
 mod json_values;
@@ -16,14 +16,19 @@ mod quoting;
 mod read;
 mod row;
 mod skipped;
+mod stand_ins;
+mod timestamps;
 mod txt;
 
-pub(crate) use byte_values::{BYTES, holds_bytes};
 pub use error::RowsError;
-pub(crate) use format::{EXTENSIONS, FileName};
+pub(crate) use format::{EXTENSIONS, FileName, Format};
+pub(crate) use json_keys::MarkedJson;
+pub use json_values::read_json;
 pub use problem::{RowProblem, SkipReason};
+pub(crate) use python_numbers::without_marks;
 pub use read::read_rows;
 pub(crate) use read::{Reading, check_file, place, read};
 pub use row::Row;
 pub(crate) use row::field_names;
 pub use skipped::{Skipped, SkippedRow};
+pub(crate) use stand_ins::{BYTES, NAN, contained_phrase, phrase};

@@ -7,16 +7,19 @@ use std::path::Path;
 
 use dph_core::git_lfs::is_pointer_file;
 use dph_core::panics::without_panic;
+use parquet::basic::{ConvertedType, LogicalType, TimeUnit, Type as PhysicalType};
 use parquet::data_type::Decimal;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
+use parquet::schema::types::{Type, TypePtr};
 use serde_json::{Map, Value as Json};
 
-use super::byte_values::bytes_value;
 use super::error::RowsError;
 use super::row::Row;
+use super::stand_ins::{bytes_value, number_value};
+use super::timestamps::timestamp;
 
 pub(super) fn read(path: &Path) -> Result<Vec<Row>, RowsError> {
     let file = File::open(path).map_err(|source| RowsError::Read { path: path.to_owned(), source })?;
@@ -33,8 +36,9 @@ pub(super) fn read(path: &Path) -> Result<Vec<Row>, RowsError> {
 fn rows(path: &Path, file: File) -> Result<Vec<Row>, RowsError> {
     let damaged = |error: ParquetError| damaged(path, &error);
     let reader = SerializedFileReader::new(file).map_err(damaged)?;
+    let schema = reader.metadata().file_metadata().schema();
     let mut names = HashSet::new();
-    for column in reader.metadata().file_metadata().schema().get_fields() {
+    for column in schema.get_fields() {
         if !names.insert(column.name()) {
             return Err(RowsError::same_columns(path, None, column.name()));
         }
@@ -43,7 +47,10 @@ fn rows(path: &Path, file: File) -> Result<Vec<Row>, RowsError> {
     let rows = reader.get_row_iter(None).map_err(damaged)?;
     rows.enumerate()
         .map(|(index, row)| {
-            Ok(Row { number: index + 1, fields: Ok(object(row.map_err(damaged)?.get_column_iter())) })
+            Ok(Row {
+                number: index + 1,
+                fields: Ok(object(row.map_err(damaged)?.get_column_iter(), Some(schema))),
+            })
         })
         .collect()
 }
@@ -77,11 +84,15 @@ fn damaged(path: &Path, error: &dyn Display) -> RowsError {
     RowsError::Damaged { path: path.to_owned(), line: None, message }
 }
 
-fn object<'a>(columns: impl Iterator<Item = (&'a String, &'a Field)>) -> Map<String, Json> {
-    columns.map(|(name, field)| (name.clone(), json(field))).collect()
+fn object<'a>(
+    columns: impl Iterator<Item = (&'a String, &'a Field)>,
+    group: Option<&Type>,
+) -> Map<String, Json> {
+    columns.map(|(name, field)| (name.clone(), json(field, child(group, name)))).collect()
 }
 
-fn json(field: &Field) -> Json {
+/// The value of a field. `kind` is its type in the schema, of which the fields of rows keep only a part.
+fn json(field: &Field, kind: Option<&Type>) -> Json {
     match field {
         // Many writers do not annotate text as UTF-8.
         Field::Bytes(bytes) => match std::str::from_utf8(bytes.data()) {
@@ -89,13 +100,84 @@ fn json(field: &Field) -> Json {
             Err(_) => bytes_value(bytes.len()),
         },
         Field::Decimal(number) => decimal(field, number),
-        Field::Group(row) => object(row.get_column_iter()).into(),
-        Field::ListInternal(list) => list.elements().iter().map(json).collect(),
+        Field::Float16(number) => number_value(f64::from(*number)),
+        Field::Float(number) => number_value(f64::from(*number)),
+        Field::Double(number) => number_value(*number),
+        // Nanoseconds, for which there is no field of its own.
+        Field::Long(time) => match unit_and_zone(kind) {
+            Some((unit, has_zone)) => timestamp(*time, unit, has_zone).into(),
+            None => field.to_json_value(),
+        },
+        // Old writers have no logical type: their numbers of 96 bits have no time zone, the others have UTC.
+        Field::TimestampMillis(time) => {
+            let is_wide = kind
+                .is_some_and(|kind| kind.is_primitive() && kind.get_physical_type() == PhysicalType::INT96);
+            let (unit, has_zone) = unit_and_zone(kind).unwrap_or((1_000, !is_wide));
+            timestamp(*time, unit, has_zone).into()
+        }
+        Field::TimestampMicros(time) => {
+            let (unit, has_zone) = unit_and_zone(kind).unwrap_or((1_000_000, true));
+            timestamp(*time, unit, has_zone).into()
+        }
+        Field::Group(row) => object(row.get_column_iter(), kind).into(),
+        Field::ListInternal(list) => {
+            let element = kind.and_then(element);
+            list.elements().iter().map(|item| json(item, element)).collect()
+        }
         Field::MapInternal(map) => {
-            let entries = map.entries().iter().map(|(key, value)| (key_text(key), json(value)));
+            let entry = kind.and_then(only_field);
+            let [key, value] = [0, 1].map(|index| fields(entry?).get(index).map(AsRef::as_ref));
+            let entries = map.entries().iter().map(|(name, item)| (key_text(name, key), json(item, value)));
             Json::Object(entries.collect())
         }
         _ => field.to_json_value(),
+    }
+}
+
+/// Units of a second, and whether the column has a time zone, if its type is a timestamp.
+fn unit_and_zone(kind: Option<&Type>) -> Option<(i64, bool)> {
+    match kind?.get_basic_info().logical_type_ref()? {
+        LogicalType::Timestamp(time) => {
+            let unit = match time.unit {
+                TimeUnit::MILLIS => 1_000,
+                TimeUnit::MICROS => 1_000_000,
+                TimeUnit::NANOS => 1_000_000_000,
+            };
+            Some((unit, time.is_adjusted_to_u_t_c))
+        }
+        _ => None,
+    }
+}
+
+fn fields(kind: &Type) -> &[TypePtr] {
+    if kind.is_group() { kind.get_fields() } else { &[] }
+}
+
+fn child<'a>(group: Option<&'a Type>, name: &str) -> Option<&'a Type> {
+    fields(group?).iter().find(|field| field.name() == name).map(AsRef::as_ref)
+}
+
+fn only_field(group: &Type) -> Option<&Type> {
+    match fields(group) {
+        [field] => Some(field.as_ref()),
+        _ => None,
+    }
+}
+
+/// The type of the elements of a list. A list has a repeated field, which is the element or, in newer files, a group around it.
+fn element(list: &Type) -> Option<&Type> {
+    let info = list.get_basic_info();
+    let is_list =
+        info.logical_type_ref() == Some(&LogicalType::List) || info.converted_type() == ConvertedType::LIST;
+    if !is_list {
+        // A repeated field without a list around it.
+        return Some(list);
+    }
+    let repeated = only_field(list)?;
+    let is_old = repeated.name() == "array" || repeated.name() == format!("{}_tuple", list.name());
+    match only_field(repeated) {
+        Some(element) if !is_old => Some(element),
+        _ => Some(repeated),
     }
 }
 
@@ -113,8 +195,8 @@ fn decimal(field: &Field, number: &Decimal) -> Json {
     integer.unwrap_or_else(|_| digits.into())
 }
 
-fn key_text(key: &Field) -> String {
-    match json(key) {
+fn key_text(key: &Field, kind: Option<&Type>) -> String {
+    match json(key, kind) {
         Json::String(text) => text,
         other => other.to_string(),
     }

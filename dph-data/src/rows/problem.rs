@@ -6,7 +6,7 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum SkipReason {
-    /// The line is not JSON, not UTF-8, or does not have the header's number of columns.
+    /// The line is not JSON, not UTF-8, has a key twice, or does not have the header's number of columns.
     Unreadable,
     /// The JSON value is not an object.
     NotAnObject,

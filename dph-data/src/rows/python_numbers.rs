@@ -2,6 +2,7 @@
 
 use serde_json::Value as Json;
 
+use super::json_keys::{MarkedJson, twice};
 use super::json_place::{named, steps_to, string_length};
 use super::problem::{RowProblem, SkipReason};
 
@@ -20,17 +21,15 @@ pub(super) fn problem(place: &str, number: &str) -> String {
     format!("not JSON: {place} is {number}, which JSON lacks; write null, or leave the field out")
 }
 
-/// The value of a text in which marks stand for such numbers; `None` if there is no such number, or it is not JSON for other reasons.
+/// The value of a text in which marks stand for such numbers and for keys that are there twice; `None` if it is not JSON for other reasons.
 pub(super) fn marked(text: &[u8]) -> Option<Json> {
     let mut json = Vec::with_capacity(text.len());
     let mut at = 0;
-    let mut is_marked = false;
     while at < text.len() {
         let rest = &text[at..];
         let length = match (rest[0], number_at(rest)) {
             (b'"', _) => string_length(rest)?,
             (_, Some(number)) => {
-                is_marked = true;
                 json.extend(Json::from(format!("{MARK}{number}")).to_string().bytes());
                 at += number.len();
                 continue;
@@ -40,11 +39,14 @@ pub(super) fn marked(text: &[u8]) -> Option<Json> {
         json.extend(&rest[..length]);
         at += length;
     }
-    if is_marked { serde_json::from_slice(&json).ok() } else { None }
+    serde_json::from_slice(&json).ok().map(|MarkedJson(value)| value)
 }
 
-/// A row of a text that was read with marks, or its problem.
-pub(super) fn without_marks(row: Json) -> Result<Json, RowProblem> {
+/// A value of a text that was read with marks, or its problem.
+pub(crate) fn without_marks(row: Json) -> Result<Json, RowProblem> {
+    if let Some(problem) = twice(&row) {
+        return Err(RowProblem::new(SkipReason::Unreadable, problem));
+    }
     match NUMBERS.into_iter().find_map(|number| {
         let mark = format!("{MARK}{number}");
         Some((number, steps_to(&row, &|text| text == mark)?))

@@ -14,7 +14,7 @@ use super::format::{FileName, Format};
 use super::row::Row;
 use super::{delimited, json, jsonl, parquet, txt};
 
-const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// What a task knows of its files.
 #[derive(Debug, Clone, Copy)]

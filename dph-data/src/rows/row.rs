@@ -30,6 +30,15 @@ pub(crate) fn field_names(fields: &Map<String, Json>) -> String {
 pub(super) fn object(value: Json) -> Result<Map<String, Json>, RowProblem> {
     match value {
         Json::Object(fields) => Ok(fields),
-        _ => Err(RowProblem::new(SkipReason::NotAnObject, "the row is not a JSON object ({\"field\": …})")),
+        other => {
+            let remedy = match other {
+                Json::Array(_) => {
+                    ", but an array, whose values have no names; write an object, or a csv file whose first line names the columns"
+                }
+                _ => "",
+            };
+            let message = format!("the row is not a JSON object ({{\"field\": …}}){remedy}");
+            Err(RowProblem::new(SkipReason::NotAnObject, message))
+        }
     }
 }

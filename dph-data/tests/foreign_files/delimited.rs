@@ -93,6 +93,48 @@ fn delimiters_of_other_names() {
     read(one, "rows.csv", "text\na; b\n").expect(&[" -> *a; b"], &[]);
 }
 
+/// pandas writes None as an empty field, which is no text that was written.
+#[test]
+fn empty_fields() {
+    read(
+        "name = 't'\nkind = 'preference'\n",
+        "rows.csv",
+        "prompt,chosen,rejected\nA,x,z\n,y,u\nB,,z\nC,x,\nD,x,\" \"\n",
+    )
+    .expect(
+        &["user: A -> *x / z"],
+        &[
+            "rows.csv:3: `prompt` is empty",
+            "rows.csv:4: `chosen` is empty",
+            "rows.csv:5: `rejected` is empty",
+            "rows.csv:6: `rejected` is empty",
+        ],
+    );
+    read(TASK, "rows.tsv", "q\ta\tb\tg\n\tx\ty\t0\nQ\tx\t\t1\n")
+        .expect(&["user:  -> *x / y"], &["rows.tsv:3: candidate 2 is empty"]);
+    // JSON has null for a missing value, and an answer may be an empty text.
+    read(
+        "name = 't'\nkind = 'preference'\n",
+        "rows.jsonl",
+        r#"{"prompt": "A", "chosen": "x", "rejected": ""}"#,
+    )
+    .expect(&["user: A -> *x / "], &[]);
+}
+
+/// cat joins files with their first lines and byte order marks.
+#[test]
+fn joined_files() {
+    let one = "\u{FEFF}q,a,b,g\nq,x,y,0\n";
+    let found = read(TASK, "rows.csv", format!("{one}{one}"));
+    found.expect(
+        &["user: q -> *x / y"; 2],
+        &["rows.csv:3: the line begins with a byte order mark (U+FEFF), so that files were probably joined here"],
+    );
+    let one = &one['\u{FEFF}'.len_utf8()..];
+    read(TASK, "rows.csv", format!("{one}\n{one}"))
+        .expect(&["user: q -> *x / y"; 2], &["rows.csv:4: the line names the columns again"]);
+}
+
 /// Spreadsheets may begin a file with the delimiter.
 #[test]
 fn files_that_begin_with_their_delimiter() {

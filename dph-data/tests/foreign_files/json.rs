@@ -78,6 +78,62 @@ fn halves_of_surrogate_pairs() {
         .expect(&[READ, READ, READ], &["rows.jsonl:2: not JSON: "]);
 }
 
+/// serde_json would take the last one in silence.
+#[test]
+fn keys_that_are_there_twice() {
+    let twice = PAIR.replace('}', ", \"chosen\": \"Eve.\"}");
+    let says = "`chosen` is there twice; rename or remove one of them";
+    let nested = PAIR.replace("\"Ann.\"", r#"[{"role": "assistant", "content": "Ann.", "role": "user"}]"#);
+    for (name, text) in [
+        ("rows.jsonl", format!("{twice}\n{PAIR}\n")),
+        ("rows.jsonl", format!("{twice}{PAIR}")),
+        ("rows.json", format!("[{twice}, {PAIR}]")),
+        ("rows.json", format!("{twice}\n{PAIR}")),
+        ("rows.json", format!("{{\"data\": [{twice}, {PAIR}]}}")),
+        ("rows.json", format!("{{\"test\": [], \"train\": [{twice}, {PAIR}]}}")),
+        ("rows.json", format!("{{\"0\": {twice}, \"1\": {PAIR}}}")),
+    ] {
+        read(name, &text).expect(&[READ], &[name, "1: ", says]);
+    }
+    read("rows.jsonl", &nested).expect(&[], &["rows.jsonl:1: `role` of value 1 of `chosen` is there twice"]);
+    // Of the whole: columns, splits, and the only row.
+    for (text, name) in [
+        (r#"{"prompt": ["A"], "chosen": ["x"], "rejected": ["y"], "chosen": ["z"]}"#.to_owned(), "chosen"),
+        (format!("{{\"train\": [{PAIR}], \"test\": [{PAIR}], \"train\": [{PAIR}]}}"), "train"),
+        (twice, "chosen"),
+    ] {
+        read("rows.json", &text)
+            .expect(&[], &[&format!("rows.json: `{name}` is there twice; rename or remove")]);
+    }
+    let pandas = r#"{"prompt": {"3": "A", "7": "B"}, "chosen": {"3": "x", "7": "y", "7": "u"}, "rejected": {"3": "z", "7": "z"}}"#;
+    read("rows.json", pandas).expect(&["user: A -> *x / z"], &["rows.json, row 2: `chosen` is there twice"]);
+}
+
+#[test]
+fn byte_order_marks_of_joined_files() {
+    let mark = '\u{FEFF}';
+    for (name, text) in [
+        ("rows.jsonl", format!("{mark}{PAIR}\n{mark}{PAIR}\n{PAIR}{mark}{PAIR}\n{mark}\n")),
+        ("rows.json", format!("{mark}[{PAIR},{mark}{PAIR}\n, {PAIR}, {PAIR}]{mark}\n")),
+    ] {
+        read(name, &text).expect(&[READ; 4], &[]);
+    }
+    let cut = &PAIR[..40];
+    read("rows.jsonl", &format!("{PAIR}\n{cut}\n{mark}{PAIR}"))
+        .expect(&[READ; 2], &["rows.jsonl:2: not JSON: EOF"]);
+}
+
+#[test]
+fn rows_without_names() {
+    read("rows.jsonl", "[\"A\", \"x\", \"y\"]\n[\"B\", \"x\", \"y\"]\n").expect(
+        &[],
+        &[
+            "rows.jsonl:2: the row is not a JSON object",
+            ", but an array, whose values have no names; write an object, or a csv file",
+        ],
+    );
+}
+
 #[test]
 fn tables_by_columns() {
     let table = r#"{"prompt": ["A", "B"], "chosen": ["x", [{"role": "assistant", "content": "y"}]], "rejected": ["z", "z"]}"#;
@@ -110,6 +166,25 @@ fn splits_in_one_file() {
     let path = write(folder.path(), "rows.json", format!("{{\"train\": [{other}], \"test\": [{PAIR}]}}"));
     judge("preference", &path, "validation")
         .expect(&[], &["the splits `train`, `test`, but none is validation or valid or val or dev"]);
+    // What is wrong in a split is told of its rows, and a split may be null or have another name.
+    let split =
+        |text: String, split: &str| judge("preference", &write(folder.path(), "rows.json", text), split);
+    let bad = format!("{{\"train\": [{PAIR}, 5, {PAIR}], \"test\": [\"x\"]}}");
+    split(bad.clone(), "train").expect(&[READ, READ], &["rows.json, row 2: the row is not a JSON object"]);
+    split(bad, "test").expect(&[], &["rows.json, row 1: the row is not a JSON object"]);
+    let null = format!("{{\"train\": [{PAIR}], \"validation\": null, \"test\": [{other}]}}");
+    split(null.clone(), "train").expect(&[READ], &[]);
+    split(null, "validation")
+        .expect(&[], &["the split `validation` is null; write its rows, or leave it out"]);
+    let names = format!("{{\"training\": [{PAIR}], \"validation\": [{PAIR}], \"dev\": [{PAIR}]}}");
+    split(names.clone(), "train")
+        .expect(&[], &["the splits `training`, `validation`, `dev`, but none is train"]);
+    split(names, "validation")
+        .expect(&[], &["`validation` and `dev` name the same split; remove one of them"]);
+    // Columns may have the names of splits.
+    let columns = "{\"train\": [\"a\", \"b\"], \"test\": [\"c\", \"d\"]}".to_owned();
+    split(columns, "train")
+        .expect(&[], &["row 1: the row has no field `chosen` (for `chosen`); there is `train`, `test`"]);
 }
 
 #[test]

@@ -4,7 +4,10 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-use parquet::data_type::{ByteArray, ByteArrayType, DataType, FixedLenByteArrayType, Int32Type, Int64Type};
+use parquet::data_type::{
+    ByteArray, ByteArrayType, DataType, DoubleType, FixedLenByteArrayType, FloatType, Int32Type, Int64Type,
+    Int96, Int96Type,
+};
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::parser::parse_message_type;
 use tempfile::TempDir;
@@ -144,6 +147,104 @@ fn scores_may_be_decimals() {
         },
     );
     judge(task.to_str().unwrap(), &path, "train").expect(&["user: q -> *better / worse"], &[]);
+}
+
+/// Only a column with a time zone has an offset.
+#[test]
+fn timestamps_are_texts_of_iso_8601() {
+    let (folder, task) = folder();
+    let path = folder.path().join("rows.parquet");
+    let time = 1_704_164_645_123_456_789;
+    let write_table = |schema: &str, times: [i64; 3]| {
+        table(&path, schema, |rows| {
+            for time in times {
+                column::<Int64Type>(rows, &[time]);
+            }
+            column::<Int32Type>(rows, &[0]);
+        });
+        judge(&task, &path, "train")
+    };
+    let schema = |zone: bool| {
+        format!(
+            "message m {{ required int64 q (TIMESTAMP(NANOS,{zone})); required int64 a (TIMESTAMP(MICROS,{zone}));
+                         required int64 b (TIMESTAMP(MILLIS,{zone})); required int32 g; }}"
+        )
+    };
+    let times = [time, time / 1_000, time / 1_000_000];
+    write_table(&schema(false), times).expect(
+        &["user: 2024-01-02T03:04:05.123456789 -> *2024-01-02T03:04:05.123456 / 2024-01-02T03:04:05.123"],
+        &[],
+    );
+    write_table(&schema(true), [time, -1, 0]).expect(
+        &["user: 2024-01-02T03:04:05.123456789+00:00 -> *1969-12-31T23:59:59.999999+00:00 / 1970-01-01T00:00:00+00:00"],
+        &[],
+    );
+    // Types of old writers, and a number that is none.
+    let old = "message m { required int64 q (TIMESTAMP_MICROS); required int64 a (TIMESTAMP_MILLIS); required int64 b; required int32 g; }";
+    write_table(old, [1_500_000, 0, 7])
+        .expect(&["user: 1970-01-01T00:00:01.5+00:00 -> *1970-01-01T00:00:00+00:00 / 7"], &[]);
+    // In lists, structures and maps, and numbers of 96 bits.
+    let schema = "message m {
+        required group q (LIST) { repeated group list { required int64 element (TIMESTAMP(NANOS,false)); } }
+        required group a { required int64 t (TIMESTAMP(NANOS,true)); }
+        required group b (MAP) { repeated group key_value { required binary key (UTF8); required int64 value (TIMESTAMP(NANOS,false)); } }
+        required int96 g; }";
+    table(&path, schema, |rows| {
+        let mut list = rows.next_column().unwrap().unwrap();
+        list.typed::<Int64Type>().write_batch(&[time], Some(&[1]), Some(&[0])).unwrap();
+        list.close().unwrap();
+        column::<Int64Type>(rows, &[time]);
+        let mut key = rows.next_column().unwrap().unwrap();
+        key.typed::<ByteArrayType>().write_batch(&texts(&["k"]), Some(&[1]), Some(&[0])).unwrap();
+        key.close().unwrap();
+        let mut value = rows.next_column().unwrap().unwrap();
+        value.typed::<Int64Type>().write_batch(&[time], Some(&[1]), Some(&[0])).unwrap();
+        value.close().unwrap();
+        let mut midnight = Int96::new();
+        // Nanoseconds of the day, and the day from that of Julius Scaliger.
+        midnight.set_data(0, 0, 2_440_589);
+        column::<Int96Type>(rows, &[midnight]);
+    });
+    let nested = "name = 't'\nkind = 'text'\ntext = '{{ q[0] }} {{ a.t }} {{ b.k }} {{ g }}'\n";
+    let nested = write(folder.path(), "nested.toml", nested);
+    let text = "2024-01-02T03:04:05.123456789";
+    judge(nested.to_str().unwrap(), &path, "train")
+        .expect(&[&format!(" -> *{text} {text}+00:00 {text} 1970-01-02T00:00:00")], &[]);
+}
+
+/// pandas writes NaN for missing numbers.
+#[test]
+fn numbers_that_are_not_finite() {
+    let (folder, task) = folder();
+    let path = folder.path().join("rows.parquet");
+    let schema = "message m { required double q; required float a; required binary b; required double g; required double other; }";
+    let (nan, infinite) = (f64::NAN, f64::INFINITY);
+    table(&path, schema, |rows| {
+        column::<DoubleType>(rows, &[0.5, nan, -infinite, 1.0, 2.0, 3.0]);
+        column::<FloatType>(rows, &[1.5, 2.5, 3.5, f32::INFINITY, 4.5, 5.5]);
+        column::<ByteArrayType>(rows, &texts(&["b"; 6]));
+        column::<DoubleType>(rows, &[1.0, 0.0, 0.0, 0.0, nan, infinite]);
+        column::<DoubleType>(rows, &[nan; 6]);
+    });
+    judge(&task, &path, "train").expect(
+        &["user: 0.5 -> 1.5 / *b"],
+        &[
+            "row 2: `user`: text is needed here, but the value is NaN, not a number (the field `q`)",
+            "row 3: `user`: text is needed here, but the value is -Infinity, not a finite number (the field `q`)",
+            "row 4: `candidates`: text is needed here, but the value is Infinity, not a finite number (the field `a`)",
+            "row 5: the row has no gold answer: `g` is missing, null, NaN, empty or -1",
+            "row 6: `gold` needs text, but there is Infinity, not a finite number",
+        ],
+    );
+    let task = "name = 't'\nkind = 'preference'\nprompt = 'b'\nanswer = '{{ a }}'\nscore = 'q'\n";
+    let task = write(folder.path(), "s.toml", task);
+    judge(task.to_str().unwrap(), &path, "train").expect(
+        &["user: b -> *4.5 / 1.5", "user: b -> *5.5 / 1.5", "user: b -> *5.5 / 4.5"],
+        &[
+            "row 2: the field `q` (for `score`) is NaN, not a number",
+            "row 3: the field `q` (for `score`) is -Infinity",
+        ],
+    );
 }
 
 #[test]

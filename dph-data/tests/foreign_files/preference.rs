@@ -32,6 +32,15 @@ fn system_messages_of_columns() {
     read(&[with("system_prompt", "S".into()), with("system", "".into()), with("system", Json::Null)])
         .expect(&["system: S | user: Q -> *x / y", "user: Q -> *x / y", "user: Q -> *x / y"], &[]);
     read(&[with("system", json!(["S"]))]).expect(&[], &["`system` needs text, but there is a list"]);
+    for name in ["System", "SYSTEM", "system_message", "System_Prompt", "sys"] {
+        read(&[with(name, "S".into())]).expect(&["system: S | user: Q -> *x / y"], &[]);
+    }
+    // What this one is depends on the data.
+    read(&[with("instruction", "S".into())]).expect(&["user: Q -> *x / y"], &[]);
+    read(&[json!({ "sys": "S", "System": "T", "prompt": "Q", "chosen": "x", "rejected": "y" })]).expect(
+        &[],
+        &["rows.jsonl:1: the fields `System` and `sys` differ, and both are the system message"],
+    );
     // The messages have one of their own.
     let own = |system: &str| json!({ "system": system, "prompt": [message("system", "T"), message("user", "Q")], "chosen": "x", "rejected": "y" });
     read(&[own(" T"), own("")]).expect(&["system: T | user: Q -> *x / y"; 2], &[]);
@@ -152,6 +161,43 @@ fn conversations_in_texts() {
         read(&[json!({ "prompt": "Q", "chosen": broken, "rejected": "y" })])
             .expect(&[], &["`chosen` begins as messages in JSON, but these are not valid (", "json.dumps"]);
     }
+    // Other forms of the same messages.
+    let whole = |answer: &str| [message("user", "Q"), message("assistant", answer)];
+    let forms: [&dyn Fn(&str) -> String; 5] = [
+        &|answer| format!("\u{feff}{}", json!(whole(answer))),
+        &|answer| json!({ "messages": whole(answer) }).to_string(),
+        &|answer| format!("\u{feff} {}", json!({ "id": 3, "conversations": whole(answer) })),
+        &|answer| whole(answer).map(|message| message.to_string()).join("\n"),
+        &|answer| json!(whole(answer).map(|message| message.to_string())).to_string(),
+    ];
+    for form in forms {
+        read(&[json!({ "prompt": "Q", "chosen": form("x"), "rejected": form("y") })])
+            .expect(&["user: Q -> *x / y"], &[]);
+        let prompt = json!({ "prompt": json!({ "messages": [message("system", "S"), message("user", "Q")] }), "chosen": form("x"), "rejected": form("y") });
+        read(&[prompt]).expect(&["system: S | user: Q -> *x / y"], &[]);
+    }
+    let lines = format!("{}\n{{\"role\": \"assistant\", \"content\": \"x", message("user", "Q"));
+    read(&[json!({ "prompt": "Q", "chosen": lines, "rejected": "y" })])
+        .expect(&[], &["`chosen` begins as messages in JSON, but these end early"]);
+    let twice = "[{\"role\": \"user\", \"content\": \"Q\"}, {\"role\": \"assistant\", \"content\": \"x\", \"content\": \"z\"}]";
+    read(&[json!({ "prompt": "Q", "chosen": twice, "rejected": "y" })])
+        .expect(&[], &["`chosen`: `content` of value 2 is there twice"]);
+    // Answers in JSON and about JSON stay what they are.
+    for answer in [
+        "{\"messages\": [{\"text\": \"x\"}]}",
+        "{\"role\": \"admin\", \"content\": \"x\"} is the form.",
+        "[\"{}\"]",
+        "{\"a\": 1, \"a\": 2}",
+        "array([[1, 2]])",
+    ] {
+        read(&[json!({ "prompt": "Q", "chosen": answer, "rejected": "y" })])
+            .expect(&[&format!("user: Q -> *{answer} / y")], &[]);
+    }
+    let numpy = "array([{'content': 'Q', 'role': 'user'},\n       {'content': 'x', 'role': 'assistant'}], dtype=object)";
+    read(&[json!({ "prompt": "Q", "chosen": numpy, "rejected": "y" })]).expect(
+        &[],
+        &["`chosen` is an array of numpy as text; write messages as JSON (json.dumps(array.tolist()))"],
+    );
     let python = "[{'role': 'assistant', 'content': 'x'}]";
     read(&[json!({ "prompt": "Q", "chosen": python, "rejected": "y" })])
         .expect(&[], &["`chosen` is a list of Python as text", "json.dumps"]);
@@ -185,9 +231,21 @@ fn names_of_roles() {
         read(&[row]).expect(&["user: A | assistant: B | user: C -> *x / y"], &[]);
     }
     let row = |role: &str| json!({ "prompt": "A", "chosen": [message(role, "x")], "rejected": "y" });
-    read(&[row("narrator"), row("Tool")])
-        .expect(&[], &["but with one of `narrator`", "but with one of `tool`"]);
-    read(&[pair(&json!([message("Küche", "A")]))]).expect(&[], &["`Küche` is not a role"]);
+    read(&[row("Developer"), row("Tool")])
+        .expect(&[], &["but with one of `developer`", "but with one of `tool`"]);
+    // A name that is not known would be a turn that the model has never seen.
+    for role in ["narrator", "Küche", "Person 1", "observation", "usr"] {
+        let unknown = format!(
+            "has the unknown role `{role}`; rename it to one of system, user (human, prompter), assistant (gpt, "
+        );
+        read(&[row(role)]).expect(&[], &[&format!("message 1 in `chosen` {unknown}")]);
+        let prompt = json!([message("user", "A"), message("assistant", "B"), message(role, "C")]);
+        read(&[pair(&prompt), pair(&"A".into())])
+            .expect(&["user: A -> *x / y"], &[&format!("rows.jsonl:1: message 3 in `prompt` {unknown}")]);
+    }
+    let roles = ["developer", "user", "function", "ipython"].map(|role| message(role, "A"));
+    read(&[pair(&json!(roles))])
+        .expect(&["developer: A | user: A | function: A | ipython: A -> *x / y"], &[]);
 }
 
 /// Keys of both forms of messages in one message.
@@ -253,7 +311,7 @@ fn errors_name_the_fields_that_there_are() {
     let row = json!({ "question": "q", "options": ["a", "b"], "Label": 0, "more": { "text": "t" } });
     read_as(task, &[row]).expect(
         &[],
-        &["no gold answer: `label` is missing, null, empty or -1; there is `question`, `options`, `Label`"],
+        &["no gold answer: `label` is missing, null, NaN, empty or -1; there is `question`, `options`, `Label`"],
     );
     let prompt = |message: Json| pair(&json!([{ "role": "user", "content": "A" }, message]));
     for (message, says) in [

@@ -77,7 +77,7 @@ cases! { "preference";
     a_prompt_that_ends_with_the_assistant: "preference", "prompt_ends_assistant.jsonl", [],
         ["the prompt ends with a message of the assistant"];
     roles_in_capitals: "preference", "role_case.jsonl", ["user: Who wrote it? -> *Anne. / Bob."], [];
-    an_unknown_role: "preference", "chatgpt.jsonl", [], ["`rejected` does not end with an assistant's message, but with one of `bing`"];
+    an_unknown_role: "preference", "chatgpt.jsonl", [], ["message 1 in `rejected` has the unknown role `bing`; rename it to one of system, user (human, prompter), assistant (gpt, chatgpt, "];
     contents_of_parts: "preference", "parts.jsonl", ["user: Who? -> *Anne. / Bob."], [];
     a_content_that_is_null: "preference", "null_content.jsonl", [], ["message 2 in `prompt` (`assistant`) has the content null"];
 }

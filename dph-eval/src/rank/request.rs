@@ -82,7 +82,19 @@ mod tests {
     #[test]
     fn an_invalid_line_is_an_error_that_says_why() {
         for (line, expected) in [
-            ("{", "not JSON: EOF while parsing an object at line 1 column 1"),
+            ("{", "not JSON: EOF while parsing an object (column 1)"),
+            (
+                r#"{"prompt": "x", "candidates": ["a"], "more": [NaN]}"#,
+                "not JSON: value 1 of `more` is NaN, which JSON lacks; write null, or leave the field out (column 47)",
+            ),
+            (
+                r#"{"prompt": "x", "candidates": ["a"], "prompt": "y"}"#,
+                "`prompt` is there twice; rename or remove one of them",
+            ),
+            (
+                r#"{"prompt": [{"role": "customer", "content": "x"}], "candidates": ["a"]}"#,
+                "message 1 in `prompt` has the unknown role `customer`; rename it to one of system, user (human, prompter), assistant (gpt, chatgpt, model, bot, ai), tool, developer, function, ipython",
+            ),
             ("[1]", r#"expected an object {"prompt": …, "candidates": […]}, found a list"#),
             (
                 r#"{"prompt": "x", "candidate": ["a"]}"#,

@@ -86,6 +86,32 @@ impl Recipe {
         Ok(document)
     }
 
+    /// Fails if the prompt that is a field of the row, or an answer, is empty.
+    pub(crate) fn check_filled(&self, document: &Document) -> Result<(), RowProblem> {
+        let has_prompt = match &self.body {
+            Body::Preference { user, .. } => user.is_none(),
+            Body::Scored(answer) => answer.user.is_none(),
+            Body::Conversation { .. } => true,
+            Body::Choice(_) | Body::Instruction(_) => false,
+            Body::Text { .. } | Body::Plain(_) | Body::Classify(_) => return Ok(()),
+        };
+        let is_blank = |text: &str| text.trim().is_empty();
+        let name = |index: usize| match (&self.body, index) {
+            (Body::Preference { .. }, 0) => "`chosen`".to_owned(),
+            (Body::Preference { .. }, _) => "`rejected`".to_owned(),
+            (Body::Choice(_), _) => format!("candidate {}", index + 1),
+            _ => "the answer".to_owned(),
+        };
+        let empty = match document.prompt.last() {
+            Some(last) if has_prompt && is_blank(&last.content) => Some("`prompt`".to_owned()),
+            _ => document.candidates.iter().position(|text| is_blank(text)).map(name),
+        };
+        match empty {
+            Some(name) => Err(RowProblem::new(SkipReason::MissingField, format!("{name} is empty"))),
+            None => Ok(()),
+        }
+    }
+
     /// The system message of the task or, if it has none and the prompt is taken as it stands in the row, that of the row.
     fn system(&self, fields: &Fields<'_>) -> Result<Option<String>, RowProblem> {
         if let Some(system) = &self.system {
@@ -119,14 +145,17 @@ impl Recipe {
     }
 
     /// The system messages in fields of the row, if the prompt is taken as it stands in the row and the task has none of its own.
-    fn system_fields(
+    fn system_fields<'f>(
         &self,
-        fields: &Fields<'_>,
-    ) -> impl Iterator<Item = (&'static str, Result<String, RowProblem>)> {
+        fields: &'f Fields<'_>,
+    ) -> impl Iterator<Item = (&'f str, Result<String, RowProblem>)> {
         let is_row = self.system.is_none()
             && matches!(self.body, Body::Preference { .. } | Body::Scored(_) | Body::Conversation { .. });
-        let names = if is_row { &SYSTEM_FIELDS[..] } else { &[] };
-        let own = names.iter().filter_map(|name| Some((*name, fields.get(name)?)));
+        let known = if is_row { &SYSTEM_FIELDS[..] } else { &[] };
+        let own = known.iter().flat_map(|known| {
+            let named = |name: &&str| name.eq_ignore_ascii_case(known);
+            fields.all_names().filter(named).filter_map(|name| Some((name, fields.get(name)?)))
+        });
         let texts = own.map(|(name, value)| (name, to_text(name, &value)));
         texts.filter(|(_, text)| !text.as_ref().is_ok_and(|text| text.trim().is_empty()))
     }
@@ -144,8 +173,8 @@ fn different(some: &str, other: &str) -> RowProblem {
     RowProblem::new(SkipReason::WrongType, message)
 }
 
-/// The fields in which rows have a system message.
-const SYSTEM_FIELDS: [&str; 2] = [SYSTEM, "system_prompt"];
+/// The fields in which rows have a system message, in any case of their letters.
+const SYSTEM_FIELDS: [&str; 4] = [SYSTEM, "system_prompt", "system_message", "sys"];
 
 /// A whole passage as a name is replaced by its hash.
 fn short_name(group: String) -> String {

@@ -5,7 +5,7 @@ use minijinja::value::ValueKind;
 
 use super::list::List;
 use super::template::{Expr, Fields, Template};
-use super::values::{to_number, to_text};
+use super::values::{is_missing, to_number, to_text};
 use crate::chat::Message;
 use crate::document::Document;
 use crate::rows::{RowProblem, SkipReason};
@@ -92,7 +92,7 @@ pub(super) fn resolve_gold(
     fields: &Fields<'_>,
 ) -> Result<Option<usize>, RowProblem> {
     let value = gold.eval(fields)?;
-    if value.is_undefined() || value.is_none() {
+    if is_missing(&value) {
         return Ok(None);
     }
     let text = to_text("gold", &value)?;

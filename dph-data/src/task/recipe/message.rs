@@ -1,4 +1,4 @@
-//! One message of a row.
+//! The messages in a value of a row.
 
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
@@ -7,8 +7,8 @@ use super::values::kind_name;
 use crate::chat::{ASSISTANT, Content, Message, SYSTEM, USER};
 use crate::rows::{RowProblem, SkipReason};
 
-/// Names of roles, which are understood in any case of their letters. Other names are kept as they are.
-const ROLES: [(&str, &str); 11] = [
+/// Names of roles, which are understood in any case of their letters.
+const ROLES: [(&str, &str); 14] = [
     ("system", SYSTEM),
     ("user", USER),
     ("human", USER),
@@ -20,10 +20,36 @@ const ROLES: [(&str, &str); 11] = [
     ("bot", ASSISTANT),
     ("ai", ASSISTANT),
     ("tool", "tool"),
+    ("developer", "developer"),
+    ("function", "function"),
+    ("ipython", "ipython"),
 ];
 
+/// The messages in a value: a list of messages, one message, or an object with such a list.
+pub(super) fn messages(key: &str, value: Json) -> Result<Vec<Message>, RowProblem> {
+    match unwrapped(value) {
+        Json::Array(items) => {
+            items.into_iter().enumerate().map(|(index, item)| message(key, index, item)).collect()
+        }
+        item => Ok(vec![message(key, 0, item)?]),
+    }
+}
+
+/// The keys of objects that hold the messages of a conversation.
+const CONVERSATIONS: [&str; 3] = ["messages", "conversation", "conversations"];
+
+/// The list of messages in an object such as `{"messages": […]}`; any other value as it is.
+pub(super) fn unwrapped(mut value: Json) -> Json {
+    let is_message = ["role", "from"].iter().any(|key| value.get(key).is_some());
+    let mut lists = CONVERSATIONS.iter().filter(|key| value.get(key).is_some_and(Json::is_array));
+    match (is_message, lists.next(), lists.next()) {
+        (false, Some(key), None) => value[*key].take(),
+        _ => value,
+    }
+}
+
 /// The message in a value: an object with `role` and `content`, or with `from` and `value`. `index` is its position in `key`.
-pub(super) fn message(key: &str, index: usize, value: Json) -> Result<Message, RowProblem> {
+fn message(key: &str, index: usize, value: Json) -> Result<Message, RowProblem> {
     let wrong = |message| RowProblem::new(SkipReason::WrongType, message);
     let number = index + 1;
     let Json::Object(mut fields) = value else {
@@ -49,8 +75,18 @@ pub(super) fn message(key: &str, index: usize, value: Json) -> Result<Message, R
         (place < found.len()).then(|| found.swap_remove(place))
     };
     let role = match field(["role", "from"]) {
-        Some(Json::String(role)) if !role.trim().is_empty() => standard_role(&role),
-        Some(Json::String(_)) => return Err(wrong(format!("message {number} in `{key}` has an empty role"))),
+        Some(Json::String(role)) if role.trim().is_empty() => {
+            return Err(wrong(format!("message {number} in `{key}` has an empty role")));
+        }
+        Some(Json::String(role)) => match standard_role(&role) {
+            Some(role) => role.to_owned(),
+            None => {
+                let known = known_roles();
+                return Err(wrong(format!(
+                    "message {number} in `{key}` has the unknown role `{role}`; rename it to one of {known}"
+                )));
+            }
+        },
         Some(other) => {
             let kind = kind(&other);
             return Err(wrong(format!(
@@ -90,7 +126,7 @@ const SAME: [[&str; 2]; 2] = [["role", "from"], ["content", "value"]];
 fn are_different(fields: &Map<String, Json>, [one, other]: [&str; 2]) -> bool {
     let value = |name: &str| {
         fields.get(name).filter(|value| !value.is_null()).map(|value| match (name, value) {
-            ("role" | "from", Json::String(role)) => standard_role(role).into(),
+            ("role" | "from", Json::String(role)) => standard_role(role).unwrap_or(role).into(),
             _ => value.clone(),
         })
     };
@@ -101,7 +137,18 @@ fn kind(value: &Json) -> &'static str {
     kind_name(&minijinja::Value::from(minijinja::value::Serde(value)))
 }
 
-fn standard_role(name: &str) -> String {
-    let known = ROLES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name.trim()));
-    known.map_or(name, |(_, role)| role).to_owned()
+fn standard_role(name: &str) -> Option<&'static str> {
+    ROLES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name.trim())).map(|(_, role)| *role)
+}
+
+/// The roles with their other names, for messages.
+fn known_roles() -> String {
+    let roles = ROLES.iter().filter(|(name, role)| name == role).map(|(_, role)| {
+        let others = ROLES.iter().filter(|(name, of)| of == role && name != role).map(|(name, _)| *name);
+        match others.collect::<Vec<_>>().join(", ") {
+            others if others.is_empty() => (*role).to_owned(),
+            others => format!("{role} ({others})"),
+        }
+    });
+    roles.collect::<Vec<_>>().join(", ")
 }

@@ -2,10 +2,12 @@
 
 use serde_json::Value as Json;
 
-use super::message::message;
+use super::message::messages;
+use super::message_text::conversation;
 use super::template::{Expr, Fields};
-use crate::chat::{ASSISTANT, Message, USER};
-use crate::rows::{BYTES, RowProblem, SkipReason, holds_bytes};
+use super::values::{is_missing, kind_name};
+use crate::chat::{ASSISTANT, Message};
+use crate::rows::{RowProblem, SkipReason, contained_phrase};
 
 /// The messages before an answer that is a plain text.
 pub(crate) fn prompt_messages(
@@ -22,7 +24,9 @@ pub(crate) fn prompt_messages(
 pub(super) fn absent(prompt: &Expr, fields: &Fields<'_>) -> String {
     let source = prompt.source();
     match prompt.eval(fields) {
-        Ok(value) if value.is_none() => format!("`{source}` is null"),
+        Ok(value) if is_missing(&value) && !value.is_undefined() => {
+            format!("`{source}` is {}", kind_name(&value))
+        }
         Ok(value) if !value.is_undefined() => format!("`{source}` is empty"),
         _ => format!("no field `{source}`; there is {}", fields.names()),
     }
@@ -85,7 +89,7 @@ pub(crate) fn answer(
 
 fn given_prompt(expression: &Expr, fields: &Fields<'_>) -> Result<Vec<Message>, RowProblem> {
     let value = expression.eval(fields)?;
-    if value.is_undefined() || value.is_none() {
+    if is_missing(&value) {
         return Ok(Vec::new());
     }
     from_json(json("prompt", value)?)
@@ -121,75 +125,8 @@ fn json(key: &str, value: minijinja::Value) -> Result<Json, RowProblem> {
     let wrong = |message| RowProblem::new(SkipReason::WrongType, message);
     let value =
         serde_json::to_value(value).map_err(|error| wrong(format!("`{key}` is not plain data: {error}")))?;
-    if holds_bytes(&value) {
-        return Err(wrong(format!("`{key}` needs text or messages, but there is {BYTES}")));
+    if let Some(phrase) = contained_phrase(&value) {
+        return Err(wrong(format!("`{key}` needs text or messages, but there is {phrase}")));
     }
     Ok(value)
-}
-
-fn messages(key: &str, value: Json) -> Result<Vec<Message>, RowProblem> {
-    match value {
-        Json::Array(items) => {
-            items.into_iter().enumerate().map(|(index, item)| message(key, index, item)).collect()
-        }
-        item => Ok(vec![message(key, 0, item)?]),
-    }
-}
-
-/// The messages in a text that is a transcript or the JSON of a conversation; `None` for any other text.
-fn conversation(key: &str, text: &str) -> Result<Option<Vec<Message>>, RowProblem> {
-    if let Some(messages) = transcript(text) {
-        return Ok(Some(messages));
-    }
-    let start: String = text.chars().filter(|c| !c.is_whitespace()).take("[{'content':".len()).collect();
-    let begins_as_messages = |quote: char| {
-        let first = |key: &&str| start.starts_with(&format!("[{{{quote}{key}{quote}:"));
-        ["role", "content", "from", "value"].iter().any(first)
-    };
-    if begins_as_messages('\'') {
-        let message = format!("`{key}` is a list of Python as text; write messages as JSON (json.dumps)");
-        return Err(RowProblem::new(SkipReason::WrongType, message));
-    }
-    if start.starts_with("\"[{") || start.starts_with("\"{") {
-        // JSON in JSON.
-        return match serde_json::from_str::<String>(text) {
-            Ok(inner) => conversation(key, &inner),
-            Err(_) => Ok(None),
-        };
-    }
-    if !start.starts_with("[{\"") && !start.starts_with("{\"") {
-        return Ok(None);
-    }
-    let is_message = |value: &Json| {
-        ["role", "from"].iter().any(|key| value.get(key).is_some_and(Json::is_string))
-            && ["content", "value", "tool_calls"].iter().any(|key| value.get(key).is_some())
-    };
-    match serde_json::from_str(text) {
-        Ok(Json::Array(items)) if items.iter().all(is_message) => messages(key, items.into()).map(Some),
-        Ok(item @ Json::Object(_)) if is_message(&item) => messages(key, item).map(Some),
-        Err(error) if begins_as_messages('"') => {
-            let problem = match error.is_eof() {
-                true => "these end early; is the text cut?".to_owned(),
-                false => format!("these are not valid ({error}); write them with json.dumps"),
-            };
-            let message = format!("`{key}` begins as messages in JSON, but {problem}");
-            Err(RowProblem::new(SkipReason::WrongType, message))
-        }
-        _ => Ok(None),
-    }
-}
-
-/// The turns of a transcript "\n\nHuman: …\n\nAssistant: …"; `None` for any other text.
-fn transcript(text: &str) -> Option<Vec<Message>> {
-    const MARKS: [(&str, &str); 2] = [("\n\nHuman:", USER), ("\n\nAssistant:", ASSISTANT)];
-    let mut rest = text;
-    let mut turns = Vec::new();
-    MARKS.iter().find(|(mark, _)| rest.starts_with(mark))?;
-    while let Some((mark, role)) = MARKS.iter().find(|(mark, _)| rest.starts_with(mark)) {
-        rest = &rest[mark.len()..];
-        let end = MARKS.iter().filter_map(|(mark, _)| rest.find(mark)).min().unwrap_or(rest.len());
-        turns.push(Message::new(*role, rest[..end].trim()));
-        rest = &rest[end..];
-    }
-    Some(turns)
 }

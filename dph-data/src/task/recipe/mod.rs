@@ -6,6 +6,7 @@ mod classify;
 mod instruction;
 mod list;
 mod message;
+mod message_text;
 mod messages;
 mod plain;
 mod preference;

@@ -8,11 +8,14 @@ use minijinja::{Environment, Error, ErrorKind, Expression, UndefinedBehavior, Va
 use regex::Regex;
 use serde_json::{Map, Value as Json};
 
-use super::values::kind_name;
+use super::values::{is_missing, is_no_number, kind_name};
 use crate::rows::{RowProblem, SkipReason, field_names};
 
 /// Names that templates may use besides the row's fields.
 const BUILT_IN: [&str; 8] = ["letters", "answers", "candidate", "index", "label", "turn", "split", "rows"];
+
+/// The beginning of the message about a value that is no text.
+const NO_TEXT: &str = "text is needed here, but the value is ";
 
 /// The environment of expressions. Every template has its own copy.
 static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
@@ -26,10 +29,9 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
     environment.set_formatter(|output, state, value| match value.kind() {
         // Jinja would silently write "none" or the brackets of a list into the prompt.
-        ValueKind::None | ValueKind::Seq | ValueKind::Map | ValueKind::Iterable => Err(Error::new(
-            ErrorKind::BadSerialization,
-            format!("text is needed here, but the value is {}", kind_name(value)),
-        )),
+        ValueKind::None | ValueKind::Seq | ValueKind::Map | ValueKind::Iterable => {
+            Err(Error::new(ErrorKind::BadSerialization, format!("{NO_TEXT}{}", kind_name(value))))
+        }
         _ => minijinja::escape_formatter(output, state, value),
     });
     environment.add_filter("regex_replace", regex_replace);
@@ -77,9 +79,29 @@ impl<'a> Fields<'a> {
         found.is_none()
     }
 
-    /// The value of a field; `None` if it is missing or null.
+    /// The value of a field; `None` if it is missing.
     pub(crate) fn get(&self, name: &str) -> Option<Value> {
-        self.value.get_attr(name).ok().filter(|value| !value.is_undefined() && !value.is_none())
+        self.value.get_attr(name).ok().filter(|value| !is_missing(value))
+    }
+
+    /// The field of a template that has a value of some kind, if it is the only one; `paths` are the fields of the template.
+    fn of_kind<'p>(&self, kind: &str, paths: &'p [String]) -> Option<&'p str> {
+        let is_it = |path: &&String| {
+            let mut steps = path.split('.');
+            let first = steps.next().and_then(|first| self.json.get(first));
+            let found = steps.try_fold(first?, |found, step| found.get(step))?;
+            (kind_name(&Value::from(Serde(found))) == kind).then_some(())
+        };
+        let mut found = paths.iter().filter(|path| is_it(path).is_some());
+        match (found.next(), found.next()) {
+            (Some(path), None) => Some(path),
+            _ => None,
+        }
+    }
+
+    /// The names of the row's fields.
+    pub(crate) fn all_names(&self) -> impl Iterator<Item = &str> {
+        self.json.keys().map(String::as_str)
     }
 
     /// The names of the row's fields, for messages.
@@ -164,16 +186,16 @@ impl Expr {
         })
     }
 
-    /// The value for a row. A missing or null value is an error.
+    /// The value for a row. A missing value, null and a number that is not finite are errors.
     pub(crate) fn require(&self, fields: &Fields<'_>) -> Result<Value, RowProblem> {
         let value = self.eval(fields)?;
         if value.is_undefined() {
             return Err(RowProblem::new(SkipReason::MissingField, fields.missing(&self.source, self.key)));
         }
-        if value.is_none() {
+        if value.is_none() || is_no_number(&value) {
             return Err(RowProblem::new(
                 SkipReason::WrongType,
-                format!("the field `{}` (for `{}`) is null", self.source, self.key),
+                format!("the field `{}` (for `{}`) is {}", self.source, self.key, kind_name(&value)),
             ));
         }
         Ok(value)
@@ -224,7 +246,10 @@ fn row_problem(key: &str, error: Error, fields: &Fields<'_>) -> RowProblem {
             RowProblem::new(SkipReason::MissingField, message)
         }
         ErrorKind::BadSerialization | ErrorKind::NonPrimitive => {
-            RowProblem::new(SkipReason::WrongType, format!("`{key}`: {}", describe(&error)))
+            let kind = error.detail().and_then(|detail| detail.strip_prefix(NO_TEXT));
+            let field = kind.zip(names).and_then(|(kind, names)| fields.of_kind(kind, &names.0));
+            let field = field.map_or_else(String::new, |field| format!(" (the field `{field}`)"));
+            RowProblem::new(SkipReason::WrongType, format!("`{key}`: {}{field}", describe(&error)))
         }
         _ => RowProblem::new(SkipReason::Template, format!("`{key}`: {}", describe(&error))),
     }

@@ -3,7 +3,7 @@
 use minijinja::Value;
 use minijinja::value::ValueKind;
 
-use crate::rows::{BYTES, RowProblem, SkipReason};
+use crate::rows::{BYTES, NAN, RowProblem, SkipReason, phrase};
 
 /// A value as text, if it is text, a number or a boolean.
 pub(crate) fn to_text(key: &str, value: &Value) -> Result<String, RowProblem> {
@@ -31,6 +31,24 @@ pub(crate) fn to_number(key: &str, value: &Value) -> Result<f64, RowProblem> {
     })
 }
 
+/// Whether there is no value.
+pub(crate) fn is_missing(value: &Value) -> bool {
+    value.is_undefined() || value.is_none() || stand_in(value) == Some(NAN)
+}
+
+/// Whether a value stands for a number that is not finite.
+pub(crate) fn is_no_number(value: &Value) -> bool {
+    stand_in(value).is_some_and(|phrase| phrase != BYTES)
+}
+
+/// What an object stands for, as a phrase.
+fn stand_in(value: &Value) -> Option<&'static str> {
+    if value.kind() != ValueKind::Map || value.len() != Some(1) {
+        return None;
+    }
+    phrase(value.try_iter().ok()?.next()?.as_str()?)
+}
+
 /// The type of a value in the terms of JSON.
 pub(crate) fn kind_name(value: &Value) -> &'static str {
     match value.kind() {
@@ -40,8 +58,7 @@ pub(crate) fn kind_name(value: &Value) -> &'static str {
         ValueKind::Number => "a number",
         ValueKind::String => "text",
         ValueKind::Seq | ValueKind::Iterable => "a list",
-        ValueKind::Map if value.get_attr(BYTES).is_ok_and(|bytes| !bytes.is_undefined()) => BYTES,
-        ValueKind::Map => "an object",
+        ValueKind::Map => stand_in(value).unwrap_or("an object"),
         _ => "a value of another kind",
     }
 }

@@ -1,0 +1,122 @@
+//! [`conversation`]: the messages in a text that is a transcript or the JSON of messages.
+
+use serde_json::{Deserializer, Value as Json};
+
+use super::message::{messages, unwrapped};
+use crate::chat::{ASSISTANT, Message, USER};
+use crate::rows::{MarkedJson, RowProblem, SkipReason, without_marks};
+
+/// The keys with which messages begin.
+const FIRST_KEYS: [&str; 4] = ["role", "content", "from", "value"];
+
+/// How many characters without blanks tell what a text is.
+const OPENING: usize = 24;
+
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
+/// The messages in a text that is a transcript or the JSON of a conversation; `None` for any other text.
+///
+/// The JSON is a list of messages, one message, messages one after another, a list of messages that are JSON in texts, or an object that holds a
+/// list of messages. It may be JSON in JSON.
+pub(super) fn conversation(key: &str, text: &str) -> Result<Option<Vec<Message>>, RowProblem> {
+    let text = text.trim_start_matches(BYTE_ORDER_MARK);
+    if let Some(messages) = transcript(text) {
+        return Ok(Some(messages));
+    }
+    let wrong = |message: String| RowProblem::new(SkipReason::WrongType, message);
+    let opening: String = text.chars().filter(|c| !c.is_whitespace()).take(OPENING).collect();
+    if let Some(list) = opening.strip_prefix("array(")
+        && ['\'', '"'].iter().any(|quote| begins_as_messages(list, *quote))
+    {
+        return Err(wrong(format!(
+            "`{key}` is an array of numpy as text; write messages as JSON (json.dumps(array.tolist()))"
+        )));
+    }
+    if begins_as_messages(&opening, '\'') {
+        return Err(wrong(format!(
+            "`{key}` is a list of Python as text; write messages as JSON (json.dumps)"
+        )));
+    }
+    if opening.starts_with("\"[{") || opening.starts_with("\"{") {
+        // JSON in JSON.
+        return match serde_json::from_str::<String>(text) {
+            Ok(inner) => conversation(key, &inner),
+            Err(_) => Ok(None),
+        };
+    }
+    if !["[{\"", "{\"", "[\"{"].iter().any(|start| opening.starts_with(start)) {
+        return Ok(None);
+    }
+    let value = match values(text) {
+        (mut values, None) if values.len() == 1 => unwrapped(values.remove(0)),
+        (values, None) => values.into(),
+        (values, Some(error)) if begins_as_messages(&opening, '"') || values.iter().any(is_message) => {
+            let problem = match error.is_eof() {
+                true => "these end early; is the text cut?".to_owned(),
+                false => format!("these are not valid ({error}); write them with json.dumps"),
+            };
+            return Err(wrong(format!("`{key}` begins as messages in JSON, but {problem}")));
+        }
+        (_, Some(_)) => return Ok(None),
+    };
+    let value = match value {
+        Json::Array(items) => items.into_iter().map(message_in_text).collect(),
+        other => other,
+    };
+    if !is_message(&value) && !value.as_array().is_some_and(|items| items.iter().all(is_message)) {
+        return Ok(None);
+    }
+    let value = without_marks(value).map_err(|problem| wrong(format!("`{key}`: {problem}")))?;
+    messages(key, value).map(Some)
+}
+
+/// Whether a text without blanks begins as a list of messages, with this quotation mark.
+fn begins_as_messages(opening: &str, quote: char) -> bool {
+    FIRST_KEYS.iter().any(|key| opening.starts_with(&format!("[{{{quote}{key}{quote}:")))
+}
+
+/// The JSON values that follow one another in a text. The error is one behind them, unless what is there is no object: then the text is other
+/// than JSON, and there are no values.
+fn values(text: &str) -> (Vec<Json>, Option<serde_json::Error>) {
+    let mut values = Vec::new();
+    let mut stream = Deserializer::from_str(text).into_iter();
+    while let Some(value) = stream.next() {
+        match value {
+            Ok(MarkedJson(value)) => values.push(value),
+            Err(error) => {
+                let is_object = text[stream.byte_offset()..].trim_start().starts_with('{');
+                return if is_object { (values, Some(error)) } else { (Vec::new(), Some(error)) };
+            }
+        }
+    }
+    (values, None)
+}
+
+fn is_message(value: &Json) -> bool {
+    ["role", "from"].iter().any(|key| value.get(key).is_some_and(Json::is_string))
+        && ["content", "value", "tool_calls"].iter().any(|key| value.get(key).is_some())
+}
+
+/// The message that is JSON in a text; any other value as it is.
+fn message_in_text(value: Json) -> Json {
+    let inner = value.as_str().and_then(|text| serde_json::from_str(text).ok());
+    match inner {
+        Some(MarkedJson(inner)) if is_message(&inner) => inner,
+        _ => value,
+    }
+}
+
+/// The turns of a transcript "\n\nHuman: …\n\nAssistant: …"; `None` for any other text.
+fn transcript(text: &str) -> Option<Vec<Message>> {
+    const MARKS: [(&str, &str); 2] = [("\n\nHuman:", USER), ("\n\nAssistant:", ASSISTANT)];
+    let mut rest = text;
+    let mut turns = Vec::new();
+    MARKS.iter().find(|(mark, _)| rest.starts_with(mark))?;
+    while let Some((mark, role)) = MARKS.iter().find(|(mark, _)| rest.starts_with(mark)) {
+        rest = &rest[mark.len()..];
+        let end = MARKS.iter().filter_map(|(mark, _)| rest.find(mark)).min().unwrap_or(rest.len());
+        turns.push(Message::new(*role, rest[..end].trim()));
+        rest = &rest[end..];
+    }
+    Some(turns)
+}
