@@ -24,7 +24,6 @@ impl Classify for ModelError {
     fn class(&self) -> ErrorClass {
         match self {
             Self::NotFound { .. }
-            | Self::NotAModel { .. }
             | Self::Unfinished { .. }
             | Self::Sweep { .. }
             | Self::BackboneMissing { .. }

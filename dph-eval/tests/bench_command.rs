@@ -319,7 +319,7 @@ fn a_wrong_request_is_told_before_any_work() {
     for (args, expected) in [
         (&["model"][..], "the following required arguments were not provided"),
         (&["nowhere", "--task", "boolq"], "nowhere: there is no such directory"),
-        (&["data", "--task", "boolq"], "data: no model here"),
+        (&["data", "--task", "boolq"], "data/config.json does not exist; every model directory has one"),
         (&["model", "--suite", "gpt4al"], "there is no suite `gpt4al`; did you mean `gpt4all`?"),
         (&["model", "--task", "boolk"], "there is no task `boolk`; did you mean `boolq`?"),
         (

@@ -195,7 +195,21 @@ fn tokenizers_that_are_not_known_are_refused_by_name() {
     let said = error(&|writer| {
         writer.text("tokenizer.ggml.model", "gpt2").texts("tokenizer.ggml.merges", &["a b"]);
     });
-    assert!(said.contains("tokenizer.ggml.pre `(none)` is not supported"), "{said}");
+    assert!(
+        said.contains("the key tokenizer.ggml.pre is missing, so it is not known how texts are split"),
+        "{said}"
+    );
+    assert!(said.contains("`gguf-new-metadata --pre-tokenizer NAME IN OUT`"), "{said}");
+    for (name, says) in [
+        ("default", "is `default`, the name for a tokenizer that the writer did not know"),
+        ("viking", "is `viking`, which is not supported; supported are gpt-2, "),
+    ] {
+        let said = error(&|writer| {
+            writer.text("tokenizer.ggml.model", "gpt2").texts("tokenizer.ggml.merges", &["a b"]);
+            writer.text("tokenizer.ggml.pre", name);
+        });
+        assert!(said.contains(&format!("the key tokenizer.ggml.pre {says}")), "{said}");
+    }
     let said = error(&|writer| {
         writer.text("tokenizer.ggml.model", "llama");
     });

@@ -142,7 +142,9 @@ fn what_is_no_model_says_what_is_missing() {
     assert!(
         message(&dir.join("nowhere")).contains("nowhere: there is no such directory; give a model directory")
     );
-    assert!(message(dir).contains("no model here; a model directory has a config.json"));
+    assert!(message(dir).contains(
+        "config.json does not exist; every model directory has one, or an export preference_head.json"
+    ));
 
     write_model(dir, &lswt());
     fs::remove_file(dir.join("tokenizer.json")).unwrap();

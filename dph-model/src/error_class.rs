@@ -44,6 +44,7 @@ impl Classify for CheckpointError {
             | Self::NoConfig { .. }
             | Self::Config { .. }
             | Self::Gguf { .. }
+            | Self::RewardRows { .. }
             | Self::RewardHead { .. }
             | Self::Adapter { .. }
             | Self::NoAdapter { .. }

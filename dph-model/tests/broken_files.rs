@@ -95,6 +95,20 @@ fn safetensors_headers_are_held_against_the_file() {
     assert_eq!(read_all(directory(&[("model.safetensors", &safetensors_file(|_| ()))]).path()), Ok(()));
 }
 
+const WRITE_ANEW: &str = "write it anew with `gguf-new-metadata IN OUT`";
+
+/// A file whose last tensor begins 64 bytes behind the one before it.
+fn with_gap(whole: &[u8]) -> Vec<u8> {
+    let (last, shape) = tensors().pop().unwrap();
+    let length = shape.iter().product::<usize>() * 4;
+    let start = whole.len() - length.next_multiple_of(32);
+    let data: usize =
+        tensors().iter().map(|(_, shape)| (shape.iter().product::<usize>() * 4).next_multiple_of(32)).sum();
+    let offset = data - length.next_multiple_of(32) + 64;
+    let moved = llama(some_values).with_offset(last, offset as u64).bytes();
+    [&moved[..start], &[0; 64], &moved[start..]].concat()
+}
+
 #[test]
 fn gguf_headers_are_held_against_the_file() {
     let whole = llama(some_values).bytes();
@@ -118,8 +132,6 @@ fn gguf_headers_are_held_against_the_file() {
     for (bytes, problem) in [
         (b"GGUF".to_vec(), "ends inside the version"),
         (with(&|bytes| bytes[0] = b'X'), "it does not start with GGUF"),
-        (with(&|bytes| bytes[4] = 1), "version 1 is not supported"),
-        (with(&|bytes| bytes[4..8].copy_from_slice(&[0, 0, 0, 3])), "big-endian"),
         (word(8, u64::MAX), "it claims 18446744073709551615 tensors"),
         (word(8, 60_000), ""),
         (word(16, u64::MAX), "it claims 18446744073709551615 keys"),
@@ -131,13 +143,8 @@ fn gguf_headers_are_held_against_the_file() {
         (writer(&|writer| writer.pair("x", 9, &absurd(9))), ""),
         (writer(&|writer| writer.pair("x", 9, &nested(100_000))), "the array x has the unknown kind 9"),
         (writer(&|writer| writer.pair("x", 77, &[])), "the value of x has the unknown kind 77"),
-        (writer(&|writer| writer.u32("general.alignment", 0)), "general.alignment is 0"),
-        (writer(&|writer| writer.u32("general.alignment", 24)), "general.alignment is 24"),
-        (writer(&|writer| writer.u32("llama.block_count", 7)), "the key llama.block_count is there twice"),
-        (writer(&|writer| writer.f32_tensor("output_norm.weight", &[8], &[0.0; 8])), "is there twice"),
         (writer(&|writer| writer.tensor("x", &[1 << 40, 1 << 40], 0, vec![])), "is not within the file"),
         (writer(&|writer| writer.tensor("x", &[1 << 40, 1 << 20], 8, vec![])), "is not within the file"),
-        (writer(&|writer| writer.tensor("x", &[3, 33], 8, vec![0; 1000])), "is not within the file"),
         (writer(&|writer| writer.tensor("x", &[1, 1, 1, 1, 1], 0, vec![0; 4])), "x has 5 axes"),
         (whole[..whole.len() - 1].to_vec(), "is not within the file"),
         (Vec::new(), "the file is empty"),
@@ -145,7 +152,60 @@ fn gguf_headers_are_held_against_the_file() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("model.gguf");
         fs::write(&path, bytes).unwrap();
-        refused(&path, &["model.gguf", "truncated or not a GGUF file", problem]);
+        refused(&path, &["model.gguf", "truncated or not a GGUF file", "fetch or copy it again", problem]);
+    }
+    // Another copy of a whole file would be the same.
+    for (bytes, problem, remedy) in [
+        (with(&|bytes| bytes[4] = 1), "version 1 of GGUF is not supported", "convert_hf_to_gguf.py"),
+        (with(&|bytes| bytes[4] = 9), "version 9 of GGUF is not supported", "convert_hf_to_gguf.py"),
+        (
+            with(&|bytes| bytes[4..8].copy_from_slice(&[0, 0, 0, 3])),
+            "the file is big-endian",
+            "`gguf-convert-endian FILE little`",
+        ),
+        (
+            writer(&|writer| writer.u32("general.alignment", 0)),
+            "general.alignment is 0, which is no power of two",
+            WRITE_ANEW,
+        ),
+        (writer(&|writer| writer.u32("general.alignment", 24)), "general.alignment is 24", WRITE_ANEW),
+        (
+            writer(&|writer| writer.u32("llama.block_count", 7)),
+            "the key llama.block_count is there twice",
+            WRITE_ANEW,
+        ),
+        (
+            writer(&|writer| writer.f32_tensor("output_norm.weight", &[8], &[0.0; 8])),
+            "the tensor output_norm.weight is there twice",
+            WRITE_ANEW,
+        ),
+        (
+            llama(some_values).with_offset("output_norm.weight", 33).bytes(),
+            "the tensor output_norm.weight is at offset 33, which is no multiple of the alignment 32",
+            WRITE_ANEW,
+        ),
+        (
+            writer(&|writer| writer.tensor("x", &[3, 33], 8, vec![0; 1000])),
+            "the tensor x of [3, 33] has rows that are not whole blocks of 32 weights",
+            WRITE_ANEW,
+        ),
+        (
+            with_gap(&whole),
+            "such gaps are not read, since a wrong offset would be a wrong weight",
+            WRITE_ANEW,
+        ),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("model.gguf");
+        fs::write(&path, bytes).unwrap();
+        let said = read_all(&path).unwrap_err();
+        assert!(
+            said.contains("model.gguf: ")
+                && said.contains(problem)
+                && said.contains(remedy)
+                && !said.contains("fetch"),
+            "{problem}: {said}"
+        );
     }
     // The last tensor in the place of the first: its offset stands right in front of the data.
     let mut bytes = whole.clone();

@@ -111,6 +111,25 @@ fn wrong_requests_and_broken_models_are_told_apart() {
     fs::write(dir.join("tokenizer.json"), "{").unwrap();
     let said = run(dir, &["inspect", "."]).failed(2);
     assert!(said.contains("tokenizer.json is not a valid file of a tokenizer: EOF while parsing"), "{said}");
+    // A file that is one has no files inside.
+    let without = |key: &str| {
+        fs::write(dir.join("odd.gguf"), llama(some_values).without_key(key).bytes()).unwrap();
+        run(dir, &["inspect", "odd.gguf"])
+    };
+    for key in ["tokenizer.ggml.pre", "tokenizer.ggml.merges", "llama.block_count"] {
+        let said = without(key).failed(2);
+        assert!(said.contains("odd.gguf: ") && said.contains(key) && !said.contains("odd.gguf/"), "{said}");
+    }
+    let heads = llama(some_values).with_value("llama.attention.head_count", 4, &3u32.to_le_bytes());
+    fs::write(dir.join("odd.gguf"), heads.bytes()).unwrap();
+    let said = run(dir, &["inspect", "odd.gguf"]).failed(2);
+    assert!(said.contains("odd.gguf: ") && !said.contains("odd.gguf/"), "{said}");
+    let fewer = llama(some_values)
+        .with_value("llama.block_count", 4, &1u32.to_le_bytes())
+        .without_tensor("output_norm.weight");
+    fs::write(dir.join("odd.gguf"), fewer.bytes()).unwrap();
+    let said = run(dir, &["convert", "odd.gguf", "out"]).failed(1);
+    assert!(said.contains("the tensors in odd.gguf do not match its keys"), "{said}");
     let said = run(dir, &["inspect", "broken.gguf"]).failed(1);
     assert!(said.contains("broken.gguf (4 bytes) is truncated or not a GGUF file"), "{said}");
     let said = run(dir, &["convert", "tiny.gguf", "out", "--dtype", "int8"]).failed(2);

@@ -73,6 +73,27 @@ fn a_model_computes_the_same_as_from_a_directory() {
     }
 }
 
+/// What llama.cpp reads as well: a vector as a matrix of one row, frequencies of old writers, and an odd boolean that nothing needs.
+#[test]
+fn harmless_oddities_do_not_matter() {
+    let expected = states(directory().path());
+    let (name, shape) = tensors().into_iter().find(|(_, shape)| shape.len() == 1).unwrap();
+    let matrix = llama(some_values).with_axes(name, &[shape[0] as u64, 1]);
+    assert_eq!(states(&written(&matrix).1), expected, "{name}");
+    let mut old = llama(some_values);
+    old.f32_tensor("blk.0.attn_rot_embd.weight", &[4], &[1.0; 4]);
+    old.pair("x.odd", 7, &[255]);
+    assert_eq!(states(&written(&old).1), expected);
+    // One that is needed is named.
+    let needed = llama(some_values).with_value("tokenizer.ggml.add_bos_token", 7, &[255]);
+    let (_dir, path) = written(&needed);
+    let said = ModelFiles::open(&path).unwrap().read("tokenizer.json").unwrap_err().to_string();
+    assert!(
+        said.contains("the key tokenizer.ggml.add_bos_token is a boolean with the byte 255, not 0 or 1, but must be a boolean"),
+        "{said}"
+    );
+}
+
 #[test]
 fn a_hash_is_that_of_the_content() {
     let (_dir, path) = written(&llama(some_values));

@@ -371,6 +371,11 @@ fn directories_with_parts_of_models_say_what_they_are() {
         said.contains("the adapter both: the directory also holds the weights of a whole model"),
         "{said}"
     );
+    let said = run(dir, &["inspect", "base", "--base", "both"]).failed(2);
+    assert!(
+        said.contains("base is not an adapter of PEFT, so it has no base model; leave out --base, or `base` in `[model]` (it names both)"),
+        "{said}"
+    );
     // What is left of an adapter does no harm.
     fs::remove_file(dir.join("both/adapter_model.safetensors")).unwrap();
     run(dir, &["inspect", "both"]).ok();
@@ -387,7 +392,11 @@ fn directories_with_parts_of_models_say_what_they_are() {
     model(&dir.join("value"), "LlamaForCausalLM", |_| ());
     fs::create_dir(dir.join("value/value_head.safetensors")).unwrap();
     let said = run(dir, &["inspect", "value"]).failed(1);
-    assert!(said.contains("value_head.safetensors"), "{said}");
+    assert!(said.contains("value/value_head.safetensors: this is a directory"), "{said}");
+    fs::remove_file(dir.join("value/model.safetensors")).unwrap();
+    fs::create_dir(dir.join("value/model.safetensors")).unwrap();
+    let said = run(dir, &["inspect", "value"]).failed(1);
+    assert!(said.contains("value/model.safetensors: this is a directory"), "{said}");
 
     fs::write(dir.join("base/config.json"), b"\xFF\xFE{\0}\0").unwrap();
     let said = run(dir, &["inspect", "base"]).failed(1);
@@ -459,6 +468,34 @@ fn inspect_says_what_a_model_is() {
     assert!(said("base").contains("a language model with a preference head\nrewards preference\n"));
     let json: Value = serde_json::from_str(&run(dir, &["inspect", "score", "--json"]).ok()).unwrap();
     assert_eq!(json["rewards"], json!(["LABEL_0", "LABEL_1"]));
+    // Without its layer, and without any weights.
+    model(&dir.join("score"), "LlamaForSequenceClassification", |tensors| {
+        tensors.retain(|(name, ..)| name != "lm_head.weight");
+    });
+    assert!(
+        said("score")
+            .contains("kind a reward model (*ForSequenceClassification) without its layer score.weight\n")
+    );
+    fs::remove_file(dir.join("score/model.safetensors")).unwrap();
+    for name in ["score", "score/config.json"] {
+        let found = said(name);
+        assert!(found.contains("kind a reward model (*ForSequenceClassification)\n"), "{found}");
+        assert!(found.contains("weights none here; score/model.safetensors does not exist\n"), "{found}");
+    }
+    // An encoder has classes and no rewards.
+    let bert = json!({
+        "architectures": ["BertForSequenceClassification"], "model_type": "bert", "vocab_size": 20, "hidden_size": 8,
+        "intermediate_size": 12, "num_hidden_layers": 1, "num_attention_heads": 2, "id2label": {"0": "no", "1": "yes", "2": "maybe"},
+    });
+    fs::create_dir(dir.join("bert")).unwrap();
+    fs::write(dir.join("bert/config.json"), bert.to_string()).unwrap();
+    let found = said("bert");
+    assert!(
+        found.contains("kind an encoder with a classification layer\nlabels no, yes, maybe\n"),
+        "{found}"
+    );
+    let json: Value = serde_json::from_str(&run(dir, &["inspect", "bert", "--json"]).ok()).unwrap();
+    assert_eq!(json["labels"], json!(["no", "yes", "maybe"]));
 }
 
 #[test]
@@ -528,8 +565,23 @@ fn labels_are_the_names_of_rewards() {
         stored_head(&open(dir), &device()).unwrap().unwrap().1.rewards
     };
     assert_eq!(names(json!({"0": "helpfulness", "1": "safety"})), ["helpfulness", "safety"]);
-    for odd in [json!(null), json!({"0": "x"}), json!({"0": "x", "1": "x"})] {
+    for odd in [json!(null), json!({"0": "x", "1": "x"})] {
         assert_eq!(names(odd), ["LABEL_0", "LABEL_1"]);
+    }
+    // Which rows are meant is not known.
+    let mut config = config("LlamaForSequenceClassification");
+    for (labels, number, says) in [
+        (json!({"0": "x"}), json!(null), "is 1 label"),
+        (json!(null), json!(1), "is 1 label"),
+        (json!({"0": "x", "1": "y", "2": "z"}), json!(2), "are 3 labels"),
+    ] {
+        (config["id2label"], config["num_labels"]) = (labels, number);
+        fs::write(place.path().join("config.json"), config.to_string()).unwrap();
+        let said = run(place.path(), &["inspect", "."]).failed(2);
+        let expected = format!(
+            "score.weight has 2 rows, but config.json says that there {says} (`num_labels`, `id2label`)"
+        );
+        assert!(said.contains(&expected), "{said}");
     }
 }
 

@@ -1,7 +1,7 @@
 //! [`TokenizerFileReader`]: reads the files of a tokenizer by their names.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 
@@ -27,7 +27,7 @@ impl TokenizerFileReader<'_> {
             Ok(bytes) if is_pointer(&bytes) => Err(self.invalid(name, "file of a tokenizer", POINTER)),
             Ok(bytes) => Ok(Some(bytes)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(TokenizerFilesError::Read { path: self.folder.join(name), source }),
+            Err(source) => Err(TokenizerFilesError::Read { path: self.path(name), source }),
         }
     }
 
@@ -46,9 +46,14 @@ impl TokenizerFileReader<'_> {
         json.map(Some).map_err(|error| self.invalid(name, what, error.to_string()))
     }
 
+    /// The path of a file for messages: the model itself, if it is one file that holds all others.
+    fn path(&self, name: &str) -> PathBuf {
+        if self.folder.is_file() { self.folder.to_owned() } else { self.folder.join(name) }
+    }
+
     /// The error that a file is not a valid `what`.
     pub fn invalid(&self, name: &str, what: &'static str, message: impl Into<String>) -> TokenizerFilesError {
-        TokenizerFilesError::Invalid { path: self.folder.join(name), what, message: message.into() }
+        TokenizerFilesError::Invalid { path: self.path(name), what, message: message.into() }
     }
 
     pub(super) fn unsupported(&self, problem: impl Into<String>) -> TokenizerFilesError {

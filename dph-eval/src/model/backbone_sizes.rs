@@ -1,6 +1,5 @@
 //! [`BackboneSizes`]: family and sizes of a language model, by which another model is recognised.
 
-use dph_model::checkpoint::CONFIG_FILE;
 use dph_model::{CheckpointError, Family, ModelFiles};
 use serde::{Deserialize, Serialize};
 
@@ -34,7 +33,7 @@ impl BackboneSizes {
             let family = Family::parse(json)?;
             Ok((family.model_type(), family.decoder()?))
         };
-        let path = files.path().join(CONFIG_FILE);
+        let path = files.config_path();
         let (family, config) =
             parse(&files.config_json()?).map_err(|source| CheckpointError::Config { path, source })?;
         Ok(Self {

@@ -19,15 +19,6 @@ pub enum ModelError {
         /// The directory.
         dir: PathBuf,
     },
-    /// The directory holds no model.
-    #[error(
-        "{}: no model here; a model directory has a config.json, an export a preference_head.json, a run a manifest.json",
-        dir.display()
-    )]
-    NotAModel {
-        /// The directory.
-        dir: PathBuf,
-    },
     /// The directory is a run without any export.
     #[error(
         "{}: no stage of this run has been exported yet (looked for {}); finish the run with `dph-train … --resume`",

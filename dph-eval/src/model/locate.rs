@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use dph_model::ModelFiles;
 use dph_model::checkpoint::ADAPTER_CONFIG_FILE;
 
 use crate::model::error::ModelError;
@@ -20,7 +21,9 @@ pub(crate) fn locate(dir: &Path) -> Result<PathBuf, ModelError> {
         return Ok(dir.to_owned());
     }
     let Some(manifest) = Manifest::load(dir)? else {
-        return Err(ModelError::NotAModel { dir: dir.to_owned() });
+        // Its error says what is here instead.
+        ModelFiles::open(dir)?.config_json()?;
+        return Ok(dir.to_owned());
     };
     let variants = [manifest.variants, manifest.models.into_values().collect()].concat();
     if !variants.is_empty() {
@@ -49,7 +52,7 @@ mod tests {
         let error =
             |dir: &Path| locate(dir).unwrap_err().to_string().replace(&run.display().to_string(), "RUN");
         assert!(error(&run.join("nowhere")).starts_with("RUN/nowhere: there is no such directory; "));
-        assert!(error(run).starts_with("RUN: no model here; "));
+        assert!(error(run).starts_with("RUN/config.json does not exist; every model directory has one, or "));
 
         std::fs::write(run.join(MANIFEST_FILE), r#"{"stages": ["sft", "dph", "more"], "seed": 1}"#).unwrap();
         assert!(

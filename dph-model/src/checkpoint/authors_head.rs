@@ -13,7 +13,7 @@ use super::head_tensors::StoredHead;
 use super::load::{LoadOptions, describe, fit, read};
 use super::open_tensors::open_tensors;
 use super::tensors::Tensors;
-use super::{CONFIG_FILE, CheckpointError, ModelFiles};
+use super::{CheckpointError, ModelFiles};
 use crate::family::{ConfigError, Family, FileTensor, LswtConfig, POOLER, REWARDS};
 
 /// Default of `reward_pooler`.
@@ -49,7 +49,7 @@ pub(super) fn find(
         return Ok(None);
     }
     let config = head_config(lswt, &found)
-        .map_err(|source| CheckpointError::Config { path: files.path().join(CONFIG_FILE), source })?;
+        .map_err(|source| CheckpointError::Config { path: files.config_path(), source })?;
     let tensors = tensors(&config);
     let is_needed = |name: &str| tensors.iter().any(|(_, theirs)| theirs.name == name);
     let superfluous = found.iter().copied().filter(|name| !is_needed(name)).collect();

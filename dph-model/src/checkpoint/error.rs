@@ -4,8 +4,10 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use dph_core::path_kind::PathKind;
+use dph_core::terminal::numbers::counted;
 use dph_core::{HeadFileError, git_lfs};
 
+use super::gguf::is_gguf;
 use crate::family::ConfigError;
 
 /// Most names that are shown for each kind of mismatch.
@@ -141,7 +143,7 @@ pub enum CheckpointError {
         tensor: String,
     },
     /// The tensors in the files do not match the configuration.
-    #[error("the tensors in {} do not match its config.json:{misfit}", path.display())]
+    #[error("the tensors in {} do not match its {}:{misfit}", path.display(), configuration(path))]
     Misfit {
         /// The model directory.
         path: PathBuf,
@@ -157,7 +159,11 @@ pub enum CheckpointError {
         model_type: &'static str,
     },
     /// A base model is given for what is not an adapter.
-    #[error("{} is not an adapter of PEFT, so it has no base model; leave out {}", path.display(), base.display())]
+    #[error(
+        "{} is not an adapter of PEFT, so it has no base model; leave out --base, or `base` in `[model]` (it names {})",
+        path.display(),
+        base.display()
+    )]
     NoAdapter {
         /// The model.
         path: PathBuf,
@@ -184,6 +190,24 @@ pub enum CheckpointError {
         /// Its tensors.
         tensors: String,
     },
+    /// The reward layer has another number of rows than the configuration has labels.
+    #[error(
+        "{}: {tensor} has {}, but config.json says that there {} (`num_labels`, `id2label`); correct config.json, or take the weights that \
+         belong to it",
+        path.display(),
+        counted(*rows, "row"),
+        if *labels == 1 { "is 1 label".to_owned() } else { format!("are {labels} labels") }
+    )]
+    RewardRows {
+        /// The model.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// Its rows.
+        rows: usize,
+        /// The labels.
+        labels: usize,
+    },
     /// The preference head among the weights is invalid.
     #[error(transparent)]
     Head(#[from] HeadFileError),
@@ -208,6 +232,14 @@ pub struct Misfit {
     pub misshapen: Vec<(String, Vec<usize>, Vec<usize>)>,
     /// Tensors of a type that cannot be read: name, type.
     pub unreadable: Vec<(String, String)>,
+}
+
+/// What says which tensors a model needs, in words.
+fn configuration(path: &Path) -> &'static str {
+    match is_gguf(path) {
+        true => "keys (they have their names in the layout of Hugging Face here)",
+        false => "config.json",
+    }
 }
 
 impl CheckpointError {

@@ -170,7 +170,11 @@ impl ModelFiles {
             TOKENIZER_CONFIG_FILE => gguf.tokenizer_config_json(),
             _ => Ok(None),
         };
-        let text = text.map_err(io::Error::other)?;
+        let text = text.map_err(|error| match error {
+            // Callers name the file.
+            CheckpointError::Gguf { problem, .. } => io::Error::other(problem),
+            error => io::Error::other(error),
+        })?;
         text.map(String::into_bytes).ok_or_else(|| {
             io::Error::new(io::ErrorKind::NotFound, format!("there is no {name} in {}", self.path.display()))
         })
@@ -256,7 +260,7 @@ fn remedy(dir: &Path) -> String {
     below.sort();
     let below: Vec<_> = below.iter().map(|path| path.display().to_string()).collect();
     match below.is_empty() {
-        true => "every model directory has one; is this the right directory?".into(),
+        true => "every model directory has one, or an export preference_head.json and a run manifest.json; is this the right directory?".into(),
         false => format!("the directory holds models: name one of {}", below.join(", ")),
     }
 }

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::path::Path;
 
+use dph_core::path_kind::PathKind;
 use memmap2::Mmap;
 
 use super::CheckpointError;
@@ -17,7 +18,11 @@ impl Mapped {
         let io = |source| CheckpointError::Io { path: path.into(), source };
         CheckpointError::check_pointer(path)?;
         let file = File::open(path).map_err(io)?;
-        if file.metadata().map_err(io)?.len() == 0 {
+        let metadata = file.metadata().map_err(io)?;
+        if !metadata.is_file() {
+            return Err(io(std::io::Error::other(PathKind::of(path).to_string())));
+        }
+        if metadata.len() == 0 {
             let problem = "the file is empty".into();
             return Err(CheckpointError::Damaged { path: path.into(), format, bytes: 0, problem });
         }

@@ -18,7 +18,7 @@ use super::reward_layer::{LAYERS, OWN_KEY, SCORE, VALUE_HEAD_FILES};
 use super::tensors::Tensors;
 use super::{CheckpointError, ModelFiles};
 use crate::decoder::{DecoderConfig, ParamKey};
-use crate::family::{Family, FileTensor, REWARDS, keys};
+use crate::family::{Family, FileTensor, REWARDS, keys, label_count};
 
 /// The reward head in a model directory of another program, in f32, or `None` if there is none. A single reward is called `preference`
 /// and several ones as their labels.
@@ -36,6 +36,15 @@ pub(super) fn find(
     let tensors = tensors.as_ref().unwrap_or(model);
     let (weight, bias) = (format!("{layer}.weight"), format!("{layer}.bias"));
     let labels = tensors.info(&weight).and_then(|info| info.shape.first().copied()).unwrap_or(1);
+    let keys = keys(json).unwrap_or_default();
+    if let Some(stated) = label_count(&keys).filter(|stated| layer == SCORE && *stated != labels) {
+        return Err(CheckpointError::RewardRows {
+            path: files.path().into(),
+            tensor: weight,
+            rows: labels,
+            labels: stated,
+        });
+    }
     let width = config.embedding_width();
     let mut needed = vec![FileTensor::new(weight, vec![labels, width])];
     if tensors.info(&bias).is_some() {
@@ -48,7 +57,6 @@ pub(super) fn find(
     if config.d_vocab.is_some() {
         rows = behind_projection(&rows, family, config, model)?;
     }
-    let keys = keys(json).unwrap_or_default();
     let names = names(&keys, labels);
     let own = keys.get(OWN_KEY).cloned().unwrap_or_default();
     let ending = serde_json::from_value(own["ending"].clone()).ok();

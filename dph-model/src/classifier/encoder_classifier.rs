@@ -10,7 +10,7 @@ use dph_core::{Layer, WeightInit};
 use serde_json::Value;
 
 use super::labels::{self, labelled};
-use crate::checkpoint::{CONFIG_FILE, CheckpointError, ModelFiles};
+use crate::checkpoint::{CheckpointError, ModelFiles};
 use crate::decoder::{Decoder, InputError, ParamKey, Part, first_states};
 use crate::encoder::{Encoder, Text};
 use crate::family::{ConfigError, Family, keys};
@@ -38,7 +38,7 @@ impl Classifier {
     ///
     /// As for [`load`](Self::load).
     pub fn load_files(files: &ModelFiles, device: &Device) -> Result<Self, CheckpointError> {
-        let no_classifier = |source| CheckpointError::Config { path: files.path().join(CONFIG_FILE), source };
+        let no_classifier = |source| CheckpointError::Config { path: files.config_path(), source };
         Self::from_encoder(Encoder::load_files(files, device)?).map_err(no_classifier)
     }
 

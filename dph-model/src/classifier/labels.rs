@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::family::keys;
+use crate::family::{keys, label_count};
 
 /// The class of transformers for an encoder with a classification head.
 pub(super) const ENCODER_CLASS: &str = "BertForSequenceClassification";
@@ -18,12 +18,11 @@ pub fn stored_labels(json: &str) -> Option<Vec<String>> {
         return None;
     }
     let named = keys.get("id2label").and_then(Value::as_object);
-    let count = named.map(Map::len).or_else(|| keys.get("num_labels")?.as_u64().map(|count| count as usize));
     let name = |index: usize| {
         let name = named.and_then(|names| names.get(&index.to_string())).and_then(Value::as_str);
         name.map_or_else(|| format!("LABEL_{index}"), str::to_owned)
     };
-    Some((0..count.unwrap_or(2)).map(name).collect())
+    Some((0..label_count(&keys).unwrap_or(2)).map(name).collect())
 }
 
 /// For each class of a task, its place among the classes of a model. The names decide if those of the model are those of the task, in any

@@ -214,5 +214,5 @@ fn is_encoder(files: &ModelFiles, json: &str) -> Result<bool, CheckpointError> {
 }
 
 fn wrong_config(files: &ModelFiles, source: crate::family::ConfigError) -> CheckpointError {
-    CheckpointError::Config { path: files.path().join(crate::checkpoint::CONFIG_FILE), source }
+    CheckpointError::Config { path: files.config_path(), source }
 }

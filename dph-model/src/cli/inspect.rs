@@ -7,7 +7,7 @@ use clap::Args;
 use dph_core::terminal::numbers::{counted, grouped};
 use dph_core::terminal::{Failure, print_pairs, print_table, printable_line};
 
-use super::summary::{Summary, Weights};
+use super::summary::Summary;
 use super::tokenizer::TokenizerSummary;
 
 /// Show a model: what it is, family and sizes, parameters, tokenizer, and the parameters of a preference head
@@ -42,6 +42,9 @@ impl Inspect {
         if !summary.rewards.is_empty() {
             pairs.push(("rewards", printable_line(&summary.rewards.join(", "))));
         }
+        if !summary.labels.is_empty() {
+            pairs.push(("labels", printable_line(&summary.labels.join(", "))));
+        }
         pairs.extend([
             ("family", printable_line(&summary.model_type)),
             ("parameters", grouped(summary.parameters)),
@@ -55,7 +58,7 @@ impl Inspect {
             ("vocabulary", sizes.vocab.to_string()),
             ("context", sizes.context.to_string()),
             ("output matrix", output_matrix(&summary).into()),
-            ("weights", weights(summary.weights.as_ref())),
+            ("weights", weights(&summary)),
         ]);
         pairs.extend(tokenizer(summary.tokenizer.as_ref()));
         print_pairs(out, &pairs)?;
@@ -86,10 +89,13 @@ impl Inspect {
     }
 }
 
-fn weights(weights: Option<&Weights>) -> String {
-    match weights {
-        None => "none here".into(),
-        Some(weights) => {
+fn weights(summary: &Summary) -> String {
+    match (&summary.weights, &summary.missing) {
+        (None, None) => "none here".into(),
+        (None, Some(missing)) => {
+            format!("none here; {} does not exist", printable_line(&missing.display().to_string()))
+        }
+        (Some(weights), _) => {
             let types: Vec<_> = weights.types.iter().map(|(name, count)| format!("{count} {name}")).collect();
             format!("{}: {}", counted(weights.tensors, "tensor"), types.join(", "))
         }

@@ -8,7 +8,7 @@ use dph_core::text_file::read_text;
 use dph_core::{HeadFileError, PoolingKind, PreferenceHeadConfig};
 use dph_model::checkpoint::TensorInfo;
 use dph_model::family::{as_json, has_output};
-use dph_model::{CheckpointError, DecoderConfig, Family, ModelFiles, stored_head_config};
+use dph_model::{CheckpointError, DecoderConfig, Family, ModelFiles, stored_head_config, stored_labels};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -34,6 +34,9 @@ pub(crate) struct Summary {
     pub base: Option<PathBuf>,
     /// The names of the rewards of a head that is stored with the weights or beside them.
     pub rewards: Vec<String>,
+    /// The classes of an encoder with a classification layer.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<String>,
     /// The `model_type` of `config.json`.
     pub model_type: String,
     pub parameters: usize,
@@ -43,6 +46,9 @@ pub(crate) struct Summary {
     pub parts: Vec<Part>,
     /// `None` without weights.
     pub weights: Option<Weights>,
+    /// Without weights, the file that should be there.
+    #[serde(skip)]
+    pub missing: Option<PathBuf>,
     pub tokenizer: Option<TokenizerSummary>,
     pub heads: Vec<Head>,
 }
@@ -81,14 +87,18 @@ impl Summary {
     pub fn read(path: &Path, base: Option<&Path>) -> Result<Self, Failure> {
         if base.is_none() && path.is_file() && path.extension().is_some_and(|extension| extension == "json") {
             let json = read_text(path).map_err(|source| CheckpointError::Io { path: path.into(), source })?;
-            return Self::new(&json, path, None, None, None, None);
+            let missing = path.parent().and_then(|dir| {
+                // A bare name is a file of the working directory.
+                let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
+                tensors(&ModelFiles::open(dir).ok()?).ok()?.err()
+            });
+            return Ok(Self { missing, ..Self::new(&json, path, None, None, None, None)? });
         }
         let files = ModelFiles::open_on(path, base)?;
         let json = files.config_json()?;
-        let infos = match files.tensors() {
-            Ok(infos) => Some(infos),
-            Err(CheckpointError::NotFound { .. }) => None,
-            Err(error) => return Err(error.into()),
+        let (infos, missing) = match tensors(&files)? {
+            Ok(infos) => (Some(infos), None),
+            Err(missing) => (None, Some(missing)),
         };
         let tokenizer = TokenizerSummary::read(&files).map_err(Failure::request)?;
         let head = match (PreferenceHeadConfig::load(files.path()), &infos) {
@@ -102,6 +112,7 @@ impl Summary {
         // The configuration of a reward model need not say that it is one.
         let output = infos.as_ref().and_then(|_| Some(files.causal_outline().ok()?.has_output));
         let summary = Self::new(&json, &files.config_path(), infos, tokenizer, head, output)?;
+        let summary = Self { missing, ..summary };
         match files.adapter_base() {
             Some(base) => Ok(Self {
                 kind: format!("an adapter of PEFT (LoRA), with its base: {}", summary.kind),
@@ -131,6 +142,7 @@ impl Summary {
         let weights = infos.as_ref().map(|infos| Weights { tensors: infos.len(), types });
         let has_output = stored_output.unwrap_or_else(|| has_output(json, &config));
         let kind = match &head {
+            _ if !config.causal && stored_labels(json).is_some() => "an encoder with a classification layer",
             _ if !config.causal => "an encoder",
             Some(StoredHead { is_own: true, .. }) => "a language model with a preference head",
             Some(_) if matches!(family, Family::Lswt(_)) => {
@@ -138,6 +150,13 @@ impl Summary {
             }
             Some(_) if is_classifier(&keys) || !has_output => "a reward model (*ForSequenceClassification)",
             Some(_) => "a language model with a value head",
+            // The layer is among the weights, which are not here.
+            None if is_classifier(&keys) && weights.is_none() => {
+                "a reward model (*ForSequenceClassification)"
+            }
+            None if is_classifier(&keys) => {
+                "a reward model (*ForSequenceClassification) without its layer score.weight"
+            }
             None if !has_output => "a language model without an output matrix",
             None => "a language model",
         };
@@ -149,15 +168,26 @@ impl Summary {
             kind: kind.into(),
             base: None,
             rewards: head.map(|head| head.config.rewards).unwrap_or_default(),
+            labels: stored_labels(json).filter(|_| !config.causal).unwrap_or_default(),
             model_type: keys["model_type"].as_str().unwrap_or_default().into(),
             parameters: config.param_count() - absent,
             sizes: Sizes::for_config(&config),
             has_output,
             parts,
             weights,
+            missing: None,
             tokenizer,
             heads: heads(&config),
         })
+    }
+}
+
+/// What the files of a model say of its tensors, or the file that is missing.
+fn tensors(files: &ModelFiles) -> Result<Result<BTreeMap<String, TensorInfo>, PathBuf>, CheckpointError> {
+    match files.tensors() {
+        Ok(infos) => Ok(Ok(infos)),
+        Err(CheckpointError::NotFound { path, .. }) => Ok(Err(path)),
+        Err(error) => Err(error),
     }
 }
 

@@ -63,7 +63,7 @@ pub enum ConfigError {
     /// The model is an encoder, not a language model.
     #[error(
         "model_type `{model_type}` is an encoder of {parameters} parameters, whose tokens see the whole text: it has no log-likelihood and cannot be a \
-         backbone; load it as an `Encoder` or a `Classifier`"
+         backbone; it can be used as a classifier (`dph-eval bench`, or a stage with the objective `classify`)"
     )]
     NotCausal {
         /// The value in the file.
@@ -72,14 +72,14 @@ pub enum ConfigError {
         parameters: usize,
     },
     /// The model is a language model, not an encoder.
-    #[error("model_type `{model_type}` is a causal language model, not an encoder; load it as a `Backbone`")]
+    #[error("model_type `{model_type}` is a causal language model, not an encoder")]
     NotAnEncoder {
         /// The value in the file.
         model_type: String,
     },
     /// An encoder has no classification head.
     #[error(
-        "`architectures` does not name BertForSequenceClassification: there is no classification head; load it as an `Encoder`"
+        "`architectures` does not name BertForSequenceClassification: there is no classification head; train one with the objective `classify`"
     )]
     NoClassifier,
 }

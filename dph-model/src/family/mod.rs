@@ -23,8 +23,8 @@ use crate::decoder::{DecoderConfig, ParamKey};
 
 pub use bert::BertConfig;
 pub use config_text::as_json;
-pub(crate) use config_text::keys;
 use config_text::read;
+pub(crate) use config_text::{keys, label_count};
 pub use error::ConfigError;
 pub use file_tensor::{FileTensor, Order};
 pub use gpt_neox::GptNeoxConfig;

@@ -81,7 +81,7 @@ fn a_classifier_knows_its_labels() {
     assert_eq!(model.labels(), ["no", "yes"]);
     assert_eq!(model.logits(&[Text::single(vec![1]), Text::single(vec![1, 2])]).unwrap().dims(), [2, 2]);
     let error = Classifier::init(&bert("BertModel").to_string(), 1, &flex()).unwrap_err().to_string();
-    assert!(error.ends_with("load it as an `Encoder`"), "{error}");
+    assert!(error.ends_with("train one with the objective `classify`"), "{error}");
 }
 
 #[test]

@@ -9,9 +9,25 @@ pub(crate) struct Cursor<'a> {
     position: usize,
 }
 
-/// An error in a file, and its position.
+/// What is wrong with a file.
 #[derive(Debug)]
-pub(crate) struct Malformed(pub String);
+pub(crate) struct Malformed {
+    pub problem: String,
+    /// What to do about a file that is as its writer made it; `None` for one that may be damaged.
+    pub remedy: Option<&'static str>,
+}
+
+impl Malformed {
+    /// A file that may be cut or damaged.
+    pub fn damaged(problem: impl Into<String>) -> Self {
+        Self { problem: problem.into(), remedy: None }
+    }
+
+    /// A file that is whole, but not as it has to be.
+    pub fn unusual(problem: impl Into<String>, remedy: &'static str) -> Self {
+        Self { problem: problem.into(), remedy: Some(remedy) }
+    }
+}
 
 impl<'a> Cursor<'a> {
     pub fn new(bytes: &'a [u8]) -> Self {
@@ -24,7 +40,7 @@ impl<'a> Cursor<'a> {
 
     /// An error at this position.
     pub fn malformed(&self, problem: String) -> Malformed {
-        Malformed(format!("{problem} (at byte {})", self.position))
+        Malformed::damaged(format!("{problem} (at byte {})", self.position))
     }
 
     pub fn array<const N: usize>(&mut self, what: &str) -> Result<[u8; N], Malformed> {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use super::WRITE_ANEW;
 use super::cursor::{Cursor, Malformed};
 
 /// Most pairs that are read; files of language models have fewer than a hundred.
@@ -19,8 +20,14 @@ enum Value {
     Whole(i128),
     Real(f64),
     Truth(bool),
+    /// A boolean that is neither 0 nor 1.
+    Odd(u8),
     Text(Range<usize>),
-    Array { kind: u32, len: usize, bytes: Range<usize> },
+    Array {
+        kind: u32,
+        len: usize,
+        bytes: Range<usize>,
+    },
 }
 
 /// The type ids of the format.
@@ -52,7 +59,7 @@ impl Metadata {
             let kind = cursor.u32(&key)?;
             let value = Value::read(cursor, kind, &key)?;
             if values.insert(key.clone(), value).is_some() {
-                return Err(cursor.malformed(format!("the key {key} is there twice")));
+                return Err(Malformed::unusual(format!("the key {key} is there twice"), WRITE_ANEW));
             }
         }
         Ok(Self(values))
@@ -69,7 +76,7 @@ impl Metadata {
     /// An unsigned integer.
     pub fn count(&self, key: &str) -> Result<Option<usize>, Malformed> {
         let Some(number) = self.whole(key)? else { return Ok(None) };
-        let negative = |_| Malformed(format!("the key {key} is {number}, but must not be negative"));
+        let negative = |_| Malformed::damaged(format!("the key {key} is {number}, but must not be negative"));
         usize::try_from(number).map(Some).map_err(negative)
     }
 
@@ -135,7 +142,10 @@ impl Metadata {
         let Some(value) = self.0.get(key) else { return Ok(None) };
         match read(value) {
             Some(read) => Ok(Some(read)),
-            None => Err(Malformed(format!("the key {key} is {}, but must be {needed}", value.described()))),
+            None => {
+                let problem = format!("the key {key} is {}, but must be {needed}", value.described());
+                Err(Malformed::damaged(problem))
+            }
         }
     }
 }
@@ -147,6 +157,7 @@ impl Value {
             Self::Whole(number) => number.to_string(),
             Self::Real(number) => number.to_string(),
             Self::Truth(truth) => truth.to_string(),
+            Self::Odd(byte) => format!("a boolean with the byte {byte}, not 0 or 1"),
             Self::Text(place) => format!("a text of {} bytes", place.len()),
             Self::Array { len, .. } => format!("an array of {len}"),
         }
@@ -167,10 +178,7 @@ impl Value {
             kind::BOOL => match cursor.array(key)? {
                 [0] => Self::Truth(false),
                 [1] => Self::Truth(true),
-                [byte] => {
-                    return Err(cursor
-                        .malformed(format!("the key {key} is a boolean with the byte {byte}, not 0 or 1")));
-                }
+                [byte] => Self::Odd(byte),
             },
             kind::TEXT => Self::Text(cursor.long_bytes(key)?),
             kind::ARRAY => {

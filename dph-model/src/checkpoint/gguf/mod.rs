@@ -50,6 +50,10 @@ const HEADS: [&str; 3] = ["cls", "score", "v_head"];
 /// The key with the number of parts of a model.
 const PARTS: &str = "split.count";
 
+/// What to do about a whole file in which something is not in its usual place.
+const WRITE_ANEW: &str = "write it anew with `gguf-new-metadata IN OUT` of llama.cpp's package gguf, or use the model in the layout of \
+                          Hugging Face";
+
 /// Whether a path is a GGUF file, which holds a whole model.
 pub fn is_gguf(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gguf")) && path.is_file()
@@ -68,11 +72,14 @@ impl Gguf {
     fn open_one(path: &Path) -> Result<Self, CheckpointError> {
         let map = Mapped::open(path, "GGUF")?;
         let parsed = parse(map.bytes());
-        let (metadata, tensors) = parsed.map_err(|Malformed(problem)| CheckpointError::Damaged {
-            path: path.into(),
-            format: "GGUF",
-            bytes: map.bytes().len() as u64,
-            problem,
+        let (metadata, tensors) = parsed.map_err(|Malformed { problem, remedy }| match remedy {
+            Some(remedy) => {
+                CheckpointError::Gguf { path: path.into(), problem: format!("{problem}; {remedy}") }
+            }
+            None => {
+                let bytes = map.bytes().len() as u64;
+                CheckpointError::Damaged { path: path.into(), format: "GGUF", bytes, problem }
+            }
         })?;
         let mut gguf = Self {
             path: path.into(),
@@ -109,7 +116,7 @@ impl Gguf {
 
     /// What was read of the metadata, with an error that names the file.
     fn checked<T>(&self, read: Result<T, Malformed>) -> Result<T, CheckpointError> {
-        read.map_err(|Malformed(problem)| self.unsupported(problem))
+        read.map_err(|Malformed { problem, .. }| self.unsupported(problem))
     }
 
     /// Fails if the file holds the head of a reward model or classifier.
@@ -132,14 +139,20 @@ impl Gguf {
 fn parse(bytes: &[u8]) -> Result<(Metadata, BTreeMap<String, RawTensor>), Malformed> {
     let mut cursor = Cursor::new(bytes);
     if &cursor.array::<4>("the magic number")? != b"GGUF" {
-        return Err(Malformed("it does not start with GGUF".into()));
+        return Err(Malformed::damaged("it does not start with GGUF"));
     }
     match cursor.u32("the version")? {
         2 | 3 => {}
         version if matches!(version.swap_bytes(), 2 | 3) => {
-            return Err(Malformed("it is big-endian, which is not supported".into()));
+            let remedy = "write it as little-endian with `gguf-convert-endian FILE little` of llama.cpp's package gguf";
+            return Err(Malformed::unusual("the file is big-endian, which is not supported", remedy));
         }
-        version => return Err(Malformed(format!("version {version} is not supported, only 2 and 3 are"))),
+        version => {
+            let remedy = "make it anew of the model in the layout of Hugging Face with convert_hf_to_gguf.py of llama.cpp, or use \
+                          that model";
+            let problem = format!("version {version} of GGUF is not supported, only 2 and 3 are");
+            return Err(Malformed::unusual(problem, remedy));
+        }
     }
     let (tensors, pairs) = (cursor.u64("the number of tensors")?, cursor.u64("the number of keys")?);
     let metadata = Metadata::read(&mut cursor, pairs)?;

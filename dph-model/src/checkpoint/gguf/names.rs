@@ -44,10 +44,15 @@ impl Gguf {
     pub fn renamed(&self) -> Vec<Renamed> {
         self.tensors
             .iter()
-            .filter(|(raw, _)| *raw != super::rope::FACTORS)
+            .filter(|(raw, _)| *raw != super::rope::FACTORS && !is_rotation(raw))
             .map(|(raw, tensor)| {
                 let (name, rows) = self.translate(raw).unwrap_or_else(|| (raw.clone(), RowOrder::Same));
                 let mut shape = tensor.shape.clone();
+                // Some writers keep a vector as a matrix of one row.
+                let is_vector = raw.ends_with("norm.weight") || raw.ends_with(".bias");
+                while is_vector && shape.len() > 1 && shape[0] == 1 {
+                    shape.remove(0);
+                }
                 let mut element = tensor.element.clone();
                 if rows == RowOrder::Transposed {
                     shape.reverse();
@@ -131,6 +136,11 @@ impl Gguf {
         let count = |key: &str| self.metadata.count(&self.key(key)).ok().flatten();
         count(key).or_else(|| count("attention.head_count"))
     }
+}
+
+/// Whether a tensor holds the frequencies of the rotation, which old writers kept and the configuration says as well.
+fn is_rotation(raw: &str) -> bool {
+    block(raw).is_some_and(|(_, name)| name.split('.').next() == Some("attn_rot_embd"))
 }
 
 fn gpt2(module: &str, part: &str) -> Option<(String, RowOrder)> {

@@ -71,10 +71,24 @@ impl Gguf {
             Some("llama-bpe" | "llama3" | "llama-v3") => (Value::Null, split_byte_level(&[LLAMA_3], false)),
             Some("qwen2") => (nfc(), split_byte_level(&[QWEN_2], false)),
             Some("qwen35") => (nfc(), split_byte_level(&[QWEN_35], false)),
-            other => {
+            // llama.cpp warns and splits texts by a default that few models have: other tokens than those of training.
+            None | Some("default") => {
+                let what = match name {
+                    None => "the key tokenizer.ggml.pre is missing",
+                    Some(_) => {
+                        "the key tokenizer.ggml.pre is `default`, the name for a tokenizer that the writer did not know"
+                    }
+                };
                 return Err(self.unsupported(format!(
-                    "tokenizer.ggml.pre `{}` is not supported; supported are {NAMES}. Use the Hugging Face directory of this model",
-                    other.unwrap_or("(none)")
+                    "{what}, so it is not known how texts are split into words; if you know the name of the tokenizer, write it with \
+                     `gguf-new-metadata --pre-tokenizer NAME IN OUT` of llama.cpp's package gguf; supported are {NAMES}. Or use the \
+                     Hugging Face directory of this model"
+                )));
+            }
+            Some(other) => {
+                return Err(self.unsupported(format!(
+                    "the key tokenizer.ggml.pre is `{other}`, which is not supported; supported are {NAMES}. Use the Hugging Face \
+                     directory of this model"
                 )));
             }
         };

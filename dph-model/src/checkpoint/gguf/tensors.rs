@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use super::WRITE_ANEW;
 use super::blocks::BlockType;
 use super::cursor::{Cursor, Malformed};
 use super::metadata::Metadata;
@@ -39,22 +40,24 @@ pub(crate) fn read(
     }
     let alignment = metadata.count("general.alignment")?.unwrap_or(DEFAULT_ALIGNMENT);
     if !alignment.is_power_of_two() {
-        return Err(Malformed(format!("general.alignment is {alignment}")));
+        let problem = format!("general.alignment is {alignment}, which is no power of two");
+        return Err(Malformed::unusual(problem, WRITE_ANEW));
     }
     let entries: Vec<Entry> = (0..count).map(|_| Entry::read(cursor)).collect::<Result<_, _>>()?;
     let data = cursor.position().checked_next_multiple_of(alignment);
     let mut tensors = BTreeMap::new();
     for entry in entries {
         let name = entry.name.clone();
-        let tensor = data.and_then(|data| entry.place(data, alignment, file));
-        let tensor = tensor.ok_or_else(|| {
-            Malformed(format!(
+        let tensor = data.and_then(|data| entry.place(data));
+        let tensor = tensor.filter(|tensor| tensor.bytes.end <= file).ok_or_else(|| {
+            Malformed::damaged(format!(
                 "the tensor {name} of {:?} at offset {} is not within the file",
                 entry.shape, entry.offset
             ))
         })?;
+        entry.check(alignment)?;
         if tensors.insert(name.clone(), tensor).is_some() {
-            return Err(Malformed(format!("the tensor {name} is there twice")));
+            return Err(Malformed::unusual(format!("the tensor {name} is there twice"), WRITE_ANEW));
         }
     }
     check_places(&tensors, data.unwrap_or(0), alignment)?;
@@ -74,14 +77,17 @@ fn check_places(
     let (mut end, mut before) = (data, None);
     for (bytes, name) in places {
         if let (true, Some(before)) = (bytes.start < end, before) {
-            return Err(Malformed(format!("the tensors {before} and {name} overlap")));
+            let problem = format!("the tensors {before} and {name} overlap");
+            return Err(Malformed::unusual(problem, WRITE_ANEW));
         }
         let next = end.next_multiple_of(alignment);
         if are_known && bytes.start != next {
-            return Err(Malformed(format!(
-                "the tensor {name} begins at byte {}, but the one before it ends at byte {end}",
+            let problem = format!(
+                "the tensor {name} begins at byte {}, but the one before it ends at byte {end}; such gaps are not read, since a wrong \
+                 offset would be a wrong weight",
                 bytes.start
-            )));
+            );
+            return Err(Malformed::unusual(problem, WRITE_ANEW));
         }
         (end, before) = (bytes.end, Some(name));
     }
@@ -109,22 +115,37 @@ impl Entry {
         Ok(Self { name, shape, element, offset })
     }
 
-    /// The tensor, if its position is valid.
-    fn place(&self, data: usize, alignment: usize, file: usize) -> Option<RawTensor> {
+    /// Fails if the tensor is not where and what a tensor has to be.
+    fn check(&self, alignment: usize) -> Result<(), Malformed> {
+        let Self { name, shape, offset, .. } = self;
+        let Some((len, _)) = self.element.unit() else { return Ok(()) };
+        // Blocks do not span rows.
+        let width = shape.last().copied().unwrap_or(1);
+        if !width.is_multiple_of(len as u64) {
+            let problem =
+                format!("the tensor {name} of {shape:?} has rows that are not whole blocks of {len} weights");
+            return Err(Malformed::unusual(problem, WRITE_ANEW));
+        }
+        if !offset.is_multiple_of(alignment as u64) {
+            let problem = format!(
+                "the tensor {name} is at offset {offset}, which is no multiple of the alignment {alignment}"
+            );
+            return Err(Malformed::unusual(problem, WRITE_ANEW));
+        }
+        Ok(())
+    }
+
+    /// The tensor, if its position can be computed.
+    fn place(&self, data: usize) -> Option<RawTensor> {
         let shape: Vec<usize> =
             self.shape.iter().map(|&axis| usize::try_from(axis)).collect::<Result<_, _>>().ok()?;
         let elements = shape.iter().try_fold(1usize, |product, &axis| product.checked_mul(axis))?;
         let Some((len, size)) = self.element.unit() else {
             return Some(RawTensor { element: self.element.clone(), shape, bytes: 0..0, part: 0 });
         };
-        // Blocks do not span rows.
-        if !shape.last().unwrap_or(&1).is_multiple_of(len) {
-            return None;
-        }
         let start = data.checked_add(usize::try_from(self.offset).ok()?)?;
         let end = start.checked_add((elements / len).checked_mul(size)?)?;
-        let fits = end <= file && self.offset.is_multiple_of(alignment as u64);
-        fits.then(|| RawTensor { element: self.element.clone(), shape, bytes: start..end, part: 0 })
+        Some(RawTensor { element: self.element.clone(), shape, bytes: start..end, part: 0 })
     }
 }
 
