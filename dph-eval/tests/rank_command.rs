@@ -149,7 +149,7 @@ fn wrong_lines_do_not_stop_the_others() {
 
     let outcome = run(place.path(), &["rank", "model", "--input", "sets.jsonl", "--json"]);
     for expected in [
-        "sets.jsonl:2: not JSON: expected ident",
+        "sets.jsonl:2: not JSON: expected value (column 2)",
         "sets.jsonl:4: the field `candidates` is missing",
         "sets.jsonl:5: prompt and longest answer have ",
         "sets.jsonl:6: message 1 in `prompt` has the unknown role `a b`; rename it to one of system, user (human, ",

@@ -95,6 +95,7 @@ fn safetensors_headers_are_held_against_the_file() {
     assert_eq!(read_all(directory(&[("model.safetensors", &safetensors_file(|_| ()))]).path()), Ok(()));
 }
 
+const MAKE_ANEW: &str = "make it anew of the model in the layout of Hugging Face with convert_hf_to_gguf.py";
 const WRITE_ANEW: &str = "write it anew with `gguf-new-metadata IN OUT`";
 
 /// A file whose last tensor begins 64 bytes behind the one before it.
@@ -156,8 +157,8 @@ fn gguf_headers_are_held_against_the_file() {
     }
     // Another copy of a whole file would be the same.
     for (bytes, problem, remedy) in [
-        (with(&|bytes| bytes[4] = 1), "version 1 of GGUF is not supported", "convert_hf_to_gguf.py"),
-        (with(&|bytes| bytes[4] = 9), "version 9 of GGUF is not supported", "convert_hf_to_gguf.py"),
+        (with(&|bytes| bytes[4] = 1), "version 1 of GGUF is not supported", MAKE_ANEW),
+        (with(&|bytes| bytes[4] = 9), "version 9 of GGUF is not supported", MAKE_ANEW),
         (
             with(&|bytes| bytes[4..8].copy_from_slice(&[0, 0, 0, 3])),
             "the file is big-endian",
@@ -166,18 +167,18 @@ fn gguf_headers_are_held_against_the_file() {
         (
             writer(&|writer| writer.u32("general.alignment", 0)),
             "general.alignment is 0, which is no power of two",
-            WRITE_ANEW,
+            MAKE_ANEW,
         ),
-        (writer(&|writer| writer.u32("general.alignment", 24)), "general.alignment is 24", WRITE_ANEW),
+        (writer(&|writer| writer.u32("general.alignment", 24)), "general.alignment is 24", MAKE_ANEW),
         (
             writer(&|writer| writer.u32("llama.block_count", 7)),
             "the key llama.block_count is there twice",
-            WRITE_ANEW,
+            MAKE_ANEW,
         ),
         (
             writer(&|writer| writer.f32_tensor("output_norm.weight", &[8], &[0.0; 8])),
             "the tensor output_norm.weight is there twice",
-            WRITE_ANEW,
+            MAKE_ANEW,
         ),
         (
             llama(some_values).with_offset("output_norm.weight", 33).bytes(),
@@ -187,7 +188,7 @@ fn gguf_headers_are_held_against_the_file() {
         (
             writer(&|writer| writer.tensor("x", &[3, 33], 8, vec![0; 1000])),
             "the tensor x of [3, 33] has rows that are not whole blocks of 32 weights",
-            WRITE_ANEW,
+            MAKE_ANEW,
         ),
         (
             with_gap(&whole),

@@ -119,16 +119,18 @@ fn wrong_requests_and_broken_models_are_told_apart() {
     for key in ["tokenizer.ggml.pre", "tokenizer.ggml.merges", "llama.block_count"] {
         let said = without(key).failed(2);
         assert!(said.contains("odd.gguf: ") && said.contains(key) && !said.contains("odd.gguf/"), "{said}");
+        let said = run(dir, &["convert", "odd.gguf", &format!("out-{key}")]).stderr;
+        assert!(said.contains("odd.gguf: ") && said.contains(key) && !said.contains("odd.gguf/"), "{said}");
     }
-    let heads = llama(some_values).with_value("llama.attention.head_count", 4, &3u32.to_le_bytes());
+    let heads = llama(some_values).with_value("llama.attention.head_count", 4, &0u32.to_le_bytes());
     fs::write(dir.join("odd.gguf"), heads.bytes()).unwrap();
     let said = run(dir, &["inspect", "odd.gguf"]).failed(2);
-    assert!(said.contains("odd.gguf: ") && !said.contains("odd.gguf/"), "{said}");
+    assert!(said.contains("odd.gguf: the number of heads is 0; it must be at least 1"), "{said}");
     let fewer = llama(some_values)
         .with_value("llama.block_count", 4, &1u32.to_le_bytes())
         .without_tensor("output_norm.weight");
     fs::write(dir.join("odd.gguf"), fewer.bytes()).unwrap();
-    let said = run(dir, &["convert", "odd.gguf", "out"]).failed(1);
+    let said = run(dir, &["convert", "odd.gguf", "fewer"]).failed(1);
     assert!(said.contains("the tensors in odd.gguf do not match its keys"), "{said}");
     let said = run(dir, &["inspect", "broken.gguf"]).failed(1);
     assert!(said.contains("broken.gguf (4 bytes) is truncated or not a GGUF file"), "{said}");

@@ -78,7 +78,7 @@ fn a_model_computes_the_same_as_from_a_directory() {
 fn harmless_oddities_do_not_matter() {
     let expected = states(directory().path());
     let (name, shape) = tensors().into_iter().find(|(_, shape)| shape.len() == 1).unwrap();
-    let matrix = llama(some_values).with_axes(name, &[shape[0] as u64, 1]);
+    let matrix = llama(some_values).with_axes(name, &[1, shape[0] as u64]);
     assert_eq!(states(&written(&matrix).1), expected, "{name}");
     let mut old = llama(some_values);
     old.f32_tensor("blk.0.attn_rot_embd.weight", &[4], &[1.0; 4]);

@@ -161,7 +161,7 @@ fn write(
                     .map_err(|error| CheckpointError::Write { path, problem: error.to_string() })?;
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(source) => return Err(CheckpointError::Io { path: files.path().join(name), source }),
+            Err(source) => return Err(CheckpointError::Io { path: files.file_path(name), source }),
         }
     }
     write_text(&out.join(CONFIG_FILE), &with_type(&json, dominant.torch_name()))?;

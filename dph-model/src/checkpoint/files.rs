@@ -115,6 +115,14 @@ impl ModelFiles {
         &self.path
     }
 
+    /// The path of a file for messages, which [`read`](Self::read) does not name: a GGUF file has no files inside.
+    pub fn file_path(&self, name: &str) -> PathBuf {
+        match &self.gguf {
+            Some(_) => self.path.clone(),
+            None => self.path.join(name),
+        }
+    }
+
     /// The file that the configuration is read from: that of the base of an adapter, or a GGUF file.
     pub fn config_path(&self) -> PathBuf {
         match (&self.adapter, &self.gguf) {

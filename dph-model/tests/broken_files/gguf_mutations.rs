@@ -14,7 +14,10 @@ fn outcome(path: &Path) -> Result<Vec<f32>, String> {
     let files = ModelFiles::open(path).map_err(|error| error.to_string())?;
     for name in ["config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"] {
         match files.read(name) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.to_string()),
+            // As for other errors of reading, the caller names the file.
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(format!("{}: {error}", path.display()));
+            }
             _ => {}
         }
     }

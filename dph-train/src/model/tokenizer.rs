@@ -29,7 +29,7 @@ pub(crate) fn copy_files(files: &ModelFiles, to: &Path) -> Result<(), TrainError
                 std::fs::write(&target, bytes).map_err(|error| TrainError::io(&target, error))?;
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(source) => return Err(ChatError::Read { path: files.path().join(name), source }.into()),
+            Err(source) => return Err(ChatError::Read { path: files.file_path(name), source }.into()),
         }
     }
     Ok(())

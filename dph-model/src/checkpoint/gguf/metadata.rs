@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::WRITE_ANEW;
+use super::MAKE_ANEW;
 use super::cursor::{Cursor, Malformed};
 
 /// Most pairs that are read; files of language models have fewer than a hundred.
@@ -59,7 +59,7 @@ impl Metadata {
             let kind = cursor.u32(&key)?;
             let value = Value::read(cursor, kind, &key)?;
             if values.insert(key.clone(), value).is_some() {
-                return Err(Malformed::unusual(format!("the key {key} is there twice"), WRITE_ANEW));
+                return Err(Malformed::unusual(format!("the key {key} is there twice"), MAKE_ANEW));
             }
         }
         Ok(Self(values))

@@ -50,9 +50,12 @@ const HEADS: [&str; 3] = ["cls", "score", "v_head"];
 /// The key with the number of parts of a model.
 const PARTS: &str = "split.count";
 
-/// What to do about a whole file in which something is not in its usual place.
+/// What to do about a whole file in which a tensor is not in its usual place.
 const WRITE_ANEW: &str = "write it anew with `gguf-new-metadata IN OUT` of llama.cpp's package gguf, or use the model in the layout of \
                           Hugging Face";
+
+/// What to do about a whole file that the tools of llama.cpp do not read either.
+const MAKE_ANEW: &str = "make it anew of the model in the layout of Hugging Face with convert_hf_to_gguf.py of llama.cpp, or use that model";
 
 /// Whether a path is a GGUF file, which holds a whole model.
 pub fn is_gguf(path: &Path) -> bool {
@@ -148,10 +151,8 @@ fn parse(bytes: &[u8]) -> Result<(Metadata, BTreeMap<String, RawTensor>), Malfor
             return Err(Malformed::unusual("the file is big-endian, which is not supported", remedy));
         }
         version => {
-            let remedy = "make it anew of the model in the layout of Hugging Face with convert_hf_to_gguf.py of llama.cpp, or use \
-                          that model";
             let problem = format!("version {version} of GGUF is not supported, only 2 and 3 are");
-            return Err(Malformed::unusual(problem, remedy));
+            return Err(Malformed::unusual(problem, MAKE_ANEW));
         }
     }
     let (tensors, pairs) = (cursor.u64("the number of tensors")?, cursor.u64("the number of keys")?);

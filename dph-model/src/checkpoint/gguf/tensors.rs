@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::WRITE_ANEW;
 use super::blocks::BlockType;
 use super::cursor::{Cursor, Malformed};
 use super::metadata::Metadata;
+use super::{MAKE_ANEW, WRITE_ANEW};
 use crate::checkpoint::ElementType;
 
 /// Most tensors that are read; the largest models have some thousands.
@@ -41,7 +41,7 @@ pub(crate) fn read(
     let alignment = metadata.count("general.alignment")?.unwrap_or(DEFAULT_ALIGNMENT);
     if !alignment.is_power_of_two() {
         let problem = format!("general.alignment is {alignment}, which is no power of two");
-        return Err(Malformed::unusual(problem, WRITE_ANEW));
+        return Err(Malformed::unusual(problem, MAKE_ANEW));
     }
     let entries: Vec<Entry> = (0..count).map(|_| Entry::read(cursor)).collect::<Result<_, _>>()?;
     let data = cursor.position().checked_next_multiple_of(alignment);
@@ -57,7 +57,7 @@ pub(crate) fn read(
         })?;
         entry.check(alignment)?;
         if tensors.insert(name.clone(), tensor).is_some() {
-            return Err(Malformed::unusual(format!("the tensor {name} is there twice"), WRITE_ANEW));
+            return Err(Malformed::unusual(format!("the tensor {name} is there twice"), MAKE_ANEW));
         }
     }
     check_places(&tensors, data.unwrap_or(0), alignment)?;
@@ -78,7 +78,7 @@ fn check_places(
     for (bytes, name) in places {
         if let (true, Some(before)) = (bytes.start < end, before) {
             let problem = format!("the tensors {before} and {name} overlap");
-            return Err(Malformed::unusual(problem, WRITE_ANEW));
+            return Err(Malformed::unusual(problem, MAKE_ANEW));
         }
         let next = end.next_multiple_of(alignment);
         if are_known && bytes.start != next {
@@ -124,7 +124,7 @@ impl Entry {
         if !width.is_multiple_of(len as u64) {
             let problem =
                 format!("the tensor {name} of {shape:?} has rows that are not whole blocks of {len} weights");
-            return Err(Malformed::unusual(problem, WRITE_ANEW));
+            return Err(Malformed::unusual(problem, MAKE_ANEW));
         }
         if !offset.is_multiple_of(alignment as u64) {
             let problem = format!(
