@@ -12,4 +12,6 @@ USER dph
 COPY --from=build /src/target/release/dph-eval /usr/local/bin/
 EXPOSE 8080
 # The container is asked to end by SIGTERM, and the service then answers what it has accepted.
-ENTRYPOINT ["dph-eval", "serve", "--listen", "0.0.0.0:8080"]
+# `-e DPH_LISTEN=0.0.0.0:9000` or `--listen` chooses another address.
+ENV DPH_LISTEN=0.0.0.0:8080
+ENTRYPOINT ["dph-eval", "serve"]

@@ -25,7 +25,8 @@ use serde_json::{Value, json};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let (address, settings) = arguments.split_first().ok_or("give the address of the service")?;
+    let usage = "usage: serve_load ADDRESS [kind=rerank|chat|mixed] [seconds=60] [capacity=15] [clients=16] [texts=4] [tokens=16] [system=0] [pid=PID]";
+    let (address, settings) = arguments.split_first().ok_or(usage)?;
     let settings = Settings::new(address.parse()?, settings)?;
     let time = Duration::from_secs(settings.capacity);
     let capacity = settings.run(settings.clients, time, None);

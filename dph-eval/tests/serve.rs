@@ -65,7 +65,7 @@ const TEXTS: [&str; 4] = ["Ann.", "Bob wrote it, I think.", "", "Nobody knows"];
 fn the_scores_are_those_of_command_line_and_library() {
     let place = place();
     let dir = place.path();
-    let server = Server::start(dir, &["first", "other=second", "plain"]);
+    let server = Server::start(dir, &["first", "org/other=second", "plain"]);
     let expected = library(&dir.join("first"), &[Message::user("Who wrote it?")], &TEXTS);
     let first: Vec<f64> = expected.iter().map(|heads| heads[0]).collect();
     let second: Vec<f64> = expected.iter().map(|heads| heads[1]).collect();
@@ -140,13 +140,19 @@ fn the_scores_are_those_of_command_line_and_library() {
 
     // A conversation, and another model.
     let prompt = [Message::system("Be true."), Message::user("Who wrote it?")];
-    let body = json!({"query": prompt, "texts": TEXTS, "raw_scores": true, "model": "other"});
+    let body = json!({"query": prompt, "texts": TEXTS, "raw_scores": true, "model": "org/other"});
     let other: Vec<f64> = library(&dir.join("second"), &prompt, &TEXTS).concat();
     assert_eq!(in_order(&server.post("/rerank", &body).ok(), "score"), other);
 
     let models = server.get("/v1/models").ok();
     let names: Vec<&Value> = models["data"].as_array().unwrap().iter().map(|model| &model["id"]).collect();
-    assert_eq!(names, ["first", "other", "plain"]);
+    assert_eq!(names, ["first", "org/other", "plain"]);
+    for path in ["/v1/models/org/other", "/v1/models/org%2Fother"] {
+        assert_eq!(server.get(path).ok(), models["data"][1]);
+    }
+    for path in ["/v1/models/other", "/v1/models/%FF"] {
+        assert_eq!(server.get(path).failed(404).0, "model");
+    }
     assert_eq!(models["data"][0]["heads"], json!(["preference", "helpfulness"]));
     assert_eq!(server.get("/health").ok(), json!({"status": "ok"}));
 }
@@ -156,7 +162,8 @@ fn the_scores_are_those_of_command_line_and_library() {
 fn requests_of_several_clients_share_batches() {
     let place = place();
     let dir = place.path();
-    let server = Server::start(dir, &["first", "--queue", "200"]);
+    // However long it takes on this machine.
+    let server = Server::start(dir, &["first", "--queue", "200", "--timeout", "300"]);
     let model = Model::open(&dir.join("first"), &dph_core::device("flex").unwrap()).unwrap();
     let mut before = 0.0;
     // They wait for each other only if they take longer to compute than to send, hence longer ones where this machine is too fast.
@@ -211,7 +218,11 @@ fn an_error_is_json_that_names_the_field() {
         (json!({"query": [], "texts": ["a"]}), "query", "`query`: expected a list of messages"),
         (json!({"query": [{"role": "a b", "content": "x"}], "texts": ["a"]}), "query", "is not a role"),
         (json!({"query": "x", "texts": []}), "texts", "`texts` must have at least one text"),
-        (json!({"query": "x", "texts": ["a", 1]}), "texts[1]", "`texts[1]`: invalid type: integer"),
+        (
+            json!({"query": "x", "texts": ["a", 1]}),
+            "texts[1]",
+            "`texts[1]`: expected a string, found the number 1",
+        ),
         (
             json!({"query": "x", "texts": ["a", "b", "c", "d"]}),
             "texts",
@@ -221,7 +232,29 @@ fn an_error_is_json_that_names_the_field() {
         (json!({"query": "x", "texts": [long.repeat(8)]}), "texts", "the context of the model is 256"),
         (json!({"query": "x", "texts": ["a"], "head": "safety"}), "head", "it has preference, helpfulness"),
         (json!({"query": "x", "texts": ["a"], "model": "plain"}), "model", "`plain` has no preference head"),
-        (json!({"query": "x", "texts": ["a"], "raw_scores": "yes"}), "raw_scores", "invalid type: string"),
+        (
+            json!({"query": "x", "texts": ["a"], "raw_scores": "yes"}),
+            "raw_scores",
+            "expected true or false, found a string",
+        ),
+        (
+            json!({"query": "x", "texts": ["a"], "truncation_direction": 1}),
+            "truncation_direction",
+            "expected one of Left",
+        ),
+        (json!({"query": "x", "texts": ["a"], "truncation_direction": "up"}), "truncation_direction", "`up`"),
+        (json!(["x", ["a"]]), "body", "expected an object, found a list"),
+        (json!({"query": [["user", "x"]], "texts": ["a"]}), "query", "message 1: it is not an object"),
+        (
+            json!({"query": [{"role": "user", "content": [{"type": null, "text": "x"}]}], "texts": ["a"]}),
+            "query",
+            "a part of `content` must be",
+        ),
+        (
+            json!({"query": "x", "texts": ["a"], "query_": 1, "texts": null}),
+            "texts",
+            "expected a list, found null",
+        ),
     ] {
         let (found, said) = rerank(body.clone()).failed(422);
         assert_eq!(found, param, "{body}: {said}");
@@ -234,6 +267,41 @@ fn an_error_is_json_that_names_the_field() {
     );
     let (param, said) = server.post("/v1/score", &json!({"text_1": ["a", "b"], "text_2": ["c"]})).failed(422);
     assert!(param == "text_1" && said.contains("has 2 texts and `text_2` has 1"), "{said}");
+    // Null is as good as nothing, and a whole number may have a point.
+    let nulls = json!({"query": "x", "texts": ["a"], "raw_scores": null, "return_text": null, "truncate": null, "truncation_direction": null, "model": null, "head": null});
+    rerank(nulls).ok();
+    let documents = |more: Value| {
+        let mut body = json!({"query": "x", "documents": ["a", "b"], "top_n": 1.0});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        server.post("/v1/rerank", &body)
+    };
+    assert_eq!(documents(json!({"rank_fields": null})).ok()["results"].as_array().unwrap().len(), 1);
+    for (path, body, param) in [
+        ("/v1/rerank", json!({"query": "x", "documents": ["a"], "rank_fields": ["title"]}), "rank_fields"),
+        (
+            "/v2/rerank",
+            json!({"query": "x", "documents": ["a"], "max_chunks_per_doc": 2}),
+            "max_chunks_per_doc",
+        ),
+        (
+            "/score",
+            json!({"text_1": "x", "text_2": "a", "truncate_prompt_tokens": 8}),
+            "truncate_prompt_tokens",
+        ),
+    ] {
+        let (found, said) = server.post(path, &body).failed(400);
+        assert!(found == param && said.contains("is not supported"), "{said}");
+    }
+    documents(json!({"max_tokens_per_doc": 0})).failed(422);
+    // A document of three tokens has the score of its first three tokens.
+    let scored = |document: &str, most: Value| {
+        let body =
+            json!({"query": "x", "documents": [document], "max_tokens_per_doc": most, "raw_scores": true});
+        server.post("/v2/rerank", &body).ok()["results"][0]["relevance_score"].clone()
+    };
+    assert_eq!(scored("abc", json!(3)), scored("abc", json!(null)));
+    assert_eq!(scored(&"word ".repeat(60), json!(3)), scored(&"word ".repeat(70), json!(3)));
+    assert_ne!(scored("one two", json!(1)), scored("one two", json!(null)));
     let (param, said) = server.post("/predict", &json!({"inputs": "a"})).failed(422);
     assert!(param == "inputs" && said.contains("a text alone has no reward"), "{said}");
     let (param, _) = server.post("/v1/rerank", &json!({"query": "a", "documents": [{}]})).failed(422);
@@ -252,9 +320,19 @@ fn an_error_is_json_that_names_the_field() {
     server.send(&endless).failed(413);
     server.post_bytes("/rerank", b"{").failed(400);
     server.send(&request("POST", "/rerank", &[("Content-Type", "text/plain")], b"{}")).failed(415);
+    let encoded = [("Content-Type", "application/json"), ("Content-Encoding", "gzip")];
+    assert!(
+        server
+            .send(&request("POST", "/rerank", &encoded, b"{}"))
+            .failed(415)
+            .1
+            .contains("Content-Encoding: gzip")
+    );
+    let marked = [&b"\xEF\xBB\xBF"[..], br#"{"query": "x", "texts": ["a"]}"#].concat();
+    server.post_bytes("/rerank", &marked).ok();
     server.get("/nothing").failed(404);
     let wrong_method = server.get("/rerank");
-    wrong_method.failed(405);
+    assert_eq!(wrong_method.failed(405).1, "this path has the method POST");
     assert_eq!(wrong_method.header("allow"), Some("POST"));
     assert!(server.get("/health").header("x-request-id").is_some());
     // What is too long can be cut.
@@ -275,13 +353,13 @@ fn keys_and_origins_are_asked_for() {
     let place = place();
     fs::write(place.path().join("keys"), "# of the site\nsecret\n").unwrap();
     let args = ["first", "--api-keys", "keys", "--cors-origin", "https://example.org"];
-    let server = Server::start_with(place.path(), &args, &[("DPH_API_KEYS", "other, third")]);
+    let server = Server::start_with(place.path(), &args, &[("DPH_API_KEYS", "other, third\nfourth")]);
     let body = json!({"query": "Who?", "texts": ["a"]}).to_string();
     let with = |headers: &[(&str, &str)]| {
         let headers = [&[("Content-Type", "application/json")], headers].concat();
         server.send(&request("POST", "/rerank", &headers, body.as_bytes()))
     };
-    for key in ["secret", "other", "third"] {
+    for key in ["secret", "other", "third", "fourth"] {
         with(&[("Authorization", &format!("Bearer {key}"))]).ok();
     }
     for headers in [&[][..], &[("Authorization", "Bearer secre")], &[("Authorization", "secret")]] {
@@ -289,13 +367,22 @@ fn keys_and_origins_are_asked_for() {
         refused.failed(401);
         assert_eq!(refused.header("www-authenticate"), Some("Bearer"));
     }
+    assert!(with(&[]).failed(401).1.contains("a key is needed"));
+    assert!(with(&[("Authorization", "Bearer wrong")]).failed(401).1.contains("is not known"));
     server.get("/metrics").failed(401);
     server.get("/v1/models").failed(401);
     server.get("/health").ok();
     server.get("/openapi.json").ok();
     let preflight = |server: &Server, origin: &str| {
-        let headers = [("Origin", origin), ("Access-Control-Request-Method", "POST")];
+        let headers = [
+            ("Origin", origin),
+            ("Access-Control-Request-Method", "POST"),
+            ("Access-Control-Request-Headers", "x-stainless-os"),
+        ];
         let answer = server.send(&request("OPTIONS", "/rerank", &headers, b""));
+        if let Some(headers) = answer.header("access-control-allow-headers") {
+            assert_eq!(headers, "x-stainless-os");
+        }
         answer.header("access-control-allow-origin").map(String::from)
     };
     assert_eq!(preflight(&server, "https://example.org").as_deref(), Some("https://example.org"));
@@ -304,6 +391,7 @@ fn keys_and_origins_are_asked_for() {
 
     let server = Server::start(place.path(), &["first"]);
     assert_eq!(preflight(&server, "https://example.org"), None);
+    assert!(!server.get("/health").head.to_ascii_lowercase().contains("access-control"));
 }
 
 #[test]
@@ -446,7 +534,8 @@ fn the_end_loses_no_accepted_request() {
 #[test]
 fn the_log_has_no_contents_and_the_description_is_whole() {
     let place = place();
-    let server = Server::start(place.path(), &["first"]);
+    // Other crates tell tokens in their details.
+    let server = Server::start_with(place.path(), &["first"], &[("RUST_LOG", "trace")]);
     server.post("/rerank", &json!({"query": "confidential", "texts": ["private"]})).ok();
     server
         .post("/rerank", &json!({"query": "confidential", "texts": ["private"], "model": "hidden"}))
@@ -464,6 +553,10 @@ fn the_log_has_no_contents_and_the_description_is_whole() {
         let name = body["$ref"].as_str().unwrap().strip_prefix("#/components/schemas/").unwrap();
         assert!(description["components"]["schemas"][name]["properties"].is_object(), "{path}");
     }
+    let open = &paths["/health"]["get"]["responses"];
+    assert!(open.get("401").is_none() && open.get("405").is_some(), "{open}");
+    let streams = &paths["/v1/completions"]["post"]["responses"]["200"]["content"];
+    assert!(streams.get("text/event-stream").is_some(), "{streams}");
     // No reference leads nowhere.
     let text = description.to_string();
     for reference in text.split("\"$ref\":\"#").skip(1) {
@@ -476,7 +569,7 @@ fn the_log_has_no_contents_and_the_description_is_whole() {
                 &server
                     .send(&request(
                         if paths[path].get("post").is_some() { "POST" } else { "GET" },
-                        path,
+                        &path.replace("{id}", "first"),
                         &[],
                         b""
                     ))
@@ -491,6 +584,9 @@ fn the_log_has_no_contents_and_the_description_is_whole() {
 fn what_cannot_be_served_is_a_wrong_request() {
     let place = place();
     let refused = |args: &[&str]| run(place.path(), &[&["serve"], args].concat()).failed(2);
+    for none in ["", " , \n"] {
+        assert!(refused(&["first", "--api-key", none]).contains("DPH_API_KEYS has no key"));
+    }
     assert!(refused(&["first", "first"]).contains("two models have the name `first`"));
     assert!(refused(&["nothing"]).contains("nothing: there is no such directory"));
     assert!(refused(&["first", "--cors-origin", "example.org"]).contains("`example.org` is not an origin"));

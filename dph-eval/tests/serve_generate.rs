@@ -29,11 +29,17 @@ fn open(dir: &Path) -> Model {
     Model::open(dir, &dph_core::device("flex").unwrap()).unwrap()
 }
 
-/// The answers of the library.
+/// The answers of the library, by their numbers.
 fn library(model: &Model, prompt: Vec<u32>, answers: usize, max_tokens: usize, seed: u64) -> Vec<Answer> {
     let sampling = Sampling { temperature: 1.0, max_tokens, seed, ..Sampling::default() };
     let settings = BestOf { answers, sampling, ..BestOf::default() };
     generate(model, &[prompt], &settings, &mut |_| {}).unwrap().remove(0).answers
+}
+
+/// Answers in the order of their rewards.
+fn ranked(mut answers: Vec<Answer>) -> Vec<Answer> {
+    answers.sort_by(|a, b| b.scores.rewards[0].total_cmp(&a.scores.rewards[0]));
+    answers
 }
 
 fn chat(more: Value) -> Value {
@@ -60,7 +66,7 @@ fn answers_and_rewards_are_those_of_the_library() {
     // A prompt that begins with an earlier one has other last digits.
     let server = Server::start(place.path(), &["model", "plain", "--prefix-cache", "0"]);
     let prompt = model.tokenizer.prompt(&[Message::user("Who wrote it?")]).unwrap();
-    let expected = library(&model, prompt.clone(), 3, 20, 7);
+    let expected = ranked(library(&model, prompt.clone(), 3, 20, 7));
     let found = server.post("/v1/chat/completions", &chat(json!({"n": 3, "logprobs": true}))).ok();
     assert_eq!(
         (&found["object"], &found["model"], &found["seed"]),
@@ -132,7 +138,20 @@ fn a_stream_has_the_same_answers() {
     );
     let usage = &all.last().unwrap()["usage"];
     assert!(usage["completion_tokens"].as_u64() > Some(3), "{usage}");
-    for (index, expected) in whole["choices"].as_array().unwrap().iter().enumerate() {
+    assert_eq!(all[0]["usage"], Value::Null);
+    // A stream has answers by their numbers, and another response the best first.
+    let text_of = |index: usize| -> String {
+        let choices = all.iter().filter_map(|event| event["choices"].get(0));
+        choices
+            .filter(|choice| choice["index"] == index)
+            .filter_map(|choice| choice["delta"]["content"].as_str())
+            .collect()
+    };
+    for index in 0..3 {
+        let text = text_of(index);
+        let choices = whole["choices"].as_array().unwrap();
+        let expected = choices.iter().find(|choice| choice["message"]["content"] == text);
+        let Some(expected) = expected else { panic!("{text:?} is not in {whole}") };
         let of_choice = |event: &Value| {
             event["choices"].as_array().unwrap().iter().find(|choice| choice["index"] == index).cloned()
         };
@@ -277,7 +296,8 @@ fn texts_are_continued() {
         .into_iter()
         .chain(model.tokenizer.encode_text("Ann wrote").unwrap())
         .collect();
-    let expected = library(&model, tokens.clone(), 2, 9, 3);
+    let numbered = library(&model, tokens.clone(), 2, 9, 3);
+    let expected = ranked(numbered.clone());
     for prompt in [json!("Ann wrote"), json!(tokens), json!([tokens]), json!(["Ann wrote"])] {
         let body = json!({"prompt": prompt, "n": 2, "max_tokens": 9, "seed": 3, "logprobs": 0});
         let found = server.post("/v1/completions", &body).ok();
@@ -295,10 +315,21 @@ fn texts_are_continued() {
     let mut streamed = two.clone();
     streamed["stream"] = json!(true);
     let all = events(&server.post("/v1/completions", &streamed));
-    for index in 0..4 {
-        let parts = all.iter().map(|event| &event["choices"][0]).filter(|choice| choice["index"] == index);
-        let text: String = parts.map(|part| part["text"].as_str().unwrap()).collect();
-        assert_eq!(text, found["choices"][index]["text"].as_str().unwrap());
+    let streamed: Vec<String> = (0..4)
+        .map(|index| {
+            let parts =
+                all.iter().map(|event| &event["choices"][0]).filter(|choice| choice["index"] == index);
+            parts.map(|part| part["text"].as_str().unwrap()).collect()
+        })
+        .collect();
+    assert_eq!(streamed[..2], [&*numbered[0].text, &*numbered[1].text]);
+    for of_prompt in [0..2, 2..4] {
+        let texts = found["choices"].as_array().unwrap()[of_prompt.clone()].iter();
+        let mut texts: Vec<&str> = texts.map(|choice| choice["text"].as_str().unwrap()).collect();
+        let mut streamed: Vec<&str> = streamed[of_prompt].iter().map(|text| &**text).collect();
+        texts.sort_unstable();
+        streamed.sort_unstable();
+        assert_eq!(streamed, texts);
     }
 }
 
@@ -312,9 +343,10 @@ fn what_cannot_be_generated_names_the_field() {
         (json!({"n": 3, "best_of": 2}), 422, "best_of", "must be at least `n`, 3"),
         (json!({"n": 5}), 422, "n", "at most 4 are generated"),
         (json!({"max_tokens": 51}), 422, "max_tokens", "at most 50 are generated"),
-        (json!({"max_completion_tokens": 0}), 422, "max_tokens", "at least 1"),
+        (json!({"max_completion_tokens": 0}), 422, "max_completion_tokens", "at least 1"),
         (json!({"temperature": -1.0}), 422, "temperature", "at least 0"),
-        (json!({"temperature": 0.0, "n": 2}), 422, "temperature", "gives the same answer 2 times"),
+        (json!({"stream_options": [true]}), 422, "stream_options", "expected an object, found a list"),
+        (json!({"seed": 0.5}), 422, "seed", "expected a whole number"),
         (json!({"top_p": 0.0}), 422, "top_p", "greater than 0"),
         (json!({"messages": []}), 422, "messages", "expected a list of messages"),
         (
@@ -326,6 +358,33 @@ fn what_cannot_be_generated_names_the_field() {
         (json!({"model": "plain", "token_rewards": true}), 422, "model", "has no preference head"),
         (json!({"head": "safety"}), 422, "head", "it has preference, helpfulness"),
         (json!({"tools": [{}]}), 400, "tools", "not supported"),
+        (json!({"functions": [{}]}), 400, "functions", "answers are text"),
+        (json!({"tool_choice": "required"}), 400, "tool_choice", "answers are text"),
+        (json!({"modalities": ["text", "audio"]}), 400, "modalities", "answers are text"),
+        (json!({"guided_json": {"type": "object"}}), 400, "guided_json", "not bound to a form"),
+        (json!({"min_p": 0.1}), 400, "min_p", "use `top_p`"),
+        (json!({"min_tokens": 3}), 400, "min_tokens", "not supported"),
+        (json!({"ignore_eos": true}), 400, "ignore_eos", "not supported"),
+        (json!({"stop_token_ids": [1]}), 400, "stop_token_ids", "use `stop`"),
+        (json!({"logit_bias": {"1": 5}}), 400, "logit_bias", "not supported"),
+        (
+            json!({"messages": [{"role": "assistant", "content": null, "tool_calls": [{"id": "a"}]}]}),
+            422,
+            "messages",
+            "`tool_calls` is not supported",
+        ),
+        (
+            json!({"messages": [{"role": "tool", "content": "1"}]}),
+            422,
+            "messages",
+            "the role \"tool\" is not supported",
+        ),
+        (
+            json!({"messages": [{"role": "user", "content": [{"type": "refusal", "refusal": "no"}]}]}),
+            422,
+            "messages",
+            "type `refusal` is not supported",
+        ),
         (json!({"top_logprobs": 3}), 400, "top_logprobs", "not supported"),
         (json!({"presence_penalty": 1.0}), 400, "presence_penalty", "use `repetition_penalty`"),
         (json!({"response_format": {"type": "json_object"}}), 400, "response_format", "answers are text"),
@@ -333,6 +392,38 @@ fn what_cannot_be_generated_names_the_field() {
         let (found, said) = server.post("/v1/chat/completions", &chat(more.clone())).failed(status);
         assert_eq!(found, param, "{more}: {said}");
         assert!(said.contains(message), "{more}: {said}");
+    }
+    let many = json!({"prompt": ["a", "b", "c", "d", "e"], "max_tokens": 2});
+    assert_eq!(server.post("/v1/completions", &many).failed(422).0, "prompt");
+    // What asks for nothing passes.
+    let neutral = json!({
+        "tools": [], "tool_choice": "auto", "functions": null, "function_call": "none", "modalities": ["text"], "min_p": 0, "min_tokens": 0,
+        "ignore_eos": false, "stop_token_ids": [], "logit_bias": {}, "presence_penalty": 0.0, "response_format": {"type": "text"}, "stop": [],
+        "top_logprobs": 0, "seed": -0.0, "max_tokens": 2.0,
+    });
+    server.post("/v1/chat/completions", &chat(neutral)).ok();
+    // A developer is the system, and no content an empty one.
+    let of = |messages: Value| {
+        let found =
+            server.post("/v1/chat/completions", &chat(json!({"messages": messages, "max_tokens": 4}))).ok();
+        (found["choices"][0]["message"].clone(), found["usage"].clone())
+    };
+    let talk = |role: &str, content: Value| {
+        of(
+            json!([{"role": role, "content": content}, {"role": "user", "content": "Who?"}, {"role": "assistant", "content": null}, {"role": "user", "content": "Why?"}]),
+        )
+    };
+    assert_eq!(talk("developer", json!("Be brief.")), talk("system", json!("Be brief.")));
+    assert_eq!(talk("system", json!(null)), talk("system", json!("")));
+    // At a temperature of 0, or one that no number of f32 divides by, all answers are the most likely one.
+    let greedy = |temperature: f64, n: usize| {
+        server.post("/v1/chat/completions", &chat(json!({"temperature": temperature, "n": n}))).ok()["choices"].clone()
+    };
+    let expected = greedy(0.0, 1)[0]["message"].clone();
+    for (temperature, n) in [(0.0, 3), (1e-39, 1), (1e-300, 2)] {
+        for choice in greedy(temperature, n).as_array().unwrap() {
+            assert_eq!(choice["message"], expected, "{temperature}");
+        }
     }
     let completion = |body: Value| server.post("/v1/completions", &body);
     assert_eq!(completion(json!({"prompt": []})).failed(422).0, "prompt");
@@ -362,4 +453,76 @@ fn requests_take_turns() {
         server.metric("dph_abandoned_total{model=\"model\"}") == 1.0
             && server.metric("dph_queue_requests{model=\"model\"}") == 0.0
     });
+}
+
+/// The end of an answer is sent when it ends or is dropped, and the log and the metrics have the end of a stream.
+#[test]
+fn ends_are_told_when_they_come() {
+    let place = place();
+    let server = Server::start(place.path(), &["model"]);
+    for more in
+        [json!({"reject_every": 4}), json!({"stop": ["e", "o"]}), json!({"reject_every": 5, "stop": ["th"]})]
+    {
+        let mut body = chat(json!({"n": 6, "max_tokens": 40, "stream": true, "seed": 3}));
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let all = events(&server.post("/v1/chat/completions", &body));
+        let place_of = |index: usize, is_end: bool| {
+            let choice = |event: &Value| event["choices"][0].clone();
+            all.iter().rposition(|event| {
+                choice(event)["index"] == index && choice(event)["finish_reason"].is_null() != is_end
+            })
+        };
+        let ends: Vec<usize> = (0..6).map(|index| place_of(index, true).unwrap()).collect();
+        let last_text = (0..6).filter_map(|index| place_of(index, false)).max().unwrap();
+        assert!(ends.iter().any(|&end| end < last_text), "{more}: all ends come last");
+        for (index, &end) in ends.iter().enumerate() {
+            assert!(all[end]["choices"][0]["reward"].is_f64(), "{more}");
+            assert!(place_of(index, false).is_none_or(|text| text < end), "{more}: something follows an end");
+        }
+        // The answers and rewards are those of a response without a stream.
+        body["stream"] = json!(false);
+        let whole = server.post("/v1/chat/completions", &body).ok();
+        let mut expected: Vec<(f64, String)> =
+            whole["choices"].as_array().unwrap().iter().map(of_end).collect();
+        let mut found: Vec<(f64, String)> = ends.iter().map(|&end| of_end(&all[end]["choices"][0])).collect();
+        expected.sort_by(|a, b| a.0.total_cmp(&b.0));
+        found.sort_by(|a, b| a.0.total_cmp(&b.0));
+        for (found, expected) in found.iter().zip(&expected) {
+            assert!(
+                (found.0 - expected.0).abs() < 1e-4 && found.1 == expected.1,
+                "{found:?} instead of {expected:?}"
+            );
+        }
+    }
+    let streams = "dph_requests_total{route=\"/v1/chat/completions\",status=\"200\"}";
+    server.until("the streams are not counted", || server.metric(streams) == 6.0);
+}
+
+/// The reward and the reason of the end of an answer.
+fn of_end(choice: &Value) -> (f64, String) {
+    (choice["reward"].as_f64().unwrap(), choice["finish_reason"].to_string())
+}
+
+#[test]
+fn a_stream_is_logged_when_it_ends() {
+    let place = tempfile::tempdir().unwrap();
+    write_endless_model(&place.path().join("model"));
+    let limit = ENDLESS.to_string();
+    let endless = chat(json!({"max_tokens": ENDLESS, "temperature": 0.0, "stream": true}));
+    let counted = |server: &Server, status: u16| {
+        server.metric(&format!("dph_requests_total{{route=\"/v1/chat/completions\",status=\"{status}\"}}"))
+    };
+    let server = Server::start(place.path(), &["model", "--max-answer-tokens", &limit, "--timeout", "300"]);
+    let stream = server.begin_stream("/v1/chat/completions", &endless);
+    assert!(!server.log().contains("/v1/chat/completions"), "{}", server.log());
+    drop(stream);
+    server.until("the client has not left", || counted(&server, 499) == 1.0);
+    let logs = |server: &Server, line: &str| server.log().contains(line);
+    server.until("the log lacks it", || logs(&server, "route=\"/v1/chat/completions\" status=499"));
+
+    let server = Server::start(place.path(), &["model", "--max-answer-tokens", &limit, "--timeout", "1"]);
+    let late = server.post("/v1/chat/completions", &endless);
+    assert!(late.status == 200 && late.text().contains("more than 1 s"), "{}", late.text());
+    server.until("the error is not counted", || counted(&server, 504) == 1.0);
+    server.until("the log lacks it", || logs(&server, "route=\"/v1/chat/completions\" status=504"));
 }

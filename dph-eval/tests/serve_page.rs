@@ -86,17 +86,16 @@ fn answers_arrive_side_by_side() {
     let expected = server.post("/v1/chat/completions", &body).ok();
     let choices = expected["choices"].as_array().unwrap();
     assert_eq!((&found["cards"], &found["likely"]), (&json!(5), &json!(1)), "{found:#}");
-    for (index, choice) in choices.iter().enumerate() {
-        assert_eq!(found["texts"][index], choice["message"]["content"], "{found:#}");
-        assert!(
-            (found["rewards"][index].as_f64().unwrap() - choice["reward"].as_f64().unwrap()).abs() < 1e-3,
-            "{found:#}"
-        );
+    // The page has them by their numbers, and the response the best first.
+    let place_of = |choice: &Value| {
+        let texts = found["texts"].as_array().unwrap();
+        texts.iter().position(|text| *text == choice["message"]["content"]).unwrap()
+    };
+    for choice in choices {
+        let shown = found["rewards"][place_of(choice)].as_f64().unwrap();
+        assert!((shown - choice["reward"].as_f64().unwrap()).abs() < 1e-3, "{found:#}");
     }
-    let best = (0..5).max_by(|&a, &b| {
-        choices[a]["reward"].as_f64().unwrap().total_cmp(&choices[b]["reward"].as_f64().unwrap())
-    });
-    assert_eq!(found["chosen"].as_u64(), best.map(|best| best as u64), "{found:#}");
+    assert_eq!(found["chosen"], place_of(&choices[0]), "{found:#}");
     assert!(found["colours"].as_u64() > Some(5), "{found:#}");
     assert_eq!(
         (&found["heads"], &found["bold"], &found["wide"]),
@@ -104,10 +103,18 @@ fn answers_arrive_side_by_side() {
     );
     assert_eq!(found["status"], "Seed 7");
 
-    let script = GENERATE.replace("DROP", "4")
-        + "return cards.filter(card => card.classList.contains('dropped')).length;";
-    let dropped = browser::probe(&chromium, &format!("http://{}/", with_script(&server, &script)), 300_000);
-    assert!(dropped.as_u64() >= Some(2), "{dropped}");
+    // Those that are dropped fade while others grow.
+    let script = "
+        const tokens = () => document.querySelectorAll('.text span').length;
+        let first;
+        new MutationObserver(() => { if (document.querySelector('article.dropped')) first ??= tokens(); })
+            .observe(document.getElementById('answers'), { subtree: true, attributes: true });"
+        .to_owned()
+        + &GENERATE.replace("DROP", "4")
+        + "return { dropped: cards.filter(card => card.classList.contains('dropped')).length, first, tokens: tokens() };";
+    let found = browser::probe(&chromium, &format!("http://{}/", with_script(&server, &script)), 300_000);
+    assert!(found["dropped"].as_u64() >= Some(2), "{found}");
+    assert!(found["first"].as_u64() < found["tokens"].as_u64(), "{found}");
     // For whoever wants to see it.
     if let Some(path) = std::env::var_os("DPH_SCREENSHOT").map(PathBuf::from) {
         let address = format!("http://{}/", with_script(&server, &script));
@@ -120,7 +127,8 @@ fn answers_arrive_side_by_side() {
 fn pasted_answers_are_compared() {
     let place = tempfile::tempdir().unwrap();
     write_model_with_head(&place.path().join("model"), &llama(), &["preference"]);
-    let server = Server::start_with(place.path(), &["model"], &[("DPH_API_KEYS", "secret")]);
+    let server =
+        Server::start_with(place.path(), &["model", "--max-answers", "6"], &[("DPH_API_KEYS", "secret")]);
     let Some(chromium) = chromium() else { return };
     let script = "
         const wait = async done => { for (let i = 0; i < 20000 && !done(); i++) await new Promise(go => setTimeout(go, 10)); };
@@ -128,6 +136,7 @@ fn pasted_answers_are_compared() {
         await wait(() => !document.getElementById('key-field').hidden);
         key.value = 'secret'; key.dispatchEvent(new Event('change'));
         await wait(() => document.getElementById('model').options.length);
+        const isAsked = !document.getElementById('key-field').hidden, most = document.getElementById('n').max;
         document.getElementById('tab-generate').dispatchEvent(new KeyboardEvent('keydown', { key: 'ArrowRight', bubbles: true }));
         const isShown = !document.getElementById('compare').hidden && document.getElementById('generate').hidden;
         document.getElementById('question').value = 'Who?';
@@ -136,14 +145,18 @@ fn pasted_answers_are_compared() {
         document.getElementById('compare').requestSubmit();
         await wait(() => document.querySelectorAll('article').length === 3 && document.querySelector('article.chosen'));
         const cards = [...document.querySelectorAll('article')];
-        return { isShown, texts: cards.map(card => card.querySelector('.text').textContent), rewards: cards.map(card => +card.querySelector('b').textContent) };";
+        return { isShown, isAsked, most, texts: cards.map(card => card.querySelector('.text').textContent), rewards: cards.map(card => +card.querySelector('b').textContent) };";
     let found = browser::probe(&chromium, &format!("http://{}/", with_script(&server, script)), 300_000);
     let body = json!({"query": "Who?", "texts": ["Ann.", "Bob wrote it.", "Nobody knows"], "raw_scores": true, "return_text": true});
     let headers = [("Content-Type", "application/json"), ("Authorization", "Bearer secret")];
     let expected =
         server.send(&server::request("POST", "/rerank", &headers, body.to_string().as_bytes())).ok();
     let texts: Vec<&Value> = expected.as_array().unwrap().iter().map(|rank| &rank["text"]).collect();
-    assert_eq!(found["isShown"], true, "{found:#}");
+    assert_eq!(
+        (&found["isShown"], &found["isAsked"], &found["most"]),
+        (&json!(true), &json!(false), &json!("6")),
+        "{found:#}"
+    );
     assert_eq!(found["texts"].as_array().unwrap().iter().collect::<Vec<_>>(), texts);
     for (found, rank) in found["rewards"].as_array().unwrap().iter().zip(expected.as_array().unwrap()) {
         assert!((found.as_f64().unwrap() - rank["score"].as_f64().unwrap()).abs() < 1e-3);

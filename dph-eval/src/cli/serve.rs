@@ -1,7 +1,7 @@
 //! `dph-eval serve`.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use clap::Args;
@@ -24,14 +24,20 @@ pub struct ServeArgs {
     models: Vec<NamedModel>,
 
     /// The address to listen on; port 0 takes a free one
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:8080",
+        env = "DPH_LISTEN",
+        hide_env_values = true
+    )]
     listen: SocketAddr,
 
     /// A file with keys, one a line; a request must have one of them in the header `Authorization: Bearer KEY`
     #[arg(long, value_name = "FILE")]
     api_keys: Option<PathBuf>,
 
-    /// Further keys, separated by commas; meant to be given in the environment, as other users see the arguments of a program
+    /// Further keys, separated by commas or lines; meant to be given in the environment, as other users see the arguments of a program
     #[arg(long, value_name = "KEYS", env = "DPH_API_KEYS", hide_env_values = true, hide = true)]
     api_key: Option<String>,
 
@@ -104,9 +110,10 @@ impl FromStr for NamedModel {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        // A path may have this sign, too, and a name slashes.
+        let is_path = |name: &str| name.contains(['/', '\\']) && Path::new(text).exists();
         match text.split_once('=') {
-            // A path may have this sign, too.
-            Some((name, dir)) if !name.contains(['/', '\\']) => match (name.trim(), dir) {
+            Some((name, dir)) if !is_path(name) => match (name.trim(), dir) {
                 ("", _) | (_, "") => Err("expected NAME=DIR or DIR".into()),
                 (name, dir) => Ok(Self { name: Some(name.into()), dir: dir.into() }),
             },
@@ -129,8 +136,13 @@ impl ServeArgs {
         use dph_eval::serve::{ApiKeys, ServeOptions, Service};
 
         let file = self.api_keys.as_deref().map(ApiKeys::read).transpose().map_err(Failure::request)?;
-        let keys =
-            file.unwrap_or_default().and(ApiKeys::new(self.api_key.iter().flat_map(|keys| keys.split(','))));
+        let given = self.api_key.as_deref().map(ApiKeys::separated);
+        if given.as_ref().is_some_and(ApiKeys::is_empty) {
+            return Err(Failure::request(
+                "DPH_API_KEYS has no key, so everybody could use the service; write keys separated by commas, or unset the variable",
+            ));
+        }
+        let keys = file.unwrap_or_default().and(given.unwrap_or_default());
         if self.models.len() > 1 && self.device.names_a_model() {
             return Err(Failure::request("--backbone and --base are for one model, and there are several"));
         }
@@ -153,7 +165,10 @@ impl ServeArgs {
         };
         let open = |named: &NamedModel| {
             let model = self.device.open(&named.dir)?;
-            Ok((named.name.clone().unwrap_or_else(|| model.name.clone()), model))
+            // The directory as it was named: a link may lead to one of another name.
+            let of_dir = || named.dir.file_name().map(|name| name.to_string_lossy().into_owned());
+            let name = named.name.clone().or_else(of_dir).unwrap_or_else(|| model.name.clone());
+            Ok((name, model))
         };
         let models = self.models.iter().map(open).collect::<Result<Vec<_>, Failure>>()?;
         log_with_times_to_stderr("warn,dph_eval=info");
@@ -209,6 +224,7 @@ fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
@@ -217,7 +233,11 @@ mod tests {
         let of = |text: &str| text.parse::<NamedModel>().map(|model| (model.name, model.dir));
         assert_eq!(of("mine=runs/a"), Ok((Some("mine".into()), "runs/a".into())));
         assert_eq!(of("runs/a"), Ok((None, "runs/a".into())));
-        assert_eq!(of("runs/form=a/dph"), Ok((None, "runs/form=a/dph".into())));
+        assert_eq!(of("org/mine=runs/a"), Ok((Some("org/mine".into()), "runs/a".into())));
+        let place = tempfile::tempdir().unwrap();
+        let swept = place.path().join("form=a");
+        std::fs::create_dir(&swept).unwrap();
+        assert_eq!(of(swept.to_str().unwrap()), Ok((None, swept)));
         assert_eq!(of("a=runs/form=a"), Ok((Some("a".into()), "runs/form=a".into())));
         assert!(of("=x").is_err() && of("x=").is_err());
     }

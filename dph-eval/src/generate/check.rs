@@ -21,16 +21,13 @@ pub fn check_prompt(model: &Model, prompt: &[u32]) -> Result<(), GenerationError
     }
 }
 
-/// Checks settings before anything is computed.
+/// Checks settings before anything is computed. What only wastes work is checked last.
 pub(crate) fn check(model: &Model, settings: &BestOf) -> Result<(), GenerationError> {
     let BestOf { answers, sampling, .. } = settings;
     if *answers == 0 {
         return Err(GenerationError::NoAnswers);
     }
     sampling.check().map_err(dph_model::GenerateError::from)?;
-    if *answers > 1 && sampling.temperature == 0.0 {
-        return Err(GenerationError::Greedy { answers: *answers });
-    }
     if !model.backbone.has_output() {
         return Err(GenerationError::NoOutput { model: model.name.clone() });
     }
@@ -96,6 +93,9 @@ pub(crate) fn check(model: &Model, settings: &BestOf) -> Result<(), GenerationEr
         if stopping.wave < 2 {
             return wrong("the number of answers in a wave", stopping.wave as f64, "at least 2");
         }
+    }
+    if *answers > 1 && sampling.is_greedy() {
+        return Err(GenerationError::Greedy { answers: *answers });
     }
     Ok(())
 }

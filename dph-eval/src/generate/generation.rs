@@ -3,10 +3,11 @@
 use dph_core::{Ending, PreferenceHead, PreferenceHeadConfig, RewardStream};
 use dph_model::{AnswerId, Answers, Computed, Prompts, Sampling};
 
-use crate::generate::answer::AnswerSet;
+use crate::generate::answer::{Answer, AnswerSet};
 use crate::generate::check::{check, check_prompt};
 use crate::generate::error::GenerationError;
 use crate::generate::generated_token::GeneratedToken;
+use crate::generate::growing_answer::GrowingAnswer;
 use crate::generate::prefix_cache::PrefixCache;
 use crate::generate::prompt_answers::PromptAnswers;
 use crate::generate::rescore::rescore;
@@ -148,6 +149,19 @@ impl<'a> Generation<'a> {
         self.all[prompt].answers.get(answer).map_or(&[], |answer| &answer.rewards)
     }
 
+    /// Scores the answers that have ended since the last time and whose scores are not those of growing answers, so that
+    /// [`ended`](Self::ended) has them before the others have ended.
+    pub(crate) fn rescore(&mut self) -> Result<(), GenerationError> {
+        let (has_rewards, is_streamed) = (self.model.head.is_some(), self.rewards.is_some());
+        rescore(self.model, &self.computed, has_rewards, is_streamed, &mut self.all, &self.first)
+    }
+
+    /// An answer that has ended, with the scores that it has in the end; `None` while it grows.
+    pub(crate) fn ended(&self, prompt: usize, answer: usize) -> Result<Option<Answer>, GenerationError> {
+        let growing = self.all[prompt].answers.get(answer).filter(|answer| answer.end.is_some());
+        Ok(growing.map(|answer| answer.clone().finish(&self.model.tokenizer)).transpose()?)
+    }
+
     /// The answers, as far as they have grown, and the choice among them.
     ///
     /// # Errors
@@ -179,9 +193,8 @@ impl<'a> Generation<'a> {
 
     fn end_wave(&mut self) -> Result<(), GenerationError> {
         self.wave = None;
-        let has_rewards = self.model.head.is_some();
-        let is_streamed = self.rewards.is_some();
-        rescore(self.model, &self.computed, has_rewards, is_streamed, &mut self.all, &self.first)?;
+        self.rescore()?;
+        self.all.iter_mut().flat_map(|prompt| &mut prompt.answers).for_each(GrowingAnswer::take_scores);
         let settings = &self.settings;
         for prompt in &mut self.all {
             prompt.is_done = prompt.answers.len() >= settings.answers

@@ -20,6 +20,9 @@ pub(crate) struct GrowingAnswer {
     pub end: Option<AnswerEnd>,
     /// Where a stop string cut it.
     cut: Option<Cut>,
+    /// Log-likelihood and rewards of the final tokens, if they were scored after the others. While others grow it is compared with
+    /// them by those so far, whenever it is scored.
+    rescored: Option<(f64, Vec<f32>)>,
     /// Rewards of the heads, so far.
     pub rewards: Vec<f32>,
     pub token_rewards: Vec<Vec<f32>>,
@@ -63,13 +66,26 @@ impl GrowingAnswer {
         self.cut.as_ref().map_or(&self.tokens, |cut| &cut.tokens)
     }
 
-    /// Sets the scores of the final tokens.
-    pub fn set_scores(&mut self, loglik: f64, rewards: Vec<f32>) {
-        (self.loglik, self.rewards) = (loglik, rewards);
+    /// Notes the scores of the final tokens.
+    pub fn rescore(&mut self, loglik: f64, rewards: Vec<f32>) {
+        self.rescored = Some((loglik, rewards));
+    }
+
+    /// Whether the scores of the final tokens are noted.
+    pub fn is_rescored(&self) -> bool {
+        self.rescored.is_some()
+    }
+
+    /// Takes the scores of the final tokens, where they were noted.
+    pub fn take_scores(&mut self) {
+        if let Some(scores) = self.rescored.take() {
+            (self.loglik, self.rewards) = scores;
+        }
     }
 
     /// The answer.
-    pub fn finish(self, tokenizer: &ChatTokenizer) -> Result<Answer, ChatError> {
+    pub fn finish(mut self, tokenizer: &ChatTokenizer) -> Result<Answer, ChatError> {
+        self.take_scores();
         let length = self.tokens.len();
         let self_certainty = self.certainty / length.max(1) as f64;
         let drawn = self.tokens.iter().copied().zip(self.log_probs).collect();

@@ -10,7 +10,7 @@ use crate::model::Model;
 use crate::score::score;
 use crate::scoring::Scoring;
 
-/// Scores the answers from the number `first` of each prompt on whose states were not those of the whole answer: answers that
+/// Scores the answers from the number `first` of each prompt on that have ended, were not scored before, and whose states were not those of the whole answer: answers that
 /// a stop string cut and, if `streamed` is false, all answers that have rewards.
 pub(crate) fn rescore(
     model: &Model,
@@ -22,7 +22,9 @@ pub(crate) fn rescore(
 ) -> Result<(), GenerationError> {
     let (mut sets, mut places) = (Vec::new(), Vec::new());
     for (prompt, (answers, &first)) in all.iter().zip(first).enumerate() {
-        let wanted = |answer: &GrowingAnswer| answer.is_cut() || has_rewards && !streamed;
+        let wanted = |answer: &GrowingAnswer| {
+            answer.end.is_some() && !answer.is_rescored() && (answer.is_cut() || has_rewards && !streamed)
+        };
         let numbers: Vec<usize> =
             (first..answers.answers.len()).filter(|&number| wanted(&answers.answers[number])).collect();
         if numbers.is_empty() {
@@ -42,6 +44,9 @@ pub(crate) fn rescore(
         });
         places.push((prompt, numbers));
     }
+    if sets.is_empty() {
+        return Ok(());
+    }
     let scoring = Scoring { rewards: has_rewards, ..Scoring::default() };
     let scores = score(model, &sets, &scoring, &mut |_| {})?;
     for (((prompt, numbers), set), scores) in places.into_iter().zip(&sets).zip(scores) {
@@ -50,7 +55,7 @@ pub(crate) fn rescore(
             false => set.one_by_one().map(|set| set.packed_len()).sum(),
         };
         for (number, scores) in numbers.into_iter().zip(scores) {
-            all[prompt].answers[number].set_scores(scores.loglik, scores.rewards);
+            all[prompt].answers[number].rescore(scores.loglik, scores.rewards);
         }
     }
     Ok(())

@@ -16,6 +16,9 @@ pub(super) async fn authorise(State(app): State<Arc<App>>, request: Request, nex
     if app.options.keys.accept(key) {
         return next.run(request).await;
     }
-    let message = "a key is needed, in the header `Authorization: Bearer KEY`";
+    let message = match key {
+        None => "a key is needed, in the header `Authorization: Bearer KEY`",
+        Some(_) => "the key in the header `Authorization` is not known, or the header is not `Bearer KEY`",
+    };
     ApiError::new(StatusCode::UNAUTHORIZED, "invalid_api_key", message).into_response()
 }

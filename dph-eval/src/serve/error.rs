@@ -54,19 +54,6 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, "unsupported", message).of(param)
     }
 
-    /// Refuses the first of these fields that is asked for, and says why it is not supported.
-    ///
-    /// # Errors
-    /// A field that is asked for.
-    pub fn refuse<const N: usize>(fields: [(&str, bool, &str); N]) -> Result<(), Self> {
-        match fields.into_iter().find(|(_, is_asked, _)| *is_asked) {
-            Some((field, _, why)) => {
-                Err(Self::unsupported(field, format!("`{field}` is not supported: {why}")))
-            }
-            None => Ok(()),
-        }
-    }
-
     /// The work failed: status 500.
     pub fn internal(message: impl Into<String>) -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message)

@@ -15,7 +15,7 @@ use crate::serve::error::ApiError;
 use crate::serve::generation_settings::of_field;
 use crate::serve::served_model::ServedModel;
 use crate::serve::wire::TextPrompt;
-use crate::serve::worker::{Event, GenerateJob, GrownBy, WorkError};
+use crate::serve::worker::{EndedAnswer, Event, GenerateJob, GrownBy, WorkError};
 
 /// Prompts of a request.
 pub(super) enum Prompts {
@@ -23,16 +23,29 @@ pub(super) enum Prompts {
     Texts(Vec<TextPrompt>),
 }
 
+impl Prompts {
+    /// The field of the request that has them.
+    fn field(&self) -> &'static str {
+        match self {
+            Self::Chat(_) => "messages",
+            Self::Texts(_) => "prompt",
+        }
+    }
+}
+
 /// The answers of a request while they grow. If this is dropped, they grow no further.
 pub(super) struct Growing {
     events: UnboundedReceiver<Event>,
     deadline: Instant,
     timeout: Duration,
+    /// The field with the prompts.
+    field: &'static str,
 }
 
 /// What happens next.
 pub(super) enum Next {
     Token(GrownBy),
+    Ended(Box<EndedAnswer>),
     Done(Vec<AnswerSet>),
 }
 
@@ -48,6 +61,7 @@ pub(super) async fn generate(
     streams: bool,
 ) -> Result<Growing, ApiError> {
     let place = served.place()?;
+    let field = prompts.field();
     let timeout = app.options.timeout;
     let deadline = Instant::now() + timeout;
     let (tokenising, most_tokens) = (served.clone(), app.options.request_tokens);
@@ -58,7 +72,7 @@ pub(super) async fn generate(
         tokenised.await.map_err(|_| ApiError::internal("the request could not be tokenised"))??;
     let (sender, events) = unbounded_channel();
     served.queue.push_generation(GenerateJob { prompts, settings, streams, events: sender, place });
-    Ok(Growing { events, deadline, timeout })
+    Ok(Growing { events, deadline, timeout, field })
 }
 
 impl Growing {
@@ -69,9 +83,10 @@ impl Growing {
     pub async fn next(&mut self) -> Result<Next, ApiError> {
         match timeout_at(self.deadline, self.events.recv()).await {
             Ok(Some(Event::Token(grown))) => Ok(Next::Token(grown)),
+            Ok(Some(Event::Ended(ended))) => Ok(Next::Ended(ended)),
             Ok(Some(Event::Done(Ok(sets)))) => Ok(Next::Done(sets)),
             Ok(Some(Event::Done(Err(WorkError::Refused(message))))) => {
-                Err(ApiError::field("prompt", message))
+                Err(ApiError::field(self.field, message))
             }
             Ok(Some(Event::Done(Err(error @ WorkError::Panic)))) => {
                 Err(ApiError::internal(error.to_string()))
@@ -107,8 +122,9 @@ impl Growing {
 /// The tokens of the prompts.
 fn tokenise(served: &ServedModel, prompts: &Prompts, most_tokens: usize) -> Result<Vec<Vec<u32>>, ApiError> {
     let (model, tokenizer) = (&served.model, &served.model.tokenizer);
-    let (field, tokens) = match prompts {
-        Prompts::Chat(messages) => ("messages", tokenizer.prompt(messages).map(|tokens| vec![tokens])),
+    let field = prompts.field();
+    let tokens = match prompts {
+        Prompts::Chat(messages) => tokenizer.prompt(messages).map(|tokens| vec![tokens]),
         Prompts::Texts(texts) => {
             let tokens = |text: &TextPrompt| match text {
                 TextPrompt::Text(text) => {
@@ -116,7 +132,7 @@ fn tokenise(served: &ServedModel, prompts: &Prompts, most_tokens: usize) -> Resu
                 }
                 TextPrompt::Tokens(tokens) => Ok(tokens.clone()),
             };
-            ("prompt", texts.iter().map(tokens).collect::<Result<Vec<_>, ChatError>>())
+            texts.iter().map(tokens).collect::<Result<Vec<_>, ChatError>>()
         }
     };
     let prompts = tokens.map_err(|error| ApiError::field(field, format!("`{field}`: {error}")))?;

@@ -58,14 +58,17 @@ pub(super) fn settings(
         stopping: None,
         token_rewards: asked.token_rewards,
     };
-    check(model, &best_of).map_err(|error| of_field(&error))?;
+    match check(model, &best_of) {
+        // Clients of others ask for several at a temperature of 0, and get equal ones.
+        Ok(()) | Err(GenerationError::Greedy { .. }) => {}
+        Err(error) => return Err(of_field(&error)),
+    }
     Ok(GenerationSettings { best_of, n, seed })
 }
 
 /// The error of a field.
 pub(super) fn of_field(error: &GenerationError) -> ApiError {
     let field = match error {
-        GenerationError::Greedy { .. } => "temperature",
         GenerationError::NoHead { .. }
         | GenerationError::NoSuchHead { .. }
         | GenerationError::NoOutput { .. } => "model",
@@ -86,17 +89,6 @@ pub(super) fn of_field(error: &GenerationError) -> ApiError {
 }
 
 fn refuse_unsupported(asked: &Generating<'_>) -> Result<(), ApiError> {
-    for (field, value) in asked.penalties {
-        if value.is_some_and(|value| value != 0.0) {
-            return Err(ApiError::unsupported(
-                field,
-                format!("`{field}` is not supported; use `repetition_penalty`"),
-            ));
-        }
-    }
-    if asked.has_bias {
-        return Err(ApiError::unsupported("logit_bias", "`logit_bias` is not supported"));
-    }
     let n = asked.n.unwrap_or(1);
     if asked.streams && asked.best_of.is_some_and(|best_of| best_of > n) {
         return Err(ApiError::unsupported(
@@ -117,7 +109,11 @@ fn check_numbers(
 ) -> Result<(), ApiError> {
     let of =
         |field: &'static str, message: String| Err(ApiError::field(field, format!("`{field}` {message}")));
-    let field = if asked.best_of.is_some() { "best_of" } else { "n" };
+    let field = match asked.best_of {
+        _ if answers <= options.answers => "prompt",
+        Some(_) => "best_of",
+        None => "n",
+    };
     match (n, answers) {
         (0, _) => return of("n", "must be at least 1".into()),
         (n, answers) if answers < n => {
@@ -135,9 +131,10 @@ fn check_numbers(
         );
     }
     match asked.max_tokens {
-        Some(0) => of("max_tokens", "must be at least 1".into()),
+        Some(0) => of(asked.max_tokens_field, "must be at least 1".into()),
         Some(tokens) if tokens > options.answer_tokens => {
-            of("max_tokens", format!("is {tokens}, and at most {} are generated", options.answer_tokens))
+            let most = options.answer_tokens;
+            of(asked.max_tokens_field, format!("is {tokens}, and at most {most} are generated"))
         }
         _ => Ok(()),
     }

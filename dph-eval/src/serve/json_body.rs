@@ -6,16 +6,17 @@ use axum::body::Body;
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, StatusCode, header};
 use futures_util::StreamExt;
-use serde::de::DeserializeOwned;
-use serde_json::error::Category;
+use serde_json::Value;
 
 use crate::serve::app::App;
 use crate::serve::error::ApiError;
+use crate::serve::json_value::Strict;
+use crate::serve::wire::{Refused, RequestBody};
 
 /// The body of a request, read within the limits of the service.
 pub(super) struct JsonBody<T>(pub T);
 
-impl<T: DeserializeOwned> FromRequest<Arc<App>> for JsonBody<T> {
+impl<T: RequestBody> FromRequest<Arc<App>> for JsonBody<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, ApiError> {
@@ -24,6 +25,13 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for JsonBody<T> {
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "content_type",
                 "the header `Content-Type` must be `application/json`",
+            ));
+        }
+        if let Some(encoding) = encoding(request.headers()) {
+            return Err(ApiError::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "content_encoding",
+                format!("the header `Content-Encoding: {encoding}` is not supported; send the body as it is"),
             ));
         }
         parse(&read(request, app).await?).map(Self)
@@ -74,39 +82,42 @@ async fn read_all(body: Body, limit: usize) -> Result<Option<Vec<u8>>, axum::Err
 }
 
 /// Parses a body. The error names the place or the field.
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
-    let not_json = |message: String| {
-        ApiError::new(StatusCode::BAD_REQUEST, "invalid_json", format!("the body is not JSON: {message}"))
-    };
-    let mut parser = serde_json::Deserializer::from_slice(bytes);
-    let parsed = serde_path_to_error::deserialize(&mut parser).map_err(|error| {
-        let path = error.path().to_string();
-        match error.inner().classify() {
-            Category::Data => {
-                let message = without_place(&error.inner().to_string());
-                match path.as_str() {
-                    "." | "?" => match missing(&message) {
-                        Some(field) => ApiError::field(field.to_owned(), message),
-                        None => ApiError::field("body", message),
-                    },
-                    _ => ApiError::field(path.clone(), format!("`{path}`: {message}")),
-                }
-            }
-            _ => not_json(error.inner().to_string()),
-        }
+fn parse<T: RequestBody>(bytes: &[u8]) -> Result<T, ApiError> {
+    let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
+    let value: Value = serde_json::from_slice(bytes).map_err(|error| {
+        ApiError::new(StatusCode::BAD_REQUEST, "invalid_json", format!("the body is not JSON: {error}"))
     })?;
-    parser.end().map_err(|error| not_json(error.to_string()))?;
-    Ok(parsed)
+    for refused in T::REFUSED.iter().copied().flatten() {
+        if value.get(refused.field).is_some_and(|value| refused.refuses(value)) {
+            let Refused { field, why, .. } = refused;
+            return Err(ApiError::unsupported(*field, format!("`{field}` is not supported: {why}")));
+        }
+    }
+    serde_path_to_error::deserialize(Strict(value)).map_err(|error| {
+        let (path, message) = (error.path().to_string(), error.inner().to_string());
+        match path.as_str() {
+            "." | "?" => match missing(&message) {
+                Some(field) => ApiError::field(field.to_owned(), message),
+                None => ApiError::field("body", format!("the body: {message}")),
+            },
+            _ => ApiError::field(path.clone(), format!("`{path}`: {message}")),
+        }
+    })
 }
+
+/// Some programs write it before a text in UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// The field that a message of serde says is missing.
 fn missing(message: &str) -> Option<&str> {
     message.strip_prefix("missing field `")?.strip_suffix('`')
 }
 
-/// The message of a parser without its line and column: a client does not know them.
-fn without_place(message: &str) -> String {
-    message.split(" at line ").next().unwrap_or(message).to_owned()
+/// The encoding of the body, if it has one.
+fn encoding(headers: &HeaderMap) -> Option<String> {
+    let named = headers.get_all(header::CONTENT_ENCODING).iter();
+    let named = named.map(|value| String::from_utf8_lossy(value.as_bytes()).trim().to_ascii_lowercase());
+    named.into_iter().find(|encoding| !encoding.is_empty() && encoding != "identity")
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
@@ -131,6 +142,10 @@ mod tests {
         number: Option<f64>,
     }
 
+    impl RequestBody for Small {
+        const REFUSED: &'static [&'static [Refused]] = &[];
+    }
+
     #[test]
     fn an_error_names_the_field_or_the_place() {
         let error = |body: &[u8]| {
@@ -140,9 +155,12 @@ mod tests {
         };
         let (status, param, message) = error(br#"{"texts": ["a", 1]}"#);
         assert_eq!((status, param), (422, "texts[1]".into()));
-        assert_eq!(message, "`texts[1]`: invalid type: integer `1`, expected a string");
+        assert_eq!(message, "`texts[1]`: expected a string, found the number 1");
         assert_eq!(error(b"{}"), (422, "texts".into(), "missing field `texts`".into()));
-        assert_eq!(error(b"[]").0, 422);
+        assert_eq!(
+            error(br#"[["a"], null]"#),
+            (422, "body".into(), "the body: expected an object, found a list".into())
+        );
         for body in [
             &b""[..],
             b"{",
@@ -158,6 +176,7 @@ mod tests {
         let deep = [vec![b'['; 100_000], vec![b']'; 100_000]].concat();
         assert!((400..=422).contains(&error(&deep).0));
         assert!(parse::<Small>(br#"{"texts": ["a"], "more": 1}"#).is_ok());
+        assert!(parse::<Small>("\u{feff}{\"texts\": []}".as_bytes()).is_ok());
     }
 
     #[test]

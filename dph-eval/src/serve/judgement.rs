@@ -10,26 +10,24 @@ use crate::model::Model;
 use crate::serve::error::ApiError;
 use crate::serve::wire::{GenerationUsage, Judgement};
 
-/// The `n` best answers of a set: all in the order of their numbers if no more were generated, else the best first.
+/// The `n` best answers of a set, the best first; of equals, the one with the lower number.
 pub(super) fn best_answers<'a>(set: &'a AnswerSet, settings: &BestOf, n: usize) -> Vec<&'a Answer> {
     let mut answers: Vec<&Answer> = set.answers.iter().collect();
-    if answers.len() > n {
-        let value = |answer: &Answer| match settings.selection {
-            _ if answer.end == AnswerEnd::Rejected => f64::NAN,
-            Selection::Reward => {
-                let scores = &answer.scores;
-                settings.value(&scores.rewards, scores.loglik, scores.tokens)
-            }
-            Selection::Loglik => Scorer::LoglikMean.value(&answer.scores),
-            Selection::SelfCertainty => answer.self_certainty,
-            Selection::Random => 0.0,
-        };
-        answers.sort_by(|a, b| best_first(value(a), value(b)));
-        // The choice itself may be random.
-        let chosen = answers.iter().position(|answer| std::ptr::eq(*answer, set.best()));
-        answers[..=chosen.unwrap_or(0)].rotate_right(1);
-        answers.truncate(n);
-    }
+    let value = |answer: &Answer| match settings.selection {
+        _ if answer.end == AnswerEnd::Rejected => f64::NAN,
+        Selection::Reward => {
+            let scores = &answer.scores;
+            settings.value(&scores.rewards, scores.loglik, scores.tokens)
+        }
+        Selection::Loglik => Scorer::LoglikMean.value(&answer.scores),
+        Selection::SelfCertainty => answer.self_certainty,
+        Selection::Random => 0.0,
+    };
+    answers.sort_by(|a, b| best_first(value(a), value(b)));
+    // The choice itself may be random.
+    let chosen = answers.iter().position(|answer| std::ptr::eq(*answer, set.best()));
+    answers[..=chosen.unwrap_or(0)].rotate_right(1);
+    answers.truncate(n);
     answers
 }
 

@@ -40,6 +40,11 @@ impl ApiKeys {
         Self(keys.map(|key| blake3::hash(key.as_bytes())).collect())
     }
 
+    /// The keys in a text such as a variable, separated by commas or lines.
+    pub fn separated(text: &str) -> Self {
+        Self::new(text.split([',', '\n']))
+    }
+
     /// The keys in a file, one a line. Lines that begin with `#` are comments.
     ///
     /// # Errors
@@ -100,6 +105,9 @@ mod tests {
             assert!(!accepts(wrong), "{wrong:?}");
         }
         assert!(!keys.accept(None));
+        let separated = ApiKeys::separated("first, second\nthird,\r\n");
+        assert_eq!(separated.0.len(), 3);
+        assert!(separated.accept(Some(b"Bearer third")));
         assert!(ApiKeys::default().accept(None));
         assert_eq!(format!("{keys:?}"), "ApiKeys(2)");
     }

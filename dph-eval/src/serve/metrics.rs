@@ -40,10 +40,16 @@ impl Metric {
     fn describe(self) -> (&'static str, Kind, &'static str) {
         use Kind::{Counter, Gauge, Histogram};
         match self {
-            Self::Requests => ("dph_requests_total", Counter, "Requests by route and status."),
-            Self::RequestSeconds => {
-                ("dph_request_seconds", Histogram(SECONDS), "Time from the head of a request to its answer.")
-            }
+            Self::Requests => (
+                "dph_requests_total",
+                Counter,
+                "Requests by route and status: 499 if the client left, and for a stream that of its error.",
+            ),
+            Self::RequestSeconds => (
+                "dph_request_seconds",
+                Histogram(SECONDS),
+                "Time from the head of a request to its answer, or the end of its stream.",
+            ),
             Self::Queue => ("dph_queue_requests", Gauge, "Requests that wait or are computed."),
             Self::BatchRequests => {
                 ("dph_batch_requests", Histogram(REQUESTS), "Requests that were computed together.")

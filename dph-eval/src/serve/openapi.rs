@@ -5,17 +5,23 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
 use crate::serve::error::ErrorBody;
-use crate::serve::routes::{Output, Route};
+use crate::serve::routes::{Input, Output, Route};
+use crate::serve::wire::Refused;
 
-/// Statuses of errors of every route, and of routes with a body.
-const ERRORS: [(u16, &str); 2] = [(401, "No key, or a wrong one"), (500, "A defect of the program")];
-const BODY_ERRORS: [(u16, &str); 9] = [
-    (400, "Not JSON, or a request that contradicts itself"),
-    (404, "No such model"),
+/// Statuses of errors of every route, of routes that need a key, that name a model, and that have a body.
+const ERRORS: [(u16, &str); 2] =
+    [(405, "Another method; the header `Allow` has that of the path"), (500, "A defect of the program")];
+const KEY_ERRORS: [(u16, &str); 1] = [(401, "No key, or a wrong one")];
+const MODEL_ERRORS: [(u16, &str); 1] = [(404, "No such model")];
+const BODY_ERRORS: [(u16, &str); 8] = [
+    (400, "Not JSON, a field that is not supported, or a request that contradicts itself"),
     (408, "The body did not arrive in time"),
     (413, "The body is too large"),
-    (415, "The content type is not JSON"),
-    (422, "A field is missing, wrong or beyond a limit; `param` names it"),
+    (415, "The content type is not JSON, or the body is encoded"),
+    (
+        422,
+        "A field is missing, wrong, beyond a limit, or names a head that the model does not have; `param` names it",
+    ),
     (429, "Too many requests wait; the header `Retry-After` says for how long"),
     (503, "The service ends"),
     (504, "The request took too long"),
@@ -34,7 +40,7 @@ pub(super) fn openapi(routes: &[Route]) -> Value {
     for route in routes {
         let method = if route.input.is_some() { "post" } else { "get" };
         let operation = operation(route, &error, &mut requests, &mut answers);
-        paths.insert(route.path.into(), json!({ method: operation }));
+        paths.insert(route.path.replace("{*", "{"), json!({ method: operation }));
     }
     let mut schemas = requests.take_definitions(true);
     schemas.extend(answers.take_definitions(true));
@@ -62,23 +68,47 @@ fn operation(
 ) -> Value {
     let content = match route.output {
         Output::Json(schema) => json!({"application/json": {"schema": schema(answers)}}),
+        Output::JsonOrEvents(schema) => json!({
+            "application/json": {"schema": schema(answers)},
+            "text/event-stream": {"schema": {
+                "type": "string",
+                "description": "With `stream`: parts of answers as `data: {…}`, the last of which is `data: [DONE]`. A comment keeps a silent \
+                                connection open.",
+            }},
+        }),
         Output::Text(kind) => json!({ kind: {"schema": {"type": "string"}} }),
     };
     let mut responses = Map::new();
     responses.insert("200".into(), json!({"description": "The answer", "content": content}));
-    let of_body = route.input.iter().flat_map(|_| BODY_ERRORS);
-    for (status, description) in ERRORS.into_iter().chain(of_body) {
+    let is_of_model = route.input.is_some() || route.path.contains('{');
+    let errors = [
+        (true, &ERRORS[..]),
+        (!route.is_open, &KEY_ERRORS),
+        (is_of_model, &MODEL_ERRORS),
+        (route.input.is_some(), &BODY_ERRORS),
+    ];
+    for (status, description) in errors.into_iter().filter(|(has, _)| *has).flat_map(|(_, errors)| errors) {
         let content = json!({"application/json": {"schema": error}});
         responses.insert(status.to_string(), json!({"description": description, "content": content}));
     }
     let name = match route.path {
         "/" => "page".to_owned(),
-        path => path.trim_matches('/').replace(['/', '.'], "_"),
+        path => path.replace("{*", "").replace('}', "").trim_matches('/').replace(['/', '.'], "_"),
     };
     let mut operation = json!({"operationId": name, "summary": route.summary, "responses": responses});
-    if let Some(input) = route.input {
-        let content = json!({"application/json": {"schema": input(requests)}});
+    if let Some(Input { schema, refused }) = route.input {
+        let content = json!({"application/json": {"schema": schema(requests)}});
         operation["requestBody"] = json!({"required": true, "content": content});
+        let line = |refused: &Refused| format!("- `{}`: {}", refused.field, refused.why);
+        let lines: Vec<String> = refused.iter().copied().flatten().map(line).collect();
+        if !lines.is_empty() {
+            let text = "Fields that are refused with status 400 if they ask for something; null, 0 and what is empty passes:";
+            operation["description"] = format!("{text}\n{}", lines.join("\n")).into();
+        }
+    }
+    if let Some((_, name)) = route.path.split_once("{*") {
+        let name = name.trim_end_matches('}');
+        operation["parameters"] = json!([{"name": name, "in": "path", "required": true, "schema": {"type": "string", "minLength": 1}}]);
     }
     if !route.is_open {
         // A key is needed only where the service has keys.

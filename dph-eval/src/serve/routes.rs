@@ -7,7 +7,9 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use crate::serve::app::App;
 use crate::serve::handlers;
-use crate::serve::wire::{Health, ModelList, chat, completions, rerank, score, tei};
+use crate::serve::wire::{
+    Health, ModelInfo, ModelList, Refused, RequestBody, chat, completions, rerank, score, tei,
+};
 
 /// A path with its handler, and what `/openapi.json` says of it.
 pub(super) struct Route {
@@ -15,10 +17,18 @@ pub(super) struct Route {
     pub handler: MethodRouter<Arc<App>>,
     pub summary: &'static str,
     /// The JSON of requests; a route without takes GET, with it POST.
-    pub input: Option<SchemaOf>,
+    pub input: Option<Input>,
     pub output: Output,
     /// Whether it needs no key.
     pub is_open: bool,
+}
+
+/// The JSON of requests.
+#[derive(Clone, Copy)]
+pub(super) struct Input {
+    pub schema: SchemaOf,
+    /// Fields that are refused.
+    pub refused: &'static [&'static [Refused]],
 }
 
 /// A type in a schema.
@@ -28,6 +38,8 @@ pub(super) type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
 #[derive(Clone, Copy)]
 pub(super) enum Output {
     Json(SchemaOf),
+    /// With `stream` in the request, server-sent events.
+    JsonOrEvents(SchemaOf),
     Text(&'static str),
 }
 
@@ -37,7 +49,7 @@ pub(super) fn routes() -> Vec<Route> {
         path,
         handler: post(handlers::rerank),
         summary: "Rank documents by their rewards as answers to a query, in the form of Cohere and Jina",
-        input: Some(schema::<rerank::RerankRequest>),
+        input: input::<rerank::RerankRequest>(),
         output: Output::Json(schema::<rerank::RerankResponse>),
         is_open: false,
     };
@@ -45,7 +57,7 @@ pub(super) fn routes() -> Vec<Route> {
         path,
         handler: post(handlers::score),
         summary: "Score answers to prompts, in the form of vLLM",
-        input: Some(schema::<score::ScoreRequest>),
+        input: input::<score::ScoreRequest>(),
         output: Output::Json(schema::<score::ScoreResponse>),
         is_open: false,
     };
@@ -54,7 +66,7 @@ pub(super) fn routes() -> Vec<Route> {
             path: "/rerank",
             handler: post(handlers::tei_rerank),
             summary: "Rank texts by their rewards as answers to a query, in the form of text-embeddings-inference",
-            input: Some(schema::<tei::RerankRequest>),
+            input: input::<tei::RerankRequest>(),
             output: Output::Json(schema::<Vec<tei::Rank>>),
             is_open: false,
         },
@@ -62,7 +74,7 @@ pub(super) fn routes() -> Vec<Route> {
             path: "/predict",
             handler: post(handlers::predict),
             summary: "The scores of all reward heads for pairs of prompt and answer, in the form of text-embeddings-inference",
-            input: Some(schema::<tei::PredictRequest>),
+            input: input::<tei::PredictRequest>(),
             output: Output::Json(schema::<tei::Predictions>),
             is_open: false,
         },
@@ -70,16 +82,16 @@ pub(super) fn routes() -> Vec<Route> {
             path: "/v1/chat/completions",
             handler: post(handlers::chat),
             summary: "Answers to a conversation with their rewards, in the form of OpenAI",
-            input: Some(schema::<chat::ChatRequest>),
-            output: Output::Json(schema::<chat::ChatResponse>),
+            input: input::<chat::ChatRequest>(),
+            output: Output::JsonOrEvents(schema::<chat::ChatResponse>),
             is_open: false,
         },
         Route {
             path: "/v1/completions",
             handler: post(handlers::completions),
             summary: "Continuations of texts with their rewards, in the form of OpenAI",
-            input: Some(schema::<completions::CompletionRequest>),
-            output: Output::Json(schema::<completions::CompletionResponse>),
+            input: input::<completions::CompletionRequest>(),
+            output: Output::JsonOrEvents(schema::<completions::CompletionResponse>),
             is_open: false,
         },
         rerank("/v1/rerank"),
@@ -92,6 +104,14 @@ pub(super) fn routes() -> Vec<Route> {
             summary: "The models and their reward heads",
             input: None,
             output: Output::Json(schema::<ModelList>),
+            is_open: false,
+        },
+        Route {
+            path: "/v1/models/{*id}",
+            handler: get(handlers::model),
+            summary: "A model and its reward heads",
+            input: None,
+            output: Output::Json(schema::<ModelInfo>),
             is_open: false,
         },
         Route {
@@ -127,6 +147,10 @@ pub(super) fn routes() -> Vec<Route> {
             is_open: true,
         },
     ]
+}
+
+fn input<T: JsonSchema + RequestBody>() -> Option<Input> {
+    Some(Input { schema: schema::<T>, refused: T::REFUSED })
 }
 
 fn schema<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {

@@ -14,7 +14,7 @@ use crate::serve::app::App;
 use crate::serve::error::ApiError;
 use crate::serve::options::ServeOptions;
 use crate::serve::served_model::ServedModel;
-use crate::serve::truncate::{DroppedEnd, truncated};
+use crate::serve::truncate::{DroppedEnd, first_tokens, truncated};
 use crate::serve::worker::{ScoreJob, WorkError};
 
 /// Answers whose rewards are wanted.
@@ -23,6 +23,8 @@ pub(super) struct Wanted {
     pub sets: Vec<(Vec<Message>, Vec<String>)>,
     /// Whether answers that are too long are cut, and where; else they are an error.
     pub truncate: Option<DroppedEnd>,
+    /// Most tokens of an answer; longer ones lose their end.
+    pub answer_tokens: Option<usize>,
     /// The fields of the request with prompts and answers, for errors.
     pub fields: Fields,
 }
@@ -129,6 +131,14 @@ fn tokenise(model: &ServedModel, wanted: &Wanted, most_tokens: usize) -> Result<
     for (index, (prompt, answers)) in wanted.sets.iter().enumerate() {
         let refused = |error: ChatError| refused(error, wanted.fields);
         let tokenizer = &model.model.tokenizer;
+        let shorter = wanted.answer_tokens.map(|most| {
+            answers
+                .iter()
+                .map(|answer| first_tokens(&model.model, answer, most))
+                .collect::<Result<Vec<_>, _>>()
+        });
+        let shorter = shorter.transpose().map_err(refused)?;
+        let answers = shorter.as_ref().unwrap_or(answers);
         let mut set = tokenizer.candidate_set(index.to_string(), prompt, answers, None).map_err(refused)?;
         if let Some(dropped) = wanted.truncate {
             set = truncated(&model.model, prompt, answers, set, dropped).map_err(refused)?;

@@ -27,7 +27,9 @@ pub(super) struct ServedModel {
 
 impl ServedModel {
     /// A model with an empty queue.
-    pub fn new(name: String, model: Model, options: &ServeOptions) -> Self {
+    pub fn new(name: String, mut model: Model, options: &ServeOptions) -> Self {
+        // Errors name it as requests do.
+        model.name.clone_from(&name);
         Self {
             name,
             model: Arc::new(model),

@@ -1,5 +1,6 @@
 //! [`events`]: answers while they grow, as server-sent events.
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use crate::serve::error::ApiError;
 use crate::serve::generating::{Growing, Next};
 use crate::serve::judgement::{judgement, token_text, usage};
 use crate::serve::served_model::ServedModel;
+use crate::serve::stream_status::StreamStatus;
 use crate::serve::wire::{GenerationUsage, Judgement, finish_reason};
 
 /// A part of an answer.
@@ -54,16 +56,21 @@ pub(super) fn events<F: Form>(
     wishes: Wishes,
     form: F,
 ) -> Response {
-    let parts = Parts { served, settings, wishes, sent: Vec::new(), form };
-    let state = (Some(growing), parts, Vec::new());
-    let stream = unfold(state, |(mut growing, mut parts, mut ready)| async move {
+    let parts = Parts { served, settings, wishes, sent: Vec::new(), ended: BTreeSet::new(), form };
+    let ended = StreamStatus::default();
+    let state = (Some(growing), parts, Vec::new(), ended.clone());
+    let stream = unfold(state, |(mut growing, mut parts, mut ready, ended)| async move {
         while ready.is_empty() {
             let next = growing.as_mut()?.next().await;
-            if !matches!(next, Ok(Next::Token(_))) {
+            let is_last = !matches!(next, Ok(Next::Token(_) | Next::Ended(_)));
+            let events = next.and_then(|next| parts.of(next));
+            if is_last || events.is_err() {
                 growing = None;
             }
-            ready =
-                next.and_then(|next| parts.of(next)).unwrap_or_else(|error| vec![json_text(&error.body())]);
+            ready = events.unwrap_or_else(|error| {
+                ended.fail(error.status);
+                vec![json_text(&error.body())]
+            });
             if growing.is_none() {
                 ready.push("[DONE]".into());
             }
@@ -71,9 +78,11 @@ pub(super) fn events<F: Form>(
             ready.reverse();
         }
         let event = Event::default().data(ready.pop()?);
-        Some((Ok::<_, Infallible>(event), (growing, parts, ready)))
+        Some((Ok::<_, Infallible>(event), (growing, parts, ready, ended)))
     });
-    Sse::new(stream).keep_alive(KeepAlive::default()).into_response()
+    let mut response = Sse::new(stream).keep_alive(KeepAlive::default()).into_response();
+    response.extensions_mut().insert(ended);
+    response
 }
 
 /// JSON on one line.
@@ -88,6 +97,8 @@ struct Parts<F> {
     wishes: Wishes,
     /// Bytes of each answer that have been sent; `None` before its first part.
     sent: Vec<Option<usize>>,
+    /// Answers whose end has been sent.
+    ended: BTreeSet<usize>,
     form: F,
 }
 
@@ -107,22 +118,32 @@ impl<F: Form> Parts<F> {
                 let part = Part { index, is_first, text: grown.text, logprob, token_reward, end: None };
                 Ok(vec![self.form.part(part)])
             }
+            Next::Ended(ended) => {
+                let index = ended.prompt * self.settings.answers + ended.number;
+                Ok(self.end(index, &ended.answer).into_iter().collect())
+            }
             Next::Done(sets) => {
                 let usage = self.wishes.usage.then(|| self.form.usage(usage(&sets)));
                 let answers = sets.iter().flat_map(|set| &set.answers).enumerate();
-                let mut all: Vec<String> = answers.map(|(index, answer)| self.end(index, answer)).collect();
+                let mut all: Vec<String> =
+                    answers.filter_map(|(index, answer)| self.end(index, answer)).collect();
                 all.extend(usage);
                 Ok(all)
             }
         }
     }
 
-    fn end(&mut self, index: usize, answer: &Answer) -> String {
+    /// The end of an answer; `None` if it has been sent.
+    fn end(&mut self, index: usize, answer: &Answer) -> Option<String> {
+        if !self.ended.insert(index) {
+            return None;
+        }
         let sent = self.add(index, 0);
         let text = answer.text.get(sent.unwrap_or(0)..).unwrap_or_default().to_owned();
         let judgement = judgement(answer, &self.served.model, self.settings.head);
         let end = Some((finish_reason(answer.end), judgement));
-        self.form.part(Part { index, is_first: sent.is_none(), text, logprob: None, token_reward: None, end })
+        let part = Part { index, is_first: sent.is_none(), text, logprob: None, token_reward: None, end };
+        Some(self.form.part(part))
     }
 
     /// Notes that bytes of an answer are sent. Returns the number of those before.

@@ -44,6 +44,17 @@ pub(super) fn truncated(
     Ok(set)
 }
 
+/// A text without the tokens behind its first `most`.
+///
+/// # Errors
+/// Text that cannot be tokenised.
+pub(super) fn first_tokens(model: &Model, text: &str, most: usize) -> Result<String, ChatError> {
+    match model.tokenizer.encode_text(text)?.len() {
+        count if count > most => cut(model, text, count - most, DroppedEnd::Last),
+        _ => Ok(text.to_owned()),
+    }
+}
+
 /// A text without `count` of its tokens.
 fn cut(model: &Model, text: &str, count: usize, dropped: DroppedEnd) -> Result<String, ChatError> {
     let tokens = model.tokenizer.encode_text(text)?;

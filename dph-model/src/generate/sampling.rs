@@ -11,7 +11,7 @@ use crate::decoder::kernels::exp;
 /// How tokens are chosen. The default is greedy.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sampling {
-    /// Divisor of the logits. 0 chooses the most likely token, of equals the first.
+    /// Divisor of the logits. 0, or less than the smallest normal number of f32, chooses the most likely token, of equals the first.
     pub temperature: f64,
     /// Sample only from this number of most likely tokens; 0 for all.
     pub top_k: usize,
@@ -60,6 +60,11 @@ pub enum SamplingError {
 }
 
 impl Sampling {
+    /// Whether the most likely token is chosen: the inverse of a smaller temperature is no number of f32.
+    pub fn is_greedy(&self) -> bool {
+        self.temperature < f64::from(f32::MIN_POSITIVE)
+    }
+
     /// Checks the settings.
     ///
     /// # Errors
@@ -125,7 +130,7 @@ impl Sampler {
         let Sampling { temperature, top_k, top_p, .. } = self.sampling;
         let largest = logits.iter().copied().fold(f32::NEG_INFINITY, |a, b| if b > a { b } else { a });
         // Without a finite logit there is no distribution.
-        if temperature == 0.0 || top_k == 1 || !largest.is_finite() {
+        if self.sampling.is_greedy() || top_k == 1 || !largest.is_finite() {
             return most_likely(logits);
         }
         let scale = (1.0 / temperature) as f32;
@@ -223,6 +228,12 @@ mod tests {
     fn a_temperature_of_zero_is_greedy() {
         assert_eq!(draw(&Sampling::default(), &[], 3), [1, 1, 1]);
         assert_eq!(most_likely(&[f32::NAN, 1.0, 3.0, 3.0]), 2);
+        for temperature in [f64::MIN_POSITIVE, 1e-300, 1e-39, 1e-38, 2e-38, 1e-37, 1e-30, 1e-9] {
+            for (top_k, top_p) in [(0, 1.0), (3, 1.0), (0, 0.9)] {
+                let sampling = Sampling { temperature, top_k, top_p, ..Sampling::default() };
+                assert_eq!(draw(&sampling, &[], 20), [1; 20], "{temperature}");
+            }
+        }
     }
 
     #[test]

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use serde_json::Value;
 
 use super::created::Created;
 use crate::serve::app::App;
@@ -24,11 +23,12 @@ use crate::serve::wire::{GenerationUsage, finish_reason};
 /// `POST /v1/chat/completions`.
 pub async fn chat(
     State(app): State<Arc<App>>,
-    JsonBody(mut request): JsonBody<ChatRequest>,
+    JsonBody(request): JsonBody<ChatRequest>,
 ) -> Result<Response, ApiError> {
-    refuse_unsupported(&request)?;
-    request.max_tokens = request.max_completion_tokens.or(request.max_tokens);
-    let asked = request.generating();
+    let mut asked = request.generating();
+    if request.max_completion_tokens.is_some() {
+        (asked.max_tokens, asked.max_tokens_field) = (request.max_completion_tokens, "max_completion_tokens");
+    }
     let served = app.model(asked.model)?;
     let found = settings(&asked, served, &app.options, 1)?;
     let best_of = found.best_of;
@@ -38,7 +38,13 @@ pub async fn chat(
     let logprobs = request.logprobs.unwrap_or_default();
     if asked.streams {
         let wishes = Wishes { logprobs, usage: asked.includes_usage };
-        return Ok(events(growing, served.clone(), best_of, wishes, Chunks(created)));
+        return Ok(events(
+            growing,
+            served.clone(),
+            best_of,
+            wishes,
+            Chunks { created, has_usage: asked.includes_usage },
+        ));
     }
     let sets = growing.all().await?;
     let tokenizer = &served.model.tokenizer;
@@ -58,23 +64,6 @@ pub async fn chat(
     Ok(json(&ChatResponse { id, object: "chat.completion", created: at, model, seed, choices, usage }))
 }
 
-fn refuse_unsupported(request: &ChatRequest) -> Result<(), ApiError> {
-    let has_format = request.response_format.as_ref().is_some_and(|format| !is_text(format));
-    ApiError::refuse([
-        (
-            "top_logprobs",
-            request.top_logprobs.is_some_and(|top| top > 0),
-            "those of tokens that were not drawn are not kept",
-        ),
-        ("tools", request.tools.as_ref().is_some_and(|tools| !tools.is_empty()), "answers are text"),
-        ("response_format", has_format, "answers are text"),
-    ])
-}
-
-fn is_text(format: &Value) -> bool {
-    format.is_null() || format.get("type").is_some_and(|kind| kind == "text")
-}
-
 fn chat_logprobs(tokens: impl IntoIterator<Item = (String, f32)>) -> ChatLogprobs {
     let of_token = |(token, logprob): (String, f32)| TokenLogprob {
         bytes: token.as_bytes().to_vec(),
@@ -86,16 +75,20 @@ fn chat_logprobs(tokens: impl IntoIterator<Item = (String, f32)>) -> ChatLogprob
 }
 
 /// The parts of a stream.
-struct Chunks(Created);
+struct Chunks {
+    created: Created,
+    /// Whether the last part has the numbers of tokens.
+    has_usage: bool,
+}
 
 impl Chunks {
-    fn chunk(&self, choices: Vec<ChatDelta>, usage: Option<GenerationUsage>) -> String {
+    fn chunk(&self, choices: Vec<ChatDelta>, usage: Option<Option<GenerationUsage>>) -> String {
         json_text(&ChatChunk {
-            id: &self.0.id,
+            id: &self.created.id,
             object: "chat.completion.chunk",
-            created: self.0.at,
-            model: &self.0.model,
-            seed: self.0.seed,
+            created: self.created.at,
+            model: &self.created.model,
+            seed: self.created.seed,
             choices,
             usage,
         })
@@ -111,10 +104,10 @@ impl Form for Chunks {
         let delta = Delta { role, content };
         let token_reward = part.token_reward;
         let choice = ChatDelta { index: part.index, delta, logprobs, finish_reason, token_reward, judgement };
-        self.chunk(vec![choice], None)
+        self.chunk(vec![choice], self.has_usage.then_some(None))
     }
 
     fn usage(&self, usage: GenerationUsage) -> String {
-        self.chunk(Vec::new(), Some(usage))
+        self.chunk(Vec::new(), Some(Some(usage)))
     }
 }

@@ -24,14 +24,14 @@ pub async fn completions(
     State(app): State<Arc<App>>,
     JsonBody(request): JsonBody<CompletionRequest>,
 ) -> Result<Response, ApiError> {
-    refuse_unsupported(&request)?;
     let asked = request.generating();
     let served = app.model(asked.model)?;
     let found = settings(&asked, served, &app.options, request.prompt.0.len())?;
     let best_of = found.best_of;
     let prompts = Prompts::Texts(request.prompt.0.clone());
     let growing = generate(&app, served, prompts, best_of.clone(), asked.streams).await?;
-    let form = Chunks(Created::by(&app, served, "cmpl", found.seed));
+    let created = Created::by(&app, served, "cmpl", found.seed);
+    let form = Chunks { created, has_usage: asked.includes_usage };
     let logprobs = request.logprobs.is_some();
     if asked.streams {
         let wishes = Wishes { logprobs, usage: asked.includes_usage };
@@ -52,23 +52,7 @@ pub async fn completions(
         })
     };
     let choices = answers.map(choice).collect::<Result<_, ApiError>>()?;
-    Ok(json(&form.response(choices, Some(usage(&sets)))))
-}
-
-fn refuse_unsupported(request: &CompletionRequest) -> Result<(), ApiError> {
-    ApiError::refuse([
-        (
-            "logprobs",
-            request.logprobs.is_some_and(|top| top > 0),
-            "only 0 is: those of tokens that were not drawn are not kept",
-        ),
-        ("echo", request.echo.unwrap_or_default(), "the prompt is not returned"),
-        (
-            "suffix",
-            request.suffix.as_ref().is_some_and(|suffix| !suffix.is_empty()),
-            "a text is continued at its end",
-        ),
-    ])
+    Ok(json(&form.response(choices, Some(Some(usage(&sets))))))
 }
 
 fn completion_logprobs(tokens: impl IntoIterator<Item = (String, f32)>) -> CompletionLogprobs {
@@ -83,20 +67,24 @@ fn completion_logprobs(tokens: impl IntoIterator<Item = (String, f32)>) -> Compl
 }
 
 /// The parts of a stream.
-struct Chunks(Created);
+struct Chunks {
+    created: Created,
+    /// Whether the last part has the numbers of tokens.
+    has_usage: bool,
+}
 
 impl Chunks {
     fn response(
         &self,
         choices: Vec<CompletionChoice>,
-        usage: Option<GenerationUsage>,
+        usage: Option<Option<GenerationUsage>>,
     ) -> CompletionResponse<'_> {
         CompletionResponse {
-            id: &self.0.id,
+            id: &self.created.id,
             object: "text_completion",
-            created: self.0.at,
-            model: &self.0.model,
-            seed: self.0.seed,
+            created: self.created.at,
+            model: &self.created.model,
+            seed: self.created.seed,
             choices,
             usage,
         }
@@ -114,10 +102,10 @@ impl Form for Chunks {
             token_reward: part.token_reward,
             judgement,
         };
-        json_text(&self.response(vec![choice], None))
+        json_text(&self.response(vec![choice], self.has_usage.then_some(None)))
     }
 
     fn usage(&self, usage: GenerationUsage) -> String {
-        json_text(&self.response(Vec::new(), Some(usage)))
+        json_text(&self.response(Vec::new(), Some(Some(usage))))
     }
 }

@@ -12,7 +12,7 @@ mod tei;
 
 pub use chat::chat;
 pub use completions::completions;
-pub use info::{health, metrics, models, openapi};
+pub use info::{health, metrics, model, models, openapi};
 pub use page::page;
 pub use rerank::rerank;
 pub use score::score;

@@ -21,10 +21,14 @@ pub async fn rerank(
 ) -> Result<Response, ApiError> {
     let model = app.model(request.model.as_deref())?;
     let head = model.head(request.head.as_deref())?;
+    if request.max_tokens_per_doc == Some(0) {
+        return Err(ApiError::field("max_tokens_per_doc", "`max_tokens_per_doc` must be at least 1"));
+    }
     let texts: Vec<String> = request.documents.into_iter().map(|document| document.0).collect();
     let wanted = Wanted {
         sets: vec![(request.query.0, texts.clone())],
         truncate: request.truncation.unwrap_or_default().then_some(DroppedEnd::Last),
+        answer_tokens: request.max_tokens_per_doc,
         fields: Fields { prompt: "query", answers: "documents" },
     };
     let rewarded = rewards(&app, model, wanted).await?;

@@ -38,7 +38,12 @@ pub async fn score(
             return Err(ApiError::field("text_1", message));
         }
     };
-    let wanted = Wanted { sets, truncate: None, fields: Fields { prompt: "text_1", answers: "text_2" } };
+    let wanted = Wanted {
+        sets,
+        truncate: None,
+        answer_tokens: None,
+        fields: Fields { prompt: "text_1", answers: "text_2" },
+    };
     let rewarded = rewards(&app, model, wanted).await?;
     let is_raw = !request.use_activation.unwrap_or(true);
     let scores = rewarded.rewards.iter().flatten().enumerate();

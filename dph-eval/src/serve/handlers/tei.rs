@@ -21,19 +21,21 @@ pub async fn rerank(
     JsonBody(request): JsonBody<RerankRequest>,
 ) -> Result<Response, ApiError> {
     let RerankRequest { query, texts, raw_scores, return_text, .. } = request;
+    let (is_raw, with_text) = (raw_scores.unwrap_or_default(), return_text.unwrap_or_default());
     let model = app.model(request.model.as_deref())?;
     let head = model.head(request.head.as_deref())?;
     let wanted = Wanted {
         sets: vec![(query.0, texts.clone())],
         truncate: dropped_end(request.truncate, request.truncation_direction),
+        answer_tokens: None,
         fields: Fields { prompt: "query", answers: "texts" },
     };
     let rewarded = rewards(&app, model, wanted).await?;
     let of_head = rewarded.rewards.iter().flatten().map(|heads| heads[head]);
     let rank = |(index, reward)| Rank {
         index,
-        score: score_of(reward, raw_scores),
-        text: return_text.then(|| texts[index].clone()),
+        score: score_of(reward, is_raw),
+        text: with_text.then(|| texts[index].clone()),
     };
     Ok(json(&ordered(of_head).into_iter().map(rank).collect::<Vec<_>>()))
 }
@@ -44,6 +46,7 @@ pub async fn predict(
     JsonBody(request): JsonBody<PredictRequest>,
 ) -> Result<Response, ApiError> {
     let PredictRequest { inputs, raw_scores, .. } = request;
+    let is_raw = raw_scores.unwrap_or_default();
     let model = app.model(request.model.as_deref())?;
     let only = request.head.as_deref().map(|head| model.head(Some(head))).transpose()?;
     model.head(None)?;
@@ -54,6 +57,7 @@ pub async fn predict(
             .map(|(prompt, answer)| (vec![Message::user(prompt)], vec![answer]))
             .collect(),
         truncate: dropped_end(request.truncate, request.truncation_direction),
+        answer_tokens: None,
         fields: Fields { prompt: "inputs", answers: "inputs" },
     };
     let rewarded = rewards(&app, model, wanted).await?;
@@ -63,7 +67,7 @@ pub async fn predict(
         let wanted = wanted.filter(|(head, _)| only.is_none_or(|only| *head == only));
         let prediction = |(head, reward): (usize, f64)| Prediction {
             label: heads[head].clone(),
-            score: score_of(reward, raw_scores),
+            score: score_of(reward, is_raw),
         };
         wanted.map(prediction).collect()
     };
@@ -74,9 +78,9 @@ pub async fn predict(
     }))
 }
 
-fn dropped_end(truncate: Option<bool>, direction: Direction) -> Option<DroppedEnd> {
+fn dropped_end(truncate: Option<bool>, direction: Option<Direction>) -> Option<DroppedEnd> {
     truncate.unwrap_or_default().then_some(match direction {
-        Direction::Left => DroppedEnd::First,
-        Direction::Right => DroppedEnd::Last,
+        Some(Direction::Left) => DroppedEnd::First,
+        Some(Direction::Right) | None => DroppedEnd::Last,
     })
 }

@@ -2,16 +2,20 @@
 const $ = id => document.getElementById(id);
 const make = (tag, className, text) => Object.assign(document.createElement(tag), { className: className ?? '', textContent: text ?? '' });
 const number = value => value === null || value === undefined ? '–' : value.toFixed(3);
+const mean = end => end.loglik === null || !end.tokens ? null : end.loglik / end.tokens;
 let models = [], running = null;
 
 const say = (text, isError) => { $('status').textContent = text; $('status').classList.toggle('error', !!isError); };
+
+// What a browser says of a service that is gone differs, and explains nothing.
+const unanswered = error => { throw error.name === 'AbortError' ? error : new Error('The service does not answer.'); };
 
 // A request to the service. An error has the message of its JSON.
 async function ask(path, body, signal) {
   const headers = {};
   if ($('key').value) headers.Authorization = 'Bearer ' + $('key').value;
   if (body) headers['Content-Type'] = 'application/json';
-  const response = await fetch(path, { method: body ? 'POST' : 'GET', headers, signal, body: body && JSON.stringify(body) });
+  const response = await fetch(path, { method: body ? 'POST' : 'GET', headers, signal, body: body && JSON.stringify(body) }).catch(unanswered);
   if (response.ok) return response;
   const found = await response.json().catch(() => null);
   const error = new Error(found?.error?.message ?? 'status ' + response.status);
@@ -23,7 +27,8 @@ async function loadModels() {
   try {
     models = (await (await ask('/v1/models')).json()).data;
     $('model').replaceChildren(...models.map(model => new Option(model.id, model.id)));
-    showHeads();
+    showModel();
+    $('key-field').hidden = true;
     say('');
   } catch (error) {
     if (error.status === 401) $('key-field').hidden = false;
@@ -31,10 +36,18 @@ async function loadModels() {
   }
 }
 
-function showHeads() {
-  const heads = models.find(model => model.id === $('model').value)?.heads ?? [];
+// The heads of the model, and what the service allows.
+function showModel() {
+  const model = models.find(model => model.id === $('model').value), heads = model?.heads ?? [];
+  bound($('n'), model?.max_answers); bound($('tokens'), model?.max_answer_tokens);
   $('head').replaceChildren(...heads.map(head => new Option(head, head)));
   $('head').disabled = heads.length === 0;
+}
+
+function bound(slider, most) {
+  if (!most) return;
+  slider.max = Math.min(slider.max, most); slider.min = Math.min(slider.min, most);
+  slider.dispatchEvent(new Event('input'));
 }
 
 // The cards of answers, and the range of rewards by which tokens are coloured.
@@ -91,22 +104,25 @@ class Cards {
 
   tag(card, name, text) { card.title.insertBefore(make('span', 'tag ' + name, text), card.reward); card.element.classList.add(name); }
 
-  // Marks what the head and the likelihood choose.
-  judge(ends) {
-    const best = value => ends.reduce((best, end, index) => end && end.finish_reason !== 'rejected' && value(end) !== null
-      && (best < 0 || value(end) > value(ends[best])) ? index : best, -1);
-    const byReward = best(end => end.reward), byLoglik = best(end => end.loglik === null || !end.tokens ? null : end.loglik / end.tokens);
-    ends.forEach((end, index) => {
-      const card = this.card(index), mean = end.loglik === null || !end.tokens ? null : end.loglik / end.tokens;
-      this.widen(end.reward);
-      card.value = end.reward;
-      card.note.textContent = `${end.tokens} tokens, ended by ${end.finish_reason}, mean log-probability ${number(mean)}`;
-      if (end.finish_reason === 'rejected') this.tag(card, 'dropped', 'dropped');
-      if (index === byReward) this.tag(card, 'chosen', 'chosen');
-      if (index === byLoglik) this.tag(card, 'likely', 'likelihood’s choice');
-    });
-    this.repaint(this.all);
+  // An answer has ended or was dropped.
+  end(end) {
+    const card = this.card(end.index), isWider = this.widen(end.reward);
+    card.value = end.reward;
+    card.note.textContent = `${end.tokens} tokens, ended by ${end.finish_reason}, mean log-probability ${number(mean(end))}`;
+    if (end.finish_reason === 'rejected') this.tag(card, 'dropped', 'dropped');
+    this.repaint(isWider ? this.all : [card]);
   }
+
+  // Marks what the head chooses among those that were not dropped, and the likelihood among all.
+  judge(ends) {
+    const best = value => ends.reduce((best, end, index) => end && value(end) !== null && (best < 0 || value(end) > value(ends[best])) ? index : best, -1);
+    const byReward = best(end => end.finish_reason === 'rejected' ? null : end.reward), byLoglik = best(mean);
+    if (byReward >= 0) this.tag(this.card(byReward), 'chosen', 'chosen');
+    if (byLoglik >= 0) this.tag(this.card(byLoglik), 'likely', 'likelihood’s choice');
+  }
+
+  // Removes cards without an answer, as after an error.
+  removeEmpty() { for (const card of this.all) if (!card.tokens.length && !card.text.textContent && !card.note.textContent) card.element.remove(); }
 }
 
 // The events of a stream.
@@ -114,7 +130,7 @@ async function* events(response) {
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = '';
   for (;;) {
-    const { done, value } = await reader.read();
+    const { done, value } = await reader.read().catch(unanswered);
     if (done) return;
     rest += value;
     const parts = rest.split('\n\n');
@@ -146,12 +162,13 @@ async function generate() {
       for (const choice of event.choices) {
         if (choice.delta.content) cards.add(choice.index, choice.delta.content, choice.token_reward, choice.logprobs?.content[0]?.logprob);
         else if (choice.token_reward !== undefined) { cards.widen(choice.token_reward); cards.set(cards.card(choice.index), choice.token_reward); }
-        if (choice.finish_reason) ends[choice.index] = choice;
+        if (choice.finish_reason) { ends[choice.index] = choice; cards.end(choice); }
       }
       if (event.seed !== undefined) say(`Seed ${event.seed}`);
     }
     cards.judge(ends);
   } catch (error) {
+    cards.removeEmpty();
     error.name === 'AbortError' ? say('Stopped.') : say(error.message, true);
   } finally {
     if (running === control) { running = null; $('stop').disabled = true; }
@@ -206,7 +223,7 @@ $('generate').addEventListener('submit', event => { event.preventDefault(); gene
 $('compare').addEventListener('submit', event => { event.preventDefault(); compare(); });
 $('stop').addEventListener('click', () => running?.abort());
 $('add').addEventListener('click', () => addPasted().focus());
-$('model').addEventListener('change', showHeads);
+$('model').addEventListener('change', showModel);
 $('key').addEventListener('change', loadModels);
 document.addEventListener('keydown', event => {
   if (event.key === 'Escape') running?.abort();

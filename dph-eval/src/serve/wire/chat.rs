@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::generation::{GenerationUsage, Judgement, generation_request};
 use super::messages::Messages;
+use super::refused::{OF_CHATS, OF_GENERATION, Refused, RequestBody};
 
 generation_request! {
     /// A conversation that waits for answers.
@@ -19,16 +20,11 @@ generation_request! {
         /// Whether the log-probability of each token is returned.
         #[serde(default)]
         pub logprobs: Option<bool>,
-        /// Not supported, other than 0.
-        #[serde(default)]
-        pub top_logprobs: Option<usize>,
-        /// Not supported, other than empty.
-        #[serde(default)]
-        pub tools: Option<Vec<Value>>,
-        /// Only {"type": "text"} is supported.
-        #[serde(default)]
-        pub response_format: Option<Value>,
     }
+}
+
+impl RequestBody for ChatRequest {
+    const REFUSED: &'static [&'static [Refused]] = &[OF_GENERATION, OF_CHATS];
 }
 
 /// Answers to a conversation.
@@ -44,7 +40,7 @@ pub struct ChatResponse {
     pub model: String,
     /// The seed that gives the same answers again.
     pub seed: i64,
-    /// The answers.
+    /// The answers, the best first.
     pub choices: Vec<ChatChoice>,
     /// Numbers of tokens.
     pub usage: GenerationUsage,
@@ -53,7 +49,7 @@ pub struct ChatResponse {
 /// An answer.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct ChatChoice {
-    /// Its number.
+    /// Its place.
     pub index: usize,
     /// The answer.
     pub message: AnswerMessage,
@@ -79,7 +75,7 @@ pub struct AnswerMessage {
 /// The log-probabilities of tokens.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct ChatLogprobs {
-    /// One for each token.
+    /// One for each token that was drawn. Where a stop string begins inside of a token, that token is whole here.
     pub content: Vec<TokenLogprob>,
 }
 
@@ -105,8 +101,9 @@ pub struct ChatChunk<'a> {
     pub model: &'a str,
     pub seed: i64,
     pub choices: Vec<ChatDelta>,
+    /// `Some(None)` is null.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub usage: Option<GenerationUsage>,
+    pub usage: Option<Option<GenerationUsage>>,
 }
 
 /// What is added to an answer.

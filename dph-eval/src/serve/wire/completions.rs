@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::generation::{GenerationUsage, Judgement, generation_request};
+use super::refused::{OF_COMPLETIONS, OF_GENERATION, Refused, RequestBody};
 use super::text_prompts::TextPrompts;
 
 generation_request! {
@@ -15,13 +16,11 @@ generation_request! {
         /// Whether the log-probability of each token is returned: 0, as those of other tokens are not supported.
         #[serde(default)]
         pub logprobs: Option<usize>,
-        /// Not supported, other than false.
-        #[serde(default)]
-        pub echo: Option<bool>,
-        /// Not supported, other than empty.
-        #[serde(default)]
-        pub suffix: Option<String>,
     }
+}
+
+impl RequestBody for CompletionRequest {
+    const REFUSED: &'static [&'static [Refused]] = &[OF_GENERATION, OF_COMPLETIONS];
 }
 
 /// Continuations of texts.
@@ -37,11 +36,11 @@ pub struct CompletionResponse<'a> {
     pub model: &'a str,
     /// The seed that gives the same continuations again.
     pub seed: i64,
-    /// The continuations, those of the first text first.
+    /// The continuations, those of the first text first, and of each text the best first.
     pub choices: Vec<CompletionChoice>,
-    /// Numbers of tokens.
+    /// Numbers of tokens; null in the parts of a stream before the last one, if they are wanted.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub usage: Option<GenerationUsage>,
+    pub usage: Option<Option<GenerationUsage>>,
 }
 
 /// A continuation, or a part of it in a stream.
@@ -65,7 +64,7 @@ pub struct CompletionChoice {
 /// The log-probabilities of tokens.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct CompletionLogprobs {
-    /// The text of each token.
+    /// The text of each token that was drawn. Where a stop string begins inside of a token, that token is whole here.
     pub tokens: Vec<String>,
     /// Natural logarithm of its probability in the model's own distribution.
     pub token_logprobs: Vec<f32>,

@@ -44,12 +44,14 @@ macro_rules! generation_request {
             /// Makes tokens less likely that have occurred; 1 for no penalty [default: 1].
             #[serde(default)]
             pub repetition_penalty: Option<f64>,
-            /// With the same seed, a request has the same answers; a random one if it is not given.
+            /// With the same seed, a request has the same answers, up to the rounding that requests beside it and kept prompts
+            /// change: with close probabilities another token may be drawn. A random one if it is not given.
             #[serde(default)]
+            #[schemars(range(min = i64::MIN, max = i64::MAX))]
             pub seed: Option<i64>,
             /// Texts that end an answer and do not belong to it.
             #[serde(default)]
-            pub stop: Option<$crate::serve::wire::OneOrMany>,
+            pub stop: Option<$crate::serve::wire::OneOrMany<0>>,
             /// Whether the answers are sent while they grow, as server-sent events.
             #[serde(default)]
             pub stream: Option<bool>,
@@ -74,15 +76,6 @@ macro_rules! generation_request {
             #[serde(default)]
             #[schemars(range(min = 1))]
             pub reject_every: Option<usize>,
-            /// Not supported, other than 0.
-            #[serde(default)]
-            pub presence_penalty: Option<f64>,
-            /// Not supported, other than 0.
-            #[serde(default)]
-            pub frequency_penalty: Option<f64>,
-            /// Not supported, other than empty.
-            #[serde(default)]
-            pub logit_bias: Option<std::collections::BTreeMap<String, serde_json::Value>>,
         }
 
         impl $name {
@@ -93,6 +86,7 @@ macro_rules! generation_request {
                     n: self.n,
                     best_of: self.best_of,
                     max_tokens: self.max_tokens,
+                    max_tokens_field: "max_tokens",
                     temperature: self.temperature,
                     top_p: self.top_p,
                     top_k: self.top_k,
@@ -106,11 +100,6 @@ macro_rules! generation_request {
                     loglik_weight: self.loglik_weight.unwrap_or_default(),
                     token_rewards: self.token_rewards.unwrap_or_default(),
                     reject_every: self.reject_every,
-                    penalties: [
-                        ("presence_penalty", self.presence_penalty),
-                        ("frequency_penalty", self.frequency_penalty),
-                    ],
-                    has_bias: self.logit_bias.as_ref().is_some_and(|bias| !bias.is_empty()),
                 }
             }
         }
@@ -125,6 +114,8 @@ pub struct Generating<'a> {
     pub n: Option<usize>,
     pub best_of: Option<usize>,
     pub max_tokens: Option<usize>,
+    /// The field in which `max_tokens` was given.
+    pub max_tokens_field: &'static str,
     pub temperature: Option<f64>,
     pub top_p: Option<f64>,
     pub top_k: Option<usize>,
@@ -138,8 +129,6 @@ pub struct Generating<'a> {
     pub loglik_weight: f64,
     pub token_rewards: bool,
     pub reject_every: Option<usize>,
-    pub penalties: [(&'static str, Option<f64>); 2],
-    pub has_bias: bool,
 }
 
 /// What is sent at the end of a stream.

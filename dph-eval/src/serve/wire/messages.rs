@@ -7,6 +7,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::refused::asks_for_nothing;
+
 /// A conversation with at least one message.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(try_from = "Value")]
@@ -19,12 +21,47 @@ impl TryFrom<Value> for Messages {
 
     fn try_from(value: Value) -> Result<Self, String> {
         match value {
-            Value::Array(list) if !list.is_empty() => serde_json::from_value(Value::Array(list))
-                .map(Self)
-                .map_err(|error| format!("{EXPECTED}: {error}")),
+            Value::Array(list) if !list.is_empty() => {
+                let numbered = |(index, value)| {
+                    message(value).map_err(|error| format!("{EXPECTED}: message {}: {error}", index + 1))
+                };
+                list.into_iter().enumerate().map(numbered).collect::<Result<_, _>>().map(Self)
+            }
             _ => Err(EXPECTED.into()),
         }
     }
+}
+
+/// A message as that of a row, without tools. Content that is null is empty, and a developer is the system.
+fn message(value: Value) -> Result<Message, String> {
+    let Value::Object(mut fields) = value else { return Err("it is not an object".into()) };
+    let is_of_tool = |role: &Value| matches!(role.as_str(), Some("tool" | "function"));
+    let calls = ["tool_calls", "function_call"];
+    if let Some(field) =
+        calls.iter().find(|field| fields.get(**field).is_some_and(|calls| !asks_for_nothing(calls)))
+    {
+        return Err(format!("`{field}` is not supported: a conversation is text"));
+    }
+    match fields.get_mut("role") {
+        Some(role) if is_of_tool(role) => {
+            return Err(format!("the role {role} is not supported: a conversation is text"));
+        }
+        Some(role) if *role == "developer" => *role = "system".into(),
+        _ => {}
+    }
+    match fields.get_mut("content") {
+        Some(content @ Value::Null) => *content = "".into(),
+        Some(Value::Array(parts)) if !parts.iter().all(is_part) => {
+            return Err(r#"a part of `content` must be {"type": "text", "text": "…"}"#.into());
+        }
+        _ => {}
+    }
+    serde_json::from_value(Value::Object(fields)).map_err(|error| error.to_string())
+}
+
+/// Whether it has the form of a part. Which types there are is up to [`Message`].
+fn is_part(value: &Value) -> bool {
+    value.is_object() && value.get("type").is_none_or(Value::is_string)
 }
 
 impl JsonSchema for Messages {
@@ -51,10 +88,10 @@ impl JsonSchema for MessageSchema {
             "description": "A message of a conversation. Which roles may follow each other is up to the chat template of the model.",
             "type": "object",
             "properties": {
-                "role": {"type": "string", "pattern": "^[A-Za-z0-9_-]+$", "examples": ["system", "user", "assistant"]},
+                "role": {"type": "string", "pattern": "^[A-Za-z0-9_-]+$", "not": {"enum": ["tool", "function"]}, "examples": ["system", "user", "assistant"]},
                 "content": {
                     "anyOf": [
-                        {"type": "string"},
+                        {"type": ["string", "null"]},
                         {
                             "type": "array",
                             "items": {

@@ -27,6 +27,10 @@ pub struct ModelInfo {
     pub heads: Vec<String>,
     /// Tokens that a prompt and an answer may have.
     pub max_model_len: usize,
+    /// Most answers that a request may have generated.
+    pub max_answers: usize,
+    /// Most tokens of a generated answer.
+    pub max_answer_tokens: usize,
 }
 
 /// Whether the service answers.

@@ -6,35 +6,37 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde_json::Value;
 
-/// A text, or a list of texts.
+/// A text, or a list of at least `LEAST` texts.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(try_from = "Value")]
-pub struct OneOrMany(pub Vec<String>);
+pub struct OneOrMany<const LEAST: usize>(pub Vec<String>);
 
-impl TryFrom<Value> for OneOrMany {
+impl<const LEAST: usize> TryFrom<Value> for OneOrMany<LEAST> {
     type Error = &'static str;
 
     fn try_from(value: Value) -> Result<Self, Self::Error> {
-        const EXPECTED: &str = "expected a string, or a list of at least one string";
-        match value {
-            Value::String(text) => Ok(Self(vec![text])),
-            Value::Array(list) if !list.is_empty() => {
-                serde_json::from_value(Value::Array(list)).map(Self).map_err(|_| EXPECTED)
-            }
-            _ => Err(EXPECTED),
-        }
+        let texts = match value {
+            Value::String(text) => Some(vec![text]),
+            list @ Value::Array(_) => serde_json::from_value::<Vec<String>>(list).ok(),
+            _ => None,
+        };
+        let expected = match LEAST {
+            0 => "expected a string, or a list of strings",
+            _ => "expected a string, or a list of at least one string",
+        };
+        texts.filter(|texts| texts.len() >= LEAST).map(Self).ok_or(expected)
     }
 }
 
-impl JsonSchema for OneOrMany {
+impl<const LEAST: usize> JsonSchema for OneOrMany<LEAST> {
     fn schema_name() -> Cow<'static, str> {
-        "OneOrMany".into()
+        if LEAST == 0 { "TextOrTexts" } else { "OneOrMany" }.into()
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "description": "A text, or a list of texts.",
-            "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}],
+            "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": LEAST}],
         })
     }
 }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::document::Document;
 use super::query::Query;
+use super::refused::{OF_RANKINGS, Refused, RequestBody};
 
 /// Documents to rank.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -26,12 +27,20 @@ pub struct RerankRequest {
     /// Whether documents that do not fit into the context of the model lose their end; else they are an error.
     #[serde(default)]
     pub truncation: Option<bool>,
+    /// Most tokens of a document; longer ones lose their end.
+    #[serde(default)]
+    #[schemars(range(min = 1))]
+    pub max_tokens_per_doc: Option<usize>,
     /// Rewards instead of their sigmoid.
     #[serde(default)]
     pub raw_scores: Option<bool>,
     /// The reward head; the first one if it is not given.
     #[serde(default)]
     pub head: Option<String>,
+}
+
+impl RequestBody for RerankRequest {
+    const REFUSED: &'static [&'static [Refused]] = &[OF_RANKINGS];
 }
 
 /// Ranked documents.

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::one_or_many::OneOrMany;
+use super::refused::{OF_SCORES, Refused, RequestBody};
 use super::rerank::Usage;
 
 /// Prompts and answers to score.
@@ -14,16 +15,20 @@ pub struct ScoreRequest {
     pub model: Option<String>,
     /// A prompt for all answers, or one for each answer.
     #[serde(alias = "queries")]
-    pub text_1: OneOrMany,
+    pub text_1: OneOrMany<1>,
     /// The answers.
     #[serde(alias = "documents")]
-    pub text_2: OneOrMany,
+    pub text_2: OneOrMany<1>,
     /// Whether scores are the sigmoid of rewards (the default), or rewards.
     #[serde(default, alias = "activation")]
     pub use_activation: Option<bool>,
     /// The reward head; the first one if it is not given.
     #[serde(default)]
     pub head: Option<String>,
+}
+
+impl RequestBody for ScoreRequest {
+    const REFUSED: &'static [&'static [Refused]] = &[OF_SCORES];
 }
 
 /// Scores of pairs.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::pairs::Pairs;
 use super::query::Query;
+use super::refused::{Refused, RequestBody};
 
 /// Texts to rank.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -17,22 +18,26 @@ pub struct RerankRequest {
     pub texts: Vec<String>,
     /// Rewards instead of their sigmoid.
     #[serde(default)]
-    pub raw_scores: bool,
+    pub raw_scores: Option<bool>,
     /// Whether the texts are returned as well.
     #[serde(default)]
-    pub return_text: bool,
+    pub return_text: Option<bool>,
     /// Whether answers that do not fit into the context of the model are cut; else they are an error.
     #[serde(default)]
     pub truncate: Option<bool>,
-    /// The end at which answers are cut.
+    /// The end at which answers are cut [default: Right].
     #[serde(default)]
-    pub truncation_direction: Direction,
+    pub truncation_direction: Option<Direction>,
     /// The model; the first one if it is not given.
     #[serde(default)]
     pub model: Option<String>,
     /// The reward head; the first one if it is not given.
     #[serde(default)]
     pub head: Option<String>,
+}
+
+impl RequestBody for RerankRequest {
+    const REFUSED: &'static [&'static [Refused]] = &[];
 }
 
 /// Pairs to score.
@@ -42,13 +47,13 @@ pub struct PredictRequest {
     pub inputs: Pairs,
     /// Rewards instead of their sigmoid.
     #[serde(default)]
-    pub raw_scores: bool,
+    pub raw_scores: Option<bool>,
     /// Whether answers that do not fit into the context of the model are cut; else they are an error.
     #[serde(default)]
     pub truncate: Option<bool>,
-    /// The end at which answers are cut.
+    /// The end at which answers are cut [default: Right].
     #[serde(default)]
-    pub truncation_direction: Direction,
+    pub truncation_direction: Option<Direction>,
     /// The model; the first one if it is not given.
     #[serde(default)]
     pub model: Option<String>,
@@ -57,14 +62,17 @@ pub struct PredictRequest {
     pub head: Option<String>,
 }
 
+impl RequestBody for PredictRequest {
+    const REFUSED: &'static [&'static [Refused]] = &[];
+}
+
 /// The end at which a text is cut.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 pub enum Direction {
     /// The beginning is dropped.
     #[serde(alias = "left")]
     Left,
     /// The end is dropped.
-    #[default]
     #[serde(alias = "right")]
     Right,
 }

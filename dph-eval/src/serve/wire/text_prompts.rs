@@ -6,14 +6,15 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::serve::json_value::whole;
+
 /// A text, its tokens, or a list of these.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(try_from = "Value")]
 pub struct TextPrompts(pub Vec<TextPrompt>);
 
 /// A text or its tokens.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(untagged)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TextPrompt {
     Text(String),
     Tokens(Vec<u32>),
@@ -25,11 +26,23 @@ impl TryFrom<Value> for TextPrompts {
     fn try_from(value: Value) -> Result<Self, Self::Error> {
         const EXPECTED: &str =
             "expected a string, a list of token numbers, or a list of at least one of these";
-        let is_one = value.is_string() || value.get(0).is_some_and(Value::is_number);
-        let value = if is_one { Value::Array(vec![value]) } else { value };
-        match serde_json::from_value::<Vec<TextPrompt>>(value) {
-            Ok(prompts) if !prompts.is_empty() => Ok(Self(prompts)),
-            _ => Err(EXPECTED),
+        let prompts = match value {
+            Value::Array(list) if !list.first().is_some_and(Value::is_number) => {
+                list.into_iter().map(TextPrompt::new).collect::<Option<Vec<_>>>()
+            }
+            one => TextPrompt::new(one).map(|one| vec![one]),
+        };
+        prompts.filter(|prompts| !prompts.is_empty()).map(Self).ok_or(EXPECTED)
+    }
+}
+
+impl TextPrompt {
+    fn new(value: Value) -> Option<Self> {
+        let token = |number: &Value| whole(number).and_then(|number| u32::try_from(number).ok());
+        match value {
+            Value::String(text) => Some(Self::Text(text)),
+            Value::Array(list) => list.iter().map(token).collect::<Option<_>>().map(Self::Tokens),
+            _ => None,
         }
     }
 }

@@ -3,7 +3,7 @@
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::score_job::WorkError;
-use crate::generate::{AnswerSet, BestOf};
+use crate::generate::{Answer, AnswerSet, BestOf};
 
 /// Prompts that wait for answers.
 pub struct GenerateJob {
@@ -30,8 +30,19 @@ impl GenerateJob {
 pub enum Event {
     /// An answer has grown by a token.
     Token(GrownBy),
+    /// An answer has ended, and others grow.
+    Ended(Box<EndedAnswer>),
     /// All answers have ended.
     Done(Result<Vec<AnswerSet>, WorkError>),
+}
+
+/// An answer that has ended.
+pub struct EndedAnswer {
+    /// Index of the prompt.
+    pub prompt: usize,
+    /// Number of the answer.
+    pub number: usize,
+    pub answer: Answer,
 }
 
 /// A token of an answer.

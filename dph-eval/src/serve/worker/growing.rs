@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use dph_model::{Computed, Prompts};
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::generate_job::{Event, GenerateJob, GrownBy};
+use super::generate_job::{EndedAnswer, Event, GenerateJob, GrownBy};
 use super::score_job::WorkError;
 use crate::generate::{AnswerSet, GeneratedToken, Generation, GenerationError, TextStream};
 use crate::model::Model;
@@ -16,8 +16,8 @@ pub struct Growing<'a> {
     job: GenerateJob,
     start: Instant,
     generation: Generation<'a>,
-    /// The text of every answer to every prompt, if it is told.
-    texts: Vec<Vec<TextStream<'a>>>,
+    /// The text of every answer to every prompt, if it is told; `None` once its end is told.
+    texts: Vec<Vec<Option<TextStream<'a>>>>,
     drawn: Vec<GeneratedToken>,
 }
 
@@ -25,7 +25,7 @@ impl<'a> Growing<'a> {
     /// Starts the answers of a request whose prompts were computed. `None` if that fails, which is told.
     pub fn new(model: &'a Model, job: GenerateJob, computed: Result<Prompts<'a>, WorkError>) -> Option<Self> {
         let start = Instant::now();
-        let text = |_| TextStream::new(&model.tokenizer, &job.settings.stop_strings);
+        let text = |_| Some(TextStream::new(&model.tokenizer, &job.settings.stop_strings));
         let told = if job.streams { job.prompts.len() } else { 0 };
         let texts = (0..told).map(|_| (0..job.settings.answers).map(text).collect()).collect();
         let refused = |error: GenerationError| WorkError::Refused(error.to_string());
@@ -56,14 +56,15 @@ impl<'a> Growing<'a> {
         Generation::compute_together(all.iter_mut().map(|growing| &mut growing.generation).collect())
     }
 
-    /// Takes what was computed, and tells the tokens. Returns whether the answers may grow further.
+    /// Takes what was computed, and tells tokens and ends. Returns whether the answers may grow further.
     pub fn take(&mut self, computed: Option<Computed>) -> Result<bool, GenerationError> {
         let goes_on = self.generation.take(computed)?;
         if !self.job.streams {
             return Ok(goes_on);
         }
         for &GeneratedToken { prompt, answer, token, log_prob } in &self.drawn {
-            let text = self.texts[prompt][answer].push(token)?;
+            let Some(text) = &mut self.texts[prompt][answer] else { continue };
+            let text = text.push(token)?;
             let rewards = match self.job.settings.token_rewards {
                 true => self.generation.rewards(prompt, answer).to_vec(),
                 false => Vec::new(),
@@ -78,7 +79,26 @@ impl<'a> Growing<'a> {
                 rewards,
             }));
         }
+        if goes_on {
+            self.tell_ends()?;
+        }
         Ok(goes_on)
+    }
+
+    /// Tells which answers have ended while others grow.
+    fn tell_ends(&mut self) -> Result<(), GenerationError> {
+        self.generation.rescore()?;
+        for (prompt, texts) in self.texts.iter_mut().enumerate() {
+            for (number, text) in texts.iter_mut().enumerate().filter(|(_, text)| text.is_some()) {
+                if let Some(answer) = self.generation.ended(prompt, number)? {
+                    *text = None;
+                    // Whoever asked may have left.
+                    let _ =
+                        self.job.events.send(Event::Ended(Box::new(EndedAnswer { prompt, number, answer })));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Gives the answers to whoever asked. Returns the time since the beginning and the number of generated tokens.

@@ -7,7 +7,7 @@ mod queue;
 mod score_job;
 mod thread;
 
-pub(super) use generate_job::{Event, GenerateJob, GrownBy};
+pub(super) use generate_job::{EndedAnswer, Event, GenerateJob, GrownBy};
 pub(super) use queue::{Queue, Share};
 pub(super) use score_job::{ScoreJob, WorkError};
 pub(super) use thread::{Worker, start};
