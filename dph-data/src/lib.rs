@@ -72,4 +72,4 @@ pub use order::{
 };
 pub use rows::{Row, RowProblem, RowsError, SkipReason, Skipped, SkippedRow, read_json, read_rows};
 pub use synthetic::World;
-pub use task::{Classes, Kind, Task, TaskMetric, read_prompt};
+pub use task::{Classes, Kind, Task, TaskMetric, read_messages, read_prompt};

@@ -378,19 +378,26 @@ fn the_tokens_of_documents_and_of_conversations_on_stdin_are_shown() {
     assert!(!last["answer"]["pieces"].as_array().unwrap().contains(&"<|im_end|>".into()), "{last}");
     assert_eq!(views[1]["candidates"][1]["answer"]["text"], "Bob.");
     assert_eq!(views[0]["prompt"], views[1]["prompt"]);
+    // Messages are read as those of rows.
+    let other = json!({ "messages": [{ "from": "human", "value": "Who?" }, { "from": "gpt", "value": "Ann.<|im_end|>" }] });
+    let (_, out, _) = render(&other.to_string(), &["--json"]);
+    assert_eq!(serde_json::from_str::<Json>(&out).unwrap(), views[0]);
     let (_, out, _) = render(&json!({ "messages": [{ "role": "user", "content": "Hi" }] }).to_string(), &[]);
     assert!(out.contains("<|im_start|>assistant\\n\""), "{out}");
 
     for (lines, expected) in [
         ("", "stdin has no conversation"),
         ("{", "stdin:1: not JSON"),
-        ("\n{\"messages\": 7}", "stdin:2: `messages`: invalid type"),
+        ("\n{\"messages\": 7}", "stdin:2: `messages` must be text or messages"),
         (r#"{"prompt": "a"}"#, "stdin:1: A line is {\"messages\""),
         (
             r#"{"messages": [{"role": "user", "content": [{"type": "image"}]}]}"#,
             "a part of type `image` is not supported",
         ),
-        (r#"{"messages": [{"role": "a b", "content": "x"}]}"#, "stdin:1: `a b` is not a role"),
+        (
+            r#"{"messages": [{"role": "a b", "content": "x"}]}"#,
+            "has the unknown role `a b`; rename it to one of",
+        ),
     ] {
         let (status, out, err) = render(lines, &[]);
         assert!(status == 2 && out.is_empty() && err.contains(expected), "{lines}: {status} {err}");

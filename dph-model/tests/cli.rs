@@ -119,7 +119,9 @@ fn wrong_requests_and_broken_models_are_told_apart() {
     for key in ["tokenizer.ggml.pre", "tokenizer.ggml.merges", "llama.block_count"] {
         let said = without(key).failed(2);
         assert!(said.contains("odd.gguf: ") && said.contains(key) && !said.contains("odd.gguf/"), "{said}");
-        let said = run(dir, &["convert", "odd.gguf", &format!("out-{key}")]).stderr;
+        let out = format!("out-{key}");
+        let said = run(dir, &["convert", "odd.gguf", &out]).stderr;
+        assert!(!dir.join(&out).exists(), "{said}");
         assert!(said.contains("odd.gguf: ") && said.contains(key) && !said.contains("odd.gguf/"), "{said}");
     }
     let heads = llama(some_values).with_value("llama.attention.head_count", 4, &0u32.to_le_bytes());

@@ -5,8 +5,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 use dph_core::terminal::Failure;
-use dph_data::{CandidateSet, ChatError, ChatFormat, ChatTokenizer, Message, PlainPrompt, Style, TokenView};
-use serde::de::DeserializeOwned;
+use dph_data::{
+    CandidateSet, ChatError, ChatFormat, ChatTokenizer, Message, PlainPrompt, RowProblem, Style, TokenView,
+    read_messages, read_prompt,
+};
 use serde_json::{Value as Json, json};
 
 use super::tokenizer;
@@ -77,18 +79,16 @@ impl Conversation {
         })?;
         let mut field = |name: &str| line.get_mut(name).map(Json::take);
         if let Some(messages) = field("messages") {
-            let mut messages: Vec<Message> = parse("messages", messages)?;
+            let mut messages = read_messages("messages", messages).map_err(described)?;
             let answer = messages.pop_if(|last| last.role == "assistant");
             return Ok(Self { prompt: messages, candidates: answer.into_iter().collect() });
         }
         let (Some(prompt), Some(candidates)) = (field("prompt"), field("candidates")) else {
             return Err(EXPECTED.to_owned());
         };
-        let prompt = match prompt {
-            Json::String(text) => vec![Message::user(text)],
-            messages => parse("prompt", messages)?,
-        };
-        let candidates: Vec<String> = parse("candidates", candidates)?;
+        let prompt = read_prompt(prompt).map_err(described)?;
+        let candidates: Vec<String> = serde_json::from_value(candidates)
+            .map_err(|error| format!("`candidates`: {error}. {EXPECTED}"))?;
         Ok(Self { prompt, candidates: candidates.into_iter().map(Message::assistant).collect() })
     }
 
@@ -109,6 +109,6 @@ impl Conversation {
     }
 }
 
-fn parse<T: DeserializeOwned>(name: &str, value: Json) -> Result<T, String> {
-    serde_json::from_value(value).map_err(|error| format!("`{name}`: {error}. {EXPECTED}"))
+fn described(problem: RowProblem) -> String {
+    format!("{problem}. {EXPECTED}")
 }

@@ -19,7 +19,7 @@ use serde_json::{Map, Value as Json};
 use super::error::RowsError;
 use super::row::Row;
 use super::stand_ins::{bytes_value, number_value};
-use super::timestamps::timestamp;
+use super::timestamps::{time_of_day, timestamp};
 
 pub(super) fn read(path: &Path) -> Result<Vec<Row>, RowsError> {
     let file = File::open(path).map_err(|source| RowsError::Read { path: path.to_owned(), source })?;
@@ -104,10 +104,13 @@ fn json(field: &Field, kind: Option<&Type>) -> Json {
         Field::Float(number) => number_value(f64::from(*number)),
         Field::Double(number) => number_value(*number),
         // Nanoseconds, for which there is no field of its own.
-        Field::Long(time) => match unit_and_zone(kind) {
-            Some((unit, has_zone)) => timestamp(*time, unit, has_zone).into(),
-            None => field.to_json_value(),
+        Field::Long(time) => match (unit_and_zone(kind), kind.and_then(logical_type)) {
+            (Some((unit, has_zone)), _) => timestamp(*time, unit, has_zone).into(),
+            (None, Some(LogicalType::Time(_))) => time_of_day(*time, 1_000_000_000).into(),
+            _ => field.to_json_value(),
         },
+        Field::TimeMicros(time) => time_of_day(*time, 1_000_000).into(),
+        Field::TimeMillis(time) => time_of_day(i64::from(*time), 1_000).into(),
         // Old writers have no logical type: their numbers of 96 bits have no time zone, the others have UTC.
         Field::TimestampMillis(time) => {
             let is_wide = kind
@@ -134,9 +137,13 @@ fn json(field: &Field, kind: Option<&Type>) -> Json {
     }
 }
 
+fn logical_type(kind: &Type) -> Option<&LogicalType> {
+    kind.get_basic_info().logical_type_ref()
+}
+
 /// Units of a second, and whether the column has a time zone, if its type is a timestamp.
 fn unit_and_zone(kind: Option<&Type>) -> Option<(i64, bool)> {
-    match kind?.get_basic_info().logical_type_ref()? {
+    match logical_type(kind?)? {
         LogicalType::Timestamp(time) => {
             let unit = match time.unit {
                 TimeUnit::MILLIS => 1_000,

@@ -1,4 +1,4 @@
-//! [`timestamp`]: points in time as text of ISO 8601.
+//! [`timestamp`], [`time_of_day`]: points in time as text of ISO 8601.
 
 const SECONDS_OF_DAY: i64 = 86_400;
 
@@ -7,15 +7,25 @@ const SECONDS_OF_DAY: i64 = 86_400;
 pub(super) fn timestamp(time: i64, units: i64, has_zone: bool) -> String {
     let (seconds, fraction) = (time.div_euclid(units), time.rem_euclid(units));
     let (year, month, day) = date(seconds.div_euclid(SECONDS_OF_DAY));
-    let second = seconds.rem_euclid(SECONDS_OF_DAY);
-    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    let clock = clock(seconds.rem_euclid(SECONDS_OF_DAY), fraction, units);
+    let offset = if has_zone { "+00:00" } else { "" };
+    format!("{year:04}-{month:02}-{day:02}T{clock}{offset}")
+}
+
+/// A number of units since midnight as a text such as `03:04:05.5`. `units` is how many units a second has.
+pub(super) fn time_of_day(time: i64, units: i64) -> String {
+    clock(time.div_euclid(units), time.rem_euclid(units), units)
+}
+
+/// Seconds of a day with their fraction in units.
+fn clock(seconds: i64, fraction: i64, units: i64) -> String {
+    let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     let digits = units.ilog10() as usize;
     let fraction = match fraction {
         0 => String::new(),
         _ => format!(".{fraction:0digits$}").trim_end_matches('0').to_owned(),
     };
-    let offset = if has_zone { "+00:00" } else { "" };
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{fraction}{offset}")
+    format!("{hour:02}:{minute:02}:{second:02}{fraction}")
 }
 
 /// Year, month and day of a number of days since 1970 in the Gregorian calendar, which repeats after 400 years. Years begin in March here, so
@@ -50,6 +60,7 @@ mod tests {
         ] {
             assert_eq!(timestamp(time, units, has_zone), text);
         }
+        assert_eq!(time_of_day(11_045_500_000_000, 1_000_000_000), "03:04:05.5");
         // The ends of the format do not overflow.
         for time in [i64::MIN, i64::MAX] {
             assert!(timestamp(time, 1_000, false).contains('T'));

@@ -19,5 +19,5 @@ pub(crate) use hub_source::HubSource;
 pub(crate) use hub_source::{HubFiles, extension};
 pub use kind::Kind;
 pub use metric::TaskMetric;
-pub use recipe::read_prompt;
 pub(crate) use recipe::{JOINED, Recipe};
+pub use recipe::{read_messages, read_prompt};

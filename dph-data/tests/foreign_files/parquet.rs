@@ -183,6 +183,10 @@ fn timestamps_are_texts_of_iso_8601() {
     let old = "message m { required int64 q (TIMESTAMP_MICROS); required int64 a (TIMESTAMP_MILLIS); required int64 b; required int32 g; }";
     write_table(old, [1_500_000, 0, 7])
         .expect(&["user: 1970-01-01T00:00:01.5+00:00 -> *1970-01-01T00:00:00+00:00 / 7"], &[]);
+    // Times of day.
+    let day = "message m { required int64 q (TIME(NANOS,true)); required int64 a (TIME(MICROS,false)); required int64 b; required int32 g; }";
+    write_table(day, [11_045_500_000_007, 11_045_500_000, 7])
+        .expect(&["user: 03:04:05.500000007 -> *03:04:05.5 / 7"], &[]);
     // In lists, structures and maps, and numbers of 96 bits.
     let schema = "message m {
         required group q (LIST) { repeated group list { required int64 element (TIMESTAMP(NANOS,false)); } }

@@ -189,6 +189,8 @@ fn conversations_in_texts() {
         "[\"{}\"]",
         "{\"a\": 1, \"a\": 2}",
         "array([[1, 2]])",
+        "{'role': 'admin', 'content': 'x'}",
+        "{'name': 'Ann'}",
     ] {
         read(&[json!({ "prompt": "Q", "chosen": answer, "rejected": "y" })])
             .expect(&[&format!("user: Q -> *{answer} / y")], &[]);
@@ -198,9 +200,15 @@ fn conversations_in_texts() {
         &[],
         &["`chosen` is an array of numpy as text; write messages as JSON (json.dumps(array.tolist()))"],
     );
-    let python = "[{'role': 'assistant', 'content': 'x'}]";
-    read(&[json!({ "prompt": "Q", "chosen": python, "rejected": "y" })])
-        .expect(&[], &["`chosen` is a list of Python as text", "json.dumps"]);
+    for python in [
+        "[{'role': 'assistant', 'content': 'x'}]",
+        "{'role': 'assistant', 'content': 'x'}",
+        "{'from': 'gpt', 'value': 'x'}",
+        "{'messages': [{'role': 'user', 'content': 'Q'}]}",
+    ] {
+        read(&[json!({ "prompt": "Q", "chosen": python, "rejected": "y" })])
+            .expect(&[], &["`chosen` is a list or dict of Python as text", "json.dumps"]);
+    }
 }
 
 #[test]

@@ -119,6 +119,8 @@ fn write(
             });
         }
     }
+    // A tokenizer that cannot be written is an error before the weights are.
+    let companions = companions(files, score, pad.as_ref())?;
     std::fs::create_dir_all(out).map_err(|source| CheckpointError::Io { path: out.into(), source })?;
     let total: u64 = converted.iter().map(|tensor| tensor.data_len() as u64).sum();
     let dominant = Precision::dominant(converted.iter().map(|tensor| (tensor.to, tensor.data_len())));
@@ -148,24 +150,37 @@ fn write(
         let index = json!({ "metadata": { "total_size": total }, "weight_map": map });
         write_text(&out.join(INDEX_FILE), &format!("{index:#}\n"))?;
     }
+    for (name, bytes) in companions {
+        let path = out.join(name);
+        dph_core::write_atomically(&path, &bytes)
+            .map_err(|error| CheckpointError::Write { path, problem: error.to_string() })?;
+    }
+    write_text(&out.join(CONFIG_FILE), &with_type(&json, dominant.torch_name()))?;
+    Ok(names)
+}
+
+/// The files beside the weights that are there, by their names.
+fn companions(
+    files: &ModelFiles,
+    score: Option<&ScoreLayer>,
+    pad: Option<&PadToken>,
+) -> Result<Vec<(&'static str, Vec<u8>)>, CheckpointError> {
     let of_head = HEAD_FILES.into_iter().filter(|_| score.is_none());
+    let mut companions = Vec::new();
     for name in COMPANION_FILES.into_iter().chain(of_head) {
         match files.read(name) {
-            Ok(bytes) => {
-                let bytes = match score {
-                    Some(score) => score.companion(name, bytes, pad.as_ref()),
+            Ok(bytes) => companions.push((
+                name,
+                match score {
+                    Some(score) => score.companion(name, bytes, pad),
                     None => bytes,
-                };
-                let path = out.join(name);
-                dph_core::write_atomically(&path, &bytes)
-                    .map_err(|error| CheckpointError::Write { path, problem: error.to_string() })?;
-            }
+                },
+            )),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(source) => return Err(CheckpointError::Io { path: files.file_path(name), source }),
         }
     }
-    write_text(&out.join(CONFIG_FILE), &with_type(&json, dominant.torch_name()))?;
-    Ok(names)
+    Ok(companions)
 }
 
 /// Splits tensors into files of at most `most` bytes, in this order. A larger tensor gets its own file.

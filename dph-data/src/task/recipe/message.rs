@@ -36,7 +36,7 @@ pub(super) fn messages(key: &str, value: Json) -> Result<Vec<Message>, RowProble
 }
 
 /// The keys of objects that hold the messages of a conversation.
-const CONVERSATIONS: [&str; 3] = ["messages", "conversation", "conversations"];
+pub(super) const CONVERSATIONS: [&str; 3] = ["messages", "conversation", "conversations"];
 
 /// The list of messages in an object such as `{"messages": […]}`; any other value as it is.
 pub(super) fn unwrapped(mut value: Json) -> Json {
@@ -135,6 +135,11 @@ fn are_different(fields: &Map<String, Json>, [one, other]: [&str; 2]) -> bool {
 
 fn kind(value: &Json) -> &'static str {
     kind_name(&minijinja::Value::from(minijinja::value::Serde(value)))
+}
+
+/// Whether a text is the name of a role.
+pub(super) fn is_role(name: &str) -> bool {
+    standard_role(name).is_some()
 }
 
 fn standard_role(name: &str) -> Option<&'static str> {

@@ -2,7 +2,7 @@
 
 use serde_json::{Deserializer, Value as Json};
 
-use super::message::{messages, unwrapped};
+use super::message::{CONVERSATIONS, is_role, messages, unwrapped};
 use crate::chat::{ASSISTANT, Message, USER};
 use crate::rows::{MarkedJson, RowProblem, SkipReason, without_marks};
 
@@ -32,9 +32,9 @@ pub(super) fn conversation(key: &str, text: &str) -> Result<Option<Vec<Message>>
             "`{key}` is an array of numpy as text; write messages as JSON (json.dumps(array.tolist()))"
         )));
     }
-    if begins_as_messages(&opening, '\'') {
+    if begins_as_messages(&opening, '\'') || begins_as_object_of_python(&opening) {
         return Err(wrong(format!(
-            "`{key}` is a list of Python as text; write messages as JSON (json.dumps)"
+            "`{key}` is a list or dict of Python as text; write messages as JSON (json.dumps)"
         )));
     }
     if opening.starts_with("\"[{") || opening.starts_with("\"{") {
@@ -73,6 +73,15 @@ pub(super) fn conversation(key: &str, text: &str) -> Result<Option<Vec<Message>>
 /// Whether a text without blanks begins as a list of messages, with this quotation mark.
 fn begins_as_messages(opening: &str, quote: char) -> bool {
     FIRST_KEYS.iter().any(|key| opening.starts_with(&format!("[{{{quote}{key}{quote}:")))
+}
+
+/// Whether a text without blanks begins as a message of Python, or as a dict that holds messages.
+fn begins_as_object_of_python(opening: &str) -> bool {
+    let of_message = ["role", "from"].iter().any(|key| {
+        let rest = opening.strip_prefix(&format!("{{'{key}':'"));
+        rest.is_some_and(|rest| is_role(rest.split('\'').next().unwrap_or_default()))
+    });
+    of_message || CONVERSATIONS.iter().any(|key| opening.starts_with(&format!("{{'{key}':[{{'")))
 }
 
 /// The JSON values that follow one another in a text. The error is one behind them, unless what is there is no object: then the text is other

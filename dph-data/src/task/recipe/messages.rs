@@ -107,6 +107,15 @@ pub fn read_prompt(value: Json) -> Result<Vec<Message>, RowProblem> {
     Ok(messages)
 }
 
+/// The messages of a whole conversation in a request, which are read as those of rows. `key` names the value in errors.
+///
+/// # Errors
+///
+/// What is no message and no list of messages.
+pub fn read_messages(key: &str, value: Json) -> Result<Vec<Message>, RowProblem> {
+    messages(key, value)
+}
+
 fn from_json(prompt: Json) -> Result<Vec<Message>, RowProblem> {
     match prompt {
         Json::String(text) => Ok(match conversation("prompt", &text)? {

@@ -20,7 +20,7 @@ pub(crate) use choice::Choice;
 pub(crate) use classify::{Classify, Target as ClassifyTarget};
 pub(crate) use instruction::{Instruction, Target};
 pub(crate) use list::List;
-pub use messages::read_prompt;
+pub use messages::{read_messages, read_prompt};
 pub(crate) use plain::{Contexts, Plain};
 pub(crate) use preference::Preference;
 pub(crate) use scored_answer::ScoredAnswer;
