@@ -123,11 +123,10 @@ fn check_numbers(
     }
     if answers.saturating_mul(prompts) > options.answers {
         let most = options.answers;
+        let each = if prompts > 1 { format!(" to each of {prompts} prompts") } else { String::new() };
         return of(
             field,
-            format!(
-                "asks for {answers} answers to each of {prompts} prompts; at most {most} are generated in a request"
-            ),
+            format!("asks for {answers} answers{each}, and at most {most} are generated in a request"),
         );
     }
     match asked.max_tokens {

@@ -72,7 +72,7 @@ impl ServedModel {
         self.all_places - self.places.available_permits()
     }
 
-    /// The index of a reward head; of none given the first.
+    /// The index of a reward head; of none given, or an empty name, the first.
     ///
     /// # Errors
     /// Status 422 for a head that the model does not have, or a model without heads.
@@ -84,7 +84,7 @@ impl ServedModel {
                 format!("the model `{}` has no preference head, so it gives no rewards", self.name),
             ));
         }
-        let Some(name) = name else { return Ok(0) };
+        let Some(name) = name.filter(|name| !name.is_empty()) else { return Ok(0) };
         heads.iter().position(|head| head == name).ok_or_else(|| {
             let message = format!(
                 "`head`: the model `{}` has no head `{name}`; it has {}",

@@ -10,6 +10,9 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::support::{llama, lswt, write_model, write_model_with_head};
 
 /// A service on a free port. It is killed when it is dropped.
 pub struct Server {
@@ -17,6 +20,16 @@ pub struct Server {
     child: Child,
     log: Arc<Mutex<String>>,
     reader: Option<JoinHandle<()>>,
+}
+
+/// A directory with the models `first` and `second`, which have heads, and `plain`, which has none.
+pub fn place() -> TempDir {
+    let place = tempfile::tempdir().unwrap();
+    let dir = place.path();
+    write_model_with_head(&dir.join("first"), &llama(), &["preference", "helpfulness"]);
+    write_model_with_head(&dir.join("second"), &lswt(), &["preference"]);
+    write_model(&dir.join("plain"), &lswt());
+    place
 }
 
 /// An answer.

@@ -48,7 +48,8 @@ pub async fn predict(
     let PredictRequest { inputs, raw_scores, .. } = request;
     let is_raw = raw_scores.unwrap_or_default();
     let model = app.model(request.model.as_deref())?;
-    let only = request.head.as_deref().map(|head| model.head(Some(head))).transpose()?;
+    let named = request.head.as_deref().filter(|head| !head.is_empty());
+    let only = named.map(|head| model.head(Some(head))).transpose()?;
     model.head(None)?;
     let wanted = Wanted {
         sets: inputs
