@@ -46,6 +46,7 @@ impl Classify for CheckpointError {
             | Self::Gguf { .. }
             | Self::RewardRows { .. }
             | Self::RewardHead { .. }
+            | Self::RewardLayers { .. }
             | Self::Adapter { .. }
             | Self::NoAdapter { .. }
             | Self::NoClass { .. }

@@ -95,6 +95,31 @@ fn harmless_oddities_do_not_matter() {
 }
 
 #[test]
+fn files_that_are_no_causal_language_models_say_what_they_are() {
+    let refused = |writer: &GgufWriter, expected: &str| {
+        let (_dir, path) = written(writer);
+        let said = ModelFiles::open(&path).unwrap().read("config.json").unwrap_err().to_string();
+        assert!(said.contains(expected), "{said}");
+    };
+    let with = |key: &str, kind: u32, bytes: &[u8]| {
+        let mut writer = llama(some_values);
+        writer.pair(key, kind, bytes);
+        writer
+    };
+    let both_ways = with("llama.attention.causal", 7, &[0]);
+    refused(&both_ways, "the key llama.attention.causal is false; attention in both directions");
+    let (_dir, causal) = written(&with("llama.attention.causal", 7, &[1]));
+    assert_eq!(states(&causal), states(directory().path()));
+    let scaled = with("llama.rope.scaling.attn_factor", 6, &2f32.to_le_bytes());
+    refused(&scaled, "the key llama.rope.scaling.attn_factor is 2; only 1 is supported");
+    let experts = with("llama.expert_count", 4, &8u32.to_le_bytes());
+    refused(&experts, "the key llama.expert_count is 8; only 0 is supported");
+    let mut adapter = llama(some_values);
+    adapter.text("general.type", "adapter");
+    refused(&adapter, "this is an adapter of llama.cpp (general.type = adapter)");
+}
+
+#[test]
 fn a_hash_is_that_of_the_content() {
     let (_dir, path) = written(&llama(some_values));
     let hash = content_hash(&path).unwrap();

@@ -176,6 +176,8 @@ fn parts_of_adapters_are_read_as_peft_reads_them() {
         tensors.push(("base_model.model.model.norm.weight".into(), vec![8], vec![2.0; 8]));
     });
     assert!(norm.iter().zip(&expected).all(|(a, b)| (a - 2.0 * b).abs() < 1e-4));
+    // PEFT corrects the key for a linear layer, also where the matrix is square.
+    assert_eq!(adapted("fan_in", &|config, _| config["fan_in_fan_out"] = true.into()), expected);
     let embedding = adapted("embedding", &|_, tensors| {
         let name = "base_model.model.model.embed_tokens.lora_embedding";
         tensors.push((format!("{name}_A"), vec![2, 20], numbers(40, 3.0)));
@@ -335,6 +337,26 @@ fn heads_of_other_kinds_are_named() {
         "{error}"
     );
 
+    // Two heads.
+    let score = ("score.weight".to_owned(), vec![1, 8], numbers(8, 0.0));
+    model(dir, "LlamaForCausalLM", |tensors| {
+        tensors.push(score.clone());
+        tensors.push(("v_head.summary.weight".into(), vec![1, 8], numbers(8, 1.0)));
+    });
+    let error = stored_head(&open(dir), &device()).unwrap_err().to_string();
+    assert!(
+        error.contains("there are several reward layers, score.weight and v_head.summary.weight"),
+        "{error}"
+    );
+    model(dir, "LlamaForCausalLM", |tensors| tensors.push(score));
+    write_tensors(
+        &dir.join("value_head.safetensors"),
+        &vec![("v_head.summary.weight".into(), vec![1, 8], numbers(8, 1.0))],
+    );
+    let error = stored_head(&open(dir), &device()).unwrap_err().to_string();
+    assert!(error.contains("score.weight and ") && error.contains("value_head.safetensors;"), "{error}");
+    fs::remove_file(dir.join("value_head.safetensors")).unwrap();
+
     // A layer for states of another size.
     model(dir, "LlamaForSequenceClassification", |tensors| {
         tensors.retain(|(name, ..)| name != "lm_head.weight");
@@ -404,6 +426,29 @@ fn directories_with_parts_of_models_say_what_they_are() {
         said.contains("base/config.json: this is not UTF-8, but UTF-16; convert the file (iconv -f utf-16 "),
         "{said}"
     );
+}
+
+#[test]
+fn weights_of_64_bits_are_read() {
+    let place = tempfile::tempdir().unwrap();
+    let dir = place.path();
+    model(dir, "LlamaForCausalLM", |_| ());
+    let expected = states(&open(dir));
+    let path = dir.join("model.safetensors");
+    let tensors: Vec<_> = read_tensors(&path)
+        .into_iter()
+        .map(|(name, shape, values)| {
+            let bytes: Vec<u8> = values.iter().flat_map(|value| f64::from(*value).to_le_bytes()).collect();
+            (name, shape, bytes)
+        })
+        .collect();
+    let views = tensors.iter().map(|(name, shape, bytes)| {
+        (name.as_str(), TensorView::new(Dtype::F64, shape.clone(), bytes).unwrap())
+    });
+    fs::write(&path, safetensors::serialize(views, None).unwrap()).unwrap();
+    assert_eq!(states(&open(dir)), expected);
+    let said = run(dir, &["convert", ".", "out"]).ok();
+    assert_eq!(states(&open(&dir.join("out"))), expected, "{said:?}");
 }
 
 /// A class that `config.json` does not name shows in the tensors.

@@ -151,13 +151,25 @@ impl<'a> Generation<'a> {
 
     /// Scores the answers that have ended since the last time and whose scores are not those of growing answers, so that
     /// [`ended`](Self::ended) has them before the others have ended.
-    pub(crate) fn rescore(&mut self) -> Result<(), GenerationError> {
+    ///
+    /// # Errors
+    ///
+    /// As [`step`](Self::step).
+    pub fn rescore(&mut self) -> Result<(), GenerationError> {
         let (has_rewards, is_streamed) = (self.model.head.is_some(), self.rewards.is_some());
         rescore(self.model, &self.computed, has_rewards, is_streamed, &mut self.all, &self.first)
     }
 
-    /// An answer that has ended, with the scores that it has in the end; `None` while it grows.
-    pub(crate) fn ended(&self, prompt: usize, answer: usize) -> Result<Option<Answer>, GenerationError> {
+    /// An answer to a prompt, both by their numbers, that has ended, with the scores that it has in the end; `None` while it grows.
+    ///
+    /// # Errors
+    ///
+    /// If its tokens are no text.
+    ///
+    /// # Panics
+    ///
+    /// If there is no prompt with this number.
+    pub fn ended(&self, prompt: usize, answer: usize) -> Result<Option<Answer>, GenerationError> {
         let growing = self.all[prompt].answers.get(answer).filter(|answer| answer.end.is_some());
         Ok(growing.map(|answer| answer.clone().finish(&self.model.tokenizer)).transpose()?)
     }

@@ -273,7 +273,7 @@ impl Precision {
     /// The default type of a tensor.
     fn nearest(element: &ElementType) -> Self {
         match element {
-            ElementType::F32 => Self::F32,
+            ElementType::F64 | ElementType::F32 => Self::F32,
             ElementType::Bf16 => Self::Bf16,
             _ => Self::F16,
         }

@@ -17,6 +17,8 @@ const HALVES: usize = 4096;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ElementType {
+    /// 64 bits.
+    F64,
     /// 32 bits.
     F32,
     /// 16 bits with a 5-bit exponent.
@@ -38,6 +40,7 @@ impl ElementType {
     /// Numbers and bytes per unit; `None` if unknown.
     pub(crate) fn unit(&self) -> Option<(usize, usize)> {
         match self {
+            Self::F64 => Some((1, 8)),
             Self::F32 => Some((1, 4)),
             Self::F16 | Self::Bf16 => Some((1, 2)),
             Self::Blocks(block) => Some((block.len(), block.bytes())),
@@ -56,6 +59,11 @@ impl ElementType {
 
     fn widen_part(&self, bytes: &[u8], values: &mut [f32]) {
         match self {
+            Self::F64 => {
+                for (value, bytes) in values.iter_mut().zip(bytes.as_chunks().0) {
+                    *value = f64::from_le_bytes(*bytes) as f32;
+                }
+            }
             Self::F32 => {
                 for (value, bytes) in values.iter_mut().zip(bytes.as_chunks().0) {
                     *value = f32::from_le_bytes(*bytes);
@@ -72,6 +80,7 @@ impl ElementType {
 impl fmt::Display for ElementType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::F64 => f.write_str("f64"),
             Self::F32 => f.write_str("f32"),
             Self::F16 => f.write_str("f16"),
             Self::Bf16 => f.write_str("bf16"),

@@ -190,6 +190,14 @@ pub enum CheckpointError {
         /// Its tensors.
         tensors: String,
     },
+    /// There are several reward layers.
+    #[error("{}: there are several reward layers, {places}; leave the one that was trained, and remove the others", path.display())]
+    RewardLayers {
+        /// The model.
+        path: PathBuf,
+        /// The tensors and files.
+        places: String,
+    },
     /// The reward layer has another number of rows than the configuration has labels.
     #[error(
         "{}: {tensor} has {}, but config.json says that there {} (`num_labels`, `id2label`); correct config.json, or take the weights that \

@@ -35,6 +35,7 @@ impl Pickled {
     pub fn tensors(&self) -> impl Iterator<Item = (String, TensorInfo)> {
         self.0.tensors().iter().map(|(name, tensor)| {
             let element = match tensor.dtype() {
+                DType::F64 => ElementType::F64,
                 DType::F32 => ElementType::F32,
                 DType::F16 => ElementType::F16,
                 DType::BF16 => ElementType::Bf16,

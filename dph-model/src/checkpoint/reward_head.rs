@@ -91,20 +91,27 @@ fn stored_layer(
     files: &ModelFiles,
     model: &Tensors,
 ) -> Result<Option<(Option<Tensors>, &'static str)>, CheckpointError> {
-    let layer = |tensors: &Tensors| {
-        LAYERS.into_iter().find(|layer| tensors.info(&format!("{layer}.weight")).is_some())
+    let layers = |tensors: &Tensors| -> Vec<&'static str> {
+        LAYERS.into_iter().filter(|layer| tensors.info(&format!("{layer}.weight")).is_some()).collect()
     };
-    if let Some(layer) = layer(model) {
-        return Ok(Some((None, layer)));
-    }
-    for (name, format) in VALUE_HEAD_FILES {
-        let path = files.path().join(name);
-        if path.exists() {
+    let inside = layers(model);
+    let mut files_of_head = VALUE_HEAD_FILES.iter().map(|(name, format)| (files.path().join(name), *format));
+    let file = files_of_head.find(|(path, _)| path.exists());
+    match (&inside[..], file) {
+        ([], None) => {}
+        ([], Some((path, format))) => {
             let tensors = Tensors::open_file(&path, format)?;
-            return match layer(&tensors) {
-                Some(layer) => Ok(Some((Some(tensors), layer))),
-                None => Err(other_head(&path, &tensors)),
+            return match layers(&tensors)[..] {
+                [layer] => Ok(Some((Some(tensors), layer))),
+                _ => Err(other_head(&path, &tensors)),
             };
+        }
+        ([layer], None) => return Ok(Some((None, layer))),
+        (layers, file) => {
+            let layers = layers.iter().map(|layer| format!("{layer}.weight"));
+            let places = layers.chain(file.map(|(path, _)| path.display().to_string()));
+            let places = places.collect::<Vec<_>>().join(" and ");
+            return Err(CheckpointError::RewardLayers { path: files.path().into(), places });
         }
     }
     let is_other = |name: &str| LAYERS.iter().any(|layer| name.starts_with(&format!("{layer}.")));

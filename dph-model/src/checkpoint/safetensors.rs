@@ -38,6 +38,7 @@ impl Shard {
     pub fn tensors(&self) -> impl Iterator<Item = (String, TensorInfo)> {
         self.metadata.tensors().into_iter().map(|(name, info)| {
             let element = match info.dtype {
+                Dtype::F64 => ElementType::F64,
                 Dtype::F32 => ElementType::F32,
                 Dtype::F16 => ElementType::F16,
                 Dtype::BF16 => ElementType::Bf16,

@@ -277,6 +277,11 @@ mod tests {
             "`hidden_act` = \"tanh\" is not supported; supported are silu, gelu, gelu_new, gelu_fast, gelu_pytorch_tanh, \
              quick_gelu, relu"
         );
+        assert_eq!(
+            change("is_causal", false.into()),
+            "`is_causal` = false is not supported; attention in both directions is computed for bert only"
+        );
+        assert!(llama(|keys| drop(keys.insert("is_causal".into(), true.into()))).is_ok());
         let factorless = serde_json::json!({"rope_type": "llama3"});
         assert!(change("rope_scaling", factorless).contains("factor"));
         assert!(change("quantization_config", serde_json::json!({})).contains("quantization_config"));

@@ -112,6 +112,15 @@ pub(super) fn check_common(keys: &Map<String, Value>) -> Result<(), ConfigError>
             hint: Some("use a checkpoint in f32, f16 or bf16".into()),
         });
     }
+    // BERT is an encoder. transformers lets the other families attend in both directions.
+    let is_encoder = keys.get("model_type").is_some_and(|model_type| model_type == "bert");
+    if !is_encoder && keys.get("is_causal").is_some_and(|value| value == false) {
+        return Err(ConfigError::Unsupported {
+            key: "is_causal",
+            value: "false".into(),
+            hint: Some("attention in both directions is computed for bert only".into()),
+        });
+    }
     for key in ["add_cross_attention", "is_encoder_decoder", "pruned_heads"] {
         if let Some(value) = keys.get(key).filter(|value| !is_off(value)) {
             return Err(ConfigError::Unsupported { key, value: value.to_string(), hint: None });

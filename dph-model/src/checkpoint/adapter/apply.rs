@@ -126,7 +126,7 @@ impl Adapter<'_> {
             rank,
             scale: self.config.scale(module, rank) as f32,
             // An embedding is a matrix [tokens, size] and its matrices are for the transposed one.
-            transposed: embedding || self.config.is_transposed(),
+            transposed: embedding || is_conv1d(module),
         };
         let found = base.info(&target).map(|info| info.shape.clone()).unwrap_or_default();
         if delta.shape() != found[..] {
@@ -149,6 +149,12 @@ impl Adapter<'_> {
         let base = base.path().display();
         self.wrong(format!("{problem}; is {base} the model that it was trained on?"))
     }
+}
+
+/// Whether a module of the first GPTs is a `Conv1D`, whose matrix is `[inputs, outputs]`. PEFT looks at the module as well, and corrects
+/// `fan_in_fan_out` of the configuration.
+fn is_conv1d(module: &str) -> bool {
+    ["c_attn", "c_proj", "c_fc"].contains(&module.rsplit('.').next().unwrap_or(module))
 }
 
 /// Whether a tensor is the embedding of the tokens.

@@ -43,8 +43,6 @@ pub(crate) struct AdapterConfig {
     modules_to_save: Option<Vec<String>>,
     lora_alpha: Option<f64>,
     use_rslora: Option<bool>,
-    /// Whether adapted matrices are `[inputs, outputs]`.
-    fan_in_fan_out: Option<bool>,
     /// In the order of the file: the first pattern that matches counts, as in `get_pattern_key` of PEFT.
     #[serde(default, deserialize_with = "in_order")]
     alpha_pattern: Vec<(String, f64)>,
@@ -136,11 +134,6 @@ impl AdapterConfig {
     /// The names of the modules that the adapter should have as a whole.
     pub fn whole_modules(&self) -> impl Iterator<Item = &str> {
         self.modules_to_save.iter().flatten().map(String::as_str)
-    }
-
-    /// Whether adapted matrices are `[inputs, outputs]`.
-    pub fn is_transposed(&self) -> bool {
-        self.fan_in_fan_out.unwrap_or(false)
     }
 
     /// The factor of the product of the two matrices of a module.

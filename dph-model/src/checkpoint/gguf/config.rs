@@ -21,6 +21,7 @@ const ARCHITECTURES: [(&str, &str, &str); 5] = [
 impl Gguf {
     /// The configuration in the format of Hugging Face.
     pub fn config_json(&self) -> Result<String, CheckpointError> {
+        self.check_kind()?;
         let Some((_, model_type, class)) = ARCHITECTURES.iter().find(|(name, ..)| *name == self.architecture)
         else {
             let known: Vec<_> = ARCHITECTURES.iter().map(|(name, ..)| *name).collect();
@@ -30,6 +31,7 @@ impl Gguf {
                 known.join(", ")
             )));
         };
+        self.check_computed()?;
         let mut config = json!({
             "architectures": [class], "model_type": model_type, "vocab_size": self.vocab()?,
             "tie_word_embeddings": !self.tensors.contains_key("output.weight"), "torch_dtype": "float16",
@@ -47,6 +49,42 @@ impl Gguf {
             config.extend(ids);
         }
         Ok(format!("{config:#}\n"))
+    }
+
+    /// Fails for a file that holds something else than a model.
+    fn check_kind(&self) -> Result<(), CheckpointError> {
+        match self.text("general.type")? {
+            Some("adapter") => Err(self.unsupported(
+                "this is an adapter of llama.cpp (general.type = adapter), which is not read; use the adapter's directory of PEFT, or \
+                 merge it with llama-export-lora",
+            )),
+            Some(kind) if kind != "model" => {
+                Err(self.unsupported(format!("this is no language model (general.type = {kind})")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Fails for a file without weights, and for keys that would change what a model computes.
+    fn check_computed(&self) -> Result<(), CheckpointError> {
+        if self.tensors.is_empty() {
+            return Err(self.unsupported("it has no weights, only a vocabulary"));
+        }
+        let causal = self.key("attention.causal");
+        if self.checked(self.metadata.truth(&causal))? == Some(false) {
+            return Err(self.unsupported(format!(
+                "the key {causal} is false; attention in both directions is not computed for GGUF files"
+            )));
+        }
+        for (key, neutral) in [("rope.scaling.attn_factor", 1.0), ("expert_count", 0.0)] {
+            if let Some(value) = self.number(key)?.filter(|value| *value != neutral) {
+                let key = self.key(key);
+                return Err(
+                    self.unsupported(format!("the key {key} is {value}; only {neutral} is supported"))
+                );
+            }
+        }
+        Ok(())
     }
 
     /// The special tokens by their keys in configurations.

@@ -162,10 +162,10 @@ fn element(number: u32) -> ElementType {
         12 => ElementType::Blocks(BlockType::Q4K),
         13 => ElementType::Blocks(BlockType::Q5K),
         14 => ElementType::Blocks(BlockType::Q6K),
+        28 => ElementType::F64,
         30 => ElementType::Bf16,
         10 => ElementType::Other("q2_k".into()),
         11 => ElementType::Other("q3_k".into()),
-        28 => ElementType::Other("f64".into()),
         other => ElementType::Other(format!("ggml type {other}")),
     }
 }
