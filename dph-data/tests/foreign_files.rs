@@ -15,9 +15,13 @@ mod delimited;
 mod folders;
 #[path = "foreign_files/json.rs"]
 mod json;
+#[path = "foreign_files/other_formats.rs"]
+mod other_formats;
 #[path = "foreign_files/parquet.rs"]
 mod parquet;
 #[path = "foreign_files/preference.rs"]
 mod preference;
+#[path = "foreign_files/transcripts.rs"]
+mod transcripts;
 #[path = "foreign_files/windows.rs"]
 mod windows;

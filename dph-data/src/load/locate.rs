@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use dph_core::path_kind::PathKind;
 
+use super::saved::{SAVED, is_marker, is_saved};
 use super::split_files::{Unclear, entries, folders_named, searched, split_files, split_name};
 use crate::rows::{EXTENSIONS, FileName, RowsError, check_file};
 use crate::synthetic::World;
@@ -230,6 +231,9 @@ fn listing(folder: &Path) -> Vec<String> {
 /// A path, with what it is if it is no regular file.
 fn described(path: &Path) -> String {
     match PathKind::of(path) {
+        PathKind::File if path.parent().is_some_and(is_saved) && is_marker(path) => {
+            format!("{} ({SAVED})", path.display())
+        }
         PathKind::File => path.display().to_string(),
         kind => format!("{} ({kind})", path.display()),
     }
@@ -239,6 +243,7 @@ fn described(path: &Path) -> String {
 fn empty(folder: &Path) -> Option<String> {
     match fs::read_dir(folder) {
         Err(error) => Some(format!("cannot read {}: {error}", folder.display())),
+        Ok(_) if is_saved(folder) => Some(format!("{}: {SAVED}", folder.display())),
         Ok(mut entries) => entries.next().is_none().then(|| format!("{} is empty", folder.display())),
     }
 }

@@ -10,6 +10,7 @@ mod names;
 mod natural_order;
 mod options;
 mod pairs;
+mod saved;
 mod sets;
 mod split_files;
 mod split_rows;

@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::natural_order::natural_order;
+use super::saved::is_saved;
 use crate::rows::FileName;
 
 /// Folders below that of a data set that may hold its files, as in repositories of the Hugging Face hub.
@@ -91,7 +92,7 @@ pub(super) fn split_files(folder: &Path, name: &str) -> Result<Vec<PathBuf>, Unc
     for folder in searched(&folder) {
         for path in entries(&folder) {
             let file_name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            if file_name.eq_ignore_ascii_case(name) && path.is_dir() {
+            if file_name.eq_ignore_ascii_case(name) && path.is_dir() && !is_saved(&path) {
                 add_folder(&mut sets, &path);
             } else if let Some(file) = SplitFile::parse(&path)
                 && file.name.eq_ignore_ascii_case(name)

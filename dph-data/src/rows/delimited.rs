@@ -9,7 +9,7 @@ use dph_core::terminal::numbers::counted;
 use serde_json::{Map, Value as Json};
 
 use super::error::RowsError;
-use super::problem::{RowProblem, SkipReason};
+use super::problem::{NUL, RowProblem, SkipReason};
 use super::quoting::{Quoting, quoting};
 use super::read::BYTE_ORDER_MARK;
 use super::row::Row;
@@ -28,6 +28,10 @@ pub(super) fn parse_tsv(path: &Path, bytes: &[u8], quotes: bool) -> Result<Vec<R
 }
 
 fn parse(path: &Path, bytes: &[u8], delimiter: u8, quotes: bool) -> Result<Vec<Row>, RowsError> {
+    if let Some(remedy) = json_remedy(bytes) {
+        let (expected, found) = ("a table", "JSON");
+        return Err(RowsError::OtherFormat { path: path.to_owned(), expected, found, remedy });
+    }
     let damaged = |error: csv::Error| RowsError::Damaged {
         path: path.to_owned(),
         line: error.position().map(|position| position.line() as usize),
@@ -46,6 +50,10 @@ fn parse(path: &Path, bytes: &[u8], delimiter: u8, quotes: bool) -> Result<Vec<R
     let mut rows = Vec::new();
     let mut record = ByteRecord::new();
     while reader.read_byte_record(&mut record).map_err(damaged)? {
+        // Spreadsheets write such lines for rows without cells. As blank lines, they are no rows.
+        if record.len() > 1 && record.iter().all(<[u8]>::is_empty) {
+            continue;
+        }
         let start = record.position().map_or(0, |start| start.byte() as usize);
         let source = &bytes[start..reader.position().byte() as usize];
         // The reader leaves the end of the line before to the next record.
@@ -57,6 +65,16 @@ fn parse(path: &Path, bytes: &[u8], delimiter: u8, quotes: bool) -> Result<Vec<R
         rows.push(Row { number, fields: checked.and_then(|()| fields(&header, &record)) });
     }
     Ok(rows)
+}
+
+/// What to do with a file that is JSON; `None` if it is not.
+fn json_remedy(bytes: &[u8]) -> Option<&'static str> {
+    let mut opening = bytes.iter().filter(|byte| !byte.is_ascii_whitespace());
+    match [opening.next()?, opening.next()?] {
+        [b'{', b'"'] => Some("rename it to .jsonl"),
+        [b'[', b'{'] => Some("rename it to .json"),
+        _ => None,
+    }
 }
 
 fn reader(bytes: &[u8], delimiter: u8, quotes: bool) -> Reader<&[u8]> {
@@ -147,16 +165,10 @@ fn check_joined(source: &[u8], header: &[String], record: &ByteRecord) -> Result
 /// Rejects a record that may have swallowed lines, because a quotation mark was not meant to open a field.
 fn check_quotes(source: &[u8], delimiter: u8) -> Result<(), RowProblem> {
     let source = source.trim_ascii_end();
-    let quoting = quoting(source, delimiter);
-    if quoting == Quoting::Closed {
+    if quoting(source, delimiter) == Quoting::Closed {
         return Ok(());
     }
     let lines = 1 + source.iter().filter(|byte| **byte == b'\n').count();
-    // In csv, text behind a closing quotation mark is a common fault of writers. In tsv, quotation marks are rather ordinary characters, and
-    // would be lost.
-    if quoting == Quoting::ClosedInside && lines == 1 && delimiter != b'\t' {
-        return Ok(());
-    }
     let remedy = if delimiter == b'\t' {
         "if quotation marks are ordinary characters in this file, set `quotes = false` in the task"
     } else {
@@ -179,6 +191,7 @@ fn fields(header: &[String], record: &ByteRecord) -> Result<Map<String, Json>, R
         .iter()
         .zip(record)
         .map(|(name, value)| match std::str::from_utf8(value) {
+            Ok(text) if text.contains('\0') => Err(unreadable(format!("the column `{name}` {NUL}"))),
             Ok(text) => Ok((name.clone(), Json::String(text.to_owned()))),
             Err(_) => Err(unreadable(format!("the column `{name}` {}", not_utf8(value)))),
         })

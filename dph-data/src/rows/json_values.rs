@@ -3,6 +3,7 @@
 use dph_core::encoding::not_utf8;
 use serde_json::{Deserializer, Value as Json};
 
+use super::json_extent::{Behind, behind, closed, has_object, line_length, without_blanks};
 use super::json_keys::{MarkedJson, twice};
 use super::json_place::{named, steps_to_end};
 use super::problem::{RowProblem, SkipReason};
@@ -40,18 +41,12 @@ pub(super) fn sequence(bytes: &[u8]) -> Vec<JsonValue> {
         let line = text.line;
         let rest = text.rest();
         let (value, length, is_json) = match read_first(rest) {
-            Ok((value, length)) => match continuation(&rest[length..]) {
-                Continuation::Value => (value, length, true),
-                Continuation::Other => {
+            Ok((value, length)) => match behind(&rest[length..]) {
+                Behind::Value => (value, length, true),
+                Behind::Commas(commas) => (trailing(rest, length, length), length + commas, false),
+                Behind::Other => {
                     let end = length + line_length(&rest[length..]);
-                    let before =
-                        rest[..length].split(|byte| *byte == b'\n').next_back().map_or(0, <[u8]>::len);
-                    let what = match rest[length..].trim_ascii_start().starts_with(b",") {
-                        true => "a comma follows the object; JSON Lines have none between objects",
-                        false => "trailing characters",
-                    };
-                    let message = format!("not JSON: {what} (column {})", before + 1);
-                    (Err(RowProblem::new(SkipReason::Unreadable, message)), end, false)
+                    (trailing(rest, length, end), end, false)
                 }
             },
             Err(error) => {
@@ -77,7 +72,11 @@ pub(super) fn elements(bytes: &[u8]) -> Option<Vec<JsonValue>> {
             let (value, length, is_json) = match read_first(rest) {
                 Ok((value, length)) => (value, length, true),
                 Err(error) => {
-                    let length = closed_length(rest)?;
+                    let is_end = |_, byte, depth| depth == Some(0) && b",]}".contains(&byte);
+                    let (Ok(length) | Err(length)) = closed(rest, is_end);
+                    if length == rest.len() {
+                        return None;
+                    }
                     let message = not_json(&rest[..length], &error, Some(line));
                     (Err(RowProblem::new(SkipReason::Unreadable, message)), length, false)
                 }
@@ -123,17 +122,6 @@ impl<'a> Text<'a> {
     }
 }
 
-/// A text without the blanks at its beginning. Files that were joined have byte order marks inside.
-fn without_blanks(mut text: &[u8]) -> &[u8] {
-    loop {
-        text = text.trim_ascii_start();
-        match text.strip_prefix(BYTE_ORDER_MARK) {
-            Some(rest) => text = rest,
-            None => return text,
-        }
-    }
-}
-
 /// The value with which a text begins, or the problem that a key is there twice, and its length in bytes.
 fn read_first(bytes: &[u8]) -> Result<(Result<Json, RowProblem>, usize), serde_json::Error> {
     let mut values = Deserializer::from_slice(bytes).into_iter();
@@ -146,18 +134,24 @@ fn read_first(bytes: &[u8]) -> Result<(Result<Json, RowProblem>, usize), serde_j
     Ok((value, values.byte_offset()))
 }
 
-/// What follows a value in its last line.
-enum Continuation {
-    /// Nothing, or another object.
-    Value,
-    Other,
+/// The problem of an object of this length that other characters follow. It is told of the text up to `end`.
+fn trailing(rest: &[u8], length: usize, end: usize) -> Result<Json, RowProblem> {
+    let before = rest[..length].split(|byte| *byte == b'\n').next_back().map_or(0, <[u8]>::len);
+    let what = match rest[length..].trim_ascii_start().starts_with(b",") {
+        true => "a comma follows the object; JSON Lines have none between objects",
+        false => "trailing characters",
+    };
+    let lost = if rest[length..end].contains(&b'{') { LOST } else { "" };
+    let message = format!("not JSON: {what} (column {}){lost}", before + 1);
+    Err(RowProblem::new(SkipReason::Unreadable, message))
 }
 
-fn continuation(rest: &[u8]) -> Continuation {
-    match without_blanks(&rest[..line_length(rest)]).first() {
-        None | Some(b'{') => Continuation::Value,
-        Some(_) => Continuation::Other,
-    }
+/// What is said of a line whose further objects are skipped.
+const LOST: &str = "; the objects behind it in the line cannot be read";
+
+/// What is said of the text behind a place that cannot be read.
+fn lost(line: &[u8]) -> &'static str {
+    if has_object(line) { LOST } else { "" }
 }
 
 /// A line without a byte order mark.
@@ -165,29 +159,43 @@ fn without_mark(line: &[u8]) -> &[u8] {
     line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line)
 }
 
-/// The length of the first line without its end.
-fn line_length(bytes: &[u8]) -> usize {
-    bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len())
-}
-
-/// The problem of a value that cannot be read, and the length of the text that belongs to it: its line or, if it extends over
-/// several lines, all before the next line that starts with an object.
+/// The problem of a value that cannot be read, and the length of the text that belongs to it: the value if its end is in its line, else the
+/// line or, if it extends over several lines, all up to its end or the next line that starts with an object.
 fn unreadable(rest: &[u8], line: usize, error: &serde_json::Error) -> (Result<Json, RowProblem>, usize) {
-    let mut length = line_length(rest);
+    let problem = |message| Err(RowProblem::new(SkipReason::Unreadable, message));
+    // A line may hold many values: nothing behind this one is read for it.
+    if let Ok(end) = closed(rest, |_, byte, _| byte == b'\n') {
+        let length = match behind(&rest[end..]) {
+            Behind::Value => Some(end),
+            Behind::Commas(commas) => Some(end + commas),
+            Behind::Other => None,
+        };
+        if let Some(length) = length {
+            return (problem(not_json(&rest[..end], error, None)), length);
+        }
+    }
+    let length = line_length(rest);
     let alone = serde_json::from_slice::<Json>(&rest[..length]).err();
     let starts_object =
         |at: usize| rest.get(at + 1..).is_some_and(|line| without_mark(line).starts_with(b"{"));
     let is_cut = |alone: &serde_json::Error| alone.is_eof() && !alone.to_string().contains("string");
-    let message = match alone {
-        Some(alone) if !is_cut(&alone) || starts_object(length) => not_json(&rest[..length], &alone, None),
-        _ => {
-            while length < rest.len() && !starts_object(length) {
-                length += 1 + line_length(&rest[length + 1..]);
-            }
-            not_json(rest, error, Some(line))
+    match alone {
+        Some(alone) if !is_cut(&alone) || starts_object(length) => {
+            let lost = lost(&rest[alone.column().saturating_sub(1).min(length)..length]);
+            (problem(format!("{}{lost}", not_json(&rest[..length], &alone, None))), length)
         }
-    };
-    (Err(RowProblem::new(SkipReason::Unreadable, message)), length)
+        _ => {
+            let length = match closed(rest, |at, byte, _| byte == b'\n' && starts_object(at)) {
+                Ok(end) => match behind(&rest[end..]) {
+                    Behind::Value => end,
+                    Behind::Commas(commas) => end + commas,
+                    Behind::Other => end + line_length(&rest[end..]),
+                },
+                Err(end) => end,
+            };
+            (problem(not_json(rest, error, Some(line))), length)
+        }
+    }
 }
 
 /// Why a text is not JSON, in words. `first_line` is the number of its first line, if the message has to say the line.
@@ -220,17 +228,18 @@ pub(super) fn not_json(text: &[u8], error: &serde_json::Error, first_line: Optio
             "half of a surrogate pair, such as \\ud83d without \\ude00"
         }
         "key must be a string" => "a key needs double quotation marks, as json.dumps writes them",
-        "expected value" | "expected ident" => python_word(line, error.column()).unwrap_or("expected value"),
+        "expected value" | "expected ident" => known_word(line, error.column()).unwrap_or("expected value"),
         what => what,
     };
     format!("not JSON: {what} ({place})")
 }
 
-/// The word of Python at which reading failed, and its form in JSON.
-fn python_word(line: &[u8], column: usize) -> Option<&'static str> {
+/// What is said of the word at which reading failed: one of Python, with its form in JSON, or a NUL byte.
+fn known_word(line: &[u8], column: usize) -> Option<&'static str> {
     let front = &line[..column.saturating_sub(1).min(line.len())];
     let start = front.iter().rposition(|byte| !byte.is_ascii_alphabetic()).map_or(0, |at| at + 1);
-    let words: [(&[u8], _); 5] = [
+    let words: [(&[u8], _); 6] = [
+        (b"\0", "a NUL byte, which no text has; is the file complete?"),
         (b"None", "None is Python, write null"),
         (b"True", "True is Python, write true"),
         (b"False", "False is Python, write false"),
@@ -239,29 +248,6 @@ fn python_word(line: &[u8], column: usize) -> Option<&'static str> {
     ];
     let at_word = &line[start..];
     words.into_iter().find_map(|(word, what)| at_word.starts_with(word).then_some(what))
-}
-
-/// The length of a value whose brackets are closed.
-fn closed_length(bytes: &[u8]) -> Option<usize> {
-    let (mut depth, mut in_string, mut is_escaped) = (0_usize, false, false);
-    for (at, byte) in bytes.iter().enumerate() {
-        match byte {
-            _ if is_escaped => is_escaped = false,
-            b'\\' => is_escaped = in_string,
-            b'"' => in_string = !in_string,
-            _ if in_string => {}
-            b'{' | b'[' => depth += 1,
-            b',' | b']' | b'}' if depth == 0 => return Some(at),
-            b'}' | b']' => {
-                depth -= 1;
-                if depth == 0 {
-                    return Some(at + 1);
-                }
-            }
-            _ => {}
-        }
-    }
-    None
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ mod delimited;
 mod error;
 mod format;
 mod json;
+mod json_extent;
 mod json_keys;
 mod json_place;
 mod json_table;

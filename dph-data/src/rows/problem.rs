@@ -64,6 +64,9 @@ impl fmt::Display for SkipReason {
     }
 }
 
+/// What is said of a text with the character U+0000.
+pub(super) const NUL: &str = "has NUL bytes, which no text has; is the file complete?";
+
 /// What is wrong with one row.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("{message}")]

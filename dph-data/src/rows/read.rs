@@ -16,6 +16,9 @@ use super::{delimited, json, jsonl, parquet, txt};
 
 pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
+/// How a gzip archive begins.
+const GZIP: &[u8] = b"\x1F\x8B";
+
 /// What a task knows of its files.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Reading<'a> {
@@ -44,11 +47,11 @@ pub(crate) fn read(path: &Path, reading: Reading<'_>) -> Result<Vec<Row>, RowsEr
     };
     let text = || text(path, name.is_compressed);
     match name.format {
-        Format::JsonLines => Ok(jsonl::parse(&text()?)),
-        Format::Json => json::parse(path, &text()?, reading.split),
+        Format::JsonLines => jsonl::parse(path, &with_line_feeds(text()?)),
+        Format::Json => json::parse(path, &with_line_feeds(text()?), reading.split),
         Format::Csv => delimited::parse_csv(path, &text()?),
         Format::Tsv => delimited::parse_tsv(path, &text()?, reading.quotes),
-        Format::Text => Ok(txt::parse(&text()?)),
+        Format::Text => Ok(txt::parse(&with_line_feeds(text()?))),
         Format::Parquet => parquet::read(path),
     }
 }
@@ -70,6 +73,7 @@ pub(crate) fn check_file(path: &Path) -> Result<(), RowsError> {
 fn text(path: &Path, is_compressed: bool) -> Result<Vec<u8>, RowsError> {
     let mut bytes = fs::read(path).map_err(|source| RowsError::Read { path: path.to_owned(), source })?;
     if is_compressed && !is_pointer(&bytes) {
+        check_compressed(path, &bytes)?;
         let mut unpacked = Vec::new();
         MultiGzDecoder::new(&*bytes).read_to_end(&mut unpacked).map_err(|error| RowsError::Damaged {
             path: path.to_owned(),
@@ -83,6 +87,31 @@ fn text(path: &Path, is_compressed: bool) -> Result<Vec<u8>, RowsError> {
         bytes.drain(..BYTE_ORDER_MARK.len());
     }
     Ok(bytes)
+}
+
+/// Rejects what is no gzip archive but a text, or of another known format.
+fn check_compressed(path: &Path, bytes: &[u8]) -> Result<(), RowsError> {
+    if bytes.is_empty() || bytes.starts_with(GZIP) {
+        return Ok(());
+    }
+    check_text(path, bytes)?;
+    match std::str::from_utf8(bytes) {
+        Ok(_) => Err(RowsError::OtherFormat {
+            path: path.to_owned(),
+            expected: "a gzip archive",
+            found: "not compressed",
+            remedy: "remove .gz from its name",
+        }),
+        Err(_) => Ok(()),
+    }
+}
+
+/// A text whose lines end with `\r` only, as on old computers and of some spreadsheets, with `\n` in its place; any other text as it is.
+fn with_line_feeds(mut text: Vec<u8>) -> Vec<u8> {
+    if !text.contains(&b'\n') {
+        text.iter_mut().filter(|byte| **byte == b'\r').for_each(|byte| *byte = b'\n');
+    }
+    text
 }
 
 /// The place of a row for messages: its line, or its number in formats without lines.
@@ -103,7 +132,7 @@ fn check_text(path: &Path, bytes: &[u8]) -> Result<(), RowsError> {
     };
     match bytes {
         [b'P', b'A', b'R', b'1', ..] => other("a parquet file", "rename it to .parquet"),
-        [0x1F, 0x8B, ..] => other("a gzip archive", "unpack it first (gzip -d)"),
+        _ if bytes.starts_with(GZIP) => other("a gzip archive", "unpack it first (gzip -d)"),
         [b'P', b'K', 3, 4, ..] => other("a zip archive", "unpack it first"),
         _ if wide(bytes).is_some() => Err(RowsError::Damaged {
             path: path.to_owned(),

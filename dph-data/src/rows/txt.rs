@@ -4,7 +4,7 @@
 use dph_core::encoding::not_utf8;
 use serde_json::{Map, Value as Json};
 
-use super::problem::{RowProblem, SkipReason};
+use super::problem::{NUL, RowProblem, SkipReason};
 use super::row::Row;
 
 const SEPARATOR: &str = "<|endoftext|>";
@@ -31,6 +31,9 @@ pub(super) fn parse(bytes: &[u8]) -> Vec<Row> {
 
 fn fields(text: Vec<u8>) -> Result<Map<String, Json>, RowProblem> {
     match String::from_utf8(text) {
+        Ok(text) if text.contains('\0') => {
+            Err(RowProblem::new(SkipReason::Unreadable, format!("the document {NUL}")))
+        }
         Ok(text) => Ok(Map::from_iter([("text".to_owned(), Json::String(text.trim().to_owned()))])),
         Err(error) => {
             let message = format!("the document {}", not_utf8(error.as_bytes()));

@@ -55,6 +55,12 @@ fn raw_quotes_are_a_problem_or_said_by_the_task() {
     );
     read(TASK, "rows.csv", "q,a,b,g\n\"open,x,y,0\n")
         .expect(&[], &["rows.csv:2: a field begins with a quotation mark", "twice (\"\")"]);
+    for field in ["\"He said \\\"hi\\\" ok\"", "\"abc\"def", "\"He said \"hi\"\""] {
+        read(TASK, "rows.csv", format!("q,a,b,g\n{field},x,y,0\nQ,x,y,1\n")).expect(
+            &["user: Q -> x / *y"],
+            &["rows.csv:2: a field begins with a quotation mark that does not end it (the row has 1 line)"],
+        );
+    }
     // The key is for tsv files. GLUE's tasks read csv files of pandas as before.
     read(&raw, "rows.csv", "q,a,b,g\n\"a, b\",x,y,0\n").expect(&["user: a, b -> *x / y"], &[]);
 }
@@ -119,6 +125,26 @@ fn empty_fields() {
         r#"{"prompt": "A", "chosen": "x", "rejected": ""}"#,
     )
     .expect(&["user: A -> *x / "], &[]);
+}
+
+/// Spreadsheets write them behind the last row.
+#[test]
+fn rows_without_cells() {
+    for (name, comma) in [("rows.csv", ","), ("rows.tsv", "\t")] {
+        let rows = ["q,a,b,g", "Q,x,y,1", ",,,", ",,,,,,", "\"\",,,", "R,x,y", ""].join("\r\n");
+        read(TASK, name, rows.replace(',', comma))
+            .expect(&["user: Q -> x / *y"], &[&format!("{name}:6: 3 columns where the first line has 4")]);
+    }
+}
+
+#[test]
+fn bytes_of_nothing() {
+    read(TASK, "rows.csv", "q,a,b,g\nQ,x,y,1\nR\0,x,y,1\n")
+        .expect(&["user: Q -> x / *y"], &["rows.csv:3: the column `q` has NUL bytes"]);
+    read(TASK, "rows.jsonl", "{\"q\": \"Q\", \"a\": \"x\", \"b\": \"y\", \"g\": 1}\n\0\0\0\0")
+        .expect(&["user: Q -> x / *y"], &["rows.jsonl:2: not JSON: a NUL byte, which no text has"]);
+    read("name = 't'\nkind = 'text'\ntext = '{{ text }}'\n", "rows.txt", "one\n<|endoftext|>\ntwo\0")
+        .expect(&[" -> *one"], &["rows.txt:3: the document has NUL bytes"]);
 }
 
 /// cat joins files with their first lines and byte order marks.

@@ -211,6 +211,50 @@ fn objects_one_after_another() {
     );
 }
 
+/// What is wrong with one object of a line does not hide those behind it, or this is said.
+#[test]
+fn objects_in_one_line_with_a_bad_one() {
+    let bad = PAIR.replace("\"Bob.\"", "NaN");
+    let nan = |line: usize| format!("rows.jsonl:{line}: not JSON: `rejected` is NaN");
+    for (end, line) in [("", 1), (" ", 1), ("\r", 2), ("\n", 2), ("\r\n", 2)] {
+        read("rows.jsonl", &[PAIR, &bad, PAIR, PAIR].join(end)).expect(&[READ; 3], &[&nan(line)]);
+    }
+    let pretty = bad.replace(", ", ",\n");
+    read("rows.jsonl", &format!("{pretty}{PAIR} {PAIR}\n{PAIR}")).expect(&[READ; 3], &[&nan(1)]);
+    read("rows.json", &[PAIR, &bad, PAIR].join("\r"))
+        .expect(&[READ; 2], &["rows.json, row 2: not JSON: `rejected` is NaN"]);
+    let quotes = PAIR.replace("Bob", "\"Bob\"");
+    read("rows.jsonl", &format!("{quotes}{PAIR}")).expect(&[READ], &["rows.jsonl:1: not JSON: "]);
+    let comma = "a comma follows the object; JSON Lines have none between objects";
+    read("rows.jsonl", &format!("{PAIR}, {PAIR}\n")).expect(&[READ], &["rows.jsonl:1: ", comma]);
+    read("rows.jsonl", &format!("{bad}, {PAIR}\n")).expect(&[READ], &[&nan(1)]);
+    // The end of such a row is not known.
+    let lost = "; the objects behind it in the line cannot be read";
+    let open = PAIR.replace("Bob", "B\"ob");
+    read("rows.jsonl", &format!("{PAIR} {open} {PAIR}\n{PAIR}"))
+        .expect(&[READ; 2], &["rows.jsonl:1: not JSON: ", lost]);
+    read("rows.jsonl", &format!("{PAIR} x {PAIR}\n{PAIR}"))
+        .expect(&[READ], &["rows.jsonl:1: not JSON: trailing characters", lost]);
+}
+
+/// Reading takes a time that grows with the length of the line, not with its square.
+#[test]
+fn very_many_objects_in_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let bad = PAIR.replace("\"Bob.\"", "NaN");
+    for (name, row, is_read) in [
+        ("a.jsonl", PAIR, true),
+        ("b.json", PAIR, true),
+        ("c.jsonl", &bad, false),
+        ("d.jsonl", "{\"a\":\nNaN}", false),
+    ] {
+        let path = write(folder.path(), name, row.repeat(50_000));
+        let rows = dph_data::read_rows(&path).unwrap();
+        assert_eq!(rows.len(), 50_000, "{name}");
+        assert!(rows.iter().all(|row| row.fields.is_ok() == is_read), "{name}");
+    }
+}
+
 #[test]
 fn objects_that_hold_no_rows() {
     read("rows.json", "{\"a\": [{}], \"b\": [{}], \"c\": 1}")

@@ -32,7 +32,22 @@ fn system_messages_of_columns() {
     read(&[with("system_prompt", "S".into()), with("system", "".into()), with("system", Json::Null)])
         .expect(&["system: S | user: Q -> *x / y", "user: Q -> *x / y", "user: Q -> *x / y"], &[]);
     read(&[with("system", json!(["S"]))]).expect(&[], &["`system` needs text, but there is a list"]);
-    for name in ["System", "SYSTEM", "system_message", "System_Prompt", "sys"] {
+    for (system, there) in [(json!(false), "a boolean"), (json!(0), "a number")] {
+        read(&[with("system", system)])
+            .expect(&[], &[&format!("`system` is the system message and needs text, but there is {there}")]);
+    }
+    for name in [
+        "System",
+        "SYSTEM",
+        "system_message",
+        "System_Prompt",
+        "sys",
+        "systemPrompt",
+        "system prompt",
+        "System-Prompt",
+        "sys_prompt",
+        "SysPrompt",
+    ] {
         read(&[with(name, "S".into())]).expect(&["system: S | user: Q -> *x / y"], &[]);
     }
     // What this one is depends on the data.
@@ -205,9 +220,28 @@ fn conversations_in_texts() {
         "{'role': 'assistant', 'content': 'x'}",
         "{'from': 'gpt', 'value': 'x'}",
         "{'messages': [{'role': 'user', 'content': 'Q'}]}",
+        "[{'text': 'x', 'role': 'assistant'}]",
+        "[{'id': 3, 'from' : 'gpt', 'value': 'x'}]",
     ] {
         read(&[json!({ "prompt": "Q", "chosen": python, "rejected": "y" })])
             .expect(&[], &["`chosen` is a list or dict of Python as text", "json.dumps"]);
+    }
+}
+
+#[test]
+fn messages_whose_quotes_are_escaped() {
+    let messages = json!([message("user", "Q")]).to_string();
+    let text_first = "[{\"text\": \"Q\", \"role\": \"user\"}]";
+    for text in [messages.as_str(), text_first] {
+        for quote in ["\\\"", "\"\""] {
+            read(&[pair(&text.replace('"', quote).into())]).expect(
+                &[],
+                &["`prompt` is JSON of messages whose quotation marks are escaped", "json.dumps"],
+            );
+        }
+    }
+    for text in ["[{'text': 'Q', 'role': 'admin'}]", "[{\\\"a\\\": 1}]", "[{\"\": 1}]"] {
+        read(&[pair(&text.into())]).expect(&[&format!("user: {text} -> *x / y")], &[]);
     }
 }
 
@@ -301,6 +335,18 @@ fn contents() {
     let call = json!({ "role": "assistant", "tool_calls": [{ "name": "f" }] });
     let prompt = json!([message("user", "A"), call, message("tool", "42")]);
     read(&[pair(&prompt)]).expect(&["user: A | assistant:  | tool: 42 -> *x / y"], &[]);
+    // In parquet, the key is there.
+    let calls = |calls: Json| {
+        let call = json!({ "role": "assistant", "content": null, "tool_calls": calls });
+        pair(&json!([message("user", "A"), call, message("tool", "42")]))
+    };
+    read(&[calls(json!([{ "name": "f" }])), calls(json!([])), calls(Json::Null)]).expect(
+        &["user: A | assistant:  | tool: 42 -> *x / y"],
+        &[
+            "rows.jsonl:2: message 2 in `prompt` (`assistant`) has the content null",
+            "rows.jsonl:3: message 2 in `prompt` (`assistant`) has the content null",
+        ],
+    );
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! [`Recipe`]: how a task makes a document of a row.
 
+use minijinja::Value;
+use minijinja::value::ValueKind;
 use serde_json::{Map, Value as Json};
 
 use super::choice::Choice;
@@ -11,7 +13,7 @@ use super::preference::Preference;
 use super::scored_answer::ScoredAnswer;
 use super::selection::RowSelection;
 use super::template::{Expr, Fields, Template};
-use super::values::{to_number, to_text};
+use super::values::{kind_name, to_number, to_text};
 use crate::chat::{Message, SYSTEM};
 use crate::document::Document;
 use crate::random::hash_name;
@@ -153,10 +155,10 @@ impl Recipe {
             && matches!(self.body, Body::Preference { .. } | Body::Scored(_) | Body::Conversation { .. });
         let known = if is_row { &SYSTEM_FIELDS[..] } else { &[] };
         let own = known.iter().flat_map(|known| {
-            let named = |name: &&str| name.eq_ignore_ascii_case(known);
+            let named = |name: &&str| plain_name(name) == *known;
             fields.all_names().filter(named).filter_map(|name| Some((name, fields.get(name)?)))
         });
-        let texts = own.map(|(name, value)| (name, to_text(name, &value)));
+        let texts = own.map(|(name, value)| (name, system_text(name, &value)));
         texts.filter(|(_, text)| !text.as_ref().is_ok_and(|text| text.trim().is_empty()))
     }
 }
@@ -173,8 +175,24 @@ fn different(some: &str, other: &str) -> RowProblem {
     RowProblem::new(SkipReason::WrongType, message)
 }
 
-/// The fields in which rows have a system message, in any case of their letters.
-const SYSTEM_FIELDS: [&str; 4] = [SYSTEM, "system_prompt", "system_message", "sys"];
+/// The fields in which rows have a system message, as [`plain_name`] gives them.
+const SYSTEM_FIELDS: [&str; 5] = [SYSTEM, "systemprompt", "systemmessage", "sysprompt", "sys"];
+
+/// The name of a field in small letters, without what separates words.
+fn plain_name(name: &str) -> String {
+    name.chars().filter(|c| !"_- ".contains(*c)).map(|c| c.to_ascii_lowercase()).collect()
+}
+
+/// The system message in a field. A boolean or a number is something else, such as a flag.
+fn system_text(name: &str, value: &Value) -> Result<String, RowProblem> {
+    match value.kind() {
+        ValueKind::Bool | ValueKind::Number => Err(RowProblem::new(
+            SkipReason::WrongType,
+            format!("`{name}` is the system message and needs text, but there is {}", kind_name(value)),
+        )),
+        _ => to_text(name, value),
+    }
+}
 
 /// A whole passage as a name is replaced by its hash.
 fn short_name(group: String) -> String {

@@ -3,7 +3,8 @@
 use serde_json::{Deserializer, Value as Json};
 
 use super::message::{CONVERSATIONS, is_role, messages, unwrapped};
-use crate::chat::{ASSISTANT, Message, USER};
+use super::transcript::transcript;
+use crate::chat::Message;
 use crate::rows::{MarkedJson, RowProblem, SkipReason, without_marks};
 
 /// The keys with which messages begin.
@@ -26,15 +27,24 @@ pub(super) fn conversation(key: &str, text: &str) -> Result<Option<Vec<Message>>
     let wrong = |message: String| RowProblem::new(SkipReason::WrongType, message);
     let opening: String = text.chars().filter(|c| !c.is_whitespace()).take(OPENING).collect();
     if let Some(list) = opening.strip_prefix("array(")
-        && ['\'', '"'].iter().any(|quote| begins_as_messages(list, *quote))
+        && ["'", "\""].iter().any(|quote| begins_as_messages(list, quote))
     {
         return Err(wrong(format!(
             "`{key}` is an array of numpy as text; write messages as JSON (json.dumps(array.tolist()))"
         )));
     }
-    if begins_as_messages(&opening, '\'') || begins_as_object_of_python(&opening) {
+    if begins_as_messages(&opening, "'")
+        || begins_as_object_of_python(&opening)
+        || has_roles(text, &opening, "'")
+    {
         return Err(wrong(format!(
             "`{key}` is a list or dict of Python as text; write messages as JSON (json.dumps)"
+        )));
+    }
+    let is_escaped = |quote| begins_as_messages(&opening, quote) || has_roles(text, &opening, quote);
+    if ["\\\"", "\"\""].into_iter().any(is_escaped) {
+        return Err(wrong(format!(
+            "`{key}` is JSON of messages whose quotation marks are escaped once too often (\\\" or \"\"); write it with json.dumps, once"
         )));
     }
     if opening.starts_with("\"[{") || opening.starts_with("\"{") {
@@ -50,7 +60,7 @@ pub(super) fn conversation(key: &str, text: &str) -> Result<Option<Vec<Message>>
     let value = match values(text) {
         (mut values, None) if values.len() == 1 => unwrapped(values.remove(0)),
         (values, None) => values.into(),
-        (values, Some(error)) if begins_as_messages(&opening, '"') || values.iter().any(is_message) => {
+        (values, Some(error)) if begins_as_messages(&opening, "\"") || values.iter().any(is_message) => {
             let problem = match error.is_eof() {
                 true => "these end early; is the text cut?".to_owned(),
                 false => format!("these are not valid ({error}); write them with json.dumps"),
@@ -71,8 +81,21 @@ pub(super) fn conversation(key: &str, text: &str) -> Result<Option<Vec<Message>>
 }
 
 /// Whether a text without blanks begins as a list of messages, with this quotation mark.
-fn begins_as_messages(opening: &str, quote: char) -> bool {
+fn begins_as_messages(opening: &str, quote: &str) -> bool {
     FIRST_KEYS.iter().any(|key| opening.starts_with(&format!("[{{{quote}{key}{quote}:")))
+}
+
+/// Whether a text is a list of objects, with this quotation mark, in which there is a role. Other keys may come first.
+fn has_roles(text: &str, opening: &str, quote: &str) -> bool {
+    if !opening.starts_with(&format!("[{{{quote}")) {
+        return false;
+    }
+    let text: String = text.chars().filter(|c| !c.is_whitespace()).collect();
+    ["role", "from"].iter().any(|key| {
+        let named = format!("{quote}{key}{quote}:{quote}");
+        let mut roles = text.split(&named).skip(1);
+        roles.any(|rest| is_role(rest.split(quote).next().unwrap_or_default()))
+    })
 }
 
 /// Whether a text without blanks begins as a message of Python, or as a dict that holds messages.
@@ -113,19 +136,4 @@ fn message_in_text(value: Json) -> Json {
         Some(MarkedJson(inner)) if is_message(&inner) => inner,
         _ => value,
     }
-}
-
-/// The turns of a transcript "\n\nHuman: …\n\nAssistant: …"; `None` for any other text.
-fn transcript(text: &str) -> Option<Vec<Message>> {
-    const MARKS: [(&str, &str); 2] = [("\n\nHuman:", USER), ("\n\nAssistant:", ASSISTANT)];
-    let mut rest = text;
-    let mut turns = Vec::new();
-    MARKS.iter().find(|(mark, _)| rest.starts_with(mark))?;
-    while let Some((mark, role)) = MARKS.iter().find(|(mark, _)| rest.starts_with(mark)) {
-        rest = &rest[mark.len()..];
-        let end = MARKS.iter().filter_map(|(mark, _)| rest.find(mark)).min().unwrap_or(rest.len());
-        turns.push(Message::new(*role, rest[..end].trim()));
-        rest = &rest[end..];
-    }
-    Some(turns)
 }

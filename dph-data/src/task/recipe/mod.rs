@@ -13,6 +13,7 @@ mod preference;
 mod scored_answer;
 mod selection;
 mod template;
+mod transcript;
 mod values;
 
 pub(crate) use body::{Body, Recipe};
