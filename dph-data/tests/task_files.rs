@@ -180,8 +180,14 @@ fn a_template_that_fails_names_itself_and_the_mistake() {
         problem("{{ b.z }} {{ b.c }}"),
         "missing-field: the row has no field `b.z` (for `text`); `b` has `c`"
     );
-    assert_eq!(problem("{{ b }}"), "wrong-type: `text`: text is needed here, but the value is an object");
-    assert_eq!(problem("{{ d }}"), "wrong-type: `text`: text is needed here, but the value is null");
+    assert_eq!(
+        problem("{{ b }}"),
+        "wrong-type: `text`: text is needed here, but the value is an object (the field `b`)"
+    );
+    assert_eq!(
+        problem("{{ d }}"),
+        "wrong-type: `text`: text is needed here, but the value is null (the field `d`)"
+    );
 }
 
 /// The tables of keys in the guide are made from the schema; `UPDATE_GUIDE=1` writes them anew.

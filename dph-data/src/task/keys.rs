@@ -96,7 +96,7 @@ pub(crate) struct TaskFile {
     #[schemars(with = "Option<ListKey>", extend("x-value" = "expression or list of texts", "x-kinds" = CHOICE))]
     pub labels: Option<Spanned<ListKey>>,
     /// The correct candidate: one of the labels, or its position (a number, text or boolean). A row in which it is missing,
-    /// null, empty or -1 is unlabelled.
+    /// null, NaN, empty or -1 is unlabelled.
     #[schemars(with = "Option<String>", extend("x-value" = "expression", "x-kinds" = CHOICE))]
     pub gold: Option<Spanned<String>>,
     /// A number. In a `choice`, `pearson` and `spearman` compare predictions with it; the candidates stand for evenly spaced

@@ -128,7 +128,7 @@ fn archives_that_are_damaged() {
     let whole = gzip(&row("0"));
     let path = write(root.path(), "train.jsonl.gz", &whole[..whole.len() - 6]);
     judge("preference", &path, "train").expect(&[], &["train.jsonl.gz: not a readable gzip archive"]);
-    let path = write(root.path(), "train.jsonl.gz", row("0"));
+    let path = write(root.path(), "train.jsonl.gz", b"\x80\xFA\xFD\xFC");
     judge("preference", &path, "train").expect(&[], &["train.jsonl.gz: not a readable gzip archive"]);
     // Two archives in one file are both read.
     let path = write(root.path(), "train.jsonl.gz", [gzip(&row("0")), gzip(&row("1"))].concat());
