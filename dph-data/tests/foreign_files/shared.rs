@@ -79,8 +79,7 @@ cases! { "preference";
     roles_in_capitals: "preference", "role_case.jsonl", ["user: Who wrote it? -> *Anne. / Bob."], [];
     an_unknown_role: "preference", "chatgpt.jsonl", [], ["message 1 in `rejected` has the unknown role `bing`; rename it to one of system, user (human, prompter), assistant (gpt, chatgpt, "];
     contents_of_parts: "preference", "parts.jsonl", ["user: Who? -> *Anne. / Bob."], [];
-    a_content_that_is_null_in_a_message_that_calls_tools: "preference", "null_content.jsonl",
-        ["user: Who? | assistant:  | tool: 42 -> *Anne. / Bob."], [];
+    a_content_that_is_null: "preference", "null_content.jsonl", [], ["message 2 in `prompt` (`assistant`) has the content null"];
 }
 
 cases! { "crlf-task";

@@ -114,7 +114,7 @@ mod tests {
             ),
             (
                 r#"{"prompt": [{"role": "user", "content": null}], "candidates": ["a"]}"#,
-                "message 1 in `prompt` (`user`) has the content null; write its text, or leave the key out where it only calls tools",
+                "message 1 in `prompt` (`user`) has the content null; write its text, and an empty one where it only calls tools",
             ),
             (
                 r#"{"prompt": [{"role": "system", "content": "x"}, {"role": "user", "content": "x"}], "system": "y", "candidates": ["a"]}"#,

@@ -100,11 +100,9 @@ fn message(key: &str, index: usize, value: Json) -> Result<Message, RowProblem> 
         }
     };
     let content = match field(["content", "value"]) {
-        // A column of parquet cannot leave the key out.
-        Some(Json::Null) if calls_tools(&fields) => Content::absent(),
         Some(Json::Null) => {
             return Err(wrong(format!(
-                "message {number} in `{key}` (`{role}`) has the content null; write its text, or leave the key out where it only calls tools"
+                "message {number} in `{key}` (`{role}`) has the content null; write its text, and an empty one where it only calls tools"
             )));
         }
         Some(content) => Content::deserialize(content)
@@ -119,11 +117,6 @@ fn message(key: &str, index: usize, value: Json) -> Result<Message, RowProblem> 
     // ShareGPT has keys such as `weight`, which are no part of a message.
     fields.retain(|_, value| !is_sharegpt && !value.is_null());
     Ok(Message { role, content, extra: fields })
-}
-
-/// Whether a message holds calls of tools.
-fn calls_tools(fields: &Map<String, Json>) -> bool {
-    fields.get("tool_calls").and_then(Json::as_array).is_some_and(|calls| !calls.is_empty())
 }
 
 /// The keys of one thing in both forms of messages.
