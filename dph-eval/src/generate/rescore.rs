@@ -10,8 +10,8 @@ use crate::model::Model;
 use crate::score::score;
 use crate::scoring::Scoring;
 
-/// Scores the answers from the number `first` of each prompt on that have ended, were not scored before, and whose states were not those of the whole answer: answers that
-/// a stop string cut and, if `streamed` is false, all answers that have rewards.
+/// Scores the answers from the number `first` of each prompt on that have ended, were not scored before, and whose states were not those
+/// of the whole answer: answers that a stop string cut and, if `streamed` is false, all answers that have rewards.
 pub(crate) fn rescore(
     model: &Model,
     prompts: &Prompts<'_>,

@@ -36,6 +36,14 @@ impl Strict {
     }
 }
 
+macro_rules! of_kind {
+    ($(($deserialize:ident, $is_kind:ident, $expected:literal)),*) => {
+        $(fn $deserialize<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
+            if self.0.$is_kind() { self.deserialize_any(visitor) } else { self.no($expected) }
+        })*
+    };
+}
+
 macro_rules! whole_numbers {
     ($(($deserialize:ident, $visit:ident, $kind:ty, $expected:literal)),*) => {
         $(fn $deserialize<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
@@ -72,9 +80,13 @@ impl<'de> Deserializer<'de> for Strict {
         if self.0.is_null() { visitor.visit_none() } else { visitor.visit_some(self) }
     }
 
-    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
-        if self.0.is_boolean() { self.deserialize_any(visitor) } else { self.no("true or false") }
-    }
+    of_kind![
+        (deserialize_bool, is_boolean, "true or false"),
+        (deserialize_f64, is_number, "a number"),
+        (deserialize_str, is_string, "a string"),
+        (deserialize_seq, is_array, "a list"),
+        (deserialize_map, is_object, "an object")
+    ];
 
     whole_numbers![
         (deserialize_u32, visit_u32, u32, "a whole number of at least 0"),
@@ -82,24 +94,8 @@ impl<'de> Deserializer<'de> for Strict {
         (deserialize_i64, visit_i64, i64, "a whole number of at most 64 bits")
     ];
 
-    fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
-        if self.0.is_number() { self.deserialize_any(visitor) } else { self.no("a number") }
-    }
-
-    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
-        if self.0.is_string() { self.deserialize_any(visitor) } else { self.no("a string") }
-    }
-
     fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
         self.deserialize_str(visitor)
-    }
-
-    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
-        if self.0.is_array() { self.deserialize_any(visitor) } else { self.no("a list") }
-    }
-
-    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
-        if self.0.is_object() { self.deserialize_any(visitor) } else { self.no("an object") }
     }
 
     fn deserialize_struct<V: Visitor<'de>>(

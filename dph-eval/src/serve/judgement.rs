@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use dph_core::{Scorer, best_first};
+use dph_core::best_first;
 use dph_data::ChatTokenizer;
 
-use crate::generate::{Answer, AnswerEnd, AnswerSet, BestOf, Selection};
+use crate::generate::{Answer, AnswerEnd, AnswerSet, BestOf};
 use crate::model::Model;
 use crate::serve::error::ApiError;
 use crate::serve::wire::{GenerationUsage, Judgement};
@@ -13,15 +13,9 @@ use crate::serve::wire::{GenerationUsage, Judgement};
 /// The `n` best answers of a set, the best first; of equals, the one with the lower number.
 pub(super) fn best_answers<'a>(set: &'a AnswerSet, settings: &BestOf, n: usize) -> Vec<&'a Answer> {
     let mut answers: Vec<&Answer> = set.answers.iter().collect();
-    let value = |answer: &Answer| match settings.selection {
-        _ if answer.end == AnswerEnd::Rejected => f64::NAN,
-        Selection::Reward => {
-            let scores = &answer.scores;
-            settings.value(&scores.rewards, scores.loglik, scores.tokens)
-        }
-        Selection::Loglik => Scorer::LoglikMean.value(&answer.scores),
-        Selection::SelfCertainty => answer.self_certainty,
-        Selection::Random => 0.0,
+    let value = |answer: &Answer| match answer.end {
+        AnswerEnd::Rejected => f64::NAN,
+        _ => settings.selection_value(answer),
     };
     answers.sort_by(|a, b| best_first(value(a), value(b)));
     // The choice itself may be random.

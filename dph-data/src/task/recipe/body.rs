@@ -154,9 +154,11 @@ impl Recipe {
         let is_row = self.system.is_none()
             && matches!(self.body, Body::Preference { .. } | Body::Scored(_) | Body::Conversation { .. });
         let known = if is_row { &SYSTEM_FIELDS[..] } else { &[] };
-        let own = known.iter().flat_map(|known| {
-            let named = |name: &&str| plain_name(name) == *known;
-            fields.all_names().filter(named).filter_map(|name| Some((name, fields.get(name)?)))
+        let names = is_row.then(|| fields.all_names().map(|name| (plain_name(name), name)));
+        let names: Vec<_> = names.into_iter().flatten().collect();
+        let own = known.iter().flat_map(move |known| {
+            let named = names.iter().filter(|(plain, _)| plain == known).map(|(_, name)| *name);
+            named.filter_map(|name| Some((name, fields.get(name)?))).collect::<Vec<_>>()
         });
         let texts = own.map(|(name, value)| (name, system_text(name, &value)));
         texts.filter(|(_, text)| !text.as_ref().is_ok_and(|text| text.trim().is_empty()))
