@@ -38,6 +38,38 @@ fn dpo_and_head_are_trained_together_and_start_at_the_reference() {
 }
 
 #[test]
+fn the_reference_is_computed_for_the_sets_that_the_steps_use() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = |steps: usize| {
+        let run = dir.path().join(format!("{steps}/run"));
+        let steps = format!("stage.dph.steps={steps}");
+        let changes = [
+            "head.standardise=false",
+            "stage.dph.trainable=all",
+            "stage.dph.objective={ dpo = {}, dph = {} }",
+            "stage.dph.batch=4",
+            "stage.dph.validation.limit=0",
+            "eval.after=[]",
+            &steps,
+        ];
+        succeed(&mut small(&run, &set(&changes)));
+        // One value for each candidate.
+        let files =
+            std::fs::read_dir(dir.path().join(steps.trim_start_matches("stage.dph.steps=")).join("features"));
+        let values = files.unwrap().map(|file| file.unwrap().metadata().unwrap().len() / 4).sum::<u64>();
+        (values, metrics(&run, "dph", "train"))
+    };
+    let (few, short) = run(2);
+    let (more, long) = run(6);
+    assert!(few > 0 && few <= 2 * 4 * 4, "{few} values for eight sets");
+    assert!(few < more, "{few} and {more} values");
+    assert_eq!(short.len(), 2);
+    for (short, long) in short.iter().zip(&long) {
+        assert_eq!(short["dpo/loss"], long["dpo/loss"]);
+    }
+}
+
+#[test]
 fn the_size_of_micro_batches_does_not_change_the_losses() {
     let dir = tempfile::tempdir().unwrap();
     let mut losses = Vec::new();

@@ -20,7 +20,7 @@ use crate::rows::{RowProblem, Skipped};
 use crate::task::{Kind, Task};
 
 /// A split as candidate sets.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct TaskData {
     /// The task's name.
     pub task: String,

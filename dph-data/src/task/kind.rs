@@ -3,10 +3,11 @@
 use std::fmt;
 
 /// What the rows of a task are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// One prompt and several answers, one of them right.
+    #[default]
     Choice,
     /// One prompt, a chosen and a rejected answer.
     Preference,

@@ -104,7 +104,6 @@ fn spread(groups: impl Iterator<Item = Vec<f64>>) -> f64 {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use dph_core::CandidateSet;
-    use dph_data::{Kind, Skipped};
 
     use super::*;
 
@@ -118,16 +117,9 @@ mod tests {
         let data = TaskData {
             task: "t".into(),
             split: "train".into(),
-            kind: Kind::Choice,
             sets: sets.collect(),
-            scores: Default::default(),
-            groups: Default::default(),
-            right: Default::default(),
-            cut: 0,
-            whole_texts: Default::default(),
-            skipped: Skipped::default(),
             rows: differences.len(),
-            files: Vec::new(),
+            ..TaskData::default()
         };
         let candidate = |reward: f32, loglik: f64| CandidateScores {
             rewards: vec![reward],

@@ -66,7 +66,6 @@ impl PlannedTask {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use dph_core::{CandidateScores, CandidateSet};
-    use dph_data::Kind;
 
     use super::*;
     use crate::bench::plan::BenchPlan;
@@ -78,16 +77,9 @@ mod tests {
         let data = TaskData {
             task: "boolq".into(),
             split: "validation".into(),
-            kind: Kind::Choice,
             sets: ["a", "b", "c"].map(set).to_vec(),
-            scores: Default::default(),
-            groups: Default::default(),
-            right: Default::default(),
-            cut: 0,
-            whole_texts: Default::default(),
-            skipped: Default::default(),
             rows: 3,
-            files: Vec::new(),
+            ..TaskData::default()
         };
         let plan = BenchPlan::new(&[], &["boolq"], &[]).unwrap();
         let heads = ["h".to_string()];

@@ -30,7 +30,11 @@ pub(crate) struct BatchFile<'a> {
 
 /// The name of a file: the hash of everything that its values depend on. `content` describes the values; its JSON is hashed,
 /// so it must contain a version and keep its serialised form.
-pub(crate) fn file_key(content: &impl Serialize, model_hash: &str, sets: &[CandidateSet]) -> String {
+pub(crate) fn file_key<'a>(
+    content: &impl Serialize,
+    model_hash: &str,
+    sets: impl IntoIterator<Item = &'a CandidateSet>,
+) -> String {
     let mut hash = blake3::Hasher::new();
     let mut part = |bytes: &[u8]| {
         hash.update(&(bytes.len() as u64).to_le_bytes());

@@ -1,4 +1,4 @@
-//! [`Reference`]: the log-probabilities of all answers under the reference model, computed once.
+//! [`Reference`]: the log-probabilities of answers under the reference model, computed once.
 
 use std::path::Path;
 
@@ -15,24 +15,27 @@ use crate::error::TrainError;
 /// sum over the answer and its end-of-turn token.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Reference {
-    /// The number of candidates before each set.
-    firsts: Vec<usize>,
-    /// One sum for each candidate, in the order of the sets and their candidates.
+    /// The place of the first candidate of each set in `sums`; `None` for a set that no step uses.
+    firsts: Vec<Option<usize>>,
+    /// One sum for each candidate of the sets that are used, in the order of the sets and their candidates.
     sums: Vec<f32>,
 }
 
 impl Reference {
-    /// The log-probabilities of `sets` under a model. If `dir` does not contain them, they are computed and written to it.
+    /// The log-probabilities of the sets at the ascending indices `used` of `sets` under a model. If `dir` does not contain them, they
+    /// are computed and written to it.
     pub fn compute(
         dir: &Path,
         backbone: &Backbone,
         model_hash: &str,
         sets: &[CandidateSet],
+        used: &[usize],
         label: &str,
     ) -> Result<Self, TrainError> {
-        let pass = Pass::new(backbone, sets, TargetTokens::Turn, TOKEN_BUDGET)?;
+        let computed = || used.iter().map(|&index| &sets[index]);
+        let pass = Pass::new(backbone, computed(), TargetTokens::Turn, TOKEN_BUDGET)?;
         let content = ReferenceKey { content: "reference", format: 1, precision: backbone.precision() };
-        let path = dir.join(format!("{}.f32", batch_file::file_key(&content, model_hash, sets)));
+        let path = dir.join(format!("{}.f32", batch_file::file_key(&content, model_hash, computed())));
         let file = BatchFile { path, floats: Box::new(|row| row.candidates.len()) };
         let compute = |batch: &Batch, _: &[usize]| {
             let last = backbone.hidden_states(batch, &[Layer::Last])?.remove(0);
@@ -51,24 +54,24 @@ impl Reference {
             pass.scatter(batch, (written..written + count).map(|place| number(&map, place)), &mut sums);
             written += count;
         }
-        let mut count = 0;
-        let firsts = sets.iter().map(|set| {
-            count += set.candidates.len();
-            count - set.candidates.len()
-        });
-        Ok(Self { firsts: firsts.collect(), sums })
+        let (mut firsts, mut count) = (vec![None; sets.len()], 0);
+        for &index in used {
+            firsts[index] = Some(count);
+            count += sets[index].candidates.len();
+        }
+        Ok(Self { firsts, sums })
     }
 
     /// The log-probability of a candidate as a mean per token, in nats. `set` is the set at `index` in the list from which the reference
-    /// was computed. `None` if no reference was computed.
+    /// was computed. `None` if it was not computed.
     pub fn mean(&self, index: usize, set: &CandidateSet, candidate: usize) -> Option<f32> {
         let targets = set.candidates[candidate].turn().len();
         self.get(index, candidate).map(|sum| sum / targets.max(1) as f32)
     }
 
-    /// The log-probability of a candidate; `None` if no reference was computed.
+    /// The log-probability of a candidate; `None` if it was not computed.
     pub fn get(&self, set: usize, candidate: usize) -> Option<f32> {
-        self.sums.get(self.firsts.get(set)? + candidate).copied()
+        self.sums.get((*self.firsts.get(set)?)? + candidate).copied()
     }
 }
 

@@ -156,16 +156,9 @@ mod tests {
         TaskData {
             task: "x".into(),
             split: "train".into(),
-            kind: dph_data::Kind::Choice,
             sets: sets.to_vec(),
-            scores: Default::default(),
-            groups: Default::default(),
-            right: Default::default(),
-            cut: 0,
-            whole_texts: Default::default(),
-            skipped: Default::default(),
             rows: sets.len(),
-            files: Vec::new(),
+            ..TaskData::default()
         }
     }
 

@@ -78,8 +78,7 @@ impl StageCost {
             // The backward pass costs twice as much as the forward pass.
             false => 3.0 * speed.forward(load.tokens, Layer::Last),
         };
-        let reference = if stage.objective.needs_reference() { load.set_tokens } else { 0 };
-        let seconds = seconds + speed.forward(reference, Layer::Last);
+        let seconds = seconds + speed.forward(load.reference_tokens, Layer::Last);
         let trained = trained(experiment, stage, source);
         let batch = LargestBatch::estimate(experiment, stage, &source.config, load.longest);
         let memory = stage_memory(experiment, stage, source, batch);
@@ -94,8 +93,8 @@ struct Load {
     sets: Option<usize>,
     epochs: f64,
     tokens: usize,
-    /// Number of tokens of all sets.
-    set_tokens: usize,
+    /// Number of tokens that the reference model computes: of the sets that the steps and the validation use, each once.
+    reference_tokens: usize,
     /// Number of tokens of the longest set, 0 if it is unknown.
     longest: usize,
     warning: Option<String>,
@@ -111,7 +110,8 @@ impl Load {
         let seen = stage.sets_in_steps();
         let context = source.config.context;
         let tokens = seen.saturating_mul(context);
-        let unknown = Self { sets: None, epochs: 0.0, tokens, set_tokens: 0, longest: 0, warning: None };
+        let unknown =
+            Self { sets: None, epochs: 0.0, tokens, reference_tokens: 0, longest: 0, warning: None };
         let Some(tokenizer) = source.tokenizer() else { return Ok(unknown) };
         let from = source.data(data, tokenizer);
         let loaded = match StageData::load(stage, experiment, from, &mut TaskCache::default()) {
@@ -127,16 +127,20 @@ impl Load {
         let longest = training.iter().chain(&validation).copied().max().unwrap_or(0);
         let sets: usize = loaded.training.iter().map(|data| data.sets.len()).sum();
         let of_training: usize = training.iter().sum();
-        let sets_of = |data: &[Arc<TaskData>]| {
-            computed_tokens(source.config.is_packable(), data.iter().flat_map(|data| &data.sets), None)
-        };
-        // A pass over a frozen model or for the reference.
-        let set_tokens = sets_of(&loaded.training) + sets_of(&loaded.validation);
+        let pass_over = |sets: Vec<&CandidateSet>| computed_tokens(source.config.is_packable(), sets, None);
+        let sets_of = |data: &[Arc<TaskData>]| pass_over(data.iter().flat_map(|data| &data.sets).collect());
+        let of_validation = sets_of(&loaded.validation);
+        let used = loaded.order.need_reference(stage, &loaded.training);
+        let used = loaded.training.iter().zip(&used);
+        let used = used.flat_map(|(data, used)| used.iter().map(|&index| &data.sets[index]));
+        let of_used = pass_over(used.collect());
+        let reference_tokens = if stage.objective.needs_reference() { of_used + of_validation } else { 0 };
         let tokens = match experiment.trainable(stage) {
-            Trainable::None => set_tokens,
+            Trainable::None => sets_of(&loaded.training) + of_validation,
             _ => (of_training as f64 / sets as f64 * seen as f64) as usize,
         };
         let warning = loaded.warning(stage);
-        Ok(Self { sets: Some(sets), epochs: seen as f64 / sets as f64, tokens, set_tokens, longest, warning })
+        let epochs = seen as f64 / sets as f64;
+        Ok(Self { sets: Some(sets), epochs, tokens, reference_tokens, longest, warning })
     }
 }

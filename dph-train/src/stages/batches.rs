@@ -157,16 +157,9 @@ mod tests {
         let data = TaskData {
             task: "chat".into(),
             split: "train".into(),
-            kind: dph_data::Kind::Choice,
             rows: sets.len(),
             sets,
-            scores: Default::default(),
-            groups: Default::default(),
-            right: Default::default(),
-            cut: 0,
-            whole_texts: Default::default(),
-            skipped: Default::default(),
-            files: Vec::new(),
+            ..TaskData::default()
         };
         Batches {
             objective: Objective::default(),

@@ -1,11 +1,9 @@
 //! Stages that train the language model: preparation, training and export.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use burn::module::Module;
 use dph_core::{HeadFileError, PreferenceHead};
-use dph_data::TaskData;
 use dph_eval::pass::{RowLayout, check_sets};
 use dph_model::Backbone;
 
@@ -15,7 +13,6 @@ use super::data::StageData;
 use super::groups::{optimiser, part_of_model};
 use super::joint::{JointSettings, JointTrainer};
 use super::joint_batch::JointStep;
-use crate::cache::reference::Reference;
 use crate::error::TrainError;
 use crate::experiment::{Keep, Stage, Trainable};
 use crate::model::tokenizer::copy_tokenizer;
@@ -125,9 +122,11 @@ impl StageContext<'_> {
             true => Some(dph_model::content_hash(model_dir)?),
             false => None,
         };
-        let reference = |data: &[Arc<TaskData>]| -> Result<Vec<Reference>, TrainError> {
-            data.iter().map(|data| self.reference(backbone, hash.as_deref(), data)).collect()
-        };
+        let hash = hash.as_deref();
+        let used = data.order.need_reference(stage, &data.training);
+        let of_training = data.training.iter().zip(&used);
+        let of_training = of_training.map(|(data, used)| self.reference(backbone, hash, data, used));
+        let of_validation = data.validation.iter().map(|data| self.reference_of_all(backbone, hash, data));
         Ok(Batches {
             objective: stage.objective.clone(),
             compares: stage.objective.compares(),
@@ -137,8 +136,8 @@ impl StageContext<'_> {
             seed: self.experiment.seed,
             budget: stage.micro_batch,
             layout: RowLayout::new(backbone),
-            references: reference(&data.training)?,
-            validation_references: reference(&data.validation)?,
+            references: of_training.collect::<Result<_, _>>()?,
+            validation_references: of_validation.collect::<Result<_, _>>()?,
             training: data.training.clone(),
         })
     }

@@ -44,18 +44,25 @@ impl StageContext<'_> {
             Features::compute(self.features, &backbone, &model_hash, &selection, &data.sets, &label)
         };
         let hash = stage.objective.needs_reference().then_some(&*model_hash);
-        let reference = |data: &TaskData| self.reference(&backbone, hash, data);
         let validation = validation
             .iter()
             .map(|data| {
                 let probe = |set: &CandidateSet, place| Probe::draw(&stage.objective, set, place, seed, 0);
-                Ok(gold_sets(&data.sets, &features(data)?, &reference(data)?, probe))
+                Ok(gold_sets(
+                    &data.sets,
+                    &features(data)?,
+                    &self.reference_of_all(&backbone, hash, data)?,
+                    probe,
+                ))
             })
             .collect::<Result<Vec<_>, TrainError>>()?;
+        let used = order.need_reference(stage, &training);
         let training: Vec<(Arc<TaskData>, Features, Reference)> = training
             .into_iter()
-            .map(|data| {
-                let (features, reference) = (features(&data)?, reference(&data)?);
+            .zip(&used)
+            .map(|(data, used)| {
+                let features = features(&data)?;
+                let reference = self.reference(&backbone, hash, &data, used)?;
                 Ok((data, features, reference))
             })
             .collect::<Result<_, TrainError>>()?;

@@ -103,16 +103,27 @@ impl StageContext<'_> {
         }
     }
 
-    /// The log-probabilities of the sets of a task under the model with this hash; none without a hash.
+    /// The log-probabilities of the sets of a task at the ascending indices `used` under the model with this hash; none without a hash.
     fn reference(
         &self,
         backbone: &Backbone,
         model_hash: Option<&str>,
         data: &TaskData,
+        used: &[usize],
     ) -> Result<Reference, TrainError> {
         let Some(model_hash) = model_hash else { return Ok(Reference::default()) };
         let label = format!("reference {} {}", data.task, data.split);
-        Reference::compute(&self.features.dir, backbone, model_hash, &data.sets, &label)
+        Reference::compute(&self.features.dir, backbone, model_hash, &data.sets, used, &label)
+    }
+
+    /// As [`reference`](Self::reference), for all sets of a task.
+    fn reference_of_all(
+        &self,
+        backbone: &Backbone,
+        model_hash: Option<&str>,
+        data: &TaskData,
+    ) -> Result<Reference, TrainError> {
+        self.reference(backbone, model_hash, data, &Vec::from_iter(0..data.sets.len()))
     }
 }
 

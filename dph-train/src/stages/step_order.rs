@@ -1,5 +1,6 @@
 //! [`StepOrder`]: the candidate sets of each step of a stage.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use dph_data::{Mixture, MixtureItem, TaskData};
@@ -28,6 +29,21 @@ impl StepOrder {
     /// The sets of a step (from 1).
     pub fn items(&self, step: usize) -> impl Iterator<Item = MixtureItem> + '_ {
         (self.before(step)..self.before(step + 1)).map(|place| self.mixture.item(place))
+    }
+
+    /// The indices of the sets of each task whose log-probabilities under the reference model the stage needs, ascending: those that a
+    /// step uses. None if the objective needs no reference model.
+    pub fn need_reference(&self, stage: &Stage, training: &[Arc<TaskData>]) -> Vec<Vec<usize>> {
+        let mut used = vec![BTreeSet::new(); training.len()];
+        let mut unused: usize = training.iter().map(|data| data.sets.len()).sum();
+        let steps = if stage.objective.needs_reference() { stage.steps } else { 0 };
+        for item in (1..=steps).flat_map(|step| self.items(step)) {
+            if unused == 0 {
+                break;
+            }
+            unused -= usize::from(used[item.dataset].insert(item.row));
+        }
+        used.into_iter().map(Vec::from_iter).collect()
     }
 
     /// Number of sets before a step.
@@ -71,11 +87,14 @@ impl StepOrder {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use dph_core::CandidateSet;
+
     use super::*;
 
     fn order(stage: &str) -> (StepOrder, Stage) {
-        let text =
-            format!("name = 'x'\nobjective = {{}}\nsteps = 6\nbatch = 8\nmix = {{ x = 1.0 }}\n{stage}");
+        let text = format!(
+            "name = 'x'\nobjective = {{ dpo = {{}} }}\nsteps = 6\nbatch = 8\nmix = {{ x = 1.0 }}\n{stage}"
+        );
         let stage: Stage = toml::from_str(&text).unwrap();
         (StepOrder::new(Mixture::new(&[(1.0, 100)], 7).unwrap(), &stage), stage)
     }
@@ -91,6 +110,11 @@ mod tests {
             assert_eq!(stage.sets_in_steps(), sizes.iter().sum::<usize>());
             let all: Vec<MixtureItem> = order.mixture.iter_from(0).take(stage.sets_in_steps()).collect();
             assert_eq!(steps.concat(), all);
+            let mut rows: Vec<usize> = all.iter().map(|item| item.row).collect();
+            rows.sort_unstable();
+            rows.dedup();
+            let data = TaskData { sets: vec![CandidateSet::default(); 100], ..TaskData::default() };
+            assert_eq!(order.need_reference(&stage, &[Arc::new(data)]), [rows]);
         }
     }
 }
