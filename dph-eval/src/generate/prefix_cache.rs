@@ -1,12 +1,13 @@
 //! [`PrefixCache`]: prompts that later prompts may begin with.
 
-use std::collections::BTreeSet;
-
 use dph_core::Layer;
 use dph_model::{Backbone, GenerateError, Prefix, PromptRequest, Prompts};
 
 /// Fewer tokens than these are not worth a copy.
 const FEWEST: usize = 8;
+
+/// Tokens that are compared at once.
+const CHUNK: usize = 16;
 
 /// Prompts that later prompts may begin with, such as a system prompt or an earlier turn of a conversation: their keys and values and the
 /// states that a preference head reads. Those that were not used for the longest time are dropped when they need more memory than the
@@ -29,10 +30,20 @@ const FEWEST: usize = 8;
 #[derive(Debug, Default)]
 pub struct PrefixCache {
     most_bytes: usize,
-    /// The one that was used last is the last.
-    kept: Vec<Prefix>,
+    kept: Vec<Kept>,
+    /// Number of times that a prefix was kept or used.
+    uses: u64,
     hits: usize,
     saved: usize,
+}
+
+/// A prompt that is kept.
+#[derive(Debug)]
+struct Kept {
+    prefix: Prefix,
+    bytes: usize,
+    /// When it was used last, as [`PrefixCache::uses`].
+    used: u64,
 }
 
 impl PrefixCache {
@@ -43,7 +54,7 @@ impl PrefixCache {
 
     /// Memory in bytes.
     pub fn bytes(&self) -> usize {
-        self.kept.iter().map(Prefix::bytes).sum()
+        self.kept.iter().map(|kept| kept.bytes).sum()
     }
 
     /// Number of prompts that began with tokens that were kept.
@@ -106,17 +117,15 @@ impl PrefixCache {
         let found: Vec<Option<(usize, usize)>> = requests.iter().map(found).collect();
         let mut together = Vec::with_capacity(requests.len());
         for (&prompts, found) in requests.iter().zip(&found) {
-            let prefix = found.map(|(place, tokens)| (&self.kept[place], tokens));
+            let prefix = found.map(|(place, tokens)| (&self.kept[place].prefix, tokens));
             together.push(PromptRequest { prompts, prefix });
         }
         let computed = backbone.prompts_together(&together, layers)?;
-        let used: BTreeSet<usize> = found.iter().flatten().map(|(place, _)| *place).collect();
         self.hits += found.iter().flatten().count();
         self.saved += found.iter().flatten().map(|(_, tokens)| tokens).sum::<usize>();
-        // Those that were used are the last to be dropped.
-        for (moved, place) in used.into_iter().enumerate() {
-            let prefix = self.kept.remove(place - moved);
-            self.kept.push(prefix);
+        for (place, _) in found.iter().flatten() {
+            self.uses += 1;
+            self.kept[*place].used = self.uses;
         }
         for prefix in computed.iter().filter_map(Prompts::prefix) {
             self.keep(prefix);
@@ -126,29 +135,30 @@ impl PrefixCache {
 
     /// The prefix that shares most tokens with a prompt, and their number.
     fn find(&self, prompt: &[u32], layers: &[Layer]) -> Option<(usize, usize)> {
-        let shared = |prefix: &Prefix| match prefix.layers() == layers {
-            true => shared(prefix.tokens(), prompt),
-            false => 0,
+        let shared = |kept: &Kept| match kept.prefix.layers() == layers {
+            true => (shared(kept.prefix.tokens(), prompt), kept.used),
+            false => (0, kept.used),
         };
-        let found = self.kept.iter().map(shared).enumerate().max_by_key(|(_, tokens)| *tokens);
-        found.filter(|(_, tokens)| *tokens >= FEWEST)
+        let found = self.kept.iter().map(shared).enumerate().max_by_key(|(_, found)| *found);
+        found.map(|(place, (tokens, _))| (place, tokens)).filter(|(_, tokens)| *tokens >= FEWEST)
     }
 
     /// Keeps a prefix instead of those that it begins with.
     fn keep(&mut self, prefix: Prefix) {
         let bytes = prefix.bytes();
-        let is_new = !self.kept.iter().any(|kept| kept.tokens().starts_with(prefix.tokens()));
+        let is_new = !self.kept.iter().any(|kept| kept.prefix.tokens().starts_with(prefix.tokens()));
         if bytes > self.most_bytes || !is_new {
             return;
         }
-        self.kept.retain(|kept| !prefix.tokens().starts_with(kept.tokens()));
-        self.kept.push(prefix);
-        let (mut bytes, mut dropped) = (self.bytes(), 0);
-        while bytes > self.most_bytes {
-            bytes -= self.kept[dropped].bytes();
-            dropped += 1;
+        self.kept.retain(|kept| !prefix.tokens().starts_with(kept.prefix.tokens()));
+        self.uses += 1;
+        self.kept.push(Kept { prefix, bytes, used: self.uses });
+        let mut all = self.bytes();
+        while all > self.most_bytes {
+            let oldest = self.kept.iter().enumerate().min_by_key(|(_, kept)| kept.used);
+            let Some(oldest) = oldest.map(|(place, _)| place) else { return };
+            all -= self.kept.swap_remove(oldest).bytes;
         }
-        self.kept.drain(..dropped);
     }
 }
 
@@ -156,7 +166,11 @@ impl PrefixCache {
 /// the answer.
 fn shared(tokens: &[u32], prompt: &[u32]) -> usize {
     let all_but_last = &prompt[..prompt.len().saturating_sub(1)];
-    tokens.iter().zip(all_but_last).take_while(|(a, b)| a == b).count()
+    // Whole chunks at once: with hundreds of kept prompts, most of the time of a search is spent here.
+    let chunks = tokens.chunks(CHUNK).zip(all_but_last.chunks(CHUNK)).take_while(|(a, b)| a == b).count();
+    let same = (chunks * CHUNK).min(tokens.len());
+    let behind = tokens[same..].iter().zip(&all_but_last[same..]);
+    same + behind.take_while(|(a, b)| a == b).count()
 }
 
 #[cfg(test)]
@@ -209,6 +223,22 @@ mod tests {
             [0; 2]
         );
         assert_eq!(none.bytes(), 0);
+    }
+
+    #[test]
+    fn shared_tokens_are_counted_to_the_first_difference() {
+        let all: Vec<u32> = (0..50).collect();
+        for length in [0, 1, 15, 16, 17, 32, 40, 50] {
+            let tokens = &all[..length];
+            // The last token of the prompt is always computed.
+            assert_eq!(shared(tokens, &all), length.min(49), "{length}");
+            assert_eq!(shared(&all, tokens), length.saturating_sub(1), "{length}");
+            for place in 0..length {
+                let mut other = tokens.to_vec();
+                other[place] = 99;
+                assert_eq!(shared(&other, &all), place.min(49), "{length}, {place}");
+            }
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use dph_core::CandidateSet;
 use dph_model::Prompts;
+use rayon::{ThreadPool, ThreadPoolBuilder};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::generate_job::{Event, GenerateJob};
@@ -38,7 +39,18 @@ pub struct Worker {
 /// # Errors
 /// A system that gives no thread.
 pub fn start(worker: Worker) -> std::io::Result<JoinHandle<()>> {
-    thread::Builder::new().name(format!("model {}", worker.name)).spawn(move || worker.run())
+    thread::Builder::new().name(format!("model {}", worker.name)).spawn(move || {
+        let _pool = pool(&worker.name);
+        worker.run();
+    })
+}
+
+/// A thread pool of which this thread is one. A pass has several parallel parts for each layer, and to hand each to a thread of another
+/// pool and wait for it took about a tenth of the time of a small model. Without a pool, the one of the process computes.
+fn pool(model: &str) -> Option<ThreadPool> {
+    let name = format!("model {model}");
+    let builder = ThreadPoolBuilder::new().thread_name(move |_| name.clone()).use_current_thread();
+    builder.build().inspect_err(|error| tracing::warn!(%error, "no thread pool of its own")).ok()
 }
 
 impl Worker {
