@@ -70,6 +70,8 @@ pub use order::{
     Mixture, MixtureError, MixtureItem, draw_distractor, draw_positions, plan_batches, plan_rows,
     plan_set_batches,
 };
-pub use rows::{Row, RowProblem, RowsError, SkipReason, Skipped, SkippedRow, read_json, read_rows};
+pub use rows::{
+    Row, RowProblem, RowsError, SkipReason, Skipped, SkippedRow, UniqueJson, read_json, read_rows,
+};
 pub use synthetic::World;
 pub use task::{Classes, Kind, Task, TaskMetric, read_messages, read_prompt};

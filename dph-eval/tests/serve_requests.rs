@@ -162,6 +162,37 @@ fn an_error_is_json_that_names_the_field() {
 }
 
 #[test]
+fn a_key_that_is_there_twice_is_an_error() {
+    let place = place();
+    let server = Server::start(place.path(), &["first"]);
+    let user = r#"{"role": "user", "content": "x"}"#;
+    for (path, body, param) in [
+        ("/rerank", r#"{"query": "x", "texts": ["a"], "texts": ["b"]}"#.to_owned(), "texts"),
+        ("/rerank", r#"{"query": "x", "texts": ["a"], "other": 1, "other": 1}"#.to_owned(), "other"),
+        ("/v1/chat/completions", format!(r#"{{"messages": [{user}], "n": 1, "n": 2}}"#), "n"),
+        (
+            "/v1/chat/completions",
+            format!(r#"{{"messages": [{user}, {{"role": "user", "role": "system", "content": "x"}}]}}"#),
+            "messages[1].role",
+        ),
+        (
+            "/v1/rerank",
+            r#"{"query": "x", "documents": ["a", {"text": "b", "text": "c"}]}"#.to_owned(),
+            "documents[1].text",
+        ),
+        (
+            "/v1/completions",
+            r#"{"prompt": "x", "stream_options": {"more": [{"a": 1, "a": null}]}}"#.to_owned(),
+            "stream_options.more[0].a",
+        ),
+    ] {
+        let (found, said) = server.post_bytes(path, body.as_bytes()).failed(422);
+        assert_eq!(found, param, "{body}: {said}");
+        assert!(said.starts_with(&format!("`{param}` is there twice")), "{body}: {said}");
+    }
+}
+
+#[test]
 fn keys_and_origins_are_asked_for() {
     let place = place();
     fs::write(place.path().join("keys"), "# of the site\nsecret\n").unwrap();
@@ -256,6 +287,67 @@ fn the_log_has_no_contents_and_the_description_is_whole() {
             ),
             "{path}"
         );
+    }
+}
+
+#[test]
+fn the_description_says_what_the_service_has_and_accepts() {
+    let place = place();
+    let limits = ["--max-candidates", "3", "--max-answers", "4", "--max-answer-tokens", "8"];
+    let server = Server::start(place.path(), &[&["first", "plain"], &limits[..]].concat());
+    let description = server.get("/openapi.json").ok();
+    let says = |schema: &str, field: &str, word: &str| {
+        description["components"]["schemas"][schema]["properties"][field][word].clone()
+    };
+    let requests = [
+        "RankRequest",
+        "PredictRequest",
+        "RerankRequest",
+        "ScoreRequest",
+        "ChatRequest",
+        "CompletionRequest",
+    ];
+    for schema in requests {
+        assert_eq!(says(schema, "head", "enum"), json!([null, "", "helpfulness", "preference"]), "{schema}");
+        assert_eq!(says(schema, "model", "enum"), json!([null, "", "first", "plain"]), "{schema}");
+    }
+    for (schema, field, word, limit) in [
+        ("RankRequest", "texts", "maxItems", 3),
+        ("RerankRequest", "documents", "maxItems", 3),
+        ("ScoreRequest", "text_1", "maxItems", 3),
+        ("ScoreRequest", "text_2", "maxItems", 3),
+        ("PredictRequest", "inputs", "maxItems", 3),
+        ("ChatRequest", "n", "maximum", 4),
+        ("ChatRequest", "max_completion_tokens", "maximum", 8),
+        ("CompletionRequest", "best_of", "maximum", 4),
+        ("CompletionRequest", "max_tokens", "maximum", 8),
+        ("CompletionRequest", "logprobs", "maximum", 0),
+        ("CompletionRequest", "repetition_penalty", "exclusiveMinimum", 0),
+        ("ChatRequest", "top_p", "exclusiveMinimum", 0),
+    ] {
+        assert_eq!(says(schema, field, word).as_f64(), Some(f64::from(limit)), "{schema}, {field}");
+    }
+    let [_, tokens, list] =
+        &description["components"]["schemas"]["TextPrompts"]["anyOf"].as_array().unwrap()[..]
+    else {
+        panic!("a text, its tokens, or a list of these")
+    };
+    let (largest, most) = (&tokens["items"]["maximum"], &list["maxItems"]);
+    assert_eq!((&list["items"]["anyOf"][1]["items"]["maximum"], most), (largest, &json!(4)));
+    let of_tokens = |token: u64| {
+        server.post("/v1/completions", &json!({"prompt": [token], "model": "first", "max_tokens": 1})).status
+    };
+    let largest = largest.as_u64().unwrap();
+    assert_eq!([largest, largest + 1].map(of_tokens), [200, 422]);
+    for (field, values, status) in
+        [("n", [4, 5], [200, 422]), ("max_tokens", [8, 9], [200, 422]), ("logprobs", [0, 1], [200, 400])]
+    {
+        let of_value = |value: i64| {
+            let mut body = json!({"prompt": "x", "max_tokens": 1});
+            body[field] = value.into();
+            server.post("/v1/completions", &body).status
+        };
+        assert_eq!(values.map(of_value), status, "{field}");
     }
 }
 

@@ -1,8 +1,8 @@
-//! JSON whose repeated keys are marked. serde_json keeps the last of them in silence.
+//! JSON whose repeated keys are marked or refused. serde_json keeps the last of them in silence.
 
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::map::Entry;
 use serde_json::{Map, Number, Value as Json};
 
@@ -13,6 +13,15 @@ const TWICE: &str = "\0twice\0";
 
 /// A JSON value in which the keys that are there twice are marked, see [`twice`].
 pub(crate) struct MarkedJson(pub Json);
+
+/// A JSON value whose objects have each key once. A second one is an error where its value is.
+///
+/// ```
+/// let found: Result<dph_data::UniqueJson, _> = serde_json::from_str(r#"{"a": {"b": 1, "b": 2}}"#);
+/// assert!(found.is_err_and(|error| error.is_data() && error.to_string().contains("a key is there twice")));
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct UniqueJson(pub Json);
 
 /// What is wrong with a value in which a key is marked.
 pub(super) fn twice(value: &Json) -> Option<String> {
@@ -27,11 +36,30 @@ pub(super) fn is_mark(value: &Json) -> bool {
 
 impl<'de> Deserialize<'de> for MarkedJson {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(AnyValue).map(Self)
+        AnyValue { marks: true }.deserialize(deserializer).map(Self)
     }
 }
 
-struct AnyValue;
+impl<'de> Deserialize<'de> for UniqueJson {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        AnyValue { marks: false }.deserialize(deserializer).map(Self)
+    }
+}
+
+/// Reads any value.
+#[derive(Clone, Copy)]
+struct AnyValue {
+    /// Whether a key that is there twice is marked; else it is an error.
+    marks: bool,
+}
+
+impl<'de> DeserializeSeed<'de> for AnyValue {
+    type Value = Json;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Json, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
 
 impl<'de> Visitor<'de> for AnyValue {
     type Value = Json;
@@ -70,7 +98,7 @@ impl<'de> Visitor<'de> for AnyValue {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Json, A::Error> {
         let mut array = Vec::new();
-        while let Some(MarkedJson(item)) = items.next_element()? {
+        while let Some(item) = items.next_element_seed(self)? {
             array.push(item);
         }
         Ok(array.into())
@@ -78,17 +106,30 @@ impl<'de> Visitor<'de> for AnyValue {
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Json, A::Error> {
         let mut fields = Map::new();
-        while let Some((key, MarkedJson(value))) = entries.next_entry::<String, _>()? {
+        while let Some(key) = entries.next_key::<String>()? {
             match fields.entry(key) {
                 Entry::Vacant(entry) => {
-                    entry.insert(value);
+                    entry.insert(entries.next_value_seed(self)?);
                 }
-                Entry::Occupied(mut entry) => {
+                Entry::Occupied(mut entry) if self.marks => {
+                    entries.next_value_seed(self)?;
                     entry.insert(TWICE.into());
                 }
+                Entry::Occupied(_) => return entries.next_value_seed(Again),
             }
         }
         Ok(fields.into())
+    }
+}
+
+/// The value of a key that was there before. The error comes from it, so that its place is that of the key.
+struct Again;
+
+impl<'de> DeserializeSeed<'de> for Again {
+    type Value = Json;
+
+    fn deserialize<D: Deserializer<'de>>(self, _: D) -> Result<Json, D::Error> {
+        Err(D::Error::custom("a key is there twice"))
     }
 }
 
@@ -102,12 +143,15 @@ mod tests {
         let text =
             r#"{"a": [1, -2, 18446744073709551615, 0.1, 1e300, "é\n", null, true, {}, []], "b": {"a": 1}}"#;
         let MarkedJson(value) = serde_json::from_str(text).unwrap();
+        let UniqueJson(unique) = serde_json::from_str(text).unwrap();
+        assert_eq!(unique, value);
         assert_eq!((twice(&value), value), (None, serde_json::from_str(text).unwrap()));
         for text in ["{a: 1}", "[1,]", "{\"a\": tru}", "\"\\ud83d\"", "nan", ""] {
             let error = |error: serde_json::Error| error.to_string();
             let plain = serde_json::from_str::<Json>(text).map_err(error).unwrap_err();
             let marked = serde_json::from_str::<MarkedJson>(text).map(|_| ()).map_err(error);
-            assert_eq!(marked, Err(plain), "{text}");
+            let unique = serde_json::from_str::<UniqueJson>(text).map(|_| ()).map_err(error);
+            assert_eq!((marked, unique), (Err(plain.clone()), Err(plain)), "{text}");
         }
     }
 
@@ -120,6 +164,8 @@ mod tests {
             let MarkedJson(value) = serde_json::from_str(text).unwrap();
             let says = format!("{place} is there twice; rename or remove one of them");
             assert_eq!(twice(&value), Some(says));
+            let error = serde_json::from_str::<UniqueJson>(text).unwrap_err();
+            assert!(error.is_data() && error.to_string().starts_with("a key is there twice"), "{error}");
         }
     }
 }

@@ -24,6 +24,7 @@ mod txt;
 pub use error::RowsError;
 pub(crate) use format::{EXTENSIONS, FileName, Format};
 pub(crate) use json_keys::MarkedJson;
+pub use json_keys::UniqueJson;
 pub use json_values::read_json;
 pub use problem::{RowProblem, SkipReason};
 pub(crate) use python_numbers::without_marks;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, StatusCode, header};
+use dph_data::UniqueJson;
 use futures_util::StreamExt;
 use serde_json::Value;
 
@@ -84,9 +85,7 @@ async fn read_all(body: Body, limit: usize) -> Result<Option<Vec<u8>>, axum::Err
 /// Parses a body. The error names the place or the field.
 fn parse<T: RequestBody>(bytes: &[u8]) -> Result<T, ApiError> {
     let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
-    let value: Value = serde_json::from_slice(bytes).map_err(|error| {
-        ApiError::new(StatusCode::BAD_REQUEST, "invalid_json", format!("the body is not JSON: {error}"))
-    })?;
+    let value = value(bytes)?;
     for refused in T::REFUSED.iter().copied().flatten() {
         if value.get(refused.field).is_some_and(|value| refused.refuses(value)) {
             let Refused { field, why, .. } = refused;
@@ -103,6 +102,30 @@ fn parse<T: RequestBody>(bytes: &[u8]) -> Result<T, ApiError> {
             _ => ApiError::field(path.clone(), format!("`{path}`: {message}")),
         }
     })
+}
+
+/// The value of a body. A key that is there twice is an error, as in a row: no value of the two is taken in silence.
+fn value(bytes: &[u8]) -> Result<Value, ApiError> {
+    let not_json = |error: serde_json::Error| {
+        ApiError::new(StatusCode::BAD_REQUEST, "invalid_json", format!("the body is not JSON: {error}"))
+    };
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let UniqueJson(value) = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let path = error.path().to_string();
+        match error.into_inner() {
+            twice if twice.is_data() => {
+                let message = format!(
+                    "`{path}` is there twice, the second time in line {}, column {}; remove one of them",
+                    twice.line(),
+                    twice.column()
+                );
+                ApiError::field(path, message)
+            }
+            error => not_json(error),
+        }
+    })?;
+    json.end().map_err(not_json)?;
+    Ok(value)
 }
 
 /// Some programs write it before a text in UTF-8.
@@ -175,6 +198,17 @@ mod tests {
         }
         let deep = [vec![b'['; 100_000], vec![b']'; 100_000]].concat();
         assert!((400..=422).contains(&error(&deep).0));
+        for (body, place) in [
+            (r#"{"texts": ["a"], "texts": ["a"]}"#, "texts"),
+            (r#"{"texts": [{"a": {"b": 1, "c": [], "b": {}}}]}"#, "texts[0].a.b"),
+            (r#"{"texts": ["a"], "more": [0, {"": 1, "": 1}]}"#, "more[1]."),
+        ] {
+            let (status, param, message) = error(body.as_bytes());
+            assert_eq!((status, param), (422, place.into()), "{message}");
+            assert!(message.starts_with(&format!("`{place}` is there twice")), "{message}");
+        }
+        let shown = error(b"{\n\"texts\": [],\n  \"texts\": []}").2;
+        assert_eq!(shown, "`texts` is there twice, the second time in line 3, column 11; remove one of them");
         assert!(parse::<Small>(br#"{"texts": ["a"], "more": 1}"#).is_ok());
         assert!(parse::<Small>("\u{feff}{\"texts\": []}".as_bytes()).is_ok());
     }

@@ -33,6 +33,7 @@ mod keys;
 mod metrics;
 mod observe;
 mod openapi;
+mod openapi_limits;
 mod options;
 mod router;
 mod routes;

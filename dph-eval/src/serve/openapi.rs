@@ -5,6 +5,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
 use crate::serve::error::ErrorBody;
+use crate::serve::openapi_limits::OpenapiLimits;
 use crate::serve::routes::{Input, Output, Route};
 use crate::serve::wire::Refused;
 
@@ -27,8 +28,8 @@ const BODY_ERRORS: [(u16, &str); 8] = [
     (504, "The request took too long"),
 ];
 
-/// The description of these routes as OpenAPI 3.1.
-pub(super) fn openapi(routes: &[Route]) -> Value {
+/// The description of these routes with their limits as OpenAPI 3.1.
+pub(super) fn openapi(routes: &[Route], limits: &OpenapiLimits) -> Value {
     let settings = |settings: SchemaSettings| {
         settings.with(|settings| settings.definitions_path = "/components/schemas".into())
     };
@@ -43,6 +44,7 @@ pub(super) fn openapi(routes: &[Route]) -> Value {
         paths.insert(route.path.replace("{*", "{"), json!({ method: operation }));
     }
     let mut schemas = requests.take_definitions(true);
+    limits.add_to(&mut schemas);
     schemas.extend(answers.take_definitions(true));
     json!({
         "openapi": "3.1.0",

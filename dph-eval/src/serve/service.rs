@@ -12,6 +12,7 @@ use crate::model::Model;
 use crate::serve::app::App;
 use crate::serve::metrics::Metrics;
 use crate::serve::openapi::openapi;
+use crate::serve::openapi_limits::OpenapiLimits;
 use crate::serve::options::ServeOptions;
 use crate::serve::router::{allowed_origins, router};
 use crate::serve::routes::routes;
@@ -86,7 +87,8 @@ impl Service {
             })
         };
         let workers = models.iter().map(worker).collect::<Result<_, _>>()?;
-        let openapi = openapi(&routes()).to_string().into_bytes();
+        let limits = OpenapiLimits::new(models.iter().map(|served| &**served), &options);
+        let openapi = openapi(&routes(), &limits).to_string().into_bytes();
         let app = Arc::new(App::new(options, models, metrics, openapi));
         let router = router(app.clone(), origins);
         Ok(Self { app, router, workers })

@@ -15,6 +15,7 @@ generation_request! {
         pub prompt: TextPrompts,
         /// Whether the log-probability of each token is returned: 0, as those of other tokens are not supported.
         #[serde(default)]
+        #[schemars(range(max = 0))]
         pub logprobs: Option<usize>,
     }
 }

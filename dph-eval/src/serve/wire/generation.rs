@@ -36,13 +36,14 @@ macro_rules! generation_request {
             pub temperature: Option<f64>,
             /// Tokens are drawn from the most likely ones with this total probability [default: 1].
             #[serde(default)]
-            #[schemars(range(min = 0.0, max = 1.0))]
+            #[schemars(range(max = 1.0), extend("exclusiveMinimum" = 0.0))]
             pub top_p: Option<f64>,
             /// Tokens are drawn from this number of most likely ones; 0 for all [default: 0].
             #[serde(default)]
             pub top_k: Option<usize>,
             /// Makes tokens less likely that have occurred; 1 for no penalty [default: 1].
             #[serde(default)]
+            #[schemars(extend("exclusiveMinimum" = 0.0))]
             pub repetition_penalty: Option<f64>,
             /// With the same seed, a request has the same answers, up to the rounding that requests beside it and kept prompts
             /// change: with close probabilities another token may be drawn. A random one if it is not given.
