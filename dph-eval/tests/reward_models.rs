@@ -17,7 +17,7 @@ use dph_core::{
 };
 use dph_data::Message;
 use dph_eval::{BestOf, Model, RankRequest, Ranking, Rejection, Scoring, Selection, generate, score};
-use dph_model::checkpoint::{ConvertOptions, ScoreLayer, convert_with_score};
+use dph_model::checkpoint::{ConvertOptions, ScoreLayer, convert, convert_with_score};
 use dph_model::{Backbone, ModelFiles, Sampling};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde_json::{Value, json};
@@ -179,6 +179,46 @@ fn add_score_layer(dir: &Path) {
         let score = (0..D_MODEL).flat_map(|i| ((i as f32 * 1.7).sin() / 3.0).to_le_bytes()).collect();
         tensors.push(("score.weight".into(), vec![1, D_MODEL], score));
     });
+}
+
+/// An adapter of PEFT for a classifier names no class: the language model that it was trained on is of another one.
+#[test]
+fn an_adapter_of_a_reward_model_is_one_of_transformers_when_it_is_merged() {
+    let Some(dir) = llama(&json!({"architectures": ["LlamaForCausalLM"], "tie_word_embeddings": false}))
+    else {
+        return;
+    };
+    let (base, adapter) = (dir.path(), dir.path().join("adapter"));
+    fs::create_dir(&adapter).unwrap();
+    let config = json!({
+        "peft_type": "LORA", "base_model_name_or_path": "..", "task_type": "SEQ_CLS", "r": 2, "lora_alpha": 8, "target_modules": ["q_proj"],
+        "modules_to_save": ["classifier", "score"],
+    });
+    fs::write(adapter.join("adapter_config.json"), config.to_string()).unwrap();
+    let values = |len: usize, step: f32| -> Vec<u8> {
+        (0..len).flat_map(|i| ((i as f32 * step).sin() / 3.0).to_le_bytes()).collect()
+    };
+    let query = "base_model.model.model.layers.1.self_attn.q_proj";
+    let tensors = [
+        (format!("{query}.lora_A.weight"), vec![2, D_MODEL], values(2 * D_MODEL, 0.7)),
+        (format!("{query}.lora_B.weight"), vec![D_MODEL, 2], values(2 * D_MODEL, 1.1)),
+        ("base_model.model.score.weight".into(), vec![1, D_MODEL], values(D_MODEL, 1.7)),
+    ];
+    let views = tensors
+        .iter()
+        .map(|(name, shape, bytes)| (name, TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap()));
+    fs::write(adapter.join("adapter_model.safetensors"), safetensors::serialize(views, None).unwrap())
+        .unwrap();
+    write_requests(&adapter);
+    let found = ranked(&adapter);
+
+    let merged = base.join("merged");
+    convert(&adapter, &merged, &ConvertOptions::default()).unwrap();
+    write_requests(&merged);
+    assert_near("a merged adapter", &ranked(&merged), &found, 1e-6);
+    if let Some(expected) = transformers(&merged) {
+        assert_near("a merged adapter in transformers", &found, &expected, 5e-5);
+    }
 }
 
 /// transformers reads the last token that is not the padding token, also where the conversation itself ends with this token.

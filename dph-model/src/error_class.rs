@@ -47,6 +47,7 @@ impl Classify for CheckpointError {
             | Self::RewardRows { .. }
             | Self::RewardHead { .. }
             | Self::RewardLayers { .. }
+            | Self::TokenClassifier { .. }
             | Self::Adapter { .. }
             | Self::NoAdapter { .. }
             | Self::NoClass { .. }

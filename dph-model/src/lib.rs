@@ -44,6 +44,7 @@ pub use backbone::{
 };
 pub use checkpoint::{
     CheckpointError, LoadOptions, ModelFiles, authors_head, content_hash, stored_head, stored_head_config,
+    stored_head_warnings,
 };
 pub use classifier::{
     Classifier, ClassifierError, DecoderClassifier, TextClassifier, class_order, classifier_class,

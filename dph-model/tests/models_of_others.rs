@@ -2,6 +2,8 @@
 #![cfg(feature = "flex")]
 #![allow(clippy::unwrap_used)]
 
+#[path = "models_of_others/classes.rs"]
+mod classes;
 #[path = "support/command.rs"]
 mod command;
 
@@ -178,7 +180,8 @@ fn parts_of_adapters_are_read_as_peft_reads_them() {
     assert!(norm.iter().zip(&expected).all(|(a, b)| (a - 2.0 * b).abs() < 1e-4));
     // PEFT corrects the key for a linear layer, also where the matrix is square.
     assert_eq!(adapted("fan_in", &|config, _| config["fan_in_fan_out"] = true.into()), expected);
-    let embedding = adapted("embedding", &|_, tensors| {
+    let embedding = adapted("embedding", &|config, tensors| {
+        config["target_modules"] = json!(["q_proj", "embed_tokens"]);
         let name = "base_model.model.model.embed_tokens.lora_embedding";
         tensors.push((format!("{name}_A"), vec![2, 20], numbers(40, 3.0)));
         tensors.push((format!("{name}_B"), vec![8, 2], numbers(16, 4.0)));
@@ -206,6 +209,23 @@ fn adapters_that_cannot_be_used_say_why() {
             "an adapter with `use_dora` is not supported; merge the adapter with PEFT",
         ),
         (said(&|config, _| config["peft_type"] = "IA3".into()), "`peft_type` = \"IA3\""),
+        (
+            said(&|config, _| config["task_type"] = "TOKEN_CLS".into()),
+            "it was trained for another task (`task_type` = \"TOKEN_CLS\"); adapters of language models (CAUSAL_LM)",
+        ),
+        // What PEFT would leave out.
+        (
+            said(&|config, _| config["target_modules"] = json!(["k_proj"])),
+            "layers.0.self_attn.q_proj.lora_A.weight, but `target_modules` of adapter_config.json leaves this module out, so PEFT would not use",
+        ),
+        (
+            said(&|config, _| config["layers_to_transform"] = json!([0])),
+            "layers.1.self_attn.q_proj.lora_A.weight, but `layers_to_transform`",
+        ),
+        (
+            said(&|config, _| config["exclude_modules"] = json!(["1.self_attn.q_proj"])),
+            "but `exclude_modules`",
+        ),
         (
             said(&|config, _| config["base_model_name_or_path"] = "".into()),
             "does not say on which model it was trained",
@@ -410,6 +430,28 @@ fn directories_with_parts_of_models_say_what_they_are() {
     adapter(&dir.join("training/checkpoint-10"), |_, _| ());
     let said = run(dir, &["convert", "training", "out"]).failed(2);
     assert!(said.contains("the directory holds models: name one of training/checkpoint-10"), "{said}");
+
+    // A file of a model, and a folder of the hub's cache.
+    for (arguments, file) in
+        [(["inspect", "base/model.safetensors"], "base"), (["inspect", "half/adapter_model.safetensors"], "")]
+    {
+        let said = run(dir, &arguments).failed(2);
+        let expected = match file {
+            "" => "this is a file; a model is a directory".to_owned(),
+            base => format!("this is a file; name the directory of the model, {base}"),
+        };
+        assert!(said.contains(&expected), "{said}");
+    }
+    let cache = dir.join("models--owner--name");
+    model(&cache.join("snapshots/aa"), "LlamaForCausalLM", |_| ());
+    fs::create_dir(cache.join("refs")).unwrap();
+    assert_eq!(run(dir, &["inspect", "models--owner--name"]).ok(), run(dir, &["inspect", "base"]).ok());
+    model(&cache.join("snapshots/bb"), "LlamaForCausalLM", |_| ());
+    let said = run(dir, &["inspect", "models--owner--name"]).failed(2);
+    assert!(
+        said.contains("several snapshots of a repository; name one of them: models--owner--name/snapshots/aa, models--owner--name/snapshots/bb"),
+        "{said}"
+    );
 
     model(&dir.join("value"), "LlamaForCausalLM", |_| ());
     fs::create_dir(dir.join("value/value_head.safetensors")).unwrap();

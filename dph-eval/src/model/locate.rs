@@ -15,6 +15,10 @@ pub(crate) fn locate(dir: &Path) -> Result<PathBuf, ModelError> {
         return Ok(dir.to_owned());
     }
     if !dir.is_dir() {
+        if dir.exists() {
+            // Its error says what is here, and names the directory of a file of a model.
+            ModelFiles::open(dir)?;
+        }
         return Err(ModelError::NotFound { dir: dir.to_owned() });
     }
     if holds_model(dir) {

@@ -71,12 +71,17 @@ impl Model {
         let located = Located::find(dir, options)?;
         located.check_content(options)?;
         let Located { export, reference, files, own, format, head, other_chat } = located;
+        let mut warnings = Vec::new();
         let head = match head {
             None => None,
             Some(_) if export.join(HEAD_CONFIG_FILE).is_file() => {
                 Some(PreferenceHead::load(&export, device)?)
             }
-            Some(_) => dph_model::stored_head(own.as_ref().unwrap_or(&files), device)?,
+            Some(_) => {
+                let of_head = own.as_ref().unwrap_or(&files);
+                warnings = dph_model::stored_head_warnings(of_head)?;
+                dph_model::stored_head(of_head, device)?
+            }
         };
         let ending = head.as_ref().map_or(Ending::Turn, |(_, config)| config.ending);
         let tokenizer = match loaded {
@@ -86,7 +91,6 @@ impl Model {
         let precision = options.precision.or(reference.as_ref().map(|reference| reference.precision));
         let backbone = backbone(&files, device, precision)?;
         let model = Self::new(name_of(dir), backbone, tokenizer, head)?;
-        let mut warnings = Vec::new();
         if let Some(backbone) = &options.backbone {
             let trained_on = reference.as_ref().map(|reference| reference.hash.as_str());
             if trained_on != Some(files.content_hash()?.as_str()) {

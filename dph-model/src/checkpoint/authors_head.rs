@@ -61,7 +61,7 @@ pub(super) fn find(
         Ok((name, theirs.shape, values))
     });
     let tensors = ours.collect::<Result<Vec<_>, CheckpointError>>()?;
-    Ok(Some(StoredHead { config, tensors }))
+    Ok(Some(StoredHead { config, tensors, warnings: Vec::new() }))
 }
 
 fn head_config(lswt: &LswtConfig, found: &[&str]) -> Result<PreferenceHeadConfig, ConfigError> {

@@ -7,6 +7,7 @@ use dph_core::path_kind::PathKind;
 use dph_core::terminal::numbers::counted;
 use dph_core::{HeadFileError, git_lfs};
 
+use super::file_names::{ADAPTER_CONFIG_FILE, CONFIG_FILE};
 use super::gguf::is_gguf;
 use crate::family::ConfigError;
 
@@ -19,9 +20,10 @@ const SHOWN: usize = 10;
 pub enum CheckpointError {
     /// The path is not a model.
     #[error(
-        "{}: {}; a model is a directory with config.json and model.safetensors, a .gguf file, or hf:owner/name",
+        "{}: {}; {}",
         path.display(),
-        PathKind::of(path)
+        PathKind::of(path),
+        remedy(path)
     )]
     NotADirectory {
         /// The path.
@@ -190,6 +192,18 @@ pub enum CheckpointError {
         /// Its tensors.
         tensors: String,
     },
+    /// The model has labels for each token.
+    #[error(
+        "{}: config.json names the class {class}, whose layer has labels for each token and no reward for a whole answer; reward models are \
+         of a class *ForSequenceClassification, or language models with a value head",
+        path.display()
+    )]
+    TokenClassifier {
+        /// The model.
+        path: PathBuf,
+        /// Its class.
+        class: String,
+    },
     /// There are several reward layers.
     #[error("{}: there are several reward layers, {places}; leave the one that was trained, and remove the others", path.display())]
     RewardLayers {
@@ -240,6 +254,20 @@ pub struct Misfit {
     pub misshapen: Vec<(String, Vec<usize>, Vec<usize>)>,
     /// Tensors of a type that cannot be read: name, type.
     pub unreadable: Vec<(String, String)>,
+}
+
+/// What to do about a path that is no directory: a file of a model may be meant as the model.
+fn remedy(path: &Path) -> String {
+    let dir = path.parent().map(|dir| if dir.as_os_str().is_empty() { Path::new(".") } else { dir });
+    let is_model =
+        |dir: &&Path| [CONFIG_FILE, ADAPTER_CONFIG_FILE].iter().any(|file| dir.join(file).is_file());
+    match dir.filter(|dir| path.is_file() && is_model(dir)) {
+        Some(dir) => format!("name the directory of the model, {}", dir.display()),
+        None => {
+            "a model is a directory with config.json and model.safetensors, a .gguf file, or hf:owner/name"
+                .into()
+        }
+    }
 }
 
 /// What says which tensors a model needs, in words.

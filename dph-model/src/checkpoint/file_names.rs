@@ -25,3 +25,6 @@ pub const COMPANION_FILES: [&str; 7] = [
     CHAT_TEMPLATE_FILE,
     "chat.json",
 ];
+
+/// Name of the file with the configuration of an adapter of PEFT.
+pub const ADAPTER_CONFIG_FILE: &str = "adapter_config.json";

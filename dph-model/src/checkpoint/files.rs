@@ -9,11 +9,13 @@ use dph_core::run_files::{BACKBONE_FILE, MANIFEST_FILE};
 use dph_core::text_file::read_text;
 use dph_core::tokenizer_files::{TokenizerFilesError, convert_tokenizer};
 
-use super::adapter::config::{ADAPTER_CONFIG_FILE, AdapterConfig, has_adapter, has_both};
+use super::adapter::classifier::adapted_config;
+use super::adapter::config::{AdapterConfig, has_adapter, has_both};
 use super::adapter::weights::adapter_weights;
 use super::error::CheckpointError;
 use super::file_names::{
-    COMPANION_FILES, CONFIG_FILE, GENERATION_CONFIG_FILE, TOKENIZER_CONFIG_FILE, TOKENIZER_FILE,
+    ADAPTER_CONFIG_FILE, COMPANION_FILES, CONFIG_FILE, GENERATION_CONFIG_FILE, TOKENIZER_CONFIG_FILE,
+    TOKENIZER_FILE,
 };
 use super::gguf::{Gguf, gguf_models, is_gguf};
 use super::hub;
@@ -132,14 +134,14 @@ impl ModelFiles {
         }
     }
 
-    /// The text of `config.json`.
+    /// The text of `config.json`. That of an adapter is the one of its base, with the class that the adapter was trained as.
     ///
     /// # Errors
     ///
     /// If there is none, it cannot be read, or the architecture of a GGUF file is not supported.
     pub fn config_json(&self) -> Result<String, CheckpointError> {
         if let Some(adapter) = &self.adapter {
-            return adapter.base.config_json();
+            return adapted_config(&self.path, &adapter.config, adapter.base.config_json()?);
         }
         if let Some(gguf) = &self.gguf {
             return gguf.config_json();
@@ -261,6 +263,14 @@ fn remedy(dir: &Path) -> String {
     let names: Vec<_> = models.iter().filter_map(|path| path.file_name()?.to_str()).collect();
     if !names.is_empty() {
         return format!("the directory holds several GGUF files, {}; name one of them", names.join(", "));
+    }
+    let snapshots = hub::snapshots(dir);
+    if !snapshots.is_empty() {
+        let names: Vec<_> = snapshots.iter().map(|snapshot| snapshot.display().to_string()).collect();
+        return format!(
+            "this is a folder of the hub's cache with several snapshots of a repository; name one of them: {}",
+            names.join(", ")
+        );
     }
     let mut below: Vec<_> =
         std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path()).collect();

@@ -4,9 +4,8 @@ use std::path::{Path, PathBuf};
 
 use dph_core::tokenizer_files::VOCABULARY_FILES;
 
-use super::adapter::config::ADAPTER_CONFIG_FILE;
 use super::adapter::weights::adapter_weights;
-use super::file_names::TOKENIZER_CONFIG_FILE;
+use super::file_names::{ADAPTER_CONFIG_FILE, TOKENIZER_CONFIG_FILE};
 use super::mapped::Mapped;
 use super::weight_files::weight_files;
 use super::{CONFIG_FILE, CheckpointError, ModelFiles, TOKENIZER_FILE};

@@ -16,6 +16,8 @@ pub(super) type HeadTensor = (String, Vec<usize>, Vec<f32>);
 pub(super) struct StoredHead {
     pub config: PreferenceHeadConfig,
     pub tensors: Vec<HeadTensor>,
+    /// What a user should know of how it was read.
+    pub warnings: Vec<String>,
 }
 
 impl StoredHead {
@@ -25,7 +27,7 @@ impl StoredHead {
         dir: &Path,
         device: &Device,
     ) -> Result<(PreferenceHead, PreferenceHeadConfig), CheckpointError> {
-        let Self { config, tensors } = self;
+        let Self { config, tensors, .. } = self;
         let path = dir.join(WEIGHTS_FILE);
         let bytes: Vec<Vec<u8>> = tensors
             .iter()

@@ -7,6 +7,7 @@
 
 mod adapter;
 mod authors_head;
+mod classes;
 mod convert;
 mod delta;
 mod element;
@@ -33,12 +34,14 @@ mod tensor_info;
 mod tensors;
 mod weight_files;
 
-pub use adapter::config::ADAPTER_CONFIG_FILE;
 pub use authors_head::authors_head;
+pub use classes::{classifier_class, is_known_class, is_token_classifier};
 pub use convert::{ConvertOptions, convert, convert_files, convert_with_score};
 pub use element::ElementType;
 pub use error::{CheckpointError, Misfit};
-pub use file_names::{COMPANION_FILES, CONFIG_FILE, INDEX_FILE, TOKENIZER_FILE, WEIGHTS_FILE};
+pub use file_names::{
+    ADAPTER_CONFIG_FILE, COMPANION_FILES, CONFIG_FILE, INDEX_FILE, TOKENIZER_FILE, WEIGHTS_FILE,
+};
 pub use files::ModelFiles;
 pub use gguf::{BlockType, is_gguf};
 pub use hash::content_hash;
@@ -48,6 +51,6 @@ pub use load::{CausalOutline, LoadOptions};
 pub(crate) use origin::Origin;
 pub use precision::Precision;
 pub(crate) use save::save;
-pub use score_layer::{ScoreLayer, classifier_class};
-pub use stored_head::{stored_head, stored_head_config};
+pub use score_layer::ScoreLayer;
+pub use stored_head::{stored_head, stored_head_config, stored_head_warnings};
 pub use tensor_info::TensorInfo;

@@ -12,6 +12,7 @@ use std::path::Path;
 use dph_core::{Ending, PreferenceHeadConfig};
 use serde_json::{Map, Value};
 
+use super::classes::{is_known_class, is_token_classifier};
 use super::head_tensors::{HeadTensor, StoredHead};
 use super::load::{LoadOptions, fit, read};
 use super::reward_layer::{LAYERS, OWN_KEY, SCORE, VALUE_HEAD_FILES};
@@ -35,8 +36,12 @@ pub(super) fn find(
     let Some((tensors, layer)) = stored_layer(files, model)? else { return Ok(None) };
     let tensors = tensors.as_ref().unwrap_or(model);
     let (weight, bias) = (format!("{layer}.weight"), format!("{layer}.bias"));
-    let labels = tensors.info(&weight).and_then(|info| info.shape.first().copied()).unwrap_or(1);
     let keys = keys(json).unwrap_or_default();
+    let class = keys.get("architectures").and_then(|classes| classes.get(0)?.as_str());
+    if let Some(class) = class.filter(|class| is_token_classifier(class)) {
+        return Err(CheckpointError::TokenClassifier { path: files.path().into(), class: class.into() });
+    }
+    let labels = tensors.info(&weight).and_then(|info| info.shape.first().copied()).unwrap_or(1);
     if let Some(stated) = label_count(&keys).filter(|stated| layer == SCORE && *stated != labels) {
         return Err(CheckpointError::RewardRows {
             path: files.path().into(),
@@ -47,7 +52,13 @@ pub(super) fn find(
     }
     let width = config.embedding_width();
     let mut needed = vec![FileTensor::new(weight, vec![labels, width])];
-    if tensors.info(&bias).is_some() {
+    let mut warnings = Vec::new();
+    if tensors.info(&bias).is_some() && layer == SCORE {
+        warnings.push(format!(
+            "{}: the tensor {bias} is left out, as transformers leaves it out: the layer `score` of its classes has no bias",
+            files.path().display()
+        ));
+    } else if tensors.info(&bias).is_some() {
         needed.push(FileTensor::new(bias, vec![labels]));
     }
     fit(&needed, Vec::new(), tensors)?;
@@ -83,7 +94,14 @@ pub(super) fn find(
         ending,
         ..PreferenceHeadConfig::new(config.d_model, config.d_ffn)
     };
-    Ok(Some(StoredHead { config, tensors: ours }))
+    if let Some(class) = class.filter(|class| !is_known_class(class)) {
+        warnings.push(format!(
+            "{}: config.json names the class {class}, which this program does not know; its layer {layer} is read as one linear layer on the last \
+             state of the last token, so compare some rewards with those of the program that trained it",
+            files.path().display()
+        ));
+    }
+    Ok(Some(StoredHead { config, tensors: ours, warnings }))
 }
 
 /// The name of the layer, and its tensors if they are in a file of their own.

@@ -3,27 +3,12 @@
 use dph_core::{Ending, LinearReward, NotLinear, PreferenceHead, PreferenceHeadConfig, Style};
 use serde_json::{Map, Value, json};
 
+use super::classes::classifier_class;
 use super::error::CheckpointError;
 use super::file_names::{CHAT_TEMPLATE_FILE, GENERATION_CONFIG_FILE, TOKENIZER_CONFIG_FILE, TOKENIZER_FILE};
 use super::files::ModelFiles;
 use super::reward_layer::OWN_KEY;
-use crate::family::{Family, keys};
-
-/// The classes by `model_type`.
-const CLASSES: [(&str, &str); 7] = [
-    ("llama", "LlamaForSequenceClassification"),
-    ("qwen2", "Qwen2ForSequenceClassification"),
-    ("qwen3", "Qwen3ForSequenceClassification"),
-    ("gpt_neox", "GPTNeoXForSequenceClassification"),
-    ("gpt2", "GPT2ForSequenceClassification"),
-    ("openai-gpt", "OpenAIGPTForSequenceClassification"),
-    ("opt", "OPTForSequenceClassification"),
-];
-
-/// The class of transformers for a causal language model of this type with a classification layer.
-pub fn classifier_class(model_type: &str) -> Option<&'static str> {
-    CLASSES.iter().find(|(known, _)| *known == model_type).map(|(_, class)| *class)
-}
+use crate::family::{Family, keys, labelled};
 
 /// A preference head as one linear layer, with the names of its rewards.
 #[derive(Debug, Clone)]
@@ -76,15 +61,8 @@ impl ScoreLayer {
             return Err(CheckpointError::NoClass { model_type: family.model_type() });
         };
         // The text was parsed when the files were opened.
-        let mut keys = keys(json).unwrap_or_default();
-        let labels = self.names.iter().enumerate();
+        let mut keys = labelled(keys(json).unwrap_or_default(), &self.names);
         keys.insert("architectures".into(), json!([class]));
-        keys.insert(
-            "id2label".into(),
-            labels.clone().map(|(id, name)| (id.to_string(), json!(name))).collect(),
-        );
-        keys.insert("label2id".into(), labels.map(|(id, name)| (name.clone(), json!(id))).collect());
-        keys.remove("num_labels");
         let pad = self.unpadded.map(u64::from).or(pad.map(|pad| pad.id));
         keys.insert("pad_token_id".into(), json!(pad));
         let mut own = Map::new();

@@ -33,6 +33,16 @@ pub fn stored_head_config(files: &ModelFiles) -> Result<Option<PreferenceHeadCon
     Ok(stored(files)?.map(|head| head.config))
 }
 
+/// What a user should know of how the preference head that is stored with the weights of a model is read, see [`stored_head`]: a tensor that
+/// is left out, or a class that is not known.
+///
+/// # Errors
+///
+/// As for [`stored_head`].
+pub fn stored_head_warnings(files: &ModelFiles) -> Result<Vec<String>, CheckpointError> {
+    Ok(stored(files)?.map(|head| head.warnings).unwrap_or_default())
+}
+
 fn stored(files: &ModelFiles) -> Result<Option<StoredHead>, CheckpointError> {
     let (json, family, config) = describe(files, Family::decoder)?;
     let Some(tensors) = tensors_if_there(files)? else { return Ok(None) };

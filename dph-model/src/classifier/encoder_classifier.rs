@@ -9,11 +9,10 @@ use burn::tensor::{DType, Device, Tensor, TensorData};
 use dph_core::{Layer, WeightInit};
 use serde_json::Value;
 
-use super::labels::{self, labelled};
 use crate::checkpoint::{CheckpointError, ModelFiles};
 use crate::decoder::{Decoder, InputError, ParamKey, Part, first_states};
 use crate::encoder::{Encoder, Text};
-use crate::family::{ConfigError, Family, keys};
+use crate::family::{ConfigError, ENCODER_CLASS, Family, keys, labelled};
 
 /// An encoder with a classification head, such as `BertForSequenceClassification`.
 #[derive(Module, Debug)]
@@ -50,7 +49,7 @@ impl Classifier {
     /// If the configuration cannot be parsed, which cannot happen for a loaded model.
     pub fn with_new_layer(encoder: &Encoder, labels: &[String], seed: u64) -> Result<Self, ConfigError> {
         let mut keys = labelled(keys(encoder.config_json())?, labels);
-        keys.insert("architectures".into(), Value::from(vec![labels::ENCODER_CLASS]));
+        keys.insert("architectures".into(), Value::from(vec![ENCODER_CLASS]));
         let json = Value::Object(keys).to_string();
         let config = Family::parse(&json)?.encoder()?;
         let parameters = encoder.stack.parameters().into_iter();

@@ -1,13 +1,8 @@
 //! The classes of a classifier: their names, and their order.
 
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
-use crate::family::{keys, label_count};
-
-/// The class of transformers for an encoder with a classification head.
-pub(super) const ENCODER_CLASS: &str = "BertForSequenceClassification";
-/// How the names of the classes of transformers with a classification layer end.
-const CLASSIFIER: &str = "ForSequenceClassification";
+use crate::family::{CLASSIFIER, keys, label_count};
 
 /// The names of the classes of a model, from the text of its `config.json`; `None` if the model has no classification layer.
 /// A class without a name is `LABEL_<index>`. Without `id2label` and `num_labels` there are two classes, as in transformers.
@@ -44,21 +39,11 @@ pub fn class_order(task: &[String], model: &[String]) -> Vec<usize> {
     places.filter(|_| task.len() == model.len()).unwrap_or_else(|| (0..task.len()).collect())
 }
 
-/// A configuration with these classes.
-pub(super) fn labelled(mut keys: Map<String, Value>, labels: &[String]) -> Map<String, Value> {
-    let named = || labels.iter().enumerate();
-    let ids: Map<String, Value> = named().map(|(id, name)| (id.to_string(), json!(name))).collect();
-    let by_name: Map<String, Value> = named().map(|(id, name)| (name.clone(), json!(id))).collect();
-    keys.insert("id2label".into(), ids.into());
-    keys.insert("label2id".into(), by_name.into());
-    keys.remove("num_labels");
-    keys.remove("problem_type");
-    keys
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::family::labelled;
+    use serde_json::json;
 
     #[test]
     fn the_classes_of_a_configuration() {

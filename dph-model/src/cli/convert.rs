@@ -9,7 +9,7 @@ use dph_core::terminal::{Failure, say};
 use dph_core::text_file::read_text;
 use dph_core::{HeadFileError, PreferenceHead};
 use dph_model::checkpoint::{ConvertOptions, Precision, ScoreLayer, convert_files, convert_with_score};
-use dph_model::{ModelFiles, stored_head_config};
+use dph_model::{ModelFiles, stored_head_config, stored_head_warnings};
 use serde::Deserialize;
 
 /// Bytes in a megabyte.
@@ -73,7 +73,12 @@ impl Convert {
         let files = match self.sequence_classification {
             true => self.convert_head(&options)?,
             false => {
-                convert_files(&ModelFiles::open_on(&self.path, self.base.as_deref())?, &self.out, &options)?
+                let files = ModelFiles::open_on(&self.path, self.base.as_deref())?;
+                let written = convert_files(&files, &self.out, &options)?;
+                // A head that cannot be read is written all the same.
+                let warnings = stored_head_warnings(&files).unwrap_or_default();
+                warnings.iter().for_each(|warning| say(&format!("warning: {warning}")));
+                written
             }
         };
         say(&format!("{}: {}", self.out.display(), files.join(", ")));

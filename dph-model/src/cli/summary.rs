@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use dph_core::terminal::Failure;
 use dph_core::text_file::read_text;
 use dph_core::{HeadFileError, PoolingKind, PreferenceHeadConfig};
-use dph_model::checkpoint::TensorInfo;
+use dph_model::checkpoint::{TensorInfo, is_known_class, is_token_classifier};
 use dph_model::family::{as_json, has_output};
 use dph_model::{CheckpointError, DecoderConfig, Family, ModelFiles, stored_head_config, stored_labels};
 use serde::Serialize;
@@ -105,7 +105,11 @@ impl Summary {
             (Ok(config), _) => Some(StoredHead { config, is_own: true }),
             (Err(HeadFileError::Missing { .. }), None) => None,
             (Err(HeadFileError::Missing { .. }), Some(_)) => {
-                stored_head_config(&files)?.map(|config| StoredHead { config, is_own: false })
+                match stored_head_config(&files) {
+                    // The kind says what it is.
+                    Err(CheckpointError::TokenClassifier { .. }) => None,
+                    config => config?.map(|config| StoredHead { config, is_own: false }),
+                }
             }
             (Err(error), _) => return Err(error.into()),
         };
@@ -141,6 +145,7 @@ impl Summary {
         }
         let weights = infos.as_ref().map(|infos| Weights { tensors: infos.len(), types });
         let has_output = stored_output.unwrap_or_else(|| has_output(json, &config));
+        let other = other_class(&keys, head.as_ref()).filter(|_| config.causal);
         let kind = match &head {
             _ if !config.causal && stored_labels(json).is_some() => "an encoder with a classification layer",
             _ if !config.causal => "an encoder",
@@ -165,7 +170,7 @@ impl Summary {
         let absent: usize = parts.iter().filter(|part| is_absent(part)).map(|part| part.parameters).sum();
         parts.retain(|part| !is_absent(part));
         Ok(Self {
-            kind: kind.into(),
+            kind: other.unwrap_or_else(|| kind.into()),
             base: None,
             rewards: head.map(|head| head.config.rewards).unwrap_or_default(),
             labels: stored_labels(json).filter(|_| !config.causal).unwrap_or_default(),
@@ -196,6 +201,21 @@ struct StoredHead {
     config: PreferenceHeadConfig,
     /// Whether it is in files of its own.
     is_own: bool,
+}
+
+/// What a model of a class that transformers does not have, or that has no rewards, is.
+fn other_class(keys: &Value, head: Option<&StoredHead>) -> Option<String> {
+    let class = keys["architectures"][0].as_str()?;
+    match head {
+        Some(StoredHead { is_own: true, .. }) => None,
+        _ if is_token_classifier(class) => {
+            Some(format!("a classifier of tokens ({class}), which has no rewards"))
+        }
+        Some(_) if !is_known_class(class) => {
+            Some(format!("a reward model ({class}, a class that this program does not know)"))
+        }
+        _ => None,
+    }
 }
 
 fn is_classifier(keys: &Value) -> bool {

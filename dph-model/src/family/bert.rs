@@ -6,13 +6,11 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::settings::{activation, head_dim, only, unsupported};
-use super::{ConfigError, FileTensor, Translation};
+use super::{ConfigError, ENCODER_CLASS, FileTensor, Translation};
 use crate::decoder::{
     BlockParamKey, DecoderConfig, NormConfig, ParamKey, Part, PoolerConfig, Positions, Residual,
 };
 
-/// The Hugging Face class with a classification head.
-const CLASSIFIER: &str = "BertForSequenceClassification";
 /// The classes whose other heads are not used.
 const OTHERS: &[&str] =
     &["BertModel", "BertForPreTraining", "BertForMaskedLM", "BertForNextSentencePrediction"];
@@ -79,13 +77,13 @@ impl BertConfig {
     /// Number of classes; 0 without a classification head.
     fn labels(&self) -> Result<usize, ConfigError> {
         let Some(class) = self.architectures.iter().flatten().next() else { return Ok(0) };
-        if class != CLASSIFIER {
+        if class != ENCODER_CLASS {
             return match OTHERS.contains(&class.as_str()) {
                 true => Ok(0),
                 false => Err(unsupported(
                     "architectures",
                     class,
-                    &format!("supported are {CLASSIFIER}, {}", OTHERS.join(", ")),
+                    &format!("supported are {ENCODER_CLASS}, {}", OTHERS.join(", ")),
                 )),
             };
         }

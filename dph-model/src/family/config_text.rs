@@ -46,12 +46,6 @@ pub(crate) fn keys(text: &str) -> Result<Map<String, Value>, ConfigError> {
     Ok(serde_json::from_str(&as_json(text))?)
 }
 
-/// The number of labels that the keys of a configuration state: those of `id2label`, or `num_labels`.
-pub(crate) fn label_count(keys: &Map<String, Value>) -> Option<usize> {
-    let named = keys.get("id2label").and_then(Value::as_object);
-    named.map(Map::len).or_else(|| usize::try_from(keys.get("num_labels")?.as_u64()?).ok())
-}
-
 /// Reads the keys of a family. A key with the value null counts as absent, and a whole number as an integer, however it is written.
 /// Errors name the key.
 pub(super) fn read<T: DeserializeOwned>(keys: &Map<String, Value>) -> Result<T, ConfigError> {

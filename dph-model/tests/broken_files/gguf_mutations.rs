@@ -130,6 +130,10 @@ const OPTIONAL: &[&str] = &[
     "tokenizer.ggml.add_bos_token",
 ];
 
+/// The keys that may have a number for each layer.
+const BY_LAYER: &[&str] =
+    &["llama.attention.head_count", "llama.attention.head_count_kv", "llama.feed_forward_length"];
+
 #[test]
 fn a_file_that_is_cut_anywhere_is_refused() {
     let bench = Bench::new();
@@ -152,6 +156,7 @@ fn values_of_another_kind_name_their_key() {
             let is_whole = matches!(kind, 0..=5 | 10 | 11) && value != word(-7_i32 as u32);
             let is_like = match own {
                 // A number may be of any width.
+                4 if BY_LAYER.contains(&key.as_str()) && value == array(4, 1, &word(1)) => true,
                 4 => is_whole,
                 6 => is_whole || (matches!(kind, 6 | 12) && value == like_real(kind)),
                 7 => kind == 7 && value == [1],
@@ -187,6 +192,34 @@ fn keys_that_are_missing_are_named() {
             _ if OPTIONAL.contains(&key.as_str()) => bench.same(&bytes, &key),
             _ => bench.refused(&bytes, &format!("without {key}"), &key),
         }
+    }
+}
+
+/// Some writers have a number for each layer.
+#[test]
+fn sizes_by_layer_are_those_of_all_layers() {
+    let bench = Bench::new();
+    for (key, size) in BY_LAYER.iter().copied().zip([2, 1, 12]) {
+        let with = |sizes: &[u32]| {
+            let items: Vec<u8> = sizes.iter().flat_map(|size| word(*size)).collect();
+            llama(some_values).with_value(key, 9, &array(5, sizes.len() as u64, &items)).bytes()
+        };
+        bench.same(&with(&[size]), key);
+        let problem = format!("the key {key} has 2 numbers, but the model has 1 layer");
+        bench.refused(&with(&[size, size]), key, &problem);
+        let two_layers = |sizes: [u32; 2]| {
+            let items = sizes.map(word).concat();
+            llama(some_values)
+                .with_value("llama.block_count", 4, &word(2))
+                .with_value(key, 9, &array(5, 2, &items))
+                .bytes()
+        };
+        bench.refused(
+            &two_layers([size, 3]),
+            key,
+            &format!("the key {key} differs between the layers ({size}, 3)"),
+        );
+        bench.refused(&two_layers([size, size]), key, "model.layers.1.");
     }
 }
 

@@ -2,11 +2,13 @@
 
 use std::path::Path;
 
-use super::config::{ADAPTER_CONFIG_FILE, AdapterConfig};
+use super::classifier::is_classification_layer;
+use super::config::AdapterConfig;
 use super::names::{Part, part, resolve};
 use super::weights::adapter_weights;
 use crate::checkpoint::delta::Delta;
 use crate::checkpoint::error::CheckpointError;
+use crate::checkpoint::file_names::ADAPTER_CONFIG_FILE;
 use crate::checkpoint::reward_layer::is_of_reward_layer;
 use crate::checkpoint::tensors::Tensors;
 
@@ -69,6 +71,17 @@ impl Adapter<'_> {
         if own.iter().next().is_none() {
             return Err(self.wrong("it has no tensors; fetch it again".into()));
         }
+        if self.config.is_classifier() {
+            let mut names = base.iter().map(|(name, _)| name).chain(replaced.iter().map(|(_, ours)| &**ours));
+            if !names.any(is_classification_layer) {
+                return Err(self.wrong(
+                    "it was trained as a classifier or a reward model (`task_type` = \"SEQ_CLS\"), but neither it nor its base has the layer \
+                     `score` (`classifier` of an encoder), which transformers would fill with random numbers; fetch the adapter again, or save \
+                     it with this layer in `modules_to_save`"
+                        .into(),
+                ));
+            }
+        }
         let is_in = |name: &str, module: &str| format!(".{name}").contains(&format!(".{module}."));
         let is_missing = |module: &&str| {
             base.iter().any(|(name, _)| is_in(name, module))
@@ -87,6 +100,10 @@ impl Adapter<'_> {
             )));
         }
         base.add_adapter(own, &replaced);
+        if self.config.is_classifier() {
+            // The class has no output matrix.
+            base.retain(|name| !is_output_matrix(name));
+        }
         Ok(())
     }
 
@@ -99,6 +116,12 @@ impl Adapter<'_> {
         (down, up): (&str, &str),
         embedding: bool,
     ) -> Result<(String, Delta), CheckpointError> {
+        if let Some(key) = self.config.excluding(module) {
+            return Err(self.wrong(format!(
+                "it has the tensor {down}, but `{key}` of {ADAPTER_CONFIG_FILE} leaves this module out, so PEFT would not use the tensor; are \
+                 both files of one adapter?"
+            )));
+        }
         let weight = format!("{module}.weight");
         let target = resolve(&weight, base);
         let target = target.ok_or_else(|| self.misfit(base, format!("the model has no tensor {weight}")))?;
@@ -164,7 +187,14 @@ fn is_embedding(name: &str) -> bool {
         .any(|end| name.ends_with(end))
 }
 
-/// Whether a tensor is an output matrix, or a reward layer in its place.
+/// Whether a tensor is an output matrix, or a reward or classification layer in its place.
 fn is_output(name: &str) -> bool {
-    is_of_reward_layer(name) || ["lm_head.weight", "embed_out.weight"].iter().any(|end| name.ends_with(end))
+    is_of_reward_layer(name)
+        || is_output_matrix(name)
+        || is_classification_layer(name)
+        || name == "classifier.bias"
+}
+
+fn is_output_matrix(name: &str) -> bool {
+    ["lm_head.weight", "embed_out.weight"].iter().any(|end| name.ends_with(end))
 }

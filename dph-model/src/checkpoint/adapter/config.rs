@@ -8,14 +8,16 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
+use super::targets::Targets;
 use super::weights::adapter_weights;
 use crate::checkpoint::error::CheckpointError;
+use crate::checkpoint::file_names::ADAPTER_CONFIG_FILE;
 use crate::checkpoint::hub;
 use crate::checkpoint::weight_files::weight_files;
 use crate::family::as_json;
 
-/// Name of the file with the configuration of an adapter.
-pub const ADAPTER_CONFIG_FILE: &str = "adapter_config.json";
+/// The tasks whose models have another layer than a classifier of texts or a language model.
+const OTHER_TASKS: [&str; 3] = ["TOKEN_CLS", "QUESTION_ANS", "SEQ_2_SEQ_LM"];
 
 /// Whether a directory holds an adapter and no model.
 pub(crate) fn has_adapter(dir: &Path) -> bool {
@@ -39,8 +41,10 @@ pub(crate) struct AdapterConfig {
     r: Option<usize>,
     /// The ranks of others.
     rank_pattern: Option<BTreeMap<String, usize>>,
-    /// The modules that the adapter has as a whole.
-    modules_to_save: Option<Vec<String>>,
+    #[serde(flatten)]
+    targets: Targets,
+    /// The task, which is that of a class of PEFT around the model.
+    task_type: Option<String>,
     lora_alpha: Option<f64>,
     use_rslora: Option<bool>,
     /// In the order of the file: the first pattern that matches counts, as in `get_pattern_key` of PEFT.
@@ -52,6 +56,7 @@ pub(crate) struct AdapterConfig {
     layer_replication: Option<Value>,
     alora_invocation_tokens: Option<Value>,
     trainable_token_indices: Option<Value>,
+    target_parameters: Option<Vec<Value>>,
     init_lora_weights: Option<Value>,
 }
 
@@ -63,6 +68,13 @@ impl AdapterConfig {
         let text = read_text(&path).map_err(|source| CheckpointError::Io { path: path.clone(), source })?;
         let config: Self = serde_json::from_str(&as_json(&text))
             .map_err(|error| CheckpointError::Adapter { dir: path, problem: error.to_string() })?;
+        if let Some(task) = config.task_type.as_deref().filter(|task| OTHER_TASKS.contains(task)) {
+            let problem = format!(
+                "it was trained for another task (`task_type` = {task:?}); adapters of language models (CAUSAL_LM) and of classifiers or reward \
+                 models (SEQ_CLS) are read"
+            );
+            return Err(CheckpointError::Adapter { dir: dir.into(), problem });
+        }
         match config.unsupported() {
             Some(problem) => Err(CheckpointError::Adapter {
                 dir: dir.into(),
@@ -86,6 +98,7 @@ impl AdapterConfig {
             ("layer_replication", self.layer_replication.is_some()),
             ("alora_invocation_tokens", self.alora_invocation_tokens.is_some()),
             ("trainable_token_indices", self.trainable_token_indices.is_some()),
+            ("target_parameters", self.target_parameters.iter().any(|names| !names.is_empty())),
         ];
         if let Some((flag, _)) = flags.into_iter().find(|(_, is_set)| *is_set) {
             return Some(format!("an adapter with `{flag}`"));
@@ -133,7 +146,17 @@ impl AdapterConfig {
 
     /// The names of the modules that the adapter should have as a whole.
     pub fn whole_modules(&self) -> impl Iterator<Item = &str> {
-        self.modules_to_save.iter().flatten().map(String::as_str)
+        self.targets.whole_modules()
+    }
+
+    /// The key by which PEFT does not change a module.
+    pub fn excluding(&self, module: &str) -> Option<&'static str> {
+        self.targets.excluding(module)
+    }
+
+    /// Whether the model with the adapter is a class `*ForSequenceClassification`.
+    pub fn is_classifier(&self) -> bool {
+        self.task_type.as_deref() == Some("SEQ_CLS")
     }
 
     /// The factor of the product of the two matrices of a module.

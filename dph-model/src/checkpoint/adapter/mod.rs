@@ -2,6 +2,8 @@
 //! base model. The sum is computed when a weight is read.
 
 pub(super) mod apply;
+pub(super) mod classifier;
 pub(super) mod config;
 mod names;
+mod targets;
 pub(super) mod weights;

@@ -1,5 +1,6 @@
 //! The `config.json` of a GGUF file.
 
+use dph_core::terminal::numbers::counted;
 use serde_json::{Map, Value, json};
 
 use super::Gguf;
@@ -116,7 +117,8 @@ impl Gguf {
     }
 
     fn llama_like(&self) -> Result<Value, CheckpointError> {
-        let (hidden, heads) = (self.needed("embedding_length")?, self.needed("attention.head_count")?);
+        let (hidden, heads) =
+            (self.needed("embedding_length")?, self.needed_of_layers("attention.head_count")?);
         let head_dim = self.count("attention.key_length")?.unwrap_or(hidden / heads.max(1));
         for key in ["rope.dimension_count", "attention.value_length"] {
             self.check_is(key, head_dim)?;
@@ -126,10 +128,10 @@ impl Gguf {
         let llama = self.architecture == "llama";
         Ok(json!({
             "hidden_size": hidden,
-            "intermediate_size": self.needed("feed_forward_length")?,
+            "intermediate_size": self.needed_of_layers("feed_forward_length")?,
             "num_hidden_layers": self.needed("block_count")?,
             "num_attention_heads": heads,
-            "num_key_value_heads": self.count("attention.head_count_kv")?,
+            "num_key_value_heads": self.of_layers("attention.head_count_kv")?,
             "head_dim": head_dim,
             "max_position_embeddings": self.needed("context_length")?,
             "hidden_act": "silu",
@@ -185,6 +187,36 @@ impl Gguf {
 
     fn count(&self, key: &str) -> Result<Option<usize>, CheckpointError> {
         self.checked(self.metadata.count(&self.key(key)))
+    }
+
+    /// A count that may be an array with a number for each layer, all of them the same.
+    pub(super) fn of_layers(&self, key: &str) -> Result<Option<usize>, CheckpointError> {
+        let key = self.key(key);
+        if !self.metadata.is_array(&key) {
+            return self.checked(self.metadata.count(&key));
+        }
+        let layers = self.needed("block_count")?;
+        let values = self.checked(self.metadata.numbers(&key, self.map.bytes()))?.unwrap_or_default();
+        let first = values.first().filter(|first| first.fract() == 0.0 && **first >= 0.0);
+        match first {
+            _ if values.len() != layers => Err(self.unsupported(format!(
+                "the key {key} has {}, but the model has {}",
+                counted(values.len(), "number"),
+                counted(layers, "layer")
+            ))),
+            Some(first) if values.iter().all(|value| value == first) => Ok(Some(*first as usize)),
+            _ => {
+                let values: Vec<String> = values.iter().map(f64::to_string).collect();
+                Err(self.unsupported(format!(
+                    "the key {key} differs between the layers ({}); only one number for all layers is supported",
+                    values.join(", ")
+                )))
+            }
+        }
+    }
+
+    fn needed_of_layers(&self, key: &str) -> Result<usize, CheckpointError> {
+        self.of_layers(key)?.ok_or_else(|| self.unsupported(format!("the key {} is missing", self.key(key))))
     }
 
     pub(super) fn number(&self, key: &str) -> Result<Option<f64>, CheckpointError> {

@@ -80,6 +80,11 @@ impl Metadata {
         usize::try_from(number).map(Some).map_err(negative)
     }
 
+    /// Whether a key has an array.
+    pub fn is_array(&self, key: &str) -> bool {
+        matches!(self.0.get(key), Some(Value::Array { .. }))
+    }
+
     /// A number, which no key has below 0.
     pub fn number(&self, key: &str) -> Result<Option<f64>, Malformed> {
         self.value(key, "a finite number, and not negative", |value| match value {

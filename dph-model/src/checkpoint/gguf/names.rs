@@ -133,7 +133,7 @@ impl Gguf {
 
     fn heads(&self, key: &str) -> Option<usize> {
         // Errors are those of the configuration.
-        let count = |key: &str| self.metadata.count(&self.key(key)).ok().flatten();
+        let count = |key: &str| self.of_layers(key).ok().flatten();
         count(key).or_else(|| count("attention.head_count"))
     }
 }

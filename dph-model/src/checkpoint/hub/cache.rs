@@ -40,6 +40,17 @@ pub(super) fn model(cache: &Path, name: &HubName) -> Option<Cached> {
     }
 }
 
+/// The snapshots in a folder of the cache, `models--owner--name`; none in any other.
+pub(in crate::checkpoint) fn snapshots(folder: &Path) -> Vec<PathBuf> {
+    if folder.join(CONFIG_FILE).exists() || !["blobs", "refs"].iter().any(|part| folder.join(part).is_dir()) {
+        return Vec::new();
+    }
+    let entries = std::fs::read_dir(folder.join("snapshots")).into_iter().flatten().flatten();
+    let mut snapshots: Vec<_> = entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
+    snapshots.sort();
+    snapshots
+}
+
 fn folder(cache: &Path, name: &HubName) -> PathBuf {
     cache.join(format!("models--{}", name.repository.replace('/', "--")))
 }

@@ -15,6 +15,7 @@ use dph_core::run_files::MANIFEST_FILE;
 use super::error::CheckpointError;
 use super::file_names::CONFIG_FILE;
 use super::gguf::gguf_models;
+pub(super) use cache::snapshots;
 use name::HubName;
 
 /// The settings of the hub and its cache from the environment.
@@ -32,7 +33,8 @@ struct Settings {
 /// other weights. A model that is complete in the cache is used without a request. Missing files are downloaded if
 /// the feature `hub` is enabled and `HF_HUB_OFFLINE` is not set. `HF_HOME`, `HF_HUB_CACHE`, `HF_ENDPOINT` and
 /// `HF_TOKEN` are supported. Any other path is returned
-/// unchanged, except that of a directory with a single GGUF model and no other, which becomes that of its file.
+/// unchanged, except that of a directory with a single GGUF model and no other, which becomes that of its file, and that of a folder of
+/// the cache of the hub with a single snapshot (`models--owner--name`), which becomes that of the snapshot.
 ///
 /// # Errors
 ///
@@ -67,8 +69,11 @@ pub fn locate_here(path: &Path) -> Option<PathBuf> {
     Some(cache::model(&Settings::from_env()?.cache, &name)?.path)
 }
 
-/// The GGUF model of a folder that has nothing else of a model, or the path itself.
+/// The GGUF model of a folder that has nothing else of a model, the only snapshot of a repository in the cache, or the path itself.
 fn in_folder(path: &Path) -> PathBuf {
+    if let [snapshot] = &cache::snapshots(path)[..] {
+        return in_folder(snapshot);
+    }
     let other = [CONFIG_FILE, dph_core::HEAD_CONFIG_FILE, MANIFEST_FILE];
     if other.iter().any(|file| path.join(file).exists()) {
         return path.into();
