@@ -6,7 +6,7 @@ use std::path::{Component, Path, PathBuf};
 /// or, if there is no such file, to the working directory. The result is relative to the working directory.
 pub fn resolve_path(name: &str, folder: &Path) -> String {
     let path = Path::new(name);
-    if path.extension().is_none_or(|extension| extension != "toml") || path.is_absolute() {
+    if !is_toml(path) || path.is_absolute() {
         return name.to_owned();
     }
     let joined = folder.join(path);
@@ -16,6 +16,11 @@ pub fn resolve_path(name: &str, folder: &Path) -> String {
         Some(found) if !is_same(&found, path) => found.display().to_string(),
         _ => name.to_owned(),
     }
+}
+
+/// Whether a path is that of a file in TOML, by its name in any case.
+pub fn is_toml(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("toml"))
 }
 
 /// The path without `..`, where a folder before it makes that possible: `a/../b` is `b`, if `a` is no link.

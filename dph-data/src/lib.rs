@@ -54,7 +54,7 @@ pub use chat::{
     add_special_tokens, train_tokenizer,
 };
 pub use definition_error::DefinitionError;
-pub use definition_path::resolve_path;
+pub use definition_path::{is_toml, resolve_path};
 pub use document::{ClassifiedText, Document, PlainPrompt};
 pub use dph_core::{Candidate, CandidateSet, Ending, Style};
 pub use invalid_toml::{InvalidToml, TomlProblem};
@@ -72,6 +72,7 @@ pub use order::{
 };
 pub use rows::{
     Row, RowProblem, RowsError, SkipReason, Skipped, SkippedRow, UniqueJson, read_json, read_rows,
+    what_instead_of_text,
 };
 pub use synthetic::World;
 pub use task::{Classes, Kind, Task, TaskMetric, read_messages, read_prompt};

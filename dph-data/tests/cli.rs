@@ -53,6 +53,20 @@ fn the_help_is_stable() {
     insta::assert_snapshot!(help);
 }
 
+/// Names of files have no case on some systems.
+#[test]
+fn a_task_file_in_capital_letters() {
+    let folder = folder();
+    let task = "name = 't'\nkind = 'choice'\nuser = '{{ goal }}'\ncandidates = ['{{ sol1 }}', '{{ sol2 }}']\ngold = 'label'\n\
+                folders = ['piqa']\n";
+    for name in ["task.TOML", "task.toml"] {
+        write(folder.path(), name, task);
+        let (status, out, err) =
+            run(folder.path(), &["show", name, "--data", "data", "--split", "validation", "--limit", "1"]);
+        assert!(status == 0 && out.contains("open a jar"), "{out}{err}");
+    }
+}
+
 #[test]
 fn list_show_and_stats() {
     let folder = folder();

@@ -329,6 +329,21 @@ fn what_the_hub_refuses_or_lacks_is_told_with_a_remedy() {
     hub.fault("Rowan/hellaswag", [Fault::Status(401, "")]);
     let said = Run::new(wrong.env("HF_TOKEN", "expired")).failed(1);
     assert!(said.contains("it does not know the token, which may have expired"), "{said}");
+    hub.fault(
+        "Rowan/hellaswag",
+        [Fault::Status(403, "X-Error-Code: GatedRepo\r\nX-Error-Message: Ask for access.\r\n")],
+    );
+    let said = Run::new(wrong.env("HF_TOKEN", "other")).failed(1);
+    assert!(
+        said.contains("a token of another one") && said.contains(". The hub says: Ask for access."),
+        "{said}"
+    );
+    hub.fault("Rowan/hellaswag", [Fault::Status(403, "X-Error-Code: DisabledRepo\r\n")]);
+    let said = Run::new(&mut wrong).failed(1);
+    assert!(
+        said.contains("has disabled the repository Rowan/hellaswag; name another one in a copy of the task"),
+        "{said}"
+    );
     // The token of a login.
     fs::create_dir_all(folder.path().join("hf")).unwrap();
     fs::write(folder.path().join("hf/token"), "secret\n").unwrap();
@@ -342,7 +357,10 @@ fn what_the_hub_refuses_or_lacks_is_told_with_a_remedy() {
         ("sst2", "has no datasets/nyu-mll/glue/sst2 (revision refs/convert/parquet)"),
         ("winogrande", "the hub has converted only the first part of the split train (folder partial-train)"),
         ("boolq", "the hub lists later files of the split train, but no 0001.parquet"),
-        ("openbookqa", "the configuration has no split test; it has dev, train"),
+        (
+            "openbookqa",
+            "the configuration has no split test; it has dev, train. Name what there is in the table [splits] of the task, or the original files",
+        ),
     ] {
         let said = fetch(&folder, &hub, &[task]).failed(1);
         assert!(said.contains(problem), "{task}: {said}");
@@ -401,7 +419,7 @@ fn a_list_without_an_end_is_named() {
     let hub = TestHub::serve([("Rowan/hellaswag", hellaswag())]);
     hub.fault("/tree/", std::iter::repeat_n(Fault::Endless, 5));
     let said = fetch(&folder, &hub, &["hellaswag"]).failed(1);
-    assert!(said.contains("does not answer as a hub does (its list of files begins again)"), "{said}");
+    assert!(said.contains("does not answer as a hub does (its list of files begins again); check HF_ENDPOINT, and whether a proxy"), "{said}");
 }
 
 #[test]
@@ -467,7 +485,7 @@ fn every_file_is_compared_with_the_digest_of_the_hub() {
     hub.fault("/resolve/", [Fault::Status(200, ""), Fault::Status(418, "")]);
     let said = fetch(&folder, &hub, &["hellaswag"]).failed(1);
     assert!(
-        said.contains("answers with status 418 to datasets/Rowan/hellaswag/default/test/0000.parquet"),
+        said.contains("answers with status 418 to datasets/Rowan/hellaswag/default/test/0000.parquet; run the same command again later"),
         "{said}"
     );
     let part = files(&data).into_iter().find(|(name, _)| name.ends_with(".part")).unwrap().0;

@@ -51,8 +51,18 @@ pub(crate) struct RequestFields(Map<String, Value>);
 impl RequestFields {
     /// Parses a line of JSON, which should have the form `expected`.
     pub fn parse(line: &str, expected: &'static str) -> Result<Self, RequestError> {
-        match read_json(line).map_err(|problem| RequestError::Json { message: problem.message })? {
+        let not_json = |RowProblem { message, .. }| {
+            // The first line of an object in many.
+            let remedy =
+                if message.contains("EOF while parsing") { "; write each request in one line" } else { "" };
+            RequestError::Json { message: message + remedy }
+        };
+        match read_json(line).map_err(not_json)? {
             Value::Object(fields) => Ok(Self(fields)),
+            Value::Array(_) => Err(RequestError::NotAnObject {
+                expected,
+                found: "a list; write each request in a line of its own",
+            }),
             other => Err(RequestError::NotAnObject { expected, found: kind_of(&other) }),
         }
     }

@@ -166,6 +166,43 @@ fn wrong_lines_do_not_stop_the_others() {
     assert_eq!(lines[0]["ranking"].as_array().unwrap().len(), 2);
     assert!(lines[1]["error"].as_str().unwrap().starts_with("not JSON"));
 
+    // What is no line of a request, and no text at all.
+    for (input, expected) in [
+        (
+            format!("{good},\n").into_bytes(),
+            &["sets.jsonl:1: not JSON: a comma follows the object; JSON Lines have none"][..],
+        ),
+        (
+            format!("{good:#}").into_bytes(),
+            &[
+                "sets.jsonl:1: not JSON: EOF while parsing an object (column 1); write each request in one line",
+            ],
+        ),
+        (format!("[{good}]").into_bytes(), &["found a list; write each request in a line of its own"]),
+        (
+            b"\x1F\x8B\x08\0\n\0\n".to_vec(),
+            &[
+                "sets.jsonl:1: this is not text but a gzip archive; unpack it first (gzip -d)",
+                "1 of 1 request could not be ranked",
+            ],
+        ),
+        (
+            b"PAR1\n\n".to_vec(),
+            &["sets.jsonl:1: this is not text but a parquet file; convert it to JSON Lines"],
+        ),
+    ] {
+        fs::write(place.path().join("sets.jsonl"), &input).unwrap();
+        let outcome = run(place.path(), &["rank", "model", "--input", "sets.jsonl"]);
+        assert!(expected.iter().all(|expected| outcome.stderr.contains(expected)), "{outcome:#?}");
+    }
+    // A file of a model in place of its directory.
+    let said = run(place.path(), &["rank", "model/model.safetensors"]).failed(2);
+    assert!(
+        said.contains("model/model.safetensors: this is a file; name the directory of the model, model"),
+        "{said}"
+    );
+
+    let input = format!("{good}\nnot json\n{good}\n");
     let text = run_with(place.path(), &["rank", "model"], &input);
     assert_eq!((text.status, text.stdout.matches("Who?").count()), (1, 2));
     assert!(text.stderr.contains("stdin:2: not JSON"), "{text:#?}");
@@ -237,10 +274,7 @@ fn the_encoding_of_an_input_is_named() {
     let latin = [line.as_bytes(), b"\n", &line.replace("Ann", "Zo*").into_bytes(), b"\n"].concat();
     let latin: Vec<u8> = latin.into_iter().map(|byte| if byte == b'*' { 0xEB } else { byte }).collect();
     for (bytes, expected) in [
-        (
-            wide,
-            "in.jsonl:1: the file is not UTF-8, but UTF-16; convert the file (iconv -f utf-16le -t utf-8)",
-        ),
+        (wide, "in.jsonl:1: this is not UTF-8, but UTF-16; convert the file (iconv -f utf-16le -t utf-8)"),
         (
             latin,
             "in.jsonl:2: the line is not UTF-8, but probably Latin-1 (ISO 8859-1); convert the file (iconv -f latin1 ",

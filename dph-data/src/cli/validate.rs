@@ -7,7 +7,9 @@ use clap::Args;
 use dph_core::path_kind::PathKind;
 use dph_core::terminal::numbers::counted;
 use dph_core::terminal::{Failure, say};
-use dph_data::{DataError, DefinitionError, Documents, RowProblem, SkipReason, Task, TaskLoadOptions};
+use dph_data::{
+    DataError, DefinitionError, Documents, RowProblem, SkipReason, Task, TaskLoadOptions, is_toml,
+};
 use serde_json::{Value as Json, json};
 
 use super::data::file_split;
@@ -27,7 +29,7 @@ pub(crate) struct Validate {
 
 impl Validate {
     pub(crate) fn run(&self, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
-        let is_task = self.file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("toml"));
+        let is_task = is_toml(&self.file);
         match (&self.task, is_task) {
             (None, true) => self.task_file(json, out),
             (Some(task), false) => self.rows(&Task::find(task)?, json, out),

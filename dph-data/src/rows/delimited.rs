@@ -81,16 +81,23 @@ fn reader(bytes: &[u8], delimiter: u8, quotes: bool) -> Reader<&[u8]> {
     ReaderBuilder::new().delimiter(delimiter).quoting(quotes).flexible(true).from_reader(bytes)
 }
 
-/// The delimiter of the format or, if the header does not contain it, the one that gives the header most columns.
+/// The delimiter of the format or, if the header does not contain it, or only inside of a quoted name, the one that gives the header most
+/// columns.
 fn evident_delimiter(bytes: &[u8], own: u8, quotes: bool) -> Result<u8, csv::Error> {
-    let columns = |delimiter| reader(bytes, delimiter, quotes).byte_headers().map(csv::ByteRecord::len);
+    // Whether no name is cut at a delimiter inside of quotation marks, and the number of columns.
+    let columns = |delimiter| -> Result<(bool, usize), csv::Error> {
+        let mut reader = reader(bytes, delimiter, quotes);
+        let header = reader.byte_headers()?;
+        let is_whole = !quotes || !header.iter().any(|name| name.contains(&b'"'));
+        Ok((is_whole, header.len()))
+    };
     let (mut evident, mut most) = (own, columns(own)?);
-    if most > 1 {
+    if matches!(most, (true, 2..)) {
         return Ok(own);
     }
     for delimiter in DELIMITERS {
         let columns = columns(delimiter)?;
-        if columns > most {
+        if columns.1 > 1 && (most.1 == 1 || columns > most) {
             (evident, most) = (delimiter, columns);
         }
     }

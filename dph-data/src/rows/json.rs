@@ -5,8 +5,9 @@ use std::path::Path;
 use serde_json::Value as Json;
 
 use super::error::RowsError;
+use super::json_extent::without_blanks;
 use super::json_table::{NO_ROWS, rows};
-use super::json_values::{JsonValue, elements, not_json, sequence};
+use super::json_values::{JsonValue, Start, elements, not_json, sequence};
 use super::problem::RowProblem;
 use super::python_numbers::{marked, without_marks};
 use super::row::{Row, object};
@@ -32,6 +33,8 @@ pub(super) fn parse(path: &Path, bytes: &[u8], split: &[String]) -> Result<Vec<R
                     Some(table @ Json::Object(_)) => {
                         rows(table, split).map_err(damaged)?.into_iter().map(without_marks).collect()
                     }
+                    // One that cannot be read does not hide the objects behind it.
+                    _ if are_objects(bytes, &values) => values.into_iter().map(|value| value.value).collect(),
                     _ => return Err(unreadable(path, bytes)),
                 },
             }
@@ -41,6 +44,12 @@ pub(super) fn parse(path: &Path, bytes: &[u8], split: &[String]) -> Result<Vec<R
     Ok(rows.map(|(index, value)| Row { number: index + 1, fields: value.and_then(object) }).collect())
 }
 
+/// Whether a text is objects one after another, of which some cannot be read. A table that cannot be read does not end with an object.
+fn are_objects(bytes: &[u8], values: &[JsonValue]) -> bool {
+    let is_object = |value: &JsonValue| value.is_json && matches!(value.value, Ok(Json::Object(_)));
+    without_blanks(bytes).starts_with(b"{") && values.len() > 1 && values.last().is_some_and(is_object)
+}
+
 /// The error of a file that is neither one value nor a sequence of objects.
 fn unreadable(path: &Path, bytes: &[u8]) -> RowsError {
     let damaged = |line, message| RowsError::Damaged { path: path.to_owned(), line, message };
@@ -48,7 +57,7 @@ fn unreadable(path: &Path, bytes: &[u8]) -> RowsError {
         Ok(_) => damaged(None, NO_ROWS.to_owned()),
         Err(error) => {
             let remedy = if error.is_eof() { "; is the file complete?" } else { "" };
-            damaged(Some(error.line()), format!("{}{remedy}", not_json(bytes, &error, None)))
+            damaged(Some(error.line()), format!("{}{remedy}", not_json(bytes, &error, Start::default())))
         }
     }
 }

@@ -10,17 +10,22 @@ pub(super) enum Step {
     Index(usize),
 }
 
-/// The place that steps lead to, such as "value 2 of `scores`". Without steps it is "a value".
+/// Most steps of a place that are named.
+const SHOWN: usize = 6;
+
+/// The place that steps lead to, such as "value 2 of `scores`", with the last ones of many. Without steps it is "a value".
 pub(super) fn named(steps: &[Step]) -> String {
     let names: Vec<String> = steps
         .iter()
         .rev()
+        .take(SHOWN)
         .map(|step| match step {
             Step::Key(key) => format!("`{key}`"),
             Step::Index(index) => format!("value {}", index + 1),
         })
         .collect();
-    if names.is_empty() { "a value".to_owned() } else { names.join(" of ") }
+    let depth = if steps.len() > SHOWN { format!(", {} levels deep", steps.len()) } else { String::new() };
+    if names.is_empty() { "a value".to_owned() } else { names.join(" of ") + &depth }
 }
 
 /// The steps to the value at the end of a text that is cut there.
@@ -113,6 +118,9 @@ mod tests {
         ] {
             assert_eq!(named(&steps_to_end(text.as_bytes())), place, "{text}");
         }
+        let deep = "[".repeat(9);
+        let expected = "value 1 of value 1 of value 1 of value 1 of value 1 of value 1, 9 levels deep";
+        assert_eq!(named(&steps_to_end(deep.as_bytes())), expected);
         let value = json!({ "a": ["x", { "b": ["y", "z"] }], "c": "z" });
         assert_eq!(
             named(&steps_to(&value, &|text| text == "z").unwrap()),

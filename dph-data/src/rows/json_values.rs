@@ -25,8 +25,14 @@ pub(super) struct JsonValue {
 /// What is no JSON, as rows of files may be wrong, and an object with a key twice.
 pub fn read_json(text: &str) -> Result<Json, RowProblem> {
     let unreadable = |message| RowProblem::new(SkipReason::Unreadable, message);
-    let MarkedJson(value) =
-        serde_json::from_str(text).map_err(|error| unreadable(not_json(text.as_bytes(), &error, None)))?;
+    let text = text.trim_end();
+    let MarkedJson(value) = serde_json::from_str(text).map_err(|error: serde_json::Error| {
+        // What is behind a value has its own remedies.
+        let is_behind = error.to_string().starts_with("trailing characters");
+        let values = if is_behind { sequence(text.as_bytes()) } else { Vec::new() };
+        let problem = values.into_iter().find_map(|value| value.value.err());
+        problem.unwrap_or_else(|| unreadable(not_json(text.as_bytes(), &error, Start::default())))
+    })?;
     match twice(&value) {
         Some(problem) => Err(unreadable(problem)),
         None => Ok(value),
@@ -43,14 +49,17 @@ pub(super) fn sequence(bytes: &[u8]) -> Vec<JsonValue> {
         let (value, length, is_json) = match read_first(rest) {
             Ok((value, length)) => match behind(&rest[length..]) {
                 Behind::Value => (value, length, true),
-                Behind::Commas(commas) => (trailing(rest, length, length), length + commas, false),
+                Behind::Commas(commas) => {
+                    (trailing(rest, length, length, text.column()), length + commas, false)
+                }
                 Behind::Other => {
                     let end = length + line_length(&rest[length..]);
-                    (trailing(rest, length, end), end, false)
+                    (trailing(rest, length, end, text.column()), end, false)
                 }
             },
             Err(error) => {
-                let (value, length) = unreadable(rest, line, &error);
+                let start = Start { line: None, column: text.column() };
+                let (value, length) = unreadable(rest, line, start, &error);
                 (value, length, false)
             }
         };
@@ -77,7 +86,8 @@ pub(super) fn elements(bytes: &[u8]) -> Option<Vec<JsonValue>> {
                     if length == rest.len() {
                         return None;
                     }
-                    let message = not_json(&rest[..length], &error, Some(line));
+                    let start = Start { line: Some(line), column: text.column() };
+                    let message = not_json(&rest[..length], &error, start);
                     (Err(RowProblem::new(SkipReason::Unreadable, message)), length, false)
                 }
             };
@@ -109,6 +119,13 @@ impl<'a> Text<'a> {
         self.at += length;
     }
 
+    /// The number of bytes before the place in its line.
+    fn column(&self) -> usize {
+        let before = &self.bytes[..self.at];
+        let line = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        without_mark(&before[line..]).len()
+    }
+
     /// Whether something follows.
     fn skip_blanks(&mut self) -> bool {
         let rest = self.rest();
@@ -134,9 +151,13 @@ fn read_first(bytes: &[u8]) -> Result<(Result<Json, RowProblem>, usize), serde_j
     Ok((value, values.byte_offset()))
 }
 
-/// The problem of an object of this length that other characters follow. It is told of the text up to `end`.
-fn trailing(rest: &[u8], length: usize, end: usize) -> Result<Json, RowProblem> {
-    let before = rest[..length].split(|byte| *byte == b'\n').next_back().map_or(0, <[u8]>::len);
+/// The problem of an object of this length that other characters follow, with `column` bytes before it in its line. It is told of the text
+/// up to `end`.
+fn trailing(rest: &[u8], length: usize, end: usize, column: usize) -> Result<Json, RowProblem> {
+    let before = match rest[..length].iter().rposition(|byte| *byte == b'\n') {
+        Some(line) => length - line - 1,
+        None => column + length,
+    };
     let what = match rest[length..].trim_ascii_start().starts_with(b",") {
         true => "a comma follows the object; JSON Lines have none between objects",
         false => "trailing characters",
@@ -161,7 +182,12 @@ fn without_mark(line: &[u8]) -> &[u8] {
 
 /// The problem of a value that cannot be read, and the length of the text that belongs to it: the value if its end is in its line, else the
 /// line or, if it extends over several lines, all up to its end or the next line that starts with an object.
-fn unreadable(rest: &[u8], line: usize, error: &serde_json::Error) -> (Result<Json, RowProblem>, usize) {
+fn unreadable(
+    rest: &[u8],
+    line: usize,
+    start: Start,
+    error: &serde_json::Error,
+) -> (Result<Json, RowProblem>, usize) {
     let problem = |message| Err(RowProblem::new(SkipReason::Unreadable, message));
     // A line may hold many values: nothing behind this one is read for it.
     if let Ok(end) = closed(rest, |_, byte, _| byte == b'\n') {
@@ -171,7 +197,7 @@ fn unreadable(rest: &[u8], line: usize, error: &serde_json::Error) -> (Result<Js
             Behind::Other => None,
         };
         if let Some(length) = length {
-            return (problem(not_json(&rest[..end], error, None)), length);
+            return (problem(not_json(&rest[..end], error, start)), length);
         }
     }
     let length = line_length(rest);
@@ -182,7 +208,7 @@ fn unreadable(rest: &[u8], line: usize, error: &serde_json::Error) -> (Result<Js
     match alone {
         Some(alone) if !is_cut(&alone) || starts_object(length) => {
             let lost = lost(&rest[alone.column().saturating_sub(1).min(length)..length]);
-            (problem(format!("{}{lost}", not_json(&rest[..length], &alone, None))), length)
+            (problem(format!("{}{lost}", not_json(&rest[..length], &alone, start))), length)
         }
         _ => {
             let length = match closed(rest, |at, byte, _| byte == b'\n' && starts_object(at)) {
@@ -193,16 +219,26 @@ fn unreadable(rest: &[u8], line: usize, error: &serde_json::Error) -> (Result<Js
                 },
                 Err(end) => end,
             };
-            (problem(not_json(rest, error, Some(line))), length)
+            (problem(not_json(rest, error, Start { line: Some(line), ..start })), length)
         }
     }
 }
 
-/// Why a text is not JSON, in words. `first_line` is the number of its first line, if the message has to say the line.
-pub(super) fn not_json(text: &[u8], error: &serde_json::Error, first_line: Option<usize>) -> String {
-    let place = match first_line {
-        Some(first) => format!("line {}, column {}", first + error.line().saturating_sub(1), error.column()),
-        None => format!("column {}", error.column()),
+/// Where a text starts in its file.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Start {
+    /// The line, if a message has to say the line.
+    pub line: Option<usize>,
+    /// The number of bytes before it in this line.
+    pub column: usize,
+}
+
+/// Why a text is not JSON, in words.
+pub(super) fn not_json(text: &[u8], error: &serde_json::Error, start: Start) -> String {
+    let column = error.column() + if error.line() <= 1 { start.column } else { 0 };
+    let place = match start.line {
+        Some(first) => format!("line {}, column {column}", first + error.line().saturating_sub(1)),
+        None => format!("column {column}"),
     };
     let lines = text.split(|byte| *byte == b'\n');
     let before: usize = lines.clone().take(error.line().saturating_sub(1)).map(|line| line.len() + 1).sum();
@@ -226,6 +262,9 @@ pub(super) fn not_json(text: &[u8], error: &serde_json::Error, first_line: Optio
     let what = match said.split(" at line ").next().unwrap_or(&said) {
         what if what.contains("surrogate") || what.contains("hex escape") => {
             "half of a surrogate pair, such as \\ud83d without \\ude00"
+        }
+        "recursion limit exceeded" => {
+            "more than 127 lists and objects inside of one another, which are not read"
         }
         "key must be a string" => "a key needs double quotation marks, as json.dumps writes them",
         "expected value" | "expected ident" => known_word(line, error.column()).unwrap_or("expected value"),
@@ -337,6 +376,18 @@ mod tests {
     }
 
     #[test]
+    fn columns_are_those_of_the_line() {
+        let text = "{\"a\": 1} {\"a\": None} {\"a\": 2}, {\"a\": 3}\n";
+        let expected = [
+            (1, "{\"a\":1}"),
+            (1, "not JSON: None is Python, write null (`a`, column 16)"),
+            (1, "not JSON: a comma follows the object; JSON Lines have none between objects (column 30)"),
+            (1, "{\"a\":3}"),
+        ];
+        assert_eq!(lines(&sequence(text.as_bytes())), expected.map(|(line, text)| (line, text.to_owned())));
+    }
+
+    #[test]
     fn the_elements_of_an_array() {
         let text = "[{\"a\": 1},\n {\"a\": [NaN, \"]\\\"\"]}, {\"a\": \"\\ud83d\"},\n{\"a\": 2}, x]\n";
         let found = lines(&elements(text.as_bytes()).unwrap());
@@ -346,6 +397,11 @@ mod tests {
             "{found:?}"
         );
         assert_eq!((&*found[0].1, &*found[3].1), ("{\"a\":1}", "{\"a\":2}"));
+        // Columns are those of the line.
+        assert!(
+            found[1].1.ends_with("(line 2, column 9)") && found[2].1.ends_with("(`a`, line 2, column 36)"),
+            "{found:?}"
+        );
         assert!(elements(b" [ ] ").unwrap().is_empty());
         for text in ["[{\"a\": 1}", "[{\"a\": 1}, {\"a\"", "[1] [2]", "{}", "", "[1 2]", "[1,]x"] {
             assert!(elements(text.as_bytes()).is_none(), "{text}");

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use dph_core::encoding::{not_utf8, wide};
-use dph_core::git_lfs::is_pointer;
+use dph_core::git_lfs::{POINTER, is_pointer};
 use dph_core::path_kind::PathKind;
 use flate2::read::MultiGzDecoder;
 
@@ -124,24 +124,51 @@ pub(crate) fn place(path: &Path, number: usize) -> String {
 
 /// Recognises common files with a wrong extension, and text in another encoding.
 fn check_text(path: &Path, bytes: &[u8]) -> Result<(), RowsError> {
-    if is_pointer(bytes) {
-        return Err(RowsError::pointer(path));
-    }
-    let other = |found, remedy| {
-        Err(RowsError::OtherFormat { path: path.to_owned(), expected: "text", found, remedy })
-    };
-    match bytes {
-        [b'P', b'A', b'R', b'1', ..] => other("a parquet file", "rename it to .parquet"),
-        _ if bytes.starts_with(GZIP) => other("a gzip archive", "unpack it first (gzip -d)"),
-        [b'P', b'K', 3, 4, ..] => other("a zip archive", "unpack it first"),
-        _ if wide(bytes).is_some() => Err(RowsError::Damaged {
+    match foreign(bytes) {
+        None => Ok(()),
+        Some(Foreign::Pointer) => Err(RowsError::pointer(path)),
+        Some(Foreign::Format(found, remedy)) => {
+            Err(RowsError::OtherFormat { path: path.to_owned(), expected: "text", found, remedy })
+        }
+        Some(Foreign::Encoding) => Err(RowsError::Damaged {
             path: path.to_owned(),
             line: None,
             message: format!("this {}", not_utf8(bytes)),
         }),
-        _ if bytes.starts_with(b"<!DOCTYPE") || bytes.starts_with(b"<html") => {
-            other("a web page", "download the data itself")
-        }
-        _ => Ok(()),
     }
+}
+
+/// What is no text in UTF-8.
+enum Foreign {
+    Pointer,
+    /// Another format, and what to do.
+    Format(&'static str, &'static str),
+    /// Characters of two or four bytes.
+    Encoding,
+}
+
+fn foreign(bytes: &[u8]) -> Option<Foreign> {
+    match bytes {
+        _ if is_pointer(bytes) => Some(Foreign::Pointer),
+        [b'P', b'A', b'R', b'1', ..] => Some(Foreign::Format("a parquet file", "rename it to .parquet")),
+        _ if bytes.starts_with(GZIP) => Some(Foreign::Format("a gzip archive", "unpack it first (gzip -d)")),
+        [b'P', b'K', 3, 4, ..] => Some(Foreign::Format("a zip archive", "unpack it first")),
+        _ if wide(bytes).is_some() => Some(Foreign::Encoding),
+        _ if bytes.starts_with(b"<!DOCTYPE") || bytes.starts_with(b"<html") => {
+            Some(Foreign::Format("a web page", "download the data itself"))
+        }
+        _ => None,
+    }
+}
+
+/// What a file of JSON Lines that begins with these bytes is instead of text, and what to do; `None` if it may be text.
+pub fn what_instead_of_text(bytes: &[u8]) -> Option<String> {
+    Some(match foreign(bytes)? {
+        Foreign::Pointer => POINTER.to_owned(),
+        Foreign::Format("a parquet file", _) => {
+            "this is not text but a parquet file; convert it to JSON Lines".into()
+        }
+        Foreign::Format(found, remedy) => format!("this is not text but {found}; {remedy}"),
+        Foreign::Encoding => format!("this {}", not_utf8(bytes)),
+    })
 }

@@ -10,6 +10,7 @@ use super::compile::compile;
 use super::definition::Task;
 use super::{embedded, keys};
 use crate::definition_error::DefinitionError;
+use crate::definition_path::is_toml;
 use crate::invalid_toml::InvalidToml;
 
 /// The kind of definition in errors.
@@ -41,7 +42,7 @@ impl Task {
         if let Some(source) = embedded::source(name_or_path) {
             return Self::parse(source, &format!("{name_or_path}.toml"));
         }
-        if Path::new(name_or_path).extension().is_some_and(|extension| extension == "toml") {
+        if is_toml(Path::new(name_or_path)) {
             return Self::from_file(Path::new(name_or_path));
         }
         let help = did_you_mean(name_or_path, Self::names()).unwrap_or_else(|| {

@@ -90,6 +90,15 @@ fn delimiters_of_other_names() {
     ] {
         read(TASK, name, rows).expect(&expected, &[]);
     }
+    // A comma inside of a quoted name is none.
+    for rows in [
+        "q;a;b;g;\"note, long\"\na, b;x;y;0;z\n",
+        "\"note, long\";q;a;b;g\nz;a, b;x;y;0\n",
+        "q|a; of x|\"note, long\"|a|b|g\na, b||z|x|y|0\n",
+        "q; a;\"a \"\"note\"\", long\";b;g;a\na, b;;z;y;0;x\n",
+    ] {
+        read(TASK, "rows.csv", rows).expect(&expected, &[]);
+    }
     // The header has commas: they count, and the message says what is there.
     read(TASK, "rows.csv", "q;a, b;g\nx;y;0\n")
         .expect(&[], &["rows.csv:2: 1 columns where the first line has 2"]);

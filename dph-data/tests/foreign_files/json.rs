@@ -264,3 +264,43 @@ fn objects_that_hold_no_rows() {
     read("rows.json", "{\"x\": {\"a\": 1}, \"y\": {\"b\": 1}}")
         .expect(&[], &["an object of the objects `x`, `y`"]);
 }
+
+/// One that cannot be read does not hide the objects behind it.
+#[test]
+fn a_first_object_that_cannot_be_read() {
+    let bad = PAIR.replace("\"Bob.\"", "None");
+    read("rows.json", &format!("{bad}\n{PAIR}\n"))
+        .expect(&[READ], &["rows.json, row 1: not JSON: None is Python, write null"]);
+    read("rows.json", &format!("{}\n{PAIR}\n", bad.replace(", ", ",\n ")))
+        .expect(&[READ], &["rows.json, row 1: not JSON: None is Python", "(`rejected`, line 3, column "]);
+    // That of a table is one of the whole.
+    read("rows.json", &format!("{{\"data\": [\n{PAIR},\n{bad}\n]}}")).expect(
+        &[],
+        &["rows.json:3: not JSON: None is Python, write null (`rejected` of value 2 of `data`, column "],
+    );
+}
+
+/// A column is that of the line, as editors count it.
+#[test]
+fn columns_of_objects_within_a_line() {
+    let bad = PAIR.replace("\"Bob.\"", "None");
+    let column = |before: &str| before.len() + bad.find("None").unwrap() + 1;
+    let (array, one) = (format!("[{PAIR}, "), format!("{PAIR} "));
+    read("rows.json", &format!("{array}{bad}]"))
+        .expect(&[READ], &[&format!("(`rejected`, line 1, column {})", column(&array))]);
+    read("rows.jsonl", &format!("{one}{bad} {PAIR}\n")).expect(
+        &[READ, READ],
+        &[&format!(
+            "rows.jsonl:1: not JSON: None is Python, write null (`rejected`, column {})",
+            column(&one)
+        )],
+    );
+}
+
+#[test]
+fn values_that_are_too_deep_are_named_in_short() {
+    let deep = PAIR.replace('}', &format!(", \"more\": {}1{}}}", "[".repeat(200), "]".repeat(200)));
+    let found = read("rows.jsonl", &format!("{deep}\n{PAIR}\n"));
+    found.expect(&[READ], &["rows.jsonl:1: not JSON: more than 127 lists and objects inside of one another, which are not read (value 1 of"]);
+    assert!(found.problems[0].len() < 250, "{}", found.problems[0]);
+}

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use dph_core::suggestion::did_you_mean;
 use dph_core::text_file::read_text;
-use dph_data::{DefinitionError, InvalidToml, TomlProblem};
+use dph_data::{DefinitionError, InvalidToml, TomlProblem, is_toml};
 use serde::Deserialize;
 
 use crate::metrics::{Estimate, weighted_mean};
@@ -101,7 +101,7 @@ impl Suite {
             return Self::parse_within(source, Path::new(&format!("{name}.toml")), outer);
         }
         let path = Path::new(name_or_path);
-        if path.extension().is_some_and(|extension| extension == "toml") {
+        if is_toml(path) {
             let source = read_text(path).map_err(|source| DefinitionError::Read {
                 kind: KIND,
                 path: path.to_owned(),

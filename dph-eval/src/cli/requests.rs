@@ -6,8 +6,9 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender};
 
 use dph_core::CandidateSet;
-use dph_core::encoding::{not_utf8, wide};
+use dph_core::encoding::not_utf8;
 use dph_core::path_kind::PathKind;
+use dph_data::what_instead_of_text;
 use dph_eval::{Model, RankRequest};
 
 /// Requests that are scored together.
@@ -88,10 +89,12 @@ impl Source {
                 Ok(0) => return,
                 Ok(read) => {
                     end += read as u64;
+                    if let Some(what) = what_instead_of_text(&bytes).filter(|_| line == 1) {
+                        // There are no lines in it.
+                        let _ = send.send(Item { end, request: Err(problem(what)) });
+                        return;
+                    }
                     match std::str::from_utf8(&bytes) {
-                        _ if line == 1 && wide(&bytes).is_some() => {
-                            Err(problem(format!("the file {}", not_utf8(&bytes))))
-                        }
                         Ok(text) if text.trim().is_empty() => continue,
                         Ok(text) => RankRequest::parse(text.trim_start_matches('\u{feff}'))
                             .map_err(|error| problem(error.to_string()))

@@ -82,10 +82,18 @@ mod tests {
     #[test]
     fn an_invalid_line_is_an_error_that_says_why() {
         for (line, expected) in [
-            ("{", "not JSON: EOF while parsing an object (column 1)"),
+            ("{", "not JSON: EOF while parsing an object (column 1); write each request in one line"),
             (
                 r#"{"prompt": "x", "candidates": ["a"], "more": [NaN]}"#,
                 "not JSON: value 1 of `more` is NaN, which JSON lacks; write null, or leave the field out (column 47)",
+            ),
+            (
+                r#"{"prompt": "x", "candidates": ["a"]},"#,
+                "not JSON: a comma follows the object; JSON Lines have none between objects (column 37)",
+            ),
+            (
+                r#"{'prompt': "x", "candidates": ["a"]}"#,
+                "not JSON: a key needs double quotation marks, as json.dumps writes them (column 2)",
             ),
             (
                 r#"{"prompt": "x", "candidates": ["a"], "prompt": "y"}"#,
@@ -95,7 +103,10 @@ mod tests {
                 r#"{"prompt": [{"role": "customer", "content": "x"}], "candidates": ["a"]}"#,
                 "message 1 in `prompt` has the unknown role `customer`; rename it to one of system, user (human, prompter), assistant (gpt, chatgpt, model, bot, ai), tool, developer, function, ipython",
             ),
-            ("[1]", r#"expected an object {"prompt": …, "candidates": […]}, found a list"#),
+            (
+                "[1]",
+                r#"expected an object {"prompt": …, "candidates": […]}, found a list; write each request in a line of its own"#,
+            ),
             (
                 r#"{"prompt": "x", "candidate": ["a"]}"#,
                 "the field `candidates` is missing; other fields are candidate",

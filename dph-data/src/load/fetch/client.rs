@@ -180,11 +180,15 @@ impl Client {
     fn refusal(&self, status: u16, headers: &HeaderMap, what: &str) -> HubProblem {
         let says = headers.get("x-error-message").and_then(|says| says.to_str().ok()).map(str::to_owned);
         match status {
+            403 if headers.get("x-error-code").is_some_and(|code| code == "DisabledRepo") => {
+                HubProblem::Disabled { endpoint: self.endpoint.clone(), repository: self.repository.clone() }
+            }
             401 | 403 => HubProblem::Refused {
                 endpoint: self.endpoint.clone(),
                 repository: self.repository.clone(),
                 with_token: self.token.is_some(),
                 status,
+                says,
             },
             404 => self.not_found(what, says),
             status => {

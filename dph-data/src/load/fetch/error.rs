@@ -30,7 +30,7 @@ pub enum FetchError {
         folder: PathBuf,
     },
     /// The repository lacks the split.
-    #[error("{repository} has no split `{split}` of `{task}`; it has {}", splits.join(", "))]
+    #[error("{repository} has no split `{split}` of `{task}`; it has {}: name one of them with --split", splits.join(", "))]
     NoSplit {
         /// The task.
         task: String,
@@ -83,7 +83,10 @@ pub enum HubProblem {
         root: PathBuf,
     },
     /// This program has no code for it.
-    #[error("this program was built without the feature `hub`, which downloads data")]
+    #[error(
+        "this program was built without the feature `hub`, which downloads data; build it with this feature, or fetch the data on another machine \
+         and copy the directory"
+    )]
     NotBuilt,
     /// There is no network.
     #[error(
@@ -98,7 +101,7 @@ pub enum HubProblem {
     },
     /// Status 401 or 403.
     #[error(
-        "{endpoint} refuses access: {}",
+        "{endpoint} refuses access: {}{}",
         match with_token {
             false => format!(
                 "the data set is gated or private, or there is none of this name. Accept its terms at {endpoint}/datasets/{repository} and \
@@ -112,7 +115,8 @@ pub enum HubProblem {
                 "the account of the token has no access. Accept the terms at {endpoint}/datasets/{repository} with this account, or set \
                  HF_TOKEN to a token of another one ({endpoint}/settings/tokens)"
             ),
-        }
+        },
+        of_hub(says)
     )]
     Refused {
         /// The address of the hub.
@@ -123,6 +127,18 @@ pub enum HubProblem {
         with_token: bool,
         /// The status.
         status: u16,
+        /// What the hub says.
+        says: Option<String>,
+    },
+    /// The hub has closed the repository.
+    #[error(
+        "{endpoint} has disabled the repository {repository}; name another one in a copy of the task (table [hub], described in TASKS.md)"
+    )]
+    Disabled {
+        /// The address of the hub.
+        endpoint: String,
+        /// The repository.
+        repository: String,
     },
     /// Status 404.
     #[error(
@@ -141,7 +157,12 @@ pub enum HubProblem {
         says: Option<String>,
     },
     /// The configuration has no such split.
-    #[error("the configuration has no split {}; it has {}", names.join(" or "), if there.is_empty() { "none".to_owned() } else { there.join(", ") })]
+    #[error(
+        "the configuration has no split {}; it has {}. Name what there is in the table [splits] of the task, or the original files (key `files` \
+         of [hub])",
+        names.join(" or "),
+        if there.is_empty() { "none".to_owned() } else { there.join(", ") }
+    )]
     NoSuchSplit {
         /// The names that were looked for.
         names: Vec<String>,
@@ -187,7 +208,10 @@ pub enum HubProblem {
         attempts: u32,
     },
     /// Any other status.
-    #[error("{endpoint} answers with status {status} to {what}{}", of_hub(says))]
+    #[error(
+        "{endpoint} answers with status {status} to {what}; run the same command again later, and check HF_ENDPOINT if it stays so{}",
+        of_hub(says)
+    )]
     Status {
         /// The address of the hub.
         endpoint: String,
@@ -199,7 +223,10 @@ pub enum HubProblem {
         says: Option<String>,
     },
     /// The answer is not one of a hub.
-    #[error("{endpoint} does not answer as a hub does ({problem}); check HF_ENDPOINT")]
+    #[error(
+        "{endpoint} does not answer as a hub does ({problem}); check HF_ENDPOINT, and whether a proxy or the login of the network answers in its \
+         place"
+    )]
     NoHub {
         /// The address of the hub.
         endpoint: String,
@@ -233,6 +260,7 @@ impl FetchError {
             Self::Failed { problem, .. } => !matches!(
                 **problem,
                 HubProblem::Refused { .. }
+                    | HubProblem::Disabled { .. }
                     | HubProblem::NotFound { .. }
                     | HubProblem::NoSuchSplit { .. }
                     | HubProblem::Partial { .. }
