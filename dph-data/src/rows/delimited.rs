@@ -158,14 +158,15 @@ fn names(path: &Path, line: usize, header: &ByteRecord) -> Result<Vec<String>, R
 fn check_joined(source: &[u8], header: &[String], record: &ByteRecord) -> Result<(), RowProblem> {
     let has_mark = source.starts_with(BYTE_ORDER_MARK);
     let is_header = header.len() > 1 && header.iter().map(String::as_bytes).eq(record);
-    let what = match (has_mark, is_header) {
-        (true, _) => "the line begins with a byte order mark (U+FEFF)",
-        (_, true) => "the line names the columns again",
+    let (what, remedy) = match (has_mark, is_header) {
+        (true, _) => (
+            "the line begins with a byte order mark (U+FEFF)",
+            "remove the mark, and the line if it names the columns",
+        ),
+        (_, true) => ("the line names the columns again", "remove the line"),
         _ => return Ok(()),
     };
-    let message = format!(
-        "{what}, so that files were probably joined here; remove the mark, and the line if it names the columns"
-    );
+    let message = format!("{what}, so that files were probably joined here; {remedy}");
     Err(RowProblem::new(SkipReason::Unreadable, message))
 }
 

@@ -18,9 +18,9 @@ fn read(task: &str, name: &str, content: impl AsRef<[u8]>) -> Judgement {
 
 #[test]
 fn quoted_fields_of_tsv_files() {
-    let rows = "q\ta\tb\tg\r\n\"tab\tand \"\"quote\"\"\"\tx\ty\t1\r\n\"\"\tx\t\"y\r\nz\"\t0\r\n 5\" wide\tx\ty\t0\r\n";
+    let rows = "q\ta\tb\tg\r\n\"tab\tand \"\"quote\"\"\"\tx\ty\t1\r\n\"Q\"\tx\t\"y\r\nz\"\t0\r\n 5\" wide\tx\ty\t0\r\n";
     read(TASK, "rows.tsv", rows).expect(
-        &["user: tab\tand \"quote\" -> x / *y", "user:  -> *x / y\r\nz", "user:  5\" wide -> *x / y"],
+        &["user: tab\tand \"quote\" -> x / *y", "user: Q -> *x / y\r\nz", "user:  5\" wide -> *x / y"],
         &[],
     );
     let rows = "\"q\"\t\"a\"\t\"b\"\t\"g\"\n\"one\n\n\"\t\"x\"\t\"y\"\t\"0\"\n";
@@ -125,8 +125,13 @@ fn empty_fields() {
             "rows.csv:6: `rejected` is empty",
         ],
     );
-    read(TASK, "rows.tsv", "q\ta\tb\tg\n\tx\ty\t0\nQ\tx\t\t1\n")
-        .expect(&["user:  -> *x / y"], &["rows.tsv:3: candidate 2 is empty"]);
+    read(TASK, "rows.tsv", "q\ta\tb\tg\n\tx\ty\t0\nQ\tx\t\t1\nQ\tx\ty\t0\n").expect(
+        &["user: Q -> *x / y"],
+        &["rows.tsv:2: the prompt is empty", "rows.tsv:3: candidate 2 is empty"],
+    );
+    let one = "name = 't'\nkind = 'instruction'\nuser = '{{ q }}'\ntarget = '{{ a }}'\n";
+    read(one, "rows.csv", "q,a\n\" \",x\nQ,x\n")
+        .expect(&["user: Q -> *x"], &["rows.csv:2: the prompt is empty"]);
     // JSON has null for a missing value, and an answer may be an empty text.
     read(
         "name = 't'\nkind = 'preference'\n",
@@ -163,11 +168,11 @@ fn joined_files() {
     let found = read(TASK, "rows.csv", format!("{one}{one}"));
     found.expect(
         &["user: q -> *x / y"; 2],
-        &["rows.csv:3: the line begins with a byte order mark (U+FEFF), so that files were probably joined here"],
+        &["rows.csv:3: the line begins with a byte order mark (U+FEFF), so that files were probably joined here; remove the mark, and the line if it names the columns"],
     );
     let one = &one['\u{FEFF}'.len_utf8()..];
     read(TASK, "rows.csv", format!("{one}\n{one}"))
-        .expect(&["user: q -> *x / y"; 2], &["rows.csv:4: the line names the columns again"]);
+        .expect(&["user: q -> *x / y"; 2], &["rows.csv:4: the line names the columns again, so that files were probably joined here; remove the line"]);
 }
 
 /// Spreadsheets may begin a file with the delimiter.

@@ -32,6 +32,9 @@ const HEAD_FILES: [&str; 4] =
 /// The tensor of a reward layer.
 const SCORE: &str = "score.weight";
 
+/// A tensor that the classes of transformers leave out.
+const SCORE_BIAS: &str = "score.bias";
+
 /// Options of [`convert`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ConvertOptions {
@@ -102,6 +105,9 @@ fn write(
         tensors.retain(|name| !is_of_reward_layer(name) && output.iter().all(|tensor| tensor.name != name));
         let (shape, values) = score.weight();
         tensors.insert(SCORE, shape, &values);
+    } else if config.causal {
+        // transformers has no such parameter, see `reward_head`.
+        tensors.retain(|name| name != SCORE_BIAS);
     }
     let failed = RefCell::new(None);
     let mut converted = Vec::new();

@@ -109,8 +109,10 @@ impl Convert {
         }
         let written = convert_with_score(&files, &score, &self.out, options)?;
         for (name, offset) in score.offsets().filter(|(_, offset)| *offset != 0.0) {
+            let side = if offset > 0.0 { "lower" } else { "higher" };
             say(&format!(
-                "the rewards `{name}` of transformers are lower by {offset}, as its layer has no bias; the order of answers is the same"
+                "the rewards `{name}` of transformers are {side} by {}, as its layer has no bias; the order of answers is the same",
+                offset.abs()
             ));
         }
         Ok(written)

@@ -145,6 +145,8 @@ fn what_is_not_read_of_a_reward_layer_is_said() {
         said.contains("warning: score: the tensor score.bias is left out, as transformers leaves it out"),
         "{said}"
     );
+    let written = fs::read(dir.join("biased/model.safetensors")).unwrap();
+    assert!(written == fs::read(dir.join("plain/model.safetensors")).unwrap(), "score.bias was written");
 
     score("LlamaForRewardModelWithGating", false);
     assert_eq!(head(&dir.join("score")), expected);

@@ -88,13 +88,14 @@ impl Recipe {
         Ok(document)
     }
 
-    /// Fails if the prompt that is a field of the row, or an answer, is empty.
+    /// Fails if the prompt or an answer is empty.
     pub(crate) fn check_filled(&self, document: &Document) -> Result<(), RowProblem> {
-        let has_prompt = match &self.body {
-            Body::Preference { user, .. } => user.is_none(),
-            Body::Scored(answer) => answer.user.is_none(),
-            Body::Conversation { .. } => true,
-            Body::Choice(_) | Body::Instruction(_) => false,
+        let prompt = match &self.body {
+            Body::Preference { user: None, .. } | Body::Conversation { .. } => "`prompt`",
+            Body::Scored(answer) if answer.user.is_none() => "`prompt`",
+            Body::Preference { .. } | Body::Scored(_) | Body::Choice(_) | Body::Instruction(_) => {
+                "the prompt"
+            }
             Body::Text { .. } | Body::Plain(_) | Body::Classify(_) => return Ok(()),
         };
         let is_blank = |text: &str| text.trim().is_empty();
@@ -105,7 +106,7 @@ impl Recipe {
             _ => "the answer".to_owned(),
         };
         let empty = match document.prompt.last() {
-            Some(last) if has_prompt && is_blank(&last.content) => Some("`prompt`".to_owned()),
+            Some(last) if is_blank(&last.content) => Some(prompt.to_owned()),
             _ => document.candidates.iter().position(|text| is_blank(text)).map(name),
         };
         match empty {
