@@ -39,7 +39,13 @@ fn an_error_is_json_that_names_the_field() {
             "has 4 texts, and at most 3 are accepted",
         ),
         (json!({"query": "x", "texts": vec!["a ".repeat(40); 3]}), "texts", "at most 100 are accepted"),
-        (json!({"query": "x", "texts": [long.repeat(8)]}), "texts", "the context of the model is 256"),
+        (
+            json!({"query": "x", "texts": ["a", long.repeat(8)]}),
+            "texts",
+            "`query` with the longest of `texts` has",
+        ),
+        (json!({"query": long.repeat(8), "texts": ["a"]}), "query", "`query` alone has"),
+        (json!({"query": "word ".repeat(50), "texts": ["a"]}), "query", "at most 100 are accepted"),
         (json!({"query": "x", "texts": ["a"], "head": "safety"}), "head", "it has preference, helpfulness"),
         (json!({"query": "x", "texts": ["a"], "model": "plain"}), "model", "`plain` has no preference head"),
         (
@@ -124,6 +130,9 @@ fn an_error_is_json_that_names_the_field() {
     assert!(param == "body" && said.contains("more than 5000 bytes"), "{said}");
     let chunked = b"POST /rerank HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
     let endless = [&chunked[..], &b"400\r\n"[..], &[b' '; 0x400], b"\r\n"].concat();
+    // A client that waits to be told to send its body is not told to send one that is too large.
+    let announced = b"POST /rerank HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nExpect: 100-continue\r\nContent-Length: 5001\r\n\r\n";
+    server.send(announced).failed(413);
     let endless = [
         endless.clone(),
         [&b"400\r\n"[..], &[b' '; 0x400], b"\r\n"].concat().repeat(8),
@@ -159,6 +168,15 @@ fn an_error_is_json_that_names_the_field() {
     }
     let body = json!({"query": long.repeat(8), "texts": ["a"], "truncate": true});
     assert!(server.post("/rerank", &body).failed(422).1.contains("the context of the model is 256"));
+    let pair = json!({"inputs": ["x", long.repeat(8)]});
+    assert!(server.post("/predict", &pair).failed(422).1.starts_with("a pair of `inputs` has"));
+    // The smallest whole number of 64 bits is a seed, and the one below is none.
+    let seeded = |seed: &str| {
+        let body = format!(r#"{{"prompt": "x", "max_tokens": 1, "seed": {seed}}}"#);
+        server.post_bytes("/v1/completions", body.as_bytes())
+    };
+    assert_eq!(seeded("-9223372036854775808").ok()["seed"], i64::MIN);
+    assert_eq!(seeded("-9223372036854775809").failed(422).0, "seed");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody};
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, StatusCode, header};
 use dph_data::UniqueJson;
@@ -45,14 +45,17 @@ const DISCARDED: usize = 8;
 /// The whole body.
 async fn read(request: Request, app: &App) -> Result<Vec<u8>, ApiError> {
     let (limit, seconds) = (app.options.body_bytes, app.options.read_timeout);
+    let too_large = || {
+        let message = format!("the body has more than {limit} bytes; send fewer or shorter texts");
+        ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message).of("body")
+    };
+    if request.headers().contains_key(header::EXPECT) && request.body().size_hint().lower() > limit as u64 {
+        // The client waits for the word to send a body. It is not told to, and sees the error at once.
+        return Err(too_large());
+    }
     match tokio::time::timeout(seconds, read_all(request.into_body(), limit)).await {
         Ok(Ok(Some(bytes))) => Ok(bytes),
-        Ok(Ok(None)) => Err(ApiError::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "body_too_large",
-            format!("the body has more than {limit} bytes; send fewer or shorter texts"),
-        )
-        .of("body")),
+        Ok(Ok(None)) => Err(too_large()),
         Ok(Err(error)) => Err(ApiError::new(
             StatusCode::BAD_REQUEST,
             "body",

@@ -18,9 +18,13 @@ pub(super) struct Mismatch(String);
 /// The number, if it is a whole one.
 pub(super) fn whole(value: &Value) -> Option<i128> {
     let number = value.as_number()?;
-    let float = || number.as_f64().filter(|float| float.fract() == 0.0).map(|float| float as i128);
+    let is_whole = |float: &f64| float.fract() == 0.0 && *float != BELOW_64_BITS;
+    let float = || number.as_f64().filter(is_whole).map(|float| float as i128);
     number.as_i64().map(i128::from).or_else(|| number.as_u64().map(i128::from)).or_else(float)
 }
+
+/// The whole numbers just below the smallest of 64 bits are read as this float, which is the smallest one itself.
+const BELOW_64_BITS: f64 = i64::MIN as f64;
 
 impl Strict {
     fn no<T>(&self, expected: impl Display) -> Result<T, Mismatch> {
@@ -199,6 +203,13 @@ mod tests {
         );
         assert_eq!(found.any, Some(json!([1, {"a": null}])));
         assert_eq!(read(json!({"count": 1e300})).unwrap().count, Some(usize::MAX));
+        let seed = |text: &str| read(serde_json::from_str(&format!(r#"{{"seed": {text}}}"#)).unwrap());
+        for text in ["-9223372036854775808", "9223372036854775807"] {
+            assert_eq!(seed(text).unwrap().seed, text.parse().ok());
+        }
+        for text in ["-9223372036854775809", "-9223372036854776832", "9223372036854775808", "-1e19"] {
+            assert!(seed(text).unwrap_err().contains("of at most 64 bits"), "{text}");
+        }
         for (value, message) in [
             (json!({"count": 1.5}), "expected a whole number of at least 0, found the number 1.5"),
             (json!({"count": -1}), "expected a whole number of at least 0, found the number -1"),

@@ -143,12 +143,14 @@ fn tokenise(model: &ServedModel, wanted: &Wanted, most_tokens: usize) -> Result<
         if let Some(dropped) = wanted.truncate {
             set = truncated(&model.model, prompt, answers, set, dropped).map_err(refused)?;
         }
-        model.model.check(&set).map_err(|error| unscorable(&error, wanted.fields))?;
+        model.model.check(&set).map_err(|error| unscorable(&error, &set, wanted.fields))?;
         sets.push(set);
     }
     let tokens = tokens_of(model, &sets);
     if tokens > most_tokens {
-        let field = wanted.fields.answers;
+        let prompts: usize = sets.iter().map(|set| set.prompt.len()).sum();
+        let Fields { prompt, answers } = wanted.fields;
+        let field = if prompts > most_tokens { prompt } else { answers };
         let message = format!("the request has {tokens} tokens, and at most {most_tokens} are accepted");
         return Err(ApiError::field(field, message));
     }
@@ -168,13 +170,17 @@ fn refused(error: ChatError, fields: Fields) -> ApiError {
     ApiError::field(field, format!("`{field}`: {error}"))
 }
 
-fn unscorable(error: &Unscorable, fields: Fields) -> ApiError {
+fn unscorable(error: &Unscorable, set: &CandidateSet, fields: Fields) -> ApiError {
     let Fields { prompt, answers } = fields;
-    let message = match error {
-        Unscorable::TooLong { tokens, context } => format!(
-            "`{prompt}` with the longest of `{answers}` has {tokens} tokens, and the context of the model is {context}; shorten it"
-        ),
-        error => format!("`{answers}`: {error}"),
+    let &Unscorable::TooLong { tokens, context } = error else {
+        return ApiError::field(answers, format!("`{answers}`: {error}"));
     };
-    ApiError::field(answers, message)
+    let prompt_tokens = set.prompt.len();
+    let (field, tokens, what) = match () {
+        () if prompt == answers => (answers, tokens, format!("a pair of `{answers}`")),
+        () if prompt_tokens >= context => (prompt, prompt_tokens, format!("`{prompt}` alone")),
+        () => (answers, tokens, format!("`{prompt}` with the longest of `{answers}`")),
+    };
+    let message = format!("{what} has {tokens} tokens, and the context of the model is {context}; shorten it");
+    ApiError::field(field, message)
 }
