@@ -114,6 +114,11 @@ fn what_a_classifier_cannot_do_is_told() {
     assert!(with.contains("the scorer `classifier` is used alone"), "{with}");
     let causal = said(&["bench", "model", "--task", "mnli", "--scorer", "log"]);
     assert!(causal.contains("is an encoder"), "{causal}");
+    // Its kind is said before what its tokenizer lacks for a conversation.
+    fs::remove_file(dir.join("model/tokenizer.json")).unwrap();
+    let ranked = said(&["rank", "model", "--prompt", "a", "--candidate", "b"]);
+    assert!(ranked.contains("is an encoder"), "{ranked}");
+    write_bert(&dir.join("model"), &["no", "yes"]);
     let no_layer = said(&["bench", "llama", "--task", "mnli", "--scorer", "classifier"]);
     assert!(no_layer.contains("does not name a class *ForSequenceClassification"), "{no_layer}");
     let tasks = said(&["bench", "model", "--submission", "glue"]);

@@ -151,7 +151,14 @@ fn the_agreement_of_two_copies_is_measured_on_a_file() {
         assert!(largest > 0.0 && largest >= found["mean_difference"].as_f64().unwrap(), "{found}");
         assert!(found["correlation"].as_f64().unwrap() > 0.9, "{found}");
     }
-    let table = agree(&["--backbone", "half"]).ok();
+    let told = agree(&["--backbone", "half"]);
+    // The command does not advise itself.
+    assert!(
+        told.stderr.contains("another copy") && !told.stderr.contains("dph-eval agree"),
+        "{}",
+        told.stderr
+    );
+    let table = told.ok();
     assert!(table.contains("helpfulness") && table.contains("of 6"), "{table}");
 
     let said = agree(&[]).failed(2);

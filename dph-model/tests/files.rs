@@ -167,6 +167,36 @@ fn everything_that_does_not_fit_is_named_at_once() {
 }
 
 #[test]
+fn names_behind_a_prefix_are_one_fault() {
+    let dir = changed(&llama(), |tensors| {
+        *tensors = std::mem::take(tensors)
+            .into_iter()
+            .map(|(name, tensor)| (format!("module.{name}"), tensor))
+            .collect();
+    });
+    let text = error(dir.path());
+    assert!(text.contains("all names begin with `module.`, as those of a wrapper"), "{text}");
+    assert!(!text.contains("missing") && !text.contains("did you mean"), "{text}");
+}
+
+#[test]
+fn a_reward_layer_of_another_name_is_no_output_matrix() {
+    let mut config = llama();
+    config["tie_word_embeddings"] = false.into();
+    let dir = changed(&config, |tensors| {
+        let (kind, shape, bytes) = tensors.remove("lm_head.weight").unwrap();
+        let (width, row) = (shape[1], bytes[..shape[1] * 4].to_vec());
+        tensors.insert("reward_head.weight".into(), (kind, vec![1, width], row));
+    });
+    let text = error(dir.path());
+    assert!(
+        text.contains("reward_head.weight may be a reward layer under a name that is not known"),
+        "{text}"
+    );
+    assert!(!text.contains("did you mean"), "{text}");
+}
+
+#[test]
 fn of_many_misfits_ten_are_shown() {
     let dir = saved(&llama());
     let mut config = llama();

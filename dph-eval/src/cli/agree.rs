@@ -50,7 +50,7 @@ impl AgreeArgs {
         let heads = own.heads().to_vec();
         let first = self.rewards(&own, &requests)?;
         drop(own);
-        let second = self.rewards(&self.device.open(&self.dir)?, &requests)?;
+        let second = self.rewards(&self.device.open_copy(&self.dir, false)?, &requests)?;
         let found = Agreement::of_heads(&heads, &first, &second);
         if self.json {
             serde_json::to_writer_pretty(&mut *out, &found)?;

@@ -46,6 +46,15 @@ impl DeviceArgs {
 
     /// Opens a model; with `text_only`, also one that has no chat format. Prints its warnings.
     pub fn open_with(&self, dir: &Path, text_only: bool) -> Result<Model, Failure> {
+        let model = self.open_copy(dir, text_only)?;
+        if self.backbone.is_some() && !model.warnings.is_empty() {
+            say("`dph-eval agree` prints how far rewards differ");
+        }
+        Ok(model)
+    }
+
+    /// The same without the advice to compare the copy that --backbone names with the model's own.
+    pub fn open_copy(&self, dir: &Path, text_only: bool) -> Result<Model, Failure> {
         let model = self.open_on(dir, text_only, self.backbone.clone())?;
         model.warnings.iter().for_each(|warning| say(&format!("warning: {warning}")));
         Ok(model)

@@ -69,6 +69,7 @@ impl Model {
         loaded: Option<Arc<ChatTokenizer>>,
     ) -> Result<Self, ModelError> {
         let located = Located::find(dir, options)?;
+        located.files.causal_config()?;
         located.check_content(options)?;
         let Located { export, reference, files, own, format, head, other_chat } = located;
         let mut warnings = Vec::new();
@@ -95,8 +96,7 @@ impl Model {
             let trained_on = reference.as_ref().map(|reference| reference.hash.as_str());
             if trained_on != Some(files.content_hash()?.as_str()) {
                 warnings.push(format!(
-                    "the head of {} was trained on another copy of its language model than {}, so rewards differ; `dph-eval agree` \
-                     prints how far",
+                    "the head of {} was trained on another copy of its language model than {}, so rewards differ",
                     dir.display(),
                     backbone.display()
                 ));

@@ -181,6 +181,7 @@ fn unscorable(error: &Unscorable, set: &CandidateSet, fields: Fields) -> ApiErro
         () if prompt_tokens >= context => (prompt, prompt_tokens, format!("`{prompt}` alone")),
         () => (answers, tokens, format!("`{prompt}` with the longest of `{answers}`")),
     };
-    let message = format!("{what} has {tokens} tokens, and the context of the model is {context}; shorten it");
+    let message =
+        format!("{what} has {tokens} tokens, and the context of the model is {context}; shorten it");
     ApiError::field(field, message)
 }

@@ -1,6 +1,5 @@
 //! [`CheckpointError`]: why a model cannot be read or written.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use dph_core::path_kind::PathKind;
@@ -9,10 +8,8 @@ use dph_core::{HeadFileError, git_lfs};
 
 use super::file_names::{ADAPTER_CONFIG_FILE, CONFIG_FILE};
 use super::gguf::is_gguf;
+use super::misfit::Misfit;
 use crate::family::ConfigError;
-
-/// Most names that are shown for each kind of mismatch.
-const SHOWN: usize = 10;
 
 /// Why a model cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -150,7 +147,7 @@ pub enum CheckpointError {
         /// The model directory.
         path: PathBuf,
         /// All differences.
-        misfit: Misfit,
+        misfit: Box<Misfit>,
     },
     /// transformers has no class for the model with a reward layer.
     #[error(
@@ -243,19 +240,6 @@ pub enum CheckpointError {
     },
 }
 
-/// The difference between the tensors that a model needs and those that its files hold.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Misfit {
-    /// Names of missing tensors, each with the most similar unexpected name.
-    pub missing: Vec<(String, Option<String>)>,
-    /// Names of unexpected tensors.
-    pub superfluous: Vec<String>,
-    /// Tensors with the wrong shape: name, expected shape, found shape.
-    pub misshapen: Vec<(String, Vec<usize>, Vec<usize>)>,
-    /// Tensors of a type that cannot be read: name, type.
-    pub unreadable: Vec<(String, String)>,
-}
-
 /// What to do about a path that is no directory: a file of a model may be meant as the model.
 fn remedy(path: &Path) -> String {
     let dir = path.parent().map(|dir| if dir.as_os_str().is_empty() { Path::new(".") } else { dir });
@@ -285,50 +269,5 @@ impl CheckpointError {
             true => Err(Self::Pointer { path: path.into() }),
             false => Ok(()),
         }
-    }
-}
-
-impl Misfit {
-    /// Whether everything matches.
-    pub fn is_empty(&self) -> bool {
-        self.missing.is_empty()
-            && self.superfluous.is_empty()
-            && self.misshapen.is_empty()
-            && self.unreadable.is_empty()
-    }
-}
-
-impl fmt::Display for Misfit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        section(f, "missing", &self.missing, |(name, near)| match near {
-            Some(near) => format!("{name} (did you mean {near}?)"),
-            None => name.clone(),
-        })?;
-        section(f, "superfluous", &self.superfluous, String::clone)?;
-        section(f, "of another shape", &self.misshapen, |(name, needed, found)| {
-            format!("{name} has shape {found:?}, the configuration asks for {needed:?}")
-        })?;
-        section(f, "of a type that cannot be read", &self.unreadable, |(name, dtype)| {
-            format!("{name} ({dtype})")
-        })
-    }
-}
-
-fn section<T>(
-    f: &mut fmt::Formatter<'_>,
-    title: &str,
-    items: &[T],
-    text: impl Fn(&T) -> String,
-) -> fmt::Result {
-    if items.is_empty() {
-        return Ok(());
-    }
-    write!(f, "\n  {} {title}:", items.len())?;
-    for item in items.iter().take(SHOWN) {
-        write!(f, "\n    {}", text(item))?;
-    }
-    match items.len().checked_sub(SHOWN) {
-        Some(more) if more > 0 => write!(f, "\n    and {more} more"),
-        _ => Ok(()),
     }
 }

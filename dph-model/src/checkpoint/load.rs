@@ -3,15 +3,15 @@
 use std::collections::HashSet;
 
 use burn::tensor::{Device, TensorData};
-use dph_core::suggestion::nearest;
 use half::f16;
 use rayon::prelude::*;
 
+use super::misfit::Misfit;
 use super::open_tensors::{open_tensors, tensors_if_there};
 use super::origin::Origin;
 use super::reward_layer::is_of_reward_layer;
 use super::tensors::Tensors;
-use super::{CheckpointError, Misfit, ModelFiles, Precision};
+use super::{CheckpointError, ModelFiles, Precision};
 use crate::decoder::{Decoder, DecoderConfig, ParamKey, Part};
 use crate::family::{ConfigError, Family, FileTensor, Naming, has_output, names_class};
 
@@ -86,6 +86,15 @@ impl ModelFiles {
     /// As for [`causal_outline`](Self::causal_outline).
     pub fn outline(&self) -> Result<CausalOutline, CheckpointError> {
         self.outline_as(Family::decoder)
+    }
+
+    /// The configuration of a causal language model. No tensor is looked at.
+    ///
+    /// # Errors
+    ///
+    /// If the configuration is not supported, or that of an encoder.
+    pub fn causal_config(&self) -> Result<DecoderConfig, CheckpointError> {
+        Ok(describe(self, Family::causal_decoder)?.2)
     }
 
     fn outline_as(&self, shape: Shape) -> Result<CausalOutline, CheckpointError> {
@@ -166,28 +175,10 @@ pub(super) fn fit(
     superfluous: Vec<&str>,
     tensors: &Tensors,
 ) -> Result<(), CheckpointError> {
-    let mut misfit = Misfit::default();
-    for tensor in needed {
-        match tensors.info(&tensor.name) {
-            None => {
-                misfit.missing.push((
-                    tensor.name.clone(),
-                    nearest(&tensor.name, superfluous.iter().copied()).map(str::to_string),
-                ));
-            }
-            Some(info) if info.shape != tensor.shape => {
-                misfit.misshapen.push((tensor.name.clone(), tensor.shape.clone(), info.shape.clone()));
-            }
-            Some(info) if !info.element.is_readable() => {
-                misfit.unreadable.push((tensor.name.clone(), info.element.to_string()));
-            }
-            Some(_) => {}
-        }
-    }
-    misfit.superfluous = superfluous.into_iter().map(str::to_string).collect();
+    let misfit = Misfit::find(needed, superfluous, tensors);
     match misfit.is_empty() {
         true => Ok(()),
-        false => Err(CheckpointError::Misfit { path: tensors.path().into(), misfit }),
+        false => Err(CheckpointError::Misfit { path: tensors.path().into(), misfit: misfit.into() }),
     }
 }
 

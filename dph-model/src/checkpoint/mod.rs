@@ -20,6 +20,7 @@ mod head_tensors;
 mod hub;
 mod load;
 mod mapped;
+mod misfit;
 mod open_tensors;
 mod origin;
 mod precision;
@@ -38,7 +39,7 @@ pub use authors_head::authors_head;
 pub use classes::{classifier_class, is_known_class, is_token_classifier};
 pub use convert::{ConvertOptions, convert, convert_files, convert_with_score};
 pub use element::ElementType;
-pub use error::{CheckpointError, Misfit};
+pub use error::CheckpointError;
 pub use file_names::{
     ADAPTER_CONFIG_FILE, COMPANION_FILES, CONFIG_FILE, INDEX_FILE, TOKENIZER_FILE, WEIGHTS_FILE,
 };
@@ -48,6 +49,7 @@ pub use hash::content_hash;
 pub use hub::{locate, locate_here};
 pub(crate) use load::load;
 pub use load::{CausalOutline, LoadOptions};
+pub use misfit::Misfit;
 pub(crate) use origin::Origin;
 pub use precision::Precision;
 pub(crate) use save::save;

@@ -13,6 +13,9 @@ const NOT_JSON: [&str; 3] = ["NaN", "Infinity", "-Infinity"];
 /// A key whose null differs from its absence: without a window, not with the default one.
 const NULLABLE: &str = "sliding_window";
 
+/// The keys whose value is an object of settings. serde would also read a list of them.
+pub(super) const TABLES: [&str; 2] = ["rope_scaling", "rope_parameters"];
+
 /// The largest whole number below which f64 has every whole number.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
@@ -50,6 +53,11 @@ pub(crate) fn keys(text: &str) -> Result<Map<String, Value>, ConfigError> {
 /// Errors name the key.
 pub(super) fn read<T: DeserializeOwned>(keys: &Map<String, Value>) -> Result<T, ConfigError> {
     let keys = plain(keys);
+    let is_list = |key: &&str| keys.get(*key).is_some_and(|value| !value.is_object());
+    if let Some(key) = TABLES.into_iter().find(is_list) {
+        let problem = r#"expected an object, such as {"rope_type": "linear", "factor": 2.0}, or null"#.into();
+        return Err(ConfigError::Value { key: key.into(), value: keys[key].to_string(), problem });
+    }
     let parse = |keys: Map<String, Value>| serde_json::from_value::<T>(Value::Object(keys));
     parse(keys.clone()).map_err(|error| {
         let problem = error.to_string();
@@ -136,6 +144,16 @@ mod tests {
         };
         assert!(message("rms_norm_eps", "NaN").starts_with("`rms_norm_eps` = \"NaN\": invalid type: string"));
         assert!(message("rope_theta", "[1]").starts_with("`rope_theta` = [1]: invalid type: sequence"));
+        for (table, value) in
+            [("rope_parameters", "[]"), ("rope_scaling", r#"["linear"]"#), ("rope_scaling", "2")]
+        {
+            assert_eq!(
+                message(table, value),
+                format!(
+                    "`{table}` = {value}: expected an object, such as {{\"rope_type\": \"linear\", \"factor\": 2.0}}, or null"
+                )
+            );
+        }
         assert!(message("max_window_layers", "1.5").starts_with("`max_window_layers` = 1.5: invalid type"));
         assert!(
             message("rope_scaling", r#"{"rope_type": "llama3", "factor": "8"}"#)

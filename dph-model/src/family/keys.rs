@@ -7,6 +7,7 @@ use serde::forward_to_deserialize_any;
 use serde_json::{Map, Value};
 
 use super::bert::BertConfig;
+use super::config_text::TABLES;
 use super::gpt_neox::GptNeoxConfig;
 use super::gpt2::Gpt2Config;
 use super::llama::LlamaConfig;
@@ -33,7 +34,7 @@ pub fn unknown_keys(config: &Map<String, Value>) -> Vec<UnknownKey> {
     let Some(mut known) = family_keys(model_type) else { return Vec::new() };
     known.push("model_type");
     let mut unknown = unknown_in(config, &[], &known);
-    for table in ["rope_scaling", "rope_parameters"] {
+    for table in TABLES {
         if let (true, Some(Value::Object(keys))) = (known.contains(&table), config.get(table)) {
             unknown.extend(unknown_in(keys, &[table], &fields::<RopeScaling>()));
         }

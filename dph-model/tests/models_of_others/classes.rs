@@ -62,6 +62,20 @@ fn an_adapter_of_a_classifier_becomes_one() {
         fs::remove_dir_all(&merged).unwrap();
     }
 
+    // So does one with the layer whose configuration names another task, or none.
+    for task in [json!("CAUSAL_LM"), json!(null)] {
+        classifier(&adapted, 1);
+        let path = adapted.join("adapter_config.json");
+        let mut config: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        config["task_type"] = task;
+        fs::write(&path, config.to_string()).unwrap();
+        run(dir, &["convert", "adapter", "merged"]).ok();
+        assert_eq!(config_of(&merged)["architectures"], json!(["LlamaForSequenceClassification"]));
+        assert_eq!(head(&merged), head(&adapted));
+        assert!(!open(&merged).tensors().unwrap().contains_key("lm_head.weight"));
+        fs::remove_dir_all(&merged).unwrap();
+    }
+
     // A base that is a classifier keeps its class and, for as many rows, its names.
     model(&dir.join("base"), "LlamaForSequenceClassification", |tensors| {
         tensors.retain(|(name, ..)| name != "lm_head.weight");

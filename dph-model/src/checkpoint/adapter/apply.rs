@@ -99,8 +99,10 @@ impl Adapter<'_> {
                 "it has its own embedding {name}, but the output matrix of its base is the embedding, which PEFT leaves as it was; merge the adapter with PEFT, with `tie_word_embeddings` = false"
             )));
         }
+        let is_classifier =
+            self.config.is_classifier() || replaced.iter().any(|(_, ours)| is_classification_layer(ours));
         base.add_adapter(own, &replaced);
-        if self.config.is_classifier() {
+        if is_classifier {
             // The class has no output matrix.
             base.retain(|name| !is_output_matrix(name));
         }

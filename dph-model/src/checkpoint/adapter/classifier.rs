@@ -23,14 +23,17 @@ pub(super) fn is_classification_layer(name: &str) -> bool {
 }
 
 /// The configuration of the base of the adapter in `dir` with the class that the adapter was trained as, and as many classes as its layer
-/// has rows. An adapter of the task SEQ_CLS names neither.
+/// has rows. An adapter of the task SEQ_CLS, or with a layer of its own, names neither.
 pub(crate) fn adapted_config(
     dir: &Path,
     config: &AdapterConfig,
     base: String,
 ) -> Result<String, CheckpointError> {
     // Invalid text is an error where it is read.
-    let (true, Ok(mut keys)) = (config.is_classifier(), keys(&base)) else { return Ok(base) };
+    let rows = rows(dir)?;
+    let (true, Ok(mut keys)) = (config.is_classifier() || rows.is_some(), keys(&base)) else {
+        return Ok(base);
+    };
     let model_type = keys.get("model_type").and_then(Value::as_str).unwrap_or_default();
     let class = match model_type {
         "bert" => Some(ENCODER_CLASS),
@@ -41,7 +44,7 @@ pub(crate) fn adapted_config(
     if !named.is_some_and(|named| named.ends_with(CLASSIFIER)) {
         keys.insert("architectures".into(), json!([class]));
     }
-    match rows(dir)? {
+    match rows {
         Some(rows) if label_count(&keys) != Some(rows) => {
             let names: Vec<String> = (0..rows).map(|row| format!("LABEL_{row}")).collect();
             keys = labelled(keys, &names);
