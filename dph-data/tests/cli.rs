@@ -280,7 +280,7 @@ fn a_wrong_request_and_bad_data_have_status_two() {
         (&["show", "piqa", "--split", "train"], "there is: data/piqa/validation.jsonl"),
         (
             &["show", "piqa", "--data", "nowhere"],
-            "nowhere does not exist; name a file of rows, or the root of the data sets (--data, DPH_DATA)",
+            "nowhere does not exist; name a file of rows, or the root of the data sets (--data, DPH_DATA, or the argument of dph-data validate)",
         ),
         (&["show", "piqa", "--data", "nowhere.jsonl"], "split `validation`: nowhere.jsonl does not exist"),
         (&["validate", "nowhere.jsonl", "--task", "piqa"], "split `train`: nowhere.jsonl does not exist"),

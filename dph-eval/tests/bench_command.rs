@@ -330,7 +330,7 @@ fn a_wrong_request_is_told_before_any_work() {
         (&["model", "--task", "boolq", "--split", "test"], "found no rows of `boolq`, split `test`"),
         (
             &["model", "--task", "race_high"],
-            "none of these folders exists; set the data root with --data or DPH_DATA",
+            "none of these folders exists; data is not the root of the data sets",
         ),
         (&["model", "--task", "winogrande"], "there is: "),
         (&["model", "--task", "world", "--split", "dev"], "has no split `dev`; it has train, validation"),

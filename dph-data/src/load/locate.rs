@@ -8,6 +8,7 @@ use dph_core::path_kind::PathKind;
 
 use super::saved::{SAVED, is_marker, is_saved};
 use super::split_files::{Unclear, entries, folders_named, searched, split_files, split_name};
+use super::split_names::{known_splits, names, served_by};
 use crate::rows::{EXTENSIONS, FileName, RowsError, check_file};
 use crate::synthetic::World;
 use crate::task::{Source, Task};
@@ -28,6 +29,39 @@ pub enum LocateError {
         split: String,
         /// The files, or the first files of the sets.
         both: [String; 2],
+    },
+    /// The shards of the split have two formats.
+    #[error("the shards of the split `{split}` of `{task}` have two formats: {} and {}; write all in one format, or name the files in the task (key `files`)", both[0], both[1])]
+    Formats {
+        /// The task.
+        task: String,
+        /// The split.
+        split: String,
+        /// The first files of the formats.
+        both: [String; 2],
+    },
+    /// The number of a shard does not agree with the number of all shards in its name.
+    #[error(
+        "{}: this name says shard {number} of {of} of the split `{split}` of `{task}`, but {}; rename or remove it, or name the files to use in the \
+         task (key `files`)",
+        path.display(),
+        match of {
+            0 => "there is at least one shard".to_owned(),
+            1 => "the number of the only shard is 0".to_owned(),
+            of => format!("the numbers of {of} shards are 0 to {}", of - 1),
+        }
+    )]
+    ShardBeyond {
+        /// The task.
+        task: String,
+        /// The split.
+        split: String,
+        /// The file.
+        path: PathBuf,
+        /// The number of the shard in its name.
+        number: usize,
+        /// The number of all shards in its name.
+        of: usize,
     },
     /// The data root is neither a directory nor a regular file.
     #[error(transparent)]
@@ -55,16 +89,17 @@ pub enum LocateError {
 /// No file holds the split.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "found no rows of `{task}`, split `{split}`{}{}",
+    "found no rows of `{task}`, split `{split}`{}{}{}",
     match &looked_for[..] {
         [] => ": ".to_owned(),
         looked_for => format!(".\n  looked for: {}\n  ", looked_for.join(", ")),
     },
     match (&present[..], &folders[..]) {
-        ([], []) => "none of these folders exists; set the data root with --data or DPH_DATA".to_owned(),
+        ([], []) => "there is no file".to_owned(),
         ([], folders) => folders.join("; "),
         (present, _) => format!("there is: {}", present.join(", ")),
-    }
+    },
+    hub.as_ref().map_or_else(String::new, |hub| format!("{}{hub}", if looked_for.is_empty() { "; " } else { ".\n  " }))
 )]
 pub struct SplitNotFound {
     /// The task.
@@ -72,11 +107,13 @@ pub struct SplitNotFound {
     /// The split asked for.
     pub split: String,
     /// The names that were looked for, with their folders; empty if the data root is named as a file and does not exist.
-    pub looked_for: Vec<String>,
+    pub looked_for: Box<[String]>,
     /// The files that are in these folders; what is no regular file is said.
-    pub present: Vec<String>,
+    pub present: Box<[String]>,
     /// Without files, what is wrong with the folders that there are.
     pub folders: Box<[String]>,
+    /// What the repository on the hub has of it, if the task names one.
+    pub hub: Option<Box<str>>,
 }
 
 impl Task {
@@ -93,7 +130,7 @@ impl Task {
     ///
     /// # Errors
     /// No file ([`SplitNotFound`] lists the names that were searched for and the files that exist), several sets of files for one
-    /// name, a missing shard, or a root that is a pipe or a link to nothing.
+    /// name, shards of several formats, a shard that is missing or has a number beyond that of all, or a root that is a pipe or a link to nothing.
     pub fn locate(&self, root: &Path, split: &str) -> Result<Vec<PathBuf>, LocateError> {
         let Source::Files { folders, splits, files, .. } = &self.source else { return Ok(Vec::new()) };
         if let Some(files) = files.get(split) {
@@ -128,15 +165,19 @@ impl Task {
                 .collect(),
             present: there.iter().flat_map(|folder| listing(folder)).collect(),
             folders: match root.is_dir() {
-                true => std::iter::once(root)
-                    .chain(there.iter().map(PathBuf::as_path))
-                    .filter_map(empty)
-                    .collect(),
+                true => {
+                    let all = std::iter::once(root).chain(there.iter().map(PathBuf::as_path));
+                    let empty: Vec<String> = all.filter_map(empty).collect();
+                    let none = there.is_empty() && empty.is_empty();
+                    let none = none.then(|| without_folders(root, folders));
+                    empty.into_iter().chain(none).collect()
+                }
                 false => Box::new([format!(
-                    "{} does not exist; name a file of rows, or the root of the data sets (--data, DPH_DATA)",
+                    "{} does not exist; name a file of rows, or the root of the data sets (--data, DPH_DATA, or the argument of dph-data validate)",
                     root.display()
                 )]),
             },
+            hub: self.on_hub(split),
         }))
     }
 
@@ -151,10 +192,26 @@ impl Task {
         }
     }
 
+    /// What the repository of the task has of a split, in words.
+    fn on_hub(&self, split: &str) -> Option<Box<str>> {
+        let hub = self.hub.as_ref()?;
+        let said = match served_by(self, split) {
+            Some(served) => {
+                format!("`dph-data fetch` with --split {served} downloads it from {}", hub.repository)
+            }
+            None => format!("{} has no such split; it has {}", hub.repository, hub.splits().join(", ")),
+        };
+        Some(said.into())
+    }
+
     fn unclear(&self, split: &str, unclear: Unclear) -> LocateError {
         let (task, split) = (self.name.clone(), split.to_owned());
         match unclear {
             Unclear::Several(both) => LocateError::Ambiguous { task, split, both },
+            Unclear::Formats(both) => LocateError::Formats { task, split, both },
+            Unclear::Beyond { path, number, of } => {
+                LocateError::ShardBeyond { task, split, path, number, of }
+            }
             Unclear::Missing { there, number, of } => {
                 LocateError::MissingShard { task, split, number, shards: of, there }
             }
@@ -197,26 +254,23 @@ impl Task {
     }
 }
 
-/// The splits that a task with these keys knows, possibly with duplicates.
-fn known_splits<A, B>(
-    splits: &BTreeMap<String, A>,
-    files: &BTreeMap<String, B>,
-) -> impl Iterator<Item = String> {
-    let own: Vec<String> = splits.keys().chain(files.keys()).cloned().collect();
-    DEFAULT_SPLITS.iter().map(|(split, _)| (*split).to_owned()).chain(own)
-}
-
-const DEFAULT_SPLITS: [(&str, &[&str]); 3] =
-    [("train", &["train"]), ("validation", &["validation", "valid", "val", "dev"]), ("test", &["test"])];
-
-/// The names that files of a split may have.
-pub(super) fn names(splits: &BTreeMap<String, Vec<String>>, split: &str) -> Vec<String> {
-    if let Some(names) = splits.get(split) {
-        return names.clone();
-    }
-    match DEFAULT_SPLITS.iter().find(|(known, _)| *known == split) {
-        Some((_, names)) => names.iter().map(|name| (*name).to_owned()).collect(),
-        None => vec![split.to_owned()],
+/// What to do with a directory that has none of the folders of a task.
+fn without_folders(root: &Path, folders: &[String]) -> String {
+    let mut files = entries(root);
+    files.retain(|path| FileName::parse(path).is_some() && path.is_file());
+    files.sort();
+    let folder = folders.first().map(|folder| root.join(folder)).unwrap_or_else(|| root.to_owned());
+    match &files[..] {
+        [] => format!(
+            "none of these folders exists; {} is not the root of the data sets, or the rows of this task are not there",
+            root.display()
+        ),
+        [first, rest @ ..] => format!(
+            "none of these folders exists, but there is {}{}; name the file itself, or move it into {}",
+            first.display(),
+            if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) },
+            folder.display()
+        ),
     }
 }
 

@@ -13,6 +13,7 @@ mod pairs;
 mod saved;
 mod sets;
 mod split_files;
+mod split_names;
 mod split_rows;
 mod task_data;
 mod task_rows;

@@ -44,6 +44,10 @@ enum Shards {
 pub(super) enum Unclear {
     /// Two files or sets of shards.
     Several([String; 2]),
+    /// Shards of one set that have different formats.
+    Formats([String; 2]),
+    /// A shard whose number is not below that of all shards.
+    Beyond { path: PathBuf, number: usize, of: usize },
     /// The names of the shards that there are, and the number of one that is missing.
     Missing { there: Vec<PathBuf>, number: usize, of: Option<usize> },
 }
@@ -113,7 +117,9 @@ pub(super) fn split_files(folder: &Path, name: &str) -> Result<Vec<PathBuf>, Unc
     match (sets.next(), sets.next()) {
         (Some((key, files)), None) => one_set(&key, files),
         (Some(first), Some(second)) => {
-            Err(Unclear::Several([first, second].map(|(_, files)| described(&files))))
+            let are_parts = are_parts(&first, &second);
+            let both = [first, second].map(|(_, files)| described(&files));
+            Err(if are_parts { Unclear::Formats(both) } else { Unclear::Several(both) })
         }
         (None, _) => Ok(Vec::new()),
     }
@@ -174,13 +180,32 @@ fn one_set(key: &SetKey, files: Vec<(usize, PathBuf)>) -> Result<Vec<PathBuf>, U
     {
         return Err(Unclear::Several([first, second].map(|path| path.display().to_string())));
     }
-    let missing = (0..all).find(|number| files.binary_search_by_key(number, |(number, _)| *number).is_err());
     let of = matches!(key.shards, Shards::Known(_)).then_some(all);
+    if let (Some(of), Some((number, path))) = (of, files.iter().find(|(number, _)| *number >= all)) {
+        return Err(Unclear::Beyond { path: path.clone(), number: *number, of });
+    }
+    let missing = (0..all).find(|number| files.binary_search_by_key(number, |(number, _)| *number).is_err());
     let files: Vec<PathBuf> = files.into_iter().map(|(_, path)| path).collect();
     match missing {
         Some(number) => Err(Unclear::Missing { there: files, number, of }),
         None => Ok(files),
     }
+}
+
+/// Whether two sets are parts of one that differ in their format, not the same files in two formats.
+fn are_parts(
+    (key, files): &(SetKey, Vec<(usize, PathBuf)>),
+    (other, others): &(SetKey, Vec<(usize, PathBuf)>),
+) -> bool {
+    let stem = |path: &PathBuf| FileName::parse(path).map(|name| name.stem.to_ascii_lowercase());
+    let is_same = |(number, path): &(usize, PathBuf), (of_other, other): &(usize, PathBuf)| match key.shards {
+        Shards::Named => stem(path) == stem(other),
+        _ => number == of_other,
+    };
+    let is_twice = |file: &(usize, PathBuf)| others.iter().any(|other| is_same(file, other));
+    key.shards != Shards::None
+        && (&key.folder, &key.shards) == (&other.folder, &other.shards)
+        && !files.iter().any(is_twice)
 }
 
 fn described(files: &[(usize, PathBuf)]) -> String {
@@ -256,6 +281,8 @@ mod tests {
             match split_files(folder.path(), "train") {
                 Ok(files) => files.iter().map(|path| text(path)).collect::<Vec<_>>().join(" "),
                 Err(Unclear::Several(both)) => format!("both {}", both.join(", ").replace(&prefix, "")),
+                Err(Unclear::Formats(both)) => format!("formats {}", both.join(", ").replace(&prefix, "")),
+                Err(Unclear::Beyond { path, number, of }) => format!("{} is {number} of {of}", text(&path)),
                 Err(Unclear::Missing { number, of, .. }) => format!("without {number} of {of:?}"),
             }
         };
@@ -269,7 +296,20 @@ mod tests {
         assert_eq!(found(&numbered), "train/0.csv train/9.csv train/10.csv");
         assert_eq!(found(&["train/0000.parquet", "train/readme.txt"]), "train/0000.parquet");
         assert_eq!(found(&["train/x-1-of-2.csv"]), "without 0 of Some(2)");
-        assert_eq!(found(&["train/a.jsonl", "train/b.csv"]), "both train/b.csv, train/a.jsonl");
+        assert_eq!(found(&["train/a.jsonl", "train/b.csv"]), "formats train/b.csv, train/a.jsonl");
+        assert_eq!(found(&["train/a.jsonl", "train/A.csv"]), "both train/A.csv, train/a.jsonl");
+        assert_eq!(found(&["train/0000.csv", "train/0001.txt"]), "formats train/0000.csv, train/0001.txt");
+        assert_eq!(
+            found(&["train-0-of-2.csv", "train-1-of-2.txt"]),
+            "formats train-0-of-2.csv, train-1-of-2.txt"
+        );
+        assert_eq!(
+            found(&["train-0-of-1.csv", "train-0-of-1.txt"]),
+            "both train-0-of-1.csv, train-0-of-1.txt"
+        );
+        assert_eq!(found(&["train-0-of-1.csv", "train-1-of-1.csv"]), "train-1-of-1.csv is 1 of 1");
+        assert_eq!(found(&["train/x-7-of-3.csv"]), "train/x-7-of-3.csv is 7 of 3");
+        assert_eq!(found(&["train-0-of-0.csv"]), "train-0-of-0.csv is 0 of 0");
         assert_eq!(found(&["TRAIN.Jsonl.gz"]), "TRAIN.Jsonl.gz");
         assert_eq!(
             found(&["data/train-1-of-2-ab.csv", "data/train-0-of-2-cd.csv"]),

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::locate::names;
+use super::split_names::names;
 use crate::rows::{Reading, Row, RowsError, read};
 use crate::task::{Source, Task};
 

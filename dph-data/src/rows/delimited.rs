@@ -4,11 +4,11 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use csv::{ByteRecord, Reader, ReaderBuilder};
-use dph_core::encoding::not_utf8;
 use dph_core::terminal::numbers::counted;
 use serde_json::{Map, Value as Json};
 
 use super::error::RowsError;
+use super::file_encoding::FileEncoding;
 use super::problem::{NUL, RowProblem, SkipReason};
 use super::quoting::{Quoting, quoting};
 use super::read::BYTE_ORDER_MARK;
@@ -45,8 +45,9 @@ fn parse(path: &Path, bytes: &[u8], delimiter: u8, quotes: bool) -> Result<Vec<R
         }
         None => (bytes, evident_delimiter(bytes, delimiter, quotes).map_err(damaged)?),
     };
+    let encoding = FileEncoding::new(bytes);
     let mut reader = reader(bytes, delimiter, quotes);
-    let header = names(path, lines.number, reader.byte_headers().map_err(damaged)?)?;
+    let header = names(path, lines.number, &encoding, reader.byte_headers().map_err(damaged)?)?;
     let mut rows = Vec::new();
     let mut record = ByteRecord::new();
     while reader.read_byte_record(&mut record).map_err(damaged)? {
@@ -62,7 +63,7 @@ fn parse(path: &Path, bytes: &[u8], delimiter: u8, quotes: bool) -> Result<Vec<R
         let source = &source[blank..];
         let checked = check_joined(source, &header, &record)
             .and_then(|()| if quotes { check_quotes(source, delimiter) } else { Ok(()) });
-        rows.push(Row { number, fields: checked.and_then(|()| fields(&header, &record)) });
+        rows.push(Row { number, fields: checked.and_then(|()| fields(&header, &record, &encoding)) });
     }
     Ok(rows)
 }
@@ -138,13 +139,18 @@ impl Lines {
 }
 
 /// The names of the columns, in this line. Columns without a name may be several.
-fn names(path: &Path, line: usize, header: &ByteRecord) -> Result<Vec<String>, RowsError> {
+fn names(
+    path: &Path,
+    line: usize,
+    encoding: &FileEncoding<'_>,
+    header: &ByteRecord,
+) -> Result<Vec<String>, RowsError> {
     let mut known = HashSet::new();
     let name = |name: &[u8]| {
         let name = std::str::from_utf8(name).map_err(|_| RowsError::Damaged {
             path: path.to_owned(),
             line: Some(line),
-            message: format!("the name of a column {}", not_utf8(name)),
+            message: format!("the name of a column {}", encoding.not_utf8(name)),
         })?;
         if !name.is_empty() && !known.insert(name.to_owned()) {
             return Err(RowsError::same_columns(path, Some(line), name));
@@ -189,7 +195,11 @@ fn check_quotes(source: &[u8], delimiter: u8) -> Result<(), RowProblem> {
     Err(RowProblem::new(SkipReason::Unreadable, message))
 }
 
-fn fields(header: &[String], record: &ByteRecord) -> Result<Map<String, Json>, RowProblem> {
+fn fields(
+    header: &[String],
+    record: &ByteRecord,
+    encoding: &FileEncoding<'_>,
+) -> Result<Map<String, Json>, RowProblem> {
     let unreadable = |message: String| RowProblem::new(SkipReason::Unreadable, message);
     if header.len() != record.len() {
         let message = format!("{} columns where the first line has {}", record.len(), header.len());
@@ -201,7 +211,7 @@ fn fields(header: &[String], record: &ByteRecord) -> Result<Map<String, Json>, R
         .map(|(name, value)| match std::str::from_utf8(value) {
             Ok(text) if text.contains('\0') => Err(unreadable(format!("the column `{name}` {NUL}"))),
             Ok(text) => Ok((name.clone(), Json::String(text.to_owned()))),
-            Err(_) => Err(unreadable(format!("the column `{name}` {}", not_utf8(value)))),
+            Err(_) => Err(unreadable(format!("the column `{name}` {}", encoding.not_utf8(value)))),
         })
         .collect()
 }

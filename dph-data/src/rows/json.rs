@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use super::error::RowsError;
 use super::json_extent::without_blanks;
 use super::json_table::{NO_ROWS, rows};
-use super::json_values::{JsonValue, Start, elements, not_json, sequence};
+use super::json_values::{JsonValue, Start, elements, not_json, place_of, sequence};
 use super::problem::RowProblem;
 use super::python_numbers::{marked, without_marks};
 use super::row::{Row, object};
@@ -57,7 +57,10 @@ fn unreadable(path: &Path, bytes: &[u8]) -> RowsError {
         Ok(_) => damaged(None, NO_ROWS.to_owned()),
         Err(error) => {
             let remedy = if error.is_eof() { "; is the file complete?" } else { "" };
-            damaged(Some(error.line()), format!("{}{remedy}", not_json(bytes, &error, Start::default())))
+            damaged(
+                Some(place_of(bytes, &error).0),
+                format!("{}{remedy}", not_json(bytes, &error, Start::default())),
+            )
         }
     }
 }

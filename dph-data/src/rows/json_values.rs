@@ -3,6 +3,7 @@
 use dph_core::encoding::not_utf8;
 use serde_json::{Deserializer, Value as Json};
 
+use super::file_encoding::FileEncoding;
 use super::json_extent::{Behind, behind, closed, has_object, line_length, without_blanks};
 use super::json_keys::{MarkedJson, twice};
 use super::json_place::{named, steps_to_end};
@@ -41,6 +42,7 @@ pub fn read_json(text: &str) -> Result<Json, RowProblem> {
 
 /// The values of JSON Lines. Several values may be in one line, and one may extend over several lines.
 pub(super) fn sequence(bytes: &[u8]) -> Vec<JsonValue> {
+    let encoding = FileEncoding::new(bytes);
     let mut values = Vec::new();
     let mut text = Text { bytes, at: 0, line: 1 };
     while text.skip_blanks() {
@@ -58,7 +60,7 @@ pub(super) fn sequence(bytes: &[u8]) -> Vec<JsonValue> {
                 }
             },
             Err(error) => {
-                let start = Start { line: None, column: text.column() };
+                let start = Start { line: None, column: text.column(), file: Some(&encoding) };
                 let (value, length) = unreadable(rest, line, start, &error);
                 (value, length, false)
             }
@@ -71,6 +73,7 @@ pub(super) fn sequence(bytes: &[u8]) -> Vec<JsonValue> {
 
 /// The elements of an array that is the whole text; `None` if there is no such array.
 pub(super) fn elements(bytes: &[u8]) -> Option<Vec<JsonValue>> {
+    let encoding = FileEncoding::new(bytes);
     let mut values = Vec::new();
     let mut text = Text { bytes, at: 0, line: 1 };
     text.expect(b'[')?;
@@ -86,7 +89,7 @@ pub(super) fn elements(bytes: &[u8]) -> Option<Vec<JsonValue>> {
                     if length == rest.len() {
                         return None;
                     }
-                    let start = Start { line: Some(line), column: text.column() };
+                    let start = Start { line: Some(line), column: text.column(), file: Some(&encoding) };
                     let message = not_json(&rest[..length], &error, start);
                     (Err(RowProblem::new(SkipReason::Unreadable, message)), length, false)
                 }
@@ -185,7 +188,7 @@ fn without_mark(line: &[u8]) -> &[u8] {
 fn unreadable(
     rest: &[u8],
     line: usize,
-    start: Start,
+    start: Start<'_>,
     error: &serde_json::Error,
 ) -> (Result<Json, RowProblem>, usize) {
     let problem = |message| Err(RowProblem::new(SkipReason::Unreadable, message));
@@ -225,28 +228,43 @@ fn unreadable(
 }
 
 /// Where a text starts in its file.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Start {
+#[derive(Clone, Copy, Default)]
+pub(super) struct Start<'a> {
     /// The line, if a message has to say the line.
     pub line: Option<usize>,
     /// The number of bytes before it in this line.
     pub column: usize,
+    /// The file, which has one encoding.
+    pub file: Option<&'a FileEncoding<'a>>,
+}
+
+/// The line and the column of an error, from 1. Where a text ends early they are those of its last character, not of blank lines behind it.
+pub(super) fn place_of(text: &[u8], error: &serde_json::Error) -> (usize, usize) {
+    let (line, column) = (error.line().max(1), error.column());
+    if !error.is_eof() {
+        return (line, column);
+    }
+    let text = text.trim_ascii_end();
+    let start = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+    (1 + text[..start].iter().filter(|byte| **byte == b'\n').count(), text.len() - start)
 }
 
 /// Why a text is not JSON, in words.
-pub(super) fn not_json(text: &[u8], error: &serde_json::Error, start: Start) -> String {
-    let column = error.column() + if error.line() <= 1 { start.column } else { 0 };
+pub(super) fn not_json(text: &[u8], error: &serde_json::Error, start: Start<'_>) -> String {
+    let (error_line, error_column) = place_of(text, error);
+    let column = error_column + if error_line == 1 { start.column } else { 0 };
     let place = match start.line {
-        Some(first) => format!("line {}, column {column}", first + error.line().saturating_sub(1)),
+        Some(first) => format!("line {}, column {column}", first + error_line - 1),
         None => format!("column {column}"),
     };
     let lines = text.split(|byte| *byte == b'\n');
-    let before: usize = lines.clone().take(error.line().saturating_sub(1)).map(|line| line.len() + 1).sum();
-    let line = lines.into_iter().nth(error.line().saturating_sub(1)).unwrap_or_default();
+    let before: usize = lines.clone().take(error_line - 1).map(|line| line.len() + 1).sum();
+    let line = lines.into_iter().nth(error_line - 1).unwrap_or_default();
     if std::str::from_utf8(line).is_err() {
-        return format!("the text ({place}) {}", not_utf8(line));
+        let said = start.file.map_or_else(|| not_utf8(line), |file| file.not_utf8(line));
+        return format!("the text ({place}) {said}");
     }
-    let at = error.column().saturating_sub(1).min(line.len());
+    let at = error_column.saturating_sub(1).min(line.len());
     // The error is behind the minus.
     let start = if at > 0 && line[at - 1] == b'-' { at - 1 } else { at };
     let steps = steps_to_end(&text[..before + start]);
@@ -267,7 +285,7 @@ pub(super) fn not_json(text: &[u8], error: &serde_json::Error, start: Start) -> 
             "more than 127 lists and objects inside of one another, which are not read"
         }
         "key must be a string" => "a key needs double quotation marks, as json.dumps writes them",
-        "expected value" | "expected ident" => known_word(line, error.column()).unwrap_or("expected value"),
+        "expected value" | "expected ident" => known_word(line, error_column).unwrap_or("expected value"),
         what => what,
     };
     format!("not JSON: {what} ({place})")

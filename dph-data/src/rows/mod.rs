@@ -2,6 +2,7 @@
 
 mod delimited;
 mod error;
+mod file_encoding;
 mod format;
 mod json;
 mod json_extent;

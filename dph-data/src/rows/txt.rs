@@ -1,9 +1,9 @@
 //! txt: plain text. A line that consists of `<|endoftext|>` separates documents; without such a line the file is one document.
 //! A row has one field, `text`.
 
-use dph_core::encoding::not_utf8;
 use serde_json::{Map, Value as Json};
 
+use super::file_encoding::FileEncoding;
 use super::problem::{NUL, RowProblem, SkipReason};
 use super::row::Row;
 
@@ -11,6 +11,7 @@ const SEPARATOR: &str = "<|endoftext|>";
 
 /// The documents of a text file. Documents of whitespace only are ignored.
 pub(super) fn parse(bytes: &[u8]) -> Vec<Row> {
+    let encoding = FileEncoding::new(bytes);
     let mut rows = Vec::new();
     let mut document: Vec<&[u8]> = Vec::new();
     let mut first = 1;
@@ -22,21 +23,21 @@ pub(super) fn parse(bytes: &[u8]) -> Vec<Row> {
         }
         let text = std::mem::take(&mut document).join(&b'\n');
         if !text.trim_ascii().is_empty() {
-            rows.push(Row { number: first, fields: fields(text) });
+            rows.push(Row { number: first, fields: fields(text, &encoding) });
         }
         first = index + 2;
     }
     rows
 }
 
-fn fields(text: Vec<u8>) -> Result<Map<String, Json>, RowProblem> {
+fn fields(text: Vec<u8>, encoding: &FileEncoding<'_>) -> Result<Map<String, Json>, RowProblem> {
     match String::from_utf8(text) {
         Ok(text) if text.contains('\0') => {
             Err(RowProblem::new(SkipReason::Unreadable, format!("the document {NUL}")))
         }
         Ok(text) => Ok(Map::from_iter([("text".to_owned(), Json::String(text.trim().to_owned()))])),
         Err(error) => {
-            let message = format!("the document {}", not_utf8(error.as_bytes()));
+            let message = format!("the document {}", encoding.not_utf8(error.as_bytes()));
             Err(RowProblem::new(SkipReason::Unreadable, message))
         }
     }

@@ -211,13 +211,10 @@ fn columns_of_one_name() {
 
 #[test]
 fn encodings_are_named() {
-    read(TASK, "rows.csv", b"q,a,b,g\nIt\x92s,x,y,0\nCaf\xE9,x,y,0\n").expect(
-        &[],
-        &[
-            "rows.csv:2: the column `q` is not UTF-8, but probably Windows-1252",
-            "rows.csv:3: the column `q` is not UTF-8, but probably Latin-1",
-        ],
-    );
+    for (text, says) in [(&b"It\x92s"[..], "Windows-1252"), (b"Caf\xE9", "Latin-1")] {
+        read(TASK, "rows.csv", [b"q,a,b,g\n", text, b",x,y,0\n"].concat())
+            .expect(&[], &[&format!("rows.csv:2: the column `q` is not UTF-8, but probably {says}")]);
+    }
     read(TASK, "rows.csv", b"Gr\xF6\xDFe,a,b,g\nq,x,y,0\n")
         .expect(&[], &["rows.csv:1: the name of a column is not UTF-8"]);
     read(TASK, "rows.tsv", b"q\0\t\0a\0\n\0").expect(&[], &["not UTF-8, but UTF-16", "iconv -f utf-16le"]);
@@ -226,6 +223,20 @@ fn encodings_are_named() {
         .expect(&[], &["not UTF-8, but UTF-32", "iconv -f utf-32 "]);
     read("name = 't'\nkind = 'text'\ntext = '{{ text }}'\n", "rows.txt", b"Caf\xE9")
         .expect(&[], &["the document is not UTF-8, but probably Latin-1"]);
+    // A file has one encoding, and its rows one advice.
+    let rows = b"q,a,b,g\nQ,caf\xE9,y,0\nR,it\x92s,y,1\nS,\xC3\xA9,y,1\nT,\xE9\0,y,1\n";
+    let found = read(TASK, "rows.csv", rows);
+    found.expect(&["user: S -> é / *y"], &["rows.csv:5: the column `a` is not text: it holds zero bytes"]);
+    for (line, problem) in found.problems.iter().enumerate().take(2) {
+        let says = format!("rows.csv:{}: the column `a` is not UTF-8, but probably Windows-1252", line + 2);
+        assert!(problem.contains(&says) && problem.contains("iconv -f windows-1252 "), "{problem}");
+    }
+    let found = read(
+        "name = 't'\nkind = 'text'\ntext = '{{ text }}'\n",
+        "rows.txt",
+        b"Caf\xE9\n<|endoftext|>\nIt\x92s",
+    );
+    assert!(found.problems.iter().all(|problem| problem.contains("Windows-1252")), "{found:?}");
     read(TASK, "rows.jsonl", b"{\"q\": \"Caf\xE9\"}\n")
         .expect(&[], &["rows.jsonl:1: the text (column ", "is not UTF-8, but probably Latin-1"]);
 }

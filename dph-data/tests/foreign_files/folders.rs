@@ -107,6 +107,76 @@ fn shards_that_are_missing() {
         .expect(&[], &["shard 1 is missing"]);
 }
 
+#[test]
+fn shards_beyond_the_number_of_all() {
+    let three = "rename or remove it, or name the files to use in the task (key `files`)";
+    read(&["preference/train-00007-of-00003.jsonl"]).expect(
+        &[],
+        &[
+            "preference/train-00007-of-00003.jsonl: this name says shard 7 of 3 of the split `train` of `preference`",
+            "but the numbers of 3 shards are 0 to 2; ",
+            three,
+        ],
+    );
+    read(&[
+        "preference/data/train-00000-of-00002-ab.jsonl",
+        "preference/data/train-00001-of-00002-ab.jsonl",
+        "preference/data/train-00002-of-00002-ab.jsonl",
+    ])
+    .expect(&[], &["train-00002-of-00002-ab.jsonl: this name says shard 2 of 2 ", "are 0 to 1"]);
+    // Numbers that begin with 1.
+    read(&["preference/train/x-1-of-2.jsonl", "preference/train/x-2-of-2.jsonl"])
+        .expect(&[], &["preference/train/x-2-of-2.jsonl: ", "are 0 to 1"]);
+    read(&["preference/train-00001-of-00001.jsonl"]).expect(&[], &["the number of the only shard is 0"]);
+    read(&["preference/train-00000-of-00000.jsonl"]).expect(&[], &["there is at least one shard"]);
+}
+
+#[test]
+fn shards_of_two_formats() {
+    for files in [
+        ["preference/train-00000-of-00002.jsonl", "preference/train-00001-of-00002.ndjson"],
+        ["preference/train/0000.jsonl", "preference/train/0001.jsonl.gz"],
+        ["preference/train/part-a.jsonl", "preference/train/part-b.ndjson"],
+    ] {
+        let both = format!("have two formats: {} and {}; write all in one format", files[0], files[1]);
+        let found = read(&files);
+        found.expect(&[], &["the shards of the split `train` of `preference` have two formats: "]);
+        let other = format!("have two formats: {} and {}; write all in one format", files[1], files[0]);
+        assert!([both, other].iter().any(|says| found.problems[0].contains(says)), "{:?}", found.problems);
+    }
+    // These are the same rows in two formats.
+    for files in [
+        ["preference/train/part-a.jsonl", "preference/train/part-a.ndjson"],
+        ["preference/train-00000-of-00001.jsonl", "preference/train-00000-of-00001.ndjson"],
+    ] {
+        read(&files).expect(&[], &["is there twice"]);
+    }
+}
+
+/// A directory that is no data root says what to do, in the same words in every program.
+#[test]
+fn folders_that_hold_no_data_sets() {
+    read(&["train.jsonl", "x.csv", "notes.md"]).expect(
+        &[],
+        &["none of these folders exists, but there is train.jsonl and 1 more; name the file itself, or move it into preference"],
+    );
+    read(&["other/train.jsonl"]).expect(
+        &[],
+        &[
+            "none of these folders exists; ",
+            " is not the root of the data sets, or the rows of this task are not there",
+        ],
+    );
+    let root = tempfile::tempdir().unwrap();
+    write(root.path(), "boolq/train.jsonl", "{}");
+    let missing = |split: &str| judge("boolq", root.path(), split);
+    missing("validation").expect(
+        &[],
+        &["boolq/train.jsonl", "`dph-data fetch` with --split validation downloads it from google/boolq"],
+    );
+    missing("test").expect(&[], &["google/boolq has no such split; it has train, validation"]);
+}
+
 /// A split that is not clear is an error for those, too, who can do without the split.
 #[test]
 fn splits_that_are_not_clear_are_not_left_out() {

@@ -255,6 +255,65 @@ fn very_many_objects_in_one_line() {
     }
 }
 
+/// The end of a text that is cut is in its last line, not in an empty one behind it.
+#[test]
+fn texts_that_are_cut() {
+    for (name, text, says) in [
+        (
+            "rows.json",
+            format!("[{PAIR},\n{{\"prompt\": \"B\",\n"),
+            "rows.json:2: not JSON: EOF while parsing a value (column 15); is the file complete?",
+        ),
+        (
+            "rows.json",
+            format!("[\n{PAIR},\n{PAIR}\n\n \n"),
+            "rows.json:3: not JSON: EOF while parsing a list (column ",
+        ),
+        (
+            "rows.json",
+            "{\"data\": [\r\n  {\r\n".to_owned(),
+            "rows.json:2: not JSON: EOF while parsing an object (column 3)",
+        ),
+        ("rows.json", format!("[{PAIR}"), "rows.json:1: not JSON: EOF while parsing a list (column "),
+    ] {
+        read(name, &text).expect(&[], &[says]);
+    }
+    read("rows.jsonl", &format!("{PAIR}\n{{\n \"prompt\": \"B\",\n\n"))
+        .expect(&[READ], &["rows.jsonl:2: not JSON: EOF while parsing a value (line 3, column 15)"]);
+}
+
+/// A file is converted as a whole.
+#[test]
+fn texts_in_another_encoding() {
+    let folder = tempfile::tempdir().unwrap();
+    let text: Vec<u8> = [PAIR.replace("Who", "caf\u{e9}"), PAIR.to_owned(), PAIR.replace("Who", "it\u{92}s")]
+        .join("\n")
+        .chars()
+        .map(|c| c as u8)
+        .collect();
+    for (name, text) in [
+        ("rows.jsonl", text.clone()),
+        (
+            "rows.json",
+            [
+                b"[",
+                &text.iter().map(|byte| if *byte == b'\n' { b',' } else { *byte }).collect::<Vec<_>>()[..],
+                b"]",
+            ]
+            .concat(),
+        ),
+    ] {
+        let found = judge("preference", &write(folder.path(), name, text), "train");
+        assert_eq!((found.documents.len(), found.problems.len()), (1, 2), "{found:?}");
+        for problem in &found.problems {
+            assert!(
+                problem.contains("probably Windows-1252; convert the file (iconv -f windows-1252 "),
+                "{problem}"
+            );
+        }
+    }
+}
+
 #[test]
 fn objects_that_hold_no_rows() {
     read("rows.json", "{\"a\": [{}], \"b\": [{}], \"c\": 1}")

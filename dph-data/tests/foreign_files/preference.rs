@@ -383,3 +383,47 @@ fn errors_name_the_fields_that_there_are() {
     let many: serde_json::Map<_, _> = (0..20).map(|index| (format!("f{index}"), index.into())).collect();
     read_as(task, &[many.into()]).expect(&[], &["`f10`, `f11` and 8 more"]);
 }
+
+/// What holds neither text nor messages is named as a field.
+#[test]
+fn fields_that_are_no_text() {
+    let must = "must be text or messages, objects with `role` and `content` (or `from` and `value`), but is ";
+    for (value, kind) in [(json!(5), "a number"), (json!(true), "a boolean"), (json!(1.5), "a number")] {
+        read(&[pair(&value)]).expect(&[], &[&format!("the field `prompt` {must}{kind}")]);
+        read(&[json!({ "prompt": "Q", "chosen": value, "rejected": "y" })])
+            .expect(&[], &[&format!("the field `chosen` {must}{kind}")]);
+    }
+    let task = "name = 't'\nkind = 'preference'\nprompt = 'q'\nchosen = 'better'\nrejected = 'worse.text'\n";
+    let folder = tempfile::tempdir().unwrap();
+    let task = write(folder.path(), "t.toml", task);
+    let row = |q: Json, worse: Json| json!({ "q": q, "better": "x", "worse": { "text": worse } });
+    let rows = [row(3.into(), "y".into()), row("Q".into(), 4.into())];
+    read_as(task.to_str().unwrap(), &rows).expect(
+        &[],
+        &[
+            "rows.jsonl:1: the field `q` (for `prompt`) must be text",
+            "rows.jsonl:2: the field `worse.text` (for `rejected`) must be text",
+        ],
+    );
+    let task = write(folder.path(), "c.toml", "name = 't'\nkind = 'instruction'\nmessages = 'talk'\n");
+    read_as(task.to_str().unwrap(), &[json!({ "talk": 7 })])
+        .expect(&[], &[&format!("the field `talk` (for `messages`) {must}a number")]);
+}
+
+#[test]
+fn contents_without_parts() {
+    let says = |role: &str, key: &str| {
+        format!("message 1 in `{key}` (`{role}`) has an empty list as its content; write its text")
+    };
+    read(&[
+        pair(&json!([message("user", json!([]))])),
+        json!({ "prompt": "Q", "chosen": message("assistant", json!([])), "rejected": "y" }),
+        pair(&json!([{ "from": "human", "value": [] }])),
+    ])
+    .expect(
+        &[],
+        &[&says("user", "prompt"), &says("assistant", "chosen"), "rows.jsonl:3: message 1 in `prompt`"],
+    );
+    read(&[pair(&json!([message("user", "")])), pair(&json!([message("user", json!([{ "text": "" }]))]))])
+        .expect(&["user:  -> *x / y"; 2], &[]);
+}

@@ -4,11 +4,11 @@ use std::collections::hash_map::{Entry, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::super::split_names::names_of;
 use super::client::Client;
 use super::error::HubProblem;
 use super::event::FetchEvent;
 use super::listing::{RemoteFile, list};
-use super::places::names_of;
 use crate::task::{HubFiles, HubSource, Task, extension};
 
 /// A file to download.

@@ -8,8 +8,9 @@ use std::sync::Mutex;
 use dph_core::hub::{HUB_PREFIX, user_cache};
 use dph_core::terminal::say;
 
+use super::super::split_names::served_by;
 use super::error::FetchError;
-use super::places::{is_there, served_by};
+use super::places::is_there;
 use super::settings::HubSettings;
 use super::shown::{fetch_and_show, origin_lines};
 use super::split::missing_splits;

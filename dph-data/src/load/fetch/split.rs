@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use super::super::split_names::served_by;
 use super::error::{FetchError, HubProblem};
 use super::event::FetchEvent;
-use super::places::{folder_of, is_there, served_by};
+use super::places::{folder_of, is_there};
 use super::settings::HubSettings;
 use crate::task::{HubSource, Source, Task};
 

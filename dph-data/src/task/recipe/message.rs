@@ -31,9 +31,18 @@ pub(super) fn messages(key: &str, value: Json) -> Result<Vec<Message>, RowProble
         Json::Array(items) => {
             items.into_iter().enumerate().map(|(index, item)| message(key, index, item)).collect()
         }
-        item => Ok(vec![message(key, 0, item)?]),
+        item @ Json::Object(_) => Ok(vec![message(key, 0, item)?]),
+        other => Err(no_messages(&format!("`{key}`"), &other)),
     }
 }
+
+/// The problem of a value that is neither text nor messages, with its name in words.
+pub(super) fn no_messages(name: &str, value: &Json) -> RowProblem {
+    let message = format!("{name} must be {MESSAGES}, but is {}", kind(value));
+    RowProblem::new(SkipReason::WrongType, message)
+}
+
+const MESSAGES: &str = "text or messages, objects with `role` and `content` (or `from` and `value`)";
 
 /// The keys of objects that hold the messages of a conversation.
 pub(super) const CONVERSATIONS: [&str; 3] = ["messages", "conversation", "conversations"];
@@ -53,10 +62,7 @@ fn message(key: &str, index: usize, value: Json) -> Result<Message, RowProblem> 
     let wrong = |message| RowProblem::new(SkipReason::WrongType, message);
     let number = index + 1;
     let Json::Object(mut fields) = value else {
-        return Err(wrong(format!(
-            "`{key}` must be text or messages, objects with `role` and `content` (or `from` and `value`), but message {number} is {}",
-            kind(&value)
-        )));
+        return Err(wrong(format!("`{key}` must be {MESSAGES}, but message {number} is {}", kind(&value))));
     };
     let names = fields.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     let there = if names.is_empty() { "nothing".to_owned() } else { names };
@@ -103,6 +109,11 @@ fn message(key: &str, index: usize, value: Json) -> Result<Message, RowProblem> 
         Some(Json::Null) => {
             return Err(wrong(format!(
                 "message {number} in `{key}` (`{role}`) has the content null; write its text, and an empty one where it only calls tools"
+            )));
+        }
+        Some(Json::Array(parts)) if parts.is_empty() => {
+            return Err(wrong(format!(
+                "message {number} in `{key}` (`{role}`) has an empty list as its content; write its text, and an empty one where it only calls tools"
             )));
         }
         Some(content) => Content::deserialize(content)

@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use super::message::messages;
+use super::message::{messages, no_messages};
 use super::message_text::conversation;
 use super::template::{Expr, Fields};
 use super::values::{is_missing, kind_name};
@@ -62,7 +62,7 @@ pub(crate) fn answer(
     expression: &Expr,
     fields: &Fields<'_>,
 ) -> Result<(Vec<Message>, String), RowProblem> {
-    let mut messages = match json(key, expression.require(fields)?)? {
+    let mut messages = match field(key, expression, expression.require(fields)?)? {
         Json::String(text) => match conversation(key, &text)? {
             Some(messages) => messages,
             None => return Ok((Vec::new(), text)),
@@ -92,7 +92,7 @@ fn given_prompt(expression: &Expr, fields: &Fields<'_>) -> Result<Vec<Message>, 
     if is_missing(&value) {
         return Ok(Vec::new());
     }
-    from_json(json("prompt", value)?)
+    from_json(field("prompt", expression, value)?)
 }
 
 /// The messages of a prompt in a request, which are read as those of rows: the prompt is a text, a message or a list of messages, roles have
@@ -128,6 +128,17 @@ fn from_json(prompt: Json) -> Result<Vec<Message>, RowProblem> {
         }),
         value => messages("prompt", value),
     }
+}
+
+/// The text or the messages in a field.
+fn field(key: &str, expression: &Expr, value: minijinja::Value) -> Result<Json, RowProblem> {
+    let value = json(key, value)?;
+    if matches!(value, Json::String(_) | Json::Array(_) | Json::Object(_)) {
+        return Ok(value);
+    }
+    let source = expression.source();
+    let of_key = if source == key { String::new() } else { format!(" (for `{key}`)") };
+    Err(no_messages(&format!("the field `{source}`{of_key}"), &value))
 }
 
 fn json(key: &str, value: minijinja::Value) -> Result<Json, RowProblem> {
