@@ -268,6 +268,24 @@ fn the_pooler_of_a_head_learns_at_its_own_rate() {
 }
 
 #[test]
+fn settings_without_effect_are_a_warning() {
+    let dir = tiny("tiny.gguf");
+    let dir = dir.path();
+    let told = |changes: &[&str]| {
+        let changes = set(&[
+            &["stage.dph.optimiser={ lr = 3e-3, no_decay = ['bias'], head = { lr_factor = 2.0 } }"],
+            changes,
+        ]
+        .concat());
+        let told = said(&succeed(&mut train_in(dir, "run", &[&changes[..], &["--dry-run"]].concat())));
+        told.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    let frozen = told(&["stage.dph.trainable=none"]);
+    assert!(frozen.contains("so `head` and `no_decay` of its `optimiser` has no effect"), "{frozen}");
+    assert!(!told(&["stage.dph.trainable=all"]).contains("has no effect"));
+}
+
+#[test]
 fn contradictions_are_told_before_anything_is_loaded() {
     let dir = place();
     let dir = dir.path();

@@ -21,6 +21,7 @@ use crate::experiment::{BASE, Experiment, Model, Stage, Trainable};
 use crate::model::source::ModelSource;
 use crate::run::evaluation_plan::{evaluation_options, evaluation_plan};
 use crate::stages::data::StageData;
+use crate::stages::groups::unused_settings;
 
 /// The reason for a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +39,7 @@ pub(crate) struct Preflight {
     pub plan: BenchPlan,
     /// The model; `None` if it does not exist.
     pub source: Option<Arc<ModelSource>>,
-    /// Warnings about stages that may need more memory than the machine has.
+    /// Warnings about stages: memory that the machine may not have, settings without effect, batches that are larger than their data.
     pub warnings: Vec<String>,
     /// The data of the run; empty for a forecast.
     pub data: RunData,
@@ -83,6 +84,10 @@ impl<'a> Preflights<'a> {
             Some(source) => check_model(experiment, source, self.purpose)?,
             None => Vec::new(),
         };
+        let is_frozen = |stage: &&Stage| {
+            experiment.trainable(stage) == Trainable::None && stage.objective.classify.is_none()
+        };
+        warnings.extend(experiment.stages.iter().filter(is_frozen).filter_map(unused_settings));
         let loaded = match (self.purpose, &source) {
             (Purpose::Run, Some(source)) => self.load(experiment, &plan, data, source)?,
             _ => RunData::default(),

@@ -101,6 +101,24 @@ pub(crate) fn head_optimiser(
     optimiser(&stage, tokens, model, Vec::new(), part)
 }
 
+/// A warning about settings of the optimiser that have no effect in a stage that trains only a head, see [`head_optimiser`].
+pub(crate) fn unused_settings(stage: &Stage) -> Option<String> {
+    let Optimiser { head, no_decay, .. } = &stage.optimiser;
+    let unused: Vec<&str> =
+        [("`head`", *head != HeadOptimiser::default()), ("`no_decay`", !no_decay.is_empty())]
+            .into_iter()
+            .filter_map(|(key, is_set)| is_set.then_some(key))
+            .collect();
+    (!unused.is_empty()).then(|| {
+        format!(
+            "stage `{}` trains only a head, on a frozen model, so {} of its `optimiser` has no effect: set `lr`, `weight_decay` and \
+             `decay_towards` of the stage for the head",
+            stage.name,
+            unused.join(" and ")
+        )
+    })
+}
+
 impl Optimiser {
     /// The group of a part. A part without settings of its own belongs to the group that it takes them from.
     fn group(&self, part: Part) -> Part {
