@@ -21,6 +21,8 @@ mod other_formats;
 mod parquet;
 #[path = "foreign_files/preference.rs"]
 mod preference;
+#[path = "foreign_files/tables.rs"]
+mod tables;
 #[path = "foreign_files/transcripts.rs"]
 mod transcripts;
 #[path = "foreign_files/windows.rs"]

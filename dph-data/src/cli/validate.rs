@@ -34,7 +34,7 @@ impl Validate {
             (None, true) => self.task_file(json, out),
             (Some(task), false) => self.rows(&Task::find(task)?, json, out),
             (None, false) if !self.file.is_file() => Err(Failure::request(format!(
-                "{}: {}; give a task file (.toml), or a file of rows with --task",
+                "{}: {}; give a task file (.toml), or with --task a file of rows or the root of the data sets",
                 self.file.display(),
                 PathKind::of(&self.file)
             ))),

@@ -10,20 +10,25 @@ use super::json_table::{NO_ROWS, rows};
 use super::json_values::{JsonValue, Start, elements, not_json, place_of, sequence};
 use super::problem::RowProblem;
 use super::python_numbers::{marked, without_marks};
+use super::read::Reading;
 use super::row::{Row, object};
 
-/// The rows of a file. `split` holds the names that a file with several splits may have for the one that is read.
-pub(super) fn parse(path: &Path, bytes: &[u8], split: &[String]) -> Result<Vec<Row>, RowsError> {
-    let damaged = |message| RowsError::Damaged { path: path.to_owned(), line: None, message };
+/// The rows of a file.
+pub(super) fn parse(path: &Path, bytes: &[u8], reading: Reading<'_>) -> Result<Vec<Row>, RowsError> {
+    let rows = |table| {
+        rows(table, reading.split, reading.fit).map_err(|message| RowsError::Damaged {
+            path: path.to_owned(),
+            line: None,
+            message,
+        })
+    };
     let values: Vec<Result<Json, RowProblem>> = match elements(bytes) {
         Some(elements) => elements.into_iter().map(|element| element.value).collect(),
         None => {
             let mut values = sequence(bytes);
             match values.as_mut_slice() {
                 [] => Vec::new(),
-                [JsonValue { value: Ok(table), .. }] => {
-                    rows(table.take(), split).map_err(damaged)?.into_iter().map(Ok).collect()
-                }
+                [JsonValue { value: Ok(table), .. }] => rows(table.take())?,
                 // Of several values, the first one may have a key twice.
                 [JsonValue { value: Ok(Json::Object(_)) | Err(_), is_json: true, .. }, _, ..] => {
                     values.into_iter().map(|value| value.value).collect()
@@ -31,7 +36,7 @@ pub(super) fn parse(path: &Path, bytes: &[u8], split: &[String]) -> Result<Vec<R
                 // The error of one value would hide all rows of a table.
                 _ => match marked(bytes) {
                     Some(table @ Json::Object(_)) => {
-                        rows(table, split).map_err(damaged)?.into_iter().map(without_marks).collect()
+                        rows(table)?.into_iter().map(|row| row.and_then(without_marks)).collect()
                     }
                     // One that cannot be read does not hide the objects behind it.
                     _ if are_objects(bytes, &values) => values.into_iter().map(|value| value.value).collect(),

@@ -3,10 +3,13 @@
 mod delimited;
 mod error;
 mod file_encoding;
+mod fit;
 mod format;
 mod json;
 mod json_extent;
+mod json_forms;
 mod json_keys;
+mod json_kind;
 mod json_place;
 mod json_table;
 mod json_values;
@@ -23,9 +26,11 @@ mod timestamps;
 mod txt;
 
 pub use error::RowsError;
+pub(crate) use fit::Fit;
 pub(crate) use format::{EXTENSIONS, FileName, Format};
 pub(crate) use json_keys::MarkedJson;
 pub use json_keys::UniqueJson;
+pub(crate) use json_kind::{is_message, json_kind};
 pub use json_values::read_json;
 pub use problem::{RowProblem, SkipReason};
 pub(crate) use python_numbers::without_marks;

@@ -10,6 +10,7 @@ use dph_core::path_kind::PathKind;
 use flate2::read::MultiGzDecoder;
 
 use super::error::RowsError;
+use super::fit::FitOf;
 use super::format::{FileName, Format};
 use super::row::Row;
 use super::{delimited, json, jsonl, parquet, txt};
@@ -20,23 +21,25 @@ pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 const GZIP: &[u8] = b"\x1F\x8B";
 
 /// What a task knows of its files.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(crate) struct Reading<'a> {
     /// Whether a quotation mark may enclose a field of a tsv file.
     pub quotes: bool,
     /// The names that a file with several splits may have for the split that is read.
     pub split: &'a [String],
+    /// How well an object is a row of the task, which tells the forms of JSON files apart.
+    pub fit: Option<FitOf<'a>>,
 }
 
 /// All rows of a file in order. The extension selects the format.
 ///
 /// A row that cannot be read is a [`RowProblem`](crate::RowProblem); the other rows can be used. Quotation marks in tsv files
-/// enclose fields; [`Task::read_rows`](crate::Task::read_rows) reads the files of a task in which they do not.
+/// enclose fields, and a JSON object may be a table or a row; [`Task::read_rows`](crate::Task::read_rows) knows from the task which it is.
 ///
 /// # Errors
 /// A file that cannot be read or is not in its format.
 pub fn read_rows(path: &Path) -> Result<Vec<Row>, RowsError> {
-    read(path, Reading { quotes: true, split: &[] })
+    read(path, Reading { quotes: true, split: &[], fit: None })
 }
 
 /// The rows of a file of a task, see [`read_rows`].
@@ -48,7 +51,7 @@ pub(crate) fn read(path: &Path, reading: Reading<'_>) -> Result<Vec<Row>, RowsEr
     let text = || text(path, name.is_compressed);
     match name.format {
         Format::JsonLines => jsonl::parse(path, &with_line_feeds(text()?)),
-        Format::Json => json::parse(path, &with_line_feeds(text()?), reading.split),
+        Format::Json => json::parse(path, &with_line_feeds(text()?), reading),
         Format::Csv => delimited::parse_csv(path, &text()?),
         Format::Tsv => delimited::parse_tsv(path, &text()?, reading.quotes),
         Format::Text => Ok(txt::parse(&with_line_feeds(text()?))),

@@ -3,9 +3,8 @@
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 
-use super::values::kind_name;
 use crate::chat::{ASSISTANT, Content, Message, SYSTEM, USER};
-use crate::rows::{RowProblem, SkipReason};
+use crate::rows::{RowProblem, SkipReason, json_kind};
 
 /// Names of roles, which are understood in any case of their letters.
 const ROLES: [(&str, &str); 14] = [
@@ -38,7 +37,7 @@ pub(super) fn messages(key: &str, value: Json) -> Result<Vec<Message>, RowProble
 
 /// The problem of a value that is neither text nor messages, with its name in words.
 pub(super) fn no_messages(name: &str, value: &Json) -> RowProblem {
-    let message = format!("{name} must be {MESSAGES}, but is {}", kind(value));
+    let message = format!("{name} must be {MESSAGES}, but is {}", json_kind(value));
     RowProblem::new(SkipReason::WrongType, message)
 }
 
@@ -62,7 +61,10 @@ fn message(key: &str, index: usize, value: Json) -> Result<Message, RowProblem> 
     let wrong = |message| RowProblem::new(SkipReason::WrongType, message);
     let number = index + 1;
     let Json::Object(mut fields) = value else {
-        return Err(wrong(format!("`{key}` must be {MESSAGES}, but message {number} is {}", kind(&value))));
+        return Err(wrong(format!(
+            "`{key}` must be {MESSAGES}, but message {number} is {}",
+            json_kind(&value)
+        )));
     };
     let names = fields.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     let there = if names.is_empty() { "nothing".to_owned() } else { names };
@@ -94,7 +96,7 @@ fn message(key: &str, index: usize, value: Json) -> Result<Message, RowProblem> 
             }
         },
         Some(other) => {
-            let kind = kind(&other);
+            let kind = json_kind(&other);
             return Err(wrong(format!(
                 "message {number} in `{key}` needs a text as its role, but there is {kind}"
             )));
@@ -142,10 +144,6 @@ fn are_different(fields: &Map<String, Json>, [one, other]: [&str; 2]) -> bool {
         })
     };
     value(one).zip(value(other)).is_some_and(|(one, other)| one != other)
-}
-
-fn kind(value: &Json) -> &'static str {
-    kind_name(&minijinja::Value::from(minijinja::value::Serde(value)))
 }
 
 /// Whether a text is the name of a role.

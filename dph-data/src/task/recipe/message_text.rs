@@ -5,7 +5,7 @@ use serde_json::{Deserializer, Value as Json};
 use super::message::{CONVERSATIONS, is_role, messages, unwrapped};
 use super::transcript::transcript;
 use crate::chat::Message;
-use crate::rows::{MarkedJson, RowProblem, SkipReason, without_marks};
+use crate::rows::{MarkedJson, RowProblem, SkipReason, is_message, without_marks};
 
 /// The keys with which messages begin.
 const FIRST_KEYS: [&str; 4] = ["role", "content", "from", "value"];
@@ -122,11 +122,6 @@ fn values(text: &str) -> (Vec<Json>, Option<serde_json::Error>) {
         }
     }
     (values, None)
-}
-
-fn is_message(value: &Json) -> bool {
-    ["role", "from"].iter().any(|key| value.get(key).is_some_and(Json::is_string))
-        && ["content", "value", "tool_calls"].iter().any(|key| value.get(key).is_some())
 }
 
 /// The message that is JSON in a text; any other value as it is.

@@ -3,6 +3,7 @@
 mod body;
 mod choice;
 mod classify;
+mod fit;
 mod instruction;
 mod list;
 mod message;
