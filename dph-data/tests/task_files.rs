@@ -163,6 +163,28 @@ fn newlines_in_templates_are_kept_as_written() {
     assert_eq!(task.document(&row).unwrap().candidates, ["  <&'\">\n\n\n"]);
 }
 
+/// A row would meet them late, or not at all where they stand in a branch.
+#[test]
+fn filters_tests_and_functions_that_do_not_exist() {
+    let task = "name = 't'\nkind = 'choice'\nuser = '{{ q }}'\ncandidates = 'o'\ngold = 'g'\n";
+    for (from, to, says) in [
+        ("{{ q }}", "{{ q | foo }}", "t.toml:3: `user` uses the filter `foo`, which is not known"),
+        ("{{ q }}", "{% if q is foo %}a{% endif %}{{ q }}", "t.toml:3: `user` uses the test `foo`"),
+        ("{{ q }}", "{{ q if q else foo(q) }}", "t.toml:3: `user` uses the function `foo`"),
+        ("'o'", "'o | map(\"foo\")'", "t.toml:4: `candidates` uses the filter `foo`"),
+        ("'o'", "['{{ a | foo }}', '{{ b }}']", "t.toml:4: `candidates` uses the filter `foo`"),
+        ("'g'", "'g'\nkeep = 'a if b else (c|foo)'", "t.toml:6: `keep` uses the filter `foo`"),
+        ("'g'", "'g'\nid = 'a is not foo'", "t.toml:6: `id` uses the test `foo`"),
+        ("'g'", "'g'\n[plain]\ncontext = '{{ a | foo }}'", "t.toml:7: `context` uses the filter `foo`"),
+    ] {
+        assert!(Task::parse(task, "t.toml").is_ok());
+        let error = Task::parse(&task.replace(from, to), "t.toml").unwrap_err().to_string();
+        assert!(error.contains(says), "{says}: {error}");
+    }
+    let known = "{{ q.split('|foo')[0] | regex_replace('a | b', 'c') | trim }}{# | foo #}{% for x in range(2) if x is odd %}{% endfor %}";
+    Task::parse(&task.replace("'{{ q }}'", &format!("'''{known}'''")), "t.toml").unwrap();
+}
+
 #[test]
 fn a_template_that_fails_names_itself_and_the_mistake() {
     let problem = |text: &str| {
@@ -171,7 +193,7 @@ fn a_template_that_fails_names_itself_and_the_mistake() {
         let problem = task.document(&row).unwrap_err();
         format!("{}: {problem}", problem.reason)
     };
-    assert_eq!(problem("{{ a | shout }}"), "template: `text`: filter shout is unknown");
+    assert_eq!(problem("{{ a.shout() }}"), "template: `text`: string has no method named shout");
     assert_eq!(
         problem("{{ a }} {{ z }}"),
         "missing-field: the row has no field `z` (for `text`); there is `a`, `b`, `d`"

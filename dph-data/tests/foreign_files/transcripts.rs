@@ -42,7 +42,6 @@ fn forms_of_transcripts() {
 #[test]
 fn texts_that_are_no_transcripts() {
     for text in [
-        "Human: Q",
         "Assistant: x",
         "System: S",
         "\n\nSystem: S",
@@ -54,5 +53,15 @@ fn texts_that_are_no_transcripts() {
     ] {
         read(text, "x", "y").expect(&[&format!("user: {text} -> *x / y")], &[]);
     }
+    // The form of Alpaca with its answer is a plain text, as it always was.
+    let alpaca = "### Instruction:\nQ\n\n### Response:\n";
+    read(alpaca, "x", "y").expect(&[&format!("user: {alpaca} -> *x / y")], &[]);
+    for text in ["Human: Q", " \nHuman: Q\nR", "### Human: Q", "### Instruction:\nQ\n\n### Input:\nR"] {
+        let mark = text.trim_start().split_inclusive(':').next().unwrap();
+        let says = format!("rows.jsonl:1: the prompt begins with `{mark}`, but has no `");
+        read(text, "x", "y").expect(&[], &[&says, "so that it is half of a conversation"]);
+    }
+    // The mark of the user alone is one if blank lines precede it.
+    read("\n\nHuman: Q", "x", "y").expect(&["user: Q -> *x / y"], &[]);
     read("Q", "Human: x", "Assistant: y").expect(&["user: Q -> *Human: x / Assistant: y"], &[]);
 }

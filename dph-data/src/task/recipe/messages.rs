@@ -5,6 +5,7 @@ use serde_json::Value as Json;
 use super::message::{messages, no_messages};
 use super::message_text::conversation;
 use super::template::{Expr, Fields};
+use super::transcript::half;
 use super::values::{is_missing, kind_name};
 use crate::chat::{ASSISTANT, Message};
 use crate::rows::{RowProblem, SkipReason, contained_phrase};
@@ -92,7 +93,13 @@ fn given_prompt(expression: &Expr, fields: &Fields<'_>) -> Result<Vec<Message>, 
     if is_missing(&value) {
         return Ok(Vec::new());
     }
-    from_json(field("prompt", expression, value)?)
+    let prompt = field("prompt", expression, value)?;
+    let messages = from_json(prompt.clone())?;
+    match (prompt, &messages[..]) {
+        (Json::String(text), [only]) if *only == Message::user(&*text) => check_whole(&text)?,
+        _ => {}
+    }
+    Ok(messages)
 }
 
 /// The messages of a prompt in a request, which are read as those of rows: the prompt is a text, a message or a list of messages, roles have
@@ -139,6 +146,15 @@ fn field(key: &str, expression: &Expr, value: minijinja::Value) -> Result<Json, 
     let source = expression.source();
     let of_key = if source == key { String::new() } else { format!(" (for `{key}`)") };
     Err(no_messages(&format!("the field `{source}`{of_key}"), &value))
+}
+
+/// Rejects a text that is half of a conversation. As a plain prompt it would keep the mark of the user.
+fn check_whole(text: &str) -> Result<(), RowProblem> {
+    let Some((mark, answer)) = half(text) else { return Ok(()) };
+    let message = format!(
+        "the prompt begins with `{mark}`, but has no `{answer}`, so that it is half of a conversation; write the text of the user alone, or complete it"
+    );
+    Err(RowProblem::new(SkipReason::WrongType, message))
 }
 
 fn json(key: &str, value: minijinja::Value) -> Result<Json, RowProblem> {

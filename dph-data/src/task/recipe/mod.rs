@@ -5,6 +5,7 @@ mod choice;
 mod classify;
 mod fit;
 mod instruction;
+mod known_names;
 mod list;
 mod message;
 mod message_text;

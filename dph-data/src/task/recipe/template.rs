@@ -8,6 +8,7 @@ use minijinja::{Environment, Error, ErrorKind, Expression, UndefinedBehavior, Va
 use regex::Regex;
 use serde_json::{Map, Value as Json};
 
+use super::known_names::unknown_name;
 use super::values::{is_missing, is_no_number, kind_name};
 use crate::rows::{RowProblem, SkipReason, field_names};
 
@@ -131,10 +132,11 @@ impl Template {
     /// Compiles a template; the error is a sentence.
     pub(crate) fn compile(key: &'static str, source: &str) -> Result<Self, String> {
         let mut environment = ENVIRONMENT.clone();
+        let unknown = unknown_name(&ENVIRONMENT, key, source, false);
         environment
             .add_template_owned(key, source.to_owned())
             .map_err(|error| format!("the template of `{key}` is not valid Jinja: {}", describe(&error)))?;
-        Ok(Self { environment, key })
+        unknown.map_or(Ok(Self { environment, key }), Err)
     }
 
     pub(crate) fn render(&self, fields: &Fields<'_>) -> Result<String, RowProblem> {
@@ -166,7 +168,10 @@ impl Expr {
         let expression = ENVIRONMENT
             .compile_expression_owned(source.to_owned())
             .map_err(|error| format!("`{key}` is not a valid Jinja expression: {}", describe(&error)))?;
-        Ok(Self { expression, key, source: source.to_owned() })
+        match unknown_name(&ENVIRONMENT, key, source, true) {
+            Some(unknown) => Err(unknown),
+            None => Ok(Self { expression, key, source: source.to_owned() }),
+        }
     }
 
     /// The value for a row; undefined if the expression refers to a missing field.

@@ -39,3 +39,15 @@ fn next_turn(text: &str) -> Option<(usize, &'static str, &'static str)> {
         Some((at, *mark, *role))
     })
 }
+
+/// The marks of the user and of the answer, as transcripts and instructions are written.
+const FORMS: [(&str, &str); 3] =
+    [("Human:", "Assistant:"), ("### Human:", "### Assistant:"), ("### Instruction:", "### Response:")];
+
+/// The marks of a text that begins with the one of the user and lacks the one of the answer.
+pub(super) fn half(text: &str) -> Option<(&'static str, &'static str)> {
+    FORMS.into_iter().find(|(mark, answer)| {
+        text.trim_start().starts_with(mark)
+            && !text.to_ascii_lowercase().contains(&answer.to_ascii_lowercase())
+    })
+}
