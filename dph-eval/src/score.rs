@@ -8,6 +8,9 @@ use crate::pass::{Pass, Progress, ScoreError};
 use crate::scoring::{HeadRef, Scoring};
 use crate::unconditional::{add_unconditional, unconditional_sets};
 
+/// Says whether a batch with candidates of these sets is still wanted.
+pub(crate) type Wanted<'a> = dyn FnMut(&mut dyn Iterator<Item = usize>) -> bool + 'a;
+
 /// The scores of every candidate of every set, in their order. One pass over the model computes both log-likelihoods and
 /// rewards, each prompt once for all its candidates, and what several prompts begin with once for these.
 ///
@@ -23,13 +26,29 @@ pub fn score(
     scoring: &Scoring,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Vec<Vec<CandidateScores>>, ScoreError> {
+    score_with_turns(model, sets, scoring, &mut |_| true, progress)
+}
+
+/// As [`score`]. `wanted` is called before every batch, with the sets that it has candidates of; other work may be done meanwhile. A batch
+/// that is not wanted any more is left out, and its scores mean nothing.
+///
+/// # Errors
+///
+/// As for [`score`].
+pub(crate) fn score_with_turns(
+    model: &Model,
+    sets: &[CandidateSet],
+    scoring: &Scoring,
+    wanted: &mut Wanted<'_>,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Vec<Vec<CandidateScores>>, ScoreError> {
     let heads: Vec<HeadRef> = model.head.iter().map(|(head, config)| (head, config)).collect();
     let without = match scoring.unconditional {
         true => unconditional_sets(&model.tokenizer, Style::Chat, sets)?,
         false => Vec::new(),
     };
     let pass = plan(model, sets.iter().chain(&without), scoring)?;
-    let mut scores = score_pass(model, &heads, &pass, scoring, None, progress)?;
+    let mut scores = score_pass(model, &heads, &pass, scoring, None, wanted, progress)?;
     let without = scores.split_off(sets.len());
     add_unconditional(&mut scores, &without);
     Ok(scores)
@@ -60,11 +79,15 @@ pub(crate) fn score_pass(
     pass: &Pass<'_>,
     scoring: &Scoring,
     mut cache: Option<(&ScoreKey, &mut ScoreCache)>,
+    wanted: &mut Wanted<'_>,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Vec<Vec<CandidateScores>>, ScoreError> {
     let mut counter = pass.counter();
     let mut scores = vec![CandidateScores::default(); pass.candidates()];
     pass.run(0..pass.batches(), |index, batch| {
+        if !wanted(&mut pass.rows(index).map(|row| row.owner)) {
+            return Ok(());
+        }
         let known = cache.as_ref().and_then(|(key, cache)| cache.get(key, batch));
         let of_batch = match known {
             Some(known) => known,

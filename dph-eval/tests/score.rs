@@ -51,6 +51,21 @@ fn sets(lengths: &[(usize, Vec<usize>)]) -> Vec<CandidateSet> {
         .collect()
 }
 
+#[test]
+fn a_set_with_many_candidates_is_several_batches() {
+    let model = model(&llama(), Layer::Last);
+    let many: Vec<usize> = (0..200).map(|index| 1 + index % 9).collect();
+    let set = sets(&[(5, many)]);
+    let mut batches = 0;
+    let found = score(&model, &set, &all(64), &mut |progress| {
+        batches += 1;
+        assert_eq!(progress.done, usize::from(progress.tokens_done == progress.tokens_total));
+    });
+    // A row has at most 16 times the tokens of its prompt, or as many as the budget allows.
+    assert!((13..=20).contains(&batches), "{batches}");
+    assert_same(&found.unwrap()[0], &scores(&model, &set, &all(100_000))[0]);
+}
+
 #[track_caller]
 fn assert_same(found: &[CandidateScores], expected: &[CandidateScores]) {
     assert_eq!(found.len(), expected.len());

@@ -258,13 +258,49 @@ fn a_client_that_leaves_costs_nothing() {
         let (computed, left) = (metric("dph_batch_requests_sum"), metric("dph_abandoned_total"));
         if left > 0.0 {
             assert!(
-                computed + left <= ((round + 1) * (asked + 1)) as f64,
+                computed <= ((round + 1) * (asked + 1)) as f64 && computed < before + asked as f64,
                 "{computed} computed, {left} left"
             );
             return;
         }
     }
     panic!("what nobody waited for was computed: {}", server.log());
+}
+
+/// A long request has several batches. Others are computed between them, and the rest is not if its client leaves.
+#[test]
+fn a_long_request_takes_turns() {
+    let place = place();
+    let args =
+        ["first", "--token-budget", "256", "--max-request-tokens", "10000000", "--max-body", "100000000"];
+    let server = Server::start(place.path(), &args);
+    let texts = |count: usize| (0..count).map(|i| format!("Answer {i} so so so")).collect::<Vec<_>>();
+    let bytes = |count: usize| {
+        let body = json!({"query": "Who?", "texts": texts(count)}).to_string();
+        request("POST", "/rerank", &[("Content-Type", "application/json")], body.as_bytes())
+    };
+    let tokens = || server.metric("dph_tokens_total{model=\"first\"}");
+    let (mut overtook, mut stopped) = (false, false);
+    server.send(&bytes(512)).ok();
+    let whole = tokens();
+    // Where this machine is done before, it is tried again.
+    for _ in 0..50 {
+        let before = tokens();
+        let mut long = server.connect().unwrap();
+        long.write_all(&bytes(512)).unwrap();
+        server.until("the long request is not computed", || tokens() > before);
+        server.post("/rerank", &json!({"query": "Who?", "texts": ["a"]})).ok();
+        overtook |= tokens() < before + whole;
+        drop(long);
+        server.until("a request is computed for nobody", || {
+            server.metric("dph_queue_requests{model=\"first\"}") == 0.0
+        });
+        stopped |= tokens() < before + whole;
+        if overtook && stopped {
+            return;
+        }
+    }
+    panic!("overtook {overtook}, stopped {stopped}: {}", server.log());
 }
 
 #[test]
@@ -287,6 +323,29 @@ fn a_request_that_takes_too_long_ends() {
         }
     }
     panic!("no request took too long: {}", server.log());
+}
+
+/// A client that keeps its connection is told to open another one, which it cannot, before it sends a request that would be lost.
+#[test]
+fn connections_are_closed_when_the_service_ends() {
+    let place = tempfile::tempdir().unwrap();
+    write_endless_model(&place.path().join("model"));
+    let limit = ENDLESS.to_string();
+    let args = ["model", "--timeout", "5", "--max-answer-tokens", &limit, "--max-request-tokens", &limit];
+    let mut server = Server::start(place.path(), &args);
+    let body = json!({"prompt": "Who", "max_tokens": ENDLESS, "temperature": 0.0}).to_string();
+    let kept = format!(
+        "POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let mut stream = server.connect().unwrap();
+    stream.write_all(kept.as_bytes()).unwrap();
+    server.until("the request does not wait", || server.metric("dph_queue_requests{model=\"model\"}") == 1.0);
+    server.terminate();
+    let last = answer(&mut stream).unwrap();
+    last.failed(504);
+    assert_eq!(last.header("connection"), Some("close"));
+    assert_eq!(server.wait(), Some(0), "{}", server.log());
 }
 
 /// All that was accepted when the service is asked to end is answered, and it ends well.

@@ -237,8 +237,15 @@ fn texts_are_continued() {
     assert_eq!(found["choices"].as_array().unwrap().len(), 4);
     assert_eq!(found["choices"][1]["text"], expected[1].text);
     let mut streamed = two.clone();
-    streamed["stream"] = json!(true);
+    (streamed["stream"], streamed["logprobs"]) = (json!(true), json!(0));
     let all = events(&server.post("/v1/completions", &streamed));
+    let mut offsets = [0; 4];
+    for part in all.iter().map(|event| &event["choices"][0]).filter(|part| !part["logprobs"].is_null()) {
+        let offset = &mut offsets[part["index"].as_u64().unwrap() as usize];
+        assert_eq!(part["logprobs"]["text_offset"], json!([*offset]));
+        *offset += part["logprobs"]["tokens"][0].as_str().unwrap().chars().count();
+    }
+    assert!(offsets.iter().all(|&offset| offset > 0), "{offsets:?}");
     let streamed: Vec<String> = (0..4)
         .map(|index| {
             let parts =

@@ -143,9 +143,18 @@ fn pasted_answers_are_compared() {
         document.getElementById('add').click();
         [...document.querySelectorAll('#pasted textarea')].forEach((area, index) => { area.value = ['Ann.', 'Bob wrote it.', 'Nobody knows'][index]; });
         document.getElementById('compare').requestSubmit();
+        // The newest of two comparisons counts.
+        document.getElementById('compare').requestSubmit();
         await wait(() => document.querySelectorAll('article').length === 3 && document.querySelector('article.chosen'));
         const cards = [...document.querySelectorAll('article')];
-        return { isShown, isAsked, most, texts: cards.map(card => card.querySelector('.text').textContent), rewards: cards.map(card => +card.querySelector('b').textContent) };";
+        const names = card => card.querySelector('span').textContent;
+        const first = cards.map(names);
+        document.querySelector('#pasted textarea').value = ' ';
+        document.getElementById('compare').requestSubmit();
+        await wait(() => document.querySelectorAll('article').length === 2 && document.querySelector('article.chosen'));
+        const without = [...document.querySelectorAll('article')].map(names);
+        const focused = [...document.querySelectorAll('input[type=range]')].every(slider => slider.labels.length === 1);
+        return { first, without, focused, isShown, isAsked, most, texts: cards.map(card => card.querySelector('.text').textContent), rewards: cards.map(card => +card.querySelector('b').textContent) };";
     let found = browser::probe(&chromium, &format!("http://{}/", with_script(&server, script)), 300_000);
     let body = json!({"query": "Who?", "texts": ["Ann.", "Bob wrote it.", "Nobody knows"], "raw_scores": true, "return_text": true});
     let headers = [("Content-Type", "application/json"), ("Authorization", "Bearer secret")];
@@ -157,6 +166,16 @@ fn pasted_answers_are_compared() {
         (&json!(true), &json!(false), &json!("6")),
         "{found:#}"
     );
+    // Answers are numbered as they were pasted.
+    let named = |names: &Value| {
+        let mut names: Vec<String> = serde_json::from_value(names.clone()).unwrap();
+        names.iter_mut().for_each(|name| *name = name.split_once(". ").unwrap().1.into());
+        names.sort();
+        names
+    };
+    assert_eq!(named(&found["first"]), ["Answer 1", "Answer 2", "Answer 3"]);
+    assert_eq!(named(&found["without"]), ["Answer 2", "Answer 3"]);
+    assert_eq!(found["focused"], true, "a slider has a name");
     assert_eq!(found["texts"].as_array().unwrap().iter().collect::<Vec<_>>(), texts);
     for (found, rank) in found["rewards"].as_array().unwrap().iter().zip(expected.as_array().unwrap()) {
         assert!((found.as_f64().unwrap() - rank["score"].as_f64().unwrap()).abs() < 1e-3);

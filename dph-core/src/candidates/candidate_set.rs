@@ -118,14 +118,35 @@ impl CandidateSet {
     /// The set as one set for each candidate, without a gold answer. Models whose numbers depend on the length of a
     /// sequence need this, as packing candidates would change their numbers.
     pub fn one_by_one(&self) -> impl Iterator<Item = CandidateSet> + '_ {
-        self.candidates.iter().map(|candidate| CandidateSet {
+        (0..self.candidates.len()).map(|candidate| self.part(candidate..candidate + 1))
+    }
+
+    /// The set as sets of consecutive candidates, without a gold answer, each with at most `tokens` tokens of prompt and candidates, unless
+    /// it is a single candidate.
+    pub fn parts(&self, tokens: usize) -> impl Iterator<Item = CandidateSet> + '_ {
+        let mut first = 0;
+        std::iter::from_fn(move || {
+            let mut length = self.prompt.len();
+            let fits = |candidate: &&Candidate| {
+                length += candidate.tokens.len();
+                length <= tokens
+            };
+            let count = self.candidates[first..].iter().take_while(fits).count().max(1);
+            let part = first..self.candidates.len().min(first + count);
+            first = part.end;
+            (!part.is_empty()).then(|| self.part(part))
+        })
+    }
+
+    fn part(&self, candidates: Range<usize>) -> CandidateSet {
+        CandidateSet {
             id: self.id.clone(),
             prompt: self.prompt.clone(),
-            candidates: vec![candidate.clone()],
+            candidates: self.candidates[candidates].to_vec(),
             gold: None,
             earlier_answers: self.earlier_answers.clone(),
             attributes: BTreeMap::new(),
             token_types: self.token_types.clone(),
-        })
+        }
     }
 }

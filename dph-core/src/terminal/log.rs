@@ -10,6 +10,8 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, registry};
 
+use super::say;
+
 /// Prints what is logged on stderr. `logged` says which records, in the syntax of `RUST_LOG`, which comes first if it is set.
 pub fn log_to_stderr(logged: &str) {
     fmt()
@@ -31,5 +33,10 @@ pub fn log_with_times_to_stderr(logged: &str) {
 }
 
 fn chosen(logged: &str) -> EnvFilter {
-    EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(logged))
+    EnvFilter::try_from_default_env().unwrap_or_else(|error| {
+        if std::env::var_os(EnvFilter::DEFAULT_ENV).is_some() {
+            say(&format!("warning: RUST_LOG is ignored: {error}"));
+        }
+        EnvFilter::new(logged)
+    })
 }

@@ -124,10 +124,17 @@ pub(crate) fn evaluate(
         None => None,
     };
     let step = BenchStep::Scoring(&plan.tasks);
-    let mut scores =
-        score_pass(model, &heads, &pass, &scoring, key.as_ref().zip(cache.as_mut()), &mut |overall| {
+    let mut scores = score_pass(
+        model,
+        &heads,
+        &pass,
+        &scoring,
+        key.as_ref().zip(cache.as_mut()),
+        &mut |_| true,
+        &mut |overall| {
             progress(BenchProgress { step, overall });
-        })?;
+        },
+    )?;
     let mut others = scores.split_off(sets.evaluated().count());
     let of_training = others.split_off(sets.without.len());
     let answers = scores.iter_mut().zip(sets.is_answer());

@@ -1,6 +1,6 @@
 //! `dph-eval serve`.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -29,7 +29,8 @@ pub struct ServeArgs {
         value_name = "ADDRESS",
         default_value = "127.0.0.1:8080",
         env = "DPH_LISTEN",
-        hide_env_values = true
+        hide_env_values = true,
+        value_parser = address
     )]
     listen: SocketAddr,
 
@@ -122,6 +123,12 @@ impl FromStr for NamedModel {
     }
 }
 
+/// An address, or a host name that is resolved.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let resolved = text.to_socket_addrs().ok().and_then(|mut found| found.next());
+    resolved.ok_or_else(|| "expected HOST:PORT, such as 127.0.0.1:8080, localhost:8080 or [::1]:8080".into())
+}
+
 impl ServeArgs {
     #[cfg(not(feature = "serve"))]
     pub fn run(self) -> Result<(), Failure> {
@@ -187,7 +194,9 @@ fn run(service: dph_eval::serve::Service, address: SocketAddr, needs_key: bool) 
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::work(format!("the service cannot start: {error}")))?;
     runtime.block_on(async {
-        let failed = |error| Failure::request(format!("--listen {address}: {error}"));
+        let failed = |error| {
+            Failure::request(format!("--listen {address}: {error}; choose another address, or port 0 for a free one"))
+        };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let stop = stop_signal().map_err(|error| Failure::work(format!("no signals: {error}")))?;

@@ -174,6 +174,11 @@ impl<'a> Generation<'a> {
         Ok(growing.map(|answer| answer.clone().finish(&self.model.tokenizer)).transpose()?)
     }
 
+    /// Number of tokens that were generated so far.
+    pub fn generated(&self) -> usize {
+        self.all.iter().map(|answers| answers.usage.generated).sum()
+    }
+
     /// The answers, as far as they have grown, and the choice among them.
     ///
     /// # Errors

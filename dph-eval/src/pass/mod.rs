@@ -10,6 +10,7 @@ mod prefixes;
 mod progress;
 mod row;
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::mpsc;
 use std::thread;
@@ -29,6 +30,10 @@ use prefixes::{Item, Shared, share_prefixes};
 
 /// The default token budget of a batch, padding included.
 pub const DEFAULT_TOKEN_BUDGET: usize = 4096;
+
+/// How many times the tokens of its prompt a row may have, beyond the token budget. So the prompts that are computed again are at most a
+/// fifteenth of the work.
+const PROMPTS_IN_A_ROW: usize = 16;
 
 /// Batches that are laid out ahead of the device.
 const AHEAD: usize = 2;
@@ -64,7 +69,8 @@ impl<'a> Pass<'a> {
     }
 
     /// As [`new`](Self::new), but tokens that several prompts begin with, such as examples or a passage, are computed once for all
-    /// sets that fit into a row. The numbers are the same within the accuracy of f32.
+    /// sets that fit into a row, and a set with many candidates is several rows, so that its memory does not grow with them. The numbers are
+    /// the same within the accuracy of f32.
     ///
     /// # Errors
     ///
@@ -99,7 +105,8 @@ impl<'a> Pass<'a> {
     ) -> Self {
         let (mut rows, mut candidates) = (Vec::new(), 0);
         for (owner, &set) in sets.iter().enumerate() {
-            for set in layout.rows(set) {
+            let most = if share { row_tokens(set.prompt.len(), token_budget) } else { usize::MAX };
+            for set in layout.rows(set).into_iter().flat_map(|row| parts(row, most)) {
                 let first = candidates;
                 candidates += set.candidates.len();
                 rows.push(PassRow { set, owner, candidates: first..candidates });
@@ -204,6 +211,19 @@ pub fn computed_tokens<'a>(
     let budget = sharing.unwrap_or(DEFAULT_TOKEN_BUDGET);
     let pass = Pass::arrange(layout, sets.into_iter().collect(), TargetTokens::None, budget, share);
     pass.tokens(0..pass.batches())
+}
+
+/// Most tokens of a row with a part of the candidates of a set. The prompt is computed once for each row, so a row has many times its tokens.
+fn row_tokens(prompt: usize, token_budget: usize) -> usize {
+    token_budget.max(prompt.saturating_mul(PROMPTS_IN_A_ROW))
+}
+
+/// The rows of a set, each with at most `most` tokens unless it is a single candidate.
+fn parts(set: Cow<'_, CandidateSet>, most: usize) -> Vec<Cow<'_, CandidateSet>> {
+    match set.packed_len() > most && set.candidates.len() > 1 {
+        true => set.parts(most).map(Cow::Owned).collect(),
+        false => vec![set],
+    }
 }
 
 /// A row that is stored alone.

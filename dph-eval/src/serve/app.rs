@@ -1,7 +1,7 @@
 //! [`App`]: what all handlers share.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use axum::http::StatusCode;
 
@@ -9,6 +9,7 @@ use crate::serve::error::ApiError;
 use crate::serve::metrics::Metrics;
 use crate::serve::options::ServeOptions;
 use crate::serve::served_model::ServedModel;
+use crate::serve::tokenising::Tokenising;
 
 /// What all handlers share.
 pub(super) struct App {
@@ -16,8 +17,10 @@ pub(super) struct App {
     /// At least one; the first answers requests that name none.
     pub models: Vec<Arc<ServedModel>>,
     pub metrics: Arc<Metrics>,
+    pub tokenising: Tokenising,
     /// The description of the service, `/openapi.json`.
     pub openapi: Vec<u8>,
+    is_ending: AtomicBool,
     requests: AtomicU64,
 }
 
@@ -29,7 +32,15 @@ impl App {
         metrics: Arc<Metrics>,
         openapi: Vec<u8>,
     ) -> Self {
-        Self { options, models, metrics, openapi, requests: AtomicU64::new(0) }
+        Self {
+            options,
+            models,
+            metrics,
+            tokenising: Tokenising::default(),
+            openapi,
+            is_ending: AtomicBool::new(false),
+            requests: AtomicU64::new(0),
+        }
     }
 
     /// The model of this name; the first one if there is no name.
@@ -46,6 +57,16 @@ impl App {
             let message = format!("there is no such model; the service has {}", names.join(", "));
             ApiError::new(StatusCode::NOT_FOUND, "model_not_found", message).of("model")
         })
+    }
+
+    /// Notes that the service ends: connections are closed after their next answer.
+    pub fn end(&self) {
+        self.is_ending.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the service ends.
+    pub fn is_ending(&self) -> bool {
+        self.is_ending.load(Ordering::Relaxed)
     }
 
     /// A name for an answer that no other one of this process has.

@@ -1,5 +1,7 @@
 //! [`ApiError`]: why a request has no answer, as a status and JSON.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -63,6 +65,13 @@ impl ApiError {
     pub fn busy(message: impl Into<String>, seconds: u64) -> Self {
         let error = Self::new(StatusCode::TOO_MANY_REQUESTS, "queue_full", message);
         Self { retry_after: Some(seconds), ..error }
+    }
+
+    /// The request took longer than it may: status 504.
+    pub fn timeout(time: Duration) -> Self {
+        let message =
+            format!("the request took more than {} s; ask for less, or try again later", time.as_secs_f64());
+        Self::new(StatusCode::GATEWAY_TIMEOUT, "timeout", message)
     }
 
     /// The same error of a field.

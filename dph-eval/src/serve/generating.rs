@@ -6,7 +6,6 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use dph_data::{ChatError, Message};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
-use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout_at};
 
 use crate::generate::{AnswerSet, BestOf, check_prompt};
@@ -66,10 +65,9 @@ pub(super) async fn generate(
     let deadline = Instant::now() + timeout;
     let (tokenising, most_tokens) = (served.clone(), app.options.request_tokens);
     // The place goes along, so that requests whose clients leave meanwhile still count.
-    let tokenised =
-        spawn_blocking(move || tokenise(&tokenising, &prompts, most_tokens).map(|prompts| (prompts, place)));
-    let (prompts, place) =
-        tokenised.await.map_err(|_| ApiError::internal("the request could not be tokenised"))??;
+    let tokenise = move || tokenise(&tokenising, &prompts, most_tokens).map(|prompts| (prompts, place));
+    let tokenised = timeout_at(deadline, app.tokenising.run(tokenise)).await;
+    let (prompts, place) = tokenised.unwrap_or_else(|_| Err(ApiError::timeout(timeout)))?;
     let (sender, events) = unbounded_channel();
     served.queue.push_generation(GenerateJob { prompts, settings, streams, events: sender, place });
     Ok(Growing { events, deadline, timeout, field })
@@ -95,14 +93,7 @@ impl Growing {
                 let message = "the service ends and takes no further requests";
                 Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "shutdown", message))
             }
-            Err(_) => Err(ApiError::new(
-                StatusCode::GATEWAY_TIMEOUT,
-                "timeout",
-                format!(
-                    "the request took more than {} s; ask for less, or try again later",
-                    self.timeout.as_secs_f64()
-                ),
-            )),
+            Err(_) => Err(ApiError::timeout(self.timeout)),
         }
     }
 

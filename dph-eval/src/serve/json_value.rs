@@ -95,7 +95,7 @@ impl<'de> Deserializer<'de> for Strict {
     whole_numbers![
         (deserialize_u32, visit_u32, u32, "a whole number of at least 0"),
         (deserialize_u64, visit_u64, u64, "a whole number of at least 0"),
-        (deserialize_i64, visit_i64, i64, "a whole number of at most 64 bits")
+        (deserialize_i64, visit_i64, i64, "a whole number from -9223372036854775808 to 9223372036854775807")
     ];
 
     fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
@@ -208,12 +208,15 @@ mod tests {
             assert_eq!(seed(text).unwrap().seed, text.parse().ok());
         }
         for text in ["-9223372036854775809", "-9223372036854776832", "9223372036854775808", "-1e19"] {
-            assert!(seed(text).unwrap_err().contains("of at most 64 bits"), "{text}");
+            assert!(seed(text).unwrap_err().contains("to 9223372036854775807"), "{text}");
         }
         for (value, message) in [
             (json!({"count": 1.5}), "expected a whole number of at least 0, found the number 1.5"),
             (json!({"count": -1}), "expected a whole number of at least 0, found the number -1"),
-            (json!({"seed": 1e300}), "expected a whole number of at most 64 bits, found the number 1e+300"),
+            (
+                json!({"seed": 1e300}),
+                "expected a whole number from -9223372036854775808 to 9223372036854775807, found the number 1e+300",
+            ),
             (json!({"share": "1"}), "expected a number, found a string"),
             (json!({"inner": [true]}), "expected an object, found a list"),
             (json!({"inner": {"on": 1}}), "expected true or false, found the number 1"),

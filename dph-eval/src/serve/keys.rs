@@ -18,7 +18,7 @@ pub struct ApiKeys(Vec<Hash>);
 #[non_exhaustive]
 pub enum KeysError {
     /// The file cannot be read.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {source}; name a file with a key a line", path.display())]
     Io {
         /// The file.
         path: PathBuf,

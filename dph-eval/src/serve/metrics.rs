@@ -62,7 +62,9 @@ impl Metric {
                 Histogram(REQUESTS),
                 "Requests whose answers grew by a token in one pass.",
             ),
-            Self::Tokens => ("dph_tokens_total", Counter, "Tokens of requests, each prompt counted once."),
+            Self::Tokens => {
+                ("dph_tokens_total", Counter, "Tokens of prompts and of scored answers that were computed.")
+            }
             Self::GeneratedTokens => ("dph_generated_tokens_total", Counter, "Tokens that were generated."),
             Self::PrefixHits => (
                 "dph_prefix_hits_total",

@@ -44,6 +44,7 @@ mod service;
 mod stream;
 mod stream_status;
 mod time;
+mod tokenising;
 mod truncate;
 mod wire;
 mod worker;

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use axum::body::{Body, BodyDataStream};
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderName, HeaderValue};
+use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use futures_util::StreamExt;
@@ -20,7 +20,7 @@ pub(super) async fn observe(State(app): State<Arc<App>>, request: Request, next:
     let start = Instant::now();
     let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str).to_owned();
     let id = app.new_id("request");
-    let method = request.method().to_string();
+    let method = named(request.method());
     let metrics = app.metrics.clone();
     let mut seen = Seen { metrics, route, method, id: id.clone(), start, status: None };
     let mut response = next.run(request).await;
@@ -31,10 +31,28 @@ pub(super) async fn observe(State(app): State<Arc<App>>, request: Request, next:
             drop(seen);
         }
     }
+    if app.is_ending() {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     if let Ok(id) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(HeaderName::from_static("x-request-id"), id);
     }
     response
+}
+
+/// The name of a method. One that is not of HTTP may hold anything, and is not logged.
+fn named(method: &Method) -> &'static str {
+    let known = [
+        Method::GET,
+        Method::POST,
+        Method::HEAD,
+        Method::OPTIONS,
+        Method::PUT,
+        Method::PATCH,
+        Method::DELETE,
+    ];
+    let names = ["GET", "POST", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE"];
+    known.iter().zip(names).find(|(known, _)| *known == method).map_or("other", |(_, name)| name)
 }
 
 /// A stream, at whose end its request has ended.
@@ -55,7 +73,7 @@ fn until_its_end(body: BodyDataStream, seen: Seen, status: StreamStatus) -> Body
 struct Seen {
     metrics: Arc<Metrics>,
     route: String,
-    method: String,
+    method: &'static str,
     id: String,
     start: Instant,
     status: Option<u16>,
@@ -71,7 +89,7 @@ impl Drop for Seen {
         let text = status.to_string();
         self.metrics.add(Metric::Requests, &[("route", &self.route), ("status", &text)], 1.0);
         self.metrics.observe(Metric::RequestSeconds, &[("route", &self.route)], seconds);
-        let (id, method, route) = (&*self.id, &*self.method, &*self.route);
+        let (id, method, route) = (&*self.id, self.method, &*self.route);
         tracing::info!(id, method, route, status, seconds, "request");
     }
 }

@@ -28,7 +28,7 @@ const BODY_ERRORS: [(u16, &str); 8] = [
     (504, "The request took too long"),
 ];
 
-/// The description of these routes with their limits as OpenAPI 3.1.
+/// The description of these routes with their limits as OpenAPI 3.1. A key is needed where the service has keys.
 pub(super) fn openapi(routes: &[Route], limits: &OpenapiLimits) -> Value {
     let settings = |settings: SchemaSettings| {
         settings.with(|settings| settings.definitions_path = "/components/schemas".into())
@@ -40,7 +40,7 @@ pub(super) fn openapi(routes: &[Route], limits: &OpenapiLimits) -> Value {
     let mut paths = Map::new();
     for route in routes {
         let method = if route.input.is_some() { "post" } else { "get" };
-        let operation = operation(route, &error, &mut requests, &mut answers);
+        let operation = operation(route, &error, &mut requests, &mut answers, limits.has_keys());
         paths.insert(route.path.replace("{*", "{"), json!({ method: operation }));
     }
     let mut schemas = requests.take_definitions(true);
@@ -67,15 +67,22 @@ fn operation(
     error: &Value,
     requests: &mut SchemaGenerator,
     answers: &mut SchemaGenerator,
+    has_keys: bool,
 ) -> Value {
     let content = match route.output {
         Output::Json(schema) => json!({"application/json": {"schema": schema(answers)}}),
-        Output::JsonOrEvents(schema) => json!({
-            "application/json": {"schema": schema(answers)},
+        Output::JsonOrEvents { whole, part } => json!({
+            "application/json": {"schema": whole(answers)},
             "text/event-stream": {"schema": {
-                "type": "string",
-                "description": "With `stream`: parts of answers as `data: {…}`, the last of which is `data: [DONE]`. A comment keeps a silent \
-                                connection open.",
+                "type": "object",
+                "description": "With `stream`: an event. Its data are a part of an answer or an error, and `[DONE]` in the last event. A comment \
+                                keeps a silent connection open.",
+                "properties": {"data": {
+                    "type": "string",
+                    "contentMediaType": "application/json",
+                    "contentSchema": {"anyOf": [part(answers), error]},
+                }},
+                "required": ["data"],
             }},
         }),
         Output::Text(kind) => json!({ kind: {"schema": {"type": "string"}} }),
@@ -112,9 +119,8 @@ fn operation(
         let name = name.trim_end_matches('}');
         operation["parameters"] = json!([{"name": name, "in": "path", "required": true, "schema": {"type": "string", "minLength": 1}}]);
     }
-    if !route.is_open {
-        // A key is needed only where the service has keys.
-        operation["security"] = json!([{"key": []}, {}]);
+    if has_keys && !route.is_open {
+        operation["security"] = json!([{"key": []}]);
     }
     operation
 }

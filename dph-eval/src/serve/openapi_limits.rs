@@ -14,6 +14,7 @@ pub(super) struct OpenapiLimits {
     prompts: usize,
     /// The largest token of a model.
     largest_token: usize,
+    has_keys: bool,
 }
 
 impl OpenapiLimits {
@@ -44,7 +45,17 @@ impl OpenapiLimits {
             // A single pair is a list of two texts.
             ("inputs", json!({"maxItems": options.candidates.max(2)})),
         ];
-        Self { fields, prompts: options.answers, largest_token: vocab.saturating_sub(1) }
+        Self {
+            fields,
+            prompts: options.answers,
+            largest_token: vocab.saturating_sub(1),
+            has_keys: !options.keys.is_empty(),
+        }
+    }
+
+    /// Whether requests need a key.
+    pub fn has_keys(&self) -> bool {
+        self.has_keys
     }
 
     /// Says them in the schemas of requests.

@@ -38,8 +38,11 @@ pub(super) type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
 #[derive(Clone, Copy)]
 pub(super) enum Output {
     Json(SchemaOf),
-    /// With `stream` in the request, server-sent events.
-    JsonOrEvents(SchemaOf),
+    /// With `stream` in the request, server-sent events with parts.
+    JsonOrEvents {
+        whole: SchemaOf,
+        part: SchemaOf,
+    },
     Text(&'static str),
 }
 
@@ -83,7 +86,10 @@ pub(super) fn routes() -> Vec<Route> {
             handler: post(handlers::chat),
             summary: "Answers to a conversation with their rewards, in the form of OpenAI",
             input: input::<chat::ChatRequest>(),
-            output: Output::JsonOrEvents(schema::<chat::ChatResponse>),
+            output: Output::JsonOrEvents {
+                whole: schema::<chat::ChatResponse>,
+                part: schema::<chat::ChatChunk>,
+            },
             is_open: false,
         },
         Route {
@@ -91,7 +97,10 @@ pub(super) fn routes() -> Vec<Route> {
             handler: post(handlers::completions),
             summary: "Continuations of texts with their rewards, in the form of OpenAI",
             input: input::<completions::CompletionRequest>(),
-            output: Output::JsonOrEvents(schema::<completions::CompletionResponse>),
+            output: Output::JsonOrEvents {
+                whole: schema::<completions::CompletionResponse>,
+                part: schema::<completions::CompletionResponse>,
+            },
             is_open: false,
         },
         rerank("/v1/rerank"),

@@ -6,7 +6,6 @@ use axum::http::StatusCode;
 use dph_core::{CandidateScores, CandidateSet};
 use dph_data::{ChatError, Message};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
-use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use crate::pass::{Unscorable, computed_tokens};
@@ -57,32 +56,21 @@ pub(super) async fn rewards(
     let options = &app.options;
     check_count(&wanted, options)?;
     let place = model.place()?;
-    match timeout(options.timeout, compute(model, wanted, options.request_tokens, place)).await {
-        Ok(rewarded) => rewarded,
-        Err(_) => Err(ApiError::new(
-            StatusCode::GATEWAY_TIMEOUT,
-            "timeout",
-            format!(
-                "the request took more than {} s; send less, or try again later",
-                options.timeout.as_secs_f64()
-            ),
-        )),
-    }
+    let computed = timeout(options.timeout, compute(app, model, wanted, place)).await;
+    computed.unwrap_or_else(|_| Err(ApiError::timeout(options.timeout)))
 }
 
 async fn compute(
+    app: &App,
     model: &Arc<ServedModel>,
     wanted: Wanted,
-    most_tokens: usize,
     place: OwnedSemaphorePermit,
 ) -> Result<Rewarded, ApiError> {
     let fields = wanted.fields;
-    let tokenising = model.clone();
+    let (tokenising, most_tokens) = (model.clone(), app.options.request_tokens);
     // The place goes along, so that requests whose clients leave meanwhile still count.
-    let (sets, place) =
-        spawn_blocking(move || tokenise(&tokenising, &wanted, most_tokens).map(|sets| (sets, place)))
-            .await
-            .map_err(|_| ApiError::internal("the request could not be tokenised"))??;
+    let tokenise = move || tokenise(&tokenising, &wanted, most_tokens).map(|sets| (sets, place));
+    let (sets, place) = app.tokenising.run(tokenise).await?;
     let tokens = tokens_of(model, &sets);
     let (reply, scores) = oneshot::channel();
     model.queue.push_score(ScoreJob { sets, tokens, reply, place });

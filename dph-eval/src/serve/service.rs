@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 
 use crate::model::Model;
 use crate::serve::app::App;
-use crate::serve::metrics::Metrics;
+use crate::serve::metrics::{Metric, Metrics};
 use crate::serve::openapi::openapi;
 use crate::serve::openapi_limits::OpenapiLimits;
 use crate::serve::options::ServeOptions;
@@ -72,6 +72,8 @@ impl Service {
         let metrics = Arc::new(Metrics::default());
         let served = |(name, model)| Arc::new(ServedModel::new(name, model, &options));
         let models: Vec<Arc<ServedModel>> = models.into_iter().map(served).collect();
+        // They are there before there is a defect.
+        models.iter().for_each(|served| metrics.add(Metric::Panics, &[("model", &served.name)], 0.0));
         let worker = |served: &Arc<ServedModel>| {
             start(Worker {
                 name: served.name.clone(),
@@ -99,6 +101,10 @@ impl Service {
     pub async fn run(self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
         let Self { app, router, workers } = self;
         let options = &app.options;
+        let shutdown = async {
+            shutdown.await;
+            app.end();
+        };
         accept(listener, router, options.read_timeout, options.connections, shutdown).await;
         app.models.iter().for_each(|model| model.queue.close());
         for worker in workers {

@@ -27,6 +27,8 @@ pub(super) struct Part {
     pub text: String,
     /// Text and log-probability of the token, if they are wanted and there is one.
     pub logprob: Option<(String, f32)>,
+    /// Number of characters of the tokens before, if log-probabilities are wanted.
+    pub text_offset: usize,
     /// The reward so far, if it is wanted.
     pub token_reward: Option<f64>,
     /// Why the answer ended, and what the model says of it.
@@ -56,7 +58,8 @@ pub(super) fn events<F: Form>(
     wishes: Wishes,
     form: F,
 ) -> Response {
-    let parts = Parts { served, settings, wishes, sent: Vec::new(), ended: BTreeSet::new(), form };
+    let parts =
+        Parts { served, settings, wishes, sent: Vec::new(), chars: Vec::new(), ended: BTreeSet::new(), form };
     let ended = StreamStatus::default();
     let state = (Some(growing), parts, Vec::new(), ended.clone());
     let stream = unfold(state, |(mut growing, mut parts, mut ready, ended)| async move {
@@ -97,6 +100,8 @@ struct Parts<F> {
     wishes: Wishes,
     /// Bytes of each answer that have been sent; `None` before its first part.
     sent: Vec<Option<usize>>,
+    /// Characters of the tokens of each answer whose log-probabilities have been sent.
+    chars: Vec<usize>,
     /// Answers whose end has been sent.
     ended: BTreeSet<usize>,
     form: F,
@@ -114,8 +119,11 @@ impl<F: Form> Parts<F> {
                 let reward = grown.rewards.get(self.settings.head).map(|&reward| f64::from(reward));
                 let index = grown.prompt * self.settings.answers + grown.answer;
                 let is_first = self.add(index, grown.text.len()).is_none();
+                let text_offset = self.chars[index];
+                self.chars[index] += logprob.as_ref().map_or(0, |(text, _)| text.chars().count());
                 let token_reward = reward.filter(|reward| reward.is_finite());
-                let part = Part { index, is_first, text: grown.text, logprob, token_reward, end: None };
+                let text = grown.text;
+                let part = Part { index, is_first, text, logprob, text_offset, token_reward, end: None };
                 Ok(vec![self.form.part(part)])
             }
             Next::Ended(ended) => {
@@ -142,7 +150,8 @@ impl<F: Form> Parts<F> {
         let text = answer.text.get(sent.unwrap_or(0)..).unwrap_or_default().to_owned();
         let judgement = judgement(answer, &self.served.model, self.settings.head);
         let end = Some((finish_reason(answer.end), judgement));
-        let part = Part { index, is_first: sent.is_none(), text, logprob: None, token_reward: None, end };
+        let is_first = sent.is_none();
+        let part = Part { index, is_first, text, logprob: None, text_offset: 0, token_reward: None, end };
         Some(self.form.part(part))
     }
 
@@ -150,6 +159,7 @@ impl<F: Form> Parts<F> {
     fn add(&mut self, index: usize, bytes: usize) -> Option<usize> {
         if self.sent.len() <= index {
             self.sent.resize(index + 1, None);
+            self.chars.resize(index + 1, 0);
         }
         let before = self.sent[index];
         self.sent[index] = Some(before.unwrap_or(0) + bytes);

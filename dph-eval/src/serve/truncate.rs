@@ -28,6 +28,9 @@ pub(super) fn truncated(
     dropped: DroppedEnd,
 ) -> Result<CandidateSet, ChatError> {
     let context = model.backbone.context();
+    if set.prompt.len() >= context {
+        return Ok(set);
+    }
     let mut answers = answers.to_vec();
     for round in 0..ROUNDS {
         if set.sequence_len() <= context {

@@ -21,6 +21,9 @@ use super::gguf::{Gguf, gguf_models, is_gguf};
 use super::hub;
 use crate::family::as_json;
 
+/// Most models below a directory that are named.
+const SHOWN: usize = 10;
+
 /// The files of a model in the layout of Hugging Face: the files of a directory, or the converted contents of a GGUF
 /// file. A tokenizer in other files is converted as well.
 ///
@@ -276,9 +279,16 @@ fn remedy(dir: &Path) -> String {
         std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
     below.retain(|path| [CONFIG_FILE, ADAPTER_CONFIG_FILE].iter().any(|file| path.join(file).is_file()));
     below.sort();
-    let below: Vec<_> = below.iter().map(|path| path.display().to_string()).collect();
+    let mut below: Vec<_> = below.iter().map(|path| path.display().to_string()).collect();
     match below.is_empty() {
         true => "every model directory has one, or an export preference_head.json and a run manifest.json; is this the right directory?".into(),
-        false => format!("the directory holds models: name one of {}", below.join(", ")),
+        false => {
+            let more = match below.len().saturating_sub(SHOWN) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            below.truncate(SHOWN);
+            format!("the directory holds models: name one of {}{more}", below.join(", "))
+        }
     }
 }

@@ -45,7 +45,7 @@ pub async fn completions(
         Ok(CompletionChoice {
             index,
             text: answer.text.clone(),
-            logprobs: tokens.map(completion_logprobs),
+            logprobs: tokens.map(|tokens| completion_logprobs(0, tokens)),
             finish_reason: Some(finish_reason(answer.end)),
             token_reward: None,
             judgement: Some(judgement(answer, &served.model, best_of.head)),
@@ -55,14 +55,15 @@ pub async fn completions(
     Ok(json(&form.response(choices, Some(Some(usage(&sets))))))
 }
 
-fn completion_logprobs(tokens: impl IntoIterator<Item = (String, f32)>) -> CompletionLogprobs {
+/// The log-probabilities of tokens, the first of which begins behind `first` characters.
+fn completion_logprobs(first: usize, tokens: impl IntoIterator<Item = (String, f32)>) -> CompletionLogprobs {
     let (tokens, token_logprobs): (Vec<String>, Vec<f32>) = tokens.into_iter().unzip();
     let begin = |offset: &mut usize, token: &String| {
         let begin = *offset;
         *offset += token.chars().count();
         Some(begin)
     };
-    let text_offset = tokens.iter().scan(0, begin).collect();
+    let text_offset = tokens.iter().scan(first, begin).collect();
     CompletionLogprobs { tokens, token_logprobs, top_logprobs: None, text_offset }
 }
 
@@ -97,7 +98,7 @@ impl Form for Chunks {
         let choice = CompletionChoice {
             index: part.index,
             text: part.text,
-            logprobs: part.logprob.map(|token| completion_logprobs([token])),
+            logprobs: part.logprob.map(|token| completion_logprobs(part.text_offset, [token])),
             finish_reason,
             token_reward: part.token_reward,
             judgement,

@@ -113,10 +113,11 @@ class Cards {
     this.repaint(isWider ? this.all : [card]);
   }
 
-  // Marks what the head chooses among those that were not dropped, and the likelihood among all.
+  // Marks what the head and the likelihood choose among the answers that were not dropped.
   judge(ends) {
-    const best = value => ends.reduce((best, end, index) => end && value(end) !== null && (best < 0 || value(end) > value(ends[best])) ? index : best, -1);
-    const byReward = best(end => end.finish_reason === 'rejected' ? null : end.reward), byLoglik = best(mean);
+    const isWhole = end => end && end.finish_reason !== 'rejected';
+    const best = value => ends.reduce((best, end, index) => isWhole(end) && value(end) !== null && (best < 0 || value(end) > value(ends[best])) ? index : best, -1);
+    const byReward = best(end => end.reward), byLoglik = best(mean);
     if (byReward >= 0) this.tag(this.card(byReward), 'chosen', 'chosen');
     if (byLoglik >= 0) this.tag(this.card(byLoglik), 'likely', 'likelihood’s choice');
   }
@@ -143,21 +144,39 @@ async function* events(response) {
   }
 }
 
-async function generate() {
+// Runs an action with the answers of the page, after the last one has been stopped. Only the newest one says how it ends.
+async function act(name, run) {
   running?.abort();
-  const control = running = new AbortController(), cards = new Cards(), ends = [];
+  const control = running = new AbortController(), cards = new Cards();
+  $('stop').disabled = false; say(name + '…');
+  try {
+    await run(cards, control.signal);
+    if (running === control && $('status').textContent === name + '…') say('');
+  } catch (error) {
+    if (running !== control) return;
+    cards.removeEmpty();
+    error.name === 'AbortError' ? say('Stopped.') : say(error.message, true);
+  } finally {
+    if (running === control) { running = null; $('stop').disabled = true; }
+  }
+}
+
+function generate() {
+  const seed = $('seed').value;
+  if (seed && !Number.isSafeInteger(+seed)) return say(`A seed is a whole number from ${Number.MIN_SAFE_INTEGER} to ${Number.MAX_SAFE_INTEGER} here.`, true);
   const n = +$('n').value, drop = +$('drop').value, hasHead = !$('head').disabled, system = $('system').value;
   const body = {
     model: $('model').value, n, stream: true, logprobs: true, temperature: +$('temperature').value, max_completion_tokens: +$('tokens').value,
     messages: [...(system ? [{ role: 'system', content: system }] : []), { role: 'user', content: $('prompt').value }],
   };
-  if ($('seed').value) body.seed = +$('seed').value;
+  if (seed) body.seed = +seed;
   if (hasHead) Object.assign(body, { head: $('head').value, token_rewards: true });
   if (hasHead && drop) body.reject_every = drop;
-  $('stop').disabled = false; document.querySelector('.legend').hidden = !hasHead; say('Generating…');
-  for (let index = 0; index < n; index++) cards.card(index);
-  try {
-    for await (const event of events(await ask('/v1/chat/completions', body, control.signal))) {
+  document.querySelector('.legend').hidden = !hasHead;
+  return act('Generating', async (cards, signal) => {
+    const ends = [];
+    for (let index = 0; index < n; index++) cards.card(index);
+    for await (const event of events(await ask('/v1/chat/completions', body, signal))) {
       if (event.error) throw new Error(event.error.message);
       for (const choice of event.choices) {
         if (choice.delta.content) cards.add(choice.index, choice.delta.content, choice.token_reward, choice.logprobs?.content[0]?.logprob);
@@ -167,31 +186,25 @@ async function generate() {
       if (event.seed !== undefined) say(`Seed ${event.seed}`);
     }
     cards.judge(ends);
-  } catch (error) {
-    cards.removeEmpty();
-    error.name === 'AbortError' ? say('Stopped.') : say(error.message, true);
-  } finally {
-    if (running === control) { running = null; $('stop').disabled = true; }
-  }
+  });
 }
 
-async function compare() {
-  const texts = [...document.querySelectorAll('#pasted textarea')].map(area => area.value).filter(text => text.trim());
+function compare() {
+  const pasted = [...document.querySelectorAll('#pasted textarea')].map((area, index) => ({ name: `Answer ${index + 1}`, text: area.value }));
+  const answers = pasted.filter(answer => answer.text.trim()), texts = answers.map(answer => answer.text);
   if (texts.length === 0) return say('Paste at least one answer.', true);
-  const cards = new Cards();
-  say('Comparing…');
-  try {
-    const ranks = await (await ask('/rerank', { model: $('model').value, head: $('head').value, query: $('question').value, texts, raw_scores: true })).json();
+  const body = { model: $('model').value, head: $('head').value, query: $('question').value, texts, raw_scores: true };
+  return act('Comparing', async (cards, signal) => {
+    const ranks = await (await ask('/rerank', body, signal)).json();
     ranks.forEach((rank, place) => {
-      const card = cards.card(place);
-      card.title.firstChild.textContent = `${place + 1}. Answer ${rank.index + 1}`;
-      card.text.textContent = texts[rank.index];
+      const card = cards.card(place), answer = answers[rank.index];
+      card.title.firstChild.textContent = `${place + 1}. ${answer.name}`;
+      card.text.textContent = answer.text;
       cards.widen(rank.score); card.value = rank.score;
     });
     cards.repaint(cards.all);
     if (ranks.length > 1) cards.tag(cards.card(0), 'chosen', 'chosen');
-    say('');
-  } catch (error) { say(error.message, true); }
+  });
 }
 
 function addPasted(text) {

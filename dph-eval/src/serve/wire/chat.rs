@@ -93,25 +93,35 @@ pub struct TokenLogprob {
 }
 
 /// A part of a stream.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct ChatChunk<'a> {
+    /// Name of this answer.
     pub id: &'a str,
+    /// Always `chat.completion.chunk`.
     pub object: &'static str,
+    /// When it was made, in seconds since 1970.
     pub created: u64,
+    /// The model.
     pub model: &'a str,
+    /// The seed that gives the same answers again.
     pub seed: i64,
+    /// What is added to an answer; none in the part with the numbers of tokens.
     pub choices: Vec<ChatDelta>,
-    /// `Some(None)` is null.
+    /// Numbers of tokens; null in the parts before the last one, if they are wanted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub usage: Option<Option<GenerationUsage>>,
 }
 
 /// What is added to an answer.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct ChatDelta {
+    /// Its number.
     pub index: usize,
+    /// The text that is added.
     pub delta: Delta,
+    /// The log-probability of the token, if it is wanted.
     pub logprobs: Option<ChatLogprobs>,
+    /// Why the answer ended: `stop`, `length` or `rejected`.
     pub finish_reason: Option<&'static str>,
     /// The reward so far.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -121,10 +131,12 @@ pub struct ChatDelta {
 }
 
 /// Text that is added to an answer.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, JsonSchema)]
 pub struct Delta {
+    /// `assistant` in the first part of an answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<&'static str>,
+    /// The text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub content: Option<String>,
 }

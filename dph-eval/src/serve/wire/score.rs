@@ -9,6 +9,10 @@ use super::rerank::Usage;
 
 /// Prompts and answers to score.
 #[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(extend("anyOf" = [
+    {"properties": {"text_1": {"anyOf": [{"type": "string"}, {"maxItems": 1}]}}},
+    {"properties": {"text_2": {"type": "array"}}},
+]))]
 pub struct ScoreRequest {
     /// The model; the first one if it is not given.
     #[serde(default)]

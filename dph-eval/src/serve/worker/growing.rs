@@ -39,6 +39,11 @@ impl<'a> Growing<'a> {
         }
     }
 
+    /// Number of tokens that were generated so far.
+    pub fn generated(&self) -> usize {
+        self.generation.generated()
+    }
+
     /// Takes what happens.
     pub fn events(&self) -> &UnboundedSender<Event> {
         &self.job.events

@@ -80,10 +80,15 @@ impl Queue {
             }
             state = self.arrived.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        let State { scores, generations, .. } = &mut *state;
-        let scores = first(scores, |job| job.tokens, share.tokens, share.scores.max(1));
-        let generations = first(generations, GenerateJob::tokens, share.tokens, share.generations);
-        Some(Taken { scores, generations })
+        Some(state.take(share))
+    }
+
+    /// Takes what is computed between two batches of a request for scores: as [`next`](Self::next), but no request for scores that has
+    /// several batches itself.
+    pub fn between(&self, share: Share) -> Taken {
+        let mut state = self.lock();
+        let is_long = state.scores.front().is_some_and(|job| job.tokens > share.tokens);
+        state.take(if is_long { Share { scores: 0, ..share } } else { share })
     }
 
     /// Ends the queue: jobs that wait are still taken, further ones are dropped.
@@ -118,6 +123,15 @@ impl Queue {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn take(&mut self, share: Share) -> Taken {
+        Taken {
+            scores: first(&mut self.scores, |job| job.tokens, share.tokens, share.scores),
+            generations: first(&mut self.generations, GenerateJob::tokens, share.tokens, share.generations),
+        }
     }
 }
 
@@ -191,6 +205,23 @@ mod tests {
         queue.push_score(job(7));
         assert_eq!(taken(&queue, 100, 2), Some(vec![1]));
         assert_eq!(taken(&queue, 100, 2), None);
+    }
+
+    #[test]
+    fn between_batches_nothing_long_is_taken() {
+        let queue = Queue::default();
+        let between = |tokens| {
+            let taken = queue.between(Share { tokens, scores: 9, generations: 1 });
+            taken.scores.iter().map(|job| job.tokens).collect::<Vec<_>>()
+        };
+        assert_eq!(between(100), [0; 0], "it does not wait");
+        for tokens in [60, 30, 500, 1] {
+            queue.push_score(job(tokens));
+        }
+        assert_eq!(between(100), [60, 30]);
+        assert_eq!(between(100), [0; 0]);
+        assert_eq!(between(500), [500]);
+        assert_eq!(between(100), [1]);
     }
 
     #[test]

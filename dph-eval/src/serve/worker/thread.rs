@@ -19,7 +19,8 @@ use super::queue::{Queue, Share, Taken};
 use super::score_job::{Outcome, ScoreJob, WorkError};
 use crate::generate::{Generation, GenerationError, PrefixCache};
 use crate::model::Model;
-use crate::score::score;
+use crate::pass::Progress;
+use crate::score::score_with_turns;
 use crate::scoring::Scoring;
 use crate::serve::metrics::{Metric, Metrics};
 
@@ -59,20 +60,28 @@ impl Worker {
         let mut prefixes = PrefixCache::new(self.prefix_bytes);
         loop {
             // Requests for scores do not wait until answers have ended, and new answers join those that grow.
-            let share = Share { generations: self.share.generations - growing.len(), ..self.share };
-            let Some(Taken { scores, generations }) = self.queue.next(share, growing.is_empty()) else {
-                if growing.is_empty() {
-                    return;
+            let share = self.share_beside(&growing);
+            match self.queue.next(share, growing.is_empty()) {
+                Some(Taken { scores, generations }) => {
+                    self.answer(scores, &mut || {
+                        let taken = self.queue.between(self.share_beside(&growing));
+                        self.answer(taken.scores, &mut || ());
+                        growing.extend(self.begin(taken.generations, &mut prefixes));
+                        self.grow(&mut growing);
+                    });
+                    growing.extend(self.begin(generations, &mut prefixes));
                 }
-                self.grow(&mut growing);
-                continue;
-            };
-            if !scores.is_empty() {
-                self.answer(scores);
+                None if growing.is_empty() => return,
+                None => {}
             }
-            growing.extend(self.begin(generations, &mut prefixes));
             self.grow(&mut growing);
         }
+    }
+
+    /// What may be taken beside requests whose answers grow.
+    fn share_beside(&self, growing: &[Growing<'_>]) -> Share {
+        let scores = self.share.scores.max(1);
+        Share { generations: self.share.generations.saturating_sub(growing.len()), scores, ..self.share }
     }
 
     /// Computes the prompts of some requests for answers together.
@@ -119,8 +128,11 @@ impl Worker {
     fn grow(&self, all: &mut Vec<Growing<'_>>) {
         let labels = &self.labels();
         let count = all.len();
+        let left = all.iter().filter(|growing| growing.events().is_closed());
+        let dropped: usize = left.map(Growing::generated).sum();
         all.retain(|growing| !growing.events().is_closed());
         self.metrics.add(Metric::Abandoned, labels, (count - all.len()) as f64);
+        self.metrics.add(Metric::GeneratedTokens, labels, dropped as f64);
         let start = Instant::now();
         let draw = |growing| self.unless_it_fails(growing, Growing::draw);
         let mut drawn: Vec<Growing<'_>> =
@@ -169,26 +181,23 @@ impl Worker {
         }
     }
 
-    /// Computes some requests together and answers them.
-    fn answer(&self, jobs: Vec<ScoreJob>) {
+    /// Computes some requests together and answers them. `between` is called between two batches.
+    fn answer(&self, mut jobs: Vec<ScoreJob>, between: &mut dyn FnMut()) {
         let labels = &self.labels();
         let taken = jobs.len();
-        let mut jobs: Vec<ScoreJob> = jobs.into_iter().filter(|job| !job.reply.is_closed()).collect();
-        if jobs.len() < taken {
-            self.metrics.add(Metric::Abandoned, labels, (taken - jobs.len()) as f64);
-        }
+        jobs.retain(|job| !job.reply.is_closed());
+        self.metrics.add(Metric::Abandoned, labels, (taken - jobs.len()) as f64);
         if jobs.is_empty() {
             return;
         }
         let tokens: usize = jobs.iter().map(|job| job.tokens).sum();
         let start = Instant::now();
         let (sets, owners) = split(&mut jobs);
-        let outcomes = self.outcomes(&sets, &owners);
+        let outcomes = self.outcomes(&jobs, &sets, &owners, between);
         let time = start.elapsed();
         self.queue.took(jobs.len(), time);
         self.metrics.observe(Metric::BatchRequests, labels, jobs.len() as f64);
         self.metrics.observe(Metric::BatchTokens, labels, tokens as f64);
-        self.metrics.add(Metric::Tokens, labels, tokens as f64);
         self.metrics.add(Metric::ComputeSeconds, labels, time.as_secs_f64());
         tracing::debug!(
             model = self.name,
@@ -199,33 +208,71 @@ impl Worker {
         );
         for (ScoreJob { reply, place, .. }, outcome) in jobs.into_iter().zip(outcomes) {
             drop(place);
-            // Whoever asked may have left meanwhile.
-            let _ = reply.send(outcome);
+            if reply.send(outcome).is_err() {
+                self.metrics.add(Metric::Abandoned, labels, 1.0);
+            }
         }
     }
 
     /// The scores of each request, whose sets are in these ranges. If they cannot be computed together, each is computed alone, so that
     /// one does not spoil others.
-    fn outcomes(&self, sets: &[CandidateSet], owners: &[Range<usize>]) -> Vec<Outcome> {
-        match self.scores(sets) {
+    fn outcomes(
+        &self,
+        jobs: &[ScoreJob],
+        sets: &[CandidateSet],
+        owners: &[Range<usize>],
+        between: &mut dyn FnMut(),
+    ) -> Vec<Outcome> {
+        match self.scores(jobs, sets, owners, between) {
             Ok(mut scores) => {
                 let of_job = |sets: &Range<usize>| Ok(scores.drain(..sets.len()).collect());
                 owners.iter().map(of_job).collect()
             }
             Err(error) if owners.len() == 1 => vec![Err(error)],
-            Err(_) => owners.iter().map(|owned| self.scores(&sets[owned.clone()])).collect(),
+            Err(_) => {
+                let alone = |(job, owned): (&ScoreJob, &Range<usize>)| {
+                    self.scores(
+                        slice::from_ref(job),
+                        &sets[owned.clone()],
+                        slice::from_ref(&(0..owned.len())),
+                        between,
+                    )
+                };
+                jobs.iter().zip(owners).map(alone).collect()
+            }
         }
     }
 
-    /// The scores of sets that are computed together.
-    fn scores(&self, sets: &[CandidateSet]) -> Outcome {
+    /// The scores of sets that are computed together. Those of requests that nobody waits for any more mean nothing.
+    fn scores(
+        &self,
+        jobs: &[ScoreJob],
+        sets: &[CandidateSet],
+        owners: &[Range<usize>],
+        between: &mut dyn FnMut(),
+    ) -> Outcome {
         let scoring = Scoring {
             token_budget: self.share.tokens,
             log_likelihood: false,
             rewards: true,
             unconditional: false,
         };
-        self.tried(|| score(&self.model, sets, &scoring, &mut |_| {}))
+        let mut is_first = true;
+        let mut wanted = |mut of_batch: &mut dyn Iterator<Item = usize>| {
+            if !std::mem::take(&mut is_first) {
+                between();
+            }
+            Iterator::any(&mut of_batch, |set| {
+                let job = owners.partition_point(|owned| owned.end <= set);
+                jobs.get(job).is_some_and(|job| !job.reply.is_closed())
+            })
+        };
+        let mut counted = 0;
+        let mut count = |progress: Progress| {
+            self.metrics.add(Metric::Tokens, &self.labels(), (progress.tokens_done - counted) as f64);
+            counted = progress.tokens_done;
+        };
+        self.tried(|| score_with_turns(&self.model, sets, &scoring, &mut wanted, &mut count))
     }
 
     /// Runs something that may fail and must not end the thread.
