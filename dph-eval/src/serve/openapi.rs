@@ -77,11 +77,14 @@ fn operation(
                 "type": "object",
                 "description": "With `stream`: an event. Its data are a part of an answer or an error, and `[DONE]` in the last event. A comment \
                                 keeps a silent connection open.",
-                "properties": {"data": {
-                    "type": "string",
-                    "contentMediaType": "application/json",
-                    "contentSchema": {"anyOf": [part(answers), error]},
-                }},
+                "properties": {"data": {"anyOf": [
+                    {"const": "[DONE]"},
+                    {
+                        "type": "string",
+                        "contentMediaType": "application/json",
+                        "contentSchema": {"anyOf": [part(answers), error]},
+                    },
+                ]}},
                 "required": ["data"],
             }},
         }),

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::slice;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use dph_core::CandidateSet;
 use dph_model::Prompts;
@@ -63,11 +63,18 @@ impl Worker {
             let share = self.share_beside(&growing);
             match self.queue.next(share, growing.is_empty()) {
                 Some(Taken { scores, generations }) => {
-                    self.answer(scores, &mut || {
-                        let taken = self.queue.between(self.share_beside(&growing));
-                        self.answer(taken.scores, &mut || ());
-                        growing.extend(self.begin(taken.generations, &mut prefixes));
-                        self.grow(&mut growing);
+                    self.answer(scores, &mut |batch| {
+                        let start = Instant::now();
+                        loop {
+                            let taken = self.queue.between(self.share_beside(&growing));
+                            self.answer(taken.scores, &mut |_| ());
+                            growing.extend(self.begin(taken.generations, &mut prefixes));
+                            self.grow(&mut growing);
+                            // Answers grow for as long as the batch took.
+                            if growing.is_empty() || start.elapsed() >= batch {
+                                break;
+                            }
+                        }
                     });
                     growing.extend(self.begin(generations, &mut prefixes));
                 }
@@ -181,8 +188,8 @@ impl Worker {
         }
     }
 
-    /// Computes some requests together and answers them. `between` is called between two batches.
-    fn answer(&self, mut jobs: Vec<ScoreJob>, between: &mut dyn FnMut()) {
+    /// Computes some requests together and answers them. `between` is called between two batches, with the time of the first of them.
+    fn answer(&self, mut jobs: Vec<ScoreJob>, between: &mut dyn FnMut(Duration)) {
         let labels = &self.labels();
         let taken = jobs.len();
         jobs.retain(|job| !job.reply.is_closed());
@@ -221,7 +228,7 @@ impl Worker {
         jobs: &[ScoreJob],
         sets: &[CandidateSet],
         owners: &[Range<usize>],
-        between: &mut dyn FnMut(),
+        between: &mut dyn FnMut(Duration),
     ) -> Vec<Outcome> {
         match self.scores(jobs, sets, owners, between) {
             Ok(mut scores) => {
@@ -249,7 +256,7 @@ impl Worker {
         jobs: &[ScoreJob],
         sets: &[CandidateSet],
         owners: &[Range<usize>],
-        between: &mut dyn FnMut(),
+        between: &mut dyn FnMut(Duration),
     ) -> Outcome {
         let scoring = Scoring {
             token_budget: self.share.tokens,
@@ -257,11 +264,12 @@ impl Worker {
             rewards: true,
             unconditional: false,
         };
-        let mut is_first = true;
+        let mut begun: Option<Instant> = None;
         let mut wanted = |mut of_batch: &mut dyn Iterator<Item = usize>| {
-            if !std::mem::take(&mut is_first) {
-                between();
+            if let Some(begun) = begun {
+                between(begun.elapsed());
             }
+            begun = Some(Instant::now());
             Iterator::any(&mut of_batch, |set| {
                 let job = owners.partition_point(|owned| owned.end <= set);
                 jobs.get(job).is_some_and(|job| !job.reply.is_closed())
