@@ -6,7 +6,7 @@ use miette::{GraphicalReportHandler, GraphicalTheme};
 use serde_json::Value;
 
 /// One mistake each; the snapshot shows what a person reads.
-const MISTAKES: [(&str, &str); 41] = [
+const MISTAKES: [(&str, &str); 42] = [
     ("a misspelt key", "name = 'x'\nkind = 'choice'\nuser = 'u'\ncandidate = 'a'\ngold = 'g'\n"),
     ("an unknown key", "name = 'x'\nkind = 'text'\ntext = 't'\nzebra = 1\n"),
     ("an unknown kind", "name = 'x'\nkind = 'chioce'\n"),
@@ -82,6 +82,10 @@ const MISTAKES: [(&str, &str); 41] = [
     (
         "one label twice, and no others",
         "name = 'x'\nkind = 'choice'\nuser = 'u'\ncandidates = 'a'\ngold = 'g'\n[classify]\nfirst = 'a'\nsecond = 'b c'\nlabels = ['b', 'b']\n",
+    ),
+    (
+        "labels for other candidates",
+        "name = 'x'\nkind = 'choice'\nuser = 'u'\ncandidates = ['a', 'b']\ngold = 'g'\n[classify]\nfirst = 'a'\nlabels = ['b', 'c', 'd']\n",
     ),
     ("a misspelt key of hub", "name = 'x'\nkind = 'text'\ntext = 't'\n[hub]\nrepo = 'a/b'\n"),
     (

@@ -105,6 +105,18 @@ fn what_a_classifier_cannot_do_is_told() {
         other.contains("`model` has the outputs no, yes, and the task `mnli` needs the 3 classes entailment"),
         "{other}"
     );
+    write_bert(&dir.join("partly"), &["entailment", "neutral", "other"]);
+    let partly = said(&["bench", "partly", "--task", "mnli"]);
+    assert!(partly.contains("`partly` has the outputs entailment, neutral, other"), "{partly}");
+    // Classes of other names are compared by their position, which may be wrong.
+    write_bert(&dir.join("other"), &["a", "b", "c"]);
+    let other = run(dir, &["bench", "other", "--task", "mnli"]);
+    assert!(
+        joined(&other.stderr).contains("they are compared by their position; if the model has"),
+        "{}",
+        other.stderr
+    );
+    other.ok();
     let none = said(&["bench", "model", "--task", "piqa"]);
     assert!(
         none.contains("`piqa` cannot be used by a classifier: its file has no table [classify]"),

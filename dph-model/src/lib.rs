@@ -47,8 +47,8 @@ pub use checkpoint::{
     stored_head_warnings,
 };
 pub use classifier::{
-    Classifier, ClassifierError, DecoderClassifier, TextClassifier, class_order, classifier_class,
-    stored_labels,
+    ClassNames, Classifier, ClassifierError, DecoderClassifier, TextClassifier, class_order,
+    classifier_class, stored_labels,
 };
 pub use decoder::{Cache, DecoderConfig, InputError};
 pub use encoder::{Encoder, Text};

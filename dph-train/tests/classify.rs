@@ -227,6 +227,17 @@ fn what_cannot_be_trained_is_told_before_the_first_stage() {
         let told = said(CLASSIFY, &["--set", change]);
         assert!(told.contains(message), "{told}");
     }
+    // An evaluation that the trained classifier cannot have.
+    let task = std::fs::read_to_string(dir.join("mine.toml")).unwrap();
+    let number = task
+        .replace("'mine'", "'number'")
+        .replace(CLASSES, "[classify]\nfirst = 'first'\nnumber = 'number'\n");
+    std::fs::write(dir.join("number.toml"), number).unwrap();
+    std::fs::create_dir_all(dir.join("data/number")).unwrap();
+    std::fs::copy(dir.join("data/mine/validation.jsonl"), dir.join("data/number/validation.jsonl")).unwrap();
+    let last =
+        said("objective = { classify = { new_layer = true } }", &["--set", "eval.tasks=['number.toml']"]);
+    assert!(last.contains("`tiny` has the outputs no, maybe, yes, and the task `number` needs"), "{last}");
     // With a new layer the labels of the model do not matter.
     write_experiment(dir, "objective = { classify = { new_layer = true } }");
     succeed(&mut train(dir, &["--set", "stage.classify.steps=1"]));

@@ -7,7 +7,11 @@ use serde_json::Value;
 
 #[test]
 fn every_key_is_in_the_schema_with_documentation() {
-    let output = Command::new(env!("CARGO_BIN_EXE_dph-train")).arg("--schema").output().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_dph-train"))
+        .arg("--schema")
+        .env("DPH_DATA", "data")
+        .output()
+        .unwrap();
     assert!(output.status.success());
     let schema: Value = serde_json::from_slice(&output.stdout).unwrap();
     let mut keys = 0;

@@ -2,6 +2,7 @@
 
 use dph_core::{CandidateScores, CandidateSet, Scorer};
 use dph_data::{Classes, TaskData, plan_set_batches};
+use dph_model::ClassNames;
 
 use crate::bench::error::BenchError;
 use crate::bench::evaluate::{Bench, BenchProgress, BenchStep, choices};
@@ -30,7 +31,7 @@ pub fn bench_classifier(
     if options.scorers.iter().any(|scorer| *scorer != ScorerChoice::Classifier) || options.few_shot > 0 {
         return Err(BenchError::ClassifierAlone);
     }
-    plan.tasks.iter().try_for_each(|planned| check_classes(model, planned))?;
+    let warnings = plan.check_classes(&model.name, &model.classifier.labels())?;
     let options = &BenchOptions { classify: Some(model.layout()), ..options.clone() };
     let context = model.classifier.config().context;
     let sets = ScoredSets::load(&model.tokenizer, context, plan, options, &mut |planned| {
@@ -42,7 +43,7 @@ pub fn bench_classifier(
         tokens_total: sets.tasks.iter().map(|data| tokens(data)).sum(),
         ..Progress::default()
     };
-    let mut bench = Bench::new(&model.name);
+    let mut bench = Bench { warnings, ..Bench::new(&model.name) };
     let scorers = [Scorer::Classifier];
     for (planned, data) in plan.tasks.iter().zip(&sets.tasks) {
         let mut documents = vec![None; data.sets.len()];
@@ -64,17 +65,38 @@ pub fn bench_classifier(
     Ok(bench)
 }
 
-/// Whether the outputs of a model are those that a task needs. A task without a table `[classify]` is an error when it is loaded.
-fn check_classes(model: &ClassifierModel, planned: &PlannedTask) -> Result<(), BenchError> {
-    let outputs = model.classifier.labels();
-    match planned.task.classes() {
-        Some(classes) if classes.outputs() != outputs.len() => Err(BenchError::Classes {
-            model: model.name.clone(),
-            outputs,
-            task: planned.task.name.clone(),
-            classes: classes.clone(),
-        }),
-        _ => Ok(()),
+impl BenchPlan {
+    /// Checks that a classifier with these outputs can be evaluated on the tasks. A task without a table `[classify]` is an error when it is
+    /// loaded. Returns warnings about classes that are compared by their position, since their names differ.
+    ///
+    /// # Errors
+    /// A task with another number of classes, or with some of the names in other places.
+    pub fn check_classes(&self, model: &str, outputs: &[String]) -> Result<Vec<String>, BenchError> {
+        let mut warnings = Vec::new();
+        for planned in &self.tasks {
+            let Some(classes) = planned.task.classes() else { continue };
+            let names = match classes {
+                Classes::Named(names) => ClassNames::compare(names, outputs),
+                Classes::Number => ClassNames::Same,
+            };
+            let task = &planned.task.name;
+            if classes.outputs() != outputs.len() || names == ClassNames::Partly {
+                return Err(BenchError::Classes {
+                    model: model.to_owned(),
+                    outputs: outputs.to_vec(),
+                    task: task.clone(),
+                    classes: classes.clone(),
+                });
+            }
+            if names == ClassNames::Other {
+                warnings.push(format!(
+                    "the classes of `{model}` are {}, and the task `{task}` needs {classes}: they are compared by their position; if the \
+                     model has them in another order, correct `id2label` in its config.json",
+                    outputs.join(", ")
+                ));
+            }
+        }
+        Ok(warnings)
     }
 }
 

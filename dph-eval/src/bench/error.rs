@@ -19,7 +19,7 @@ pub enum BenchError {
     /// Conversations are requested from a model without a chat format.
     #[error(
         "`{model}` has no chat format: its tokenizer_config.json has no `chat_template` and its vocabulary no <|im_start|> and \
-         <|im_end|>; use the style `plain`, or add a `chat_template`"
+         <|im_end|>; use the style `plain`, add a `chat_template`, or evaluate a classifier with the scorer `classifier`"
     )]
     NoChat {
         /// The model.

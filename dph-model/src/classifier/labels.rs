@@ -30,13 +30,42 @@ pub fn stored_labels(json: &str) -> Option<Vec<String>> {
 /// assert_eq!(dph_model::class_order(&task, &names(["LABEL_0", "LABEL_1", "LABEL_2"])), [0, 1, 2]);
 /// ```
 pub fn class_order(task: &[String], model: &[String]) -> Vec<usize> {
-    let plain = |name: &String| -> String {
-        name.chars().filter(|c| !matches!(c, '-' | '_' | ' ')).flat_map(char::to_lowercase).collect()
-    };
-    let model: Vec<String> = model.iter().map(plain).collect();
+    let model: Vec<String> = model.iter().map(|name| plain(name)).collect();
     let place = |name: &String| model.iter().position(|other| *other == plain(name));
     let places: Option<Vec<usize>> = task.iter().map(place).collect();
     places.filter(|_| task.len() == model.len()).unwrap_or_else(|| (0..task.len()).collect())
+}
+
+/// How the names of the classes of a task and of a model compare.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClassNames {
+    /// The names are the same, in any order.
+    Same,
+    /// The model has no names of its own, but `LABEL_0` and so on.
+    Unnamed,
+    /// Some of the names are the same.
+    Partly,
+    /// No name is the same.
+    Other,
+}
+
+impl ClassNames {
+    /// Compares names as [`class_order`] does.
+    pub fn compare(task: &[String], model: &[String]) -> Self {
+        let is_default = |(index, name): (usize, &String)| *name == format!("LABEL_{index}");
+        let own: Vec<String> = model.iter().map(|name| plain(name)).collect();
+        let shared = task.iter().filter(|name| own.contains(&plain(name))).count();
+        match shared {
+            _ if model.iter().enumerate().all(is_default) => Self::Unnamed,
+            shared if shared == task.len() && task.len() == model.len() => Self::Same,
+            0 => Self::Other,
+            _ => Self::Partly,
+        }
+    }
+}
+
+fn plain(name: &str) -> String {
+    name.chars().filter(|c| !matches!(c, '-' | '_' | ' ')).flat_map(char::to_lowercase).collect()
 }
 
 #[cfg(test)]
@@ -66,5 +95,13 @@ mod tests {
         let task = names(&["not_entailment", "entailment"]);
         assert_eq!(class_order(&task, &names(&["Entailment", "not-entailment"])), [1, 0]);
         assert_eq!(class_order(&task, &names(&["entailment", "neutral"])), [0, 1]);
+        for (model, expected) in [
+            (["Entailment", "not-entailment"], ClassNames::Same),
+            (["entailment", "neutral"], ClassNames::Partly),
+            (["no", "yes"], ClassNames::Other),
+            (["LABEL_0", "LABEL_1"], ClassNames::Unnamed),
+        ] {
+            assert_eq!(ClassNames::compare(&task, &names(&model)), expected);
+        }
     }
 }

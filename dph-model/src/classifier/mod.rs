@@ -20,7 +20,7 @@ use crate::family::Family;
 pub use decoder_classifier::DecoderClassifier;
 pub use encoder_classifier::Classifier;
 pub use error::ClassifierError;
-pub use labels::{class_order, stored_labels};
+pub use labels::{ClassNames, class_order, stored_labels};
 
 /// A classifier of texts, or a regressor, which has one output. In files it is a class `*ForSequenceClassification` of transformers.
 ///

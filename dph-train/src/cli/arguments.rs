@@ -17,7 +17,7 @@ pub(crate) struct Arguments {
     #[arg(required_unless_present = "schema")]
     pub experiment: Option<PathBuf>,
     /// Print the JSON schema of experiment files for editors and exit
-    #[arg(long, exclusive = true)]
+    #[arg(long)]
     pub schema: bool,
     /// Set a key of the experiment, such as model.path=DIR or stage.dph.steps=100; can be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]

@@ -81,7 +81,7 @@ impl<'a> Preflights<'a> {
         let plan = evaluation_plan(experiment)?;
         let source = self.source(experiment, data)?;
         let mut warnings = match &source {
-            Some(source) => check_model(experiment, source, self.purpose)?,
+            Some(source) => check_model(experiment, source, &plan, self.purpose)?,
             None => Vec::new(),
         };
         let is_frozen = |stage: &&Stage| {
@@ -165,11 +165,12 @@ impl<'a> SourceKey<'a> {
 fn check_model(
     experiment: &Experiment,
     source: &ModelSource,
+    plan: &BenchPlan,
     purpose: Purpose,
 ) -> Result<Vec<String>, TrainError> {
     let ModelSource { family, config, .. } = source;
     check_encoder(experiment, source)?;
-    check_classes(experiment, source)?;
+    let mut warnings = check_classes(experiment, source, plan)?;
     for stage in &experiment.stages {
         if stage.objective.trains_language() && !source.has_output {
             return Err(TrainError::NoOutput { stage: stage.name.clone() });
@@ -186,7 +187,8 @@ fn check_model(
     }
     check_tokenizer(experiment, source)?;
     check_styles(experiment, source)?;
-    check_memory(experiment, source, purpose)
+    warnings.extend(check_memory(experiment, source, purpose)?);
+    Ok(warnings)
 }
 
 /// An encoder can only be trained as a classifier.
@@ -202,8 +204,13 @@ fn check_encoder(experiment: &Experiment, source: &ModelSource) -> Result<(), Tr
     }
 }
 
-/// Checks that the tasks of a classifier have the outputs of the model, unless it gets a new layer.
-fn check_classes(experiment: &Experiment, source: &ModelSource) -> Result<(), TrainError> {
+/// Checks that the tasks of a classifier have the outputs of the model, unless it gets a new layer, and that it can be evaluated at the end.
+/// Returns warnings.
+fn check_classes(
+    experiment: &Experiment,
+    source: &ModelSource,
+    plan: &BenchPlan,
+) -> Result<Vec<String>, TrainError> {
     let mut outputs = source.labels.clone();
     for stage in &experiment.stages {
         let Some(objective) = stage.objective.classify else { continue };
@@ -228,7 +235,11 @@ fn check_classes(experiment: &Experiment, source: &ModelSource) -> Result<(), Tr
             outputs = outputs.filter(|_| !objective.new_layer).or_else(|| Some(classes.labels()));
         }
     }
-    Ok(())
+    let last = experiment.stages.last().filter(|stage| stage.objective.classify.is_some());
+    match outputs.filter(|_| last.is_some()) {
+        Some(outputs) => Ok(plan.check_classes(&experiment.name, &outputs)?),
+        None => Ok(Vec::new()),
+    }
 }
 
 /// Checks that the model's vocabulary contains the tokens of a conversation and that its context is long enough.

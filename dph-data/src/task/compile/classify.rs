@@ -5,6 +5,7 @@ use toml::Spanned;
 use super::compiler::Compiler;
 use super::selection::nested_rows;
 use crate::task::classes::Classes;
+use crate::task::keys::ListKey;
 use crate::task::recipe::{Body, Classify, ClassifyTarget as Target, Expr, Recipe, RowSelection};
 
 /// The recipe of `[classify]` and the classes, if the task has one. Keys that it lacks are those of the task, whose mistakes are reported
@@ -38,7 +39,18 @@ pub(super) fn classify(c: &mut Compiler<'_>) -> Option<(Recipe, Classes)> {
             if let Some(twice) =
                 labels.iter().enumerate().find(|(index, name)| labels[..*index].contains(name))
             {
-                c.problem(labels_span, format!("the label `{}` is listed twice", twice.1));
+                c.problem(labels_span.clone(), format!("the label `{}` is listed twice", twice.1));
+            }
+            let candidates = c.file.candidates.as_ref().map(|key| key.get_ref());
+            if let Some(ListKey::Items(candidates)) = candidates.filter(|_| labels.len() >= 2)
+                && candidates.len() != labels.len()
+            {
+                let message = format!(
+                    "there are {} `labels`, and {} `candidates`; name each candidate, in their order",
+                    labels.len(),
+                    candidates.len()
+                );
+                c.problem(labels_span, message);
             }
             (Target::Class { names: labels.clone() }, Classes::Named(labels))
         }
