@@ -106,7 +106,7 @@ fn the_page_has_all_parts_and_can_be_clicked() {
         captions,
         [
             "model",
-            "Rewards of `preference`",
+            "Rewards of preference",
             "Reliability",
             "Accuracy by length",
             "loss = sft/loss",
@@ -140,7 +140,10 @@ fn several_runs_stand_side_by_side() {
     run(dir, &["report", "out", "other", "--html", "page.html"]).ok();
     let page = fs::read_to_string(dir.join("page.html")).unwrap();
     assert!(page.contains("<h1>2 evaluations</h1>"), "{page}");
-    assert_eq!(page.matches("<figcaption>model</figcaption>").count(), 2);
+    // Both results have the name of the model.
+    for name in ["out", "other"] {
+        assert_eq!(page.matches(&format!("<figcaption>{name}</figcaption>")).count(), 1, "{name}");
+    }
     assert_eq!(page.matches("<figcaption>Reliability</figcaption>").count(), 2);
     assert!(!page.contains("onerror=\"") && !page.contains("<img"), "{EVIL}");
 }
@@ -159,4 +162,173 @@ fn what_all_runs_have_in_common_is_said_once() {
     run(dir, &["report", "out", "part", "--html", "page.html"]).ok();
     let page = fs::read_to_string(dir.join("page.html")).unwrap();
     assert_eq!(page.matches(">documents</th>").count(), 2);
+}
+
+/// Results on a task: its split, the scorer, the value.
+fn results(name: &str, rows: &[(&str, &str, &str, f64)]) -> Value {
+    let result = |(task, split, scorer, value): &(&str, &str, &str, f64)| {
+        json!({"task": task, "split": split, "scorer": scorer, "metric": "accuracy", "value": value, "stderr": 0.1,
+               "interval": [value - 0.1, value + 0.1], "documents": 20, "skipped": {}, "chance": 0.5})
+    };
+    json!({"format": 2, "name": name, "results": rows.iter().map(result).collect::<Vec<_>>(), "suites": []})
+}
+
+fn write(path: &Path, value: &Value) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, value.to_string()).unwrap();
+}
+
+/// The first word of each row of a table that begins with a name.
+fn rows_of(table: &str) -> Vec<String> {
+    let lines = table.lines().skip(2).take_while(|line| !line.is_empty());
+    let mut names: Vec<String> = lines
+        .filter(|line| !line.starts_with(' '))
+        .filter_map(|line| line.split("  ").next().map(String::from))
+        .collect();
+    names.dedup();
+    names
+}
+
+#[test]
+fn a_run_shows_its_evaluations_after_stages_and_its_experiment() {
+    let place = tempfile::tempdir().unwrap();
+    let dir = place.path();
+    let row = [("boolq", "validation", "loglik-mean", 0.6)];
+    for (path, name) in [("run", "paper"), ("run/evaluations/base", "base"), ("run/evaluations/sft", "sft")] {
+        write(&dir.join(path).join("results.json"), &results(name, &row));
+    }
+    write(&dir.join("run/manifest.json"), &json!({"version": "0.1.0", "stages": ["sft", "../shared/x/dph"]}));
+    fs::write(dir.join("run/resolved.toml"), "name = \"paper\"\n").unwrap();
+    let metric = |stage: &str| json!({"stage": stage, "step": 1, "split": "train", "loss": 1.0});
+    write(&dir.join("run/metrics.jsonl"), &metric("sft"));
+    write(&dir.join("shared/x/metrics.jsonl"), &metric("dph"));
+    let table = run(dir, &["report", "run", "--html", "page.html"]).ok();
+    assert_eq!(rows_of(&table), ["base", "sft", "dph"], "{table}");
+    let page = fs::read_to_string(dir.join("page.html")).unwrap();
+    for part in [
+        "<h1>paper</h1>",
+        "<h2>Experiment</h2>",
+        "name = &quot;paper&quot;",
+        "Stage sft</h3>",
+        "Stage dph</h3>",
+    ] {
+        assert_eq!(page.matches(part).count(), 1, "{part}");
+    }
+    let places = ["base", "sft", "dph"].map(|name| page.find(&format!("data-value=\"{name}\"")).unwrap());
+    assert!(places.is_sorted(), "{places:?}");
+    // The file itself has no others beside it, and runs of the same name are told apart.
+    let alone = run(dir, &["report", "run/results.json", "--json"]).ok();
+    assert_eq!(serde_json::from_str::<Value>(&alone).unwrap().as_array().unwrap().len(), 1);
+    write(&dir.join("again/results.json"), &results("paper", &row));
+    let table = run(dir, &["report", "run", "again"]).ok();
+    assert_eq!(rows_of(&table), ["run/base", "run/sft", "run/dph", "again"], "{table}");
+}
+
+#[test]
+fn runs_of_a_sweep_have_their_names_and_a_mean() {
+    let place = tempfile::tempdir().unwrap();
+    let dir = place.path();
+    let of_seed = |name: &str, value: f64| results(name, &[("boolq", "validation", "loglik-mean", value)]);
+    let list = json!([of_seed("seed=1", 0.5), of_seed("seed=2", 0.7)]);
+    write(&dir.join("sweep/results.json"), &list);
+    write(&dir.join("sweep/seed=1/results.json"), &of_seed("lw", 0.5));
+    write(&dir.join("sweep/seed=2/results.json"), &of_seed("lw", 0.7));
+    let table = run(dir, &["report", "sweep/seed=1", "sweep/seed=2"]).ok();
+    assert_eq!(rows_of(&table), ["seed=1", "seed=2"], "{table}");
+    let table = run(dir, &["report", "sweep"]).ok();
+    assert_eq!(rows_of(&table), ["seed=1", "seed=2", "mean over 2 seeds"], "{table}");
+    let mean = table.lines().find(|line| line.starts_with("mean over 2 seeds  ")).unwrap();
+    assert!(mean.ends_with("60.0 ±14.1"), "{table}");
+    assert!(table.contains("mean over 2 seeds: ± is the standard deviation over 2 seeds"), "{table}");
+    run(dir, &["report", "sweep", "--html", "page.html"]).ok();
+    let page = fs::read_to_string(dir.join("page.html")).unwrap();
+    let deviation = "± standard deviation over 2 seeds; the thin line is chance";
+    assert_eq!((page.matches(deviation).count(), page.matches("with 95 % interval;").count()), (1, 2));
+    assert!(page.contains("<li>mean over 2 seeds: ± is the standard deviation over 2 seeds</li>"), "{page}");
+    // The list has what the files have.
+    let json: Value = serde_json::from_str(&run(dir, &["report", "sweep", "--json"]).ok()).unwrap();
+    assert_eq!(json.as_array().unwrap().len(), 2);
+    // Runs with the same names of folders have their paths.
+    write(&dir.join("other/seed=1/results.json"), &of_seed("lw", 0.5));
+    let table = run(dir, &["report", "sweep/seed=1", "other/seed=1"]).ok();
+    assert_eq!(rows_of(&table), ["sweep/seed=1", "other/seed=1"], "{table}");
+}
+
+#[test]
+fn every_split_and_suite_has_a_row_of_the_picture() {
+    let place = tempfile::tempdir().unwrap();
+    let dir = place.path();
+    let splits = ["validation", "validation_mismatched"];
+    let rows = splits.map(|split| ("mnli", split, "classifier", 0.004));
+    write(&dir.join("run/results.json"), &results("glue", &rows));
+    run(dir, &["report", "run", "--html", "page.html"]).ok();
+    let page = fs::read_to_string(dir.join("page.html")).unwrap();
+    for split in splits {
+        let name = format!("mnli/{split}");
+        assert_eq!(page.matches(&format!("\n{name}\n</text>")).count(), 1, "{name}: {page}");
+    }
+    assert!(page.contains("with 95 % interval; the thin line is chance"), "{page}");
+    assert!(page.contains("\n0.0\n</text>") && !page.contains("\n-0.0\n</text>"), "{page}");
+}
+
+/// A run of a classifier or, with scores, of a regressor.
+fn classified(dir: &Path, has_score: bool) -> String {
+    let rows = [("stsb", "validation", "classifier", 0.5)];
+    write(&dir.join("run/results.json"), &results("encoder", &rows));
+    let documents = (0..20).map(|id| {
+        let class = |value: f64| json!({"loglik": null, "tokens": 0, "bytes": 0, "chars": 0, "class": value, "rewards": {}});
+        let mut document = json!({"task": "stsb", "split": "validation", "id": id.to_string(), "gold": id % 2,
+               "candidates": [class(-0.2), class(-f64::from(id) / 5.0)]});
+        if has_score {
+            document["score"] = json!(2.5);
+            document["predicted"] = json!(1.5);
+        }
+        document
+    });
+    write_rows(&dir.join("run/documents.jsonl"), documents);
+    run(dir, &["report", "run", "--html", "page.html"]).ok();
+    fs::read_to_string(dir.join("page.html")).unwrap()
+}
+
+#[test]
+fn classifiers_have_no_lengths_and_regressors_no_reliability() {
+    let place = tempfile::tempdir().unwrap();
+    let (of_classifier, of_regressor) = (classified(place.path(), false), classified(place.path(), true));
+    assert!(
+        of_classifier.contains("<figcaption>Reliability") && of_regressor.contains("<figcaption>encoder")
+    );
+    assert!(!of_classifier.contains("<figcaption>Accuracy by length"), "{of_classifier}");
+    assert!(!of_regressor.contains("<figcaption>Reliability"), "{of_regressor}");
+    assert!(!of_regressor.contains("<figcaption>Accuracy by length"), "{of_regressor}");
+}
+
+#[test]
+fn a_wide_table_scrolls_under_its_first_column() {
+    let place = tempfile::tempdir().unwrap();
+    let dir = place.path();
+    let tasks: Vec<String> = (0..40).map(|place| format!("a_task_with_a_name_{place}")).collect();
+    let rows: Vec<_> = tasks.iter().map(|task| (task.as_str(), "test", "loglik-mean", 0.6)).collect();
+    write(&dir.join("run/results.json"), &results("wide", &rows));
+    run(dir, &["report", "run", "--html", "page.html"]).ok();
+    let Some(browser) = chromium() else { return };
+    let page = fs::read_to_string(dir.join("page.html")).unwrap();
+    let found = in_browser(
+        &browser,
+        &page,
+        "const frame = document.querySelector('.scroll');
+         frame.scrollLeft = 900; await new Promise(requestAnimationFrame);
+         const left = frame.getBoundingClientRect().left + 1;
+         const first = [...frame.querySelectorAll('tr > :first-child')];
+         const on_top = one => { const box = one.getBoundingClientRect(); one.scrollIntoView({block: 'center', inline: 'nearest'});
+           const now = one.getBoundingClientRect(); return one === document.elementFromPoint(now.left + 5, now.top + now.height / 2)?.closest('th, td'); };
+         return { scrolled: frame.scrollLeft, page: document.documentElement.scrollWidth <= innerWidth, rows: first.length,
+           stays: first.every(one => Math.abs(one.getBoundingClientRect().left - left) < 1.5),
+           covers: first.every(on_top),
+           opaque: first.every(one => /^rgb\\(/.test(getComputedStyle(one).backgroundColor)) };",
+    );
+    assert_eq!(found["scrolled"], 900, "{found:#}");
+    for key in ["page", "stays", "covers", "opaque"] {
+        assert_eq!(found[key], true, "{key}: {found:#}");
+    }
+    assert!(found["rows"].as_u64().unwrap() >= 4, "{found:#}");
 }

@@ -5,7 +5,7 @@ mod support;
 
 use std::fs;
 
-use dph_eval::Results;
+use dph_eval::{FinishedRun, Results, Table};
 use support::{fail, small, succeed};
 
 #[test]
@@ -42,6 +42,13 @@ fn the_model_before_the_first_stage_can_be_evaluated() {
         assert!(table.contains(row), "no row {row}: {table}");
     }
     let scores = |dir: &str| Results::load(&run.join(dir)).unwrap().results;
+    // A fresh report has the same rows in the same order.
+    let found = FinishedRun::load(&run).unwrap();
+    let results: Vec<Results> = found.evaluations.into_iter().map(|evaluation| evaluation.results).collect();
+    let names: Vec<&str> = results.iter().map(|results| results.name.as_str()).collect();
+    assert_eq!(names, ["base", "sft", "dph"]);
+    let report = fs::read_to_string(run.join("report.md")).unwrap();
+    assert!(report.ends_with(&Table::new(&results).to_markdown()), "{report}");
     let (base, sft) = (scores("evaluations/base"), scores("evaluations/sft"));
     assert_eq!(base[0].scorer, sft[0].scorer);
     let read = |dir: &str| fs::read(run.join(dir).join("documents.jsonl")).unwrap();

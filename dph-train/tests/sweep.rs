@@ -95,6 +95,7 @@ fn a_sweep_gives_the_results_of_single_runs_and_shares_work() {
     assert!(fs::read_to_string(run.join("report.md")).unwrap().contains("| pooling"));
     let page = fs::read_to_string(run.join("report.html")).unwrap();
     assert!(page.contains("pooling=bert,form=separable/report.html") && page.contains("<svg"), "{page}");
+    assert!(page.contains("</i>bert, separable: reward:preference</li>"), "{page}");
 
     // Each variant has the same results, documents, head and stages in the report as a single run.
     for (index, label) in [(1, LABELS[1]), (2, LABELS[2])] {
@@ -262,6 +263,21 @@ fn seeds_are_averaged_over_the_same_documents() {
         !table.contains("seed=") && table.contains("\n± is the standard deviation over 2 seeds\n"),
         "{table}"
     );
+}
+
+#[test]
+fn the_page_of_a_sweep_over_seeds_says_what_its_bars_are() {
+    let dir = tempfile::tempdir().unwrap();
+    succeed(&mut sweep(dir.path(), "seed = [1, 2]\n", &[]));
+    let page = fs::read_to_string(dir.path().join("run/report.html")).unwrap();
+    assert!(page.contains("per cent, ± standard deviation over 2 seeds; the thin line is chance"), "{page}");
+    assert!(!page.contains("95 % interval"), "{page}");
+    let legend = page.split("<ul class=\"legend\">").nth(1).unwrap().split("</ul>").next().unwrap();
+    for scorer in ["loglik-mean", "reward:preference"] {
+        assert_eq!(legend.matches(&format!("</i>{scorer}</li>")).count(), 1, "{legend}");
+    }
+    // The table scrolls in its own frame.
+    assert!(page.contains("<div class=\"scroll\" tabindex=\"0\"><table><thead>"), "{page}");
 }
 
 #[test]

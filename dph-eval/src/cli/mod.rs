@@ -14,6 +14,7 @@ mod generate_settings;
 mod line_editor;
 mod rank;
 mod report;
+mod report_names;
 mod requests;
 mod serve;
 mod shown_answer;

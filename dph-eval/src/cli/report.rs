@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use dph_core::terminal::Failure;
-use dph_eval::{Bench, DOCUMENTS_FILE, FileError, HtmlReport, METRICS_FILE, Results, ResultsError, Table};
+use dph_eval::{Bench, FileError, FinishedRun, HtmlReport, Results, ResultsError, Table, means_over_seeds};
+
+use super::report_names::name_apart;
 
 /// Print the results of several runs as one table
 #[derive(Debug, Args)]
@@ -30,17 +32,18 @@ pub struct ReportArgs {
 
 impl ReportArgs {
     pub fn run(self, out: &mut dyn Write) -> Result<(), Failure> {
-        let lists: Vec<_> = self.runs.iter().map(|run| Results::load_all(run)).collect::<Result<_, _>>()?;
-        let runs = lists.concat();
+        let mut runs: Vec<FinishedRun> =
+            self.runs.iter().map(|run| FinishedRun::load(run)).collect::<Result<_, _>>()?;
+        name_apart(&mut runs, &self.runs);
         let text = if self.json {
-            serde_json::to_string_pretty(&runs).map_err(Failure::work)? + "\n"
+            serde_json::to_string_pretty(&results(&runs, false)).map_err(Failure::work)? + "\n"
         } else if self.markdown {
-            Table::new(&runs).to_markdown()
+            Table::new(&results(&runs, true)).to_markdown()
         } else {
-            Table::new(&runs).for_stdout()
+            Table::new(&results(&runs, true)).for_stdout()
         };
         if let Some(path) = self.html {
-            let page = page(&self.runs, lists)?.to_html();
+            let page = page(runs)?.to_html();
             dph_core::write_atomically(&path, page.as_bytes())
                 .map_err(|source| FileError::Io { path, source })?;
         }
@@ -49,29 +52,42 @@ impl ReportArgs {
     }
 }
 
-/// The page of these runs and their results.
-fn page(runs: &[PathBuf], lists: Vec<Vec<Results>>) -> Result<HtmlReport, ResultsError> {
-    let (mut benches, mut metrics) = (Vec::new(), Vec::new());
-    for (run, results) in runs.iter().zip(lists) {
-        let name = results.first().map_or(String::new(), |results| results.name.clone());
-        let path = run.join(METRICS_FILE);
-        if path.is_file() {
-            metrics.push((name, path));
+/// The results of all evaluations and, if asked for, the means of sweeps over seeds, each after the sweep.
+fn results(runs: &[FinishedRun], with_means: bool) -> Vec<Results> {
+    let of_run = |run: &FinishedRun| {
+        let mut all: Vec<Results> = run.evaluations.iter().map(|found| found.results.clone()).collect();
+        if with_means {
+            all.extend(means(run, &all));
         }
-        let has_documents = results.len() == 1 && run.join(DOCUMENTS_FILE).is_file();
-        for results in results {
-            benches.push(match has_documents {
-                true => Bench::beside(results, run)?,
-                false => Bench { results, ..Bench::new("") },
-            });
-        }
-    }
-    let name = |name: &String| if runs.len() > 1 { name.clone() } else { String::new() };
-    let metrics: Vec<(String, &Path)> =
-        metrics.iter().map(|(run, path)| (name(run), path.as_path())).collect();
-    let title = match &benches[..] {
-        [one] => one.results.name.clone(),
-        all => format!("{} evaluations", all.len()),
+        all
     };
-    Ok(HtmlReport::new(title).benches(&benches).curves(&metrics))
+    runs.iter().flat_map(of_run).collect()
+}
+
+fn means(run: &FinishedRun, results: &[Results]) -> Vec<Results> {
+    if run.is_sweep { means_over_seeds(results) } else { Vec::new() }
+}
+
+/// The page of these runs.
+fn page(runs: Vec<FinishedRun>) -> Result<HtmlReport, ResultsError> {
+    let several = runs.len() > 1;
+    let name = |run: &FinishedRun| if several { run.name.clone() } else { String::new() };
+    let metrics: Vec<(String, PathBuf)> =
+        runs.iter().flat_map(|run| run.metrics.iter().map(move |path| (name(run), path.clone()))).collect();
+    let metrics: Vec<(String, &Path)> =
+        metrics.iter().map(|(run, path)| (run.clone(), path.as_path())).collect();
+    let experiments: Vec<(String, String)> =
+        runs.iter().filter_map(|run| Some((name(run), run.experiment.clone()?))).collect();
+    let alone = runs.first().filter(|run| !several && !run.is_sweep).map(|run| run.name.clone());
+    let mut benches = Vec::new();
+    for run in runs {
+        let results: Vec<Results> = run.evaluations.iter().map(|found| found.results.clone()).collect();
+        let means = means(&run, &results).into_iter().map(|results| Bench { results, ..Bench::new("") });
+        for evaluation in run.evaluations {
+            benches.push(evaluation.bench()?);
+        }
+        benches.extend(means);
+    }
+    let title = alone.unwrap_or_else(|| format!("{} evaluations", benches.len()));
+    Ok(HtmlReport::new(title).benches(&benches).curves(&metrics).experiments(&experiments))
 }

@@ -43,18 +43,21 @@ pub(super) fn columns(runs: &[Results]) -> Vec<Column> {
 }
 
 pub(super) fn heading(columns: &[Column]) -> Vec<Cell> {
-    let names = columns.iter().map(|column| match column {
+    let titles = ["run".to_string(), "scorer".to_string()].into_iter();
+    titles.chain(names(columns)).map(Cell::from).collect()
+}
+
+/// The names of columns: a task has its split beside its name if there are several, and its metric unless that is accuracy.
+pub(super) fn names(columns: &[Column]) -> Vec<String> {
+    let name = |column: &Column| match column {
         Column::Suite(suite) => suite.clone(),
         Column::Task { task, split, metric } => {
-            let other_split = |other: &Column| {
-                matches!(other, Column::Task { task: name, split: other, .. } if name == task && other != split)
-            };
-            let name =
-                if columns.iter().any(other_split) { format!("{task}/{split}") } else { task.clone() };
+            let other_split = |other: &Column| matches!(other, Column::Task { task: name, split: other, .. } if name == task && other != split);
+            let name = if columns.iter().any(other_split) { format!("{task}/{split}") } else { task.clone() };
             if metric == USUAL_METRIC { name } else { format!("{name} ({metric})") }
         }
-    });
-    ["run".to_string(), "scorer".to_string()].into_iter().chain(names).map(Cell::from).collect()
+    };
+    columns.iter().map(name).collect()
 }
 
 /// The scorers of a run in the order in which they first appear.

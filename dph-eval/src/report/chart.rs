@@ -2,6 +2,7 @@
 
 use std::error::Error;
 
+use plotters::data::float::FloatPrettyPrinter;
 use plotters::prelude::*;
 
 const SIZE: (u32, u32) = (560, 300);
@@ -71,9 +72,9 @@ impl Chart<'_> {
             .x_label_area_size(40)
             .y_label_area_size(left)
             .build_cartesian_2d(self.x.0..self.x.1, self.y.0..self.y.1)?;
-        let x_name = |x: &f64| named(self.x_names, *x);
+        let x_name = |x: &f64| label(self.x_names, *x, *x);
         // The first name is at the top.
-        let y_name = |y: &f64| named(self.y_names, self.y_names.len() as f64 - *y);
+        let y_name = |y: &f64| label(self.y_names, self.y_names.len() as f64 - *y, *y);
         let mut mesh = chart.configure_mesh();
         mesh.x_desc(self.x_title)
             .y_desc(self.y_title)
@@ -81,12 +82,14 @@ impl Chart<'_> {
             .axis_desc_style(FONT)
             .light_line_style(TRANSPARENT)
             .bold_line_style(NEUTRAL.mix(0.12))
-            .axis_style(NEUTRAL.mix(0.4));
+            .axis_style(NEUTRAL.mix(0.4))
+            .x_label_formatter(&x_name)
+            .y_label_formatter(&y_name);
         if !self.x_names.is_empty() {
-            mesh.disable_x_mesh().x_labels(2 * self.x_names.len() + 1).x_label_formatter(&x_name);
+            mesh.disable_x_mesh().x_labels(2 * self.x_names.len() + 1);
         }
         if !self.y_names.is_empty() {
-            mesh.disable_y_mesh().y_labels(2 * self.y_names.len() + 1).y_label_formatter(&y_name);
+            mesh.disable_y_mesh().y_labels(2 * self.y_names.len() + 1);
         }
         mesh.draw()?;
         for mark in &self.marks {
@@ -111,6 +114,19 @@ impl Chart<'_> {
         }
         root.present()?;
         Ok(())
+    }
+}
+
+/// The label of a place on an axis: a name, or a number if the axis has no names.
+fn label(names: &[String], at: f64, value: f64) -> String {
+    if !names.is_empty() {
+        return named(names, at);
+    }
+    let text = FloatPrettyPrinter { allow_scientific: false, min_decimal: 1, max_decimal: 5 }.print(value);
+    // A tick at zero can be a tiny negative number.
+    match text.strip_prefix('-') {
+        Some(zero) if !zero.contains(|c| ('1'..='9').contains(&c)) => zero.to_owned(),
+        _ => text,
     }
 }
 

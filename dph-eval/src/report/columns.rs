@@ -94,24 +94,30 @@ impl Columns {
         text
     }
 
-    /// An HTML table.
+    /// An HTML table in a frame in which it scrolls.
     pub(crate) fn to_html(&self) -> String {
-        let row = |row: &[Cell], tag: &str| -> String {
-            let cell = |cell: &Cell| {
+        let row = |cells: &[Cell], is_heading: bool| -> String {
+            let cell = |(column, cell): (usize, &Cell)| {
                 let text = escape(cell.text.trim());
-                if cell.bold {
-                    format!("<{tag}><b>{text}</b></{tag}>")
-                } else {
-                    format!("<{tag}>{text}</{tag}>")
+                let text = if cell.bold { format!("<b>{text}</b>") } else { text };
+                match (is_heading, column < self.left) {
+                    (true, true) => format!("<th scope=\"col\" class=\"text\">{text}</th>"),
+                    (true, false) => format!("<th scope=\"col\">{text}</th>"),
+                    (false, true) => format!("<th scope=\"row\">{text}</th>"),
+                    (false, false) => format!("<td>{text}</td>"),
                 }
             };
-            row.iter().map(cell).collect()
+            format!("<tr>{}</tr>\n", cells.iter().enumerate().map(cell).collect::<String>())
         };
-        let mut text = String::from("<table>\n");
-        for (index, cells) in self.rows.iter().enumerate() {
-            text.push_str(&format!("<tr>{}</tr>\n", row(cells, if index == 0 { "th" } else { "td" })));
-        }
-        text + "</table>\n"
+        let (head, body) = self.rows.split_at(1.min(self.rows.len()));
+        let all = |rows: &[Vec<Cell>], is_heading| -> String {
+            rows.iter().map(|cells| row(cells, is_heading)).collect()
+        };
+        format!(
+            "<div class=\"scroll\" tabindex=\"0\"><table><thead>\n{}</thead>\n<tbody>\n{}</tbody></table></div>\n",
+            all(head, true),
+            all(body, false)
+        )
     }
 
     /// Whether a cell is bold.

@@ -3,6 +3,8 @@
 use crate::bench::{BASELINE, Bench};
 use crate::calibration::{Bin, Calibration};
 use crate::outcomes::heads;
+use crate::report::bars::Bars;
+use crate::report::cells::{Column, chance, columns, figure as figure_form, measurement, names, scorers};
 use crate::report::chart::{Chart, Mark, PALETTE, range};
 use crate::report::curves::{Curve, StageCurves};
 use crate::report::escape::escape;
@@ -25,41 +27,47 @@ fn figure(title: &str, series: &[(usize, String)], chart: &Chart<'_>) -> String 
     format!("<figure><figcaption>{title}</figcaption>{legend}{svg}</figure>\n")
 }
 
-/// The results of every task and suite, except perplexities: a dot with its 95 % interval for each scorer, and a line at the chance level.
-pub(super) fn results_figure(results: &Results) -> String {
-    let is_share = |metric: &str| Figure::of_metric(metric) == Figure::Share;
-    let tasks = results.results.iter().filter(|result| is_share(&result.metric)).map(|result| {
-        let name = match result.metric.as_str() {
-            "accuracy" => result.task.clone(),
-            metric => format!("{} ({metric})", result.task),
-        };
-        let split = if result.split == crate::bench::HELD_OUT { "/held-out" } else { "" };
-        (format!("{name}{split}"), result.chance, &result.scorer, result.measurement)
-    });
-    let suites = results
-        .suites
+/// The results of every task and suite, except perplexities: a dot with its 95 % interval or spread for each scorer, and a line at the
+/// chance level. The rows have the names that the columns have in a table of the runs `all`.
+pub(super) fn results_figure(results: &Results, all: &[Results]) -> String {
+    let columns = columns(all);
+    let scorers = scorers(results);
+    let rows: Vec<(&Column, String)> = columns
         .iter()
-        .map(|result| (format!("mean: {}", result.suite), result.chance, &result.scorer, result.measurement));
-    let (mut names, mut scorers, mut found) = (Vec::new(), Scorers::of(results), Vec::new());
-    for (name, chance, scorer, measurement) in tasks.chain(suites) {
-        found.push((place(&mut names, &name), chance, scorers.number(scorer), measurement));
-    }
-    let scorers = numbered(scorers.0);
+        .zip(names(&columns))
+        .filter(|(column, _)| figure_form(column) == Figure::Share)
+        .filter(|(column, _)| scorers.iter().any(|scorer| measurement(results, column, scorer).is_some()))
+        .map(|(column, name)| match column {
+            Column::Suite(_) => (column, format!("mean: {name}")),
+            Column::Task { .. } => (column, name),
+        })
+        .collect();
+    let names: Vec<String> = rows.iter().map(|(_, name)| name.clone()).collect();
+    let found = |column: &Column| -> Vec<(usize, Measurement)> {
+        let of_scorer =
+            |(number, scorer): (usize, &&str)| Some((number, measurement(results, column, scorer)?));
+        scorers.iter().enumerate().filter_map(of_scorer).collect()
+    };
+    let bars = Bars::of(rows.iter().flat_map(|(column, _)| found(column)).map(|(_, found)| found));
     let count = names.len() as f64;
     let step = 0.76 / scorers.len().max(1) as f64;
-    let mut marks = Vec::new();
-    let mut ends = vec![0.0];
-    for &(task, chance, scorer, measurement) in &found {
-        let y = count - (task as f64 + 0.12 + step * (scorer as f64 + 0.5));
-        let value = 100.0 * measurement.value;
-        let (low, high) = interval(&measurement);
-        if let Some(chance) = chance.filter(|_| scorer == 0) {
+    let (mut marks, mut ends, mut has_chance) = (Vec::new(), vec![0.0], false);
+    for (row, (column, _)) in rows.iter().enumerate() {
+        if let Some(chance) = chance(results, column) {
             let x = 100.0 * chance;
-            marks.push(Mark::Rule([(x, count - task as f64 - 0.94), (x, count - task as f64 - 0.06)]));
+            marks.push(Mark::Rule([(x, count - row as f64 - 0.94), (x, count - row as f64 - 0.06)]));
+            has_chance = true;
         }
-        marks.push(Mark::Line(scorer, vec![(low, y), (high, y)]));
-        marks.push(Mark::Dots(scorer, vec![(value, y)]));
-        ends.extend([low, high, value]);
+        for (scorer, measurement) in found(column) {
+            let y = count - (row as f64 + 0.12 + step * (scorer as f64 + 0.5));
+            let value = 100.0 * measurement.value;
+            if let Some((low, high)) = bars.ends(&measurement) {
+                marks.push(Mark::Line(scorer, vec![(low, y), (high, y)]));
+                ends.extend([low, high]);
+            }
+            marks.push(Mark::Dots(scorer, vec![(value, y)]));
+            ends.push(value);
+        }
     }
     let (low, high) = range(ends.into_iter());
     let height = (names.len() as f64 * (14.0 * scorers.len() as f64 + 14.0)) as u32 + 70;
@@ -67,12 +75,12 @@ pub(super) fn results_figure(results: &Results) -> String {
         size: (760, height),
         x: (low.max(-100.0), high.min(102.0)),
         y: (0.0, count.max(1.0)),
-        x_title: "per cent, with 95 % interval; the thin line is chance",
+        x_title: &format!("per cent{bars}{}", if has_chance { "; the thin line is chance" } else { "" }),
         y_names: &names,
         marks,
         ..Chart::default()
     };
-    figure(&results.name, &scorers, &chart)
+    figure(&results.name, &numbered(scorers.iter().map(ToString::to_string)), &chart)
 }
 
 /// The scorers of a run in the order of its results. The place of a scorer is its number, so it has one colour in all pictures.
@@ -104,14 +112,6 @@ fn place(list: &mut Vec<String>, name: &str) -> usize {
 /// Series that are numbered in their order.
 fn numbered(names: impl IntoIterator<Item = String>) -> Vec<(usize, String)> {
     names.into_iter().enumerate().collect()
-}
-
-/// The ends of an interval, in per cent.
-fn interval(measurement: &Measurement) -> (f64, f64) {
-    let spread = measurement.spread().map_or(0.0, |spread| spread.value());
-    let [low, high] =
-        measurement.interval.unwrap_or([measurement.value - spread, measurement.value + spread]);
-    (100.0 * low, 100.0 * high)
 }
 
 /// The curves of the metrics of a stage, each metric once.
@@ -187,7 +187,7 @@ pub(super) fn reward_figures(bench: &Bench) -> String {
             numbered([format!("{} right answers", right.len()), format!("{} wrong answers", wrong.len())]);
         match right.is_empty() || wrong.is_empty() {
             true => String::new(),
-            false => figure(&format!("Rewards of `{head}`"), &names, &chart),
+            false => figure(&format!("Rewards of {head}"), &names, &chart),
         }
     };
     heads(&bench.documents).iter().map(of_head).collect()
@@ -228,6 +228,10 @@ pub(super) fn reliability_figure(results: &Results, calibration: &Calibration) -
 pub(super) fn lengths_figure(results: &Results, calibration: &Calibration) -> String {
     let (shown, mut scorers) = (shown(calibration), Scorers::of(results));
     let first = shown.first().map_or(&[][..], |found| &found.lengths);
+    // A classifier chooses among classes, which have no tokens.
+    if first.iter().all(|group| group.to == 0) {
+        return String::new();
+    }
     let range =
         |from: usize, to: usize| if from == to { from.to_string() } else { format!("{from} to {to}") };
     let groups: Vec<String> = first.iter().map(|group| range(group.from, group.to)).collect();

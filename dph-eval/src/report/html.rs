@@ -1,5 +1,6 @@
 //! [`HtmlReport`]: a self-contained HTML page with tables and plots.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::bench::Bench;
@@ -42,11 +43,10 @@ impl HtmlReport {
     /// right and wrong answers, reliability, accuracy by length; the documents on which head and likelihood disagree most.
     pub fn benches(mut self, benches: &[Bench]) -> Self {
         let runs: Vec<Results> = benches.iter().map(|bench| bench.results.clone()).collect();
-        let pictures = runs.iter().map(results_figure).collect();
+        let pictures = runs.iter().map(|run| results_figure(run, &runs)).collect();
         self = self.heading("Results").html(&results_table(&runs)).html(&grid("grid wide", pictures));
         let scores = |bench: &Bench| {
-            let calibration = Calibration::new(bench, &[], &[]);
-            let of_calibration = calibration
+            let of_calibration = calibration(bench)
                 .map(|found| {
                     reliability_figure(&bench.results, &found) + &lengths_figure(&bench.results, &found)
                 })
@@ -90,7 +90,7 @@ impl HtmlReport {
 
     /// Adds the plot of results.
     pub fn plot(self, results: &Results) -> Self {
-        self.html(&results_figure(results))
+        self.html(&results_figure(results, std::slice::from_ref(results)))
     }
 
     /// Adds a list of links: text and target of each.
@@ -99,6 +99,17 @@ impl HtmlReport {
             format!("<li><a href=\"{}\">{}</a></li>\n", escape(to), escape(text))
         };
         self.html(&format!("<ul>\n{}</ul>\n", links.iter().map(item).collect::<String>()))
+    }
+
+    /// Adds the experiments of runs as TOML, each with the name of its run, which may be empty.
+    pub fn experiments(self, experiments: &[(String, String)]) -> Self {
+        if experiments.is_empty() {
+            return self;
+        }
+        experiments.iter().fold(self.heading("Experiment"), |page, (run, text)| {
+            let run = if run.is_empty() { run.clone() } else { format!("{run}: ") };
+            page.details(&format!("{run}All keys, with their default values"), text)
+        })
     }
 
     /// Begins a section.
@@ -155,6 +166,14 @@ impl HtmlReport {
     pub fn save(&self, dir: &Path) -> Result<(), ResultsError> {
         Ok(write_file(dir.join(HTML_FILE), self.to_html().as_bytes())?)
     }
+}
+
+/// The calibration of all scorers on the tasks of a choice: a regressor, whose value is a number, is not right or wrong.
+fn calibration(bench: &Bench) -> Option<Calibration> {
+    let choices = bench.documents.iter().filter(|document| document.score.is_none());
+    let tasks: BTreeSet<&String> = choices.map(|document| &document.task).collect();
+    let tasks: Vec<String> = tasks.into_iter().cloned().collect();
+    if tasks.is_empty() { None } else { Calibration::new(bench, &[], &tasks).ok() }
 }
 
 /// Figures beside one another, as far as there is room.

@@ -63,8 +63,8 @@ pub(super) fn results_table(runs: &[Results]) -> String {
             })
         })
         .collect();
-    // The figures have intervals instead.
-    let is_spread = |note: &String| note.contains("± is the");
+    // The figures of a single run have intervals instead.
+    let is_spread = |note: &String| note.contains("± is the standard error");
     let mut below: Vec<String> = notes(runs).into_iter().filter(|note| !is_spread(note)).collect();
     below.push(format!(
         "below a figure: its 95 % interval; ▲ and ▼: significantly better or worse than {BASELINE} on the same documents (p < {SIGNIFICANT}; \

@@ -18,7 +18,7 @@ pub(crate) fn write(
     let results: Vec<Results> = benches.iter().map(|bench| bench.results.clone()).collect();
     Table::new(&results).save(name, run)?;
     let metrics: Vec<(String, &Path)> = metrics.iter().map(|path| (String::new(), path.as_path())).collect();
-    let page = HtmlReport::new(name).benches(benches).curves(&metrics).heading("Experiment");
-    page.details("All keys, with their default values", experiment).save(run)?;
+    let experiments = [(String::new(), experiment.to_owned())];
+    HtmlReport::new(name).benches(benches).curves(&metrics).experiments(&experiments).save(run)?;
     Ok(())
 }

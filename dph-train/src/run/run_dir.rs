@@ -24,7 +24,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use dph_eval::Manifest;
+use dph_eval::{Manifest, RESOLVED_FILE as RESOLVED};
 
 use crate::atomic::write_atomically;
 use crate::data::record::DataRecord;
@@ -49,8 +49,6 @@ pub(crate) enum Access {
     /// As for `Resume`, but only to find out whether the run can be continued. Nothing is written.
     Compare,
 }
-
-const RESOLVED: &str = "resolved.toml";
 
 impl RunDir {
     /// Whether a directory contains a run.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use dph_eval::{Bench, METRICS_FILE, Manifest, RESULTS_FILE};
+use dph_eval::{Bench, EVALUATIONS_DIR, METRICS_FILE, Manifest, RESULTS_FILE};
 use dph_model::checkpoint::{ConvertOptions, TOKENIZER_FILE, convert_files};
 use dph_model::{Backbone, Encoder};
 
@@ -172,5 +172,5 @@ impl RunContext<'_> {
 
 /// The directory in a run of the evaluation after a stage.
 fn evaluation_name(stage: &str) -> String {
-    format!("evaluations/{stage}")
+    format!("{EVALUATIONS_DIR}/{stage}")
 }

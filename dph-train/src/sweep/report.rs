@@ -113,13 +113,19 @@ fn means(seeds: usize, rows: Vec<SweepRow>) -> Vec<SweepRow> {
     groups.into_iter().map(mean).collect()
 }
 
-/// The results that compare all variants by their first reward or, without a head, by their first scorer.
+/// The results that compare all variants by their first reward or, without a head, by their first scorer. A sweep over seeds alone has all
+/// scorers of its only row.
 fn plot(name: &str, rows: &[SweepRow]) -> Results {
+    if let [SweepRow { values, results, .. }] = rows
+        && values.is_empty()
+    {
+        return Results { name: name.into(), ..results.clone() };
+    }
     let mut all = Results::new(name);
     for SweepRow { values, results, .. } in rows {
         let scorers = || results.results.iter().map(|result| &result.scorer);
         let first = scorers().find(|scorer| scorer.starts_with("reward:")).or_else(|| scorers().next());
-        let label = values.join(", ");
+        let label = format!("{}: {}", values.join(", "), first.map_or("", String::as_str));
         for result in results.results.iter().filter(|result| Some(&result.scorer) == first) {
             let mut result = result.clone();
             result.scorer.clone_from(&label);
