@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::serve::json_answer::json;
+use crate::serve::worker::WorkError;
 
 /// The status and the message of a request that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,6 +73,20 @@ impl ApiError {
         let message =
             format!("the request took more than {} s; ask for less, or try again later", time.as_secs_f64());
         Self::new(StatusCode::GATEWAY_TIMEOUT, "timeout", message)
+    }
+
+    /// The thread of a model gave nothing for a request, the contents of which are in this field: status 422 or 500.
+    pub fn of_work(error: WorkError, field: &'static str) -> Self {
+        match error {
+            WorkError::Refused(message) => Self::field(field, message),
+            error @ WorkError::Panic => Self::internal(error.to_string()),
+        }
+    }
+
+    /// The service takes no request any more: status 503.
+    pub fn shutdown() -> Self {
+        let message = "the service ends and takes no further requests";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "shutdown", message)
     }
 
     /// The same error of a field.

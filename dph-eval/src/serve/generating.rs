@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::StatusCode;
 use dph_data::{ChatError, Message};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::{Instant, timeout_at};
@@ -14,7 +13,7 @@ use crate::serve::error::ApiError;
 use crate::serve::generation_settings::of_field;
 use crate::serve::served_model::ServedModel;
 use crate::serve::wire::TextPrompt;
-use crate::serve::worker::{EndedAnswer, Event, GenerateJob, GrownBy, WorkError};
+use crate::serve::worker::{EndedAnswer, Event, GenerateJob, GrownBy};
 
 /// Prompts of a request.
 pub(super) enum Prompts {
@@ -64,9 +63,8 @@ pub(super) async fn generate(
     let timeout = app.options.timeout;
     let deadline = Instant::now() + timeout;
     let (tokenising, most_tokens) = (served.clone(), app.options.request_tokens);
-    // The place goes along, so that requests whose clients leave meanwhile still count.
-    let tokenise = move || tokenise(&tokenising, &prompts, most_tokens).map(|prompts| (prompts, place));
-    let tokenised = timeout_at(deadline, app.tokenising.run(tokenise)).await;
+    let tokenise = move || tokenise(&tokenising, &prompts, most_tokens);
+    let tokenised = timeout_at(deadline, app.tokenising.run(place, tokenise)).await;
     let (prompts, place) = tokenised.unwrap_or_else(|_| Err(ApiError::timeout(timeout)))?;
     let (sender, events) = unbounded_channel();
     served.queue.push_generation(GenerateJob { prompts, settings, streams, events: sender, place });
@@ -83,16 +81,8 @@ impl Growing {
             Ok(Some(Event::Token(grown))) => Ok(Next::Token(grown)),
             Ok(Some(Event::Ended(ended))) => Ok(Next::Ended(ended)),
             Ok(Some(Event::Done(Ok(sets)))) => Ok(Next::Done(sets)),
-            Ok(Some(Event::Done(Err(WorkError::Refused(message))))) => {
-                Err(ApiError::field(self.field, message))
-            }
-            Ok(Some(Event::Done(Err(error @ WorkError::Panic)))) => {
-                Err(ApiError::internal(error.to_string()))
-            }
-            Ok(None) => {
-                let message = "the service ends and takes no further requests";
-                Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "shutdown", message))
-            }
+            Ok(Some(Event::Done(Err(error)))) => Err(ApiError::of_work(error, self.field)),
+            Ok(None) => Err(ApiError::shutdown()),
             Err(_) => Err(ApiError::timeout(self.timeout)),
         }
     }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::http::StatusCode;
 use dph_core::{CandidateScores, CandidateSet};
 use dph_data::{ChatError, Message};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
@@ -14,7 +13,7 @@ use crate::serve::error::ApiError;
 use crate::serve::options::ServeOptions;
 use crate::serve::served_model::ServedModel;
 use crate::serve::truncate::{DroppedEnd, first_tokens, truncated};
-use crate::serve::worker::{ScoreJob, WorkError};
+use crate::serve::worker::ScoreJob;
 
 /// Answers whose rewards are wanted.
 pub(super) struct Wanted {
@@ -68,20 +67,15 @@ async fn compute(
 ) -> Result<Rewarded, ApiError> {
     let fields = wanted.fields;
     let (tokenising, most_tokens) = (model.clone(), app.options.request_tokens);
-    // The place goes along, so that requests whose clients leave meanwhile still count.
-    let tokenise = move || tokenise(&tokenising, &wanted, most_tokens).map(|sets| (sets, place));
-    let (sets, place) = app.tokenising.run(tokenise).await?;
+    let tokenise = move || tokenise(&tokenising, &wanted, most_tokens);
+    let (sets, place) = app.tokenising.run(place, tokenise).await?;
     let tokens = tokens_of(model, &sets);
     let (reply, scores) = oneshot::channel();
     model.queue.push_score(ScoreJob { sets, tokens, reply, place });
     let scores = match scores.await {
         Ok(Ok(scores)) => scores,
-        Ok(Err(WorkError::Refused(message))) => return Err(ApiError::field(fields.answers, message)),
-        Ok(Err(error @ WorkError::Panic)) => return Err(ApiError::internal(error.to_string())),
-        Err(_) => {
-            let message = "the service ends and takes no further requests";
-            return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "shutdown", message));
-        }
+        Ok(Err(error)) => return Err(ApiError::of_work(error, fields.answers)),
+        Err(_) => return Err(ApiError::shutdown()),
     };
     let rewards: Vec<Vec<Vec<f64>>> = scores.iter().map(|set| set.iter().map(of_heads).collect()).collect();
     if rewards.iter().flatten().flatten().any(|reward| !reward.is_finite()) {
@@ -163,11 +157,12 @@ fn unscorable(error: &Unscorable, set: &CandidateSet, fields: Fields) -> ApiErro
     let &Unscorable::TooLong { tokens, context } = error else {
         return ApiError::field(answers, format!("`{answers}`: {error}"));
     };
-    let prompt_tokens = set.prompt.len();
-    let (field, tokens, what) = match () {
-        () if prompt == answers => (answers, tokens, format!("a pair of `{answers}`")),
-        () if prompt_tokens >= context => (prompt, prompt_tokens, format!("`{prompt}` alone")),
-        () => (answers, tokens, format!("`{prompt}` with the longest of `{answers}`")),
+    let (field, tokens, what) = if prompt == answers {
+        (answers, tokens, format!("a pair of `{answers}`"))
+    } else if set.prompt.len() >= context {
+        (prompt, set.prompt.len(), format!("`{prompt}` alone"))
+    } else {
+        (answers, tokens, format!("`{prompt}` with the longest of `{answers}`"))
     };
     let message =
         format!("{what} has {tokens} tokens, and the context of the model is {context}; shorten it");

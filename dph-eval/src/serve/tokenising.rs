@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::thread::available_parallelism;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 
 use crate::serve::error::ApiError;
@@ -18,20 +18,22 @@ impl Default for Tokenising {
 }
 
 impl Tokenising {
-    /// Runs something in a thread that may be blocked, when it is its turn. If this future is dropped before, it does not run.
+    /// Runs something in a thread that may be blocked, when it is its turn. If this future is dropped before, it does not run. The place of
+    /// the request in the queue goes along, so that a request whose client leaves meanwhile still counts.
     ///
     /// # Errors
     /// What it returns, or status 500 if it panics.
     pub async fn run<T: Send + 'static>(
         &self,
+        place: OwnedSemaphorePermit,
         tokenise: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
-    ) -> Result<T, ApiError> {
+    ) -> Result<(T, OwnedSemaphorePermit), ApiError> {
         let failed = "the request could not be tokenised";
         let turn = self.0.clone().acquire_owned().await.map_err(|_| ApiError::internal(failed))?;
         let run = move || {
             let done = tokenise();
             drop(turn);
-            done
+            done.map(|done| (done, place))
         };
         spawn_blocking(run).await.map_err(|_| ApiError::internal(failed))?
     }

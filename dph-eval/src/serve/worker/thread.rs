@@ -63,25 +63,27 @@ impl Worker {
             let share = self.share_beside(&growing);
             match self.queue.next(share, growing.is_empty()) {
                 Some(Taken { scores, generations }) => {
-                    self.answer(scores, &mut |batch| {
-                        let start = Instant::now();
-                        loop {
-                            let taken = self.queue.between(self.share_beside(&growing));
-                            self.answer(taken.scores, &mut |_| ());
-                            growing.extend(self.begin(taken.generations, &mut prefixes));
-                            self.grow(&mut growing);
-                            // Answers grow for as long as the batch took.
-                            if growing.is_empty() || start.elapsed() >= batch {
-                                break;
-                            }
-                        }
-                    });
+                    self.answer(scores, &mut |batch| self.take_turns(batch, &mut growing, &mut prefixes));
                     growing.extend(self.begin(generations, &mut prefixes));
                 }
                 None if growing.is_empty() => return,
                 None => {}
             }
             self.grow(&mut growing);
+        }
+    }
+
+    /// Computes what waits between two batches of a long request. Answers grow for as long as the first batch took.
+    fn take_turns<'a>(&'a self, batch: Duration, growing: &mut Vec<Growing<'a>>, prefixes: &mut PrefixCache) {
+        let start = Instant::now();
+        loop {
+            let Taken { scores, generations } = self.queue.between(self.share_beside(growing));
+            self.answer(scores, &mut |_| ());
+            growing.extend(self.begin(generations, prefixes));
+            self.grow(growing);
+            if growing.is_empty() || start.elapsed() >= batch {
+                return;
+            }
         }
     }
 
@@ -134,16 +136,16 @@ impl Worker {
     /// Adds a token to the answers of all requests, in one pass over the model, and answers those that have ended.
     fn grow(&self, all: &mut Vec<Growing<'_>>) {
         let labels = &self.labels();
-        let count = all.len();
-        let left = all.iter().filter(|growing| growing.events().is_closed());
-        let dropped: usize = left.map(Growing::generated).sum();
-        all.retain(|growing| !growing.events().is_closed());
-        self.metrics.add(Metric::Abandoned, labels, (count - all.len()) as f64);
-        self.metrics.add(Metric::GeneratedTokens, labels, dropped as f64);
+        let (left, wanted): (Vec<_>, Vec<_>) =
+            all.drain(..).partition(|growing| growing.events().is_closed());
+        let generated: usize = left.iter().map(Growing::generated).sum();
+        self.metrics.add(Metric::Abandoned, labels, left.len() as f64);
+        self.metrics.add(Metric::GeneratedTokens, labels, generated as f64);
+        drop(left);
         let start = Instant::now();
         let draw = |growing| self.unless_it_fails(growing, Growing::draw);
         let mut drawn: Vec<Growing<'_>> =
-            all.drain(..).filter_map(draw).map(|(growing, ())| growing).collect();
+            wanted.into_iter().filter_map(draw).map(|(growing, ())| growing).collect();
         if drawn.is_empty() {
             return;
         }
