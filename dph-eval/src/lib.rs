@@ -94,7 +94,7 @@ pub use model::{
 pub use pass::{Pass, Progress, ScoreError, Unscorable};
 pub use rank::{RankRequest, RankedCandidate, Ranking, ranking_order};
 pub use report::{
-    EVALUATIONS_DIR, Evaluation, FinishedRun, HTML_FILE, HtmlReport, METRICS_FILE, REPORT_FILE,
+    BASE, EVALUATIONS_DIR, Evaluation, FinishedRun, HTML_FILE, HtmlReport, METRICS_FILE, REPORT_FILE,
     RESOLVED_FILE, SweepRow, Table, directory_name, means_over_seeds,
 };
 pub use request_fields::RequestError;

@@ -4,6 +4,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use dph_core::Style;
+use dph_core::terminal::numbers::listed;
+
+/// Most names that are shown of a list.
+const SHOWN: usize = 8;
 
 /// An error that prevents an experiment from starting or stops it.
 #[derive(Debug, thiserror::Error)]
@@ -135,7 +139,7 @@ pub enum TrainError {
             Some(path) => format!("the last good checkpoint is {}", path.display()),
             None => "there is no checkpoint yet".into(),
         },
-        listed(sets)
+        listed(sets, SHOWN)
     )]
     #[cfg_attr(
         feature = "cli",
@@ -342,15 +346,5 @@ impl TrainError {
     /// A file of a run is not what the program wrote.
     pub(crate) fn damaged(path: &Path, error: &serde_json::Error) -> Self {
         Self::Damaged { path: path.into(), message: error.to_string() }
-    }
-}
-
-/// The first names of a list, and the number of the others.
-fn listed(names: &[String]) -> String {
-    const SHOWN: usize = 8;
-    let shown = names[..names.len().min(SHOWN)].join(", ");
-    match names.len().saturating_sub(SHOWN) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
     }
 }

@@ -13,6 +13,10 @@ fn every_key_is_in_the_schema_with_documentation() {
         .output()
         .unwrap();
     assert!(output.status.success());
+    // It is printed alone.
+    let more =
+        Command::new(env!("CARGO_BIN_EXE_dph-train")).args(["--schema", "--dry-run"]).output().unwrap();
+    assert_eq!(more.status.code(), Some(2), "{more:?}");
     let schema: Value = serde_json::from_slice(&output.stdout).unwrap();
     let mut keys = 0;
     for (name, table) in

@@ -1,5 +1,7 @@
 //! Numbers as people read them.
 
+use std::fmt::Display;
+
 /// A number with commas between its thousands: `134,515,008`.
 pub fn grouped(number: usize) -> String {
     let digits = number.to_string();
@@ -39,6 +41,19 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
+/// The first `most` of some items, and the number of the others: `a, b and 3 more`.
+pub fn listed<T: Display>(
+    items: impl IntoIterator<Item = T, IntoIter: ExactSizeIterator>,
+    most: usize,
+) -> String {
+    let mut items = items.into_iter();
+    let shown = items.by_ref().take(most).map(|item| item.to_string()).collect::<Vec<_>>().join(", ");
+    match items.len() {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -49,6 +64,9 @@ mod tests {
         assert_eq!([0, 1, 20].map(|count| counted(count, "row")), ["0 rows", "1 row", "20 rows"]);
         assert_eq!([640, 12_500, 134_515_008].map(abbreviated), ["640", "12.5k", "134.5M"]);
         assert_eq!([1500, 2_500_000, 1_500_000_000].map(bytes), ["1.5 kB", "2.5 MB", "1.5 GB"]);
+        assert_eq!(listed(["a", "b", "c"], 3), "a, b, c");
+        assert_eq!(listed([1, 2, 3, 4], 2), "1, 2 and 2 more");
+        assert_eq!(listed([""; 0], 2), "");
         assert_eq!([5.16, 187.4, 8100.0].map(duration), ["5.2 s", "3:07 min", "2:15 h"]);
     }
 }

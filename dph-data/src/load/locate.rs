@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use dph_core::path_kind::PathKind;
+use dph_core::terminal::numbers::listed;
 
 use super::saved::{SAVED, is_marker, is_saved};
 use super::split_files::{Unclear, entries, folders_named, searched, split_files, split_name};
@@ -260,15 +261,14 @@ fn without_folders(root: &Path, folders: &[String]) -> String {
     files.retain(|path| FileName::parse(path).is_some() && path.is_file());
     files.sort();
     let folder = folders.first().map(|folder| root.join(folder)).unwrap_or_else(|| root.to_owned());
-    match &files[..] {
-        [] => format!(
+    match files.is_empty() {
+        true => format!(
             "none of these folders exists; {} is not the root of the data sets, or the rows of this task are not there",
             root.display()
         ),
-        [first, rest @ ..] => format!(
-            "none of these folders exists, but there is {}{}; name the file itself, or move it into {}",
-            first.display(),
-            if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) },
+        false => format!(
+            "none of these folders exists, but there is {}; name the file itself, or move it into {}",
+            listed(files.iter().map(|path| path.display()), 1),
             folder.display()
         ),
     }

@@ -5,6 +5,8 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use dph_core::terminal::numbers::listed;
+
 use super::natural_order::natural_order;
 use super::saved::is_saved;
 use crate::rows::FileName;
@@ -209,8 +211,7 @@ fn are_parts(
 }
 
 fn described(files: &[(usize, PathBuf)]) -> String {
-    let first = files.first().map_or_else(String::new, |(_, path)| path.display().to_string());
-    if files.len() > 1 { format!("{first} and {} more", files.len() - 1) } else { first }
+    listed(files.iter().map(|(_, path)| path.display()), 1)
 }
 
 pub(super) fn entries(folder: &Path) -> Vec<PathBuf> {

@@ -1,5 +1,6 @@
 //! [`Row`]: one row of a file, as a JSON object.
 
+use dph_core::terminal::numbers::listed;
 use serde_json::{Map, Value as Json};
 
 use super::problem::{RowProblem, SkipReason};
@@ -18,11 +19,9 @@ const MOST_NAMED: usize = 12;
 
 /// The names of fields, for messages.
 pub(crate) fn field_names(fields: &Map<String, Json>) -> String {
-    let named: Vec<String> = fields.keys().take(MOST_NAMED).map(|name| format!("`{name}`")).collect();
-    match fields.len() {
-        0 => "no field".to_owned(),
-        all if all > MOST_NAMED => format!("{} and {} more", named.join(", "), all - MOST_NAMED),
-        _ => named.join(", "),
+    match fields.is_empty() {
+        true => "no field".to_owned(),
+        false => listed(fields.keys().map(|name| format!("`{name}`")), MOST_NAMED),
     }
 }
 

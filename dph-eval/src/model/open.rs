@@ -69,6 +69,7 @@ impl Model {
         loaded: Option<Arc<ChatTokenizer>>,
     ) -> Result<Self, ModelError> {
         let located = Located::find(dir, options)?;
+        // Of an encoder, a tokenizer without a chat format is not what is wrong.
         located.files.causal_config()?;
         located.check_content(options)?;
         let Located { export, reference, files, own, format, head, other_chat } = located;

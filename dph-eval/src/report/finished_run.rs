@@ -15,8 +15,8 @@ pub const EVALUATIONS_DIR: &str = "evaluations";
 /// File name of the experiment with all default values, in the directory of a run or a sweep.
 pub const RESOLVED_FILE: &str = "resolved.toml";
 
-/// The name of the evaluation before the first stage.
-const BASE: &str = "base";
+/// The model before the first stage: the name of its evaluation, and the directory of a new model in a run.
+pub const BASE: &str = "base";
 
 /// What a report shows of a run, a sweep or an output directory of `dph-eval bench`.
 #[derive(Debug, Clone, PartialEq)]

@@ -21,7 +21,7 @@ mod table;
 pub(crate) use columns::{Bold, Cell, Columns};
 pub use curves::METRICS_FILE;
 pub(crate) use figure::Figure;
-pub use finished_run::{EVALUATIONS_DIR, Evaluation, FinishedRun, RESOLVED_FILE, directory_name};
+pub use finished_run::{BASE, EVALUATIONS_DIR, Evaluation, FinishedRun, RESOLVED_FILE, directory_name};
 pub use html::{HTML_FILE, HtmlReport};
 pub use seeds::means_over_seeds;
 pub use sweep_table::SweepRow;

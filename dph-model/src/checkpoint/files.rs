@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use dph_core::HEAD_CONFIG_FILE;
 use dph_core::run_files::{BACKBONE_FILE, MANIFEST_FILE};
+use dph_core::terminal::numbers::listed;
 use dph_core::text_file::read_text;
 use dph_core::tokenizer_files::{TokenizerFilesError, convert_tokenizer};
 
@@ -279,16 +280,11 @@ fn remedy(dir: &Path) -> String {
         std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
     below.retain(|path| [CONFIG_FILE, ADAPTER_CONFIG_FILE].iter().any(|file| path.join(file).is_file()));
     below.sort();
-    let mut below: Vec<_> = below.iter().map(|path| path.display().to_string()).collect();
     match below.is_empty() {
         true => "every model directory has one, or an export preference_head.json and a run manifest.json; is this the right directory?".into(),
         false => {
-            let more = match below.len().saturating_sub(SHOWN) {
-                0 => String::new(),
-                more => format!(" and {more} more"),
-            };
-            below.truncate(SHOWN);
-            format!("the directory holds models: name one of {}{more}", below.join(", "))
+            let models = listed(below.iter().map(|path| path.display()), SHOWN);
+            format!("the directory holds models: name one of {models}")
         }
     }
 }

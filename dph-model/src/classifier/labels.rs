@@ -30,9 +30,7 @@ pub fn stored_labels(json: &str) -> Option<Vec<String>> {
 /// assert_eq!(dph_model::class_order(&task, &names(["LABEL_0", "LABEL_1", "LABEL_2"])), [0, 1, 2]);
 /// ```
 pub fn class_order(task: &[String], model: &[String]) -> Vec<usize> {
-    let model: Vec<String> = model.iter().map(|name| plain(name)).collect();
-    let place = |name: &String| model.iter().position(|other| *other == plain(name));
-    let places: Option<Vec<usize>> = task.iter().map(place).collect();
+    let places: Option<Vec<usize>> = places(task, model).into_iter().collect();
     places.filter(|_| task.len() == model.len()).unwrap_or_else(|| (0..task.len()).collect())
 }
 
@@ -53,9 +51,7 @@ impl ClassNames {
     /// Compares names as [`class_order`] does.
     pub fn compare(task: &[String], model: &[String]) -> Self {
         let is_default = |(index, name): (usize, &String)| *name == format!("LABEL_{index}");
-        let own: Vec<String> = model.iter().map(|name| plain(name)).collect();
-        let shared = task.iter().filter(|name| own.contains(&plain(name))).count();
-        match shared {
+        match places(task, model).iter().flatten().count() {
             _ if model.iter().enumerate().all(is_default) => Self::Unnamed,
             shared if shared == task.len() && task.len() == model.len() => Self::Same,
             0 => Self::Other,
@@ -64,8 +60,13 @@ impl ClassNames {
     }
 }
 
-fn plain(name: &str) -> String {
-    name.chars().filter(|c| !matches!(c, '-' | '_' | ' ')).flat_map(char::to_lowercase).collect()
+/// For each class of a task, the place of its name among those of a model.
+fn places(task: &[String], model: &[String]) -> Vec<Option<usize>> {
+    let plain = |name: &String| -> String {
+        name.chars().filter(|c| !matches!(c, '-' | '_' | ' ')).flat_map(char::to_lowercase).collect()
+    };
+    let model: Vec<String> = model.iter().map(plain).collect();
+    task.iter().map(|name| model.iter().position(|other| *other == plain(name))).collect()
 }
 
 #[cfg(test)]

@@ -53,8 +53,8 @@ pub(crate) fn keys(text: &str) -> Result<Map<String, Value>, ConfigError> {
 /// Errors name the key.
 pub(super) fn read<T: DeserializeOwned>(keys: &Map<String, Value>) -> Result<T, ConfigError> {
     let keys = plain(keys);
-    let is_list = |key: &&str| keys.get(*key).is_some_and(|value| !value.is_object());
-    if let Some(key) = TABLES.into_iter().find(is_list) {
+    let is_no_object = |key: &&str| keys.get(*key).is_some_and(|value| !value.is_object());
+    if let Some(key) = TABLES.into_iter().find(is_no_object) {
         let problem = r#"expected an object, such as {"rope_type": "linear", "factor": 2.0}, or null"#.into();
         return Err(ConfigError::Value { key: key.into(), value: keys[key].to_string(), problem });
     }

@@ -17,7 +17,8 @@ pub(crate) struct Arguments {
     #[arg(required_unless_present = "schema")]
     pub experiment: Option<PathBuf>,
     /// Print the JSON schema of experiment files for editors and exit
-    #[arg(long)]
+    // `data` may be set in the environment, which contradicts nothing.
+    #[arg(long, conflicts_with_all = ["experiment", "overrides", "device", "out", "resume", "dry_run", "json"])]
     pub schema: bool,
     /// Set a key of the experiment, such as model.path=DIR or stage.dph.steps=100; can be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]

@@ -180,9 +180,6 @@ pub struct Eval {
     pub seed: u64,
 }
 
-/// The model before the first stage: its name in `[eval] after`, and the directory of a new model in a run.
-pub(crate) const BASE: &str = "base";
-
 impl Default for Eval {
     fn default() -> Self {
         Self {

@@ -9,7 +9,7 @@ use burn::tensor::Device;
 use dph_core::Style;
 use dph_core::terminal::numbers::bytes;
 use dph_data::{ClassifiedText, DataError, Kind, Message, Task, TextLayout};
-use dph_eval::BenchPlan;
+use dph_eval::{BASE, BenchPlan};
 use dph_model::{CheckpointError, check_lora, check_patterns, classifier_class};
 use sysinfo::{MemoryRefreshKind, RefreshKind, System};
 
@@ -17,7 +17,7 @@ use crate::data::evaluation_data::EvaluationData;
 use crate::data::task_cache::{DataSource, TaskCache};
 use crate::error::TrainError;
 use crate::estimate::memory::{LargestBatch, stage_memory, weights_memory};
-use crate::experiment::{BASE, Experiment, Model, Stage, Trainable};
+use crate::experiment::{Experiment, Model, Stage, Trainable};
 use crate::model::source::ModelSource;
 use crate::run::evaluation_plan::{evaluation_options, evaluation_plan};
 use crate::stages::data::StageData;

@@ -3,14 +3,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use dph_eval::{Bench, EVALUATIONS_DIR, METRICS_FILE, Manifest, RESULTS_FILE};
+use dph_eval::{BASE, Bench, EVALUATIONS_DIR, METRICS_FILE, Manifest, RESULTS_FILE};
 use dph_model::checkpoint::{ConvertOptions, TOKENIZER_FILE, convert_files};
 use dph_model::{Backbone, Encoder};
 
 use crate::cache::features::FeatureCache;
 use crate::data::record::DataRecord;
 use crate::error::TrainError;
-use crate::experiment::BASE;
 use crate::model::source::given_model;
 use crate::model::tokenizer::copy_tokenizer;
 use crate::run::context::RunContext;

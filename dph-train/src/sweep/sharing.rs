@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use dph_eval::BASE;
 use serde::Serialize;
 
 use crate::error::TrainError;
-use crate::experiment::BASE;
 use crate::experiment::sweep::Variant;
 use crate::experiment::{Experiment, Trainable};
 

@@ -7,12 +7,12 @@ mod stage_problems;
 
 use dph_core::{PoolingKind, Style};
 use dph_data::Task;
-use dph_eval::{ScorerChoice, Suite};
+use dph_eval::{BASE, ScorerChoice, Suite};
 
 use self::stage_problems::{LIMIT, StageProblems, empty};
 use crate::experiment::found::Found;
 use crate::experiment::new_model::check_new_model;
-use crate::experiment::{BASE, Experiment, Stage};
+use crate::experiment::{Experiment, Stage};
 
 /// All problems of an experiment that can be found without loading weights or data.
 pub(crate) fn check(experiment: &Experiment) -> Vec<Found> {

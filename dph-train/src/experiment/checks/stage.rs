@@ -1,11 +1,12 @@
 //! Checks of a stage.
 
 use dph_data::Task;
+use dph_eval::{BASE, EVALUATIONS_DIR};
 use dph_model::checkpoint::Precision;
 
 use super::stage_problems::{LIMIT, StageProblems, empty};
 use super::{objective, optimiser};
-use crate::experiment::{BASE, Trainable};
+use crate::experiment::Trainable;
 
 /// Checks the stage of `problems`.
 pub(super) fn check(mut problems: StageProblems<'_>) {
@@ -151,4 +152,4 @@ fn mix(problems: &mut StageProblems<'_>) {
 }
 
 /// Names in a run directory that a stage must not have.
-const RESERVED: [&str; 4] = [BASE, "checkpoints", "evaluations", "features"];
+const RESERVED: [&str; 4] = [BASE, "checkpoints", EVALUATIONS_DIR, "features"];
