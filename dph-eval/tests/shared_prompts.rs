@@ -66,12 +66,8 @@ fn assert_same_numbers(model: &Model, sets: &[CandidateSet]) {
     let scores = |sets: &[CandidateSet]| score(model, sets, &Scoring::default(), &mut |_| {}).unwrap();
     for (set, found) in sets.iter().zip(scores(sets)) {
         for (found, alone) in found.iter().zip(&scores(std::slice::from_ref(set))[0]) {
-            let error = (found.loglik - alone.loglik).abs() / (1.0 + alone.tokens as f64);
-            assert!(
-                error < 1e-5 && (found.rewards[0] - alone.rewards[0]).abs() < 1e-5,
-                "{}: {found:?} {alone:?}",
-                set.id
-            );
+            // To the bit.
+            assert_eq!((found.loglik, &found.rewards), (alone.loglik, &alone.rewards), "{}", set.id);
         }
     }
 }

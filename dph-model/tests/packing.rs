@@ -108,10 +108,11 @@ fn run(model: &Backbone, sets: &[CandidateSet]) -> (Vec<f32>, Vec<f32>) {
     let last = model.hidden_states(&batch, &[Layer::Last]).unwrap().remove(0);
     let log_probs = floats(model.log_probs(last.clone(), &batch.targets));
     let d_model = model.d_model();
-    let states = floats(last);
-    let ends =
-        batch.ends.iter().flat_map(|end| states[end * d_model..(end + 1) * d_model].to_vec()).collect();
-    (ends, log_probs)
+    (ends(&batch, &floats(last), d_model), log_probs)
+}
+
+fn ends(batch: &Batch, states: &[f32], d_model: usize) -> Vec<f32> {
+    batch.ends.iter().flat_map(|end| states[end * d_model..(end + 1) * d_model].to_vec()).collect()
 }
 
 fn alone(sets: &[CandidateSet]) -> Vec<CandidateSet> {
@@ -178,6 +179,44 @@ proptest! {
         let expected = run(&model, &alone(&sets)).1;
         assert_close("fused", &expected, &log_probs(&flex()));
         assert_close("composed", &expected, &log_probs(&flex().autodiff()));
+    }
+
+    // Prompts of several blocks of queries and of several sums of values.
+    #[test]
+    fn a_prompt_whose_beginning_is_stored_once_has_the_same_bits_on_flex(
+        seed in 0..1000u64, registers in 0..3usize, prefix in tokens(16..600),
+        sets in prop::collection::vec((tokens(1..90), prop::collection::vec(tokens(2..12), 1..4)), 2..5),
+    ) {
+        let config = json!({
+            "model_type": "llama", "vocab_size": 300, "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2,
+            "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 1024, "initializer_range": 0.2,
+            "n_registers": registers,
+        });
+        let model = Backbone::init(&config.to_string(), seed, &flex()).unwrap();
+        let set = |(rest, candidates): (Vec<u32>, Vec<Vec<u32>>)| CandidateSet {
+            prompt: [&prefix[..], &rest].concat(),
+            candidates: candidates.into_iter().map(|tokens| Candidate::new(tokens, 0)).collect(),
+            ..CandidateSet::default()
+        };
+        let sets: Vec<CandidateSet> = sets.into_iter().map(set).collect();
+        let run = |rows: &[PrefixRow<'_>]| {
+            let batch = Batch::pack_rows(rows, TargetTokens::Turn, 0);
+            let last = model.hidden_states(&batch, &[Layer::Last]).unwrap().remove(0);
+            let log_probs = floats(model.log_probs(last.clone(), &batch.targets));
+            (ends(&batch, &floats(last), 64), log_probs)
+        };
+        let alone: Vec<_> = sets.iter().map(|set| run(&[PrefixRow::alone(set)])).collect();
+        let (states, log_probs): (Vec<_>, Vec<_>) = alone.into_iter().unzip();
+        let row = PrefixRow { prefix: prefix.len(), sets: sets.iter().collect() };
+        for rows in [vec![row.clone()], vec![PrefixRow::alone(&sets[0]), row]] {
+            let (mut of_rows, mut probs_of_rows) = run(&rows);
+            if rows.len() > 1 {
+                of_rows.drain(..states[0].len());
+                probs_of_rows.drain(..log_probs[0].len());
+            }
+            prop_assert_eq!(&of_rows, &states.concat());
+            prop_assert_eq!(&probs_of_rows, &log_probs.concat());
+        }
     }
 
     #[test]

@@ -70,7 +70,7 @@ impl<'a> Pass<'a> {
 
     /// As [`new`](Self::new), but tokens that several prompts begin with, such as examples or a passage, are computed once for all
     /// sets that fit into a row, and a set with many candidates is several rows, so that its memory does not grow with them. The numbers are
-    /// the same within the accuracy of f32.
+    /// the same: on flex to the bit for sets of two candidates or more, elsewhere within the accuracy of f32.
     ///
     /// # Errors
     ///

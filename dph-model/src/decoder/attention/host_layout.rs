@@ -46,12 +46,14 @@ pub struct Span {
     /// The rest of a prompt whose first tokens are the context, if the row has several prompts: its first column and the column
     /// after its last. The whole span attends to it.
     pub rest: (usize, usize),
+    /// Whether the span itself is such a rest, with its candidate if that is the only one: it continues the context.
+    pub continues: bool,
 }
 
 impl Span {
     /// A span whose prompt, if it has one, is the first `context` tokens of the row.
     pub(crate) fn new(start: usize, end: usize, context: usize) -> Self {
-        Self { start, end, context, rest: (0, 0) }
+        Self { start, end, context, rest: (0, 0), continues: false }
     }
 
     /// The start and the number of the columns outside of the span that the whole span attends to, in runs.
@@ -93,32 +95,38 @@ impl HostLayout {
     }
 }
 
-/// The spans of a row. A prompt and its only candidate are one span.
+/// The spans of a row. A prompt, or the rest of one, and its only candidate are one span.
 pub(super) fn spans(segments: &[i32]) -> Vec<Span> {
-    let mut spans: Vec<Span> = Vec::new();
-    let (mut start, mut rest) = (0, (0, 0));
+    let context = prompt_len(segments);
+    let mut runs = Vec::new();
+    let mut start = 0;
     for run in segments.chunk_by(|a, b| a == b) {
         let end = start + run.len();
-        match run[0] {
-            PADDING_SEGMENT => {}
-            PROMPT_SEGMENT => spans.push(Span::new(start, end, 0)),
-            segment => {
-                let span = Span::new(start, end, prompt_len(segments));
-                if segment <= REST_SEGMENT {
-                    rest = (start, end);
-                    spans.push(span);
-                } else {
-                    spans.push(Span { rest, ..span });
-                }
-            }
+        if run[0] != PADDING_SEGMENT {
+            let outside = if run[0] == PROMPT_SEGMENT { 0 } else { context };
+            let span = Span { continues: run[0] <= REST_SEGMENT, ..Span::new(start, end, outside) };
+            runs.push((run[0], span));
         }
         start = end;
     }
-    if let [prompt, candidate] = spans[..]
-        && candidate.context == prompt.end
-        && candidate.start == prompt.end
-    {
-        spans = vec![Span::new(prompt.start, candidate.end, 0)];
+    let is_candidate = |segment: i32| segment > PROMPT_SEGMENT;
+    let mut spans = Vec::new();
+    // A prompt, or the rest of one, and its candidates.
+    for of_prompt in runs.chunk_by(|_, &(segment, _)| is_candidate(segment)) {
+        match *of_prompt {
+            [(segment, prompt), (_, only)] if !is_candidate(segment) => {
+                spans.push(Span { end: only.end, ..prompt });
+            }
+            _ => {
+                let (_, first) = of_prompt[0];
+                let rest = if first.continues { (first.start, first.end) } else { (0, 0) };
+                let with_rest = |&(_, span): &(i32, Span)| match span.continues {
+                    true => span,
+                    false => Span { rest, ..span },
+                };
+                spans.extend(of_prompt.iter().map(with_rest));
+            }
+        }
     }
     spans
 }
@@ -140,18 +148,13 @@ mod tests {
         assert_eq!(spans(&[0, 0, 1, -1]), [span(0, 3, 0)]);
         assert_eq!(spans(&[0, 0]), [span(0, 2, 0)]);
         assert_eq!(spans(&[-1]), []);
+        let continuing = |start, end| Span { continues: true, ..span(start, end, 1) };
         let of_rest = |start, end, rest| Span { rest, ..span(start, end, 1) };
         assert_eq!(
             spans(&[0, -2, -2, 1, 2, 2, -3, 3]),
-            [
-                span(0, 1, 0),
-                span(1, 3, 1),
-                of_rest(3, 4, (1, 3)),
-                of_rest(4, 6, (1, 3)),
-                span(6, 7, 1),
-                of_rest(7, 8, (6, 7))
-            ]
+            [span(0, 1, 0), continuing(1, 3), of_rest(3, 4, (1, 3)), of_rest(4, 6, (1, 3)), continuing(6, 8)]
         );
+        assert_eq!(spans(&[1, 1, 2, -1]), [span(0, 2, 0), span(2, 3, 0)], "conversations without a prompt");
     }
 
     #[test]

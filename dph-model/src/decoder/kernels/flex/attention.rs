@@ -1,8 +1,12 @@
 //! Attention over spans. Only unmasked scores are computed, and heads are not copied.
+//!
+//! The result of a query does not depend, to the bit, on what else a row or a batch holds, and not on how many tokens of its prompt are stored
+//! once for several prompts: every sum has the order that it has in a row with this prompt alone.
 
 use rayon::prelude::*;
 
 use super::cache::{Cached, CachedPrefix};
+use super::continued::Continued;
 use super::heads::Heads;
 use super::matrix::{Matrix, Output, Threads, multiply};
 use super::weights::{QueryKeySlices, RegisterSlices};
@@ -11,6 +15,8 @@ use crate::decoder::{HostLayout, Rotation, Span};
 
 /// Queries per block: their scores for some thousand keys fit into the CPU cache.
 const QUERIES: usize = 64;
+/// Values that are summed before they are added to those before them, counted from the first token of a prompt.
+pub(super) const SUMMED: usize = 256;
 
 /// Norm and rotation of all queries and keys, in place, and the scale `1 / √head_dim` of the queries.
 pub(super) fn rotate_heads(
@@ -60,6 +66,12 @@ pub(super) fn attend(
         .map(|&temperature| registers.map(|registers| ScaledRegisters::new(registers, temperature, heads)))
         .collect();
 
+    let tokens_of = |row: usize| &qkv[row * layout.seq * heads.width()..][..layout.seq * heads.width()];
+    let continued: Vec<Vec<Continued>> = (0..layout.rows)
+        .into_par_iter()
+        .map(|row| Continued::of_row(tokens_of(row), &layout.spans[row], heads))
+        .collect();
+
     // Each block of queries gets its own part of the output.
     let mut blocks = Vec::new();
     let mut rest = &mut context[..];
@@ -76,9 +88,13 @@ pub(super) fn attend(
         }
     }
     blocks.into_par_iter().for_each(|(block, out)| {
-        let tokens = &qkv[block.row * layout.seq * heads.width()..][..layout.seq * heads.width()];
-        let prefix = cached.map(|cached| cached.prefix(block.row, layout));
-        attend_block(tokens, heads, registers[block.row].as_ref(), prefix, layout.causal, block, out);
+        let row = Row {
+            tokens: tokens_of(block.row),
+            registers: registers[block.row].as_ref(),
+            prefix: cached.map(|cached| cached.prefix(block.row, layout)).filter(|prefix| prefix.count() > 0),
+            continued: &continued[block.row],
+        };
+        attend_block(&row, heads, layout.causal, block, out);
     });
     context
 }
@@ -115,70 +131,118 @@ impl ScaledRegisters {
     }
 }
 
-/// The weighted values of a block of queries; `tokens` are all new tokens of the row.
-fn attend_block(
-    tokens: &[f32],
-    heads: &Heads,
-    registers: Option<&ScaledRegisters>,
-    prefix: Option<CachedPrefix>,
-    causal: bool,
-    block: QueryBlock,
-    out: &mut [f32],
-) {
+/// What the queries of a row attend to.
+struct Row<'a> {
+    /// Queries, keys and values of the new tokens, `[seq, qkv width]`.
+    tokens: &'a [f32],
+    registers: Option<&'a ScaledRegisters>,
+    prefix: Option<CachedPrefix<'a>>,
+    continued: &'a [Continued],
+}
+
+impl Row<'_> {
+    /// Keys and values of a head that a span attends to, up to the column `seen_end` of its own, in runs.
+    fn runs(&self, heads: &Heads, kv: usize, span: Span, seen_end: usize) -> Vec<[Matrix<'_>; 2]> {
+        let (d, width) = (heads.head_dim, heads.width());
+        let new = |start: usize, count: usize| {
+            [heads.n_heads + kv, heads.n_heads + heads.n_kv_heads + kv]
+                .map(|column| Matrix::new(&self.tokens[start * width + column * d..], count, d, width))
+        };
+        let mut runs = Vec::new();
+        runs.extend(self.registers.map(|registers| registers.parts(kv, d)));
+        runs.extend(self.prefix.as_ref().map(|prefix| [prefix.keys(kv), prefix.values(kv)]));
+        match self.continued.iter().find(|continued| continued.belongs_to(&span)) {
+            None => runs.extend(span.outside().map(|(start, count)| new(start, count))),
+            Some(continued) => {
+                // The own tokens of the rest of a prompt are in its copy.
+                let own = if span.continues { seen_end - span.start } else { continued.rest };
+                runs.push(new(0, continued.first));
+                runs.push(continued.parts(heads, kv, own));
+            }
+        }
+        if !span.continues {
+            runs.push(new(span.start, seen_end - span.start));
+        }
+        runs.retain(|[keys, _]| keys.rows > 0);
+        runs
+    }
+}
+
+/// The weighted values of a block of queries.
+fn attend_block(row: &Row<'_>, heads: &Heads, causal: bool, block: QueryBlock, out: &mut [f32]) {
     let QueryBlock { span, first, end, .. } = block;
     let (d, width) = (heads.head_dim, heads.width());
     let queries = end - first;
     // The end of the columns that the queries attend to.
     let seen_end = if causal { end } else { span.end };
-    let fixed = registers.map_or(0, |registers| registers.count);
-    let prefix = prefix.filter(|prefix| prefix.count() > 0);
-    let outside: usize = span.outside().map(|(_, count)| count).sum();
-    let keys = fixed + prefix.as_ref().map_or(0, CachedPrefix::count) + outside + seen_end - span.start;
-    scratch::with(queries * keys, |scores| {
-        for head in 0..heads.n_heads {
-            let kv = head * heads.n_kv_heads / heads.n_heads;
-            let part = |column: usize, start: usize, count: usize| {
-                Matrix::new(&tokens[start * width + column * d..], count, d, width)
-            };
-            // The new tokens that the block attends to, after registers and cached tokens.
-            let new = |column: usize| {
-                let own = (span.start, seen_end - span.start);
-                span.outside().chain([own]).map(move |(start, count)| part(column, start, count))
-            };
+    let group = heads.n_heads / heads.n_kv_heads;
+    for kv in 0..heads.n_kv_heads {
+        let runs = row.runs(heads, kv, span, seen_end);
+        let keys = runs.iter().map(|[keys, _]| keys.rows).sum();
+        // At least two columns, see `by_component`.
+        let stride = queries.max(2);
+        scratch::with(d * stride + queries * (keys + d), |memory| {
+            let (components, memory) = memory.split_at_mut(d * stride);
+            let (scores, part) = memory.split_at_mut(queries * keys);
+            for head in kv * group..(kv + 1) * group {
+                let query = Matrix::new(&row.tokens[first * width + head * d..], queries, d, width);
+                let query = by_component(components, stride, query);
+                let mut at = 0;
+                for [key, _] in &runs {
+                    multiply(&mut scores[at..], keys, Output::Set, query, key.transposed(), Threads::This);
+                    at += key.rows;
+                }
+                let mut scale = [0.0; QUERIES];
+                simd::fast(
+                    #[inline(always)]
+                    || {
+                        for (index, row) in scores.chunks_exact_mut(keys).enumerate() {
+                            let ahead = if causal { queries - 1 - index } else { 0 };
+                            let (visible, hidden) = row.split_at_mut(keys - ahead);
+                            scale[index] = 1.0 / simd::exp_scores(visible);
+                            hidden.fill(0.0);
+                        }
+                    },
+                );
+                let (out, out_stride) = (&mut out[head * d..], heads.context_width());
+                weigh(out, out_stride, Matrix::new(scores, queries, keys, keys), &runs, part);
+                for (row, scale) in out.chunks_mut(out_stride).zip(scale) {
+                    row[..d].iter_mut().for_each(|x| *x *= scale);
+                }
+            }
+        });
+    }
+}
 
-            let query = part(head, first, queries);
-            let mut at = 0;
-            let fixed_parts = registers.map(|registers| registers.parts(kv, d));
-            let fixed_keys = fixed_parts.map(|[keys, _]| keys);
-            let prefix_keys = prefix.as_ref().map(|prefix| prefix.keys(kv));
-            for key in fixed_keys.into_iter().chain(prefix_keys).chain(new(heads.n_heads + kv)) {
-                multiply(&mut scores[at..], keys, Output::Set, query, key.transposed(), Threads::This);
-                at += key.rows;
-            }
-            let mut scale = [0.0; QUERIES];
-            simd::fast(
-                #[inline(always)]
-                || {
-                    for (index, row) in scores.chunks_exact_mut(keys).enumerate() {
-                        let ahead = if causal { queries - 1 - index } else { 0 };
-                        let (visible, hidden) = row.split_at_mut(keys - ahead);
-                        scale[index] = 1.0 / simd::exp_scores(visible);
-                        hidden.fill(0.0);
-                    }
-                },
-            );
-            let (mut at, mut output) = (0, Output::Set);
-            let fixed_values = fixed_parts.map(|[_, values]| values);
-            let prefix_values = prefix.as_ref().map(|prefix| prefix.values(kv));
-            let new_values = new(heads.n_heads + heads.n_kv_heads + kv);
-            for value in fixed_values.into_iter().chain(prefix_values).chain(new_values) {
-                let weights = Matrix::new(&scores[at..], queries, value.rows, keys);
-                multiply(&mut out[head * d..], heads.context_width(), output, weights, value, Threads::This);
-                (at, output) = (at + value.rows, Output::Add);
-            }
-            for (row, scale) in out.chunks_exact_mut(heads.context_width()).zip(scale) {
-                row[head * d..][..d].iter_mut().for_each(|x| *x *= scale);
+/// Rows as columns that are `stride` apart, so that no row is contiguous: for a few products of contiguous vectors `gemm` has other code, which
+/// sums in another order.
+fn by_component<'a>(memory: &'a mut [f32], stride: usize, rows: Matrix) -> Matrix<'a> {
+    for (index, row) in rows.data.chunks(rows.row_stride).take(rows.rows).enumerate() {
+        for (component, &x) in row[..rows.cols].iter().enumerate() {
+            memory[component * stride + index] = x;
+        }
+    }
+    Matrix::new(memory, rows.cols, rows.rows, stride).transposed()
+}
+
+/// Writes the values of these runs, weighted by `[queries, keys]`, to `out`. `part` is memory for one sum, `[queries, head_dim]`.
+fn weigh(out: &mut [f32], out_stride: usize, weights: Matrix, runs: &[[Matrix; 2]], part: &mut [f32]) {
+    let summed = runs.iter().flat_map(|[_, values]| {
+        let starts = (0..values.rows).step_by(SUMMED);
+        starts.map(|start| values.rows(start..(start + SUMMED).min(values.rows)))
+    });
+    let mut at = 0;
+    for values in summed {
+        let weights = weights.cols(at..at + values.rows);
+        // Each sum begins with 0, since `gemm` does not always add a whole sum to the output.
+        if at == 0 {
+            multiply(out, out_stride, Output::Set, weights, values, Threads::This);
+        } else {
+            multiply(part, values.cols, Output::Set, weights, values, Threads::This);
+            for (row, part) in out.chunks_mut(out_stride).zip(part.chunks_exact(values.cols)) {
+                row.iter_mut().zip(part).for_each(|(x, part)| *x += part);
             }
         }
-    });
+        at += values.rows;
+    }
 }

@@ -9,7 +9,7 @@ use super::slices::{compact, elements, matrix, primitive};
 use super::{scratch, simd};
 use crate::decoder::kernels::TargetToken;
 
-/// Logits of a state computed together.
+/// Most logits of a state computed together.
 const TILE: usize = 1024;
 /// States computed together.
 const STATES: usize = 512;
@@ -25,6 +25,8 @@ pub(crate) fn log_probs(
     let vocabulary = primitive(vocabulary.clone())?;
     let vocabulary = matrix(&vocabulary)?;
     let width = vocabulary.cols;
+    // Tiles of one size: for the few products of a short last one `gemm` has other code, which sums in another order.
+    let tile_size = vocabulary.rows.div_ceil(vocabulary.rows.div_ceil(TILE).max(1)).max(1);
     let mut log_probs = Vec::with_capacity(targets.len());
     for (chunk, states) in elements(&states).chunks(STATES * width).enumerate() {
         let first = chunk * STATES;
@@ -33,16 +35,14 @@ pub(crate) fn log_probs(
         let to = targets.partition_point(|target| target.state < first + count);
         let targets = &targets[from..to];
         let states = Matrix::new(states, count, width, width);
-        let tiles: Vec<_> = (0..vocabulary.rows.div_ceil(TILE))
+        // The same holds for a single state. Twice it costs hardly more.
+        let states = if count == 1 { Matrix { rows: 2, row_stride: 0, ..states } } else { states };
+        let tiles: Vec<_> = (0..vocabulary.rows.div_ceil(tile_size))
             .into_par_iter()
             .map(|tile| {
-                let tokens = tile * TILE..((tile + 1) * TILE).min(vocabulary.rows);
-                let matrix = Matrix {
-                    data: &vocabulary.data[tokens.start * vocabulary.row_stride..],
-                    rows: tokens.len(),
-                    ..vocabulary
-                };
-                summarise(states, matrix, targets, first, tokens.start as u32)
+                let tokens = tile * tile_size..((tile + 1) * tile_size).min(vocabulary.rows);
+                let start = tokens.start as u32;
+                summarise(states, vocabulary.rows(tokens), targets, first, start)
             })
             .collect();
         log_probs.extend(join(&tiles, targets, first, count));

@@ -1,5 +1,7 @@
 //! Matrix products on strided slices.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 /// Fewest elements of a matrix that is divided among the threads for a single row.
@@ -35,6 +37,16 @@ impl<'a> Matrix<'a> {
             col_stride: self.row_stride,
             ..self
         }
+    }
+
+    /// Neighbouring rows.
+    pub fn rows(self, rows: Range<usize>) -> Self {
+        Self { data: &self.data[rows.start * self.row_stride..], rows: rows.len(), ..self }
+    }
+
+    /// Neighbouring columns.
+    pub fn cols(self, cols: Range<usize>) -> Self {
+        Self { data: &self.data[cols.start * self.col_stride..], cols: cols.len(), ..self }
     }
 
     /// Number of elements of the slice that the matrix spans.

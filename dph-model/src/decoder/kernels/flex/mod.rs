@@ -7,6 +7,7 @@ mod activation;
 mod attention;
 mod block;
 mod cache;
+mod continued;
 mod heads;
 mod log_probs;
 mod matrix;
