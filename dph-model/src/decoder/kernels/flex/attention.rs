@@ -16,7 +16,7 @@ use crate::decoder::{HostLayout, Rotation, Span};
 /// Queries per block: their scores for some thousand keys fit into the CPU cache.
 const QUERIES: usize = 64;
 /// Values that are summed before they are added to those before them, counted from the first token of a prompt.
-pub(super) const SUMMED: usize = 256;
+pub(super) const SUMMED: usize = 128;
 
 /// Norm and rotation of all queries and keys, in place, and the scale `1 / √head_dim` of the queries.
 pub(super) fn rotate_heads(
