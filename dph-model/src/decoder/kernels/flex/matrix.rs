@@ -4,6 +4,8 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::row_product::add_row_product;
+
 /// Fewest elements of a matrix that is divided among the threads for a single row.
 const FEWEST_DIVIDED: usize = 1 << 15;
 
@@ -133,7 +135,13 @@ fn multiply_row(out: &mut [f32], output: Output, row: Matrix, b: Matrix) {
     out.par_chunks_mut(columns).enumerate().for_each(|(chunk, out)| {
         let cols = out.len();
         let part = Matrix { data: &b.data[chunk * columns * b.col_stride..], cols, ..b };
-        multiply(out, cols, output, row, part, Threads::This);
+        if (row.col_stride, part.col_stride) != (1, 1) {
+            return multiply(out, cols, output, row, part, Threads::This);
+        }
+        if output == Output::Set {
+            out.fill(0.0);
+        }
+        add_row_product(out, &row.data[..row.cols], part.data, part.row_stride);
     });
 }
 

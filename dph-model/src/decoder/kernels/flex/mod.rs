@@ -12,6 +12,7 @@ mod heads;
 mod log_probs;
 mod matrix;
 mod product;
+mod row_product;
 mod scratch;
 mod shared_attention;
 mod simd;
