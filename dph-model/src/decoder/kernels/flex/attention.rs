@@ -1,4 +1,4 @@
-//! Attention over spans. Only unmasked scores are computed, and heads are not copied.
+//! Attention over spans. Only unmasked scores are computed, and keys and values of heads are not copied, except for a shared prompt's end.
 //!
 //! The result of a query does not depend, to the bit, on what else a row or a batch holds, and not on how many tokens of its prompt are stored
 //! once for several prompts: every sum has the order that it has in a row with this prompt alone.
@@ -150,7 +150,7 @@ impl Row<'_> {
         };
         let mut runs = Vec::new();
         runs.extend(self.registers.map(|registers| registers.parts(kv, d)));
-        runs.extend(self.prefix.as_ref().map(|prefix| [prefix.keys(kv), prefix.values(kv)]));
+        runs.extend(self.prefix.as_ref().map(|prefix| prefix.parts(kv)));
         match self.continued.iter().find(|continued| continued.belongs_to(&span)) {
             None => runs.extend(span.outside().map(|(start, count)| new(start, count))),
             Some(continued) => {

@@ -86,19 +86,8 @@ impl CachedPrefix<'_> {
         self.count
     }
 
-    /// Keys of a head, `[tokens, head_dim]`.
-    pub fn keys(&self, head: usize) -> Matrix<'_> {
-        let [keys, _] = self.parts(head);
-        keys
-    }
-
-    /// Values of a head, `[tokens, head_dim]`.
-    pub fn values(&self, head: usize) -> Matrix<'_> {
-        let [_, values] = self.parts(head);
-        values
-    }
-
-    fn parts(&self, head: usize) -> [Matrix<'_>; 2] {
+    /// Keys and values of a head, `[tokens, head_dim]` each.
+    pub fn parts(&self, head: usize) -> [Matrix<'_>; 2] {
         let Cached { own, heads, .. } = self.cached;
         own.parts(heads, self.row, head, self.first..self.first + self.count)
     }
