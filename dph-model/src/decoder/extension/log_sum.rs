@@ -12,6 +12,8 @@ use burn::tensor::Tensor;
 
 use super::implement_on_backends;
 use super::parts::{chunks, concatenate, part};
+#[cfg(feature = "tch")]
+use crate::decoder::kernels;
 
 /// The logarithm of the sum of the exponentials of the logits `states · matrixᵀ` of each state. Logits are computed in chunks of
 /// at most `elements`. The backward pass computes them again, so its memory does not grow with states times vocabulary.
@@ -43,7 +45,29 @@ implement_on_backends!(LogSum {
     }
 });
 
-impl<B: Backend + LogSum, C: CheckpointStrategy> LogSum for Autodiff<B, C> {
+/// A backend with a kernel for products, or without one.
+trait Product: Backend {
+    /// `left · matrix`, or `None` if no kernel applies.
+    fn product(left: &FloatTensor<Self>, matrix: &FloatTensor<Self>) -> Option<FloatTensor<Self>> {
+        let _ = (left, matrix);
+        None
+    }
+}
+
+#[cfg(feature = "flex")]
+impl Product for burn::backend::Flex {}
+
+#[cfg(any(feature = "wgpu", feature = "vulkan", feature = "cuda"))]
+impl Product for burn::backend::Cube {}
+
+#[cfg(feature = "tch")]
+impl Product for burn::backend::LibTorch {
+    fn product(left: &FloatTensor<Self>, matrix: &FloatTensor<Self>) -> Option<FloatTensor<Self>> {
+        kernels::libtorch_product(left, matrix)
+    }
+}
+
+impl<B: LogSum + Product, C: CheckpointStrategy> LogSum for Autodiff<B, C> {
     fn log_sum(states: FloatTensor<Self>, matrix: FloatTensor<Self>, elements: usize) -> FloatTensor<Self> {
         let (states, of_states) = states.into_parts();
         let (matrix, of_matrix) = matrix.into_parts();
@@ -60,7 +84,7 @@ impl<B: Backend + LogSum, C: CheckpointStrategy> LogSum for Autodiff<B, C> {
 #[derive(Debug)]
 struct LogSumBackward;
 
-impl<B: Backend> Backward<B, 2> for LogSumBackward {
+impl<B: Product> Backward<B, 2> for LogSumBackward {
     type State = (Logits<B>, FloatTensor<B>);
 
     fn backward(self, ops: Ops<Self::State, 2>, gradients: &mut Gradients, _: &mut Checkpointer) {
@@ -90,7 +114,7 @@ struct LogitGradients<B: Backend> {
     matrix: Option<FloatTensor<B>>,
 }
 
-impl<B: Backend> Logits<B> {
+impl<B: Product> Logits<B> {
     /// `[states, 1]`.
     fn log_sum(&self) -> FloatTensor<B> {
         let of_chunk = |range: Range<usize>| {
@@ -141,10 +165,10 @@ impl<B: Backend> Logits<B> {
 }
 
 /// `left · matrix`, computed in the type of the matrix, in the type of `left`.
-fn product<B: Backend>(left: FloatTensor<B>, matrix: FloatTensor<B>) -> FloatTensor<B> {
+fn product<B: Product>(left: FloatTensor<B>, matrix: FloatTensor<B>) -> FloatTensor<B> {
     let (of_left, of_matrix) = (left.dtype(), matrix.dtype());
     if of_left == of_matrix {
-        return B::float_matmul(left, matrix);
+        return B::product(&left, &matrix).unwrap_or_else(|| B::float_matmul(left, matrix));
     }
     let product = B::float_matmul(B::float_cast(left, of_matrix.into()), matrix);
     B::float_cast(product, of_left.into())

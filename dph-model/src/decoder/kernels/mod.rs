@@ -1,5 +1,5 @@
-//! Kernels for single devices: fused steps on flex, where many small operations are slow, and products with few rows
-//! on libtorch.
+//! Kernels for single devices: fused steps on flex, where many small operations are slow, and products on
+//! libtorch.
 //!
 //! Every function computes the same as the composed operations of [`decoder`](crate::decoder), or reports that it
 //! does not apply: on other devices, and under automatic differentiation. The caller then uses the composed
@@ -17,6 +17,8 @@ mod target_token;
 
 pub(super) use block::block;
 pub(crate) use exp::exp;
+#[cfg(feature = "tch")]
+pub(super) use libtorch::product_of_primitives as libtorch_product;
 pub(crate) use log_probs::log_probs;
 pub(super) use product::{product, wants_transposed};
 pub(crate) use target_token::TargetToken;
