@@ -8,6 +8,9 @@ use dph_core::testing::Run;
 use serde_json::Value;
 
 /// A page with a script that runs when it is loaded: the body of an asynchronous function, whose result [`probe`] returns.
+///
+/// The script can wait for timers and for the server, but not for frames: the page's own time does not wait for them, so a busy
+/// machine would end the page before its first frame. What it reads of the layout is always up to date.
 pub fn with_probe(page: &str, script: &str) -> String {
     let probe = "<script>addEventListener('load', async () => { const out = document.createElement('output'); out.id = 'probe'; \
                  let found; try { found = await (async () => { SCRIPT })(); } catch (error) { found = String(error); } \
