@@ -1,5 +1,6 @@
 //! The activations of feed-forward networks, element by element.
 
+use super::simd;
 use crate::decoder::kernels::exp;
 use crate::decoder::{Activation, GELU_TANH_CUBE, GELU_TANH_SCALE, QUICK_GELU_SLOPE};
 
@@ -26,7 +27,7 @@ pub(super) fn activate(elements: &mut [f32], activation: Activation) {
 }
 
 fn gate_by(rows: &mut [f32], d_ffn: usize, activation: impl Fn(f32) -> f32) {
-    pulp::Arch::new().dispatch(
+    simd::fast(
         #[inline(always)]
         || {
             for row in rows.chunks_exact_mut(2 * d_ffn) {
@@ -40,7 +41,7 @@ fn gate_by(rows: &mut [f32], d_ffn: usize, activation: impl Fn(f32) -> f32) {
 }
 
 fn each(elements: &mut [f32], activation: impl Fn(f32) -> f32) {
-    pulp::Arch::new().dispatch(
+    simd::fast(
         #[inline(always)]
         || elements.iter_mut().for_each(|x| *x = activation(*x)),
     );

@@ -68,9 +68,14 @@ fn summarise(
     let tokens = matrix.rows;
     scratch::with(states.rows * tokens, |logits| {
         multiply(logits, tokens, Output::Set, states, matrix.transposed(), Threads::This);
-        let sums = simd::fast(
+        let mut sums = vec![(0.0, 0.0); states.rows];
+        simd::fast(
             #[inline(always)]
-            || logits.chunks_exact(tokens).map(simd::peak_and_sum).collect(),
+            || {
+                for (sums, row) in sums.iter_mut().zip(logits.chunks_exact(tokens)) {
+                    *sums = simd::peak_and_sum(row);
+                }
+            },
         );
         let found = targets
             .iter()

@@ -3,14 +3,35 @@
 //! The loops are plain Rust; [`pulp`] compiles them for several instruction sets and selects one at run time. Sums
 //! run in [`LANES`] parallel partial sums, so that they vectorise, in the same order on every processor.
 
+use pulp::{Simd, WithSimd};
+
 use crate::decoder::kernels::exp;
 use crate::decoder::{Norm, NormKind, QueryKeyNormConfig};
 
 const LANES: usize = 16;
 
+/// Runs a loop compiled for the best instruction set. The loop, and functions that it calls, must be inlined.
+#[inline(always)]
+pub(super) fn fast(work: impl FnMut()) {
+    pulp::Arch::new().dispatch(Loop(work));
+}
+
+/// A loop that is called by reference: a call by value goes through a function of the compiler, which is not inlined and so is compiled
+/// for the oldest processors.
+struct Loop<F>(F);
+
+impl<F: FnMut()> WithSimd for Loop<F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, _: S) {
+        (self.0)();
+    }
+}
+
 /// `row = norm(row)` for each row of `source`, written to `out`; `width` elements per row.
 pub(super) fn normalise(source: &[f32], out: &mut [f32], width: usize, norm: &NormSlices) {
-    pulp::Arch::new().dispatch(
+    fast(
         #[inline(always)]
         || {
             for (row, out) in source.chunks_exact(width).zip(out.chunks_exact_mut(width)) {
@@ -49,7 +70,7 @@ impl<'a> NormSlices<'a> {
 
 /// Adds `bias` to every row.
 pub(super) fn add_bias(rows: &mut [f32], bias: &[f32]) {
-    pulp::Arch::new().dispatch(
+    fast(
         #[inline(always)]
         || {
             for row in rows.chunks_exact_mut(bias.len()) {
@@ -85,12 +106,6 @@ pub(super) fn rotate(head: &mut [f32], cos: &[f32], sin: &[f32], factor: f32) {
         (*x, *y) = ((*x * cos - *y * sin) * factor, (*y * cos + *x * sin) * factor);
     }
     rest.iter_mut().for_each(|x| *x *= factor);
-}
-
-/// Runs a loop compiled for the best instruction set. Functions that it calls must be inlined.
-#[inline(always)]
-pub(super) fn fast<R>(work: impl FnOnce() -> R) -> R {
-    pulp::Arch::new().dispatch(work)
 }
 
 /// `scores = exp(scores - max)` in place, with their sum as the result.
