@@ -216,7 +216,7 @@ fn a_full_queue_refuses_and_a_slow_client_is_left() {
 
     // A body that never comes, and a head that never ends.
     let head =
-        b"POST /rerank HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{";
+        b"POST /rerank HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{";
     assert!(server.send(head).failed(408).1.contains("within 1 s"));
     let mut stream = server.connect().unwrap();
     stream.write_all(b"GET /health HTTP/1.1\r\nHost:").unwrap();
@@ -335,7 +335,7 @@ fn connections_are_closed_when_the_service_ends() {
     let mut server = Server::start(place.path(), &args);
     let body = json!({"prompt": "Who", "max_tokens": ENDLESS, "temperature": 0.0}).to_string();
     let kept = format!(
-        "POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     );
     let mut stream = server.connect().unwrap();

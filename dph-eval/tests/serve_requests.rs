@@ -128,10 +128,10 @@ fn an_error_is_json_that_names_the_field() {
 
     let (param, said) = rerank(json!({"query": "x".repeat(6000), "texts": ["a"]})).failed(413);
     assert!(param == "body" && said.contains("more than 5000 bytes"), "{said}");
-    let chunked = b"POST /rerank HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let chunked = b"POST /rerank HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
     let endless = [&chunked[..], &b"400\r\n"[..], &[b' '; 0x400], b"\r\n"].concat();
     // A client that waits to be told to send its body is not told to send one that is too large.
-    let announced = b"POST /rerank HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nExpect: 100-continue\r\nContent-Length: 5001\r\n\r\n";
+    let announced = b"POST /rerank HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nExpect: 100-continue\r\nContent-Length: 5001\r\n\r\n";
     server.send(announced).failed(413);
     let endless = [
         endless.clone(),
@@ -254,6 +254,29 @@ fn keys_and_origins_are_asked_for() {
     let server = Server::start(place.path(), &["first"]);
     assert_eq!(preflight(&server, "https://example.org"), None);
     assert!(!server.get("/health").head.to_ascii_lowercase().contains("access-control"));
+}
+
+#[test]
+fn a_local_service_has_no_answer_for_pages_that_give_it_their_name() {
+    let place = place();
+    let to = |server: &Server, path: &str, host: &str| {
+        let head = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        server.send(head.as_bytes())
+    };
+    let server = Server::start(place.path(), &["first", "--allow-host", "models.example.org"]);
+    for host in [&*server.address.to_string(), "localhost:1", "models.example.org", "Models.example.org:443"]
+    {
+        assert_eq!(to(&server, "/v1/models", host).status, 200, "{host}");
+    }
+    for path in ["/", "/v1/models", "/nothing"] {
+        let (_, said) = to(&server, path, "example.com").failed(403);
+        assert!(said.contains("--allow-host NAME"), "{path}: {said}");
+    }
+    // With keys such a page has none.
+    let server = Server::start_with(place.path(), &["first"], &[("DPH_API_KEYS", "secret")]);
+    assert_eq!(to(&server, "/health", "example.com").status, 200);
+    let refused = run(place.path(), &["serve", "first", "--allow-host", "example.org:80"]).failed(2);
+    assert!(refused.contains("expected a host name without a port"), "{refused}");
 }
 
 #[test]

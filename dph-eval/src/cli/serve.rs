@@ -46,6 +46,11 @@ pub struct ServeArgs {
     #[arg(long, value_name = "ORIGIN")]
     cors_origin: Vec<String>,
 
+    /// A host name of the service beside localhost, such as that of a proxy in front of it; may be given several times. Without keys, a
+    /// service on loopback refuses requests to other names, since any web page can give a name of its own the address 127.0.0.1
+    #[arg(long, value_name = "NAME", value_parser = host_name)]
+    allow_host: Vec<String>,
+
     /// Most requests to a model that wait or are computed; further ones are refused with status 429
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = positive)]
     queue: usize,
@@ -129,6 +134,14 @@ fn address(text: &str) -> Result<SocketAddr, String> {
     resolved.ok_or_else(|| "expected HOST:PORT, such as 127.0.0.1:8080, localhost:8080 or [::1]:8080".into())
 }
 
+/// A host name without a port.
+fn host_name(text: &str) -> Result<String, String> {
+    match text.is_empty() || text.contains([':', '/', ' ']) {
+        true => Err("expected a host name without a port, such as models.example.org".into()),
+        false => Ok(text.into()),
+    }
+}
+
 impl ServeArgs {
     #[cfg(not(feature = "serve"))]
     pub fn run(self) -> Result<(), Failure> {
@@ -156,6 +169,7 @@ impl ServeArgs {
         let options = ServeOptions {
             keys,
             cors_origins: self.cors_origin,
+            hosts: self.allow_host,
             token_budget: self.device.token_budget,
             batch_requests: self.batch_requests,
             queue: self.queue,

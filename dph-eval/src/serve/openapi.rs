@@ -10,8 +10,11 @@ use crate::serve::routes::{Input, Output, Route};
 use crate::serve::wire::Refused;
 
 /// Statuses of errors of every route, of routes that need a key, that name a model, and that have a body.
-const ERRORS: [(u16, &str); 2] =
-    [(405, "Another method; the header `Allow` has that of the path"), (500, "A defect of the program")];
+const ERRORS: [(u16, &str); 3] = [
+    (403, "The service has no keys and listens on loopback, and the host name of the request is not known"),
+    (405, "Another method; the header `Allow` has that of the path"),
+    (500, "A defect of the program"),
+];
 const KEY_ERRORS: [(u16, &str); 1] = [(401, "No key, or a wrong one")];
 const MODEL_ERRORS: [(u16, &str); 1] = [(404, "No such model")];
 const BODY_ERRORS: [(u16, &str); 8] = [

@@ -12,6 +12,9 @@ pub struct ServeOptions {
     pub keys: ApiKeys,
     /// Origins whose pages may call the service from a browser; `*` is any. None by default.
     pub cors_origins: Vec<String>,
+    /// Names of the service, beside `localhost`, in the header `Host` of requests. Others are refused, if the service listens on loopback and
+    /// has no keys. None by default.
+    pub hosts: Vec<String>,
     /// Largest number of tokens that are computed together, padding included. A single request may have more.
     pub token_budget: usize,
     /// Most requests that are computed together.
@@ -45,6 +48,7 @@ impl Default for ServeOptions {
         Self {
             keys: ApiKeys::default(),
             cors_origins: Vec::new(),
+            hosts: Vec::new(),
             token_budget: DEFAULT_TOKEN_BUDGET,
             batch_requests: 64,
             queue: 64,

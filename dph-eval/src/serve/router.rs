@@ -14,12 +14,14 @@ use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 use crate::serve::app::App;
 use crate::serve::authorise::authorise;
 use crate::serve::error::ApiError;
+use crate::serve::known_host::known_host;
 use crate::serve::metrics::Metric;
 use crate::serve::observe::observe;
 use crate::serve::routes::{Route, routes};
 
-/// All routes, with what happens before and after each.
-pub(super) fn router(app: Arc<App>, origins: Option<AllowOrigin>) -> Router {
+/// All routes, with what happens before and after each. Pages of the `origins` may call them. With `checks_host`, requests to unknown host
+/// names are refused.
+pub(super) fn router(app: Arc<App>, origins: Option<AllowOrigin>, checks_host: bool) -> Router {
     let mut router = Router::new();
     for Route { path, handler, is_open, input, .. } in routes() {
         let with_key =
@@ -49,6 +51,9 @@ pub(super) fn router(app: Arc<App>, origins: Option<AllowOrigin>) -> Router {
     });
     if let Some(cors) = cors {
         router = router.layer(cors);
+    }
+    if checks_host {
+        router = router.layer(from_fn_with_state(app.clone(), known_host));
     }
     router
         .layer(CatchPanicLayer::custom(panicked))

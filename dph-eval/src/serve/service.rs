@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use axum::Router;
 use dph_core::Style;
 use tokio::net::TcpListener;
+use tower_http::cors::AllowOrigin;
 
 use crate::model::Model;
 use crate::serve::app::App;
@@ -23,7 +23,7 @@ use crate::serve::worker::{Share, Worker, start};
 /// Models with their threads, ready to answer requests.
 pub struct Service {
     app: Arc<App>,
-    router: Router,
+    origins: Option<AllowOrigin>,
     workers: Vec<JoinHandle<()>>,
 }
 
@@ -92,15 +92,17 @@ impl Service {
         let limits = OpenapiLimits::new(models.iter().map(|served| &**served), &options);
         let openapi = openapi(&routes(), &limits).to_string().into_bytes();
         let app = Arc::new(App::new(options, models, metrics, openapi));
-        let router = router(app.clone(), origins);
-        Ok(Self { app, router, workers })
+        Ok(Self { app, origins, workers })
     }
 
     /// Answers requests until `shutdown` is ready; then no connection is accepted any more, and the requests that were accepted are
     /// answered.
     pub async fn run(self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
-        let Self { app, router, workers } = self;
+        let Self { app, origins, workers } = self;
         let options = &app.options;
+        // A socket without an address is none that a browser could reach.
+        let is_local = listener.local_addr().is_ok_and(|address| address.ip().is_loopback());
+        let router = router(app.clone(), origins, is_local && options.keys.is_empty());
         let shutdown = async {
             shutdown.await;
             app.end();
