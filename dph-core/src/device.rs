@@ -27,6 +27,17 @@ pub enum DeviceError {
         /// The part that should be a number.
         index: String,
     },
+    /// The machine does not have the device.
+    #[error(
+        "device `{name}`: libtorch finds {}; use another device, or a libtorch for CUDA with its driver",
+        match found { 0 => "no CUDA device".into(), n => format!("CUDA devices up to number {}", n - 1) }
+    )]
+    Absent {
+        /// The name as given.
+        name: String,
+        /// Number of devices of this kind.
+        found: usize,
+    },
 }
 
 /// The names that this build accepts for [`device`]; `N` stands for a device number.
@@ -82,7 +93,14 @@ pub fn device(name: &str) -> Result<Device, DeviceError> {
         #[cfg(feature = "tch")]
         ("libtorch", None) => Ok(Device::libtorch()),
         #[cfg(feature = "tch")]
-        ("libtorch:cuda", index) => Ok(Device::libtorch_cuda(index.unwrap_or(0))),
+        ("libtorch:cuda", index) => {
+            let (index, found) =
+                (index.unwrap_or(0), usize::try_from(tch::Cuda::device_count()).unwrap_or(0));
+            match index < found {
+                true => Ok(Device::libtorch_cuda(index)),
+                false => Err(DeviceError::Absent { name: name.into(), found }),
+            }
+        }
         #[cfg(feature = "wgpu")]
         ("wgpu", index) => Ok(Device::wgpu(gpu(index))),
         #[cfg(feature = "vulkan")]
@@ -133,6 +151,14 @@ mod tests {
     fn a_backend_that_is_not_compiled_in_names_its_feature() {
         let error = device("cuda:0").unwrap_err().to_string();
         assert!(error.ends_with("build with `--features cuda` for that one"), "{error}");
+    }
+
+    /// The name says `kernels` so that the gate runs it with this backend.
+    #[test]
+    #[cfg(feature = "tch")]
+    fn kernels_need_a_device_that_is_there() {
+        let error = device("libtorch:cuda:99").unwrap_err().to_string();
+        assert!(error.starts_with("device `libtorch:cuda:99`: libtorch finds "), "{error}");
     }
 
     #[test]
