@@ -132,6 +132,12 @@ fn every_scorer_can_be_shown() {
     assert_eq!(keys(&of("log")), ["loglik-mean", "loglik-sum"]);
     assert_eq!(of("log")["scorer"], "loglik-mean");
     assert_eq!(keys(&of("reward")), ["reward:preference"]);
+    for (other, reason) in
+        [("classifier", "answers the tasks of `bench`"), ("mixture:preference", "that `bench` chooses")]
+    {
+        let error = run(place.path(), &[&args[..], &[other]].concat()).failed(2);
+        assert!(error.contains(reason), "{error}");
+    }
 }
 
 #[test]

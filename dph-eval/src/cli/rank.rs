@@ -200,6 +200,11 @@ impl RankArgs {
                     "a mixture has a weight that `bench` chooses on tasks; rank by `reward:HEAD`, or by a weighted sum of heads",
                 ));
             }
+            choices if choices.contains(&ScorerChoice::Classifier) => {
+                return Err(Failure::request(
+                    "a classifier answers the tasks of `bench`; rank by `log`, `reward` or `reward:HEAD`",
+                ));
+            }
             [] if none => {
                 say(&format!("{} has no preference head: ranking by log-likelihood", self.dir.display()));
                 vec![ScorerChoice::Log]
