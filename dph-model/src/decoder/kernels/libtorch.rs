@@ -51,7 +51,7 @@ pub(crate) fn product_of_primitives(
     let fewest = if inputs * outputs > CACHED { FEWEST_CONVOLVED_UNCACHED } else { FEWEST_CONVOLVED };
     let product = if rows < fewest {
         // A single thread computes one state, which takes longer than two.
-        let states = if rows == 1 { states.expand([2, inputs], false) } else { states.shallow_clone() };
+        let states = if rows == 1 { tch::Tensor::cat(&[states, states], 0) } else { states.shallow_clone() };
         matrix.matmul(&states.tr()).tr().narrow(0, 0, rows)
     } else {
         // States are the pixels of an image, and their components its channels, which are neighbours in memory.
