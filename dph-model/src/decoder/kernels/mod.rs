@@ -17,6 +17,8 @@ mod target_token;
 
 pub(super) use block::block;
 pub(crate) use exp::exp;
+#[cfg(all(feature = "flex", feature = "tch"))]
+pub(crate) use flex::{HeadSlices, causal_attention};
 #[cfg(feature = "tch")]
 pub(super) use libtorch::product_of_primitives as libtorch_product;
 pub(crate) use log_probs::log_probs;

@@ -13,6 +13,10 @@ impl StackAttention for LibTorch {
         if is_cuda(&inputs) {
             return composed::attend(inputs);
         }
+        #[cfg(feature = "flex")]
+        if let Some(attended) = long::attend(&inputs) {
+            return attended;
+        }
         let parts = Parts::new(&inputs);
         let [key, value] = [&inputs.key, &inputs.value].map(|tensor| aligned(&tensor.tensor));
         let (outputs, log_sums): (Vec<_>, Vec<_>) = parts
@@ -125,6 +129,45 @@ fn aligned(heads: &Tensor) -> Tensor {
     }
 }
 
+/// Long sequences, by the kernel of this crate.
+#[cfg(feature = "flex")]
+mod long {
+    use burn::backend::LibTorch;
+    use tch::{Kind, Tensor};
+
+    use super::{aligned, dims, wrap};
+    use crate::decoder::extension::span_attention::stack::{Attended, StackInputs};
+    use crate::decoder::kernels::{HeadSlices, causal_attention};
+
+    /// Fewest queries. The kernel divides its work among threads of its own, for which those of libtorch make way only after some
+    /// milliseconds.
+    const FEWEST_QUERIES: i64 = 1024;
+
+    /// The result for a long causal stack in f32. The products in libtorch's own kernel use no AVX-512 on processors of AMD.
+    pub(super) fn attend(inputs: &StackInputs<LibTorch>) -> Option<Attended<LibTorch>> {
+        let [query, key, value] =
+            [&inputs.query, &inputs.key, &inputs.value].map(|tensor| aligned(&tensor.tensor));
+        let [sequences, n_heads, queries, _] = dims(&query);
+        let applies = inputs.causal && inputs.key_bias.is_none() && queries >= FEWEST_QUERIES;
+        if !applies || dims(&key)[2] != queries || query.kind() != Kind::Float {
+            return None;
+        }
+        let (output, log_sums) = causal_attention(slices(&query), slices(&key), slices(&value));
+        let output = Tensor::from_slice(&output).view_(query.size());
+        let log_sum = Tensor::from_slice(&log_sums).view_([sequences, n_heads, queries, 1]);
+        Some(Attended { output: wrap(output), log_sum: wrap(log_sum) })
+    }
+
+    fn slices(heads: &Tensor) -> HeadSlices<'_> {
+        let sizes = dims(heads).map(|size| size as usize);
+        let strides: Vec<usize> = heads.stride().iter().map(|&stride| stride as usize).collect();
+        let reach: usize = sizes.iter().zip(&strides).map(|(size, stride)| (size - 1) * stride).sum();
+        // SAFETY: the tensor is in the memory of the processor, in f32, has elements, and spans this many of its storage.
+        let data = unsafe { std::slice::from_raw_parts(heads.data_ptr().cast::<f32>(), reach + 1) };
+        HeadSlices { data, sizes, strides: [strides[0], strides[1], strides[2]] }
+    }
+}
+
 fn dims(tensor: &Tensor) -> [i64; 4] {
     tensor.size().try_into().expect("a tensor of four dimensions")
 }
@@ -135,4 +178,37 @@ fn is_cuda(inputs: &StackInputs<LibTorch>) -> bool {
 
 fn wrap(tensor: Tensor) -> FloatTensor<LibTorch> {
     FloatTensor::<LibTorch>::new(tensor)
+}
+
+#[cfg(all(test, feature = "flex"))]
+mod tests {
+    use tch::{Device, Kind};
+
+    use super::*;
+
+    /// The name says `kernels` so that the gate runs it with this backend.
+    #[test]
+    fn kernels_for_long_sequences_compute_composed_attention() {
+        tch::manual_seed(1);
+        for (n_heads, n_kv_heads) in [(6, 2), (3, 3)] {
+            // Heads of neighbouring tokens are apart in memory, and the last block of queries is shorter.
+            let heads =
+                |heads: i64| Tensor::randn([2, 1100, heads, 12], (Kind::Float, Device::Cpu)).transpose(1, 2);
+            let inputs = StackInputs::<LibTorch> {
+                query: wrap(heads(n_heads) * 3),
+                key: wrap(heads(n_kv_heads)),
+                value: wrap(heads(n_kv_heads)),
+                key_bias: None,
+                causal: true,
+            };
+            let found = long::attend(&inputs).expect("it applies");
+            let expected = composed::attend(inputs.clone());
+            for (found, expected) in [(found.output, expected.output), (found.log_sum, expected.log_sum)] {
+                assert_eq!(found.tensor.size(), expected.tensor.size());
+                let error = (found.tensor - expected.tensor).abs().max().double_value(&[]);
+                assert!(error < 1e-5, "{n_heads} heads: {error}");
+            }
+            assert!(long::attend(&StackInputs { causal: false, ..inputs }).is_none());
+        }
+    }
 }

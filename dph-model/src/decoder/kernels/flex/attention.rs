@@ -199,7 +199,7 @@ fn attend_block(row: &Row<'_>, heads: &Heads, causal: bool, block: QueryBlock, o
                         for (index, row) in scores.chunks_exact_mut(keys).enumerate() {
                             let ahead = if causal { queries - 1 - index } else { 0 };
                             let (visible, hidden) = row.split_at_mut(keys - ahead);
-                            scale[index] = 1.0 / simd::exp_scores(visible);
+                            scale[index] = 1.0 / simd::exp_scores(visible).1;
                             hidden.fill(0.0);
                         }
                     },

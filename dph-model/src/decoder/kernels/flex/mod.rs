@@ -7,6 +7,8 @@ mod activation;
 mod attention;
 mod block;
 mod cache;
+#[cfg(feature = "tch")]
+mod causal_attention;
 mod continued;
 mod heads;
 mod log_probs;
@@ -20,5 +22,7 @@ mod slices;
 mod weights;
 
 pub(super) use block::block;
+#[cfg(feature = "tch")]
+pub(crate) use causal_attention::{HeadSlices, causal_attention};
 pub(super) use log_probs::log_probs;
 pub(super) use product::product;

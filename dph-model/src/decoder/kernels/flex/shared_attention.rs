@@ -113,7 +113,7 @@ fn attend_block(
                     // New tokens behind the query's own.
                     let ahead = seq - 1 - index % of_row / group;
                     let (visible, hidden) = row.split_at_mut(keys - ahead);
-                    scale[index] = 1.0 / simd::exp_scores(visible);
+                    scale[index] = 1.0 / simd::exp_scores(visible).1;
                     hidden.fill(0.0);
                 }
             },

@@ -108,9 +108,9 @@ pub(super) fn rotate(head: &mut [f32], cos: &[f32], sin: &[f32], factor: f32) {
     rest.iter_mut().for_each(|x| *x *= factor);
 }
 
-/// `scores = exp(scores - max)` in place, with their sum as the result.
+/// `scores = exp(scores - max)` in place. The result is `max` and their sum.
 #[inline(always)]
-pub(super) fn exp_scores(scores: &mut [f32]) -> f32 {
+pub(super) fn exp_scores(scores: &mut [f32]) -> (f32, f32) {
     let peak = max(scores);
     let mut sums = [0.0; LANES];
     let (blocks, rest) = scores.as_chunks_mut::<LANES>();
@@ -125,7 +125,7 @@ pub(super) fn exp_scores(scores: &mut [f32]) -> f32 {
         *x = exp(*x - peak);
         total += *x;
     }
-    total
+    (peak, total)
 }
 
 /// The largest element and the sum of `exp(x - largest)`.
