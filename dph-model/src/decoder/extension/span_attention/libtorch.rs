@@ -203,10 +203,20 @@ mod tests {
             };
             let found = long::attend(&inputs).expect("it applies");
             let expected = composed::attend(inputs.clone());
-            for (found, expected) in [(found.output, expected.output), (found.log_sum, expected.log_sum)] {
+            let gradient = wrap(heads(n_heads));
+            let of_found = LibTorch::differentiate(inputs.clone(), found.clone(), gradient.clone());
+            let of_expected = composed::differentiate(inputs.clone(), expected.clone(), gradient);
+            for (found, expected) in [
+                (found.output, expected.output),
+                (found.log_sum, expected.log_sum),
+                (of_found.query, of_expected.query),
+                (of_found.key, of_expected.key),
+                (of_found.value, of_expected.value),
+            ] {
                 assert_eq!(found.tensor.size(), expected.tensor.size());
+                let largest = expected.tensor.abs().max().double_value(&[]);
                 let error = (found.tensor - expected.tensor).abs().max().double_value(&[]);
-                assert!(error < 1e-5, "{n_heads} heads: {error}");
+                assert!(error < 1e-5 * largest, "{n_heads} heads: {error} of {largest}");
             }
             assert!(long::attend(&StackInputs { causal: false, ..inputs }).is_none());
         }
