@@ -145,13 +145,13 @@ mod long {
 
     /// The result for a long causal stack in f32. The products in libtorch's own kernel use no AVX-512 on processors of AMD.
     pub(super) fn attend(inputs: &StackInputs<LibTorch>) -> Option<Attended<LibTorch>> {
-        let [query, key, value] =
-            [&inputs.query, &inputs.key, &inputs.value].map(|tensor| aligned(&tensor.tensor));
-        let [sequences, n_heads, queries, _] = dims(&query);
+        let [query, key, value] = [&inputs.query, &inputs.key, &inputs.value].map(|tensor| &tensor.tensor);
+        let [sequences, n_heads, queries, _] = dims(query);
         let applies = inputs.causal && inputs.key_bias.is_none() && queries >= FEWEST_QUERIES;
-        if !applies || dims(&key)[2] != queries || query.kind() != Kind::Float {
+        if !applies || dims(key)[2] != queries || query.kind() != Kind::Float {
             return None;
         }
+        let [query, key, value] = [query, key, value].map(aligned);
         let (output, log_sums) = causal_attention(slices(&query), slices(&key), slices(&value));
         let output = Tensor::from_slice(&output).view_(query.size());
         let log_sum = Tensor::from_slice(&log_sums).view_([sequences, n_heads, queries, 1]);
