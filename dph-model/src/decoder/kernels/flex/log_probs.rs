@@ -11,6 +11,8 @@ use crate::decoder::kernels::TargetToken;
 
 /// Most logits of a state computed together.
 const TILE: usize = 1024;
+/// Up to so many products of contiguous vectors `gemm` has other code, which sums in another order.
+const FEWEST_PRODUCTS: usize = 256;
 /// States computed together.
 const STATES: usize = 512;
 
@@ -25,8 +27,9 @@ pub(crate) fn log_probs(
     let vocabulary = primitive(vocabulary.clone())?;
     let vocabulary = matrix(&vocabulary)?;
     let width = vocabulary.cols;
-    // Tiles of one size: for the few products of a short last one `gemm` has other code, which sums in another order.
+    // Tiles of one size, so that the last one is not one of few products.
     let tile_size = vocabulary.rows.div_ceil(vocabulary.rows.div_ceil(TILE).max(1)).max(1);
+    let fewest = (FEWEST_PRODUCTS / tile_size + 1).max(2);
     let mut log_probs = Vec::with_capacity(targets.len());
     for (chunk, states) in elements(&states).chunks(STATES * width).enumerate() {
         let first = chunk * STATES;
@@ -34,9 +37,14 @@ pub(crate) fn log_probs(
         let from = targets.partition_point(|target| target.state < first);
         let to = targets.partition_point(|target| target.state < first + count);
         let targets = &targets[from..to];
-        let states = Matrix::new(states, count, width, width);
-        // The same holds for a single state. Twice it costs hardly more.
-        let states = if count == 1 { Matrix { rows: 2, row_stride: 0, ..states } } else { states };
+        // The same holds for a few states.
+        let mut with_zeros = Vec::new();
+        if count < fewest {
+            with_zeros.extend_from_slice(states);
+            with_zeros.resize(fewest * width, 0.0);
+        }
+        let states = if with_zeros.is_empty() { states } else { &with_zeros };
+        let states = Matrix::new(states, count.max(fewest), width, width);
         let tiles: Vec<_> = (0..vocabulary.rows.div_ceil(tile_size))
             .into_par_iter()
             .map(|tile| {
