@@ -87,6 +87,7 @@ impl Classify for ResultsError {
         match self {
             Self::Missing { .. }
             | Self::MissingDocuments { .. }
+            | Self::OtherDocuments { .. }
             | Self::Sweep { .. }
             | Self::Format { .. } => ErrorClass::Request,
             Self::File(error) => error.class(),

@@ -82,8 +82,14 @@ fn bench(documents: Vec<DocumentScores>) -> Bench {
     bench
 }
 
+/// Saves it with the numbers of its documents.
 fn save(bench: &Bench, dir: &Path) {
     fs::create_dir_all(dir).unwrap();
+    let mut bench = bench.clone();
+    for result in &mut bench.results.results {
+        let own = |document: &&DocumentScores| document.task == result.task && document.split == result.split;
+        result.documents = bench.documents.iter().filter(own).count();
+    }
     bench.save(dir).unwrap();
 }
 
@@ -214,6 +220,14 @@ fn what_cannot_be_compared_is_refused() {
     fs::create_dir(dir.join("table")).unwrap();
     fs::copy(dir.join("a/results.json"), dir.join("table/results.json")).unwrap();
     assert!(run(dir, &["compare", "a", "table"]).failed(2).contains("table: no documents.jsonl here"));
+    let documents = fs::read_to_string(dir.join("a/documents.jsonl")).unwrap();
+    for (text, found) in [(String::new(), 0), (documents.repeat(2), 20)] {
+        fs::write(dir.join("table/documents.jsonl"), text).unwrap();
+        let error = run(dir, &["compare", "a", "table"]).failed(2);
+        let expected =
+            format!("table/documents.jsonl: {found} documents of made/test, but results.json counts 10");
+        assert!(error.contains(&expected), "{error}");
+    }
 
     let change = |change: &dyn Fn(&mut DocumentScores)| {
         let mut bench = Bench::load(&dir.join("a")).unwrap();

@@ -1,5 +1,6 @@
 //! [`bench`]: a model on benchmark tasks.
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -14,13 +15,13 @@ use crate::bench::options::BenchOptions;
 use crate::bench::plan::{BenchPlan, PlannedTask};
 use crate::bench::scored_sets::ScoredSets;
 use crate::bench::summary::summarise;
-use crate::bench::task_results::task_results;
+use crate::bench::task_results::{NOT_FINITE, task_results};
 use crate::bench::unscored::unscored;
 use crate::bench::whole_texts::{SCORER, text_documents};
 use crate::cache::{ScoreCache, ScoreKey};
 use crate::model::Model;
 use crate::pass::{Progress, ScoreError, check_sets};
-use crate::results::{DocumentScores, Example, Mixture, Results, ResultsError, Unscored};
+use crate::results::{DOCUMENTS_FILE, DocumentScores, Example, Mixture, Results, ResultsError, Unscored};
 use crate::score::{plan as plan_pass, score_pass};
 use crate::scorer_choice::{ScorerChoice, ScorerError};
 use crate::scoring::HeadRef;
@@ -317,10 +318,11 @@ impl Bench {
     /// Adds to these results what is beside their file in a directory.
     ///
     /// # Errors
-    /// `documents.jsonl` is missing, or a file has invalid content.
+    /// `documents.jsonl` is missing or has other documents than the results count, or a file has invalid content.
     pub fn beside(results: Results, dir: &Path) -> Result<Self, ResultsError> {
         let mut bench = Self::new("");
         bench.documents = DocumentScores::load_all(dir)?;
+        check_counts(&results, &bench.documents, dir)?;
         bench.examples = Example::load_all(dir)?;
         results.results.iter().for_each(|result| bench.add_scorer(&result.scorer));
         bench.results = results;
@@ -337,6 +339,25 @@ impl Bench {
         Example::save_all(&self.examples, dir)?;
         self.results.save(dir)
     }
+}
+
+/// Compares the number of documents of each task with what its results count.
+fn check_counts(results: &Results, documents: &[DocumentScores], dir: &Path) -> Result<(), ResultsError> {
+    let mut counts: HashMap<(&str, &str), usize> = HashMap::new();
+    for document in documents {
+        *counts.entry((&document.task, &document.split)).or_default() += 1;
+    }
+    for result in &results.results {
+        let (task, split) = (result.task.as_str(), result.split.as_str());
+        let found = counts.get(&(task, split)).copied().unwrap_or_default();
+        let counted = result.documents + result.skipped.get(NOT_FINITE).copied().unwrap_or_default();
+        if found != counted {
+            let path = dir.join(DOCUMENTS_FILE);
+            let (task, split) = (task.into(), split.into());
+            return Err(ResultsError::OtherDocuments { path, task, split, found, counted });
+        }
+    }
+    Ok(())
 }
 
 /// The documents of a task, each a choice.

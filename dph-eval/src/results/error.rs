@@ -21,6 +21,23 @@ pub enum ResultsError {
         /// The directory.
         path: PathBuf,
     },
+    /// The documents are not those of the results.
+    #[error(
+        "{}: {found} documents of {task}/{split}, but {RESULTS_FILE} counts {counted}; the file is cut off or of another run: restore it, or evaluate again",
+        path.display()
+    )]
+    OtherDocuments {
+        /// The file of the documents.
+        path: PathBuf,
+        /// The task.
+        task: String,
+        /// The split.
+        split: String,
+        /// The number of its documents in the file.
+        found: usize,
+        /// The number of its documents in the results.
+        counted: usize,
+    },
     /// The results of a sweep where those of one run are needed.
     #[error("{}: these are the results of a sweep; name one of its variants, which are the directories beside the file", path.display())]
     Sweep {
