@@ -20,11 +20,16 @@ use std::path::Path;
 /// If the directory of `path` does not exist or is not writable, the disk is full, or `path` is a directory.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !dir.is_dir() {
+        let message = format!("there is no directory {}; create it", dir.display());
+        return Err(io::Error::new(io::ErrorKind::NotFound, message));
+    }
     let mut builder = tempfile::Builder::new();
     if let Some(permissions) = for_everybody() {
         builder.permissions(permissions);
     }
-    let mut file = builder.tempfile_in(dir)?;
+    // The error names the temporary file, which nobody knows.
+    let mut file = builder.tempfile_in(dir).map_err(|error| io::Error::from(error.kind()))?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
     file.persist(path)?;
@@ -71,6 +76,14 @@ mod tests {
     }
 
     #[test]
+    fn an_error_does_not_name_the_temporary_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let missing = dir.path().join("missing");
+        let error = write_atomically(&missing.join("results.json"), b"new").unwrap_err();
+        assert_eq!(error.to_string(), format!("there is no directory {}; create it", missing.display()));
+    }
+
+    #[test]
     fn a_failed_write_leaves_everything_as_it_was() {
         let dir = tempfile::tempdir().unwrap();
         // A directory stands in the way, so the last step, the rename, fails.
@@ -79,8 +92,6 @@ mod tests {
         assert!(write_atomically(&path, b"new").is_err());
         assert!(path.is_dir());
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
-        let missing = dir.path().join("missing/results.json");
-        assert_eq!(write_atomically(&missing, b"new").unwrap_err().kind(), io::ErrorKind::NotFound);
     }
 
     #[cfg(unix)]

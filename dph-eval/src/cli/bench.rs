@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 use dph_core::terminal::{Done, Failure, Progress, say};
 use dph_core::{PreferenceHeadConfig, Style};
 use dph_data::{ChatTokenizer, TextLayout};
@@ -40,12 +40,13 @@ use super::device::{DeviceArgs, positive};
 /// The style `plain` is that of lm-evaluation-harness, whose `acc` is the accuracy of `loglik-sum` and `acc_norm` that of
 /// `loglik-char`.
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("what").required(true).multiple(true).args(["suite", "task", "submission"])))]
 pub struct BenchArgs {
     /// The model, export or run
     dir: PathBuf,
 
     /// A suite such as gpt4all, or the path of a suite's TOML file; may be given several times
-    #[arg(long, value_name = "S", required_unless_present_any = ["task", "submission"])]
+    #[arg(long, value_name = "S")]
     suite: Vec<String>,
 
     /// A task by name (see `dph-data list`) or by the path of its TOML file; may be given several times
@@ -65,7 +66,7 @@ pub struct BenchArgs {
     few_shot: usize,
 
     /// Put the same K documents before all questions of a task, instead of others before each. They are computed once
-    #[arg(long)]
+    #[arg(long, requires = "few_shot")]
     same_examples: bool,
 
     /// The style of the documents: `chat` (the paper's conversations) or `plain` (text that is continued, as in

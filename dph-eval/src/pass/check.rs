@@ -52,7 +52,9 @@ pub enum Unscorable {
         candidate: usize,
     },
     /// Prompt and answer do not fit into the model's context.
-    #[error("prompt and longest answer have {tokens} tokens, but the context of the model is {context}")]
+    #[error(
+        "prompt and longest answer have {tokens} tokens, but the context of the model is {context}; shorten the prompt or the answers"
+    )]
     TooLong {
         /// Length of the longest sequence.
         tokens: usize,
