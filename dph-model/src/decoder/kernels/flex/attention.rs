@@ -193,17 +193,8 @@ fn attend_block(row: &Row<'_>, heads: &Heads, causal: bool, block: QueryBlock, o
                     at += key.rows;
                 }
                 let mut scale = [0.0; QUERIES];
-                simd::fast(
-                    #[inline(always)]
-                    || {
-                        for (index, row) in scores.chunks_exact_mut(keys).enumerate() {
-                            let ahead = if causal { queries - 1 - index } else { 0 };
-                            let (visible, hidden) = row.split_at_mut(keys - ahead);
-                            scale[index] = 1.0 / simd::exp_scores(visible).1;
-                            hidden.fill(0.0);
-                        }
-                    },
-                );
+                let hidden = |query: usize| if causal { queries - 1 - query } else { 0 };
+                simd::exp_visible(scores, keys, hidden, |query, _, sum| scale[query] = 1.0 / sum);
                 let (out, out_stride) = (&mut out[head * d..], heads.context_width());
                 weigh(out, out_stride, Matrix::new(scores, queries, keys, keys), &runs, part);
                 for (row, scale) in out.chunks_mut(out_stride).zip(scale) {

@@ -68,15 +68,12 @@ fn attend_block(queries: Matrix, keys: Matrix, values: Matrix, output: &mut [f32
         let scaled = Matrix::new(scaled, count, d, d);
         multiply(scores, seen, Output::Set, scaled, keys.transposed(), Threads::This);
         let mut sums = [0.0; QUERIES];
-        simd::fast(
-            #[inline(always)]
-            || {
-                for (index, row) in scores.chunks_exact_mut(seen).enumerate() {
-                    let (visible, hidden) = row.split_at_mut(seen - (count - 1 - index));
-                    let (peak, sum) = simd::exp_scores(visible);
-                    hidden.fill(0.0);
-                    (sums[index], log_sums[index]) = (sum, peak + sum.ln());
-                }
+        simd::exp_visible(
+            scores,
+            seen,
+            |query| count - 1 - query,
+            |query, peak, sum| {
+                (sums[query], log_sums[query]) = (sum, peak + sum.ln());
             },
         );
         multiply(output, d, Output::Set, Matrix::new(scores, count, seen, seen), values, Threads::This);

@@ -106,18 +106,9 @@ fn attend_block(
             multiply(scores, keys, Output::Set, of_row, key.transposed(), Threads::This);
         }
         let mut scale = vec![0.0; queries];
-        simd::fast(
-            #[inline(always)]
-            || {
-                for (index, row) in scores.chunks_exact_mut(keys).enumerate() {
-                    // New tokens behind the query's own.
-                    let ahead = seq - 1 - index % of_row / group;
-                    let (visible, hidden) = row.split_at_mut(keys - ahead);
-                    scale[index] = 1.0 / simd::exp_scores(visible).1;
-                    hidden.fill(0.0);
-                }
-            },
-        );
+        // New tokens behind the query's own.
+        let hidden = |query: usize| seq - 1 - query % of_row / group;
+        simd::exp_visible(scores, keys, hidden, |query, _, sum| scale[query] = 1.0 / sum);
         let (mut at, mut output) = (0, Output::Set);
         for value in fixed.map(|[_, values]| values).into_iter().chain([prompt_values]) {
             let weights = Matrix::new(&scores[at..], queries, value.rows, keys);

@@ -108,9 +108,31 @@ pub(super) fn rotate(head: &mut [f32], cos: &[f32], sin: &[f32], factor: f32) {
     rest.iter_mut().for_each(|x| *x *= factor);
 }
 
+/// `scores = exp(scores - max)` in place for each row of `keys` scores, and 0 for the last ones, which `hidden` counts for the row. `found` is
+/// given the row, `max` and the sum.
+#[inline(always)]
+pub(super) fn exp_visible(
+    scores: &mut [f32],
+    keys: usize,
+    hidden: impl Fn(usize) -> usize,
+    mut found: impl FnMut(usize, f32, f32),
+) {
+    fast(
+        #[inline(always)]
+        || {
+            for (index, row) in scores.chunks_exact_mut(keys).enumerate() {
+                let (visible, hidden) = row.split_at_mut(keys - hidden(index));
+                let (peak, sum) = exp_scores(visible);
+                hidden.fill(0.0);
+                found(index, peak, sum);
+            }
+        },
+    );
+}
+
 /// `scores = exp(scores - max)` in place. The result is `max` and their sum.
 #[inline(always)]
-pub(super) fn exp_scores(scores: &mut [f32]) -> (f32, f32) {
+fn exp_scores(scores: &mut [f32]) -> (f32, f32) {
     let peak = max(scores);
     let mut sums = [0.0; LANES];
     let (blocks, rest) = scores.as_chunks_mut::<LANES>();
