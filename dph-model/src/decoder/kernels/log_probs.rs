@@ -11,11 +11,11 @@ use super::target_token::TargetToken;
 /// - states: `[states, width]`, one for each distinct state of `targets`
 /// - matrix: `[vocab, width]`
 pub(crate) fn log_probs(states: &Tensor<2>, matrix: &Tensor<2>, targets: &[TargetToken]) -> Option<Vec<f32>> {
-    #[cfg(feature = "flex")]
-    return super::flex::log_probs(states, matrix, targets);
-    #[cfg(not(feature = "flex"))]
-    {
-        let _ = (states, matrix, targets);
-        None
-    }
+    let kernels: &[fn(&Tensor<2>, &Tensor<2>, &[TargetToken]) -> Option<Vec<f32>>] = &[
+        #[cfg(feature = "flex")]
+        super::flex::log_probs,
+        #[cfg(all(feature = "flex", feature = "tch"))]
+        super::libtorch::log_probs,
+    ];
+    kernels.iter().find_map(|kernel| kernel(states, matrix, targets))
 }

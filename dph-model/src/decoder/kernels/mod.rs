@@ -21,6 +21,8 @@ pub(crate) use exp::exp;
 pub(crate) use flex::{HeadSlices, causal_attention};
 #[cfg(feature = "tch")]
 pub(super) use libtorch::product_of_primitives as libtorch_product;
+#[cfg(all(feature = "flex", feature = "tch"))]
+pub(crate) use libtorch::slice as libtorch_slice;
 pub(crate) use log_probs::log_probs;
 pub(super) use product::{product, wants_transposed};
 pub(crate) use target_token::TargetToken;

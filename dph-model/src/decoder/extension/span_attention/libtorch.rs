@@ -137,7 +137,7 @@ mod long {
 
     use super::{aligned, dims, wrap};
     use crate::decoder::extension::span_attention::stack::{Attended, StackInputs};
-    use crate::decoder::kernels::{HeadSlices, causal_attention};
+    use crate::decoder::kernels::{HeadSlices, causal_attention, libtorch_slice};
 
     /// Fewest queries. The kernel divides its work among threads of its own, for which those of libtorch make way only after some
     /// milliseconds.
@@ -161,10 +161,7 @@ mod long {
     fn slices(heads: &Tensor) -> HeadSlices<'_> {
         let sizes = dims(heads).map(|size| size as usize);
         let strides: Vec<usize> = heads.stride().iter().map(|&stride| stride as usize).collect();
-        let reach: usize = sizes.iter().zip(&strides).map(|(size, stride)| (size - 1) * stride).sum();
-        // SAFETY: the tensor is in the memory of the processor, in f32, has elements, and spans this many of its storage.
-        let data = unsafe { std::slice::from_raw_parts(heads.data_ptr().cast::<f32>(), reach + 1) };
-        HeadSlices { data, sizes, strides: [strides[0], strides[1], strides[2]] }
+        HeadSlices { data: libtorch_slice(heads), sizes, strides: [strides[0], strides[1], strides[2]] }
     }
 }
 

@@ -25,13 +25,17 @@ pub(crate) fn log_probs(
 ) -> Option<Vec<f32>> {
     let states = compact(states.clone())?;
     let vocabulary = primitive(vocabulary.clone())?;
-    let vocabulary = matrix(&vocabulary)?;
+    Some(log_probs_of_slices(elements(&states), matrix(&vocabulary)?, targets))
+}
+
+/// [`log_probs`] of tensors of any backend that are in the memory of the processor; `states` are contiguous rows.
+pub(crate) fn log_probs_of_slices(states: &[f32], vocabulary: Matrix, targets: &[TargetToken]) -> Vec<f32> {
     let width = vocabulary.cols;
     // Tiles of one size, so that the last one is not one of few products.
     let tile_size = vocabulary.rows.div_ceil(vocabulary.rows.div_ceil(TILE).max(1)).max(1);
     let fewest = (FEWEST_PRODUCTS / tile_size + 1).max(2);
     let mut log_probs = Vec::with_capacity(targets.len());
-    for (chunk, states) in elements(&states).chunks(STATES * width).enumerate() {
+    for (chunk, states) in states.chunks(STATES * width).enumerate() {
         let first = chunk * STATES;
         let count = states.len() / width;
         let from = targets.partition_point(|target| target.state < first);
@@ -55,7 +59,7 @@ pub(crate) fn log_probs(
             .collect();
         log_probs.extend(join(&tiles, targets, first, count));
     }
-    Some(log_probs)
+    log_probs
 }
 
 /// The result for a tile of the vocabulary.

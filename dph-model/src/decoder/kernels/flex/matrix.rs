@@ -18,7 +18,7 @@ const FEW: usize = 64;
 
 /// A matrix within a slice.
 #[derive(Clone, Copy)]
-pub(super) struct Matrix<'a> {
+pub(crate) struct Matrix<'a> {
     /// Starts at the first element.
     pub data: &'a [f32],
     /// Number of rows.

@@ -25,4 +25,8 @@ pub(super) use block::block;
 #[cfg(feature = "tch")]
 pub(crate) use causal_attention::{HeadSlices, causal_attention};
 pub(super) use log_probs::log_probs;
+#[cfg(feature = "tch")]
+pub(super) use log_probs::log_probs_of_slices;
+#[cfg(feature = "tch")]
+pub(super) use matrix::Matrix;
 pub(super) use product::product;
