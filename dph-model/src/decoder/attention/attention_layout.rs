@@ -32,7 +32,7 @@ pub struct DeviceLayout {
 
 /// Which tokens attend to which.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "a forward pass has one")]
+#[allow(clippy::large_enum_variant, reason = "a forward pass has one")]
 pub enum Visibility {
     /// A token attends to itself and to all earlier tokens of its row.
     Causal,
