@@ -19,11 +19,7 @@ use std::path::Path;
 ///
 /// If the directory of `path` does not exist or is not writable, the disk is full, or `path` is a directory.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if !dir.is_dir() {
-        let message = format!("there is no directory {}; create it", dir.display());
-        return Err(io::Error::new(io::ErrorKind::NotFound, message));
-    }
+    let dir = check_directory_of(path)?;
     let mut builder = tempfile::Builder::new();
     if let Some(permissions) = for_everybody() {
         builder.permissions(permissions);
@@ -34,6 +30,20 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.as_file().sync_all()?;
     file.persist(path)?;
     Ok(())
+}
+
+/// The directory that a file is to be written into.
+///
+/// # Errors
+///
+/// If it does not exist.
+pub fn check_directory_of(path: &Path) -> io::Result<&Path> {
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if dir.is_dir() {
+        return Ok(dir);
+    }
+    let message = format!("there is no directory {}; create it", dir.display());
+    Err(io::Error::new(io::ErrorKind::NotFound, message))
 }
 
 /// Temporary files are private by default. The final file has the permissions that the umask allows.

@@ -63,7 +63,7 @@ pub use aggregation::{
     Aggregation, AggregationError, Layer, LayerPooling, LayerStates, SelectedStates, StateSelection,
     TokenPooling, TokenSelection,
 };
-pub use atomic::write_atomically;
+pub use atomic::{check_directory_of, write_atomically};
 pub use candidates::{
     Batch, Candidate, CandidateSet, CandidateSpan, Ending, PADDING_SEGMENT, PROMPT_SEGMENT, PrefixRow,
     REST_SEGMENT, Style, Target, TargetTokens,

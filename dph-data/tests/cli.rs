@@ -456,11 +456,11 @@ fn a_tokenizer_is_the_one_of_a_model_an_export_or_a_run() {
     let template = "{% for m in messages %}{{ m.role }}: {{ m.content }}{{ eos_token }}{% endfor %}";
     let config = json!({ "eos_token": "</s>", "chat_template": template }).to_string();
     write(model.path(), "tokenizer_config.json", config);
-    let (plain, chatml) = (stats("run", &[]).1, stats("run", &["--chat", "chatml"]).1);
+    let (plain, chatml) = (stats("run", &[]).1, stats("run", &["--chat-format", "chatml"]).1);
     assert_ne!(plain, chatml);
     write(&path("run/dph"), "chat.json", r#"{"format": "chatml"}"#);
     assert_eq!(stats("run", &[]).1, chatml);
-    assert_eq!(stats("run", &["--chat", "template"]).1, plain);
+    assert_eq!(stats("run", &["--chat-format", "template"]).1, plain);
 }
 
 #[test]

@@ -114,7 +114,7 @@ fn finished_scores_are_not_computed_again_unless_something_changed() {
     assert_eq!(bench(dir, "out"), first);
     assert_eq!(fs::read(&cache).unwrap(), bytes);
     assert_eq!(fs::read(dir.join("out/results.json")).unwrap(), fs::read(dir.join("first.json")).unwrap());
-    for more in [&["--scorer", "log"][..], &["--chat", "chatml", "--scorer", "reward"], &["--fresh"]] {
+    for more in [&["--scorer", "log"][..], &["--chat-format", "chatml", "--scorer", "reward"], &["--fresh"]] {
         let args = [BENCH, &["--out", "out"], more].concat();
         let before = fs::metadata(&cache).unwrap().len();
         run(dir, &args).ok();

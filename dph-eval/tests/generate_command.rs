@@ -146,6 +146,45 @@ fn an_interrupted_run_goes_on_where_it_was() {
 }
 
 #[test]
+fn a_file_that_is_no_result_is_never_overwritten() {
+    let place = place();
+    let dir = place.path();
+    fs::write(dir.join("in.jsonl"), prompts(1).trim_end()).unwrap();
+    let start = |out: &str| {
+        run(dir, &["generate", "model", "--max-tokens", "4", "--input", "in.jsonl", "--out", out])
+    };
+    for text in
+        ["notes without an end of the line", "{\"id\": 1, \"prompt\"", "a\nb", "\n", "{\"line\":2,\"key\""]
+    {
+        fs::write(dir.join("notes"), text).unwrap();
+        let error = start("notes").failed(2);
+        assert!(error.contains("--out notes:1: this is no result of `generate`"), "{error}");
+        assert_eq!(fs::read_to_string(dir.join("notes")).unwrap(), text);
+    }
+    assert!(start("in.jsonl").failed(2).contains("--out in.jsonl:1: this is no result"));
+    assert_eq!(fs::read_to_string(dir.join("in.jsonl")).unwrap(), prompts(1).trim_end());
+    // Killed before anything of the line was written, or after its beginning.
+    start("whole.jsonl").ok();
+    let whole = fs::read_to_string(dir.join("whole.jsonl")).unwrap();
+    for length in [0, 1, 10, 30, whole.len() - 1] {
+        fs::write(dir.join("cut.jsonl"), &whole[..length]).unwrap();
+        start("cut.jsonl").ok();
+        assert_eq!(fs::read_to_string(dir.join("cut.jsonl")).unwrap(), whole);
+    }
+    let missing = start("new/out.jsonl").failed(2);
+    assert!(missing.contains("--out new/out.jsonl: there is no directory new; create it"), "{missing}");
+    #[cfg(unix)]
+    {
+        let device = start("/dev/full").failed(2);
+        assert!(
+            device.contains("--out /dev/full: this is a pipe or a device, not a regular file"),
+            "{device}"
+        );
+    }
+    assert!(start("model").failed(2).contains("--out model: this is a directory; choose a file"));
+}
+
+#[test]
 fn wrong_lines_do_not_stop_the_others() {
     let place = place();
     let input = format!("{}not json\n\n{}\n{}", prompts(1), json!({"prompt": "x".repeat(3000)}), prompts(1));
@@ -175,7 +214,10 @@ fn a_conversation_goes_on_until_the_end_of_the_input() {
     assert!(text.starts_with(&alone) && text.ends_with(&alone), "{text} and {alone}");
     let long = run_with(place.path(), &args, &format!("{}\nWho?\n", "x".repeat(3000)));
     assert!(long.stderr.contains("leaves no room for an answer"), "{long:#?}");
-    assert_eq!(long.ok(), alone);
+    assert!(long.stderr.contains("1 message got no answer"), "{long:#?}");
+    assert_eq!((long.status, long.stdout), (1, alone));
+    let later = run_with(place.path(), &args, &format!("Who?\n{}\n", "x".repeat(3000)));
+    assert_eq!(later.stderr.matches("/reset forgets the conversation").count(), 2, "{later:#?}");
 }
 
 #[test]
@@ -186,7 +228,11 @@ fn a_wrong_request_is_refused() {
     fs::write(place.path().join("latin.jsonl"), b"{\"prompt\": \"Caf\xE9\"}\n").unwrap();
     for (args, expected) in [
         (&["model", "--prompt", "x", "--best-of", "0"][..], "must be at least 1"),
-        (&["model"], "--prompt <P>"),
+        (&["model"], "<--prompt <P>|--input <FILE>|--chat>"),
+        (&["model", "--prompt", "x", "--reject-every", "2"], "--reject-every has no effect on one answer"),
+        (&["model", "--prompt", "x", "--price", "2"], "--price has no effect on one answer"),
+        (&["model", "--prompt", "x", "--stop", ""], "--stop: an empty text ends no answer"),
+        (&["model", "--prompt", "x", "--best-of", "1000000"], "at most 16384 answers grow together"),
         (&["model", "--prompt", "x", "--chat"], "cannot be used with"),
         (&["model", "--prompt", "x", "--out", "y"], "cannot be used with"),
         (&["model", "--prompt", "x", "--best-of", "2", "--stream"], "use --best-of 1, or --json"),
@@ -233,9 +279,31 @@ fn a_wrong_request_is_refused() {
     let error =
         run(place.path(), &["generate", "model", "--prompt", "x", "--settings", "wrong.toml"]).failed(2);
     assert!(error.contains("wrong.toml") && error.contains("unknown field `best_off`"), "{error}");
+    fs::write(place.path().join("zero.toml"), "best_of = 0\n").unwrap();
+    let error =
+        run(place.path(), &["generate", "model", "--prompt", "x", "--settings", "zero.toml"]).failed(2);
+    assert!(error.contains("--settings zero.toml: best_of must be at least 1"), "{error}");
     // A model without a head chooses by likelihood.
     let args = ["generate", "plain", "--prompt", "x", "--best-of", "2", "--max-tokens", "4", "--json"];
     assert_eq!(line(&run(place.path(), &args).ok())["selection"], "loglik");
+}
+
+#[test]
+fn the_reward_at_every_token_is_printed() {
+    let place = place();
+    let args = ["generate", "model", "--prompt", "Who?", "--max-tokens", "5", "--per-token"];
+    let found = line(&run(place.path(), &[&args[..], &["--json"]].concat()).ok());
+    let answer = &found["answers"][0];
+    let text = run(place.path(), &args).ok();
+    let shown = text.lines().last().unwrap();
+    assert!(shown.starts_with("reward:preference: "), "{text}");
+    let rewards: Vec<f64> =
+        shown.split(" | ").map(|pair| pair.rsplit(' ').next().unwrap().parse().unwrap()).collect();
+    let expected = answer["token_rewards"]["preference"].as_array().unwrap();
+    assert_eq!(rewards.len(), expected.len());
+    for (found, expected) in rewards.iter().zip(expected) {
+        assert!((found - expected.as_f64().unwrap()).abs() < 1e-4, "{text}");
+    }
 }
 
 #[test]

@@ -93,6 +93,26 @@ fn answers_and_rewards_are_those_of_the_library() {
     assert_eq!(by_other["choices"][0]["message"]["content"], six[0].text);
     assert_eq!(by_other["choices"][0]["reward"].as_f64(), Some(six[0].scores.rewards[1].into()));
 
+    // Answers that are returned are not dropped; where all are, those that grew longest come first.
+    let dropping = |more: Value| {
+        let mut body = chat(json!({"best_of": 8, "reject_every": 2}));
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        server.post("/v1/chat/completions", &body).ok()["choices"].as_array().unwrap().clone()
+    };
+    let two = dropping(json!({"n": 2}));
+    assert!(two.iter().all(|choice| choice["finish_reason"] != "rejected"), "{two:?}");
+    assert!(two[0]["reward"].as_f64() >= two[1]["reward"].as_f64(), "{two:?}");
+    let all = dropping(json!({"n": 8}));
+    let survived = |choice: &Value| match choice["finish_reason"] == "rejected" {
+        true => choice["tokens"].as_u64().unwrap(),
+        false => u64::MAX,
+    };
+    assert!(all.iter().any(|choice| choice["finish_reason"] == "rejected"), "{all:?}");
+    for pair in all.windows(2) {
+        let order = |choice: &Value| (survived(choice), choice["reward"].as_f64().unwrap());
+        assert!(order(&pair[0]) >= order(&pair[1]), "{pair:?}");
+    }
+
     // A seed that nobody gave can be given again.
     let mut body = chat(json!({}));
     body.as_object_mut().unwrap().remove("seed");

@@ -21,7 +21,7 @@ pub(crate) struct Render {
     tokenizer: PathBuf,
     /// The format of conversations, `chatml` or `template` [default: that of the directory]
     #[arg(long, value_name = "FORMAT")]
-    chat: Option<ChatFormat>,
+    chat_format: Option<ChatFormat>,
     /// The style, `chat` or `plain`; in plain text the prompt is one text, and a blank stands between it and a candidate
     #[arg(long, value_name = "STYLE", default_value_t)]
     style: Style,
@@ -40,7 +40,7 @@ impl Render {
         input: &mut dyn BufRead,
         out: &mut dyn Write,
     ) -> Result<(), Failure> {
-        let tokenizer = tokenizer::open(&self.tokenizer, self.chat, self.style)?;
+        let tokenizer = tokenizer::open(&self.tokenizer, self.chat_format, self.style)?;
         let mut number = 0;
         for (index, line) in input.lines().enumerate() {
             let line = line.map_err(|error| Failure::request(format!("stdin:{}: {error}", index + 1)))?;

@@ -38,7 +38,7 @@ pub(crate) struct Show {
     tokenizer: Option<PathBuf>,
     /// The format of conversations, `chatml` or `template` [default: that of the directory]
     #[arg(long, value_name = "FORMAT", requires = "tokens")]
-    chat: Option<ChatFormat>,
+    chat_format: Option<ChatFormat>,
     /// Print the TOML file of the task, as a template for your own
     #[arg(long, conflicts_with_all = ["split", "limit"])]
     toml: bool,
@@ -63,8 +63,11 @@ impl Show {
         });
         let options =
             TaskLoadOptions { style: self.style, keep_unlabelled: true, ..TaskLoadOptions::default() };
-        let tokenizer =
-            self.tokenizer.as_deref().map(|path| tokenizer::open(path, self.chat, self.style)).transpose()?;
+        let tokenizer = self
+            .tokenizer
+            .as_deref()
+            .map(|path| tokenizer::open(path, self.chat_format, self.style))
+            .transpose()?;
         let loaded = Documents::load(&task, &root, &split, &options)?;
         let views = |document: &Document| -> Result<Vec<TokenView>, Failure> {
             let Some(tokenizer) = &tokenizer else { return Ok(Vec::new()) };

@@ -29,7 +29,7 @@ pub(crate) struct Stats {
     tokenizer: Option<PathBuf>,
     /// The format of conversations, `chatml` or `template` [default: that of the directory]
     #[arg(long, value_name = "FORMAT", requires = "tokenizer")]
-    chat: Option<ChatFormat>,
+    chat_format: Option<ChatFormat>,
     /// Skip sets whose prompt and answer have more than N tokens together; in the style `plain` these lose their first tokens
     #[arg(long, value_name = "N", requires = "tokenizer")]
     max_len: Option<usize>,
@@ -38,8 +38,11 @@ pub(crate) struct Stats {
 impl Stats {
     pub(crate) fn run(&self, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
         let task = Task::find(&self.task)?;
-        let tokenizer =
-            self.tokenizer.as_deref().map(|path| tokenizer::open(path, self.chat, self.style)).transpose()?;
+        let tokenizer = self
+            .tokenizer
+            .as_deref()
+            .map(|path| tokenizer::open(path, self.chat_format, self.style))
+            .transpose()?;
         let root = self.data.of_task(&task, self.split.as_deref())?;
         let splits = match &self.split {
             Some(split) => vec![split.clone()],

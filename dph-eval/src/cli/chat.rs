@@ -1,7 +1,8 @@
 //! `dph-eval generate --chat`: a conversation in the terminal.
 
-use std::io::Write;
+use std::io::{self, IsTerminal, Write};
 
+use dph_core::terminal::numbers::counted;
 use dph_core::terminal::{Failure, printable_text, say};
 use dph_data::Message;
 use dph_eval::{BestOf, GenerateRequest, Model};
@@ -24,6 +25,7 @@ pub fn chat(
     say(&format!("{}: {HELP}", model.name));
     let opening: Vec<Message> = system.map(Message::system).into_iter().collect();
     let mut messages = opening.clone();
+    let mut unanswered = 0;
     while let Some(line) =
         editor.read("> ").map_err(|error| Failure::work(format!("the terminal: {error}")))?
     {
@@ -39,13 +41,22 @@ pub fn chat(
                     Ok(text) => messages.push(Message::assistant(text)),
                     Err(failure) => {
                         messages.pop();
+                        unanswered += 1;
                         say(&failure.to_string());
+                        if messages.len() > opening.len() {
+                            say(HELP);
+                        }
                     }
                 }
             }
         }
     }
-    Ok(())
+    match unanswered {
+        0 => Ok(()),
+        // Somebody at a terminal has seen it.
+        _ if io::stdin().is_terminal() => Ok(()),
+        count => Err(Failure::Partly(format!("{} got no answer", counted(count, "message")))),
+    }
 }
 
 /// Prints the answer to a conversation.

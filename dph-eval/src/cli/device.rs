@@ -23,7 +23,7 @@ pub struct DeviceArgs {
 
     /// Chat format: `template` (the tokenizer's) or `chatml` (the paper's) [default: the format of the directory]
     #[arg(long, value_name = "FORMAT")]
-    chat: Option<ChatFormat>,
+    chat_format: Option<ChatFormat>,
 
     /// Type of the language model's matrices: f32, bf16 or f16 [default: the type that the head was trained with]
     #[arg(long, value_name = "TYPE")]
@@ -106,7 +106,7 @@ impl DeviceArgs {
 
     fn options(&self, text_only: bool, backbone: Option<PathBuf>) -> OpenOptions {
         OpenOptions {
-            chat: self.chat,
+            chat: self.chat_format,
             precision: self.precision,
             text_only,
             base: self.base.clone(),

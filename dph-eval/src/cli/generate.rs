@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 use dph_core::terminal::{Failure, printable_text, say};
 use dph_data::Message;
 use dph_eval::{BestOf, GenerateRequest, GeneratedToken, Model};
@@ -15,6 +15,7 @@ use super::generate_input::generate_all;
 use super::generate_record::{record, selection_name};
 use super::generate_settings::SettingsArgs;
 use super::shown_answer::answer;
+use super::token_rewards::{pieces, with_rewards};
 
 /// Generate answers and choose the best
 ///
@@ -30,12 +31,13 @@ use super::shown_answer::answer;
 /// The prompt is computed once for all answers, and rewards are computed from the states of the same pass. An answer that reaches
 /// --max-tokens, or fills the context of the model, is scored with an end-of-turn token; its "end" is then "length" or "context".
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("what").required(true).args(["prompt", "input", "chat"])))]
 pub struct GenerateArgs {
     /// The model, export or run
     dir: PathBuf,
 
     /// A single prompt
-    #[arg(long, value_name = "P", conflicts_with_all = ["input", "chat"], required_unless_present_any = ["input", "chat"])]
+    #[arg(long, value_name = "P")]
     prompt: Option<String>,
 
     /// A system message before each prompt
@@ -43,7 +45,7 @@ pub struct GenerateArgs {
     system: Option<String>,
 
     /// A file with one prompt a line; `-` is stdin
-    #[arg(long, value_name = "FILE", conflicts_with = "chat")]
+    #[arg(long, value_name = "FILE")]
     input: Option<PathBuf>,
 
     /// The file of the results of --input [default: stdout]
@@ -117,6 +119,14 @@ impl GenerateArgs {
             return Ok(writeln!(out, "{}", record(request, &set, settings, model))?);
         }
         writeln!(out, "{}", printable_text(&rest))?;
+        if settings.token_rewards {
+            let best = set.best();
+            let tokens: Vec<u32> = best.drawn.iter().map(|(token, _)| *token).collect();
+            let rewards = best.token_rewards.iter().filter_map(|of_token| of_token.get(settings.head));
+            let line =
+                with_rewards(&pieces(&tokens, &model.tokenizer)?, rewards.map(|&reward| f64::from(reward)));
+            writeln!(out, "reward:{}: {line}", model.heads()[settings.head])?;
+        }
         if settings.answers > 1 {
             say(&format!(
                 "answer {} of {} by {}; {} tokens after the prompt",

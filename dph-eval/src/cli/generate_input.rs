@@ -4,11 +4,12 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
 
+use dph_core::path_kind::PathKind;
 use dph_core::terminal::numbers::{counted, grouped};
 use dph_core::terminal::{Done, Failure, Progress, say};
 use dph_core::text_file::read_text;
 use dph_eval::{BestOf, Estimate, GenerateRequest, Model, check_prompt, generate, mean};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::generate_record::record;
 
@@ -21,6 +22,20 @@ struct Item {
     /// Determined by the settings, the model and the text of the line.
     key: String,
     request: Result<(GenerateRequest, Vec<u32>), String>,
+}
+
+impl Item {
+    /// The first fields of its line in the output.
+    fn place(&self) -> Map<String, Value> {
+        Map::from_iter([("line".into(), self.line.into()), ("key".into(), self.key.as_str().into())])
+    }
+
+    /// Whether a text without an end can be its line in the output, which was being written when the program was killed.
+    fn may_begin(&self, text: &str) -> bool {
+        let place = Value::Object(self.place()).to_string();
+        let start = place.trim_end_matches('}');
+        text.starts_with(start) || start.starts_with(text)
+    }
 }
 
 /// Generates answers to all prompts of a file and writes a line of JSON for each. A file of an earlier run with the same
@@ -53,7 +68,8 @@ pub fn generate_all(
             summary.add(&line.record);
         }
         let end = lines[..done].last().map_or(0, |line| line.end);
-        file = Some(continued(path, end).map_err(|error| io_failure(path, &error))?);
+        let opened = continued(path, end);
+        file = Some(opened.map_err(|error| Failure::request(format!("--out {}: {error}", path.display())))?);
         if done > 0 {
             say(&format!("{}: continuing after {}", path.display(), counted(done, "line")));
         }
@@ -156,9 +172,10 @@ fn of_group(model: &Model, settings: &BestOf, items: &[Item]) -> Result<Vec<Valu
                 None => json!({ "error": "no answer" }),
             },
         };
-        found["line"] = item.line.into();
-        found["key"] = item.key.as_str().into();
-        found
+        let Value::Object(fields) = &mut found else { return found };
+        let mut line = item.place();
+        line.append(fields);
+        Value::Object(line)
     });
     Ok(records.collect())
 }
@@ -172,6 +189,10 @@ struct EarlierLine {
 
 /// The whole lines that an earlier run wrote.
 fn earlier_lines(path: &Path, items: &[Item]) -> Result<Vec<EarlierLine>, Failure> {
+    match PathKind::of(path) {
+        PathKind::File | PathKind::Missing => {}
+        kind => return Err(Failure::request(format!("--out {}: {kind}; choose a file", path.display()))),
+    }
     let text = match read_text(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -186,8 +207,13 @@ fn earlier_lines(path: &Path, items: &[Item]) -> Result<Vec<EarlierLine>, Failur
     // A byte order mark is no part of the text.
     let bytes = path.metadata().map_or(0, |file| file.len());
     let (mut lines, mut end) = (Vec::new(), bytes.saturating_sub(text.len() as u64));
-    // A line without an end was being written when the program was killed.
-    for (index, line) in text.split_inclusive('\n').filter(|line| line.ends_with('\n')).enumerate() {
+    for (index, line) in text.split_inclusive('\n').enumerate() {
+        if !line.ends_with('\n') {
+            match items.get(index).is_some_and(|item| item.may_begin(line)) {
+                true => break,
+                false => return Err(other(index + 1, "this is no result of `generate`")),
+            }
+        }
         let record: Value = serde_json::from_str(line)
             .map_err(|error| other(index + 1, &format!("this is no result of `generate`: {error}")))?;
         let Some(item) = items.get(index) else {
@@ -204,6 +230,7 @@ fn earlier_lines(path: &Path, items: &[Item]) -> Result<Vec<EarlierLine>, Failur
 
 /// The file with its first `end` bytes, open for more.
 fn continued(path: &Path, end: u64) -> io::Result<File> {
+    dph_core::check_directory_of(path)?;
     let file = OpenOptions::new().create(true).append(true).open(path)?;
     file.set_len(end)?;
     Ok(file)

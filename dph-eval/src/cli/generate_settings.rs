@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use super::device::positive;
 
+/// Each answer needs about 70 KB and its part of the cache of keys and values.
+const MOST_ANSWERS: usize = 1 << 14;
+
 /// How answers are generated and one of them is chosen. Flags take precedence over the file.
 #[derive(Debug, Clone, Default, Args, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -72,7 +75,7 @@ pub struct SettingsArgs {
     #[arg(long, value_name = "N", value_parser = positive)]
     reject_minimum: Option<usize>,
 
-    /// Generate no further answers where the expected gain in reward by one more answer is below this price
+    /// Generate no further answers where the expected gain in reward by one more answer is below this price, whatever --selection is
     #[arg(long, value_name = "PRICE", allow_negative_numbers = true)]
     price: Option<f64>,
 
@@ -80,7 +83,8 @@ pub struct SettingsArgs {
     #[arg(long, value_name = "N", value_parser = positive)]
     wave: Option<usize>,
 
-    /// Compute the reward at every token
+    /// Also print the reward at every token: that of the answer so far. Under an end-of-turn aggregation it is the reward that the answer
+    /// would have if its turn ended there, which `rank --per-token` does not compute
     #[arg(long)]
     per_token: bool,
 }
@@ -93,6 +97,9 @@ impl SettingsArgs {
             .map_err(|error| Failure::request(format!("--settings {}: {error}", path.display())))?;
         let file: Self = toml::from_str(&text)
             .map_err(|error| Failure::request(format!("--settings {}: {error}", path.display())))?;
+        file.check_counts().map_err(|key| {
+            Failure::request(format!("--settings {}: {key} must be at least 1", path.display()))
+        })?;
         Ok(Self {
             best_of: self.best_of.or(file.best_of),
             selection: self.selection.or(file.selection),
@@ -114,9 +121,24 @@ impl SettingsArgs {
         })
     }
 
+    /// What [`positive`] checks for flags; the key that is 0.
+    fn check_counts(&self) -> Result<(), &'static str> {
+        let counts = [
+            ("best_of", self.best_of),
+            ("reject_every", self.reject_every),
+            ("reject_minimum", self.reject_minimum),
+            ("wave", self.wave),
+        ];
+        match counts.into_iter().find(|(_, count)| *count == Some(0)) {
+            Some((key, _)) => Err(key),
+            None => Ok(()),
+        }
+    }
+
     /// The settings for a model.
     pub fn best_of(&self, model: &Model) -> Result<BestOf, Failure> {
         let answers = self.best_of.unwrap_or(1);
+        self.check_effect(answers)?;
         let default = if model.heads().is_empty() { Selection::Loglik } else { Selection::Reward };
         let base = Sampling::default();
         Ok(BestOf {
@@ -138,6 +160,25 @@ impl SettingsArgs {
             stopping: self.stopping()?,
             token_rewards: self.per_token,
         })
+    }
+
+    /// Refuses what would have no effect, and more answers than fit into memory together.
+    fn check_effect(&self, answers: usize) -> Result<(), Failure> {
+        if answers > MOST_ANSWERS {
+            return Err(Failure::request(format!(
+                "--best-of {answers}: at most {MOST_ANSWERS} answers grow together; choose fewer"
+            )));
+        }
+        if self.stop.iter().any(String::is_empty) {
+            return Err(Failure::request("--stop: an empty text ends no answer; leave it out"));
+        }
+        let of_several = [(self.reject_every.is_some(), "--reject-every"), (self.price.is_some(), "--price")];
+        match of_several.into_iter().find(|(given, _)| *given && answers == 1) {
+            Some((_, flag)) => {
+                Err(Failure::request(format!("{flag} has no effect on one answer; give --best-of as well")))
+            }
+            None => Ok(()),
+        }
     }
 
     fn rejection(&self) -> Result<Option<Rejection>, Failure> {

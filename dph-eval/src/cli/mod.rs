@@ -73,6 +73,16 @@ mod tests {
 
     #[test]
     fn the_command_line_is_consistent() {
-        Cli::command().debug_assert();
+        let mut cli = Cli::command();
+        // Without debug assertions clap does not look for arguments that are there twice.
+        cli.build();
+        for command in cli.get_subcommands() {
+            let mut names: Vec<&str> = command.get_arguments().map(|arg| arg.get_id().as_str()).collect();
+            let count = names.len();
+            names.sort_unstable();
+            names.dedup();
+            assert_eq!(names.len(), count, "{}: an argument is there twice", command.get_name());
+        }
+        cli.debug_assert();
     }
 }

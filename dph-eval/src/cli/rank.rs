@@ -68,7 +68,8 @@ pub struct RankArgs {
     #[arg(long)]
     json: bool,
 
-    /// Also print the reward at every token of the answers: that of the answer so far
+    /// Also print the reward at every token of the answers: that of the answer so far, as the head's aggregation reads its tokens. An
+    /// end-of-turn aggregation reads the token itself, and only the last reward is that of an answer
     #[arg(long)]
     per_token: bool,
 

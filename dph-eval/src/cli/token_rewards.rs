@@ -5,6 +5,17 @@ use dph_core::{CandidateSet, Scorer, TokenRewards};
 use dph_data::{ChatError, ChatTokenizer};
 use serde_json::{Map, Value, json};
 
+/// The texts of tokens.
+pub fn pieces(tokens: &[u32], tokenizer: &ChatTokenizer) -> Result<Vec<String>, ChatError> {
+    tokens.iter().map(|&token| tokenizer.decode(&[token])).collect()
+}
+
+/// Every token with its reward, on a line.
+pub fn with_rewards(pieces: &[String], rewards: impl IntoIterator<Item = f64>) -> String {
+    let pair = |(piece, reward): (&String, f64)| format!("{} {reward:.4}", printable_line(piece));
+    pieces.iter().zip(rewards).map(pair).collect::<Vec<_>>().join(" | ")
+}
+
 /// The rewards of the candidates of a set.
 pub struct SetTokenRewards<'a> {
     pub set: &'a CandidateSet,
@@ -26,15 +37,10 @@ impl SetTokenRewards<'_> {
         let mut text = String::new();
         for (index, (candidate, rewards)) in self.set.candidates.iter().zip(&self.rewards).enumerate() {
             let tokens = &candidate.tokens[candidate.turn()];
-            let pieces: Vec<String> =
-                tokens.iter().map(|&token| tokenizer.decode(&[token])).collect::<Result<_, _>>()?;
+            let pieces = pieces(tokens, tokenizer)?;
             for head in &self.heads {
                 let Some(rewards) = head.token_rewards(rewards) else { continue };
-                let with_rewards = pieces.iter().zip(rewards);
-                let with_rewards: Vec<String> = with_rewards
-                    .map(|(piece, reward)| format!("{} {reward:.4}", printable_line(piece)))
-                    .collect();
-                text += &format!("candidate {index}, {head}: {}\n", with_rewards.join(" | "));
+                text += &format!("candidate {index}, {head}: {}\n", with_rewards(&pieces, rewards));
             }
         }
         Ok(text)

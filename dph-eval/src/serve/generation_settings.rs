@@ -54,7 +54,7 @@ pub(super) fn settings(
         selection: asked.selection.unwrap_or(default),
         head,
         loglik_weight: asked.loglik_weight,
-        rejection: asked.reject_every.map(|every| Rejection { every, ..Rejection::default() }),
+        rejection: asked.reject_every.map(|every| rejection(every, n, answers)),
         stopping: None,
         token_rewards: asked.token_rewards,
     };
@@ -64,6 +64,12 @@ pub(super) fn settings(
         Err(error) => return Err(of_field(&error)),
     }
     Ok(GenerationSettings { best_of, n, seed })
+}
+
+/// The answers that are returned are not dropped, unless all are returned.
+fn rejection(every: usize, n: usize, answers: usize) -> Rejection {
+    let base = Rejection::default();
+    Rejection { every, minimum: if n < answers { n } else { base.minimum }, ..base }
 }
 
 /// The error of a field.

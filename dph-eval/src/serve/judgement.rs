@@ -10,14 +10,16 @@ use crate::model::Model;
 use crate::serve::error::ApiError;
 use crate::serve::wire::{GenerationUsage, Judgement};
 
-/// The `n` best answers of a set, the best first; of equals, the one with the lower number.
+/// The `n` best answers of a set, the best first; of equals, the one with the lower number. Dropped ones come last, those first that grew
+/// longest.
 pub(super) fn best_answers<'a>(set: &'a AnswerSet, settings: &BestOf, n: usize) -> Vec<&'a Answer> {
     let mut answers: Vec<&Answer> = set.answers.iter().collect();
-    let value = |answer: &Answer| match answer.end {
-        AnswerEnd::Rejected => f64::NAN,
-        _ => settings.selection_value(answer),
+    let survived = |answer: &Answer| match answer.end {
+        AnswerEnd::Rejected => answer.drawn.len(),
+        _ => usize::MAX,
     };
-    answers.sort_by(|a, b| best_first(value(a), value(b)));
+    let value = |answer: &Answer| settings.selection_value(answer);
+    answers.sort_by(|a, b| survived(b).cmp(&survived(a)).then_with(|| best_first(value(a), value(b))));
     // The choice itself may be random.
     let chosen = answers.iter().position(|answer| std::ptr::eq(*answer, set.best()));
     answers[..=chosen.unwrap_or(0)].rotate_right(1);

@@ -73,7 +73,8 @@ macro_rules! generation_request {
             /// Whether a stream has the reward so far with every token.
             #[serde(default)]
             pub token_rewards: Option<bool>,
-            /// Drops the half of the answers with the lowest rewards so far every so many tokens.
+            /// Drops the half of the answers with the lowest rewards so far every so many tokens, until `n` are left, or one if
+            /// `best_of` is `n`.
             #[serde(default)]
             #[schemars(range(min = 1))]
             pub reject_every: Option<usize>,

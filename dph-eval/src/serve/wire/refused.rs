@@ -51,6 +51,9 @@ const PENALTY: &str = "use `repetition_penalty`";
 const ENDS: &str = "an answer ends where the model or `stop` ends it";
 const TEMPLATE: &str = "the chat template is that of the model";
 
+const HALF: &str = "`reject_every` drops the half";
+const ALL: &str = "all of `best_of` answers are generated";
+
 /// Of chat and text completions.
 pub const OF_GENERATION: &[Refused] = &[
     Refused::new("presence_penalty", PENALTY),
@@ -70,6 +73,10 @@ pub const OF_GENERATION: &[Refused] = &[
     Refused::new("guided_choice", "use `/rerank`, which scores given answers"),
     Refused::new("guided_grammar", FREE),
     Refused::new("echo", "the prompt is not returned"),
+    Refused::new("reject_fraction", HALF),
+    Refused::new("reject_minimum", HALF),
+    Refused::new("price", ALL),
+    Refused::new("wave", ALL),
 ];
 
 /// Of chats alone.
