@@ -1,5 +1,8 @@
 //! What to say about text that is not UTF-8: the likely encoding and the remedy.
 
+/// Some programs write it before a text in UTF-8, and it is no part of the text.
+pub const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
 /// The end of a sentence that begins with what is not UTF-8, such as "the column `q`".
 ///
 /// ```

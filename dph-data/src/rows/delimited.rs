@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use csv::{ByteRecord, Reader, ReaderBuilder};
+use dph_core::encoding::BYTE_ORDER_MARK;
 use dph_core::terminal::numbers::counted;
 use serde_json::{Map, Value as Json};
 
@@ -11,7 +12,6 @@ use super::error::RowsError;
 use super::file_encoding::FileEncoding;
 use super::problem::{NUL, RowProblem, SkipReason};
 use super::quoting::{Quoting, quoting};
-use super::read::BYTE_ORDER_MARK;
 use super::row::Row;
 
 /// The delimiters of files whose header has none of their own.

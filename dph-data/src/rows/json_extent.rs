@@ -1,6 +1,6 @@
 //! How far a JSON value extends that cannot be read, and what is behind a value.
 
-use super::read::BYTE_ORDER_MARK;
+use dph_core::encoding::BYTE_ORDER_MARK;
 
 /// What is behind a value in its last line.
 pub(super) enum Behind {

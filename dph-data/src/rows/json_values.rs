@@ -1,6 +1,6 @@
 //! The values in a JSON text. One that cannot be read does not hide the others.
 
-use dph_core::encoding::not_utf8;
+use dph_core::encoding::{BYTE_ORDER_MARK, not_utf8};
 use serde_json::{Deserializer, Value as Json};
 
 use super::file_encoding::FileEncoding;
@@ -9,7 +9,6 @@ use super::json_keys::{MarkedJson, twice};
 use super::json_place::{named, steps_to_end};
 use super::problem::{RowProblem, SkipReason};
 use super::python_numbers::{number_at, problem};
-use super::read::BYTE_ORDER_MARK;
 
 /// A value of a JSON text, or what is wrong with it.
 pub(super) struct JsonValue {

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
 
-use dph_core::encoding::{not_utf8, wide};
+use dph_core::encoding::{BYTE_ORDER_MARK, not_utf8, wide};
 use dph_core::git_lfs::{POINTER, is_pointer};
 use dph_core::path_kind::PathKind;
 use flate2::read::MultiGzDecoder;
@@ -14,8 +14,6 @@ use super::fit::FitOf;
 use super::format::{FileName, Format};
 use super::row::Row;
 use super::{delimited, json, jsonl, parquet, txt};
-
-pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// How a gzip archive begins.
 const GZIP: &[u8] = b"\x1F\x8B";

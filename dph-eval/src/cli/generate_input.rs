@@ -1,9 +1,10 @@
 //! `dph-eval generate --input`: many prompts, with results that a later run continues.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
 
+use dph_core::encoding::BYTE_ORDER_MARK;
 use dph_core::path_kind::PathKind;
 use dph_core::terminal::numbers::{counted, grouped};
 use dph_core::terminal::{Done, Failure, Progress, say};
@@ -31,9 +32,9 @@ impl Item {
     }
 
     /// Whether a text without an end can be its line in the output, which was being written when the program was killed.
-    fn may_begin(&self, text: &str) -> bool {
+    fn may_begin(&self, text: &[u8]) -> bool {
         let place = Value::Object(self.place()).to_string();
-        let start = place.trim_end_matches('}');
+        let start = place.trim_end_matches('}').as_bytes();
         text.starts_with(start) || start.starts_with(text)
     }
 }
@@ -193,8 +194,8 @@ fn earlier_lines(path: &Path, items: &[Item]) -> Result<Vec<EarlierLine>, Failur
         PathKind::File | PathKind::Missing => {}
         kind => return Err(Failure::request(format!("--out {}: {kind}; choose a file", path.display()))),
     }
-    let text = match read_text(path) {
-        Ok(text) => text,
+    let bytes = match fs::read(path) {
+        Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(Failure::request(format!("--out {}: {error}", path.display()))),
     };
@@ -204,18 +205,17 @@ fn earlier_lines(path: &Path, items: &[Item]) -> Result<Vec<EarlierLine>, Failur
             path.display()
         ))
     };
-    // A byte order mark is no part of the text.
-    let bytes = path.metadata().map_or(0, |file| file.len());
-    let (mut lines, mut end) = (Vec::new(), bytes.saturating_sub(text.len() as u64));
-    for (index, line) in text.split_inclusive('\n').enumerate() {
-        if !line.ends_with('\n') {
+    let no_result = |line: usize| other(line, "this is no result of `generate`");
+    let text = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes);
+    let (mut lines, mut end) = (Vec::new(), (bytes.len() - text.len()) as u64);
+    for (index, line) in text.split_inclusive(|&byte| byte == b'\n').enumerate() {
+        if !line.ends_with(b"\n") {
             match items.get(index).is_some_and(|item| item.may_begin(line)) {
                 true => break,
-                false => return Err(other(index + 1, "this is no result of `generate`")),
+                false => return Err(no_result(index + 1)),
             }
         }
-        let record: Value = serde_json::from_str(line)
-            .map_err(|error| other(index + 1, &format!("this is no result of `generate`: {error}")))?;
+        let record: Value = serde_json::from_slice(line).map_err(|_| no_result(index + 1))?;
         let Some(item) = items.get(index) else {
             return Err(other(index + 1, "the input has fewer prompts than this file has results"));
         };

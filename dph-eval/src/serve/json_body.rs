@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::body::{Body, HttpBody};
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, StatusCode, header};
+use dph_core::encoding::BYTE_ORDER_MARK;
 use dph_data::UniqueJson;
 use futures_util::StreamExt;
 use serde_json::Value;
@@ -130,9 +131,6 @@ fn value(bytes: &[u8]) -> Result<Value, ApiError> {
     json.end().map_err(not_json)?;
     Ok(value)
 }
-
-/// Some programs write it before a text in UTF-8.
-const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// The field that a message of serde says is missing.
 fn missing(message: &str) -> Option<&str> {
