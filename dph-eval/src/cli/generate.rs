@@ -23,8 +23,8 @@ use super::token_rewards::{pieces, with_rewards};
 ///
 ///   {"prompt": "Who wrote it?", "id": 7, "gold": "Ann."}
 ///
-/// `prompt` is a string or a list of messages {"role": …, "content": …}. `id` and `gold`, the right answer or a list of right ones,
-/// are optional. "match" says when an answer equals it: "exact" (default), "normalized" (lower case, without punctuation and
+/// `prompt` is a string or a list of messages {"role": …, "content": …}. `system`, a system message before it, `id` and `gold`, the right
+/// answer or a list of right ones, are optional. "match" says when an answer equals it: "exact" (default), "normalized" (lower case, without punctuation and
 /// articles), or "contains" (the normalised answer contains it). With --input, a line of JSON is printed for each prompt, as with
 /// --json. With --out, a run that was interrupted is continued.
 ///

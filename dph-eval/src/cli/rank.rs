@@ -27,7 +27,8 @@ use super::token_rewards::SetTokenRewards;
 ///
 ///   {"prompt": "Who wrote it?", "candidates": ["Ann.", "Bob."], "id": 7}
 ///
-/// `prompt` is a string or a list of messages {"role": …, "content": …}. `id` is optional and is returned with the ranking.
+/// `prompt` is a string or a list of messages {"role": …, "content": …}. `system`, a system message before it, and `id`, which is returned
+/// with the ranking, are optional.
 /// Rankings are printed in the order of the lines. An invalid line is reported with its number. The other lines are still ranked, and
 /// the exit status is 1.
 ///
