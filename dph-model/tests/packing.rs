@@ -40,6 +40,27 @@ fn configs() -> impl Strategy<Value = Value> {
     prop_oneof![2 => llama, 2 => lswt, 1 => qwen(), 1 => gpt_neox(), 1 => gpt(), 1 => opt()]
 }
 
+/// Configurations with as many hidden units as real models have at least.
+fn wide_configs() -> impl Strategy<Value = Value> {
+    let llama = (prop_oneof![Just(VOCAB), Just(300)], 0..3usize).prop_map(|(vocab_size, registers)| {
+        json!({
+            "model_type": "llama", "vocab_size": vocab_size, "hidden_size": 64, "intermediate_size": 96,
+            "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
+            "max_position_embeddings": 1024, "initializer_range": 0.2, "n_registers": registers,
+        })
+    });
+    let lswt = (any::<bool>(), any::<bool>(), 0..3usize, any::<bool>()).prop_map(
+        |(gated, qk_norm, registers, longer)| {
+            json!({
+                "model_type": "lswt", "vocab_size": 300, "d_vocab": 64, "d_model": 64, "d_ffn": 96, "n_heads": 4,
+                "n_layers": 2, "gated_ffn": gated, "qk_norm": qk_norm, "n_registers": registers, "init_std": 0.2,
+                "rope_reversed": false, "rope_positions": if longer { 1024 } else { 256 },
+            })
+        },
+    );
+    prop_oneof![llama, lswt]
+}
+
 fn qwen() -> impl Strategy<Value = Value> {
     (1..3usize, 1..3usize, any::<bool>()).prop_map(|(n_layers, group, normalised)| {
         json!({
@@ -184,15 +205,9 @@ proptest! {
     // Prompts of several blocks of queries and of several sums of values.
     #[test]
     fn a_prompt_whose_beginning_is_stored_once_has_the_same_bits_on_flex(
-        seed in 0..1000u64, vocab_size in prop_oneof![Just(VOCAB), Just(300)], registers in 0..3usize,
-        prefix in tokens(16..600),
+        config in wide_configs(), seed in 0..1000u64, prefix in tokens(16..600),
         sets in prop::collection::vec((tokens(1..90), prop::collection::vec(tokens(2..12), 1..4)), 2..5),
     ) {
-        let config = json!({
-            "model_type": "llama", "vocab_size": vocab_size, "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2,
-            "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 1024, "initializer_range": 0.2,
-            "n_registers": registers,
-        });
         let model = Backbone::init(&config.to_string(), seed, &flex()).unwrap();
         let set = |(rest, candidates): (Vec<u32>, Vec<Vec<u32>>)| CandidateSet {
             prompt: [&prefix[..], &rest].concat(),
