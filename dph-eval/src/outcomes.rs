@@ -96,7 +96,10 @@ fn outcomes(
         scores.iter().map(|scores| scorer.value(scores)).collect()
     };
     let references: HashMap<&str, &DocumentScores> = match of_pairs {
-        true => documents.iter().filter_map(|one| Some((one.id.strip_prefix(REFERENCE)?, *one))).collect(),
+        true => documents
+            .iter()
+            .filter_map(|one| Some((one.id.strip_prefix(TaskMetric::REFERENCE)?, *one)))
+            .collect(),
         false => HashMap::new(),
     };
     let outcome = |document: &&DocumentScores| {
@@ -109,7 +112,7 @@ fn outcomes(
         let (own, right) = (values(&scores), document.right_candidates());
         let credit = match of_pairs {
             true => {
-                let reference = references.get(document.id.strip_prefix(TIED)?)?;
+                let reference = references.get(document.id.strip_prefix(TaskMetric::TIED)?)?;
                 ties((&own, right), (&values(&finite(reference)?), reference.right_candidates()))
             }
             false => best_of(&own, right),
@@ -121,10 +124,6 @@ fn outcomes(
     };
     documents.iter().map(outcome).collect()
 }
-
-/// How the ids of prompts with several right answers begin, and those of their reference prompts (RewardBench 2).
-const TIED: &str = "tied:";
-const REFERENCE: &str = "ref:";
 
 /// The candidate that a scorer picks.
 ///

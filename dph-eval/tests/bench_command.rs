@@ -196,6 +196,32 @@ fn every_metric_of_a_task_is_told() {
 }
 
 /// Splits of a task that have the same passages, as the levels of RM-Bench have the same prompts.
+/// The prompts of RewardBench 2's Ties count in pairs, with any limit; one without its partner is named and does not count.
+#[test]
+fn prompts_with_several_right_answers_count_in_pairs() {
+    let place = place();
+    let dir = place.path();
+    let row = |id: String| json!({"id": id, "subset": "Ties", "prompt": format!("Name one, {id}."), "chosen": ["Ann.", "Bob."], "rejected": ["Nobody."]});
+    let pairs = (0..6).flat_map(|number| [format!("tied:{number}"), format!("ref:{number}")]);
+    write_rows(
+        &dir.join("data/reward_bench_2/test.jsonl"),
+        pairs.chain(["tied:a".into(), "ref:b".into()]).map(row),
+    );
+    let args = ["bench", "model", "--task", "reward_bench_2_ties", "--json", "--scorer", "reward"];
+    for (limit, expected) in [("1", 2), ("5", 4), ("100", 12)] {
+        let more = ["--limit", limit, "--out", limit];
+        let results: Results = serde_json::from_str(&run(dir, &[&args[..], &more].concat()).ok()).unwrap();
+        assert_eq!(results.results[0].documents, expected, "limit {limit}");
+    }
+    let results: Results = serde_json::from_str(&run(dir, &args).ok()).unwrap();
+    assert_eq!((results.results[0].documents, results.results[0].skipped["no-partner"]), (12, 2));
+    let named = &results.unscored[0];
+    assert_eq!(
+        (named.reason.as_str(), &named.documents[..]),
+        ("no-partner", &["tied:a".into(), "ref:b".into()][..])
+    );
+}
+
 #[test]
 fn the_error_of_a_suite_knows_that_its_parts_share_groups() {
     let place = place();

@@ -10,6 +10,7 @@ mod names;
 mod natural_order;
 mod options;
 mod pairs;
+mod prompt_pairs;
 mod saved;
 mod sets;
 mod split_files;

@@ -1,6 +1,6 @@
 //! [`TaskData`]: a split as candidate sets. Rows are read, rendered, sampled and tokenised, in parallel and in order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use dph_core::CandidateSet;
@@ -11,13 +11,14 @@ use super::error::DataError;
 use super::few_shot::Examples;
 use super::holdout::select;
 use super::options::TaskLoadOptions;
+use super::prompt_pairs::{alone, partner, sample_of_pairs};
 use super::sets::{DocumentSets, document_sets};
 use super::whole_text::{WholeText, WholeTexts};
 use crate::chat::ChatTokenizer;
 use crate::document::Document;
 use crate::random::{below, mix};
-use crate::rows::{RowProblem, Skipped};
-use crate::task::{Kind, Task};
+use crate::rows::{RowProblem, SkipReason, Skipped};
+use crate::task::{Kind, Task, TaskMetric};
 
 /// A split as candidate sets.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -75,7 +76,9 @@ impl TaskData {
             None => documents,
         };
         let examples = Examples::load(task, root, split, options)?;
+        let is_of_pairs = task.metrics.contains(&TaskMetric::Ties);
         let chosen: Vec<&Document> = match options.limit {
+            Some(limit) if is_of_pairs => sample_of_pairs(&documents, limit, options.seed),
             Some(limit) => {
                 spread(documents.len(), limit, options.seed).map(|index| &documents[index]).collect()
             }
@@ -120,6 +123,16 @@ impl TaskData {
                 }
             }
         }
+        if is_of_pairs {
+            let lone: Vec<String> =
+                alone(sets.iter().map(|set| set.id.as_str())).into_iter().map(str::to_owned).collect();
+            problems.extend(lone.iter().map(|id| {
+                let message = format!("the prompt `{}` is missing or cannot be used", partner(id));
+                (format!("document {id}"), RowProblem::new(SkipReason::NoPartner, message))
+            }));
+            let lone: HashSet<String> = lone.into_iter().collect();
+            sets.retain(|set| !lone.contains(&set.id));
+        }
         let first = problems.first().map(|(place, problem)| (place.clone(), problem.message.clone()));
         // Only then are the documents that were tried all the rows, so that the reasons add up to their number.
         let all_rows = chosen.len() == usable && !task.pairs_answers();
@@ -156,7 +169,7 @@ impl TaskData {
 }
 
 /// `limit` positions of `0..len`, one from each of `limit` equal parts, in order.
-fn spread(len: usize, limit: usize, seed: u64) -> impl Iterator<Item = usize> {
+pub(super) fn spread(len: usize, limit: usize, seed: u64) -> impl Iterator<Item = usize> {
     let limit = limit.min(len);
     (0..limit).map(move |stretch| {
         let start = stretch * len / limit;

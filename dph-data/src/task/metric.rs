@@ -49,6 +49,11 @@ impl TaskMetric {
     /// The metrics of whole texts.
     pub(crate) const OF_TEXTS: [Self; 3] = [Self::WordPerplexity, Self::BytePerplexity, Self::BitsPerByte];
 
+    /// How the ids of prompts with several right answers begin ([`Ties`](Self::Ties)).
+    pub const TIED: &'static str = "tied:";
+    /// How the ids of their reference prompts begin.
+    pub const REFERENCE: &'static str = "ref:";
+
     /// The metric of this name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.iter().find(|(known, _)| *known == name).map(|(_, metric)| *metric)

@@ -26,7 +26,9 @@ pub(crate) fn unscored(
     };
     let id = |place: &String| place.strip_prefix("document ").unwrap_or(place).to_owned();
     // A submission needs an answer to every row; otherwise rows that cannot be used are only counted.
-    let is_named = |reason: SkipReason| planned.unlabelled || reason == SkipReason::TooLong;
+    let is_named = |reason: SkipReason| {
+        planned.unlabelled || matches!(reason, SkipReason::TooLong | SkipReason::NoPartner)
+    };
     let mut all: Vec<Unscored> = data
         .skipped
         .counts()
