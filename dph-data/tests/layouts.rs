@@ -129,6 +129,12 @@ fn rows_that_share_something_are_a_group() {
     assert_eq!(found[1].as_ref().map(String::len), Some(16));
     assert_eq!((&found[2], &found[3]), (&found[1], &None));
 
+    // An unknown field would make errors too small, in silence.
+    let data = load(&choice, &[row("short".into()), json!({ "right": 0 }), row(json!(["a"]))], "train");
+    assert_eq!(data.documents.len(), 1);
+    let skipped = serde_json::to_value(&data.skipped).unwrap();
+    assert_eq!(skipped, json!({ "missing-field": 1, "wrong-type": 1 }));
+
     // All pairs of the answers to one prompt.
     let rated = task("kind = 'preference'\nid = 'n'\nprompt = 'p'\nanswer = '{{ a }}'\nscore = 's'");
     let row = |n: u32, p: &str| json!({ "n": n, "p": p, "a": format!("answer {n}"), "s": n });

@@ -14,7 +14,7 @@ use dph_eval::{
     Bench, Comparison, DocumentScores, Measurement, ScoredCandidate, Side, SuitePart, SuiteResult,
     TaskResult, Verdict,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// The documents of a task, each with what the likelihood and the reward say: whether the first candidate, the right one, wins.
 fn documents(task: &str, right: impl IntoIterator<Item = (bool, bool)>) -> Vec<DocumentScores> {
@@ -204,6 +204,32 @@ fn documents_of_one_side_are_counted_and_left_out() {
     let note = "made/test: 2 documents only in A, 1 document only in B, left out (the first: 3, 4, new)\n";
     assert!(text.ends_with(note), "{text}");
     assert!(text.lines().any(|line| line.starts_with("made/test") && line.contains(" 48 ")), "{text}");
+}
+
+/// What makes two runs incomparable although their documents have the same names is said.
+#[test]
+fn other_conditions_and_scores_that_are_missing_are_told() {
+    let place = tempfile::tempdir().unwrap();
+    let dir = place.path();
+    two_runs(dir, &pairs(20, 3, 4, 5));
+    let mut bench = Bench::load(&dir.join("b")).unwrap();
+    bench.results.few_shot = 2;
+    bench.results.style = Some(Style::Plain);
+    bench.documents[3].candidates[0].rewards.values_mut().for_each(|reward| *reward = None);
+    save(&bench, &dir.join("b"));
+    let args = ["compare", "a", "b", "--scorer-a", "reward:preference"];
+    let text = run(dir, &args).ok();
+    for note in [
+        "A is in the style chat and B in the style plain: their prompts differ",
+        "A has 0 answered documents before each question, and B has 2",
+        "made/test: 1 document without a finite score in A or B, left out",
+    ] {
+        assert!(text.lines().any(|line| line == note), "{text}");
+    }
+    let found: Value = serde_json::from_str(&run(dir, &[&args[..], &["--json"]].concat()).ok()).unwrap();
+    let task = &found["scorers"][0]["tasks"][0];
+    assert_eq!((&found["styles"], &found["few_shot"]), (&json!(["chat", "plain"]), &json!([0, 2])));
+    assert_eq!((task["documents"].as_u64(), task["unscored"].as_u64()), (Some(31), Some(1)));
 }
 
 #[test]

@@ -53,6 +53,17 @@ fn in_browser(chromium: &Path, page: &str, script: &str) -> Value {
 fn the_page_has_all_parts_and_can_be_clicked() {
     let place = place();
     let dir = place.path();
+    // A page is overwritten, and nothing else.
+    let results = fs::read(dir.join("out/results.json")).unwrap();
+    let refused = run(dir, &["report", "out", "--html", "out/results.json"]).failed(2);
+    assert!(
+        refused.contains("--html out/results.json: this file is no page of `dph-eval report`"),
+        "{refused}"
+    );
+    assert_eq!(fs::read(dir.join("out/results.json")).unwrap(), results);
+    let refused = run(dir, &["report", "out", "--html", "out"]).failed(2);
+    assert!(refused.contains("--html out: this is a directory; choose another file"), "{refused}");
+    run(dir, &["report", "out", "--html", "page.html"]).ok();
     run(dir, &["report", "out", "--html", "page.html"]).ok();
     let page = fs::read_to_string(dir.join("page.html")).unwrap();
     // It loads nothing, and has each curve once.

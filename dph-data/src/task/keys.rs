@@ -73,7 +73,8 @@ pub(crate) struct TaskFile {
     #[schemars(with = "Option<String>", extend("x-value" = "expression"))]
     pub id: Option<Spanned<String>>,
     /// The name of what several rows share, such as an article with several questions. Rows of one group are not independent of
-    /// one another: standard errors and intervals take whole groups.
+    /// one another: standard errors and intervals take whole groups. Null is no group; a row
+    /// without the field is skipped.
     #[schemars(with = "Option<String>", extend("x-value" = "expression", "x-kinds" = JUDGED))]
     pub group: Option<Spanned<String>>,
     /// The system message of prompts without one. The default is the field `system` or `system_prompt` of the row in a

@@ -150,6 +150,7 @@ pub(crate) fn evaluate(
         let (scores, of_training) = (only(&scores, &own), only(&of_training, &own));
         let mut bench = Bench::new(subject.name);
         bench.results.style = Some(options.style);
+        bench.results.few_shot = options.few_shot;
         // Whole texts alone have no use for one.
         let choices = if scoring.rewards { &options.scorers[..] } else { &[] };
         let mixtures = subject.mixtures(choices, &by_task(&sets.training, &of_training))?;

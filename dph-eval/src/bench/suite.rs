@@ -272,10 +272,15 @@ fn beside(path: &Path, name: String) -> String {
     }
 }
 
+/// Sums of more tasks than there can be are still finite.
+const LARGEST_WEIGHT: f64 = 1e100;
+
 fn check_weight(weight: f64) -> Result<(), String> {
-    match weight.is_finite() && weight > 0.0 {
+    match weight > 0.0 && weight <= LARGEST_WEIGHT {
         true => Ok(()),
-        false => Err(format!("weight = {weight}: a weight must be greater than 0")),
+        false => {
+            Err(format!("weight = {weight}: a weight must be greater than 0, and at most {LARGEST_WEIGHT:e}"))
+        }
     }
 }
 
@@ -417,7 +422,7 @@ mod tests {
             ("[[task]]\ntask = \"piqa\"\n", "x.toml:1: missing field `split`".into()),
             (
                 "[[task]]\ntask = \"piqa\"\nsplit = \"test\"\nweight = 0\n",
-                "x.toml:1: weight = 0: a weight must be greater than 0".into(),
+                "x.toml:1: weight = 0: a weight must be greater than 0, and at most 1e100".into(),
             ),
             (&format!("{task}\n{task}"), "x.toml:5: piqa/test is listed twice".into()),
         ] {

@@ -4,7 +4,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use dph_core::path_kind::PathKind;
 use dph_core::terminal::Failure;
+use dph_core::text_file::read_text;
 use dph_eval::{Bench, FileError, FinishedRun, HtmlReport, Results, ResultsError, Table, means_over_seeds};
 
 use super::report_names::name_apart;
@@ -43,6 +45,7 @@ impl ReportArgs {
             Table::new(&results(&runs, true)).for_stdout()
         };
         if let Some(path) = self.html {
+            check_page(&path)?;
             let page = page(runs)?.to_html();
             dph_core::write_atomically(&path, page.as_bytes())
                 .map_err(|source| FileError::Io { path, source })?;
@@ -50,6 +53,24 @@ impl ReportArgs {
         out.write_all(text.as_bytes())?;
         Ok(())
     }
+}
+
+/// Refuses a file that is no page, such as one of a run.
+fn check_page(path: &Path) -> Result<(), Failure> {
+    let wrong =
+        |why: String| Failure::request(format!("--html {}: {why}; choose another file", path.display()));
+    match PathKind::of(path) {
+        PathKind::Missing => Ok(()),
+        PathKind::File => match read_text(path) {
+            Ok(text) if text.is_empty() || is_page(&text) => Ok(()),
+            _ => Err(wrong("this file is no page of `dph-eval report`, and would be overwritten".into())),
+        },
+        kind => Err(wrong(kind.to_string())),
+    }
+}
+
+fn is_page(text: &str) -> bool {
+    text.get(..15).is_some_and(|start| start.eq_ignore_ascii_case("<!doctype html>"))
 }
 
 /// The results of all evaluations and, if asked for, the means of sweeps over seeds, each after the sweep.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use dph_core::Scorer;
+use dph_core::{Scorer, Style};
 use dph_data::TaskMetric;
 use serde::{Serialize, Serializer};
 
@@ -15,7 +15,7 @@ use crate::compare::error::CompareError;
 use crate::compare::holm::holm;
 use crate::compare::pairing::{PairedTask, Unpaired, pair};
 use crate::metrics::seed;
-use crate::outcomes::{heads, paired_sample, scorer_named};
+use crate::outcomes::{heads, is_scored, paired_sample, scorer_named};
 use crate::report::Figure;
 use crate::results::{DocumentScores, SuitePart, SuiteResult, TaskResult};
 
@@ -30,6 +30,12 @@ pub struct Comparison {
     pub scorers: Vec<Compared>,
     /// The documents that only one side has; they are left out.
     pub unpaired: Vec<Unpaired>,
+    /// The styles of the documents of A and B, if they differ.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub styles: Option<[Style; 2]>,
+    /// The numbers of answered documents before each question in A and B, if they differ.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub few_shot: Option<[usize; 2]>,
 }
 
 /// A pair of scorers.
@@ -54,8 +60,11 @@ pub struct TaskComparison {
     pub split: String,
     /// The metric.
     pub metric: String,
-    /// The number of documents that both sides have.
+    /// The number of documents that both sides have, and could score.
     pub documents: usize,
+    /// The number of documents that both sides have and one could not score; they are left out.
+    #[serde(skip_serializing_if = "crate::results::is_zero")]
+    pub unscored: usize,
     /// The number of groups, where documents share something.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub groups: Option<usize>,
@@ -140,7 +149,16 @@ impl Comparison {
         }
         let unpaired = tasks.into_iter().map(|task| task.unpaired);
         let unpaired = unpaired.filter(|unpaired| unpaired.only_a + unpaired.only_b > 0).collect();
-        Ok(Self { a: a.name.into(), b: b.name.into(), scorers: compared, unpaired })
+        let styles = [style_a, style_b];
+        let few_shot = [a, b].map(|side| side.bench.results.few_shot);
+        Ok(Self {
+            a: a.name.into(),
+            b: b.name.into(),
+            scorers: compared,
+            unpaired,
+            styles: (style_a != style_b).then_some(styles),
+            few_shot: (few_shot[0] != few_shot[1]).then_some(few_shot),
+        })
     }
 }
 
@@ -234,6 +252,10 @@ fn compare(
     let suites: Vec<(&SuiteResult, Vec<SuitePart>)> = suites(a, b, scorer_a, scorer_b);
     let mut compared: Vec<TaskComparison> = Vec::new();
     for (task, sample) in &samples {
+        let is_unscored = |[of_task_a, of_task_b]: &&[&DocumentScores; 2]| {
+            !(is_scored(of_task_a, &heads_a, &of_a) && is_scored(of_task_b, &heads_b, &of_b))
+        };
+        let unscored = task.pairs.iter().filter(is_unscored).count();
         for metric in &sample.metrics {
             let figures = Figures::from(task_difference(sample, *metric));
             compared.push(TaskComparison {
@@ -241,6 +263,7 @@ fn compare(
                 split: task.split.into(),
                 metric: metric.to_string(),
                 documents: sample.sample.documents(),
+                unscored,
                 groups: (!sample.sample.is_ungrouped()).then(|| sample.sample.len()),
                 windows: windows([(a, scorer_a), (b, scorer_b)], task),
                 p_holm: figures.p,

@@ -40,6 +40,19 @@ impl Comparison {
                 notes.push(note);
             }
         }
+        if let Some([a, b]) = self.styles {
+            notes.push(format!("A is in the style {a} and B in the style {b}: their prompts differ"));
+        }
+        if let Some([a, b]) = self.few_shot {
+            notes.push(format!("A has {a} answered documents before each question, and B has {b}"));
+        }
+        for task in tasks().filter(|task| task.unscored > 0) {
+            let (task, split, count) = (&task.task, &task.split, counted(task.unscored, "document"));
+            let note = format!("{task}/{split}: {count} without a finite score in A or B, left out");
+            if !notes.contains(&note) {
+                notes.push(note);
+            }
+        }
         for unpaired in &self.unpaired {
             let sides = [(unpaired.only_a, "A"), (unpaired.only_b, "B")];
             let sides = sides.iter().filter(|(count, _)| *count > 0);

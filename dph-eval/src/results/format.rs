@@ -43,6 +43,9 @@ pub struct Results {
     /// The style of the documents; absent in files of earlier versions, which are all `chat`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub style: Option<Style>,
+    /// Number of answered documents before each question; absent if there are none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub few_shot: usize,
     /// The hash of the preference head ([`Model::head_hash`](crate::Model::head_hash)); absent without one, and in the results of runs,
     /// whose export is beside them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -94,7 +97,8 @@ pub struct Unscored {
     pub task: String,
     /// The split.
     pub split: String,
-    /// `too-long` for the context of the model, or `not-finite`: a score is NaN or infinite.
+    /// `too-long` for the context of the model, `no-partner` where the metric is of pairs of prompts, or `not-finite`: a score is NaN or
+    /// infinite.
     pub reason: String,
     /// The scorers that are concerned; empty for all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -109,6 +113,7 @@ impl fmt::Display for Unscored {
         const SHOWN: usize = 5;
         let why = match self.reason.as_str() {
             "too-long" => "too long for the context of the model".to_owned(),
+            "no-partner" => "the other prompt of the pair is missing".to_owned(),
             "not-finite" => format!("a score is not finite ({})", self.scorers.join(", ")),
             reason => reason.to_owned(),
         };
@@ -210,7 +215,7 @@ impl From<Estimate> for Measurement {
     }
 }
 
-fn is_zero(number: &usize) -> bool {
+pub(crate) fn is_zero(number: &usize) -> bool {
     *number == 0
 }
 
@@ -221,6 +226,7 @@ impl Results {
             format: RESULTS_FORMAT,
             name: name.into(),
             style: None,
+            few_shot: 0,
             head: None,
             results: Vec::new(),
             suites: Vec::new(),

@@ -18,6 +18,7 @@ impl Results {
         let mut mean = Self::new(name);
         let Some(first) = runs.first() else { return mean };
         mean.style = first.style.filter(|style| runs.iter().all(|run| run.style == Some(*style)));
+        mean.few_shot = first.few_shot;
         for result in &first.results {
             let same = |other: &&TaskResult| {
                 (&other.task, &other.split, &other.scorer, &other.metric)

@@ -11,6 +11,7 @@ mod mean;
 pub use documents::{DOCUMENTS_FILE, DocumentScores, ScoredCandidate};
 pub use error::ResultsError;
 pub use examples::{EXAMPLES_FILE, Example};
+pub(crate) use format::is_zero;
 pub use format::{
     Measurement, Mixture, RESULTS_FILE, RESULTS_FORMAT, Results, SuitePart, SuiteResult, TaskResult, Unscored,
 };

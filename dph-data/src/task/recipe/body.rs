@@ -83,7 +83,11 @@ impl Recipe {
             document.id = to_text("id", &id.eval(&fields)?).ok();
         }
         if let Some(group) = &self.group {
-            document.group = to_text("group", &group.eval(&fields)?).ok().map(short_name);
+            // A row may have no group, but not an unknown field: its errors would be too small.
+            let value = group.eval(&fields)?;
+            if !value.is_none() {
+                document.group = Some(short_name(to_text("group", &group.require(&fields)?)?));
+            }
         }
         Ok(document)
     }
