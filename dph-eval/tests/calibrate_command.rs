@@ -77,6 +77,12 @@ fn a_threshold_is_found_on_documents_and_used_by_rank() {
     let expected = format!("made with the preference head {head} of model, but the head of same is ");
     assert!(error.contains(&expected) && !error.contains(&format!("is {head}")), "{error}");
     same(&["--scorer", "loglik-mean"]).ok();
+    let mut plain: Value = serde_json::from_str(&file).unwrap();
+    assert_eq!(plain["style"], "chat");
+    plain["style"] = "plain".into();
+    fs::write(dir.join("same/calibration.json"), plain.to_string()).unwrap();
+    let error = joined(&same(&["--scorer", "loglik-mean"]).failed(2));
+    assert!(error.contains("documents in the style `plain`, and these are in the style `chat`"), "{error}");
     let without: Value = serde_json::from_str(&file).unwrap();
     let mut without = without.as_object().unwrap().clone();
     without.remove("head");

@@ -46,7 +46,10 @@ pub(crate) fn fit_mixture(
     let scorers = [reward, &Scorer::LoglikMean];
     let usable = |(data, scores): &(&'_ TaskData, &'_ [Vec<CandidateScores>])| {
         let documents = data.sets.iter().zip(scores.iter()).filter_map(|(set, scores)| {
-            let finite = scorers.iter().all(|scorer| is_finite(scorer, scores));
+            // An empty answer has no likelihood on any scale.
+            let values = || scores.iter().flat_map(|scores| scorers.map(|scorer| scorer.value(scores)));
+            let finite =
+                scorers.iter().all(|scorer| is_finite(scorer, scores)) && values().all(f64::is_finite);
             Some((set.gold?, scores.clone())).filter(|_| finite)
         });
         (data.kind, documents.collect::<Vec<_>>())
@@ -158,6 +161,15 @@ mod tests {
         assert_eq!(fit(&[(f32::NAN, 1.0), (1.0, f64::INFINITY)]), None);
         assert_eq!(fit(&[(f32::NAN, 1.0), (1.0, 1.0)]).unwrap().0.documents, 1);
         assert_eq!(fit(&[]), None);
+        // Nor do documents with an empty answer, which has no likelihood.
+        let (data, mut scores) = task(&[(1.0, 3.0), (2.0, 1.0)]);
+        scores[1][0].tokens = 0;
+        let reward = Scorer::Reward { head: "h".into(), index: 0 };
+        let mixture = fit_mixture("mixture:h".into(), &reward, &[(&data, &scores)]).unwrap().0;
+        assert_eq!(
+            (mixture.documents, mixture.loglik_scale),
+            (1, fit(&[(1.0, 3.0)]).unwrap().0.loglik_scale)
+        );
         // Rewards that are all equal have no scale.
         assert_eq!(fit(&[(0.0, 1.0)]).unwrap().0.reward_scale, 1.0);
     }

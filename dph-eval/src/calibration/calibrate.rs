@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use dph_core::{CandidateScores, Scorer};
+use dph_core::{CandidateScores, Scorer, Style};
 use serde::{Deserialize, Serialize};
 
 use crate::bench::Bench;
@@ -28,6 +28,9 @@ pub struct Calibration {
     /// The hash of their preference head ([`Model::head_hash`]); absent if there is none, and in files of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub head: Option<String>,
+    /// The style of the documents; absent in files of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub style: Option<Style>,
     /// The tasks whose documents are used, as `task/split`.
     pub tasks: Vec<String>,
     /// One entry for each scorer.
@@ -102,7 +105,8 @@ impl Calibration {
             documents.iter().map(|document| format!("{}/{}", document.task, document.split)).collect();
         let tasks = unique(&mut tasks.iter());
         let head = bench.results.head.clone();
-        Ok(Self { format: FORMAT, name: bench.results.name.clone(), head, tasks, scorers })
+        let style = bench.results.style;
+        Ok(Self { format: FORMAT, name: bench.results.name.clone(), head, style, tasks, scorers })
     }
 
     /// Whether a model has the head that the calibration was made with. A calibration that does not say which it was fits every head.
@@ -118,6 +122,19 @@ impl Calibration {
                 model: model.name.clone(),
                 found: found.unwrap_or_else(|| "none".into()),
             }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the calibration is of documents in a style. One that does not say its style fits every style.
+    ///
+    /// # Errors
+    /// Another style.
+    pub fn check_style(&self, style: Style) -> Result<(), CalibrationError> {
+        match self.style {
+            Some(found) if found != style => {
+                Err(CalibrationError::OtherStyle { name: self.name.clone(), found, style })
+            }
             _ => Ok(()),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use dph_core::Style;
 use dph_core::suggestion::did_you_mean;
 
 use crate::file_error::FileError;
@@ -48,6 +49,19 @@ pub enum CalibrationError {
         name: String,
         /// The scorer.
         scorer: String,
+    },
+    /// The calibration is of documents in another style.
+    #[error(
+        "the calibration of {name} is of documents in the style `{found}`, and these are in the style `{style}`, whose values have another scale; \
+         evaluate with `dph-eval bench … --style {style} --out RUN` and calibrate that, or give a number"
+    )]
+    OtherStyle {
+        /// The results that the calibration is of.
+        name: String,
+        /// Their style.
+        found: Style,
+        /// The style that is needed.
+        style: Style,
     },
     /// The calibration was made with another head.
     #[error(

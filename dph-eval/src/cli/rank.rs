@@ -94,7 +94,9 @@ impl RankArgs {
         let min_reward = match (self.min_reward, &calibration, scorers.first()) {
             (Some(MinReward::Least(least)), _, _) => Some(least),
             (_, Some(calibration), Some(by)) => {
-                if !by.is_likelihood() {
+                if by.is_likelihood() {
+                    calibration.check_style(Style::Chat)?;
+                } else {
                     calibration.check_head(&model)?;
                     if calibration.head.is_none() {
                         say(
