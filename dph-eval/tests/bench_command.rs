@@ -342,6 +342,9 @@ fn a_wrong_request_is_told_before_any_work() {
     fs::write(dir.join("data/winogrande/test.jsonl"), "{}\n").unwrap();
     fs::write(dir.join("bad.toml"), "[[task]]\ntask = \"boolq\"\nsplit = \"validation\"\nwieght = 2\n")
         .unwrap();
+    let none =
+        "name = 'none'\nkind = 'choice'\nmetric = []\nuser = 'q'\ncandidates = ['a', 'b']\ngold = 'g'\n";
+    fs::write(dir.join("none.toml"), none).unwrap();
     for (args, expected) in [
         (&["model"][..], "the following required arguments were not provided"),
         (&["nowhere", "--task", "boolq"], "nowhere: there is no such directory"),
@@ -362,6 +365,8 @@ fn a_wrong_request_is_told_before_any_work() {
         (&["model", "--task", "world", "--split", "dev"], "has no split `dev`; it has train, validation"),
         (&["model", "--task", "boolq", "--device", "gpu"], "unknown device `gpu`: this build knows"),
         (&["model", "--task", "boolq", "--limit", "0"], "must be at least 1"),
+        (&["model", "--task", "boolq", "--scorer", "classifier"], "so the model has no classification layer"),
+        (&["model", "--task", "none.toml"], "none.toml:3: `metric` is an empty list"),
         (&["model", "--suite", "race", "--split", "test"], "--task <T>"),
     ] {
         let error = run(dir, &[&["bench"], args].concat()).failed(2);

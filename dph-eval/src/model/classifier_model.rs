@@ -6,7 +6,7 @@ use std::sync::Arc;
 use burn::tensor::Device;
 use dph_core::{CandidateSet, Ending, HEAD_CONFIG_FILE};
 use dph_data::{ChatTokenizer, TextLayout};
-use dph_model::{Family, InputError, ModelFiles, Text, TextClassifier, class_order};
+use dph_model::{ClassifierError, Family, InputError, ModelFiles, Text, TextClassifier, class_order};
 
 use crate::model::error::ModelError;
 use crate::model::locate::locate;
@@ -32,7 +32,12 @@ impl ClassifierModel {
     /// # Errors
     /// Files that are missing or invalid, or a model without a classification layer.
     pub fn open(dir: &Path, device: &Device, options: &OpenOptions) -> Result<Self, ModelError> {
-        let files = ModelFiles::open_on(locate(dir)?, options.base.as_deref())?;
+        let export = locate(dir)?;
+        // The export of a preference head has no files of a model.
+        if export.join(HEAD_CONFIG_FILE).is_file() {
+            return Err(ClassifierError::NoLayer { path: dir.into() }.into());
+        }
+        let files = ModelFiles::open_on(export, options.base.as_deref())?;
         let tokenizer = tokenizer(&files, options.chat, Ending::Turn, true)?;
         let classifier = TextClassifier::load(&files, device)?;
         Ok(Self { name: name_of(dir), classifier, tokenizer: Arc::new(tokenizer) })

@@ -18,6 +18,12 @@ pub(super) fn metrics(c: &mut Compiler<'_>, kind: Kind) -> Vec<TaskMetric> {
     };
     let span = key.span();
     let names = key.into_inner().into_vec();
+    if names.is_empty() {
+        c.problem(
+            span.clone(),
+            "`metric` is an empty list; name a metric, or leave the key out for the default",
+        );
+    }
     let mut metrics = Vec::new();
     for name in names {
         let Some(metric) = c.one_of("metric", &name, span.clone(), &TaskMetric::ALL) else { continue };
